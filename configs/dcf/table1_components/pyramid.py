@@ -1,0 +1,2 @@
+_base_ = './full.py'
+model = dict(backbone=dict(module=dict(long_term=False)))

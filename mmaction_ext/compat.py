@@ -1,0 +1,155 @@
+"""Cures for the defects that the host stack shows on today's torch and setuptools.
+
+One function per defect, each naming its upstream issue, each a no-op where the defect is
+gone. :func:`apply` runs them all and may be called any number of times; importing
+``mmaction_ext.register`` does so before it touches mmaction2.
+"""
+
+import importlib
+import importlib.metadata
+import importlib.util
+import os.path as osp
+import sys
+import types
+
+MIM_NAME = 'mmaction_ext'
+
+
+def apply() -> None:
+    """Mend every known defect of the installed mmaction2 / mmengine / torch."""
+    provide_importlib_metadata()
+    provide_drn()
+    replace_pkg_resources()
+    allow_mmengine_checkpoints()
+
+
+def provide_importlib_metadata() -> None:
+    """Let ``import importlib_metadata`` succeed.
+
+    mmaction2 1.2.0 imports the back-port in ``mmaction/utils/dependency.py`` without
+    declaring it (open-mmlab/mmaction2#2714 lists it among the wheel's faults); the
+    standard library has held the same names since Python 3.8.
+    """
+    if importlib.util.find_spec('importlib_metadata') is None:
+        sys.modules['importlib_metadata'] = importlib.metadata
+
+
+def provide_drn() -> None:
+    """Stand in for ``mmaction.models.localizers.drn``, missing from the 1.2.0 wheel.
+
+    Without it ``import mmaction.models`` fails (open-mmlab/mmaction2#2714). The stand-in
+    refuses to be built, so nobody trains a DRN that is not there.
+    """
+    package = 'mmaction.models.localizers.drn'
+    root = importlib.util.find_spec('mmaction').submodule_search_locations[0]
+    if package in sys.modules or osp.exists(osp.join(root, 'models', 'localizers', 'drn')):
+        return
+
+    class DRN:
+        """Placeholder of a localizer that the installed mmaction2 wheel lacks."""
+
+        def __init__(self, *args, **kwargs):
+            raise ImportError('DRN is missing from the installed mmaction2 wheel '
+                              '(open-mmlab/mmaction2#2714)')
+
+    for name in (package, f'{package}.drn'):
+        module = types.ModuleType(name)
+        module.DRN = DRN
+        module.__path__ = []
+        sys.modules[name] = module
+
+
+def replace_pkg_resources() -> None:
+    """Resolve ``_base_ = 'mmaction::...'`` without ``pkg_resources``.
+
+    mmengine 0.10.7 asks ``pkg_resources`` where a package lies; setuptools 82 removed that
+    module. ``mmaction_ext::...`` is made known as well: mmengine otherwise refuses every
+    package outside its own list.
+    """
+    from mmengine.config import utils as config_utils
+    config_utils.MODULE2PACKAGE.setdefault(MIM_NAME, MIM_NAME)
+    if importlib.util.find_spec('pkg_resources') is not None:
+        return
+    importlib.import_module('mmengine.utils')
+    for name in ('mmengine.utils.package_utils', 'mmengine.utils', 'mmengine.config.config'):
+        module = importlib.import_module(name)
+        module.is_installed = is_installed
+        module.get_installed_path = get_installed_path
+
+
+def is_installed(package: str) -> bool:
+    """Whether a distribution or an importable module of that name exists.
+
+    Args:
+        package: distribution name (``mmaction2``) or module name (``mmaction``).
+    """
+    return _has_distribution(package) or importlib.util.find_spec(package) is not None
+
+
+def get_installed_path(package: str) -> str:
+    """Folder of an installed package, as mmengine's function of that name.
+
+    Args:
+        package: distribution name (``mmaction2``) or module name (``mmaction``).
+
+    Raises:
+        ModuleNotFoundError: nothing of that name is installed.
+        RuntimeError: the name belongs to a namespace package.
+    """
+    names = [package] + _top_level_modules(package)
+    specs = filter(None, (importlib.util.find_spec(name) for name in names))
+    spec = next(specs, None)
+    if spec is None:
+        raise ModuleNotFoundError(f'{package} is not installed')
+    if spec.origin is None:
+        raise RuntimeError(f'{package} is a namespace package, which has no single folder')
+    return osp.dirname(spec.origin)
+
+
+def _has_distribution(package: str) -> bool:
+    try:
+        importlib.metadata.distribution(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _top_level_modules(package: str) -> list:
+    if not _has_distribution(package):
+        return []
+    text = importlib.metadata.distribution(package).read_text('top_level.txt') or ''
+    return text.split()
+
+
+def allow_mmengine_checkpoints() -> None:
+    """Allow-list the classes in mmengine's own checkpoints for weights-only loading.
+
+    Since torch 2.6 ``torch.load`` refuses them, so ``--resume`` failed. Safe loading stays
+    on: only the training-log buffer and plain numpy arrays and numbers are added. The buffer
+    and the one-cycle scheduler also pickle methods of their own as ``getattr(cls, name)``; a
+    ``getattr`` that can reach nothing else stands in for the builtin.
+    """
+    import numpy as np
+    import torch
+    from mmengine.logging import HistoryBuffer
+    from mmengine.optim.scheduler import OneCycleParamScheduler
+    if not hasattr(torch.serialization, 'add_safe_globals'):
+        return
+
+    methods = {HistoryBuffer: ('min', 'max', 'mean', 'current'),
+               OneCycleParamScheduler: ('_annealing_cos', '_annealing_linear')}
+
+    def known_method(owner, name):
+        if owner not in methods or name not in methods[owner]:
+            raise ValueError(f'a checkpoint asks for {owner!r}.{name}, which is not allowed')
+        return getattr(owner, name)
+
+    core = importlib.import_module('numpy._core.multiarray' if hasattr(np, '_core')
+                                   else 'numpy.core.multiarray')
+    dtypes = [type(np.dtype(kind)) for kind in ('f4', 'f8', 'i4', 'i8', '?')]
+    # checkpoints written under numpy 1 name the same functions by their old module
+    old_names = [(getattr(core, name), f'numpy.core.multiarray.{name}')
+                 for name in ('_reconstruct', 'scalar')]
+    torch.serialization.add_safe_globals(
+        [*methods, np.ndarray, np.dtype, core._reconstruct, core.scalar, *dtypes,
+         *old_names, (known_method, 'builtins.getattr')])

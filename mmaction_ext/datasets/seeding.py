@@ -1,0 +1,58 @@
+"""Random numbers that depend on (seed, epoch, sample) alone.
+
+mmengine seeds each loader process once. What a sample looks like then depends on how many
+processes load it, on how many GPUs train, and on whether the run was resumed. With
+:class:`SeedSample` first in a training pipeline and :class:`EpochSeedHook` in the hooks, one
+seed gives one stream of clips: a run on two processes sees the batches of a run on one, and a
+run resumed at an epoch's end repeats the uninterrupted one.
+"""
+
+import random
+
+import numpy as np
+import torch
+from mmaction.registry import HOOKS, TRANSFORMS
+from mmcv.transforms import BaseTransform
+from mmengine.hooks import Hook
+
+
+def derive_seed(*keys: int) -> int:
+    """A 32-bit seed that depends on every one of the non-negative ``keys``."""
+    return int(np.random.SeedSequence(keys).generate_state(1)[0])
+
+
+@TRANSFORMS.register_module()
+class SeedSample(BaseTransform):
+    """Seed ``numpy.random`` and ``random`` for one sample of one epoch.
+
+    Required key: ``sample_idx`` (set by mmengine's ``BaseDataset``). The seed and the epoch
+    come from :class:`EpochSeedHook`, through shared memory, so that loader processes that
+    outlive an epoch see them too.
+    """
+
+    def __init__(self):
+        self._seed_epoch = torch.zeros(2, dtype=torch.int64).share_memory_()
+
+    def set_epoch(self, seed: int, epoch: int) -> None:
+        """Announce the run's seed and the epoch that is about to begin."""
+        self._seed_epoch[0], self._seed_epoch[1] = seed, epoch
+
+    def transform(self, results: dict) -> dict:
+        """Seed, and pass ``results`` on unchanged."""
+        seed = derive_seed(*self._seed_epoch.tolist(), results['sample_idx'])
+        np.random.seed(seed)
+        random.seed(seed)
+        return results
+
+
+@HOOKS.register_module()
+class EpochSeedHook(Hook):
+    """Tell :class:`SeedSample` the epoch and reseed torch (dropout) at each epoch's start."""
+
+    def before_train_epoch(self, runner) -> None:
+        """Seed the epoch ``runner.epoch`` on this rank."""
+        torch.manual_seed(derive_seed(runner.seed, runner.epoch, runner.rank))
+        pipeline = getattr(runner.train_dataloader.dataset, 'pipeline', None)
+        for transform in getattr(pipeline, 'transforms', ()):
+            if isinstance(transform, SeedSample):
+                transform.set_epoch(runner.seed, runner.epoch)

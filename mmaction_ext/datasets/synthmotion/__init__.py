@@ -1,0 +1,1 @@
+"""SynthMotion: short procedural clips whose classes differ by their motion alone."""

@@ -1,0 +1,56 @@
+"""A picture of what the clips look like: one row per reversal pair."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from .scenes import CLASSES, FRAME_SIZE, PAIRS, render, sample_scene
+from .video import write_bytes
+
+_COLUMNS = 6
+_TILE = FRAME_SIZE + 2
+_HEAD = 16  # height of a line of text
+_GAP = 14  # between the two classes of a pair
+
+
+def write_contact_sheet(path: str | Path, seed: int = 0, preset: str = 'default') -> None:
+    """Draw six frames of one training clip per class into a PNG file.
+
+    A row holds the two classes of a pair. The frames are spread over the motion, first and
+    last included; the picture is 1020 pixels wide.
+
+    Args:
+        path: The PNG file; its folder must exist.
+        seed: Seed of the data set.
+        preset: A key of ``scenes.PRESETS``.
+
+    Raises:
+        ValueError: If an argument is out of range.
+        OSError: If the file cannot be written.
+    """
+    width = 2 * _COLUMNS * _TILE + _GAP + 22
+    sheet = Image.new('RGB', (width, len(PAIRS) * (_HEAD + _TILE + 4)), 'white')
+    for row in range(len(PAIRS)):
+        _draw_pair(sheet, row, _strip(seed, row, preset))
+    buffer = io.BytesIO()
+    sheet.save(buffer, 'PNG', optimize=True)
+    write_bytes(buffer.getvalue(), path)
+
+
+def _strip(seed: int, row: int, preset: str) -> np.ndarray:
+    """Frames (6, H, W, 3) of a clip of a pair; sizes take turns from row to row."""
+    # Clips 6..11 are of medium and 12..17 of large size, all slow.
+    scene = sample_scene(seed, 'train', row + len(PAIRS) * (1 + row % 2), preset)
+    picked = np.linspace(scene.onset, scene.onset + scene.duration, _COLUMNS).round()
+    return render(scene)[picked.astype(int)]
+
+
+def _draw_pair(sheet: Image.Image, row: int, frames: np.ndarray) -> None:
+    top, canvas = row * (_HEAD + _TILE + 4), ImageDraw.Draw(sheet)
+    for side, clip in enumerate((frames, frames[::-1])):
+        left = 11 + side * (_COLUMNS * _TILE + _GAP)
+        canvas.text((left, top + 2), CLASSES[2 * row + side], fill='black')
+        for column, frame in enumerate(clip):
+            sheet.paste(Image.fromarray(frame), (left + column * _TILE, top + _HEAD))

@@ -1,0 +1,153 @@
+"""H.264 in mp4, encoded so that a reversed clip decodes to exactly the reversed frames.
+
+Ordinary encoding tells which end of a clip came first: inter frames inherit the losses of
+the frames before them, and rate control spends its bits by position. Only intra frames at a
+constant quantiser are free of that, so every frame is coded alike wherever it stands.
+"""
+
+import io
+import os
+import uuid
+from pathlib import Path
+
+import av
+import numpy as np
+
+ENCODING = {'codec': 'libx264', 'g': '1', 'bf': '0', 'qp': '26', 'preset': 'ultrafast',
+            'threads': '1', 'pix_fmt': 'yuv420p'}
+"""Encoder and its settings: all intra (g, bf), constant quantiser (qp, not crf)."""
+
+PART_SUFFIX = '.part'
+"""Ending of files that are not completely written yet."""
+
+
+def check_encoder() -> None:
+    """Make sure that this build of PyAV can encode H.264.
+
+    Raises:
+        ValueError: If it cannot.
+    """
+    if ENCODING['codec'] not in av.codecs_available:
+        raise ValueError(f'PyAV {av.__version__} was built without {ENCODING["codec"]}: '
+                         'install its binary wheel (pip install --only-binary=:all: av)')
+
+
+def encode_mp4(frames: np.ndarray, fps: int = 12) -> bytes:
+    """Encode a clip.
+
+    Args:
+        frames: Array (T, H, W, 3) of uint8, RGB; ``H`` and ``W`` even.
+        fps: Frames per second.
+
+    Returns:
+        The bytes of an mp4 file. Same frames and same libraries give the same bytes.
+
+    Raises:
+        ValueError: If the array is not such a clip.
+    """
+    _check_frames(frames)
+    settings = {key: ENCODING[key] for key in ('g', 'bf', 'qp', 'preset', 'threads')}
+    buffer = io.BytesIO()
+    with av.open(buffer, 'w', format='mp4') as container:
+        stream = container.add_stream(ENCODING['codec'], rate=fps, options=settings)
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = ENCODING['pix_fmt']
+        stream.thread_count = 1
+        for frame in frames:
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format='rgb24')
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    return buffer.getvalue()
+
+
+def _check_frames(frames: np.ndarray) -> None:
+    shape = frames.shape
+    if frames.dtype != np.uint8 or len(shape) != 4 or shape[3] != 3 or 0 in shape:
+        raise ValueError(f'frames must be uint8 (T, H, W, 3), got {frames.dtype} {shape}')
+    if shape[1] % 2 or shape[2] % 2:
+        raise ValueError(f'yuv420p needs an even height and width, got {shape[1:3]}')
+
+
+def write_bytes(data: bytes, path: str | Path) -> None:
+    """Write a file so that it is there completely or not at all, even after a power cut.
+
+    Args:
+        data: The content.
+        path: The file; its folder must exist.
+
+    Raises:
+        OSError: If it cannot be written; nothing is left behind then.
+    """
+    path = Path(path)
+    part = path.with_name(f'{path.name}.{uuid.uuid4().hex}{PART_SUFFIX}')
+    try:
+        with open(part, 'wb') as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException as error:
+        part.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+
+
+def write_mp4(frames: np.ndarray, path: str | Path, fps: int = 12) -> bytes:
+    """Encode a clip into a file that appears only once it is complete.
+
+    Args:
+        frames: Array (T, H, W, 3) of uint8, RGB; ``H`` and ``W`` even.
+        path: The mp4 file; its folder must exist.
+        fps: Frames per second.
+
+    Returns:
+        The bytes written.
+
+    Raises:
+        ValueError: If the array is not a clip.
+        OSError: If the file cannot be written.
+    """
+    data = encode_mp4(frames, fps)
+    write_bytes(data, path)
+    return data
+
+
+def read_mp4(path: str | Path) -> np.ndarray:
+    """Decode a whole clip.
+
+    Args:
+        path: A video file.
+
+    Returns:
+        Array (T, H, W, 3) of uint8, RGB.
+
+    Raises:
+        ValueError: If the file is missing or cannot be decoded.
+    """
+    try:
+        with av.open(str(path)) as container:
+            frames = [frame.to_ndarray(format='rgb24') for frame in container.decode(video=0)]
+    except (av.error.FFmpegError, OSError, IndexError) as error:
+        raise ValueError(f'{path}: cannot be decoded: {error}') from error
+    if not frames:
+        raise ValueError(f'{path}: holds no frame')
+    return np.stack(frames)
+
+
+def check_mp4(path: str | Path, num_frames: int, height: int, width: int) -> None:
+    """Decode a file and compare what comes out with what is expected.
+
+    Args:
+        path: A video file.
+        num_frames: Expected number of frames.
+        height: Expected height, pixels.
+        width: Expected width, pixels.
+
+    Raises:
+        ValueError: If the file cannot be decoded or holds something else.
+    """
+    shape = read_mp4(path).shape[:3]
+    if shape != (num_frames, height, width):
+        raise ValueError(f'{path}: holds (frames, height, width) = {shape}, '
+                         f'expected {(num_frames, height, width)}')

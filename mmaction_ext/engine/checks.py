@@ -1,0 +1,91 @@
+"""Everything that can be known to be wrong before training time is spent."""
+
+import os
+import os.path as osp
+import tempfile
+
+from mmengine.config import Config
+
+from mmaction_ext.errors import InputError
+
+#: how many missing videos an error names
+SHOWN = 3
+
+
+def check_output_folder(folder: str) -> None:
+    """Make sure a folder exists (it is made) and takes files.
+
+    Raises:
+        InputError: it cannot be made or written, with the system's reason.
+    """
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b'\0' * 4096)
+            file.flush()
+    except OSError as error:
+        raise InputError(f'output folder {folder} cannot be written: {error.strerror}') from error
+
+
+def check_datasets(cfg: Config, splits=('train', 'val', 'test')) -> None:
+    """Make sure each split's annotation list is readable, not empty, and its videos exist.
+
+    Raises:
+        InputError: naming the list, the line and the missing or malformed entry.
+    """
+    for split in splits:
+        dataset = (cfg.get(f'{split}_dataloader') or {}).get('dataset')
+        if dataset and dataset.get('type') in ('VideoDataset', 'RawframeDataset'):
+            check_annotations(dataset)
+
+
+def check_annotations(dataset: dict) -> None:
+    """Check one ``VideoDataset`` or ``RawframeDataset`` config; see :func:`check_datasets`."""
+    ann_file = osp.join(dataset.get('data_root') or '', dataset['ann_file'])
+    entries = _read_annotations(ann_file, dataset)
+    prefix = next(iter((dataset.get('data_prefix') or {'': ''}).values()))
+    prefix = osp.join(dataset.get('data_root') or '', prefix)
+    missing = [name for name in entries if not osp.exists(osp.join(prefix, name))]
+    if missing:
+        raise InputError(f'{ann_file}: {len(missing)} of {len(entries)} entries are not below '
+                         f'{prefix}, first: {", ".join(missing[:SHOWN])}')
+
+
+def _read_annotations(ann_file: str, dataset: dict) -> list:
+    fields = 2 if dataset['type'] == 'VideoDataset' else 3
+    delimiter = dataset.get('delimiter', ' ')
+    try:
+        with open(ann_file, encoding='utf-8') as file:
+            lines = [line.strip().split(delimiter) for line in file]
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, 'strerror', None) or error
+        raise InputError(f'annotation list {ann_file} cannot be read: {reason}') from error
+    if not lines:
+        raise InputError(f'annotation list {ann_file} is empty')
+    for number, line in enumerate(lines, 1):
+        if len(line) != fields or not all(part.isdecimal() for part in line[1:]):
+            raise InputError(f'{ann_file}:{number}: expected {fields} fields, name first, '
+                             f'numbers after, got {delimiter.join(line)!r}')
+    return [line[0] for line in lines]
+
+
+def check_model(cfg: Config) -> dict:
+    """Build the model on the meta device and run one clip of ``cfg.input_shape`` through it.
+
+    Catches what a wrong stage, an unknown module or a clip too short for the module would
+    break, before any data is read.
+
+    Returns:
+        ``{'params': int, 'macs': int, 'input_shape': list}``; only ``params`` where the config
+        states no ``input_shape`` (C, T, H, W).
+
+    Raises:
+        InputError: with the config's file name and what the model says.
+    """
+    from mmaction_ext.analysis.complexity import count
+    try:
+        complexity = count(cfg)
+    except ValueError as error:
+        raise InputError(f'{cfg.filename}: {error}') from error
+    return dict(params=complexity.params, macs=complexity.macs,
+                input_shape=list(complexity.input_shape))

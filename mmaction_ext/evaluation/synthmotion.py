@@ -1,0 +1,141 @@
+"""What a model understands of SynthMotion: the scene, the direction of time, or both."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import PurePath
+
+import numpy as np
+from mmaction.registry import METRICS
+from mmengine.evaluator import BaseMetric
+
+from mmaction_ext.datasets.synthmotion.scenes import CLASSES, SIZES, SPEEDS
+from mmaction_ext.errors import InputError
+
+
+def motion_accuracies(scores: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """Per-clip results from which all accuracies are means.
+
+    Args:
+        scores: class scores, ``(N, 12)``. Any monotonic scale will do.
+        labels: true classes, ``(N,)``.
+
+    Returns:
+        float64 arrays of shape ``(N,)`` in [0, 1]: ``top1``, is the best class the true
+        one; ``pair``, is it of the true reversal pair; ``within_pair``, does the true class
+        score above its own time reversal, one half for an exact tie. A clip with a score
+        that is not a number counts as wrong everywhere.
+    """
+    best = scores.argmax(axis=1)
+    clips = np.arange(len(labels))
+    own, partner = scores[clips, labels], scores[clips, labels ^ 1]
+    results = {
+        'top1': best == labels,
+        'pair': best // 2 == labels // 2,
+        'within_pair': (own > partner) + 0.5 * (own == partner),
+    }
+    usable = ~np.isnan(scores).any(axis=1)
+    return {name: usable * value.astype(np.float64) for name, value in results.items()}
+
+
+@METRICS.register_module()
+class SynthMotionMetric(BaseMetric):
+    """Accuracies on SynthMotion that tell motion from appearance.
+
+    Logs, each in [0, 1] and under the prefix ``motion``: ``top1``; ``pair``, the right pair
+    of classes; ``within_pair``, the true class above its time reversal, which is exactly 0.5
+    for a model that ignores the order of frames, on any split that holds both directions of
+    each clip; ``top1_small``, ``top1_medium``, ``top1_large`` by size of the moving thing and
+    ``top1_slow``, ``top1_fast`` by speed, as far as the split has such clips.
+
+    Attributes:
+        class_accuracy: class name -> top-1 accuracy on its clips, of the last evaluation.
+
+    Args:
+        meta_file: ``meta.csv`` of the data set.
+        per_class: also log the accuracies of the classes, as ``top1_class00`` and so on.
+        collect_device: where results of several processes meet, ``'cpu'`` or ``'gpu'``.
+        prefix: what the metrics' names begin with.
+
+    The pipeline must hand on ``filename``: ``PackActionInputs(meta_keys=('filename', ...))``.
+
+    Raises:
+        InputError: ``meta_file`` is missing or no such table; while evaluating, a clip does
+            not appear in it or has another label there, or there are not 12 scores.
+    """
+
+    default_prefix = 'motion'
+
+    def __init__(self, meta_file: str, per_class: bool = False, collect_device: str = 'cpu',
+                 prefix: str | None = None):
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        self.meta_file = str(meta_file)
+        self.per_class = per_class
+        self.class_accuracy = {}
+        self._meta = _read_meta(self.meta_file)
+
+    def process(self, data_batch, data_samples: Sequence[dict]) -> None:
+        """Store file, label and scores of a batch of evaluated clips.
+
+        Args:
+            data_batch: not used.
+            data_samples: dicts with ``filename``, ``gt_label`` (tensor of one label) and
+                ``pred_score`` (tensor of 12 scores).
+        """
+        self.results.extend(self._result(sample) for sample in data_samples)
+
+    def _result(self, sample: dict) -> dict:
+        if 'filename' not in sample:
+            raise InputError('SynthMotionMetric needs the file of each clip: '
+                             "PackActionInputs(meta_keys=('filename', ...))")
+        file = '/'.join(PurePath(sample['filename']).parts[-2:])
+        label, scores = int(sample['gt_label']), sample['pred_score'].float().cpu().numpy()
+        if file not in self._meta:
+            raise InputError(f'{sample["filename"]}: not in {self.meta_file}')
+        if label != self._meta[file]['label']:
+            raise InputError(f'{sample["filename"]}: has label {label} but '
+                             f'{self._meta[file]["label"]} in {self.meta_file}')
+        if scores.shape != (len(CLASSES),):
+            raise InputError(f'SynthMotion has {len(CLASSES)} classes, but the model gives '
+                             f'scores of shape {scores.shape}')
+        return {'file': file, 'label': label, 'scores': scores}
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Mean accuracies over all clips and over their groups.
+
+        Args:
+            results: what :meth:`process` stored, of all processes.
+
+        Returns:
+            The accuracies by name, without prefix.
+        """
+        labels = np.array([result['label'] for result in results])
+        scores = np.stack([result['scores'] for result in results])
+        right = motion_accuracies(scores, labels)
+        metrics = {name: float(value.mean()) for name, value in right.items()}
+        for key, names in (('size', SIZES), ('speed', SPEEDS)):
+            groups = np.array([self._meta[result['file']][key] for result in results])
+            metrics.update((f'top1_{name}', value) for name, value
+                           in _group_means(right['top1'], groups, names).items())
+        by_label = _group_means(right['top1'], labels, range(len(CLASSES)))
+        self.class_accuracy = {CLASSES[label]: value for label, value in by_label.items()}
+        if self.per_class:
+            metrics.update((f'top1_class{label:02d}', by_label[label]) for label in by_label)
+        return metrics
+
+
+def _group_means(values: np.ndarray, groups: np.ndarray, names) -> dict:
+    return {name: float(values[groups == name].mean()) for name in names
+            if (groups == name).any()}
+
+
+def _read_meta(path: str) -> dict[str, dict]:
+    """File below ``videos`` -> its label, size and speed."""
+    try:
+        with open(path, newline='', encoding='utf-8') as file:
+            return {row['file']: {'label': int(row['label']), 'size': row['size'],
+                                  'speed': row['speed']} for row in csv.DictReader(file)}
+    except OSError as error:
+        raise InputError(f'{path}: cannot be read ({error.strerror}); is the data set '
+                         'made? (tools/prepare_data.py synthmotion)') from error
+    except (KeyError, ValueError, TypeError) as error:
+        raise InputError(f'{path}: not the meta.csv of SynthMotion') from error

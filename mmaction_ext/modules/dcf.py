@@ -1,0 +1,180 @@
+"""DCF: dense correlation fields.
+
+"Dense Correlation Fields for Motion Modeling in Action Recognition", section 3, Algorithm 1 and
+appendix B.
+
+Shape legend: N clips, C channels, T frames, H rows, W columns, K window, L temporal range,
+D = 2 * L * K**2 channels of a correlation volume.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from mmaction.registry import MODELS
+from torch import Tensor, nn
+
+from mmaction_ext.errors import InputError
+from mmaction_ext.modules.base import MotionModule
+from mmaction_ext.ops import local_correlation
+
+
+class DCFBlock(nn.Module):
+    """The block of one stage, Algorithm 1 without the pooling of its volume.
+
+    Args:
+        channels: ``C``, channels of the video feature ``F``.
+        mid_channels: Channels after the first 1x1x1 convolution.
+        offsets: Frames between the two pixels of each product.
+        dilations: Pixels between neighbouring displacements, one per offset.
+        passed_channels: Channels of the volumes that come from earlier stages.
+        window: ``K``, side of the matching region.
+        clip_border: See :func:`local_correlation`.
+        relu: ``'after_sum'`` or ``'both'``; see :class:`DCF`.
+        zero_init: Start the last normalisation at zero, so that the block starts as identity.
+    """
+
+    def __init__(self, channels: int, mid_channels: int, offsets: Sequence[int],
+                 dilations: Sequence[int], passed_channels: int, window: int,
+                 clip_border: str, relu: str, zero_init: bool) -> None:
+        super().__init__()
+        self.offsets, self.dilations = tuple(offsets), tuple(dilations)
+        self.window, self.clip_border, self.relu = window, clip_border, relu
+        self.volume_channels = len(self.offsets) * window**2
+        self.conv1 = nn.Conv3d(channels, mid_channels, 1, bias=False)
+        self.bn1 = nn.BatchNorm3d(mid_channels)
+        self.conv2 = nn.Conv3d(self.volume_channels + passed_channels, channels, 1, bias=False)
+        self.bn2 = nn.BatchNorm3d(channels)
+        if zero_init:
+            nn.init.zeros_(self.bn2.weight)
+
+    def forward(self, x: Tensor, passed: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """Enhance a feature by the correlation of its frames.
+
+        Args:
+            x: Video feature ``F``, (N, C, T, H, W).
+            passed: Volumes of earlier stages at the resolution of ``x``, ``C_in``.
+
+        Returns:
+            The enhanced feature ``F'``, (N, C, T, H, W), and the volume of this stage, ``C``,
+            (N, D, T, H, W).
+        """
+        reduced = F.relu(self.bn1(self.conv1(x)))
+        volume = local_correlation(reduced, self.offsets, self.window, self.dilations,
+                                   self.clip_border)
+        field = self.bn2(self.conv2(torch.cat((volume, *passed), dim=1)))
+        if self.relu == 'both':
+            return x + F.relu(field), volume
+        return F.relu(x + field), volume
+
+
+@MODELS.register_module()
+class DCF(MotionModule):
+    """Dense correlation fields on several stages of a backbone.
+
+    Each stage correlates its (channel-reduced) frames with their ``L`` neighbours on both
+    sides, adds what a 1x1x1 convolution makes of the volumes to the feature, and hands its own
+    volume, spatially pooled, to all later stages.
+
+    Where the paper leaves a question open, an argument holds the answer; "counts" below are the
+    parameters and multiply-adds of Tables 2 and 3, which this layout reproduces.
+
+    Args:
+        in_channels: Channels at the output of each stage, by stage number.
+        reduction: Channels are reduced to ``C / reduction`` before the correlation: 2 for X3D,
+            4 for R(2+1)D (section 3.3).
+        window: ``K``, side of the matching region (section 3.3: 5).
+        temporal_range: ``L``, neighbours on each side (section 3.3: 2).
+        short_range_stages: Stages where ``L`` is 1. The paper says "the last stage"; the counts
+            of Table 2 say that this is stage 4 itself, not the last one of a chosen group.
+        long_term: "Long Term" of Table 1; without it ``L`` is 1 everywhere.
+        spatial_pyramid: "Spatial Pyramid" of Table 1; without it no volume is handed on.
+        bidirectional: Correlate with earlier frames also (section 3.2). The counts need it.
+        dilate_with_step: Neighbour ``tau`` frames away is searched with a dilation of ``tau``
+            pixels ("we enlarge the matching region as the temporal step increases by a dilation
+            factor", section 3.2); the counts need K**2 positions at every step. Without it the
+            dilation is 1.
+        clip_border: What stands outside the clip: ``'zeros'`` (there is no such match),
+            ``'replicate'`` or ``'circular'``. The paper does not say; the counts only need all
+            ``2 * L`` volumes at every frame.
+        relu: ``'after_sum'``: ReLU(F + C'), Algorithm 1, an identity at the start behind hosts
+            whose stages end in a ReLU. ``'both'``: F + ReLU(C'), the text of section 3.3 and
+            appendix B.
+        zero_init: Start as identity (section 3.2: "without breaking its initial behavior").
+            Not with ``relu='both'``, where a zero would never get a gradient.
+
+    Raises:
+        InputError: If an argument is out of its range; the message names the value.
+    """
+
+    def __init__(self, in_channels: Mapping[int, int], *, reduction: int = 2, window: int = 5,
+                 temporal_range: int = 2, short_range_stages: Sequence[int] = (4, 5),
+                 long_term: bool = True, spatial_pyramid: bool = True,
+                 bidirectional: bool = True, dilate_with_step: bool = True,
+                 clip_border: str = 'zeros', relu: str = 'after_sum',
+                 zero_init: bool = True) -> None:
+        super().__init__(in_channels)
+        _check_options(self.in_channels, reduction, temporal_range, relu, zero_init)
+        self.spatial_pyramid = spatial_pyramid
+        self.blocks = nn.ModuleDict()
+        passed_channels = 0
+        for stage, channels in self.in_channels.items():
+            short = not long_term or stage in short_range_stages
+            offsets = _offsets(1 if short else temporal_range, bidirectional)
+            dilations = [abs(tau) if dilate_with_step else 1 for tau in offsets]
+            block = DCFBlock(channels, channels // reduction, offsets, dilations,
+                             passed_channels, window, clip_border, relu, zero_init)
+            self.blocks[str(stage)] = block
+            if spatial_pyramid:
+                passed_channels += block.volume_channels
+
+    @property
+    def min_frames(self) -> int:
+        """One frame more than the longest step, or that step would never meet a frame."""
+        return 1 + max(max(map(abs, block.offsets)) for block in self.blocks.values())
+
+    def forward(self, x: Tensor, stage: int,
+                carried: tuple[Tensor, ...] = ()) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Run the block of ``stage``; see :meth:`MotionModule.forward`.
+
+        Raises:
+            InputError: If a carried volume has other frames than ``x``, or does not become as
+                large as ``x`` by halving.
+        """
+        carried = tuple(_pool_to(volume, x) for volume in carried)
+        x, volume = self.blocks[str(stage)](x, carried)
+        return x, (volume, *carried) if self.spatial_pyramid else ()
+
+
+def _check_options(in_channels: Mapping[int, int], reduction: int, temporal_range: int,
+                   relu: str, zero_init: bool) -> None:
+    if not 1 <= reduction <= min(in_channels.values()):
+        raise InputError(f'reduction must lie between 1 and the {min(in_channels.values())} '
+                         f'channels of the narrowest stage, got {reduction}')
+    if temporal_range < 1:
+        raise InputError(f'temporal_range must be at least 1, got {temporal_range}')
+    if relu not in ('after_sum', 'both'):
+        raise InputError(f"relu must be 'after_sum' or 'both', got {relu!r}")
+    if relu == 'both' and zero_init:
+        raise InputError("relu='both' with zero_init=True would never learn: set zero_init=False")
+
+
+def _offsets(temporal_range: int, bidirectional: bool) -> tuple[int, ...]:
+    forward = tuple(range(1, temporal_range + 1))
+    return tuple(-tau for tau in reversed(forward)) + forward if bidirectional else forward
+
+
+def _pool_to(volume: Tensor, x: Tensor) -> Tensor:
+    """Halve a volume (N, D, T, H', W') by average pooling until it has the size of ``x``.
+
+    Odd sizes are rounded up, as strided convolutions with padding do.
+    """
+    pooled = volume.flatten(1, 2)
+    while pooled.shape[-1] > x.shape[-1]:
+        pooled = F.avg_pool2d(pooled, 2, ceil_mode=True)
+    pooled = pooled.unflatten(1, volume.shape[1:3])
+    if pooled.shape[2:] != x.shape[2:]:
+        raise InputError(f'a correlation volume of size (T, H, W) = {tuple(volume.shape[2:])} '
+                         f'cannot be pooled to a stage of size {tuple(x.shape[2:])}: stages must '
+                         'keep the frames and halve the map')
+    return pooled

@@ -1,0 +1,147 @@
+"""Local correlation between the frames of a clip, the operation under DCF, TCM and SELFY.
+
+The equation, the shapes and the cost are in the README of this folder. ``local_correlation`` is
+the only public name; it is a PyTorch operator (``mmaction_ext::local_correlation``), so it runs
+under autocast, ``torch.compile``, the meta device and the FLOP counter.
+"""
+
+from collections.abc import Sequence
+from typing import Optional, Union
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import register_flop_formula
+
+from mmaction_ext.ops.correlation.reference import correlation_reference
+from mmaction_ext.ops.correlation.pairs import correlation_backward, correlation_forward
+
+__all__ = ['local_correlation']
+
+CLIP_BORDERS = ('zeros', 'replicate', 'circular')
+IMPLEMENTATIONS = ('auto', 'reference', 'shifts')
+
+
+def local_correlation(x: Tensor, offsets: Sequence[int], window: int = 5,
+                      dilation: Union[int, Sequence[int]] = 1, clip_border: str = 'zeros',
+                      scale: Optional[float] = None, implementation: str = 'auto') -> Tensor:
+    """Inner products of every pixel with the pixels around it in other frames.
+
+    Equation 1 of "Dense Correlation Fields for Motion Modeling in Action Recognition" within a
+    window, for several frames at once (section 3.2, long-term correlation). With ``tau`` the
+    ``o``-th offset, ``s`` its dilation and ``r = window // 2``, output channel
+    ``(o * window + a) * window + b`` at frame ``t``, row ``i``, column ``j`` is
+
+        scale * <x[:, :, t, i, j], x[:, :, t + tau, i + s * (a - r), j + s * (b - r)]>
+
+    so ``a`` counts the vertical displacement from up to down and ``b`` the horizontal one from
+    left to right: a texture that moves by ``(dy, dx)`` pixels (down, right) from frame ``t`` to
+    frame ``t + tau`` peaks at ``a = r + dy / s``, ``b = r + dx / s``. Pixels outside the map
+    count as zero.
+
+    Args:
+        x: Features of shape (N, C, T, H, W), floating point, any strides.
+        offsets: Frames between the two pixels, one int each; negative looks back.
+        window: ``K`` in the paper, odd side of the window in displacements.
+        dilation: Pixels between neighbouring displacements, for all offsets or one each.
+        clip_border: What stands outside the clip: ``'zeros'``, ``'replicate'`` (the first and
+            last frame go on) or ``'circular'``.
+        scale: Factor of every product; ``1 / sqrt(C)`` (equation 1) when None.
+        implementation: ``'shifts'``, ``'reference'`` (loops, slow) or ``'auto'``, the quickest.
+
+    Returns:
+        Tensor of shape (N, len(offsets) * window**2, T, H, W) and of the dtype of ``x``. Half
+        precision is summed in float32.
+
+    Raises:
+        ValueError: For a tensor that is not five-dimensional floating point, an empty list of
+            offsets, an even or non-positive window, a dilation below one or of the wrong
+            number, or an unknown border or implementation; the message names the value.
+    """
+    offsets = [int(tau) for tau in offsets]
+    dilations = [dilation] * len(offsets) if isinstance(dilation, int) else list(dilation)
+    _check(x, offsets, window, dilations, clip_border, implementation)
+    if scale is None:
+        scale = x.shape[1] ** -0.5
+    if implementation == 'reference':
+        y = correlation_reference(_accumulator(x), offsets, window, dilations, clip_border, scale)
+        return y.to(x.dtype)
+    return _operator(x, offsets, window, dilations, clip_border, float(scale))
+
+
+def _check(x: Tensor, offsets: list[int], window: int, dilations: list[int], clip_border: str,
+           implementation: str) -> None:
+    if x.dim() != 5 or not x.is_floating_point():
+        raise ValueError(f'x must be a floating point tensor (N, C, T, H, W), got {x.dtype} of '
+                         f'shape {tuple(x.shape)}')
+    if 0 in x.shape[1:]:
+        raise ValueError(f'x must have no empty dimension but N, got shape {tuple(x.shape)}')
+    if not offsets:
+        raise ValueError('offsets must hold at least one frame offset, got none')
+    if window < 1 or window % 2 == 0:
+        raise ValueError(f'window must be odd and positive, got {window}')
+    if len(dilations) != len(offsets):
+        raise ValueError(f'dilation must be one int or one per offset: got {len(dilations)} '
+                         f'for {len(offsets)} offsets')
+    if min(dilations) < 1:
+        raise ValueError(f'dilation must be at least 1, got {min(dilations)}')
+    if clip_border not in CLIP_BORDERS:
+        raise ValueError(f'clip_border must be one of {CLIP_BORDERS}, got {clip_border!r}')
+    if implementation not in IMPLEMENTATIONS:
+        raise ValueError(f'implementation must be one of {IMPLEMENTATIONS}, '
+                         f'got {implementation!r}')
+
+
+def _accumulator(x: Tensor) -> Tensor:
+    """``x`` in a dtype that sums are safe in."""
+    return x.float() if x.dtype in (torch.half, torch.bfloat16) else x
+
+
+@torch.library.custom_op('mmaction_ext::local_correlation', mutates_args=())
+def _operator(x: Tensor, offsets: Sequence[int], window: int, dilations: Sequence[int],
+              clip_border: str, scale: float) -> Tensor:
+    y = correlation_forward(_accumulator(x), offsets, window, dilations, clip_border, scale)
+    return y.to(x.dtype)
+
+
+@_operator.register_fake
+def _(x, offsets, window, dilations, clip_border, scale):
+    return x.new_empty(x.shape[0], len(offsets) * window * window, *x.shape[2:])
+
+
+@torch.library.custom_op('mmaction_ext::local_correlation_backward', mutates_args=())
+def _operator_backward(grad: Tensor, x: Tensor, offsets: Sequence[int], window: int,
+                       dilations: Sequence[int], clip_border: str, scale: float) -> Tensor:
+    y = correlation_backward(_accumulator(grad), _accumulator(x), offsets, window, dilations,
+                             clip_border, scale)
+    return y.to(x.dtype)
+
+
+@_operator_backward.register_fake
+def _(grad, x, offsets, window, dilations, clip_border, scale):
+    return x.new_empty(x.transpose(1, 2).shape).transpose(1, 2)
+
+
+def _save(ctx, inputs, output):
+    x, *ctx.arguments = inputs
+    ctx.save_for_backward(x)
+
+
+def _gradient(ctx, grad):
+    (x,) = ctx.saved_tensors
+    return (_operator_backward(grad, x, *ctx.arguments), *[None] * len(ctx.arguments))
+
+
+_operator.register_autograd(_gradient, setup_context=_save)
+
+
+@register_flop_formula(torch.ops.mmaction_ext.local_correlation)
+def _flops(x_shape, offsets, window, *args, **kwargs) -> int:
+    """Equation 2 of the paper, two operations for each multiply-add."""
+    n, channels, num_frames, height, width = x_shape
+    return 2 * n * num_frames * height * width * channels * window * window * len(offsets)
+
+
+@register_flop_formula(torch.ops.mmaction_ext.local_correlation_backward)
+def _flops_backward(grad_shape, x_shape, offsets, window, *args, **kwargs) -> int:
+    """Both factors of every product get a gradient."""
+    return 2 * _flops(x_shape, offsets, window)

@@ -1,0 +1,71 @@
+"""The equation of local correlation as plain loops: the oracle of every faster version.
+
+Shape legend: N clips, C channels, T frames, H rows, W columns, K window, O offsets.
+"""
+
+from collections.abc import Sequence
+from typing import Optional
+
+import torch
+from torch import Tensor
+
+
+def source_frame(frame: int, num_frames: int, clip_border: str) -> Optional[int]:
+    """Index of the stored frame that stands at time ``frame``.
+
+    Args:
+        frame: Time in frames; may lie outside ``[0, num_frames)``.
+        num_frames: ``T``, frames in the clip.
+        clip_border: ``'zeros'``, ``'replicate'`` or ``'circular'``.
+
+    Returns:
+        The index, or None where an all-zero frame stands (``'zeros'``).
+    """
+    if 0 <= frame < num_frames:
+        return frame
+    if clip_border == 'replicate':
+        return min(max(frame, 0), num_frames - 1)
+    if clip_border == 'circular':
+        return frame % num_frames
+    return None
+
+
+def correlation_reference(x: Tensor, offsets: Sequence[int], window: int,
+                          dilations: Sequence[int], clip_border: str,
+                          scale: float) -> Tensor:
+    """Local correlation by loops over offsets, frames and displacements.
+
+    Differentiable by autograd, in any floating dtype. Slow and memory-hungry on purpose.
+
+    Args:
+        x: Features of shape (N, C, T, H, W).
+        offsets: Temporal offsets ``tau``, one per block of ``K*K`` output channels.
+        window: ``K``, odd side of the square window.
+        dilations: Pixels between neighbouring displacements, one per offset.
+        clip_border: What stands before the first and after the last frame.
+        scale: Factor of every inner product.
+
+    Returns:
+        Tensor of shape (N, O*K*K, T, H, W).
+    """
+    num_frames = x.shape[2]
+    volumes = []
+    for tau, dilation in zip(offsets, dilations):
+        sources = [source_frame(t + tau, num_frames, clip_border) for t in range(num_frames)]
+        frames = [torch.zeros_like(x[:, :, 0]) if s is None else x[:, :, s] for s in sources]
+        target = torch.stack(frames, dim=2)
+        for row in range(-(window // 2), window // 2 + 1):
+            for column in range(-(window // 2), window // 2 + 1):
+                moved = _displaced(target, row * dilation, column * dilation)
+                volumes.append((x * moved).sum(dim=1) * scale)
+    return torch.stack(volumes, dim=1)
+
+
+def _displaced(x: Tensor, rows: int, columns: int) -> Tensor:
+    """``y[..., i, j] = x[..., i + rows, j + columns]``, zero outside the map."""
+    height, width = x.shape[-2:]
+    y = torch.zeros_like(x)
+    for i in range(max(0, -rows), min(height, height - rows)):
+        for j in range(max(0, -columns), min(width, width - columns)):
+            y[..., i, j] = x[..., i + rows, j + columns]
+    return y

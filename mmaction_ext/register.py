@@ -1,0 +1,17 @@
+"""Everything this package registers into mmaction2, for a config's ``custom_imports``.
+
+.. code-block:: python
+
+    custom_imports = dict(imports=['mmaction_ext.register'], allow_failed_imports=False)
+"""
+
+from mmaction_ext import compat
+
+compat.apply()
+
+import mmaction_ext.datasets.seeding  # noqa: E402,F401
+import mmaction_ext.datasets.transforms  # noqa: E402,F401
+import mmaction_ext.evaluation.synthmotion  # noqa: E402,F401
+import mmaction_ext.models  # noqa: E402,F401
+import mmaction_ext.tracking.hooks  # noqa: E402,F401
+import mmaction_ext.tracking.wandb_backend  # noqa: E402,F401

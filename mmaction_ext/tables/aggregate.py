@@ -1,0 +1,310 @@
+"""From runs to a table: one cell per row and column, each with its status.
+
+Means and standard deviations are taken over the exact decimals that were logged and rounded
+once, when they are printed; differences are paired by seed and taken before rounding.
+"""
+
+from collections import defaultdict
+from dataclasses import replace
+
+from mmaction_ext.tables.cells import (SEVERITY, Cell, CellStatus, SeedResult, Table, TableRow,
+                                       exact, format_number, mean, sample_std)
+from mmaction_ext.tables.results import SeedEvidence, resolve_configs, static_result
+from mmaction_ext.tables.spec import Section
+
+#: What a test row says about itself besides its metrics.
+PROTOCOL_KEYS = frozenset({'test/num_samples', 'test/checkpoint_sha256'})
+
+
+def build_table(spec, records, configs=None, complexity=None) -> Table:
+    """Build a table.
+
+    Args:
+        spec: :class:`mmaction_ext.tables.spec.TableSpec`.
+        records: :class:`mmaction_ext.tracking.records.RunRecord` of any runs, in any order.
+        configs: row id to :class:`mmaction_ext.tables.results.RowConfig`; resolved from the
+            files if left out.
+        complexity: see :func:`mmaction_ext.tables.results.static_result`.
+
+    Returns:
+        The table; the same bytes whatever the order of ``records``.
+
+    Raises:
+        InputError: a row's config cannot be read.
+    """
+    builder = _Builder(spec, records, configs or resolve_configs(spec), complexity or {})
+    cells = builder.cells()
+    table = Table(spec.id, spec.caption, spec.row_head, spec.columns, [])
+    for row in spec.layout:
+        if isinstance(row, Section):
+            table.rows.append(TableRow('', row.title))
+        else:
+            table.rows.append(TableRow(row.id, row.label, [cells[row.id, column.key]
+                                                           for column in spec.columns]))
+    _mark_best(table)
+    _number_footnotes(table)
+    table.warnings = _sample_warnings(table)
+    table.notes = _notes(spec, table)
+    return table
+
+
+def seed_states(spec, records, configs=None) -> dict:
+    """State of every row and seed: the worst over the table's logged metrics.
+
+    Args:
+        spec, records, configs: as for :func:`build_table`.
+
+    Returns:
+        Row id to seed to :class:`mmaction_ext.tables.cells.CellStatus`.
+    """
+    builder = _Builder(spec, records, configs or resolve_configs(spec), {})
+    states = {row.id: {} for row in spec.rows}
+    for row in spec.rows:
+        results = [builder.history(row, column)
+                   for column in spec.columns if column.kind == 'history']
+        for i, seed in enumerate(spec.seeds):
+            found = {result[i].status for result in results}
+            states[row.id][seed] = next((status for status in SEVERITY if status in found),
+                                        CellStatus.OK)
+    return states
+
+
+class _Builder:
+    """Fills cells column by column, since a column may build on an earlier one."""
+
+    def __init__(self, spec, records, configs, complexity):
+        self.spec, self.records, self.configs = spec, list(records), configs
+        self.complexity = complexity
+        self.evidence = {
+            (row.id, seed): SeedEvidence(self.records, configs[row.id], seed, spec.select)
+            for row in spec.rows for seed in spec.seeds}
+        self.done = {}
+
+    def cells(self) -> dict:
+        """(row id, column key) to cell."""
+        makers = dict(row=self.mark, static=self.static, published=self.published,
+                      history=self.measured, column=self.difference)
+        for column in self.spec.columns:
+            for row in self.spec.rows:
+                self.done[row.id, column.key] = makers[column.kind](row, column)
+        return self.done
+
+    def mark(self, row, column) -> Cell:
+        value = row.marks.get(column.name, False)
+        text = value if isinstance(value, str) else '✓' if value else ''
+        return Cell(CellStatus.OK, text)
+
+    def static(self, row, column) -> Cell:
+        found = static_result(self.records, self.configs[row.id], column.name, self.complexity)
+        if found.value is None:
+            return Cell(found.status, found.status.value, notes=_sentence(found.reason))
+        return _number_cell(found.value * column.scale, column)
+
+    def published(self, row, column) -> Cell:
+        figure = row.published.figures.get(column.name) if row.published else None
+        if figure is None:
+            return _dash()
+        return _number_cell(exact(figure) * column.scale, column)
+
+    def history(self, row, column) -> list:
+        """One scaled :class:`SeedResult` per seed."""
+        results = [self.evidence[row.id, seed].result(column.source) for seed in self.spec.seeds]
+        return [_scaled(result, column.scale) for result in _reject_shared(results)]
+
+    def measured(self, row, column) -> Cell:
+        return _seeds_cell(self.history(row, column), column)
+
+    def difference(self, row, column) -> Cell:
+        """Difference to the reference row, paired by seed."""
+        if row.reference:
+            return _dash()
+        mine = self.done[row.id, column.source]
+        reference = self.done[self.spec.reference.id, column.source]
+        if mine.seeds:
+            return _seeds_cell([_minus(a, b) for a, b in zip(mine.seeds, reference.seeds)],
+                               column)
+        for cell in (mine, reference):
+            if cell.value is None:
+                return Cell(cell.status, cell.text, notes=cell.notes)
+        return _number_cell(mine.value - reference.value, column)
+
+
+def _dash() -> Cell:
+    return Cell(CellStatus.NOT_APPLICABLE, '–')
+
+
+def _sentence(reason) -> tuple:
+    return (reason,) if reason else ()
+
+
+def _number_cell(value, column) -> Cell:
+    number = format_number(value, column.fmt)
+    return Cell(CellStatus.OK, number, number, value)
+
+
+def _seeds_cell(seeds, column) -> Cell:
+    """Mean and standard deviation of the seeds that count, and why the others do not."""
+    values = [seed.value for seed in seeds if seed.status is CellStatus.OK]
+    notes = _seed_notes(seeds, bool(values))
+    if not values:
+        status = next(s for s in SEVERITY if s in {seed.status for seed in seeds})
+        return Cell(status, status.value, seeds=tuple(seeds), notes=notes)
+    centre = mean(values)
+    number = format_number(centre, column.fmt)
+    std = sample_std(values) if len(values) > 1 else None
+    text = number if std is None else f'{number} ± {format_number(std, column.fmt.lstrip("+"))}'
+    complete = len(values) == len(seeds)
+    if not complete:
+        text += f' ({len(values)}/{len(seeds)})'
+    return Cell(CellStatus.OK if complete else CellStatus.PARTIAL, text, number, centre, std,
+                tuple(seeds), notes)
+
+
+def _seed_notes(seeds, has_values) -> tuple:
+    """Footnotes, seeds with the same reason together; none for a cell that says it all."""
+    reasons = defaultdict(list)
+    for seed in seeds:
+        if seed.status is not CellStatus.OK:
+            reasons[seed.status, seed.reason].append(str(seed.seed))
+    if not has_values and {status for status, _ in reasons} == {CellStatus.MISSING}:
+        reasons = {key: names for key, names in reasons.items() if key[1] != 'no run'}
+    return tuple(
+        f'seed{"s" if len(names) > 1 else ""} {", ".join(names)} {status.value}'
+        + (f': {reason}' if reason else '')
+        for (status, reason), names in reasons.items())
+
+
+def _scaled(result, scale) -> SeedResult:
+    return result if result.value is None else replace(result, value=result.value * scale)
+
+
+def _minus(mine, reference) -> SeedResult:
+    if mine.status is not CellStatus.OK:
+        return mine
+    if reference.status is not CellStatus.OK:
+        reason = f'of the reference row: {reference.reason}'
+        return SeedResult(mine.seed, reference.status, None, reason, reference.runs)
+    return SeedResult(mine.seed, CellStatus.OK, mine.value - reference.value,
+                      runs=reference.runs + mine.runs)
+
+
+def _reject_shared(results) -> list:
+    """Seeds that were measured on one and the same checkpoint are not independent runs."""
+    seeds = defaultdict(list)
+    for result in results:
+        if result.status is CellStatus.OK and result.checkpoint:
+            seeds[result.checkpoint].append(result.seed)
+    return [
+        replace(result, status=CellStatus.CONFLICT, value=None,
+                reason='measured on the same checkpoint file')
+        if len(seeds[result.checkpoint]) > 1 else result for result in results]
+
+
+def _mark_best(table) -> None:
+    """Mark the best complete cells of a column, as printed: what looks equal is equal."""
+    for i, column in enumerate(table.columns):
+        cells = [row.cells[i] for row in table.rows if not row.is_section]
+        cells = [cell for cell in cells if cell.status is CellStatus.OK and cell.number]
+        if not column.best or len(cells) < 2:
+            continue
+        pick = max if column.best == 'max' else min
+        best = pick(float(cell.number) for cell in cells)
+        for cell in cells:
+            cell.best = float(cell.number) == best
+
+
+def _number_footnotes(table) -> None:
+    """Letter the footnotes in reading order; equal texts share a letter."""
+    letters = {}
+    for row in table.rows:
+        for cell in row.cells:
+            for note in cell.notes:
+                letters.setdefault(note, _letter(len(letters)))
+            cell.marks = tuple(dict.fromkeys(letters[note] for note in cell.notes))
+    table.footnotes = [(letter, text) for text, letter in letters.items()]
+
+
+def _letter(index) -> str:
+    """a ... z, aa, ab, ...; letters, because a raised digit reads as part of the number."""
+    head, last = divmod(index, 26)
+    return (_letter(head - 1) if head else '') + chr(ord('a') + last)
+
+
+def _sample_warnings(table) -> list:
+    """Rows that were tested on differing numbers of samples cannot be compared."""
+    counts = defaultdict(set)
+    for row in table.rows:
+        for cell in row.cells:
+            for seed in cell.seeds:
+                if seed.samples is not None:
+                    counts[seed.samples].add(row.label)
+    if len(counts) < 2:
+        return []
+    listed = '; '.join(f'{count} samples: {", ".join(sorted(labels))}'
+                       for count, labels in sorted(counts.items()))
+    return [f'Rows were tested on differing numbers of samples ({listed}).']
+
+
+def _notes(spec, table) -> list:
+    cells = [cell for row in table.rows for cell in row.cells]
+    notes = [_protocol_note(spec, cells), _statistics_note(spec, cells)]
+    notes += [_bold_note(table, cells), _legend(cells)]
+    citations = dict.fromkeys(row.published.citation for row in spec.rows if row.published)
+    if citations and any(column.kind == 'published' for column in spec.columns):
+        notes.append(f'Published figures: {"; ".join(citations)}.')
+    notes.append(spec.note)
+    return [note for note in notes if note]
+
+
+def _protocol_note(spec, cells) -> str:
+    if not any(column.kind == 'history' for column in spec.columns):
+        return ''
+    select = spec.select
+    checkpoint = 'last checkpoint'
+    if select.policy == 'best':
+        end = 'highest' if select.mode == 'max' else 'lowest'
+        checkpoint = f'checkpoint with the {end} {select.metric}'
+    samples = {seed.samples for cell in cells for seed in cell.seeds} - {None}
+    count = f' ({samples.pop()} samples)' if len(samples) == 1 else ''
+    others = [f'{column.head}: {column.source.partition("/")[0]}' for column in spec.columns
+              if column.kind == 'history' and column.source.split('/')[0] != spec.split]
+    aside = f'; other splits: {", ".join(others)}' if others else ''
+    return f'{spec.split.capitalize()} split{count}, {checkpoint} of each run{aside}.'
+
+
+def _statistics_note(spec, cells) -> str:
+    seeds = ', '.join(map(str, spec.seeds))
+    parts = []
+    if any(cell.std is not None for cell in cells):
+        parts.append(f'Mean ± standard deviation (n−1) over seeds {seeds}')
+    elif any(cell.seeds for cell in cells):
+        parts.append(f'Seeds {seeds}' if len(spec.seeds) > 1 else f'Seed {seeds}, one run each')
+    if any(column.relative for column in spec.columns):
+        parts.append('differences to the row '
+                     f'“{spec.reference.label}” are paired by seed and taken before rounding')
+    text = '; '.join(parts)
+    return f'{text[:1].upper()}{text[1:]}.' if text else ''
+
+
+def _bold_note(table, cells) -> str:
+    if not any(cell.best for cell in cells):
+        return ''
+    return 'Bold: best among the complete cells of a column, as printed.'
+
+
+def _legend(cells) -> str:
+    """Explain the statuses that occur."""
+    found = {cell.status for cell in cells}
+    texts = [text for status, text in _LEGEND.items() if status in found]
+    return f'{"; ".join(texts)}.' if texts else ''
+
+
+_LEGEND = {
+    CellStatus.PARTIAL: '(n/N): n of N seeds count',
+    CellStatus.RUNNING: 'unfinished: still running or killed',
+    CellStatus.FAILED: 'failed: ended with an error',
+    CellStatus.STALE: 'stale: only runs of another version of the config',
+    CellStatus.MISSING: 'missing: no finished result',
+    CellStatus.CONFLICT: 'conflict: results that contradict each other',
+    CellStatus.UNTRUSTED: 'untrusted: damaged log',
+}

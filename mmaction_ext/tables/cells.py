@@ -1,0 +1,182 @@
+"""The cells of a table: what they hold, why they are empty, how their numbers are printed."""
+
+import re
+from dataclasses import dataclass, field
+from decimal import Context, Decimal
+from enum import Enum
+from fractions import Fraction
+
+_FORMAT = re.compile(r'(?P<sign>\+?)\.(?P<digits>\d)f')
+
+
+class CellStatus(Enum):
+    """Why a cell shows what it shows; the value is the word that stands in CSV files."""
+
+    OK = 'ok'
+    #: fewer seeds than the table asks for
+    PARTIAL = 'partial'
+    #: a run without exit record: it goes on, or it was killed
+    RUNNING = 'unfinished'
+    #: a run that ended with another exit code than 0, or whose metric is no finite number
+    FAILED = 'failed'
+    #: only runs of another version of the config, or with settings overridden
+    STALE = 'stale'
+    MISSING = 'missing'
+    #: finished results of one config and seed that differ
+    CONFLICT = 'conflict'
+    #: the log is damaged
+    UNTRUSTED = 'untrusted'
+    #: nothing belongs here: no published figure, the reference row's difference to itself
+    NOT_APPLICABLE = 'n/a'
+
+
+#: What a cell shows when no seed of it counts: the first of these that any of its seeds has.
+SEVERITY = (CellStatus.CONFLICT, CellStatus.UNTRUSTED, CellStatus.FAILED, CellStatus.RUNNING,
+            CellStatus.STALE, CellStatus.MISSING)
+
+
+@dataclass(frozen=True)
+class SeedResult:
+    """One seed's contribution to a cell.
+
+    Attributes:
+        seed: the seed.
+        status: ``OK`` exactly when ``value`` counts.
+        value: the metric in the column's unit, exact.
+        reason: what is wrong, for a footnote; may be empty.
+        runs: ids of the runs it comes from.
+        samples: number of test samples, if known.
+        checkpoint: SHA-256 of the tested checkpoint, if known.
+    """
+
+    seed: int
+    status: CellStatus
+    value: Fraction | None = None
+    reason: str = ''
+    runs: tuple = ()
+    samples: int | None = None
+    checkpoint: str | None = None
+
+
+@dataclass
+class Cell:
+    """One cell; every renderer shows ``text`` and ``marks``, escaped its own way.
+
+    Attributes:
+        status: see :class:`CellStatus`.
+        text: what is printed, e.g. ``84.2 ± 0.5 (2/3)``, ``stale``, ``✓``.
+        number: the printed mean alone, e.g. ``84.2``; empty for cells without a number.
+        value: mean, exact; ``None`` without one.
+        std: standard deviation over seeds (ddof=1), exact; ``None`` for fewer than two seeds.
+        seeds: :class:`SeedResult` per seed; empty where seeds play no role.
+        notes: texts for footnotes.
+        marks: letters of the footnotes.
+        best: whether it is the best of its column.
+    """
+
+    status: CellStatus
+    text: str
+    number: str = ''
+    value: Fraction | None = None
+    std: Fraction | None = None
+    seeds: tuple = ()
+    notes: tuple = ()
+    marks: tuple = ()
+    best: bool = False
+
+    @property
+    def n(self) -> int:
+        """Number of seeds that count."""
+        return sum(seed.status is CellStatus.OK for seed in self.seeds)
+
+
+@dataclass
+class TableRow:
+    """A row of cells, or a section heading where ``cells`` is empty."""
+
+    id: str
+    label: str
+    cells: list = field(default_factory=list)
+
+    @property
+    def is_section(self) -> bool:
+        return not self.cells
+
+
+@dataclass
+class Table:
+    """A finished table, ready for any renderer.
+
+    Attributes:
+        id, caption: as in its specification.
+        row_head: head of the first column, which holds the rows' labels.
+        columns: :class:`mmaction_ext.tables.spec.Column` of each further column.
+        rows: :class:`TableRow` list.
+        footnotes: (letter, text) pairs.
+        notes: lines printed under the table.
+        warnings: what makes the table untrustworthy as a whole; printed first.
+    """
+
+    id: str
+    caption: str
+    row_head: str
+    columns: tuple
+    rows: list
+    footnotes: list = field(default_factory=list)
+    notes: list = field(default_factory=list)
+    warnings: list = field(default_factory=list)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every cell is as it should be."""
+        fine = (CellStatus.OK, CellStatus.NOT_APPLICABLE)
+        return not self.warnings and all(
+            cell.status in fine for row in self.rows for cell in row.cells)
+
+
+def exact(number) -> Fraction:
+    """The decimal number that ``repr`` shows: 0.1 is 1/10, not the nearest binary fraction.
+
+    What is printed can then be recomputed by hand from the logged decimals.
+    """
+    return Fraction(repr(number))
+
+
+def mean(values) -> Fraction:
+    """Arithmetic mean, exact."""
+    return sum(values, Fraction(0)) / len(values)
+
+
+def sample_std(values) -> Fraction:
+    """Standard deviation with ddof=1, to 50 digits; needs two values at least."""
+    centre = mean(values)
+    variance = sum((value - centre) ** 2 for value in values) / (len(values) - 1)
+    context = Context(prec=50)
+    quotient = context.divide(Decimal(variance.numerator), Decimal(variance.denominator))
+    return Fraction(context.sqrt(quotient))
+
+
+def check_format(fmt: str) -> None:
+    """Raise ValueError unless ``fmt`` is like ``.1f`` or ``+.2f``."""
+    if not isinstance(fmt, str) or not _FORMAT.fullmatch(fmt):
+        raise ValueError(f'{fmt!r} is no format like .1f or +.2f')
+
+
+def format_number(value: Fraction, fmt: str) -> str:
+    """Print a number; the only place where tables round.
+
+    The exact decimal value is rounded half to even (2.25 to 2.2, 2.35 to 2.4). Zero never
+    carries a sign.
+
+    Args:
+        value: number.
+        fmt: ``.<digits>f``, with ``+`` in front if positive numbers carry their sign.
+    """
+    parts = _FORMAT.fullmatch(fmt)
+    digits = int(parts['digits'])
+    units = round(Fraction(value) * 10 ** digits)  # Fraction rounds half to even, exactly
+    text = f'{abs(units):0{digits + 1}d}'
+    if digits:
+        text = f'{text[:-digits]}.{text[-digits:]}'
+    sign = '-' if units < 0 else parts['sign'] if units > 0 else ''
+    return sign + text

@@ -1,0 +1,84 @@
+"""YAML files that know on which line each of their values stands."""
+
+from pathlib import Path
+
+import yaml
+
+from mmaction_ext.errors import InputError
+
+
+class Document:
+    """A YAML file as plain values, with the line of each.
+
+    Args:
+        path: the file.
+
+    Attributes:
+        path: as given.
+        value: what the file holds. A key that is given twice is an error, not a replacement.
+
+    Raises:
+        InputError: the file cannot be read or is not YAML; the message names file and line.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self._lines = {}
+        self._loader = yaml.SafeLoader('')
+        try:
+            root = yaml.compose(self._text(), Loader=yaml.SafeLoader)
+            self.value = None if root is None else self._plain(root, ())
+        except yaml.YAMLError as error:
+            raise self._syntax_error(error) from error
+        except RecursionError as error:
+            raise InputError(f'{self.path}: nested too deeply') from error
+
+    def error(self, where, message) -> InputError:
+        """Error at a place in the file.
+
+        Args:
+            where: keys and indices that lead to the value, e.g. ``('rows', 2, 'config')``.
+            message: what is wrong, one line.
+        """
+        where = tuple(where)
+        while where and where not in self._lines:
+            where = where[:-1]
+        return InputError(f'{self.path}:{self._lines.get(where, 1)}: {message}')
+
+    def line(self, where) -> int:
+        """Line of a value that exists."""
+        return self._lines[tuple(where)]
+
+    def _text(self) -> str:
+        try:
+            return self.path.read_text(encoding='utf-8')
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, 'strerror', None) or 'not UTF-8 text'
+            raise InputError(f'{self.path} cannot be read: {reason}') from error
+
+    def _plain(self, node, where):
+        self._lines.setdefault(where, node.start_mark.line + 1)
+        if isinstance(node, yaml.SequenceNode):
+            return [self._plain(item, where + (i,)) for i, item in enumerate(node.value)]
+        if isinstance(node, yaml.MappingNode):
+            return self._plain_mapping(node, where)
+        return self._loader.construct_object(node)
+
+    def _plain_mapping(self, node, where) -> dict:
+        mapping = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise InputError(f'{self.path}:{line}: a key must be a plain word')
+            key = self._loader.construct_object(key_node)
+            if key in mapping:
+                raise InputError(f'{self.path}:{line}: {key!r} is given twice')
+            self._lines[where + (key,)] = line
+            mapping[key] = self._plain(value_node, where + (key,))
+        return mapping
+
+    def _syntax_error(self, error) -> InputError:
+        mark = getattr(error, 'problem_mark', None)
+        line = f':{mark.line + 1}' if mark else ''
+        problem = getattr(error, 'problem', None) or 'not YAML'
+        return InputError(f'{self.path}{line}: {problem}')

@@ -1,0 +1,94 @@
+"""Figures printed in papers, each with its source.
+
+A ``published.yaml`` is a tree; a dot-separated name leads to an entry::
+
+    dcf:
+      paper: DCF
+      table1:
+        table: Table 1
+        protocol: Something-Something V1, 13 frames, 1 clip, centre crop
+        source: text of the paper
+        unit: percent
+        none: {top1: 44.6}
+        full: {top1: 47.6, delta: 3.0}
+
+``paper``, ``table``, ``protocol``, ``source``, ``unit`` and ``note`` describe everything below
+the level they stand on. Every other number of an entry is a figure; ``null`` says that the
+paper prints none.
+"""
+
+from dataclasses import dataclass
+
+from mmaction_ext.tables.document import Document
+
+_DESCRIPTION = ('paper', 'table', 'protocol', 'source', 'unit', 'note', 'caption')
+
+
+@dataclass(frozen=True)
+class PublishedEntry:
+    """What a paper prints for one row.
+
+    Attributes:
+        name: dot-separated place in the file.
+        figures: metric to number, ``None`` where the paper prints none.
+        citation: paper, table, protocol and source in one line.
+    """
+
+    name: str
+    figures: dict
+    citation: str
+
+
+class Published:
+    """The figures of one ``published.yaml``.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+
+    def __init__(self, path):
+        self._document = Document(path)
+
+    def entry(self, name: str) -> PublishedEntry:
+        """Entry at a dot-separated place.
+
+        Raises:
+            InputError: there is none, it holds no figures, or no source is given for it.
+        """
+        node, where = self._document.value, ()
+        described = _description(node)
+        for key in name.split('.'):
+            if not isinstance(node, dict) or key not in node:
+                raise self._document.error(where, f'there is no entry {name!r}')
+            node, where = node[key], where + (key,)
+            described.update(_description(node))
+        figures = self._figures(node, where, name)
+        if not described.get('source') and not described.get('paper'):
+            raise self._document.error(where, f'{name!r} names neither a paper nor a source')
+        return PublishedEntry(name, figures, _citation(described))
+
+    def _figures(self, node, where, name) -> dict:
+        if not isinstance(node, dict):
+            raise self._document.error(where, f'{name!r} is no mapping of metrics to figures')
+        figures = {key: value for key, value in node.items() if key not in _DESCRIPTION}
+        for key, value in figures.items():
+            if isinstance(value, bool) or not isinstance(value, (int, float, type(None))):
+                raise self._document.error(
+                    where + (key,), f'{name}.{key} is {value!r}, not a number or null')
+        return figures
+
+
+def _description(node) -> dict:
+    """What a level of the tree says about everything below it."""
+    if not isinstance(node, dict):
+        return {}
+    return {key: node[key] for key in _DESCRIPTION if node.get(key) is not None}
+
+
+def _citation(described) -> str:
+    """``DCF, Table 1, protocol (source)``."""
+    parts = [str(described[key]) for key in ('paper', 'table', 'protocol') if key in described]
+    source = described.get('source')
+    if source and parts:
+        return f'{", ".join(parts)} (read from: {source})'
+    return ', '.join(parts) or str(source)

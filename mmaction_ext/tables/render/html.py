@@ -1,0 +1,138 @@
+"""One self-contained HTML page: no script, no request, light and dark, readable on a phone."""
+
+from html import escape as _escape_html
+
+from mmaction_ext.tables.cells import CellStatus
+from mmaction_ext.tables.render.text import one_line
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1d2430; --soft: #5c6675; --line: #d5dae2;
+  --faint: #e8ebf0; --page: #ffffff; --band: #f6f7f9; --accent: #0b5cad; --warn: #8a5300;
+  --warn-page: #fff3dc; --bad: #a11b2b; --bad-page: #fde9eb; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e4e8ee; --soft: #9aa5b4; --line: #3b4452; --faint: #2a313c; --page: #14181f;
+    --band: #1c222b; --accent: #7db8f5; --warn: #f0bd6a; --warn-page: #3a2c12;
+    --bad: #ff9ba6; --bad-page: #43191f; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--page); color: var(--ink);
+  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
+main { max-width: 72rem; margin: 0 auto; padding: 2rem 1.25rem 3rem; }
+h1 { font-size: 1.3rem; line-height: 1.3; margin: 0 0 1.25rem; text-wrap: balance;
+  overflow-wrap: anywhere; }
+.scroll { overflow-x: auto; border-block: 2px solid var(--ink); }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+th, td { padding: .55rem .8rem; text-align: center; white-space: nowrap; }
+thead th { border-bottom: 1px solid var(--ink); font-weight: 600; vertical-align: bottom; }
+tbody tr + tr > * { border-top: 1px solid var(--faint); }
+tbody tr:hover > * { background: var(--band); }
+th:first-child { text-align: left; position: sticky; left: 0; background: var(--page);
+  min-width: 7rem; max-width: 20rem; white-space: normal; overflow-wrap: anywhere; }
+tbody th { font-weight: 500; }
+tr.section th { font-style: italic; font-weight: 500; color: var(--soft); max-width: none;
+  padding-top: 1rem; }
+.std { color: var(--soft); font-weight: 400; font-size: .88em; }
+.best { font-weight: 700; color: var(--accent); }
+.na { color: var(--soft); }
+.state { display: inline-block; padding: .05rem .55rem; border-radius: 1rem; font-size: .85em;
+  color: var(--warn); background: var(--warn-page); }
+.bad { color: var(--bad); background: var(--bad-page); }
+sup { font-size: .7em; line-height: 0; margin-left: .15em; color: var(--soft); }
+.notes { margin-top: 1.1rem; font-size: .875rem; color: var(--soft); max-width: 60rem;
+  overflow-wrap: anywhere; }
+.notes p { margin: .3rem 0; }
+.notes .warning { color: var(--bad); background: var(--bad-page); padding: .5rem .8rem;
+  border-radius: .4rem; }
+@media (max-width: 40rem) {
+  main { padding: 1.1rem .8rem 2rem; } h1 { font-size: 1.12rem; margin-bottom: .9rem; }
+  body { font-size: 15px; } th, td { padding: .45rem .55rem; }
+  th:first-child { max-width: 9rem; min-width: 5.5rem; } }
+@media print { .scroll { overflow: visible; } }
+""".strip()
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+_BAD = (CellStatus.FAILED, CellStatus.CONFLICT, CellStatus.UNTRUSTED)
+
+
+def escape(text: str) -> str:
+    """Text as HTML, for elements and quoted attributes alike, on one line."""
+    return _escape_html(one_line(text), quote=True)
+
+
+def render(table) -> str:
+    """HTML page of a :class:`mmaction_ext.tables.cells.Table`."""
+    title = escape(table.caption)
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+{_STYLE}
+</style>
+</head>
+<body>
+<main>
+<h1>{title}</h1>
+{render_table(table)}
+</main>
+</body>
+</html>
+"""
+
+
+def render_table(table) -> str:
+    """The table and its notes alone, for a page that brings its own style."""
+    lines = ['<div class="scroll" tabindex="0" role="region" '
+             f'aria-label="{escape(table.caption)}">', f'<table id="{escape(table.id)}">',
+             '<thead>', _head(table), '</thead>', '<tbody>']
+    lines += [_row(row, table) for row in table.rows]
+    lines += ['</tbody>', '</table>', '</div>', '<div class="notes">']
+    lines += [f'<p class="warning">Warning: {escape(text)}</p>' for text in table.warnings]
+    lines += [f'<p><sup>{letter}</sup> {escape(text)}</p>' for letter, text in table.footnotes]
+    lines += [f'<p>{escape(text)}</p>' for text in table.notes]
+    return '\n'.join(lines + ['</div>'])
+
+
+def _head(table) -> str:
+    heads = [table.row_head] + [column.head for column in table.columns]
+    return '<tr>' + ''.join(f'<th scope="col">{escape(head)}</th>' for head in heads) + '</tr>'
+
+
+def _row(row, table) -> str:
+    label = escape(row.label)
+    if row.is_section:
+        width = len(table.columns) + 1
+        return f'<tr class="section"><th colspan="{width}" scope="rowgroup">{label}</th></tr>'
+    return (f'<tr id="{escape(table.id)}-{escape(row.id)}"><th scope="row">{label}</th>'
+            + ''.join(map(_cell, row.cells)) + '</tr>')
+
+
+def _cell(cell) -> str:
+    marks = ','.join(cell.marks)
+    body = _body(cell) + (f'<sup>{marks}</sup>' if marks else '')
+    return f'<td data-status="{cell.status.value}"{_tooltip(cell)}>{body}</td>'
+
+
+def _body(cell) -> str:
+    if cell.number:
+        rest = escape(cell.text[len(cell.number):])
+        number = escape(cell.number.replace('-', '−'))
+        number = f'<span class="best">{number}</span>' if cell.best else number
+        return number + (f'<span class="std"> {rest}</span>' if rest else '')
+    text = escape(cell.text)
+    if cell.status is CellStatus.OK:
+        return text
+    if cell.status is CellStatus.NOT_APPLICABLE:
+        return f'<span class="na">{text}</span>'
+    kind = 'state bad' if cell.status in _BAD else 'state'
+    return f'<span class="{kind}">{text}</span>'
+
+
+def _tooltip(cell) -> str:
+    """What each seed contributed, unrounded."""
+    parts = [f'seed {seed.seed}: '
+             + (f'{float(seed.value)!r}' if seed.value is not None else seed.status.value)
+             for seed in cell.seeds]
+    return f' title="{escape(", ".join(parts))}"' if parts else ''

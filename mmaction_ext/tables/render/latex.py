@@ -1,0 +1,101 @@
+"""LaTeX with booktabs, for any engine."""
+
+import re
+
+from mmaction_ext.tables.render.text import one_line
+
+_SPECIAL = {
+    '\\': r'\textbackslash{}', '{': r'\{', '}': r'\}', '$': r'\$', '&': r'\&', '#': r'\#',
+    '%': r'\%', '_': r'\_', '^': r'\textasciicircum{}', '~': r'\textasciitilde{}',
+    '<': r'\textless{}', '>': r'\textgreater{}', '|': r'\textbar{}', '"': r'\char34{}',
+    "'": r'\textquotesingle{}', '`': r'\textasciigrave{}',
+    # a bracket may be taken for the optional argument of the \\ before it
+    '[': '{[}', ']': '{]}',
+    '±': r'$\pm$', '−': '$-$', '–': '--', '—': '---', '×': r'$\times$', '·': r'$\cdot$',
+    '✓': r'$\checkmark$', '≤': r'$\leq$', '≥': r'$\geq$', '≈': r'$\approx$', '∞': r'$\infty$',
+    '→': r'$\rightarrow$', '←': r'$\leftarrow$', '↑': r'$\uparrow$', '↓': r'$\downarrow$',
+    '“': '``', '”': "''", '‘': '`', '’': "'", '…': r'\ldots{}', '°': r'$^\circ$',
+    '²': '$^2$', '³': '$^3$', '\u200b': '{}',
+}
+_GREEK = dict(zip('αβγδεζηθικλμνξπρστυφχψω', (
+    'alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau '
+    'upsilon phi chi psi omega').split()))
+_GREEK.update(zip('ΓΔΘΛΞΠΣΦΨΩ', 'Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega'.split()))
+#: Latin letters that pdflatex's default encoding lacks; it has all others below U+0180.
+_NOT_IN_OT1 = frozenset('«»ÐÞðþĄąĐđĘęĦħĮįĸĿŀŉŊŋŦŧŲųſ')
+
+
+def escape(text: str) -> str:
+    """Text as LaTeX that prints exactly this text, on one line.
+
+    A character that pdflatex knows no glyph for is printed as its code point, ``[U+4E2D]``.
+    """
+    text = one_line(text).replace('--', '-\u200b-').replace('--', '-\u200b-')
+    return ''.join(map(_escape_char, text))
+
+
+def _escape_char(char) -> str:
+    if char in _SPECIAL:
+        return _SPECIAL[char]
+    if char in _GREEK:
+        return f'$\\{_GREEK[char]}$'
+    if ' ' <= char < '\x7f' or '\xa1' <= char < '\u0180' and char not in _NOT_IN_OT1:
+        return char
+    return f'{{[}}U+{ord(char):04X}{{]}}'
+
+
+def render(table) -> str:
+    """LaTeX of a :class:`mmaction_ext.tables.cells.Table`, a ``table`` environment."""
+    lines = [
+        r'% needs \usepackage{booktabs,amssymb,textcomp,graphicx}',
+        r'\begin{table}[t]',
+        r'\centering',
+        rf'\caption{{{escape(table.caption)}}}',
+        rf'\label{{tab:{re.sub("[^A-Za-z0-9.-]", "-", table.id)}}}',
+        r'\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%',
+        rf'\begin{{tabular}}{{l{"c" * len(table.columns)}}}',
+        r'\toprule',
+        _line([escape(table.row_head)] + [escape(column.head) for column in table.columns]),
+        r'\midrule',
+        *_body(table),
+        r'\bottomrule',
+        r'\end{tabular}}',
+        *_notes(table),
+        r'\end{table}',
+    ]
+    return '\n'.join(lines) + '\n'
+
+
+def _body(table):
+    for i, row in enumerate(table.rows):
+        if not row.is_section:
+            yield _line([escape(row.label)] + [_cell(cell) for cell in row.cells])
+            continue
+        if i:
+            yield r'\midrule'
+        width = len(table.columns) + 1
+        yield rf'\multicolumn{{{width}}}{{l}}{{\emph{{{escape(row.label)}}}}} \\'
+
+
+def _line(cells) -> str:
+    return ' & '.join(cells) + r' \\'
+
+
+def _cell(cell) -> str:
+    text = escape(cell.text)
+    if cell.number:
+        text = re.sub(r'^-', '$-$', text)
+    if cell.best:
+        text = rf'\textbf{{{text}}}'
+    marks = ','.join(cell.marks)
+    return text + (rf'\textsuperscript{{{marks}}}' if marks else '')
+
+
+def _notes(table) -> list:
+    notes = [rf'\textbf{{Warning:}} {escape(text)}' for text in table.warnings]
+    notes += [rf'\textsuperscript{{{letter}}}~{escape(text)}' for letter, text in table.footnotes]
+    notes += [escape(text) for text in table.notes]
+    if not notes:
+        return []
+    return [r'\par\medskip', r'\begin{minipage}{\linewidth}\footnotesize',
+            ' \\par\n'.join(notes), r'\end{minipage}']

@@ -1,0 +1,66 @@
+"""GitHub-flavoured Markdown, padded so that it also reads well in a terminal."""
+
+import re
+import unicodedata
+
+from mmaction_ext.tables.render.text import one_line
+
+_SPECIAL = re.compile(r'([\\`*_\[\]|~$])')
+_LIST_OR_HEADING = re.compile(r'^(\d*)([-+=#.)])')
+_ENTITIES = {'&': '&amp;', '<': '&lt;', '>': '&gt;'}
+
+
+def escape(text: str) -> str:
+    """Text as Markdown that shows exactly this text, on one line, inside a line."""
+    text = ''.join(_ENTITIES.get(char, char) for char in one_line(text))
+    return _SPECIAL.sub(r'\\\1', text)
+
+
+def _paragraph(text: str) -> str:
+    """:func:`escape` for a text that begins a line."""
+    return _LIST_OR_HEADING.sub(r'\1\\\2', escape(text))
+
+
+def render(table) -> str:
+    """Markdown of a :class:`mmaction_ext.tables.cells.Table`."""
+    lines = [f'**{escape(table.caption)}**', '']
+    lines += _grid(table)
+    notes = [f'**Warning:** {escape(text)}' for text in table.warnings]
+    notes += [f'<sup>{letter}</sup> {escape(text)}' for letter, text in table.footnotes]
+    notes += [_paragraph(text) for text in table.notes]
+    for note in notes:
+        lines += ['', note]
+    return '\n'.join(lines) + '\n'
+
+
+def _grid(table) -> list:
+    head = [table.row_head] + [column.head for column in table.columns]
+    rows = [[escape(text) for text in head]]
+    for row in table.rows:
+        label = escape(row.label)
+        if row.is_section:
+            rows.append([f'*{label}*'] + [''] * len(table.columns))
+        else:
+            rows.append([label] + [_cell(cell) for cell in row.cells])
+    widths = [max(3, *(_width(row[i]) for row in rows)) for i in range(len(head))]
+    rule = ['-' * widths[0]] + [f':{"-" * (width - 2)}:' for width in widths[1:]]
+    return [_line(row, widths) for row in (rows[0], rule, *rows[1:])]
+
+
+def _cell(cell) -> str:
+    # a number is digits, signs and "(n/N)": nothing to escape, not even its sign
+    text = cell.text if cell.number else escape(cell.text)
+    if cell.best:
+        text = f'**{text}**'
+    return text + ''.join(f'<sup>{mark}</sup>' for mark in cell.marks)
+
+
+def _line(row, widths) -> str:
+    padded = [text + ' ' * (width - _width(text)) for text, width in zip(row, widths)]
+    return f'| {" | ".join(padded)} |'
+
+
+def _width(text) -> int:
+    """Columns of a terminal that a text takes."""
+    wide = sum(unicodedata.east_asian_width(char) in 'WF' for char in text)
+    return len(text) + wide - sum(map(bool, map(unicodedata.combining, text)))

@@ -1,0 +1,398 @@
+"""Table specifications (``table.yaml``): what a table says, checked before it is built."""
+
+import os
+import re
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+from mmaction_ext.errors import InputError
+from mmaction_ext.tables.cells import check_format, exact
+from mmaction_ext.tables.document import Document
+from mmaction_ext.tables.published import Published, PublishedEntry
+from mmaction_ext.tracking.identity import config_name
+
+_SPEC_KEYS = {'id', 'caption', 'row_head', 'seeds', 'select', 'split', 'note', 'columns', 'rows',
+              'published', 'varies'}
+_COLUMN_KEYS = {'key', 'head', 'from', 'scale', 'fmt', 'best', 'relative_to'}
+_ROW_KEYS = {'id', 'config', 'label', 'reference', 'published'}
+_ID = re.compile(r'[A-Za-z0-9][A-Za-z0-9_.-]*')
+_PHASES = ('train', 'val', 'test')
+
+
+@dataclass(frozen=True)
+class Select:
+    """Which checkpoint of a run the numbers come from.
+
+    Attributes:
+        policy: ``'last'``, the end of the schedule, or ``'best'``.
+        metric: validation metric that ``'best'`` goes by, e.g. ``val/acc/top1``.
+        mode: ``'max'`` or ``'min'``.
+    """
+
+    policy: str = 'last'
+    metric: str | None = None
+    mode: str = 'max'
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column.
+
+    Attributes:
+        key: its name within the table.
+        head: its printed head.
+        source: where its numbers come from, see :attr:`kind`.
+        scale: factor from the logged to the printed unit.
+        fmt: see :func:`mmaction_ext.tables.cells.format_number`.
+        best: ``'max'``, ``'min'`` or ``None``: which end is printed in bold.
+        relative: whether it is the difference to the reference row.
+    """
+
+    key: str
+    head: str
+    source: str
+    scale: Fraction = Fraction(1)
+    fmt: str = '.1f'
+    best: str | None = None
+    relative: bool = False
+
+    @property
+    def kind(self) -> str:
+        """``row`` (marks in the spec), ``static`` (parameters, ...), ``published``,
+        ``history`` (a logged metric) or ``column`` (an earlier column of the table)."""
+        prefix = self.source.partition('.')[0]
+        if '/' in self.source:
+            return 'history'
+        return prefix if prefix in ('row', 'static', 'published') else 'column'
+
+    @property
+    def name(self) -> str:
+        """The source without its kind: mark, static figure, published metric or column."""
+        return self.source.partition('.')[2] or self.source
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row.
+
+    Attributes:
+        id: its name within the table.
+        label: printed in the first column.
+        config: the config file.
+        line: line of ``config`` in the specification.
+        reference: whether differences are taken to this row.
+        published: what the paper prints for it.
+        marks: literal entries for ``row.<name>`` columns.
+    """
+
+    id: str
+    label: str
+    config: Path
+    line: int
+    reference: bool = False
+    published: PublishedEntry | None = None
+    marks: dict = field(default_factory=dict)
+
+    @property
+    def config_name(self) -> str:
+        """Posix path of the config below ``configs/``, without ``.py``."""
+        return config_name(self.config)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading between rows."""
+
+    title: str
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """A checked table specification.
+
+    Attributes:
+        id: name of the table and of its files.
+        caption: printed title.
+        path: the file it was read from.
+        columns: :class:`Column` tuple.
+        layout: :class:`Row` and :class:`Section` in the order they are printed.
+        seeds: seeds that every row is trained with.
+        select: which checkpoint of a run counts.
+        split: the split the table is about.
+        note: printed under the table.
+        row_head: head of the column of row labels.
+        varies: config keys in which rows may differ from the reference row.
+    """
+
+    id: str
+    caption: str
+    path: Path
+    columns: tuple
+    layout: tuple
+    seeds: tuple = (0,)
+    select: Select = Select()
+    split: str = 'test'
+    note: str = ''
+    row_head: str = 'Model'
+    varies: tuple = ()
+
+    @property
+    def rows(self) -> tuple:
+        """The rows without the section headings."""
+        return tuple(row for row in self.layout if isinstance(row, Row))
+
+    @property
+    def reference(self) -> Row | None:
+        """The row that differences are taken to."""
+        return next((row for row in self.rows if row.reference), None)
+
+    @property
+    def metrics(self) -> set:
+        """Names of the logged metrics that the table needs."""
+        names = {column.source for column in self.columns if column.kind == 'history'}
+        return names | ({self.select.metric} if self.select.metric else set())
+
+
+def load_spec(path) -> TableSpec:
+    """Read and check a ``table.yaml``.
+
+    Args:
+        path: the file; paths in it are relative to its folder.
+
+    Raises:
+        InputError: anything in it is unknown, missing, contradictory, or points to a file
+            that does not exist; the message names file and line.
+    """
+    return _SpecReader(Document(path)).read()
+
+
+class _SpecReader:
+    """Turns a document into a specification, checking each value where it stands."""
+
+    def __init__(self, document):
+        self.document = document
+        self.folder = document.path.parent
+
+    def read(self) -> TableSpec:
+        values = self.mapping((), _SPEC_KEYS, ('id', 'caption', 'columns', 'rows'))
+        if not isinstance(values['id'], str) or not _ID.fullmatch(values['id']):
+            raise self.error(('id',), f'id {values["id"]!r} is no plain file name')
+        if not self.text(('caption',)).strip():
+            raise self.error(('caption',), 'the caption is empty')
+        columns = self.columns()
+        spec = TableSpec(
+            id=values['id'], caption=self.text(('caption',)), path=self.document.path,
+            columns=columns, layout=self.layout(columns), seeds=self.seeds(), select=self.select(),
+            split=self.choice(('split',), _PHASES, 'test'), note=self.text(('note',), ''),
+            row_head=self.text(('row_head',), 'Model'), varies=self.varies())
+        self.check_reference(spec)
+        self.check_published(spec)
+        return spec
+
+    def error(self, where, message) -> InputError:
+        return self.document.error(where, message)
+
+    def get(self, where, default=None):
+        value = self.document.value
+        for key in where:
+            if isinstance(value, dict) and key not in value:
+                return default
+            value = value[key]
+        return value
+
+    def mapping(self, where, known, required) -> dict:
+        """The mapping at a place, all its keys known and none of the required ones missing."""
+        value = self.get(where)
+        if not isinstance(value, dict):
+            raise self.error(where, f'expected a mapping, found {value!r}')
+        for key in value:
+            if key not in known:
+                raise self.error(where + (key,),
+                                 f'unknown key {key!r}; known: {", ".join(sorted(known))}')
+        for key in required:
+            if key not in value:
+                raise self.error(where, f'{key!r} is missing')
+        return value
+
+    def items(self, where) -> list:
+        value = self.get(where)
+        if not isinstance(value, list) or not value:
+            raise self.error(where, f'{where[-1]} must be a list with at least one entry')
+        return value
+
+    def text(self, where, default=None) -> str:
+        value = self.get(where, default)
+        if not isinstance(value, (str, int, float)) or isinstance(value, bool):
+            raise self.error(where, f'{where[-1]} must be text, found {value!r}')
+        return str(value)
+
+    def choice(self, where, choices, default):
+        value = self.get(where, default)
+        if value not in choices:
+            raise self.error(where, f'{where[-1]} {value!r} is none of {", ".join(choices)}')
+        return value
+
+    def seeds(self) -> tuple:
+        if self.get(('seeds',)) is None:
+            return TableSpec.seeds
+        seeds = self.items(('seeds',))
+        for i, seed in enumerate(seeds):
+            if type(seed) is not int or seed < 0 or seed in seeds[:i]:
+                raise self.error(('seeds', i), f'seed {seed!r} is no whole number from 0 on, '
+                                 'or given twice')
+        return tuple(sorted(seeds))
+
+    def select(self) -> Select:
+        if self.get(('select',)) is None:
+            return Select()
+        values = self.mapping(('select',), {'policy', 'metric', 'mode'}, ('policy',))
+        policy = self.choice(('select', 'policy'), ('last', 'best'), None)
+        metric = values.get('metric')
+        if policy == 'last' and len(values) > 1:
+            raise self.error(('select',), 'policy last takes neither metric nor mode')
+        if policy == 'best' and not str(metric).startswith('val/'):
+            raise self.error(('select',), f'policy best needs a val/ metric, found {metric!r}')
+        return Select(policy, metric, self.choice(('select', 'mode'), ('max', 'min'), 'max'))
+
+    def varies(self) -> tuple:
+        value = self.get(('varies',), [])
+        if not isinstance(value, list) or not all(isinstance(key, str) for key in value):
+            raise self.error(('varies',), f'varies must be a list of config keys, found {value!r}')
+        return tuple(value)
+
+    def columns(self) -> tuple:
+        columns = {}
+        for i in range(len(self.items(('columns',)))):
+            column = self.column(('columns', i), columns)
+            columns[column.key] = column
+        return tuple(columns.values())
+
+    def column(self, where, earlier) -> Column:
+        values = self.mapping(where, _COLUMN_KEYS, ('key', 'head', 'from'))
+        key = self.text(where + ('key',))
+        if key in earlier:
+            raise self.error(where + ('key',), f'two columns have the key {key!r}')
+        column = Column(key, self.text(where + ('head',)), self.text(where + ('from',)),
+                        self.scale(where), self.fmt(where),
+                        self.choice(where + ('best',), ('max', 'min', None), None)
+                        if 'best' in values else None, 'relative_to' in values)
+        self.check_source(where, column, earlier)
+        return column
+
+    def scale(self, where) -> Fraction:
+        value = self.get(where + ('scale',), 1)
+        if type(value) not in (int, float) or not 0 < abs(value) < float('inf'):
+            raise self.error(where + ('scale',), f'scale {value!r} is no number other than 0')
+        return exact(value)
+
+    def fmt(self, where) -> str:
+        value = self.get(where + ('fmt',), '.1f')
+        try:
+            check_format(value)
+        except ValueError as error:
+            raise self.error(where + ('fmt',), f'fmt {error}') from error
+        return value
+
+    def check_source(self, where, column, earlier) -> None:
+        place = where + ('from',)
+        if column.kind == 'history' and column.source.split('/')[0] not in _PHASES:
+            raise self.error(place, f'metric {column.source!r} does not begin with one of '
+                             f'{", ".join(f"{phase}/" for phase in _PHASES)}')
+        if column.kind == 'row' and (column.best or column.relative):
+            raise self.error(where, f'{column.source} holds marks, not numbers to compare')
+        if column.kind == 'column':
+            self.check_derived(where, column, earlier)
+        elif column.relative:
+            raise self.error(place, f'relative_to needs the key of an earlier column, '
+                             f'found {column.source!r}')
+
+    def check_derived(self, where, column, earlier) -> None:
+        source = earlier.get(column.source)
+        if source is None or source.kind == 'row':
+            raise self.error(where + ('from',), f'{column.source!r} is neither row.*, static.*, '
+                             'published.*, a metric like test/acc/top1, nor an earlier column '
+                             'of numbers')
+        self.choice(where + ('relative_to',), ('reference',), None)
+        if 'scale' in self.get(where):
+            raise self.error(where + ('scale',), f'{column.source!r} has been scaled already')
+
+    def layout(self, columns) -> tuple:
+        marks = {column.name for column in columns if column.kind == 'row'}
+        published = self.published()
+        rows = []
+        for i, values in enumerate(self.items(('rows',))):
+            where = ('rows', i)
+            if isinstance(values, dict) and 'section' in values:
+                self.mapping(where, {'section'}, ())
+                rows.append(Section(self.text(where + ('section',))))
+            else:
+                rows.append(self.row(where, marks, published))
+        self.check_row_ids(rows)
+        return tuple(rows)
+
+    def row(self, where, marks, published) -> Row:
+        values = self.mapping(where, _ROW_KEYS | marks, ('id', 'config'))
+        name = self.text(where + ('id',))
+        if not _ID.fullmatch(name):
+            raise self.error(where + ('id',), f'row id {name!r} is no plain name')
+        return Row(name, self.text(where + ('label',), name), self.config(where),
+                   self.document.line(where + ('config',)),
+                   self.choice(where + ('reference',), (True, False), False),
+                   self.published_entry(where, published),
+                   {key: self.mark(where + (key,)) for key in marks & values.keys()})
+
+    def config(self, where) -> Path:
+        name = self.text(where + ('config',))
+        path = Path(os.path.normpath(self.folder / name))
+        if not path.is_file():
+            raise self.error(where + ('config',), f'config {path} does not exist')
+        return path
+
+    def mark(self, where):
+        value = self.get(where)
+        return value if isinstance(value, bool) else self.text(where)
+
+    def published(self):
+        if self.get(('published',)) is None:
+            return None
+        path = Path(os.path.normpath(self.folder / self.text(('published',))))
+        if not path.is_file():
+            raise self.error(('published',), f'{path} does not exist')
+        return Published(path)
+
+    def published_entry(self, where, published):
+        if self.get(where + ('published',)) is None:
+            return None
+        place = where + ('published',)
+        if published is None:
+            raise self.error(place, 'the table names no published: file')
+        try:
+            return published.entry(self.text(place))
+        except InputError as error:
+            raise self.error(place, str(error)) from error
+
+    def check_row_ids(self, rows) -> None:
+        seen = set()
+        for i, row in enumerate(rows):
+            if isinstance(row, Row) and row.id in seen:
+                raise self.error(('rows', i), f'two rows have the id {row.id!r}')
+            seen.add(getattr(row, 'id', None))
+        if seen <= {None}:
+            raise self.error(('rows',), 'there is no row with a config')
+
+    def check_reference(self, spec) -> None:
+        references = [row.id for row in spec.rows if row.reference]
+        if len(references) > 1:
+            raise self.error(('rows',), f'more than one reference row: {", ".join(references)}')
+        if not references and any(column.relative for column in spec.columns):
+            raise self.error(('rows',), 'a column is relative_to the reference, '
+                             'but no row has reference: true')
+
+    def check_published(self, spec) -> None:
+        known = {name for row in spec.rows if row.published
+                 for name in row.published.figures}
+        for i, column in enumerate(spec.columns):
+            if column.kind == 'published' and column.name not in known:
+                raise self.error(('columns', i, 'from'),
+                                 f'no published entry of this table has {column.name!r}')

@@ -1,0 +1,61 @@
+"""Logging hook whose every row says which phase, iteration and epoch it belongs to."""
+
+import hashlib
+
+from mmaction.registry import HOOKS
+from mmengine.hooks import LoggerHook
+from mmengine.runner import BaseLoop
+
+
+@HOOKS.register_module()
+class RunLoggerHook(LoggerHook):
+    """mmengine's ``LoggerHook`` made fit for tables.
+
+    Set ``log_processor.log_with_hierarchy=True`` beside it, so that metrics are prefixed with
+    ``train/``, ``val/`` or ``test/``. mmengine's own hook logs validation rows without
+    iteration or epoch and test rows nowhere; here each row carries both, and a test row names
+    the checkpoint it was measured on (``test/checkpoint_sha256``) and the number of samples.
+
+    The visualiser is left open at the end of training, since the test that follows belongs to
+    the same run; whoever made the runner closes it.
+    """
+
+    def after_val_epoch(self, runner, metrics=None) -> None:
+        """Log one ``val/`` row."""
+        self._log_epoch(runner, 'val', runner.val_dataloader)
+
+    def after_test_epoch(self, runner, metrics=None) -> None:
+        """Log one ``test/`` row."""
+        dataset = runner.test_dataloader.dataset
+        row = {'test/num_samples': len(dataset)}
+        checkpoint = runner.message_hub.runtime_info.get('test_checkpoint')
+        if checkpoint:
+            row['test/checkpoint_sha256'] = file_sha256(checkpoint)
+        self._log_epoch(runner, 'test', runner.test_dataloader, row)
+
+    def after_run(self, runner) -> None:
+        """Keep the visualiser open."""
+
+    def _log_epoch(self, runner, phase, dataloader, row=()):
+        tag, text = runner.log_processor.get_log_after_epoch(runner, len(dataloader), phase)
+        runner.logger.info(text)
+        iteration, epoch = _position(runner)
+        row = dict(tag, iter=iteration, epoch=epoch, **dict(row))
+        runner.visualizer.add_scalars(row, step=iteration, file_path=self.json_log_path)
+
+
+def _position(runner) -> tuple:
+    """Iterations and epochs completed, of the training or of the checkpoint under test."""
+    if isinstance(runner._train_loop, BaseLoop):
+        return runner.iter, runner.epoch
+    info = runner.message_hub.runtime_info
+    return info.get('iter', 0), info.get('epoch', 0)
+
+
+def file_sha256(path) -> str:
+    """SHA-256 of a file's bytes in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,121 @@
+"""Who a run is: its config's path, its seed, and a hash of what the config resolves to.
+
+Torch-free, so that tables build where torch is not installed.
+"""
+
+import copy
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+#: What may differ between two machines or two attempts of one and the same run: where it
+#: runs, how it logs, how many loader processes feed it. None of it changes the numbers.
+VOLATILE_KEYS = frozenset({
+    'work_dir', 'launcher', 'resume', 'load_from_resume', 'visualizer', 'vis_backends',
+    'log_level', 'log_processor', 'default_hooks.logger', 'default_hooks.runtime_info',
+    'env_cfg', 'randomness.seed', 'model_wrapper_cfg', 'num_workers', 'persistent_workers',
+    'pin_memory', 'prefetch_factor', 'filename',
+})
+
+
+@dataclass(frozen=True)
+class RunIdentity:
+    """One row of a table under one seed.
+
+    Attributes:
+        config: posix path of the config below ``configs/``, without ``.py``.
+        seed: the random seed.
+        config_hash: :func:`config_hash` of the resolved config.
+    """
+
+    config: str
+    seed: int
+    config_hash: str
+
+    @property
+    def group(self) -> str:
+        """Folder of the config: the table the row belongs to, and the W&B group."""
+        return self.config.rpartition('/')[0] or self.config
+
+    @property
+    def name(self) -> str:
+        """Display name of the run in W&B."""
+        return f'{self.config.rpartition("/")[2]}/seed{self.seed}'
+
+    @property
+    def uid(self) -> str:
+        """W&B run id: the same for every attempt at this run."""
+        return _sha(f'{self.config}|{self.seed}|{self.config_hash}')
+
+    def work_dir(self, root='work_dirs') -> str:
+        """Folder of the run's logs and checkpoints below ``root``."""
+        return (Path(root) / self.config / f'seed{self.seed}').as_posix()
+
+
+def load_config(path) -> dict:
+    """Resolve a config with its ``_base_`` chain, importing none of its custom modules.
+
+    Args:
+        path: a config file.
+
+    Returns:
+        The resolved config as plain dicts, lists and scalars.
+
+    Raises:
+        ValueError: the file does not exist or does not parse; the message names it.
+    """
+    from mmengine.config import Config
+    if not Path(path).is_file():
+        raise ValueError(f'config {path} does not exist')
+    try:
+        return Config.fromfile(str(path), import_custom_modules=False).to_dict()
+    except Exception as error:
+        raise ValueError(f'config {path} cannot be read: {error}') from error
+
+
+def config_name(path) -> str:
+    """Path of a config below its ``configs`` folder, without ``.py``.
+
+    A config that lies under no ``configs`` folder is named by its own folder and stem.
+
+    >>> config_name('any/where/configs/dcf/table1_components/full.py')
+    'dcf/table1_components/full'
+    """
+    parts = Path(path).absolute().with_suffix('').parts
+    below = [i for i, part in enumerate(parts[:-1]) if part == 'configs']
+    return '/'.join(parts[below[-1] + 1:] if below else parts[-2:])
+
+
+def config_hash(config: dict) -> str:
+    """Hash of all in a resolved config that can change the run's numbers.
+
+    Args:
+        config: as returned by :func:`load_config`; see :data:`VOLATILE_KEYS` for what is
+            left out.
+
+    Returns:
+        16 hexadecimal digits.
+    """
+    return _sha(canonical_json(_without_volatile(copy.deepcopy(config))))
+
+
+def canonical_json(value) -> str:
+    """JSON with sorted keys and no spaces; tuples as lists, other objects by ``str``."""
+    return json.dumps(value, sort_keys=True, separators=(',', ':'), default=str)
+
+
+def _without_volatile(node, prefix=''):
+    if isinstance(node, dict):
+        return {
+            key: _without_volatile(value, f'{prefix}{key}.')
+            for key, value in node.items()
+            if key not in VOLATILE_KEYS and f'{prefix}{key}' not in VOLATILE_KEYS
+        }
+    if isinstance(node, (list, tuple)):
+        return [_without_volatile(item, prefix) for item in node]
+    return node
+
+
+def _sha(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,212 @@
+import hashlib
+import os
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmaction_ext.datasets.synthmotion.scenes import (CLASSES, FLIP_LABELS, NUM_FRAMES, PAIRS,
+                                                      PRESETS, SIZES, SPEEDS, SPLITS, buckets,
+                                                      pair_labels, render, sample_scene)
+
+any_scene = st.builds(sample_scene, st.integers(0, 2**32), st.sampled_from(SPLITS),
+                      st.integers(0, 10**6))
+
+
+def first_scene(pair, seed=0, split='train', start=0):
+    index = next(i for i in range(start, start + 6) if buckets(i)[0] == pair)
+    return sample_scene(seed, split, index)
+
+
+def moves(body):
+    return np.ptp(body.track, axis=0)
+
+
+def actor(scene):
+    return scene.bodies[-1]
+
+
+def test_twelve_classes_in_six_pairs():
+    assert len(CLASSES) == len(set(CLASSES)) == 12
+    assert [pair_labels(pair) for pair in PAIRS] == [(2 * k, 2 * k + 1) for k in range(6)]
+
+
+def test_36_clips_in_a_row_hold_every_combination_once():
+    counts = Counter(buckets(index) for index in range(7, 43))
+    assert set(counts.values()) == {1} and len(counts) == 6 * 3 * 2
+
+
+@given(any_scene)
+@settings(max_examples=60, deadline=None)
+def test_scene_lies_in_its_ranges(scene):
+    preset, track = PRESETS['default'], actor(scene).track
+    low, high = preset.radii[scene.size]
+    radius = np.sqrt(track[0, 2] * track[-1, 2])  # geometric mean: a move in depth keeps it
+    assert low - 1e-2 <= radius <= high + 1e-2
+    low, high = preset.moving_frames[scene.speed]
+    steps = (np.abs(np.diff(track, axis=0)).max(axis=1) > 0).nonzero()[0]
+    assert low <= scene.duration <= high and 0 <= scene.onset
+    assert steps[0] == scene.onset and steps[-1] == scene.onset + scene.duration - 1
+    assert np.array_equal(track * 1024, np.round(track * 1024))
+    assert np.abs(scene.shake).max() < 1.0
+
+
+@given(any_scene)
+@settings(max_examples=60, deadline=None)
+def test_what_moves_is_what_the_class_says(scene):
+    movers = [body for body in scene.bodies if moves(body).any()]
+    assert len(movers) == (2 if scene.pair == 'distance' else 1)
+    rows, columns, radius, angle = (actor(scene).track[-1] - actor(scene).track[0])
+    if scene.pair == 'horizontal':
+        assert 17.9 < columns < 40.1 and rows == radius == angle == 0
+    elif scene.pair == 'vertical':
+        assert 17.9 < rows < 40.1 and columns == radius == angle == 0
+    elif scene.pair == 'depth':
+        assert radius > 0 and rows == columns == angle == 0
+    elif scene.pair == 'turning':
+        assert 1.5 < angle < 2.9 and rows == columns == radius == 0
+    else:
+        other = scene.bodies[-2]
+        gaps = np.hypot(*(actor(scene).track[:, :2] - other.track[:, :2]).T)
+        assert gaps[0] - gaps[-1] > 17.9 and (np.diff(gaps) < 1e-2).all()
+        touching = actor(scene).track[0, 2] + other.track[0, 2]
+        assert gaps[0] > touching
+        assert gaps[-1] > touching if scene.pair == 'distance' else gaps[-1] == 0
+
+
+@given(any_scene)
+@settings(max_examples=40, deadline=None)
+def test_moving_things_stay_in_the_picture(scene):
+    for body in scene.bodies:
+        assert (body.track[:, :2] >= 4).all() and (body.track[:, :2] <= 76).all()
+
+
+def changed_centroid(first, second):
+    """Mean (row, column) of the pixels that differ between two frames."""
+    return np.argwhere(np.abs(first.astype(int) - second).max(axis=-1) > 60).mean(axis=0)
+
+
+@pytest.mark.parametrize('pair, axis', [('horizontal', 1), ('vertical', 0)])
+@pytest.mark.parametrize('start', [12, 30])
+def test_pixels_move_right_and_down_in_the_first_class(pair, axis, start):
+    """Measured in the pixels: where the picture differs from a frame without the actor."""
+    scene = first_scene(pair, start=start)
+    frames = render(scene)
+    empty = render_without_actor(scene)
+    way = changed_centroid(frames[-1], empty[-1]) - changed_centroid(frames[0], empty[0])
+    assert way[axis] == pytest.approx(moves(actor(scene))[axis], abs=2)
+    assert way[1 - axis] == pytest.approx(0, abs=2)
+
+
+def render_without_actor(scene):
+    return render(replace(scene, bodies=scene.bodies[:-1]))
+
+
+def test_mirroring_exchanges_left_and_right():
+    scene = first_scene('horizontal', start=30)
+    frames, empty = (clip[:, :, ::-1] for clip in (render(scene), render_without_actor(scene)))
+    way = changed_centroid(frames[-1], empty[-1]) - changed_centroid(frames[0], empty[0])
+    assert FLIP_LABELS[0] == 1 and way[1] < -15
+
+
+def test_pixels_grow_in_moving_closer():
+    scene = first_scene('depth', start=12)
+    frames, empty = render(scene), render_without_actor(scene)
+    area = (np.abs(frames.astype(int) - empty).max(axis=-1) > 60).sum(axis=(1, 2))
+    zoom = actor(scene).track[-1, 2] / actor(scene).track[0, 2]
+    assert area[-1] / area[0] == pytest.approx(zoom**2, rel=0.15)
+
+
+def turn_in_pixels(scene, frames, column):
+    """Degrees, clockwise, by which the accent turns about the actor's place."""
+    row, angles = actor(scene).track[0, 0], []
+    for frame in (frames[0] / 255, frames[-1] / 255):
+        accent = np.abs(frame - actor(scene).accent).max(axis=-1) < 0.12
+        places = np.argwhere(accent) - (row, column)
+        rows, columns = places[np.hypot(*places.T) < 9].mean(axis=0)
+        angles.append(np.degrees(np.arctan2(rows, columns)))
+    return (angles[1] - angles[0] + 180) % 360 - 180
+
+
+def test_pixels_turn_clockwise_in_the_first_class():
+    scene = next(scene for index in range(3, 400, 6)
+                 if actor(scene := sample_scene(0, 'train', index)).shape == 'disk'
+                 and actor(scene).pattern == 'half' and scene.size == 'large')
+    frames, column = render(scene), actor(scene).track[0, 1]
+    turn = np.degrees(moves(actor(scene))[3])
+    assert turn_in_pixels(scene, frames, column) == pytest.approx(turn, abs=8)
+    assert turn_in_pixels(scene, frames[::-1], column) == pytest.approx(-turn, abs=8)
+    mirrored = turn_in_pixels(scene, frames[:, :, ::-1], 79 - column)
+    assert FLIP_LABELS[6] == 7 and mirrored == pytest.approx(-turn, abs=8)
+
+
+def test_covered_object_vanishes():
+    scene = next(scene for index in range(5, 400, 6)
+                 if actor(scene := sample_scene(0, 'train', index)).shape == 'disk'
+                 and scene.bodies[-2].shape == 'disk')
+    hidden = replace(scene, bodies=scene.bodies[:-2] + scene.bodies[-1:])
+    differs = (render(scene) != render(hidden)).any(axis=(1, 2, 3))
+    assert differs[0] and not differs[-1]
+
+
+def test_frames_have_the_shape_and_use_the_range():
+    frames = render(sample_scene(0, 'test', 3))
+    assert frames.shape == (NUM_FRAMES, 80, 80, 3) and frames.dtype == np.uint8
+    assert np.ptp(frames) > 150
+
+
+def test_clips_differ_between_seeds_splits_and_indices():
+    keys = [(0, 'train', 0), (1, 'train', 0), (0, 'val', 0), (0, 'test', 0), (0, 'train', 6)]
+    assert len({render(sample_scene(*key)).tobytes() for key in keys}) == len(keys)
+
+
+def digest():
+    frames = [render(sample_scene(5, split, index)) for split in SPLITS for index in range(6)]
+    return hashlib.sha256(np.stack(frames).tobytes()).hexdigest()
+
+
+def test_frames_are_the_published_ones():
+    """Pinned for ``generate.VERSION`` 1: whoever changes the pictures has to raise it."""
+    assert digest() == '@DIGEST@'
+
+
+def test_frames_are_the_same_on_a_processor_without_vector_units():
+    found = np._core._multiarray_umath.__cpu_features__
+    baseline = np._core._multiarray_umath.__cpu_baseline__
+    features = [name for name, there in found.items() if there and name not in baseline
+                and name in np._core._multiarray_umath.__cpu_dispatch__]
+    if not features:
+        pytest.skip('NumPy dispatches to no vector unit on this processor')
+    program = ('from importlib.util import spec_from_file_location, module_from_spec\n'
+               f'spec = spec_from_file_location("here", {__file__!r})\n'
+               'here = module_from_spec(spec)\nspec.loader.exec_module(here)\n'
+               'import numpy as np\n'
+               f'found = np._core._multiarray_umath.__cpu_features__\n'
+               f'print(here.digest(), any(found[name] for name in {features!r}))')
+    result = subprocess.run(
+        [sys.executable, '-c', program], text=True, capture_output=True, check=True,
+        env={**os.environ, 'NPY_DISABLE_CPU_FEATURES': ' '.join(features)})
+    assert result.stdout.split() == [digest(), 'False']
+
+
+@pytest.mark.parametrize('arguments, word', [
+    ((-1, 'train', 0), '-1'), ((0, 'dev', 0), 'dev'), ((0, 'train', -2), '-2'),
+    ((0, 'train', 0, 'easy'), 'easy')])
+def test_bad_arguments_are_named(arguments, word):
+    with pytest.raises(ValueError, match=word):
+        sample_scene(*arguments)
+
+
+def test_sizes_and_speeds_are_told_apart():
+    scenes = [sample_scene(0, 'train', index) for index in range(108)]
+    radii = {size: [np.sqrt(np.prod(actor(s).track[[0, -1], 2])) for s in scenes
+                    if s.size == size] for size in SIZES}
+    assert max(radii['small']) < min(radii['medium']) < max(radii['medium'])
+    assert max(radii['medium']) < min(radii['large'])
+    steps = {speed: [s.duration for s in scenes if s.speed == speed] for speed in SPEEDS}
+    assert max(steps['fast']) < min(steps['slow'])

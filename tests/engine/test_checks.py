@@ -1,0 +1,107 @@
+"""Bad input is named before any training time is spent."""
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+import mmaction_ext.register  # noqa: F401
+from mmaction_ext.engine import checks
+from mmaction_ext.errors import InputError
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
+
+
+def dataset(tmp_path, lines, kind='VideoDataset'):
+    (tmp_path / 'list.txt').write_text(lines)
+    return dict(type=kind, ann_file=str(tmp_path / 'list.txt'),
+                data_prefix=dict(video=str(tmp_path)))
+
+
+def test_sound_list_passes(tmp_path):
+    (tmp_path / 'a.mp4').touch()
+    checks.check_annotations(dataset(tmp_path, 'a.mp4 3\n'))
+    (tmp_path / 'frames').mkdir()
+    checks.check_annotations(dataset(tmp_path, 'frames 24 3\n', 'RawframeDataset'))
+
+
+@pytest.mark.parametrize('lines, message', [
+    ('', 'list.txt is empty'),
+    ('a.mp4 3\nb.mp4\n', r'list.txt:2: expected 2 fields.*b.mp4'),
+    ('a.mp4 3\nb.mp4 x\n', r'list.txt:2: .*numbers.*b.mp4 x'),
+    ('a.mp4 3\n\n', r'list.txt:2: expected 2 fields'),
+    ('a.mp4 3\ngone.mp4 1\n', r'list.txt: 1 of 2 entries.*gone.mp4'),
+])
+def test_bad_lists_are_named_with_their_line(tmp_path, lines, message):
+    (tmp_path / 'a.mp4').touch()
+    with pytest.raises(InputError, match=message):
+        checks.check_annotations(dataset(tmp_path, lines))
+
+
+def test_unreadable_lists_are_named(tmp_path):
+    config = dataset(tmp_path, 'a.mp4 3\n')
+    with pytest.raises(InputError, match='gone.txt cannot be read: No such file'):
+        checks.check_annotations(dict(config, ann_file=str(tmp_path / 'gone.txt')))
+    (tmp_path / 'list.txt').write_bytes(b'\xff\xfe\x00\x81')
+    with pytest.raises(InputError, match='list.txt cannot be read'):
+        checks.check_annotations(config)
+
+
+def test_only_the_splits_in_use_are_checked(tmp_path):
+    good = dict(dataset=dataset(tmp_path, 'a.mp4 3\n'))
+    (tmp_path / 'a.mp4').touch()
+    bad = dict(dataset=dict(good['dataset'], ann_file='gone.txt'))
+    cfg = Config(dict(train_dataloader=good, test_dataloader=bad, val_dataloader=None))
+    checks.check_datasets(cfg, ['train', 'val'])
+    with pytest.raises(InputError, match='gone.txt'):
+        checks.check_datasets(cfg)
+
+
+def test_output_folder_below_a_file_is_refused(tmp_path):
+    (tmp_path / 'file').touch()
+    with pytest.raises(InputError, match='file/runs cannot be written: Not a directory'):
+        checks.check_output_folder(str(tmp_path / 'file' / 'runs'))
+
+
+def test_full_disk_is_refused(tmp_path):
+    """A file-size limit of zero stands for a full disk: the write itself fails."""
+    code = f"""
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+from mmaction_ext.engine import checks
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, {resource.RLIM_INFINITY}))
+try:
+    checks.check_output_folder({str(tmp_path)!r})
+except ValueError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
+                          env=dict(os.environ, PYTHONDONTWRITEBYTECODE='1'))
+    assert f'output folder {tmp_path} cannot be written' in done.stdout, done.stderr
+
+
+def full(**backbone):
+    cfg = Config.fromfile(CONFIGS / 'synthmotion/dcf/table1_components/full.py')
+    cfg.merge_from_dict({f'model.backbone.{key}': value for key, value in backbone.items()})
+    return cfg
+
+
+def test_sound_model_is_counted():
+    static = checks.check_model(full())
+    assert 3e5 < static['params'] < 4e5 and static['macs'] > 1e7
+    assert static['input_shape'] == [3, 8, 64, 64]
+
+
+@pytest.mark.parametrize('change, message', [
+    (dict(stages=(2, 9)), 'full.py: .*9'),
+    (dict(stages=(2, 3), num_segments=1), 'full.py: .*1'),
+    (dict(num_segments=3), 'full.py: .*3'),
+    (dict(module=dict(type='DCX')), 'full.py: .*DCX'),
+])
+def test_bad_models_are_named(change, message):
+    with pytest.raises(InputError, match=message):
+        checks.check_model(full(**change))

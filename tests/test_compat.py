@@ -1,0 +1,196 @@
+"""Each defect of the host stack: mended where it shows, untouched where it does not.
+
+Every case runs in a fresh interpreter, because a cure in this process would hide the defect.
+"""
+
+import subprocess
+import sys
+
+import pytest
+
+
+def run(code):
+    """Run ``code`` in a new interpreter; returns the completed process."""
+    return subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+
+
+def ok(code):
+    result = run(code)
+    assert result.returncode == 0, result.stderr[-2000:]
+    return result.stdout.strip()
+
+
+def test_missing_drn_is_replaced_by_one_that_refuses_to_be_built():
+    ok("""
+from mmaction_ext import compat
+compat.provide_importlib_metadata()
+compat.provide_drn()
+import mmaction.models
+try:
+    mmaction.models.localizers.DRN()
+except ImportError as error:
+    assert '2714' in str(error)
+else:
+    raise SystemExit('a DRN that is not there was built')
+""")
+
+
+def test_present_drn_is_left_alone(tmp_path):
+    package = tmp_path / 'mmaction' / 'models' / 'localizers' / 'drn'
+    package.mkdir(parents=True)
+    (tmp_path / 'mmaction' / '__init__.py').write_text('')
+    ok(f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+from mmaction_ext import compat
+compat.provide_drn()
+assert not [name for name in sys.modules if 'drn' in name]
+""")
+
+
+def test_importlib_metadata_is_aliased_only_where_it_is_absent():
+    assert ok("""
+import sys
+from importlib.machinery import PathFinder
+class Hide:
+    def find_spec(self, name, path=None, target=None):
+        if name == 'importlib_metadata':
+            raise ModuleNotFoundError(name)
+import importlib.util, importlib.metadata
+real = importlib.util.find_spec
+importlib.util.find_spec = lambda n, *a: None if n == 'importlib_metadata' else real(n, *a)
+from mmaction_ext import compat
+compat.provide_importlib_metadata()
+import importlib_metadata
+print(importlib_metadata is importlib.metadata)
+""") == 'True'
+    assert ok("""
+from mmaction_ext import compat
+import importlib.metadata, importlib.util
+there = importlib.util.find_spec('importlib_metadata') is not None
+compat.provide_importlib_metadata()
+import importlib_metadata
+print(there == (importlib_metadata is not importlib.metadata))
+""") == 'True'
+
+
+@pytest.mark.parametrize('base', ['mmaction::_base_/default_runtime.py',
+                                  'mmaction_ext::_base_/default_runtime.py'])
+def test_external_base_configs_resolve(base, tmp_path):
+    config = tmp_path / 'child.py'
+    config.write_text(f"_base_ = ['{base}']\nlog_level = 'ERROR'\n")
+    assert ok(f"""
+from mmaction_ext import compat
+compat.apply()
+from mmengine.config import Config
+cfg = Config.fromfile({str(config)!r}, import_custom_modules=False)
+print(cfg.default_hooks.checkpoint.type, cfg.log_level)
+""") == 'CheckpointHook ERROR'
+
+
+def test_pkg_resources_is_used_where_it_exists():
+    assert ok("""
+import sys, types, importlib.machinery
+fake = types.ModuleType('pkg_resources')
+fake.__spec__ = importlib.machinery.ModuleSpec('pkg_resources', None)
+sys.modules['pkg_resources'] = fake
+import mmengine.config.config as config
+before = config.get_installed_path
+from mmaction_ext import compat
+compat.replace_pkg_resources()
+print(config.get_installed_path is before)
+""") == 'True'
+
+
+def test_installed_path_errors_name_the_package():
+    from mmaction_ext import compat
+    assert not compat.is_installed('no_such_package_at_all')
+    with pytest.raises(ModuleNotFoundError, match='no_such_package_at_all'):
+        compat.get_installed_path('no_such_package_at_all')
+    assert compat.get_installed_path('mmaction2').endswith('mmaction')
+    assert compat.get_installed_path('mmengine').endswith('mmengine')
+
+
+CHECKPOINT = """
+import sys, numpy as np, torch
+from mmengine.logging import HistoryBuffer, MessageHub
+hub = MessageHub.get_instance('test')
+for value in (1.5, np.float64(2.5), np.float32(3.5)):
+    hub.update_scalar('loss', value)
+hub.update_info('iter', np.int64(3))
+"""
+
+
+def test_mmengine_checkpoint_loads_safely_only_after_the_cure(tmp_path):
+    path = str(tmp_path / 'checkpoint.pth')
+    ok(CHECKPOINT + f'torch.save(dict(message_hub=hub.state_dict()), {path!r})')
+    load = f"""
+import torch
+state = torch.load({path!r}, weights_only=True)
+print(state['message_hub']['log_scalars']['loss'].mean())
+"""
+    assert run(load).returncode != 0, 'the defect is gone: the cure can go as well'
+    assert ok('from mmaction_ext import compat; compat.apply()' + load) == '2.5'
+
+
+@pytest.mark.parametrize('scheduler', [
+    dict(type='OneCycleLR', eta_max=0.1, total_steps=4),
+    dict(type='OneCycleLR', eta_max=0.1, total_steps=4, anneal_strategy='linear'),
+    dict(type='CosineAnnealingLR', T_max=4), dict(type='MultiStepLR', milestones=[1, 2]),
+    dict(type='LinearLR', start_factor=0.1, end=2), dict(type='PolyLR', end=4),
+])
+def test_scheduler_states_load_safely(scheduler, tmp_path):
+    path = str(tmp_path / 'checkpoint.pth')
+    ok(f"""
+from mmaction_ext import compat
+compat.apply()
+import torch
+from mmengine.registry import PARAM_SCHEDULERS
+import mmengine.optim
+optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1, momentum=0.9)
+scheduler = PARAM_SCHEDULERS.build(dict({scheduler!r}, optimizer=optimizer))
+torch.save(scheduler.state_dict(), {path!r})
+scheduler.load_state_dict(torch.load({path!r}, weights_only=True))
+""")
+
+
+def test_code_in_a_checkpoint_still_does_not_run(tmp_path):
+    path, proof = str(tmp_path / 'evil.pth'), tmp_path / 'proof'
+    ok(f"""
+import os, torch
+class Evil:
+    def __reduce__(self):
+        return os.system, ('touch {proof}',)
+torch.save(dict(x=Evil()), {path!r})
+""")
+    result = run(f"""
+from mmaction_ext import compat
+compat.apply()
+import torch
+torch.load({path!r})
+""")
+    assert result.returncode != 0 and 'weights_only' in result.stderr
+    assert not proof.exists()
+
+
+def test_checkpoint_cannot_reach_other_attributes(tmp_path):
+    path = str(tmp_path / 'evil.pth')
+    ok(f"""
+import torch
+from mmengine.logging import HistoryBuffer
+class Reach:
+    def __reduce__(self):
+        return getattr, (HistoryBuffer, '__init__')
+torch.save(dict(x=Reach()), {path!r})
+""")
+    result = run(f"""
+from mmaction_ext import compat
+compat.apply()
+import torch
+torch.load({path!r})
+""")
+    assert result.returncode != 0 and 'not allowed' in result.stderr
+
+
+def test_apply_twice_changes_nothing():
+    ok('from mmaction_ext import compat; compat.apply(); compat.apply(); import mmaction.models')

@@ -1,0 +1,53 @@
+"""Rows of the logging hook: phase, iteration, epoch, and the checkpoint a test measured."""
+
+import hashlib
+from types import SimpleNamespace
+
+from mmengine.logging import MessageHub
+from mmengine.runner import LogProcessor
+
+from mmaction_ext.tracking.hooks import RunLoggerHook, file_sha256
+
+
+def make_runner(name, **info):
+    """A runner in which 40 test samples were evaluated, without a training loop."""
+    hub = MessageHub.get_instance(name)
+    for key, value in info.items():
+        hub.update_info(key, value)
+    for phase in ('val', 'test'):
+        hub.update_scalar(f'{phase}/acc/top1', 0.75)
+        hub.update_scalar(f'{phase}/time', 0.1)
+        hub.update_scalar(f'{phase}/data_time', 0.1)
+    rows = []
+    loader = type('Loader', (), dict(dataset=range(40), __len__=lambda self: 5))()
+    runner = SimpleNamespace(
+        _train_loop=None, message_hub=hub, test_dataloader=loader, val_dataloader=loader,
+        val_loop=SimpleNamespace(dataloader=loader), test_loop=SimpleNamespace(dataloader=loader),
+        epoch=0,
+        log_processor=LogProcessor(log_with_hierarchy=True),
+        logger=SimpleNamespace(info=lambda text: None),
+        visualizer=SimpleNamespace(add_scalars=lambda row, **kwargs: rows.append(row)))
+    return runner, rows
+
+
+def test_test_row_names_checkpoint_samples_and_position(tmp_path):
+    checkpoint = tmp_path / 'epoch_6.pth'
+    checkpoint.write_bytes(b'weights' * 500_000)
+    runner, rows = make_runner('hook_test', iter=1080, epoch=6, test_checkpoint=str(checkpoint))
+    hook = RunLoggerHook()
+    hook.json_log_path = 'x.json'
+    hook.after_test_epoch(runner)
+    (row,) = rows
+    assert row['test/acc/top1'] == 0.75
+    assert (row['iter'], row['epoch'], row['test/num_samples']) == (1080, 6, 40)
+    expected = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    assert row['test/checkpoint_sha256'] == expected == file_sha256(checkpoint)
+
+
+def test_val_row_carries_its_position():
+    runner, rows = make_runner('hook_val', iter=180, epoch=1)
+    hook = RunLoggerHook()
+    hook.json_log_path = 'x.json'
+    hook.after_val_epoch(runner)
+    (row,) = rows
+    assert (row['val/acc/top1'], row['iter'], row['epoch']) == (0.75, 180, 1)

@@ -1,0 +1,87 @@
+"""Identity of a run: stable where it must be, different where it must differ."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmaction_ext.tracking.identity import (RunIdentity, canonical_json, config_hash, config_name,
+                                            load_config)
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
+FULL = CONFIGS / 'synthmotion/dcf/table1_components/full.py'
+
+
+def test_name_is_the_path_below_configs(tmp_path, monkeypatch):
+    assert config_name(FULL) == 'synthmotion/dcf/table1_components/full'
+    monkeypatch.chdir(FULL.parent)
+    assert config_name('full.py') == 'synthmotion/dcf/table1_components/full'
+    assert config_name(tmp_path / 'mine' / 'row.py') == 'mine/row'
+
+
+def test_rows_of_the_same_name_in_two_tables_are_two_runs():
+    first = RunIdentity('dcf/table1/full', 0, 'a')
+    second = RunIdentity('dcf/table3/full', 0, 'a')
+    assert first.uid != second.uid and first.work_dir() != second.work_dir()
+    assert (first.group, first.name) == ('dcf/table1', 'full/seed0')
+    assert first.work_dir('runs') == 'runs/dcf/table1/full/seed0'
+
+
+def test_uid_depends_on_each_part():
+    base = RunIdentity('a/b', 0, 'x')
+    others = [RunIdentity('a/c', 0, 'x'), RunIdentity('a/b', 1, 'x'), RunIdentity('a/b', 0, 'y')]
+    assert len({run.uid for run in [base, *others]}) == 4
+
+
+@pytest.mark.parametrize('change', [
+    dict(work_dir='elsewhere'), dict(launcher='pytorch'), dict(log_level='ERROR'),
+    dict(train_dataloader=dict(num_workers=7)), dict(filename='/other/place.py'),
+    dict(randomness=dict(seed=5)),
+])
+def test_hash_ignores_where_and_how_a_run_runs(change):
+    config = dict(model=dict(type='X'), train_dataloader=dict(batch_size=8, num_workers=2),
+                  randomness=dict(deterministic=False, seed=1), log_level='INFO')
+    merged = {key: {**config.get(key, {}), **value} if isinstance(value, dict) else value
+              for key, value in change.items()}
+    assert config_hash({**config, **merged}) == config_hash(config)
+
+
+@pytest.mark.parametrize('change', [
+    dict(model=dict(type='Y')), dict(train_dataloader=dict(batch_size=4)),
+    dict(load_from='weights.pth'), dict(train_cfg=dict(max_epochs=7)),
+])
+def test_hash_sees_what_changes_the_numbers(change):
+    config = dict(model=dict(type='X'), train_dataloader=dict(batch_size=8), load_from=None)
+    assert config_hash({**config, **change}) != config_hash(config)
+
+
+def test_hash_ignores_key_order_and_tuple_against_list():
+    assert config_hash(dict(a=(1, 2), b=3)) == config_hash(dict(b=3, a=[1, 2]))
+    assert canonical_json(dict(b=(1,), a=None)) == '{"a":null,"b":[1]}'
+
+
+def test_hash_leaves_its_argument_alone():
+    config = dict(work_dir='x', model=dict(type='X'))
+    config_hash(config)
+    assert config == dict(work_dir='x', model=dict(type='X'))
+
+
+def test_config_is_resolved_without_torch():
+    code = f"""
+import sys
+from mmaction_ext.tracking.identity import config_hash, load_config
+config_hash(load_config({str(FULL)!r}))
+print([m for m in ('torch', 'mmaction', 'mmcv') if m in sys.modules])
+"""
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.stdout.strip() == '[]', done.stderr
+
+
+def test_unreadable_configs_are_named(tmp_path):
+    with pytest.raises(ValueError, match='nowhere.py does not exist'):
+        load_config(tmp_path / 'nowhere.py')
+    broken = tmp_path / 'broken.py'
+    broken.write_text('model = dict(')
+    with pytest.raises(ValueError, match='broken.py cannot be read'):
+        load_config(broken)

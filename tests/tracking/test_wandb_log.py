@@ -1,0 +1,239 @@
+import io
+import json
+import math
+import os
+import struct
+import subprocess
+import sys
+import zlib
+
+import hypothesis.strategies as st
+import offline_runs
+import pytest
+from hypothesis import given, settings
+
+from mmaction_ext.tracking.wandb_log import BLOCK_SIZE, Damage, iter_payloads, read_log
+
+HEADER = b':W&B\xe1\xbe\x00'
+
+
+def encode(payloads) -> bytes:
+    """The log format written down a second time, independently of the reader."""
+    data = bytearray(HEADER)
+    for payload in payloads:
+        parts, rest = [], payload
+        position = len(data)
+        while True:
+            room = BLOCK_SIZE - position % BLOCK_SIZE
+            if room < 7:
+                parts.append((b'\0' * room, None))
+                position += room
+                continue
+            part, rest = rest[:room - 7], rest[room - 7:]
+            parts.append((part, len(part)))
+            position += 7 + len(part)
+            if not rest:
+                break
+        chunks = [i for i, (_, length) in enumerate(parts) if length is not None]
+        for i, (part, length) in enumerate(parts):
+            if length is None:
+                data += part
+                continue
+            first, last = i == chunks[0], i == chunks[-1]
+            kind = {(True, True): 1, (True, False): 2, (False, False): 3, (False, True): 4}[
+                first, last]
+            checksum = zlib.crc32(bytes([kind]) + part)
+            data += struct.pack('<IHB', checksum, length, kind) + part
+    return bytes(data)
+
+
+def decode(data):
+    damage = Damage()
+    return list(iter_payloads(io.BytesIO(data), damage)), damage
+
+
+def read_bytes(tmp_path, data, keys=None):
+    path = tmp_path / 'run-x.wandb'
+    path.write_bytes(data)
+    return read_log(path, keys)
+
+
+def is_sound(log):
+    return log.exit_code == 0 and not log.damage.corrupt and not log.damage.truncated
+
+
+def test_reads_what_was_logged(suite):
+    log = read_log(offline_runs.log_file(suite / 'demo/full/seed0/a'))
+    assert log.rows == offline_runs.history(0.8125)
+    assert (log.run_id, log.group, log.job_type) == ('demo-full-0-012345', 'demo', 'train')
+    assert log.config['identity'] == dict(config='demo/full', seed=0, overrides={},
+                                          config_hash='0123456789abcdef')
+    assert log.config['static']['input_shape'] == [3, 8, 80, 80]
+    assert '_wandb' not in log.config
+    assert log.start_time > 1.7e9 and log.last_iter == 8 and is_sound(log)
+
+
+def test_agrees_with_wandb_own_reader(suite):
+    """``wandb leet inspect`` (wandb 0.31 on) is the independent reference."""
+    for path in sorted(suite.rglob('run-*.wandb')):
+        command = [sys.executable, '-m', 'wandb', 'leet', 'inspect', '--json', str(path)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60,
+                              env=dict(os.environ, WANDB_ERROR_REPORTING='false'))
+        if done.returncode:
+            pytest.skip(f'this wandb cannot print logs as JSON: {done.stderr.strip()[-80:]}')
+        records = [json.loads(line) for line in done.stdout.splitlines()]
+        theirs = [record['history']['item'] for record in records if record['type'] == 'history']
+        ours = read_log(path).rows
+        assert [_spelled(row) for row in ours] == [
+            {key: value for key, value in row.items() if not key.startswith('_')}
+            for row in theirs]
+        exits = [record['exit'] for record in records if record['type'] == 'exit']
+        assert read_log(path).exit_code == (exits[0].get('exit_code', 0) if exits else None)
+
+
+def _spelled(row):
+    words = {math.inf: 'Infinity', -math.inf: '-Infinity'}
+    return {key: 'NaN' if value != value else words.get(value, value)
+            for key, value in row.items()}
+
+
+def test_killed_run_has_its_rows_and_no_exit(suite):
+    log = read_log(offline_runs.log_file(suite / 'demo/full/seed2/a'))
+    assert log.exit_code is None and log.last_iter == 5
+    assert log.rows == offline_runs.history(None, 1, 5, test=False)
+
+
+def test_exit_code_and_markup(suite):
+    assert read_log(offline_runs.log_file(suite / 'demo/full/seed3/a')).exit_code == 3
+    name = read_log(offline_runs.log_file(suite / 'demo/full/seed4/a')).name
+    assert name == offline_runs.MARKUP
+
+
+def test_not_finite_and_nested_values(suite):
+    [row] = read_log(offline_runs.log_file(suite / 'demo/full/seed4/a')).rows
+    assert math.isnan(row['train/loss'])
+    assert (row['train/nested.grad'], row['train/nested.low']) == (math.inf, -math.inf)
+
+
+def test_keys_leave_out_the_rest_but_not_the_place(suite):
+    log = read_log(offline_runs.log_file(suite / 'demo/full/seed0/a'), {'test/acc/top1'})
+    assert log.rows == [{'iter': 8, 'epoch': 2, 'test/acc/top1': 0.8125}]
+    assert log.last_iter == 8 and is_sound(log)
+
+
+def test_truncated_at_every_byte(tmp_path, small_log):
+    whole = read_bytes(tmp_path, small_log)
+    assert is_sound(whole)
+    for end in reversed(range(len(small_log))):
+        os.truncate(whole.path, end)
+        log = read_log(whole.path)
+        assert log.exit_code is None and not log.damage.corrupt
+        assert log.rows == whole.rows[:len(log.rows)]
+
+
+def test_truncation_inside_a_record_is_seen(small_log):
+    """Every cut is flagged except those between two records, where nothing is cut."""
+    payloads, _ = decode(small_log)
+    boundaries = {7}
+    for payload in payloads:
+        boundaries.add(max(boundaries) + 7 + len(payload))
+    assert max(boundaries) == len(small_log) < BLOCK_SIZE
+    for end in range(len(small_log) + 1):
+        assert decode(small_log[:end])[1].truncated == (end not in boundaries), end
+
+
+def test_every_flipped_byte_is_seen(tmp_path, small_log):
+    whole = read_bytes(tmp_path, small_log)
+    with open(whole.path, 'r+b', buffering=0) as file:
+        for position, byte in enumerate(small_log):
+            os.pwrite(file.fileno(), bytes([byte ^ 1 << position % 8]), position)
+            log = read_log(whole.path)
+            assert log.damage.corrupt or log.damage.truncated, position
+            assert all(row in whole.rows for row in log.rows)
+            os.pwrite(file.fileno(), bytes([byte]), position)
+    assert is_sound(read_log(whole.path))
+
+
+def test_reading_goes_on_at_the_block_after_the_damage():
+    payloads = [bytes([i]) * 9000 for i in range(1, 30)]
+    data = bytearray(encode(payloads))
+    data[BLOCK_SIZE * 2 + 5000] ^= 4
+    found, damage = decode(bytes(data))
+    assert damage.corrupt and not damage.truncated
+    lost = [i for i, payload in enumerate(payloads) if payload not in found]
+    assert lost and lost == list(range(lost[0], lost[-1] + 1)) and len(lost) <= 5
+    assert [payload for payload in payloads if payload in found] == found
+
+
+def test_zeros_at_the_end_are_a_cut_and_in_the_middle_a_loss():
+    payloads = [bytes([i]) * 9000 for i in range(1, 30)]
+    data = encode(payloads)
+    cut = data[:BLOCK_SIZE * 2] + bytes(BLOCK_SIZE)
+    assert decode(cut)[1] == Damage(corrupt=False, truncated=True)
+    hole = data[:BLOCK_SIZE * 2] + bytes(BLOCK_SIZE) + data[BLOCK_SIZE * 3:]
+    assert decode(hole)[1].corrupt
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.one_of(st.integers(0, 60), st.integers(0, 70_000),
+                          st.integers(BLOCK_SIZE - 20, BLOCK_SIZE + 5)), max_size=6),
+       st.integers(0, 255))
+def test_framing_round_trip(sizes, fill):
+    payloads = [bytes([(fill + i) % 256]) * size for i, size in enumerate(sizes)]
+    assert decode(encode(payloads)) == (payloads, Damage())
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=400), st.booleans())
+def test_no_content_raises(tmp_path_factory, data, with_header):
+    path = tmp_path_factory.getbasetemp() / 'run-any.wandb'
+    path.write_bytes((HEADER if with_header else b'') + data)
+    assert read_log(path).exit_code is None
+
+
+def test_intact_frame_around_nonsense_is_corrupt(tmp_path):
+    from wandb.proto.wandb_internal_pb2 import Record
+    broken = Record()
+    broken.history.item.add(key='iter', value_json='{"a":')
+    deep = Record()
+    deep.history.item.add(key='iter', value_json='[' * 100_000)
+    for payload in (broken.SerializeToString(), deep.SerializeToString(), b'\xff\xff\xff'):
+        log = read_bytes(tmp_path, encode([payload]))
+        assert log.damage.corrupt and log.rows == []
+
+
+def test_typed_values_and_both_kinds_of_key(tmp_path):
+    """What ``x_history_value_encoding`` may leave in a log."""
+    from wandb.proto.wandb_internal_pb2 import Record
+    record = Record()
+    items = record.history.item
+    items.add(key='iter', integer=3)
+    items.add(nested_key=['train', 'a'], number=0.5)
+    items.add(nested_key=['b'], text='x')
+    items.add(nested_key=['c'], boolean=True)
+    items.add(nested_key=['d'], json='[1, 2]')
+    items.add(nested_key=['e'], none=0)
+    log = read_bytes(tmp_path, encode([record.SerializeToString()]))
+    assert log.rows == [{'iter': 3, 'train.a': 0.5, 'b': 'x', 'c': True, 'd': [1, 2], 'e': None}]
+
+
+def test_config_updates_and_removals(tmp_path):
+    from wandb.proto.wandb_internal_pb2 import Record
+    first, second = Record(), Record()
+    first.run.config.update.add(key='a', value_json='{"b": 1, "c": 2}')
+    first.run.config.update.add(key='gone', value_json='1')
+    second.config.update.add(nested_key=['a', 'b'], value_json='7')
+    second.config.update.add(nested_key=['gone', 'deep'], value_json='8')
+    second.config.remove.add(nested_key=['a', 'c'])
+    log = read_bytes(tmp_path, encode([r.SerializeToString() for r in (first, second)]))
+    assert log.config == {'a': {'b': 7}, 'gone': {'deep': 8}}
+
+
+@pytest.mark.parametrize('module', ['mmaction_ext.tracking.records', 'mmaction_ext.tables',
+                                    'mmaction_ext.tables.render'])
+def test_readers_and_tables_are_light(module):
+    script = (f'import sys, {module}\n'
+              'heavy = {"torch", "mmaction", "mmcv", "wandb", "pandas"} & set(sys.modules)\n'
+              'sys.exit(f"imports {heavy}" if heavy else 0)')
+    done = subprocess.run([sys.executable, '-c', script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

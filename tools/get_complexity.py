@@ -1,0 +1,80 @@
+"""Print the parameters and multiply-adds of the models of some configs.
+
+    python tools/get_complexity.py configs/dcf/table1_components/full.py
+    python tools/get_complexity.py configs/dcf/*/full.py --shape 16 224 224 --json
+
+One view is counted, of the shape that the config states as ``input_shape`` (C, T, H, W) or that
+``--shape`` gives. Nothing is trained, loaded or allocated.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+
+from mmaction_ext import compat
+from mmaction_ext.errors import InputError
+
+
+def parse_args(argv=None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('configs', nargs='+', metavar='CONFIG', help='config files')
+    parser.add_argument('--shape', nargs=3, type=int, metavar=('T', 'H', 'W'),
+                        help='frames, height and width of one view, instead of the config\'s')
+    parser.add_argument('--json', action='store_true',
+                        help='one JSON object for one config, a list of them for several')
+    return parser.parse_args(argv)
+
+
+def measure(path: str, shape=None) -> dict:
+    """Counts of one config, with its path; see :class:`mmaction_ext.analysis.Complexity`.
+
+    Args:
+        path: Config file.
+        shape: (T, H, W) of one view, or None for the config's own.
+
+    Raises:
+        InputError: The config cannot be read, states no shape, or its model cannot be built.
+    """
+    from mmaction_ext.analysis import count
+    from mmaction_ext.engine.run_config import read_config
+
+    cfg = read_config(path)
+    channels = (cfg.get('input_shape') or (3,))[0]
+    try:
+        complexity = count(cfg, (channels, *shape) if shape else None)
+    except ValueError as error:
+        raise InputError(f'{path}: {error}') from error
+    if complexity.macs is None:
+        raise InputError(f'{path} states no input_shape: give one with --shape T H W')
+    return dict(config=path, **asdict(complexity))
+
+
+def print_table(results: list) -> None:
+    """Print one line per config: millions of parameters, billions of multiply-adds."""
+    width = max(len(result['config']) for result in results)
+    print(f'{"config":{width}}  {"input":>15}  {"params (M)":>10}  {"GMACs":>9}')
+    for result in results:
+        shape = 'x'.join(map(str, result['input_shape']))
+        print(f'{result["config"]:{width}}  {shape:>15}  {result["params"] / 1e6:10.3f}  '
+              f'{result["macs"] / 1e9:9.4f}')
+
+
+def main(argv=None) -> int:
+    """Run the tool; returns the exit code."""
+    args = parse_args(argv)
+    compat.apply()
+    try:
+        results = [measure(path, args.shape) for path in args.configs]
+    except InputError as error:
+        return error.exit()
+    if args.json:
+        print(json.dumps(results[0] if len(results) == 1 else results))
+    else:
+        print_table(results)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

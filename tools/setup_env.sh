@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# Create the virtual environment .venv beside this checkout and install the project into it.
+#
+# usage: tools/setup_env.sh [VENV]
+#
+# Does nothing when VENV is already complete for the present setup.cfg; finishes an
+# installation that was interrupted. PYTHON chooses the interpreter (3.10 to 3.13); pip's own
+# variables (PIP_INDEX_URL, ...) are honoured. Exit code 1 with one sentence when it cannot go on.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+VENV=${1:-.venv}
+NEEDED_GB=${NEEDED_GB:-9}
+
+fail() { echo "error: $*" >&2; exit 1; }
+
+find_python() {
+    local candidate
+    for candidate in ${PYTHON:-python3.11 python3.12 python3.13 python3.10 python3}; do
+        "$candidate" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' \
+            2>/dev/null && { echo "$candidate"; return; }
+    done
+    return 1
+}
+
+make_venv() {
+    "$1" -m venv "$VENV" >/dev/null 2>&1 && return
+    rm -rf "$VENV"
+    "$1" -m virtualenv -q "$VENV" >/dev/null 2>&1 && return
+    command -v uv >/dev/null && uv venv -q --seed --python "$1" "$VENV" && return
+    local version
+    version=$("$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    fail "Python $version cannot make virtual environments; on Debian and Ubuntu run:" \
+         "sudo apt-get install python$version-venv"
+}
+
+explain_pip() {
+    local log=$1
+    if grep -q "No space left" "$log"; then
+        fail "the disk filled up while installing into $VENV; the log is $log"
+    elif grep -qE "error: command '.*(gcc|cc|g\+\+|clang)|unable to execute|No such file.*gcc" "$log"; then
+        fail "a package had to be compiled and there is no compiler; on Debian and Ubuntu run:" \
+             "sudo apt-get install build-essential python3-dev (log: $log)"
+    elif grep -qE "NewConnectionError|name resolution|Max retries|Network is unreachable|timed out|No matching distribution" "$log"; then
+        fail "the package index cannot be reached or lacks a package; check the network and" \
+             "PIP_INDEX_URL, then run the same command again (log: $log)"
+    fi
+    fail "pip could not install the project; the log is $log"
+}
+
+# OpenCV's desktop build needs libGL; a bare machine gets the headless build instead.
+ensure_opencv() {
+    "$VENV/bin/python" -c 'import cv2' 2>/dev/null && return
+    local version
+    version=$("$VENV/bin/pip" show opencv-contrib-python | sed -n 's/^Version: //p')
+    "$VENV/bin/pip" install --quiet --force-reinstall --no-deps \
+        "opencv-contrib-python-headless==$version" >>"$LOG" 2>&1
+    "$VENV/bin/python" -c 'import cv2' 2>>"$LOG" ||
+        fail "OpenCV cannot be imported; on Debian and Ubuntu run:" \
+             "sudo apt-get install libgl1 libglib2.0-0 (log: $LOG)"
+}
+
+# The stamp holds a checksum of all that decides what gets installed, and where.
+STATE=$(cat setup.cfg pyproject.toml <(pwd) | cksum)
+STAMP=$VENV/.installed
+LOG=$VENV/install.log
+[ "$(cat "$STAMP" 2>/dev/null)" = "$STATE" ] && exit 0
+
+if [ ! -x "$VENV/bin/pip" ]; then
+    PYTHON_FOUND=$(find_python) || fail "no Python from 3.10 to 3.13 found; install one or set PYTHON"
+    mkdir -p "$(dirname "$VENV")" || fail "$(dirname "$VENV") cannot be written"
+    free_gb=$(($(df -Pk "$(dirname "$VENV")" | awk 'NR==2 {print $4}') / 1048576))
+    [ "$free_gb" -ge "$NEEDED_GB" ] ||
+        fail "installing needs about $NEEDED_GB GB and $(cd "$(dirname "$VENV")" && pwd) has" \
+             "$free_gb GB free (torch alone takes most of it)"
+    echo "Creating $VENV with $PYTHON_FOUND ..."
+    make_venv "$PYTHON_FOUND"
+fi
+echo "Installing the project into $VENV (a few minutes, several GB the first time) ..."
+"$VENV/bin/pip" install -e '.[test]' 2>&1 | tee "$LOG" |
+    grep --line-buffered -E "^(Collecting|Downloading|Installing|Building|ERROR)|^  Downloading" |
+    cut -c1-100 || true
+"$VENV/bin/python" -c 'import mmaction_ext, torch, mmaction, pytest, hypothesis, wandb, av' \
+    >/dev/null 2>&1 && ! grep -q "^ERROR" "$LOG" || explain_pip "$LOG"
+ensure_opencv
+echo "$STATE" >"$STAMP"
+echo "Installed."

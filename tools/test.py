@@ -1,0 +1,91 @@
+"""Evaluate a checkpoint on its config's test split and log the result to the run's W&B group."""
+
+import argparse
+import os
+
+from mmengine.config import DictAction
+
+from mmaction_ext import compat
+from mmaction_ext.errors import InputError
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--work-dir', help='folder for the log (default: test/ inside '
+                        'work_dirs/<path of the config>/seed<k>)')
+    parser.add_argument('--seed', type=int, help='seed of the run that the checkpoint belongs to '
+                        '(default: the one written in the checkpoint)')
+    parser.add_argument('--dump', metavar='FILE.pkl',
+                        help='write the predictions to a pickle file')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='override settings of the config')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'],
+                        default='none', help='how processes were started')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0,
+                        help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def add_dump(cfg, path):
+    """Append mmengine's prediction writer to the test evaluators."""
+    if not path.endswith(('.pkl', '.pickle')):
+        raise InputError(f'--dump {path} must end in .pkl')
+    evaluator = cfg.test_evaluator
+    evaluators = list(evaluator) if isinstance(evaluator, (list, tuple)) else [evaluator]
+    cfg.test_evaluator = evaluators + [dict(type='DumpResults', out_file_path=path)]
+
+
+def prepare(args):
+    """Everything up to the runner; raises InputError for what the user can mend."""
+    from mmaction_ext.engine import checks, run_config
+    compat.apply()
+    run_config.init_process_group(args.launcher)
+    options = args.cfg_options or {}
+    cfg = run_config.read_config(args.config, options)
+    meta = run_config.checkpoint_meta(args.checkpoint)
+    seed = args.seed if args.seed is not None else meta.get('seed') or 0
+    identity, overrides = run_config.identify(args.config, seed, options)
+    home = run_config.default_work_dir(identity, overrides)
+    cfg.work_dir = args.work_dir or os.path.join(home, 'test')
+    cfg.launcher = args.launcher
+    cfg.randomness = dict(seed=seed)
+    for key in ('train_cfg', 'train_dataloader', 'optim_wrapper', 'param_scheduler',
+                'val_cfg', 'val_dataloader', 'val_evaluator'):
+        cfg[key] = None
+    run_config.adapt_to_processes(cfg, int(os.environ.get('WORLD_SIZE', 1)))
+    if args.dump:
+        add_dump(cfg, args.dump)
+    checks.check_output_folder(cfg.work_dir)
+    static = checks.check_model(cfg)
+    checks.check_datasets(cfg, ['test'])
+    run_config.attach_tracking(cfg, identity, overrides, static, 'test')
+    return cfg
+
+
+def run(cfg, checkpoint):
+    """Load the checkpoint and evaluate it."""
+    from mmengine.runner import Runner
+
+    from mmaction_ext.engine import run_config
+    runner = Runner.from_cfg(cfg)
+    try:
+        run_config.load_for_test(runner, checkpoint)
+        runner.test()
+    finally:
+        runner.visualizer.close()
+
+
+def main():
+    args = parse_args()
+    try:
+        run(prepare(args), args.checkpoint)
+    except InputError as error:
+        raise SystemExit(error.exit()) from None
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,133 @@
+"""Train one config under one seed, then test its last checkpoint.
+
+The config's path and the seed are the run's identity: they name its folder
+(work_dirs/<path below configs>/seed<k>), its W&B group and its W&B run.
+"""
+
+import argparse
+import os
+
+from mmengine.config import DictAction
+
+from mmaction_ext import compat
+from mmaction_ext.errors import InputError
+
+EPILOG = """examples:
+  python tools/train.py configs/synthmotion/dcf/table1_components/full.py --seed 1
+  python tools/train.py CONFIG --resume          go on from the newest readable checkpoint
+  python tools/train.py CONFIG --cfg-options train_cfg.max_epochs=2 optim_wrapper.optimizer.lr=1e-3
+  bash tools/dist_train.sh CONFIG 8              the same on 8 GPUs (or CPU processes)
+
+exit codes: 0 trained and tested; 2 the config, data or folder cannot be used (one line says why)
+"""
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--work-dir', help='folder for logs and checkpoints '
+                        '(default: work_dirs/<path of the config>/seed<k>)')
+    parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
+                        help='go on from CHECKPOINT, or from the newest readable one of the '
+                        'work dir; starts from scratch where there is none')
+    parser.add_argument('--amp', action='store_true', help='mixed precision '
+                        '(float16 on GPUs, bfloat16 on the CPU)')
+    parser.add_argument('--no-validate', action='store_true',
+                        help='do not evaluate on the validation split while training')
+    parser.add_argument('--no-test', action='store_true',
+                        help='do not evaluate on the test split at the end')
+    parser.add_argument('--seed', type=int, help='random seed (default: the config\'s, or 0)')
+    parser.add_argument('--deterministic', action='store_true',
+                        help='deterministic cuDNN and torch algorithms')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='override settings of the config, e.g. '
+                        'optim_wrapper.optimizer.lr=0.1 or key="[(a,b),(c,d)]" (no spaces). '
+                        'A run whose recipe differs from its file gets a folder of its own '
+                        'and no cell of a table')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'],
+                        default='none', help='how processes were started')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0,
+                        help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def configure(args, world_size):
+    """Config and identity of the run that the command line asks for."""
+    from mmaction_ext.engine import run_config
+    options = args.cfg_options or {}
+    cfg = run_config.read_config(args.config, options)
+    recorded = dict(options, amp=True) if args.amp else options
+    seed = run_config.choose_seed(cfg, args.seed)
+    identity, overrides = run_config.identify(args.config, seed, recorded)
+    cfg.randomness = dict(seed=seed, deterministic=args.deterministic)
+    cfg.work_dir = args.work_dir or run_config.default_work_dir(identity, overrides)
+    cfg.launcher = args.launcher
+    if args.amp:
+        run_config.use_amp(cfg)
+    if args.no_validate:
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    run_config.adapt_to_processes(cfg, world_size)
+    return cfg, identity, overrides
+
+
+def check(cfg, args):
+    """Find what is wrong before training; returns parameters and multiply-adds."""
+    from mmaction_ext.engine import checks
+    splits = ['train'] + ['val'] * (not args.no_validate) + ['test'] * (not args.no_test)
+    checks.check_output_folder(cfg.work_dir)
+    static = checks.check_model(cfg)
+    checks.check_datasets(cfg, splits)
+    return static
+
+
+def prepare(args):
+    """Everything up to the runner; raises InputError for what the user can mend."""
+    from mmengine.dist import barrier, get_dist_info
+
+    from mmaction_ext.engine import run_config
+    compat.apply()
+    run_config.init_process_group(args.launcher)
+    rank, world_size = get_dist_info()
+    if args.launcher != 'none':
+        world_size = int(os.environ.get('WORLD_SIZE', world_size))
+    cfg, identity, overrides = configure(args, world_size)
+    static = check(cfg, args)
+    if rank == 0:
+        run_config.claim_work_dir(cfg.work_dir, identity)
+    barrier()
+    if args.resume:
+        cfg.load_from = (run_config.newest_checkpoint(cfg.work_dir)
+                         if args.resume == 'auto' else args.resume)
+        cfg.resume = cfg.load_from is not None
+    run_config.attach_tracking(cfg, identity, overrides, static, 'train')
+    return cfg
+
+
+def run(cfg, test):
+    """Train, then test the last checkpoint from its file."""
+    from mmengine.runner import Runner
+
+    from mmaction_ext.engine import run_config
+    runner = Runner.from_cfg(cfg)
+    try:
+        runner.train()
+        if test and cfg.get('test_dataloader'):
+            run_config.load_for_test(runner, run_config.newest_checkpoint(cfg.work_dir))
+            runner.test()
+    finally:
+        runner.visualizer.close()
+
+
+def main():
+    args = parse_args()
+    try:
+        run(prepare(args), not args.no_test)
+    except InputError as error:
+        raise SystemExit(error.exit()) from None
+
+
+if __name__ == '__main__':
+    main()

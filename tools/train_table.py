@@ -1,0 +1,138 @@
+"""Train whatever a table still lacks: a plain loop over its rows and seeds on this machine.
+
+Rows and seeds whose result is there are left alone, half-trained ones go on from their newest
+checkpoint, and one failure does not stop the others. Start it again at any time.
+"""
+
+import argparse
+import ctypes
+import fcntl
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from mmaction_ext.tables import CellStatus, load_spec, seed_states
+from mmaction_ext.tracking.records import find_runs
+
+REPORT_SECONDS = 20
+PROGRESS = re.compile(r'Epoch\((?:train|val|test)\).*')
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('table', type=Path, help='table.yaml')
+    parser.add_argument('--rows', nargs='+', metavar='ROW', help='row ids (default: all)')
+    parser.add_argument('--seeds', nargs='+', type=int, metavar='SEED',
+                        help='seeds (default: those of the table)')
+    parser.add_argument('--jobs', type=int, default=1, help='how many runs to train at a time')
+    parser.add_argument('--dry-run', action='store_true', help='only list what is lacking')
+    return parser.parse_args()
+
+
+def lacking(spec, args):
+    """(row, seed) pairs without a sound result, in the table's order, seed by seed."""
+    rows = [row for row in spec.rows if args.rows is None or row.id in args.rows]
+    unknown = set(args.rows or ()) - {row.id for row in rows}
+    if unknown:
+        raise ValueError(f'{args.table} has no row {", ".join(sorted(unknown))}; '
+                         f'it has {", ".join(row.id for row in spec.rows)}')
+    states = seed_states(spec, find_runs(Path('work_dirs')))
+    return [(row, seed) for seed in (args.seeds or spec.seeds) for row in rows
+            if states[row.id].get(seed) != CellStatus.OK]
+
+
+class Job:
+    """One training process with its log file."""
+
+    def __init__(self, row, seed):
+        self.name = f'{row.id}/seed{seed}'
+        folder = Path('work_dirs') / '.logs' / row.config_name
+        folder.mkdir(parents=True, exist_ok=True)
+        self.log = folder / f'seed{seed}.log'
+        command = [sys.executable, str(Path(__file__).with_name('train.py')), str(row.config),
+                   '--seed', str(seed), '--resume']
+        with open(self.log, 'w') as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT,
+                                            preexec_fn=_die_with_parent)
+
+    def progress(self):
+        """Newest progress line of the log, without its time stamp."""
+        lines = PROGRESS.findall(self.log.read_text(errors='replace'))
+        return re.sub(r'\s+', ' ', lines[-1])[:90] if lines else 'starting'
+
+    def last_line(self):
+        """What the process said last: the error, when it failed."""
+        lines = self.log.read_text(errors='replace').strip().splitlines()
+        return lines[-1] if lines else 'no output'
+
+
+def _die_with_parent():
+    """Have Linux end a training process whose loop was killed."""
+    if sys.platform == 'linux':
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+def train_all(waiting, jobs):
+    """Keep ``jobs`` processes busy; returns the jobs that failed."""
+    start, reported, running, failed, total = time.time(), time.time(), [], [], len(waiting)
+    while waiting or running:
+        while waiting and len(running) < jobs:
+            running.append(Job(*waiting.pop(0)))
+            say(start, f'{running[-1].name}: started, log in {running[-1].log}')
+        time.sleep(0.5)
+        for job in [job for job in running if job.process.poll() is not None]:
+            running.remove(job)
+            left = len(waiting) + len(running)
+            if job.process.returncode:
+                failed.append(job)
+            outcome = f'FAILED: {job.last_line()}' if job.process.returncode else 'done'
+            say(start, f'{job.name}: {outcome} ({total - left} of {total})')
+        if time.time() - reported > REPORT_SECONDS:
+            reported = time.time()
+            for job in running:
+                say(start, f'{job.name}: {job.progress()}')
+    return failed
+
+
+def say(start, text):
+    minutes, seconds = divmod(int(time.time() - start), 60)
+    print(f'[{minutes:3d}:{seconds:02d}] {text}', flush=True)
+
+
+def wait_for_lock():
+    """Hold the lock of this runs folder; wait while another loop trains in it."""
+    Path('work_dirs').mkdir(exist_ok=True)
+    lock = open('work_dirs/.lock', 'w')
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print('another train_table.py is at work in this folder; waiting for it to end',
+              flush=True)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
+def main():
+    args = parse_args()
+    try:
+        spec = load_spec(args.table)
+        lock = wait_for_lock()
+        waiting = lacking(spec, args)
+    except (ValueError, OSError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        raise SystemExit(2) from None
+    print(f'{spec.id}: {len(waiting)} runs to train'
+          + ''.join(f'\n  {row.id}/seed{seed}' for row, seed in waiting))
+    if args.dry_run:
+        return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    failed = train_all(waiting, args.jobs)
+    lock.close()
+    raise SystemExit(bool(failed))
+
+
+if __name__ == '__main__':
+    main()
