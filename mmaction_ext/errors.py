@@ -20,3 +20,9 @@ class InputError(ValueError):
         if os.environ.get('RANK', '0') == '0':
             print(f'error: {self.sentence()}', file=sys.stderr)
         return 2
+
+
+def last_line(error: Exception) -> str:
+    """What an exception says at the end, where libraries put the reason."""
+    text = str(error).strip()
+    return text.splitlines()[-1] if text else type(error).__name__

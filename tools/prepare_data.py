@@ -72,7 +72,8 @@ def _verify(root: Path) -> int:
     faults = synthmotion.verify(root)
     for fault in faults:
         print(fault, file=sys.stderr)
-    print(f'{root}: {f"{len(faults)} faults" if faults else "intact"}, {_summary(root)}')
+    state = f'{len(faults)} files missing or damaged' if faults else 'intact'
+    print(f'{root}: {state}, {_summary(root)}')
     return 1 if faults else 0
 
 

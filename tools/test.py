@@ -41,15 +41,15 @@ def add_dump(cfg, path):
 
 def prepare(args):
     """Everything up to the runner; raises InputError for what the user can mend."""
-    from mmaction_ext.engine import checks, run_config
+    from mmaction_ext.engine import checks, run_config, work_dir
     compat.apply()
     run_config.init_process_group(args.launcher)
     options = args.cfg_options or {}
     cfg = run_config.read_config(args.config, options)
-    meta = run_config.checkpoint_meta(args.checkpoint)
+    meta = work_dir.checkpoint_meta(args.checkpoint)
     seed = args.seed if args.seed is not None else meta.get('seed') or 0
     identity, overrides = run_config.identify(args.config, seed, options)
-    home = run_config.default_work_dir(identity, overrides)
+    home = work_dir.default_work_dir(identity, overrides)
     cfg.work_dir = args.work_dir or os.path.join(home, 'test')
     cfg.launcher = args.launcher
     cfg.randomness = dict(seed=seed)
@@ -70,10 +70,10 @@ def run(cfg, checkpoint):
     """Load the checkpoint and evaluate it."""
     from mmengine.runner import Runner
 
-    from mmaction_ext.engine import run_config
+    from mmaction_ext.engine import work_dir
     runner = Runner.from_cfg(cfg)
     try:
-        run_config.load_for_test(runner, checkpoint)
+        work_dir.load_for_test(runner, checkpoint)
         runner.test()
     finally:
         runner.visualizer.close()

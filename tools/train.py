@@ -56,14 +56,14 @@ def parse_args():
 
 def configure(args, world_size):
     """Config and identity of the run that the command line asks for."""
-    from mmaction_ext.engine import run_config
+    from mmaction_ext.engine import run_config, work_dir
     options = args.cfg_options or {}
     cfg = run_config.read_config(args.config, options)
     recorded = dict(options, amp=True) if args.amp else options
     seed = run_config.choose_seed(cfg, args.seed)
     identity, overrides = run_config.identify(args.config, seed, recorded)
     cfg.randomness = dict(seed=seed, deterministic=args.deterministic)
-    cfg.work_dir = args.work_dir or run_config.default_work_dir(identity, overrides)
+    cfg.work_dir = args.work_dir or work_dir.default_work_dir(identity, overrides)
     cfg.launcher = args.launcher
     if args.amp:
         run_config.use_amp(cfg)
@@ -84,10 +84,10 @@ def check(cfg, args):
 
 
 def prepare(args):
-    """Everything up to the runner; raises InputError for what the user can mend."""
+    """Config and folder lock of the run; raises InputError for what the user can mend."""
     from mmengine.dist import barrier, get_dist_info
 
-    from mmaction_ext.engine import run_config
+    from mmaction_ext.engine import run_config, work_dir
     compat.apply()
     run_config.init_process_group(args.launcher)
     rank, world_size = get_dist_info()
@@ -95,27 +95,26 @@ def prepare(args):
         world_size = int(os.environ.get('WORLD_SIZE', world_size))
     cfg, identity, overrides = configure(args, world_size)
     static = check(cfg, args)
-    if rank == 0:
-        run_config.claim_work_dir(cfg.work_dir, identity)
+    lock = work_dir.claim_work_dir(cfg.work_dir, identity) if rank == 0 else None
     barrier()
     if args.resume:
-        cfg.load_from = (run_config.newest_checkpoint(cfg.work_dir)
+        cfg.load_from = (work_dir.newest_checkpoint(cfg.work_dir)
                          if args.resume == 'auto' else args.resume)
         cfg.resume = cfg.load_from is not None
     run_config.attach_tracking(cfg, identity, overrides, static, 'train')
-    return cfg
+    return cfg, lock
 
 
 def run(cfg, test):
     """Train, then test the last checkpoint from its file."""
     from mmengine.runner import Runner
 
-    from mmaction_ext.engine import run_config
+    from mmaction_ext.engine import work_dir
     runner = Runner.from_cfg(cfg)
     try:
         runner.train()
         if test and cfg.get('test_dataloader'):
-            run_config.load_for_test(runner, run_config.newest_checkpoint(cfg.work_dir))
+            work_dir.load_for_test(runner, work_dir.newest_checkpoint(cfg.work_dir))
             runner.test()
     finally:
         runner.visualizer.close()
@@ -124,7 +123,10 @@ def run(cfg, test):
 def main():
     args = parse_args()
     try:
-        run(prepare(args), not args.no_test)
+        cfg, lock = prepare(args)
+        run(cfg, not args.no_test)
+        if lock:
+            lock.close()
     except InputError as error:
         raise SystemExit(error.exit()) from None
 

@@ -5,6 +5,8 @@ every step; a list built in a ``_base_`` file would keep the old one. The result
 dicts and lists, and this module imports neither torch nor mmaction2.
 """
 
+from mmaction_ext.datasets.synthmotion.scenes import FLIP_LABELS
+
 
 def _format(input_format: str, meta_keys=('filename',)) -> list:
     return [
@@ -31,7 +33,7 @@ def synthmotion_train(num_segments: int, input_format: str, crop: int = 64) -> l
         dict(type='DecordDecode'),
         dict(type='CenterCrop', crop_size=crop + 8),
         dict(type='RandomCrop', size=crop),
-        dict(type='Flip', flip_ratio=0.5, flip_label_map={0: 1, 1: 0, 6: 7, 7: 6}),
+        dict(type='Flip', flip_ratio=0.5, flip_label_map=dict(FLIP_LABELS)),
     ] + _format(input_format)
 
 

@@ -1,19 +1,14 @@
 """Turn a config file and the command line into the config of one run."""
 
 import copy
-import json
-import os
 import os.path as osp
-import pickle
 import platform
 import subprocess
-from dataclasses import asdict
-from pathlib import Path
 
 import torch
 from mmengine.config import Config
 
-from mmaction_ext.errors import InputError
+from mmaction_ext.errors import InputError, last_line
 from mmaction_ext.tracking.identity import RunIdentity, config_hash, config_name, load_config
 
 
@@ -33,7 +28,7 @@ def read_config(path, overrides: dict = None) -> Config:
         cfg = Config.fromfile(path)
         cfg.merge_from_dict(overrides or {})
     except Exception as error:
-        raise InputError(f'config {path} cannot be used: {_one_line(error)}') from error
+        raise InputError(f'config {path} cannot be used: {last_line(error)}') from error
     return cfg
 
 
@@ -60,34 +55,6 @@ def identify(path, seed: int, overrides: dict = None) -> tuple:
     digest = config_hash(changed.to_dict())
     effective = {} if digest == config_hash(plain) else dict(overrides)
     return RunIdentity(config_name(path), seed, digest), effective
-
-
-def default_work_dir(identity: RunIdentity, overrides: dict) -> str:
-    """Folder of the run; one whose recipe was overridden gets a folder of its own."""
-    suffix = f'-{identity.config_hash[:8]}' if overrides else ''
-    return identity.work_dir() + suffix
-
-
-def claim_work_dir(work_dir, identity: RunIdentity) -> None:
-    """Mark a folder as this run's; what another version of the config left is moved aside.
-
-    The folder's ``run.json`` names the identity. Where it names another one, the folder is
-    renamed to ``<folder>.<old hash>``: its checkpoints must not be resumed from, and nothing
-    that was computed is lost.
-    """
-    work_dir = Path(work_dir)
-    record = work_dir / 'run.json'
-    facts = asdict(identity)
-    found = _read_record(record) if record.exists() else facts
-    if found != facts:
-        aside = _free_name(f'{work_dir}.{found.get("config_hash", "unknown")}')
-        print(f'{work_dir} holds a run of another version of {identity.config}; '
-              f'it is kept as {aside}')
-        os.rename(work_dir, aside)
-        work_dir.mkdir()
-    temporary = record.with_suffix('.tmp')
-    temporary.write_text(json.dumps(facts, indent=1) + '\n')
-    os.replace(temporary, record)
 
 
 def init_process_group(launcher: str) -> None:
@@ -185,81 +152,3 @@ def git_state(folder: str) -> dict:
                     dirty=bool(git('status', '--porcelain', '--untracked-files=no')))
     except (OSError, subprocess.CalledProcessError):
         return {}
-
-
-def _read_record(path) -> dict:
-    try:
-        return json.loads(path.read_text())
-    except ValueError:
-        return {}
-
-
-def _free_name(path: str) -> str:
-    names = [path] + [f'{path}.{number}' for number in range(2, 1000)]
-    return next(name for name in names if not osp.exists(name))
-
-
-def newest_checkpoint(work_dir):
-    """The newest ``epoch_*.pth`` of a run that can be read back, or ``None``.
-
-    A kill in the middle of saving leaves a broken file behind; it is passed over.
-
-    Raises:
-        InputError: a file is whole but holds objects that are not safe to load.
-    """
-    files = sorted(Path(work_dir).glob('epoch_*.pth'),
-                   key=lambda file: int(file.stem.rpartition('_')[2]), reverse=True)
-    return next((str(file) for file in files if _loads(file)), None)
-
-
-def checkpoint_meta(path) -> dict:
-    """The ``meta`` entry of a checkpoint (epoch, iter, seed, ...); empty where it has none.
-
-    Raises:
-        InputError: the file is missing, damaged, or holds more than weights and plain data.
-    """
-    try:
-        return torch.load(path, map_location='cpu', weights_only=True).get('meta', {})
-    except Exception as error:
-        raise InputError(f'checkpoint {path} cannot be read: {_one_line(error)}') from error
-
-
-def load_for_test(runner, checkpoint) -> None:
-    """Load a checkpoint's weights and record which file the test is about to measure.
-
-    Raises:
-        InputError: there is no checkpoint, or it does not fit the model.
-    """
-    if checkpoint is None:
-        raise InputError(f'{runner.work_dir} holds no readable checkpoint to test')
-    meta = checkpoint_meta(checkpoint)
-    try:
-        runner.load_checkpoint(checkpoint, strict=True)
-    except RuntimeError as error:
-        raise InputError(f'checkpoint {checkpoint} does not fit the model: {error}') from error
-    for key in ('iter', 'epoch'):
-        runner.message_hub.update_info(key, meta.get(key, 0))
-    runner.message_hub.update_info('test_checkpoint', str(checkpoint))
-
-
-def _loads(file) -> bool:
-    try:
-        torch.load(file, map_location='cpu', weights_only=True)
-    except pickle.UnpicklingError as error:
-        if 'Unsupported global' in str(error):
-            raise InputError(f'checkpoint {file} holds more than weights and plain data: '
-                             f'{_one_line(error)}') from error
-        return _pass_over(file)
-    except Exception:
-        return _pass_over(file)
-    return True
-
-
-def _pass_over(file) -> bool:
-    print(f'{file} is damaged and is passed over')
-    return False
-
-
-def _one_line(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[-1] if text else type(error).__name__

@@ -132,10 +132,13 @@ def _read_meta(path: str) -> dict[str, dict]:
     """File below ``videos`` -> its label, size and speed."""
     try:
         with open(path, newline='', encoding='utf-8') as file:
-            return {row['file']: {'label': int(row['label']), 'size': row['size'],
+            meta = {row['file']: {'label': int(row['label']), 'size': row['size'],
                                   'speed': row['speed']} for row in csv.DictReader(file)}
     except OSError as error:
         raise InputError(f'{path}: cannot be read ({error.strerror}); is the data set '
                          'made? (tools/prepare_data.py synthmotion)') from error
     except (KeyError, ValueError, TypeError) as error:
         raise InputError(f'{path}: not the meta.csv of SynthMotion') from error
+    if not meta:
+        raise InputError(f'{path}: lists no clip')
+    return meta

@@ -97,7 +97,7 @@ class _Builder:
     def static(self, row, column) -> Cell:
         found = static_result(self.records, self.configs[row.id], column.name, self.complexity)
         if found.value is None:
-            return Cell(found.status, found.status.value, notes=_sentence(found.reason))
+            return Cell(found.status, found.status.value, note=found.reason)
         return _number_cell(found.value * column.scale, column)
 
     def published(self, row, column) -> Cell:
@@ -125,16 +125,12 @@ class _Builder:
                                column)
         for cell in (mine, reference):
             if cell.value is None:
-                return Cell(cell.status, cell.text, notes=cell.notes)
+                return Cell(cell.status, cell.text, note=cell.note)
         return _number_cell(mine.value - reference.value, column)
 
 
 def _dash() -> Cell:
     return Cell(CellStatus.NOT_APPLICABLE, '–')
-
-
-def _sentence(reason) -> tuple:
-    return (reason,) if reason else ()
 
 
 def _number_cell(value, column) -> Cell:
@@ -145,10 +141,10 @@ def _number_cell(value, column) -> Cell:
 def _seeds_cell(seeds, column) -> Cell:
     """Mean and standard deviation of the seeds that count, and why the others do not."""
     values = [seed.value for seed in seeds if seed.status is CellStatus.OK]
-    notes = _seed_notes(seeds, bool(values))
+    note = _seed_note(seeds, bool(values))
     if not values:
         status = next(s for s in SEVERITY if s in {seed.status for seed in seeds})
-        return Cell(status, status.value, seeds=tuple(seeds), notes=notes)
+        return Cell(status, status.value, seeds=tuple(seeds), note=note)
     centre = mean(values)
     number = format_number(centre, column.fmt)
     std = sample_std(values) if len(values) > 1 else None
@@ -157,20 +153,19 @@ def _seeds_cell(seeds, column) -> Cell:
     if not complete:
         text += f' ({len(values)}/{len(seeds)})'
     return Cell(CellStatus.OK if complete else CellStatus.PARTIAL, text, number, centre, std,
-                tuple(seeds), notes)
+                tuple(seeds), note)
 
 
-def _seed_notes(seeds, has_values) -> tuple:
-    """Footnotes, seeds with the same reason together; none for a cell that says it all."""
+def _seed_note(seeds, has_values) -> str:
+    """Footnote, seeds with the same reason together; none for a cell that says it all."""
     reasons = defaultdict(list)
     for seed in seeds:
         if seed.status is not CellStatus.OK:
             reasons[seed.status, seed.reason].append(str(seed.seed))
     if not has_values and {status for status, _ in reasons} == {CellStatus.MISSING}:
         reasons = {key: names for key, names in reasons.items() if key[1] != 'no run'}
-    return tuple(
-        f'seed{"s" if len(names) > 1 else ""} {", ".join(names)} {status.value}'
-        + (f': {reason}' if reason else '')
+    return '; '.join(
+        f'seed{"s" if len(names) > 1 else ""} {", ".join(names)} {status.value}: {reason}'
         for (status, reason), names in reasons.items())
 
 
@@ -214,13 +209,12 @@ def _mark_best(table) -> None:
 
 
 def _number_footnotes(table) -> None:
-    """Letter the footnotes in reading order; equal texts share a letter."""
+    """Letter the footnotes in reading order, one per cell; equal texts share a letter."""
     letters = {}
     for row in table.rows:
         for cell in row.cells:
-            for note in cell.notes:
-                letters.setdefault(note, _letter(len(letters)))
-            cell.marks = tuple(dict.fromkeys(letters[note] for note in cell.notes))
+            if cell.note:
+                cell.mark = letters.setdefault(cell.note, _letter(len(letters)))
     table.footnotes = [(letter, text) for text, letter in letters.items()]
 
 

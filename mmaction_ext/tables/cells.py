@@ -43,7 +43,7 @@ class SeedResult:
         seed: the seed.
         status: ``OK`` exactly when ``value`` counts.
         value: the metric in the column's unit, exact.
-        reason: what is wrong, for a footnote; may be empty.
+        reason: what is wrong, for a footnote.
         runs: ids of the runs it comes from.
         samples: number of test samples, if known.
         checkpoint: SHA-256 of the tested checkpoint, if known.
@@ -60,7 +60,7 @@ class SeedResult:
 
 @dataclass
 class Cell:
-    """One cell; every renderer shows ``text`` and ``marks``, escaped its own way.
+    """One cell; every renderer shows ``text`` and ``mark``, escaped its own way.
 
     Attributes:
         status: see :class:`CellStatus`.
@@ -69,8 +69,8 @@ class Cell:
         value: mean, exact; ``None`` without one.
         std: standard deviation over seeds (ddof=1), exact; ``None`` for fewer than two seeds.
         seeds: :class:`SeedResult` per seed; empty where seeds play no role.
-        notes: texts for footnotes.
-        marks: letters of the footnotes.
+        note: footnote, empty for none.
+        mark: letter of the footnote.
         best: whether it is the best of its column.
     """
 
@@ -80,8 +80,8 @@ class Cell:
     value: Fraction | None = None
     std: Fraction | None = None
     seeds: tuple = ()
-    notes: tuple = ()
-    marks: tuple = ()
+    note: str = ''
+    mark: str = ''
     best: bool = False
 
     @property

@@ -49,6 +49,57 @@ class Document:
         """Line of a value that exists."""
         return self._lines[tuple(where)]
 
+    def get(self, where, default=None):
+        """Value at a place; ``default`` if its key is not given.
+
+        Args:
+            where: keys and indices; all but the last key must exist.
+            default: returned where they end at a key that is not there.
+        """
+        value = self.value
+        for key in where:
+            if isinstance(value, dict) and key not in value:
+                return default
+            value = value[key]
+        return value
+
+    def mapping(self, where, known, required) -> dict:
+        """The mapping at a place; an error if it is none, or has other keys than ``known``, or
+        lacks a ``required`` one."""
+        value = self.get(where)
+        if not isinstance(value, dict):
+            raise self.error(where, f'expected a mapping, found {value!r}')
+        for key in value:
+            if key not in known:
+                raise self.error((*where, key),
+                                 f'unknown key {key!r}; known: {", ".join(sorted(known))}')
+        for key in required:
+            if key not in value:
+                raise self.error(where, f'{key!r} is missing')
+        return value
+
+    def items(self, where) -> list:
+        """The list at a place; an error if it is none or empty."""
+        value = self.get(where)
+        if not isinstance(value, list) or not value:
+            raise self.error(where, f'{where[-1]} must be a list with at least one entry')
+        return value
+
+    def text(self, where, default=None) -> str:
+        """The text or number at a place, as text; an error if it is anything else."""
+        value = self.get(where, default)
+        if not isinstance(value, (str, int, float)) or isinstance(value, bool):
+            raise self.error(where, f'{where[-1]} must be text, found {value!r}')
+        return str(value)
+
+    def choice(self, where, choices, default):
+        """The value at a place; an error if it is none of ``choices``."""
+        value = self.get(where, default)
+        if value not in choices:
+            raise self.error(where, f'{where[-1]} {value!r} is none of '
+                             f'{", ".join(map(str, choices))}')
+        return value
+
     def _text(self) -> str:
         try:
             return self.path.read_text(encoding='utf-8')

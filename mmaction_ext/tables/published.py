@@ -72,6 +72,8 @@ class Published:
             raise self._document.error(where, f'{name!r} is no mapping of metrics to figures')
         figures = {key: value for key, value in node.items() if key not in _DESCRIPTION}
         for key, value in figures.items():
+            if not isinstance(key, str):  # what a decimal comma makes of {top1: 47,6}
+                raise self._document.error(where, f'{key!r} in {name!r} is no name of a metric')
             if isinstance(value, bool) or not isinstance(value, (int, float, type(None))):
                 raise self._document.error(
                     where + (key,), f'{name}.{key} is {value!r}, not a number or null')

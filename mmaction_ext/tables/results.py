@@ -12,6 +12,7 @@ from pathlib import Path
 from mmaction_ext.errors import InputError
 from mmaction_ext.tables.cells import SEVERITY, CellStatus, SeedResult, exact
 from mmaction_ext.tracking.identity import config_hash, load_config
+from mmaction_ext.tracking.records import Fragment, RunRecord
 
 #: Two results closer than this (relative) are the same result measured twice.
 SAME_RESULT = 1e-6
@@ -65,6 +66,22 @@ def _schedule(train_cfg) -> tuple | None:
     return None
 
 
+@dataclass(frozen=True)
+class _Measurement:
+    """A row of metrics and where it was logged."""
+
+    record: RunRecord
+    row: dict
+    fragment: Fragment
+
+    @property
+    def source(self) -> str:
+        text = f'run {self.record.uid}, {self.record.job_type}'
+        if len(self.record.fragments) > 1:
+            text += f', attempt {self.record.fragments.index(self.fragment) + 1}'
+        return text
+
+
 class SeedEvidence:
     """All runs of one row under one seed, and what they say about a metric.
 
@@ -96,24 +113,24 @@ class SeedEvidence:
         return self._agree(metric, found) if found else self._why_none(metric)
 
     def _evaluations(self, metric) -> list:
-        """(run, row) of the finished test evaluations of the checkpoint that counts."""
-        found = [(record, item.values) for record in self.fresh if not record.corrupt
+        """Finished test evaluations of the checkpoint that counts."""
+        found = [_Measurement(record, item.values, item.fragment) for record in self.fresh if not record.corrupt
                  for item in record.evaluations
                  if item.fragment.exit_code == 0 and metric in item.values]
         if self.select.policy == 'best':
             chosen = self._selected_iters()
         else:
-            chosen = {max((row['iter'] for _, row in found), default=None)}
-        return [(record, row) for record, row in found if row['iter'] in chosen]
+            chosen = {max((item.row['iter'] for item in found), default=None)}
+        return [item for item in found if item.row['iter'] in chosen]
 
     def _rows(self, metric) -> list:
-        """(run, row) of the last training or validation row up to the checkpoint that counts."""
+        """The last training or validation row up to the checkpoint that counts."""
         found = []
         for record in self._finished():
             limit = self._best_iter(record) if self.select.policy == 'best' else math.inf
             rows = [row for row in record.rows.get(metric.partition('/')[0], ())
                     if metric in row and limit is not None and row['iter'] <= limit]
-            found += [(record, row) for row in rows[-1:]]
+            found += [_Measurement(record, row, record.fragments[-1]) for row in rows[-1:]]
         return found
 
     def _finished(self) -> list:
@@ -132,9 +149,9 @@ class SeedEvidence:
 
     def _agree(self, metric, found) -> SeedResult:
         """One result out of several measurements of the same thing."""
-        found = sorted(found, key=lambda pair: (pair[0].uid, pair[0].job_type))
-        record, row = found[-1]
-        runs = tuple(sorted({record.uid for record, _ in found}))
+        found = sorted(found, key=lambda item: item.source)
+        row = found[-1].row
+        runs = tuple(sorted({item.record.uid for item in found}))
         problem = self._problem(metric, found)
         if problem:
             return SeedResult(self.seed, problem[0], None, problem[1], runs)
@@ -144,13 +161,12 @@ class SeedEvidence:
                           checkpoint if isinstance(checkpoint, str) else None)
 
     def _problem(self, metric, found):
-        values = [row[metric] for _, row in found]
+        values = [item.row[metric] for item in found]
         for value in values:
             if not _is_finite(value):
                 return CellStatus.FAILED, f'{metric} is {value}'
         if any(not math.isclose(value, values[0], rel_tol=SAME_RESULT) for value in values):
-            listed = ', '.join(f'{float(value):.6g} (run {record.uid}, {record.job_type})'
-                               for (record, _), value in zip(found, values))
+            listed = ', '.join(f'{float(item.row[metric]):.6g} ({item.source})' for item in found)
             return CellStatus.CONFLICT, f'finished results of {metric} differ: {listed}'
         return self._too_early(metric, found)
 
@@ -160,7 +176,7 @@ class SeedEvidence:
                 or metric.startswith('train/')):
             return None
         unit, length = self.config.schedule
-        reached = [row[unit] for _, row in found if isinstance(row.get(unit), int)]
+        reached = [item.row[unit] for item in found if isinstance(item.row.get(unit), int)]
         if reached and min(reached) < length:
             return CellStatus.RUNNING, f'measured after {unit} {min(reached)} of {length}'
         return None
@@ -179,7 +195,7 @@ class SeedEvidence:
             return CellStatus.UNTRUSTED, 'the log is damaged'
         if record.exit_code is None:
             where = f' at iteration {record.last_iter}' if record.last_iter else ''
-            return CellStatus.RUNNING, f'no exit record: still running, or killed{where}'
+            return CellStatus.RUNNING, f'no exit record, still running or killed{where}'
         if record.exit_code:
             return CellStatus.FAILED, f'ended with exit code {record.exit_code}'
         return CellStatus.MISSING, f'finished without {metric} of the selected checkpoint'

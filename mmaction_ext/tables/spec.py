@@ -171,228 +171,186 @@ class _SpecReader:
     """Turns a document into a specification, checking each value where it stands."""
 
     def __init__(self, document):
-        self.document = document
+        self.doc = document
         self.folder = document.path.parent
 
     def read(self) -> TableSpec:
-        values = self.mapping((), _SPEC_KEYS, ('id', 'caption', 'columns', 'rows'))
+        values = self.doc.mapping((), _SPEC_KEYS, ('id', 'caption', 'columns', 'rows'))
         if not isinstance(values['id'], str) or not _ID.fullmatch(values['id']):
-            raise self.error(('id',), f'id {values["id"]!r} is no plain file name')
-        if not self.text(('caption',)).strip():
-            raise self.error(('caption',), 'the caption is empty')
+            raise self.doc.error(('id',), f'id {values["id"]!r} is no plain file name')
+        if not self.doc.text(('caption',)).strip():
+            raise self.doc.error(('caption',), 'the caption is empty')
         columns = self.columns()
         spec = TableSpec(
-            id=values['id'], caption=self.text(('caption',)), path=self.document.path,
+            id=values['id'], caption=self.doc.text(('caption',)), path=self.doc.path,
             columns=columns, layout=self.layout(columns), seeds=self.seeds(), select=self.select(),
-            split=self.choice(('split',), _PHASES, 'test'), note=self.text(('note',), ''),
-            row_head=self.text(('row_head',), 'Model'), varies=self.varies())
+            split=self.doc.choice(('split',), _PHASES, 'test'), note=self.doc.text(('note',), ''),
+            row_head=self.doc.text(('row_head',), 'Model'), varies=self.varies())
         self.check_reference(spec)
         self.check_published(spec)
         return spec
 
-    def error(self, where, message) -> InputError:
-        return self.document.error(where, message)
-
-    def get(self, where, default=None):
-        value = self.document.value
-        for key in where:
-            if isinstance(value, dict) and key not in value:
-                return default
-            value = value[key]
-        return value
-
-    def mapping(self, where, known, required) -> dict:
-        """The mapping at a place, all its keys known and none of the required ones missing."""
-        value = self.get(where)
-        if not isinstance(value, dict):
-            raise self.error(where, f'expected a mapping, found {value!r}')
-        for key in value:
-            if key not in known:
-                raise self.error(where + (key,),
-                                 f'unknown key {key!r}; known: {", ".join(sorted(known))}')
-        for key in required:
-            if key not in value:
-                raise self.error(where, f'{key!r} is missing')
-        return value
-
-    def items(self, where) -> list:
-        value = self.get(where)
-        if not isinstance(value, list) or not value:
-            raise self.error(where, f'{where[-1]} must be a list with at least one entry')
-        return value
-
-    def text(self, where, default=None) -> str:
-        value = self.get(where, default)
-        if not isinstance(value, (str, int, float)) or isinstance(value, bool):
-            raise self.error(where, f'{where[-1]} must be text, found {value!r}')
-        return str(value)
-
-    def choice(self, where, choices, default):
-        value = self.get(where, default)
-        if value not in choices:
-            raise self.error(where, f'{where[-1]} {value!r} is none of {", ".join(choices)}')
-        return value
-
     def seeds(self) -> tuple:
-        if self.get(('seeds',)) is None:
+        if self.doc.get(('seeds',)) is None:
             return TableSpec.seeds
-        seeds = self.items(('seeds',))
+        seeds = self.doc.items(('seeds',))
         for i, seed in enumerate(seeds):
             if type(seed) is not int or seed < 0 or seed in seeds[:i]:
-                raise self.error(('seeds', i), f'seed {seed!r} is no whole number from 0 on, '
-                                 'or given twice')
+                raise self.doc.error(('seeds', i), f'seed {seed!r} is no whole number from 0 on, '
+                                     'or given twice')
         return tuple(sorted(seeds))
 
     def select(self) -> Select:
-        if self.get(('select',)) is None:
+        if self.doc.get(('select',)) is None:
             return Select()
-        values = self.mapping(('select',), {'policy', 'metric', 'mode'}, ('policy',))
-        policy = self.choice(('select', 'policy'), ('last', 'best'), None)
+        values = self.doc.mapping(('select',), {'policy', 'metric', 'mode'}, ('policy',))
+        policy = self.doc.choice(('select', 'policy'), ('last', 'best'), None)
         metric = values.get('metric')
         if policy == 'last' and len(values) > 1:
-            raise self.error(('select',), 'policy last takes neither metric nor mode')
+            raise self.doc.error(('select',), 'policy last takes neither metric nor mode')
         if policy == 'best' and not str(metric).startswith('val/'):
-            raise self.error(('select',), f'policy best needs a val/ metric, found {metric!r}')
-        return Select(policy, metric, self.choice(('select', 'mode'), ('max', 'min'), 'max'))
+            raise self.doc.error(('select',), f'policy best needs a val/ metric, found {metric!r}')
+        return Select(policy, metric, self.doc.choice(('select', 'mode'), ('max', 'min'), 'max'))
 
     def varies(self) -> tuple:
-        value = self.get(('varies',), [])
+        value = self.doc.get(('varies',), [])
         if not isinstance(value, list) or not all(isinstance(key, str) for key in value):
-            raise self.error(('varies',), f'varies must be a list of config keys, found {value!r}')
+            raise self.doc.error(('varies',),
+                                 f'varies must be a list of config keys, found {value!r}')
         return tuple(value)
 
     def columns(self) -> tuple:
         columns = {}
-        for i in range(len(self.items(('columns',)))):
+        for i in range(len(self.doc.items(('columns',)))):
             column = self.column(('columns', i), columns)
             columns[column.key] = column
         return tuple(columns.values())
 
     def column(self, where, earlier) -> Column:
-        values = self.mapping(where, _COLUMN_KEYS, ('key', 'head', 'from'))
-        key = self.text(where + ('key',))
+        values = self.doc.mapping(where, _COLUMN_KEYS, ('key', 'head', 'from'))
+        key = self.doc.text(where + ('key',))
         if key in earlier:
-            raise self.error(where + ('key',), f'two columns have the key {key!r}')
-        column = Column(key, self.text(where + ('head',)), self.text(where + ('from',)),
+            raise self.doc.error(where + ('key',), f'two columns have the key {key!r}')
+        column = Column(key, self.doc.text(where + ('head',)), self.doc.text(where + ('from',)),
                         self.scale(where), self.fmt(where),
-                        self.choice(where + ('best',), ('max', 'min', None), None)
-                        if 'best' in values else None, 'relative_to' in values)
+                        self.doc.choice(where + ('best',), ('max', 'min', None), None),
+                        'relative_to' in values)
         self.check_source(where, column, earlier)
         return column
 
     def scale(self, where) -> Fraction:
-        value = self.get(where + ('scale',), 1)
+        value = self.doc.get(where + ('scale',), 1)
         if type(value) not in (int, float) or not 0 < abs(value) < float('inf'):
-            raise self.error(where + ('scale',), f'scale {value!r} is no number other than 0')
+            raise self.doc.error(where + ('scale',), f'scale {value!r} is no number other than 0')
         return exact(value)
 
     def fmt(self, where) -> str:
-        value = self.get(where + ('fmt',), '.1f')
+        value = self.doc.get(where + ('fmt',), '.1f')
         try:
             check_format(value)
         except ValueError as error:
-            raise self.error(where + ('fmt',), f'fmt {error}') from error
+            raise self.doc.error(where + ('fmt',), f'fmt {error}') from error
         return value
 
     def check_source(self, where, column, earlier) -> None:
         place = where + ('from',)
         if column.kind == 'history' and column.source.split('/')[0] not in _PHASES:
-            raise self.error(place, f'metric {column.source!r} does not begin with one of '
-                             f'{", ".join(f"{phase}/" for phase in _PHASES)}')
+            raise self.doc.error(place, f'metric {column.source!r} does not begin with one of '
+                                 f'{", ".join(f"{phase}/" for phase in _PHASES)}')
         if column.kind == 'row' and (column.best or column.relative):
-            raise self.error(where, f'{column.source} holds marks, not numbers to compare')
+            raise self.doc.error(where, f'{column.source} holds marks, not numbers to compare')
         if column.kind == 'column':
             self.check_derived(where, column, earlier)
         elif column.relative:
-            raise self.error(place, f'relative_to needs the key of an earlier column, '
-                             f'found {column.source!r}')
+            raise self.doc.error(place, f'relative_to needs the key of an earlier column, '
+                                 f'found {column.source!r}')
 
     def check_derived(self, where, column, earlier) -> None:
         source = earlier.get(column.source)
         if source is None or source.kind == 'row':
-            raise self.error(where + ('from',), f'{column.source!r} is neither row.*, static.*, '
-                             'published.*, a metric like test/acc/top1, nor an earlier column '
-                             'of numbers')
-        self.choice(where + ('relative_to',), ('reference',), None)
-        if 'scale' in self.get(where):
-            raise self.error(where + ('scale',), f'{column.source!r} has been scaled already')
+            raise self.doc.error(where + ('from',), f'{column.source!r} is neither row.*, '
+                                 'static.*, published.*, a metric like test/acc/top1, nor an '
+                                 'earlier column of numbers')
+        self.doc.choice(where + ('relative_to',), ('reference',), None)
+        if 'scale' in self.doc.get(where):
+            raise self.doc.error(where + ('scale',), f'{column.source!r} has been scaled already')
 
     def layout(self, columns) -> tuple:
         marks = {column.name for column in columns if column.kind == 'row'}
         published = self.published()
         rows = []
-        for i, values in enumerate(self.items(('rows',))):
+        for i, values in enumerate(self.doc.items(('rows',))):
             where = ('rows', i)
             if isinstance(values, dict) and 'section' in values:
-                self.mapping(where, {'section'}, ())
-                rows.append(Section(self.text(where + ('section',))))
+                self.doc.mapping(where, {'section'}, ())
+                rows.append(Section(self.doc.text(where + ('section',))))
             else:
                 rows.append(self.row(where, marks, published))
         self.check_row_ids(rows)
         return tuple(rows)
 
     def row(self, where, marks, published) -> Row:
-        values = self.mapping(where, _ROW_KEYS | marks, ('id', 'config'))
-        name = self.text(where + ('id',))
+        values = self.doc.mapping(where, _ROW_KEYS | marks, ('id', 'config'))
+        name = self.doc.text(where + ('id',))
         if not _ID.fullmatch(name):
-            raise self.error(where + ('id',), f'row id {name!r} is no plain name')
-        return Row(name, self.text(where + ('label',), name), self.config(where),
-                   self.document.line(where + ('config',)),
-                   self.choice(where + ('reference',), (True, False), False),
+            raise self.doc.error(where + ('id',), f'row id {name!r} is no plain name')
+        return Row(name, self.doc.text(where + ('label',), name), self.config(where),
+                   self.doc.line(where + ('config',)),
+                   self.doc.choice(where + ('reference',), (True, False), False),
                    self.published_entry(where, published),
                    {key: self.mark(where + (key,)) for key in marks & values.keys()})
 
     def config(self, where) -> Path:
-        name = self.text(where + ('config',))
+        name = self.doc.text(where + ('config',))
         path = Path(os.path.normpath(self.folder / name))
         if not path.is_file():
-            raise self.error(where + ('config',), f'config {path} does not exist')
+            raise self.doc.error(where + ('config',), f'config {path} does not exist')
         return path
 
     def mark(self, where):
-        value = self.get(where)
-        return value if isinstance(value, bool) else self.text(where)
+        value = self.doc.get(where)
+        return value if isinstance(value, bool) else self.doc.text(where)
 
     def published(self):
-        if self.get(('published',)) is None:
+        if self.doc.get(('published',)) is None:
             return None
-        path = Path(os.path.normpath(self.folder / self.text(('published',))))
+        path = Path(os.path.normpath(self.folder / self.doc.text(('published',))))
         if not path.is_file():
-            raise self.error(('published',), f'{path} does not exist')
+            raise self.doc.error(('published',), f'{path} does not exist')
         return Published(path)
 
     def published_entry(self, where, published):
-        if self.get(where + ('published',)) is None:
+        if self.doc.get(where + ('published',)) is None:
             return None
         place = where + ('published',)
         if published is None:
-            raise self.error(place, 'the table names no published: file')
+            raise self.doc.error(place, 'the table names no published: file')
         try:
-            return published.entry(self.text(place))
+            return published.entry(self.doc.text(place))
         except InputError as error:
-            raise self.error(place, str(error)) from error
+            raise self.doc.error(place, str(error)) from error
 
     def check_row_ids(self, rows) -> None:
         seen = set()
         for i, row in enumerate(rows):
             if isinstance(row, Row) and row.id in seen:
-                raise self.error(('rows', i), f'two rows have the id {row.id!r}')
+                raise self.doc.error(('rows', i), f'two rows have the id {row.id!r}')
             seen.add(getattr(row, 'id', None))
         if seen <= {None}:
-            raise self.error(('rows',), 'there is no row with a config')
+            raise self.doc.error(('rows',), 'there is no row with a config')
 
     def check_reference(self, spec) -> None:
         references = [row.id for row in spec.rows if row.reference]
         if len(references) > 1:
-            raise self.error(('rows',), f'more than one reference row: {", ".join(references)}')
+            raise self.doc.error(('rows',), f'more than one reference row: {", ".join(references)}')
         if not references and any(column.relative for column in spec.columns):
-            raise self.error(('rows',), 'a column is relative_to the reference, '
-                             'but no row has reference: true')
+            raise self.doc.error(('rows',), 'a column is relative_to the reference, '
+                                 'but no row has reference: true')
 
     def check_published(self, spec) -> None:
         known = {name for row in spec.rows if row.published
                  for name in row.published.figures}
         for i, column in enumerate(spec.columns):
             if column.kind == 'published' and column.name not in known:
-                raise self.error(('columns', i, 'from'),
+                raise self.doc.error(('columns', i, 'from'),
                                  f'no published entry of this table has {column.name!r}')

@@ -1,6 +1,5 @@
 """From command line to config: seeds, folders, batches, checkpoints."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -8,11 +7,10 @@ import torch
 from mmengine.config import Config
 
 from mmaction_ext.engine import run_config
+from mmaction_ext.engine.work_dir import default_work_dir
 from mmaction_ext.errors import InputError
-from mmaction_ext.tracking.identity import RunIdentity
 
 ROW = Path(__file__).parents[2] / 'configs/synthmotion/dcf/table1_components/full.py'
-RUN = RunIdentity('paper/table/row', 0, 'aaaa')
 
 
 def test_seed_comes_from_the_command_line_then_the_config_then_zero():
@@ -27,8 +25,8 @@ def test_override_of_the_recipe_makes_another_run_with_its_own_folder():
     changed, overrides = run_config.identify(ROW, 0, {'train_cfg.max_epochs': 1})
     assert none == {} and overrides == {'train_cfg.max_epochs': 1}
     assert changed.config_hash != plain.config_hash and changed.uid != plain.uid
-    assert run_config.default_work_dir(plain, none) == plain.work_dir()
-    assert run_config.default_work_dir(changed, overrides) != plain.work_dir()
+    assert default_work_dir(plain, none) == plain.work_dir()
+    assert default_work_dir(changed, overrides) != plain.work_dir()
 
 
 def test_number_of_loader_processes_is_no_override():
@@ -54,63 +52,6 @@ def test_config_without_global_batch_keeps_its_batch_per_process():
     cfg = Config(dict(train_dataloader=dict(batch_size=6)))
     run_config.adapt_to_processes(cfg, 2)
     assert cfg.train_dataloader.batch_size == 6
-
-
-def test_claim_marks_a_folder_once(tmp_path):
-    folder = tmp_path / 'seed0'
-    folder.mkdir()
-    run_config.claim_work_dir(folder, RUN)
-    (folder / 'epoch_1.pth').write_bytes(b'weights')
-    run_config.claim_work_dir(folder, RUN)
-    assert json.loads((folder / 'run.json').read_text())['config_hash'] == 'aaaa'
-    assert (folder / 'epoch_1.pth').exists()
-
-
-def test_claim_moves_another_version_of_the_config_aside(tmp_path, capsys):
-    folder = tmp_path / 'seed0'
-    folder.mkdir()
-    run_config.claim_work_dir(folder, RUN)
-    (folder / 'epoch_1.pth').write_bytes(b'weights')
-    run_config.claim_work_dir(folder, RunIdentity(RUN.config, 0, 'bbbb'))
-    assert not (folder / 'epoch_1.pth').exists()
-    assert (tmp_path / 'seed0.aaaa' / 'epoch_1.pth').read_bytes() == b'weights'
-    assert 'another version' in capsys.readouterr().out
-
-
-def test_claim_survives_a_broken_record(tmp_path):
-    folder = tmp_path / 'seed0'
-    folder.mkdir()
-    (folder / 'run.json').write_text('{"conf')
-    (folder / 'epoch_1.pth').write_bytes(b'weights')
-    run_config.claim_work_dir(folder, RUN)
-    assert (tmp_path / 'seed0.unknown' / 'epoch_1.pth').exists()
-
-
-def test_two_moves_aside_do_not_collide(tmp_path):
-    folder = tmp_path / 'seed0'
-    for digest in 'abab':
-        folder.mkdir(exist_ok=True)
-        run_config.claim_work_dir(folder, RunIdentity(RUN.config, 0, digest))
-    assert len(list(tmp_path.iterdir())) == 4
-
-
-def test_newest_checkpoint_passes_over_a_damaged_one(tmp_path, capsys):
-    for epoch in (1, 2, 10):
-        torch.save(dict(epoch=epoch), tmp_path / f'epoch_{epoch}.pth')
-    data = (tmp_path / 'epoch_10.pth').read_bytes()
-    (tmp_path / 'epoch_10.pth').write_bytes(data[:len(data) // 2])
-    assert run_config.newest_checkpoint(tmp_path) == str(tmp_path / 'epoch_2.pth')
-    assert 'epoch_10.pth is damaged' in capsys.readouterr().out
-    assert run_config.newest_checkpoint(tmp_path / 'nowhere') is None
-
-
-def test_checkpoint_meta_refuses_what_is_no_checkpoint(tmp_path):
-    path = tmp_path / 'x.pth'
-    path.write_text('hello')
-    with pytest.raises(InputError, match=f'checkpoint {path} cannot be read'):
-        run_config.checkpoint_meta(path)
-    with pytest.raises(InputError, match='gone.pth cannot be read'):
-        run_config.checkpoint_meta(tmp_path / 'gone.pth')
 
 
 def test_amp_takes_bfloat16_on_the_cpu(monkeypatch):

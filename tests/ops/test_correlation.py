@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmaction_ext.ops import local_correlation
+from mmaction_ext.ops.correlation import shifts
 
 BORDERS = ('zeros', 'replicate', 'circular')
 DCF_OFFSETS, DCF_DILATIONS = (-2, -1, 1, 2), (2, 1, 1, 2)
@@ -81,19 +82,22 @@ def test_values_and_gradients_equal_the_reference(shape, steps, window, border, 
 
 @pytest.mark.parametrize('border', BORDERS)
 def test_gradcheck(border):
-    x = torch.randn(2, 2, 3, 3, 4, dtype=torch.float64, requires_grad=True)
+    x = torch.randn(1, 2, 3, 2, 3, dtype=torch.float64, requires_grad=True)
     torch.autograd.gradcheck(
         lambda y: local_correlation(y, DCF_OFFSETS, 3, DCF_DILATIONS, border), x)
 
 
-def test_large_enough_for_several_chunks():
-    """At this size the clips do not fit into one chunk of the fast path."""
-    x = torch.randn(3, 40, 5, 33, 31, requires_grad=True)
-    fast, slow = (local_correlation(x, (-1, 1), 3, implementation=name)
-                  for name in ('shifts', 'reference'))
-    torch.testing.assert_close(fast, slow, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(torch.autograd.grad(fast.square().sum(), x),
-                               torch.autograd.grad(slow.square().sum(), x), rtol=1e-3, atol=1e-3)
+@pytest.mark.parametrize('limit', [1, 700])
+def test_chunks_are_seamless(monkeypatch, limit):
+    """One pair of frames in a chunk, and a few with a smaller last chunk."""
+    x = torch.randn(3, 4, 5, 6, 5, dtype=torch.float64, requires_grad=True)
+    whole = local_correlation(x, DCF_OFFSETS, 3, DCF_DILATIONS)
+    weight = torch.randn_like(whole)
+    expected = torch.autograd.grad(whole, x, weight)
+    monkeypatch.setattr(shifts, '_CHUNK_ELEMENTS', {'cpu': limit})
+    parts = local_correlation(x, DCF_OFFSETS, 3, DCF_DILATIONS)
+    torch.testing.assert_close(parts, whole)
+    torch.testing.assert_close(torch.autograd.grad(parts, x, weight), expected)
 
 
 @pytest.mark.parametrize('step, dilation', [(1, 1), (2, 2), (-1, 1), (-2, 2)])

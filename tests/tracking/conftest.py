@@ -13,11 +13,18 @@ from offline_runs import describe, history  # noqa: E402
 
 @pytest.fixture(scope='session')
 def suite(tmp_path_factory):
-    """Runs folder: finished, resumed after SIGKILL, killed, failed, not finite, with markup."""
-    root = tmp_path_factory.mktemp('runs')
+    """Runs folder: finished, resumed after SIGKILL, killed, failed, not finite, with markup.
+
+    Beside it lies ``odd``, a run whose identity is not what it should be.
+    """
+    root = tmp_path_factory.mktemp('logs') / 'runs'
+    odd = describe(root.parent / 'odd', rows=history(0.5), uid='odd')
+    odd['config'].update(identity=dict(config=['list'], seed='zero', config_hash=7, overrides=3),
+                         static='none')
     nan = [{'iter': 4, 'epoch': 1, 'train/loss': float('nan'),
             'train/nested': {'grad': float('inf'), 'low': -float('inf')}}]
     offline_runs.write([
+        odd,
         describe(root / 'demo/full/seed0/a', seed=0, rows=history(0.8125)),
         describe(root / 'demo/full/seed0/test', seed=0, job_type='test',
                  rows=history(0.8125)[-1:]),

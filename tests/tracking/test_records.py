@@ -116,12 +116,8 @@ def test_freshly_opened_attempt_is_the_last_one(suite, tmp_path):
     assert not record.finished and record.seed == 0
 
 
-def test_foreign_identity_is_no_identity(tmp_path):
-    run = offline_runs.describe(tmp_path / 'x', rows=offline_runs.history(0.5), uid='odd')
-    run['config']['identity'] = dict(config=['list'], seed='zero', config_hash=7, overrides=3)
-    run['config']['static'] = 'none'
-    offline_runs.write([run])
-    [record] = find_runs(tmp_path)
+def test_foreign_identity_is_no_identity(suite):
+    [record] = find_runs(suite.parent / 'odd')
     assert (record.config, record.seed, record.config_hash) == (None, None, None)
     assert (record.overrides, record.static) == ({}, {})
 

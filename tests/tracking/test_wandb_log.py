@@ -75,7 +75,8 @@ def test_reads_what_was_logged(suite):
 
 def test_agrees_with_wandb_own_reader(suite):
     """``wandb leet inspect`` (wandb 0.31 on) is the independent reference."""
-    for path in sorted(suite.rglob('run-*.wandb')):
+    for folder in ('seed0/a', 'seed1/first', 'seed3', 'seed4'):
+        path = offline_runs.log_file(suite / 'demo/full' / folder)
         command = [sys.executable, '-m', 'wandb', 'leet', 'inspect', '--json', str(path)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60,
                               env=dict(os.environ, WANDB_ERROR_REPORTING='false'))

@@ -164,7 +164,13 @@ def _build_timm(name: str, config: dict) -> nn.Module:
     if not timm.is_model(name):
         raise InputError(f'unknown timm model {name!r}')
     arguments = {key: value for key, value in config.items() if key != 'type'}
-    backbone = timm.create_model(name, num_classes=0, global_pool='', **arguments)
+    try:
+        backbone = timm.create_model(name, num_classes=0, global_pool='', **arguments)
+    except TypeError as error:  # an argument the model does not have
+        raise InputError(f'timm model {name!r}: {error}') from error
+    layout = str(getattr(backbone, 'output_fmt', 'NCHW'))
+    if not layout.endswith('NCHW'):
+        raise InputError(f'timm model {name!r} gives features as {layout}, not as NCHW')
     backbone.is_init = True  # timm initialises, or loads weights, while building
     return backbone
 

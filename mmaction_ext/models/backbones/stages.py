@@ -19,6 +19,7 @@ STAGE_NAMES: dict[str, dict[int, str]] = {
     'X3D': {1: 'conv1_t', **_RESIDUAL},
     'ResNet': {1: 'maxpool', **_RESIDUAL},
     'ResNet3d': {1: 'maxpool', **_RESIDUAL},
+    'MobileNetV2': {1: 'layer1', 2: 'layer2', 3: 'layer3', 4: 'layer5', 5: 'layer7'},
 }
 
 
@@ -62,7 +63,7 @@ def _known_stages(backbone: nn.Module) -> dict[int, str]:
             return STAGE_NAMES[base.__name__]
     if hasattr(backbone, 'feature_info'):
         return _timm_stages(list(backbone.feature_info))
-    return _RESIDUAL
+    return {}
 
 
 def _timm_stages(feature_info: list[dict]) -> dict[int, str]:

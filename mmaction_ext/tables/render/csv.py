@@ -8,7 +8,7 @@ import csv
 import io
 
 HEADER = ('table', 'section', 'row', 'label', 'column', 'head', 'status', 'value', 'std', 'n',
-          'seeds', 'text', 'values', 'runs', 'notes')
+          'seeds', 'text', 'values', 'runs', 'note')
 
 
 def render(table) -> str:
@@ -33,7 +33,7 @@ def _cell(cell) -> list:
         cell.n if cell.seeds else '', len(cell.seeds) or '', cell.text,
         '; '.join(f'{seed.seed}: {_number(seed.value)}' for seed in counted),
         '; '.join(f'{seed.seed}: {" ".join(seed.runs)}' for seed in counted),
-        '; '.join(cell.notes)]
+        cell.note]
 
 
 def _number(value) -> str:

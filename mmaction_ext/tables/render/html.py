@@ -6,30 +6,35 @@ from mmaction_ext.tables.cells import CellStatus
 from mmaction_ext.tables.render.text import one_line
 
 _STYLE = """
-:root { color-scheme: light dark; --ink: #1d2430; --soft: #5c6675; --line: #d5dae2;
-  --faint: #e8ebf0; --page: #ffffff; --band: #f6f7f9; --accent: #0b5cad; --warn: #8a5300;
-  --warn-page: #fff3dc; --bad: #a11b2b; --bad-page: #fde9eb; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e4e8ee; --soft: #9aa5b4; --line: #3b4452; --faint: #2a313c; --page: #14181f;
-    --band: #1c222b; --accent: #7db8f5; --warn: #f0bd6a; --warn-page: #3a2c12;
-    --bad: #ff9ba6; --bad-page: #43191f; } }
+:root { color-scheme: light dark;
+  --page: #ffffff; --ink: #1d2430; --soft: #5c6675; --faint: #e3e7ed; --band: #f6f7f9;
+  --shade: #1d243030; --accent: #0b5cad;
+  --warn: #8a5300; --warn-page: #fff3dc; --bad: #a11b2b; --bad-page: #fde9eb; }
+@media (prefers-color-scheme: dark) { :root {
+  --page: #14181f; --ink: #e4e8ee; --soft: #9aa5b4; --faint: #2a313c; --band: #1c222b;
+  --shade: #000000a0; --accent: #7db8f5;
+  --warn: #f0bd6a; --warn-page: #3a2c12; --bad: #ff9ba6; --bad-page: #43191f; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink);
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
-main { max-width: 72rem; margin: 0 auto; padding: 2rem 1.25rem 3rem; }
+main { max-width: 88rem; margin: 0 auto; padding: 2rem 1.25rem 3rem; }
 h1 { font-size: 1.3rem; line-height: 1.3; margin: 0 0 1.25rem; text-wrap: balance;
   overflow-wrap: anywhere; }
-.scroll { overflow-x: auto; border-block: 2px solid var(--ink); }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { padding: .55rem .8rem; text-align: center; white-space: nowrap; }
-thead th { border-bottom: 1px solid var(--ink); font-weight: 600; vertical-align: bottom; }
+.scroll { overflow-x: auto; border-block: 2px solid var(--ink); width: fit-content;
+  max-width: 100%; background:
+    linear-gradient(to left, var(--page) 1.5rem, transparent) right / 3rem 100% local,
+    linear-gradient(to left, var(--shade), transparent) right / .9rem 100% scroll;
+  background-repeat: no-repeat; }
+table { border-collapse: separate; border-spacing: 0; font-variant-numeric: tabular-nums; }
+th, td { padding: .5rem .75rem; text-align: center; white-space: nowrap; }
+thead th { border-bottom: 1px solid var(--ink); font-weight: 600; vertical-align: bottom;
+  line-height: 1.3; white-space: normal; text-wrap: balance; max-width: 9rem; }
 tbody tr + tr > * { border-top: 1px solid var(--faint); }
 tbody tr:hover > * { background: var(--band); }
 th:first-child { text-align: left; position: sticky; left: 0; background: var(--page);
-  min-width: 7rem; max-width: 20rem; white-space: normal; overflow-wrap: anywhere; }
-tbody th { font-weight: 500; }
-tr.section th { font-style: italic; font-weight: 500; color: var(--soft); max-width: none;
-  padding-top: 1rem; }
+  min-width: 9rem; max-width: 18rem; white-space: normal; overflow-wrap: break-word; }
+tbody th { font-weight: 500; line-height: 1.35; }
+tr.section th { font-style: italic; color: var(--soft); max-width: none; padding-top: 1rem; }
 .std { color: var(--soft); font-weight: 400; font-size: .88em; }
 .best { font-weight: 700; color: var(--accent); }
 .na { color: var(--soft); }
@@ -45,7 +50,7 @@ sup { font-size: .7em; line-height: 0; margin-left: .15em; color: var(--soft); }
 @media (max-width: 40rem) {
   main { padding: 1.1rem .8rem 2rem; } h1 { font-size: 1.12rem; margin-bottom: .9rem; }
   body { font-size: 15px; } th, td { padding: .45rem .55rem; }
-  th:first-child { max-width: 9rem; min-width: 5.5rem; } }
+  th:first-child { max-width: 8.5rem; min-width: 6.5rem; } thead th { max-width: 6.5rem; } }
 @media print { .scroll { overflow: visible; } }
 """.strip()
 
@@ -110,8 +115,7 @@ def _row(row, table) -> str:
 
 
 def _cell(cell) -> str:
-    marks = ','.join(cell.marks)
-    body = _body(cell) + (f'<sup>{marks}</sup>' if marks else '')
+    body = _body(cell) + (f'<sup>{cell.mark}</sup>' if cell.mark else '')
     return f'<td data-status="{cell.status.value}"{_tooltip(cell)}>{body}</td>'
 
 

@@ -8,15 +8,16 @@ _SPECIAL = {
     '\\': r'\textbackslash{}', '{': r'\{', '}': r'\}', '$': r'\$', '&': r'\&', '#': r'\#',
     '%': r'\%', '_': r'\_', '^': r'\textasciicircum{}', '~': r'\textasciitilde{}',
     '<': r'\textless{}', '>': r'\textgreater{}', '|': r'\textbar{}', '"': r'\char34{}',
-    "'": r'\textquotesingle{}', '`': r'\textasciigrave{}',
+    '`': r'\textasciigrave{}', '\u200b': '{}',
     # a bracket may be taken for the optional argument of the \\ before it
     '[': '{[}', ']': '{]}',
     '±': r'$\pm$', '−': '$-$', '–': '--', '—': '---', '×': r'$\times$', '·': r'$\cdot$',
     '✓': r'$\checkmark$', '≤': r'$\leq$', '≥': r'$\geq$', '≈': r'$\approx$', '∞': r'$\infty$',
     '→': r'$\rightarrow$', '←': r'$\leftarrow$', '↑': r'$\uparrow$', '↓': r'$\downarrow$',
     '“': '``', '”': "''", '‘': '`', '’': "'", '…': r'\ldots{}', '°': r'$^\circ$',
-    '²': '$^2$', '³': '$^3$', '\u200b': '{}',
+    '²': '$^2$', '³': '$^3$',
 }
+_LIGATURE = re.compile(r"(?<=-)(?=-)|(?<=')(?=')|(?<=,)(?=,)")  # -- would print as a dash
 _GREEK = dict(zip('αβγδεζηθικλμνξπρστυφχψω', (
     'alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau '
     'upsilon phi chi psi omega').split()))
@@ -30,7 +31,7 @@ def escape(text: str) -> str:
 
     A character that pdflatex knows no glyph for is printed as its code point, ``[U+4E2D]``.
     """
-    text = one_line(text).replace('--', '-\u200b-').replace('--', '-\u200b-')
+    text = _LIGATURE.sub('\u200b', one_line(text))
     return ''.join(map(_escape_char, text))
 
 
@@ -87,8 +88,7 @@ def _cell(cell) -> str:
         text = re.sub(r'^-', '$-$', text)
     if cell.best:
         text = rf'\textbf{{{text}}}'
-    marks = ','.join(cell.marks)
-    return text + (rf'\textsuperscript{{{marks}}}' if marks else '')
+    return text + (rf'\textsuperscript{{{cell.mark}}}' if cell.mark else '')
 
 
 def _notes(table) -> list:

@@ -52,7 +52,7 @@ def _cell(cell) -> str:
     text = cell.text if cell.number else escape(cell.text)
     if cell.best:
         text = f'**{text}**'
-    return text + ''.join(f'<sup>{mark}</sup>' for mark in cell.marks)
+    return text + (f'<sup>{cell.mark}</sup>' if cell.mark else '')
 
 
 def _line(row, widths) -> str:

@@ -1,0 +1,148 @@
+"""The folder of a run: who owns it, and which checkpoint in it is the newest sound one."""
+
+import fcntl
+import json
+import os
+import os.path as osp
+import pickle
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from mmaction_ext.errors import InputError, last_line
+from mmaction_ext.tracking.identity import RunIdentity
+
+#: seconds that a killed run's loader processes may hold on to its folder
+LOCK_SECONDS = 30
+
+
+def default_work_dir(identity: RunIdentity, overrides: dict) -> str:
+    """Folder of the run; one whose recipe was overridden gets a folder of its own."""
+    suffix = f'-{identity.config_hash[:8]}' if overrides else ''
+    return identity.work_dir() + suffix
+
+
+def claim_work_dir(work_dir, identity: RunIdentity):
+    """Mark a folder as this run's and keep other processes out of it while this one lives.
+
+    The folder's ``run.json`` names the identity. Where it names another version of the
+    config, the folder is renamed to ``<folder>.<old hash>``: its checkpoints must not be
+    resumed from, and nothing that was computed is lost.
+
+    Returns:
+        The lock: an open file, to be held for as long as the run lasts.
+
+    Raises:
+        InputError: another process that is alive works in the folder.
+    """
+    work_dir = Path(work_dir)
+    lock = _lock(work_dir)
+    record = work_dir / 'run.json'
+    facts = asdict(identity)
+    found = _read_record(record) if record.exists() else facts
+    if found != facts:
+        aside = _free_name(f'{work_dir}.{found.get("config_hash", "unknown")}')
+        print(f'{work_dir} holds a run of another version of {identity.config}; '
+              f'it is kept as {aside}')
+        os.rename(work_dir, aside)
+        work_dir.mkdir()
+        lock = _lock(work_dir)
+    temporary = record.with_suffix('.tmp')
+    temporary.write_text(json.dumps(facts, indent=1) + '\n')
+    os.replace(temporary, record)
+    return lock
+
+
+def _lock(work_dir: Path):
+    """Lock ``run.lock``, outwaiting the loader processes of a run that was just killed."""
+    lock = open(work_dir / 'run.lock', 'a+')
+    for _ in range(LOCK_SECONDS * 10):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            owner = lock.read().strip()
+            if owner.isdecimal() and Path(f'/proc/{owner}').exists():
+                break
+            time.sleep(0.1)
+        else:
+            lock.truncate(0)
+            lock.write(f'{os.getpid()}\n')
+            lock.flush()
+            return lock
+    raise InputError(f'{work_dir} is in use by process {owner}')
+
+
+def _read_record(path) -> dict:
+    try:
+        return json.loads(path.read_text())
+    except ValueError:
+        return {}
+
+
+def _free_name(path: str) -> str:
+    names = [path] + [f'{path}.{number}' for number in range(2, 1000)]
+    return next(name for name in names if not osp.exists(name))
+
+
+def newest_checkpoint(work_dir):
+    """The newest ``epoch_*.pth`` of a run that can be read back, or ``None``.
+
+    A kill in the middle of saving leaves a broken file behind; it is passed over.
+
+    Raises:
+        InputError: a file is whole but holds objects that are not safe to load.
+    """
+    files = sorted(Path(work_dir).glob('epoch_*.pth'),
+                   key=lambda file: int(file.stem.rpartition('_')[2]), reverse=True)
+    return next((str(file) for file in files if _loads(file)), None)
+
+
+def _loads(file) -> bool:
+    try:
+        torch.load(file, map_location='cpu', weights_only=True)
+    except pickle.UnpicklingError as error:
+        if 'Unsupported global' in str(error):
+            raise InputError(f'checkpoint {file} holds more than weights and plain data: '
+                             f'{last_line(error)}') from error
+        return _pass_over(file)
+    except Exception:
+        return _pass_over(file)
+    return True
+
+
+def _pass_over(file) -> bool:
+    print(f'{file} is damaged and is passed over')
+    return False
+
+
+def checkpoint_meta(path) -> dict:
+    """The ``meta`` entry of a checkpoint (epoch, iter, seed, ...); empty where it has none.
+
+    Raises:
+        InputError: the file is missing, damaged, or holds more than weights and plain data.
+    """
+    try:
+        return torch.load(path, map_location='cpu', weights_only=True).get('meta', {})
+    except Exception as error:
+        raise InputError(f'checkpoint {path} cannot be read: {last_line(error)}') from error
+
+
+def load_for_test(runner, checkpoint) -> None:
+    """Load a checkpoint's weights and record which file the test is about to measure.
+
+    Raises:
+        InputError: there is no checkpoint, or it does not fit the model.
+    """
+    if checkpoint is None:
+        raise InputError(f'{runner.work_dir} holds no readable checkpoint to test')
+    meta = checkpoint_meta(checkpoint)
+    try:
+        runner.load_checkpoint(checkpoint, strict=True)
+    except RuntimeError as error:
+        raise InputError(f'checkpoint {checkpoint} does not fit the model: {error}') from error
+    for key in ('iter', 'epoch'):
+        runner.message_hub.update_info(key, meta.get(key, 0))
+    runner.message_hub.update_info('test_checkpoint', str(checkpoint))

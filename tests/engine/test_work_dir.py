@@ -1,0 +1,95 @@
+"""Folders of runs: one owner at a time, nothing lost, no damaged checkpoint resumed."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from mmaction_ext.engine import work_dir
+from mmaction_ext.errors import InputError
+from mmaction_ext.tracking.identity import RunIdentity
+
+RUN = RunIdentity('paper/table/row', 0, 'aaaa')
+
+
+def test_claim_marks_a_folder_once(tmp_path):
+    folder = tmp_path / 'seed0'
+    folder.mkdir()
+    work_dir.claim_work_dir(folder, RUN)
+    (folder / 'epoch_1.pth').write_bytes(b'weights')
+    work_dir.claim_work_dir(folder, RUN)
+    assert json.loads((folder / 'run.json').read_text())['config_hash'] == 'aaaa'
+    assert (folder / 'epoch_1.pth').exists()
+
+
+def test_claim_moves_another_version_of_the_config_aside(tmp_path, capsys):
+    folder = tmp_path / 'seed0'
+    folder.mkdir()
+    work_dir.claim_work_dir(folder, RUN)
+    (folder / 'epoch_1.pth').write_bytes(b'weights')
+    work_dir.claim_work_dir(folder, RunIdentity(RUN.config, 0, 'bbbb'))
+    assert not (folder / 'epoch_1.pth').exists()
+    assert (tmp_path / 'seed0.aaaa' / 'epoch_1.pth').read_bytes() == b'weights'
+    assert 'another version' in capsys.readouterr().out
+
+
+def test_claim_survives_a_broken_record(tmp_path):
+    folder = tmp_path / 'seed0'
+    folder.mkdir()
+    (folder / 'run.json').write_text('{"conf')
+    (folder / 'epoch_1.pth').write_bytes(b'weights')
+    work_dir.claim_work_dir(folder, RUN)
+    assert (tmp_path / 'seed0.unknown' / 'epoch_1.pth').exists()
+
+
+def test_two_moves_aside_do_not_collide(tmp_path):
+    folder = tmp_path / 'seed0'
+    for digest in 'abab':
+        folder.mkdir(exist_ok=True)
+        work_dir.claim_work_dir(folder, RunIdentity(RUN.config, 0, digest))
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_newest_checkpoint_passes_over_a_damaged_one(tmp_path, capsys):
+    for epoch in (1, 2, 10):
+        torch.save(dict(epoch=epoch), tmp_path / f'epoch_{epoch}.pth')
+    data = (tmp_path / 'epoch_10.pth').read_bytes()
+    (tmp_path / 'epoch_10.pth').write_bytes(data[:len(data) // 2])
+    assert work_dir.newest_checkpoint(tmp_path) == str(tmp_path / 'epoch_2.pth')
+    assert 'epoch_10.pth is damaged' in capsys.readouterr().out
+    assert work_dir.newest_checkpoint(tmp_path / 'nowhere') is None
+
+
+def test_checkpoint_meta_refuses_what_is_no_checkpoint(tmp_path):
+    path = tmp_path / 'x.pth'
+    path.write_text('hello')
+    with pytest.raises(InputError, match=f'checkpoint {path} cannot be read'):
+        work_dir.checkpoint_meta(path)
+    with pytest.raises(InputError, match='gone.pth cannot be read'):
+        work_dir.checkpoint_meta(tmp_path / 'gone.pth')
+
+
+def test_folder_of_a_living_process_is_refused(tmp_path):
+    code = f"""
+import sys, time
+from mmaction_ext.engine.work_dir import claim_work_dir
+from mmaction_ext.tracking.identity import RunIdentity
+lock = claim_work_dir({str(tmp_path)!r}, RunIdentity('a/b', 0, 'x'))
+print('held', flush=True)
+time.sleep(60)
+"""
+    holder = subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout.readline().strip() == 'held'
+    with pytest.raises(InputError, match=f'in use by process {holder.pid}'):
+        work_dir.claim_work_dir(tmp_path, RunIdentity('a/b', 0, 'x'))
+    holder.kill()
+    holder.wait()
+    work_dir.claim_work_dir(tmp_path, RunIdentity('a/b', 0, 'x')).close()
+
+
+def test_checkpoint_with_code_in_it_is_refused_rather_than_passed_over(tmp_path):
+    torch.save(dict(x=FileExistsError('anything but weights')), tmp_path / 'epoch_1.pth')
+    with pytest.raises(InputError, match='epoch_1.pth holds more than weights'):
+        work_dir.newest_checkpoint(tmp_path)

@@ -1,0 +1,221 @@
+"""The DCF block against Algorithm 1 of the paper, and each of its switches."""
+
+import pytest
+import torch
+
+from mmaction_ext.modules import DCF
+from mmaction_ext.ops import local_correlation
+
+CHANNELS = {2: 4, 3: 6, 4: 8}
+
+
+def features(stage, frames=4, clips=2, size=32, channels=CHANNELS):
+    """Features of a stage, as a ReLU leaves them."""
+    side = size // 2**(stage - 2)
+    return torch.randn(clips, channels[stage], frames, side, side).relu()
+
+
+def run(module, xs):
+    """Run a module over the features of all its stages; returns outputs and what is carried."""
+    carried, outputs = (), {}
+    for stage, x in xs.items():
+        outputs[stage], carried = module(x, stage, carried)
+    return outputs, carried
+
+
+def trained(**arguments):
+    """A module whose normalisations are no longer trivial."""
+    module = DCF(CHANNELS, **arguments)
+    for block in module.blocks.values():
+        for norm in (block.bn1, block.bn2):
+            torch.nn.init.uniform_(norm.weight, 0.5, 2)
+            torch.nn.init.normal_(norm.bias)
+            norm.running_mean.normal_()
+            norm.running_var.uniform_(0.5, 2)
+    return module
+
+
+def algorithm_1(block, x, passed, offsets, dilations):
+    """Algorithm 1 line by line, in evaluation mode and with matrix products as convolutions."""
+    def conv(y, layer):
+        return torch.einsum('oc,ncthw->nothw', layer.weight[:, :, 0, 0, 0], y)
+
+    def norm(y, layer):
+        shape = (1, -1, 1, 1, 1)
+        y = (y - layer.running_mean.view(shape)) / (layer.running_var + layer.eps).sqrt().view(shape)
+        return y * layer.weight.view(shape) + layer.bias.view(shape)
+
+    reduced = norm(conv(x, block.conv1), block.bn1).clamp(min=0)
+    volume = local_correlation(reduced, offsets, 5, dilations, implementation='reference')
+    field = norm(conv(torch.cat((volume, *passed), 1), block.conv2), block.bn2)
+    return (x + field).clamp(min=0), volume
+
+
+def halved(volume):
+    n, d, t, h, w = volume.shape
+    return volume.reshape(n, d, t, h // 2, 2, w // 2, 2).mean(dim=(4, 6))
+
+
+def test_equals_algorithm_1():
+    module = trained().eval()
+    xs = {stage: features(stage) for stage in CHANNELS}
+    long = ((-2, -1, 1, 2), (2, 1, 1, 2))
+    y2, v2 = algorithm_1(module.blocks['2'], xs[2], (), *long)
+    y3, v3 = algorithm_1(module.blocks['3'], xs[3], (halved(v2),), *long)
+    y4, _ = algorithm_1(module.blocks['4'], xs[4], (halved(v3), halved(halved(v2))),
+                        (-1, 1), (1, 1))
+    outputs, _ = run(module, xs)
+    for stage, expected in {2: y2, 3: y3, 4: y4}.items():
+        torch.testing.assert_close(outputs[stage], expected, rtol=1e-4, atol=1e-4)
+
+
+def input_channels(**arguments):
+    module = DCF(CHANNELS, **arguments)
+    return [block.conv2.in_channels for block in module.blocks.values()]
+
+
+@pytest.mark.parametrize('arguments, expected', [
+    ({}, [100, 200, 250]),
+    (dict(spatial_pyramid=False), [100, 100, 50]),
+    (dict(long_term=False), [50, 100, 150]),
+    (dict(long_term=False, spatial_pyramid=False), [50, 50, 50]),
+    (dict(short_range_stages=()), [100, 200, 300]),
+    (dict(bidirectional=False), [50, 100, 125]),
+    (dict(temporal_range=3), [150, 300, 350]),
+    (dict(window=3), [36, 72, 90]),
+])
+def test_channels_of_the_volumes(arguments, expected):
+    assert input_channels(**arguments) == expected
+    outputs, _ = run(DCF(CHANNELS, **arguments), {s: features(s) for s in CHANNELS})
+    assert [y.shape for y in outputs.values()] == [features(s).shape for s in CHANNELS]
+
+
+def test_short_range_belongs_to_stage_4_and_not_to_the_last_one_chosen():
+    assert len(DCF({1: 4, 3: 4}).blocks['3'].offsets) == 4
+    assert len(DCF({2: 4, 4: 4}).blocks['4'].offsets) == 2
+
+
+@pytest.mark.parametrize('reduction, expected', [(2, [2, 3, 4]), (4, [1, 1, 2])])
+def test_reduction(reduction, expected):
+    module = DCF(CHANNELS, reduction=reduction)
+    assert [block.conv1.out_channels for block in module.blocks.values()] == expected
+
+
+@pytest.mark.parametrize('dilate, expected', [(True, (2, 1, 1, 2)), (False, (1, 1, 1, 1))])
+def test_dilation(dilate, expected):
+    assert DCF(CHANNELS, dilate_with_step=dilate).blocks['2'].dilations == expected
+
+
+def test_clip_border_reaches_the_correlation():
+    x = features(2)
+    torch.manual_seed(0)
+    zeros, circular = (DCF({2: 4}, clip_border=border) for border in ('zeros', 'circular'))
+    circular.load_state_dict(zeros.state_dict())
+    first = [module.blocks['2'].eval()(x, ())[1][:, :50, 0] for module in (zeros, circular)]
+    assert not first[0].any() and first[1].any()
+
+
+@pytest.mark.parametrize('training', [True, False])
+def test_starts_as_identity(training):
+    module = DCF(CHANNELS).train(training)
+    xs = {stage: features(stage) for stage in CHANNELS}
+    outputs, _ = run(module, xs)
+    for stage, x in xs.items():
+        assert torch.equal(outputs[stage], x)
+
+
+def test_learns_although_it_starts_as_identity():
+    torch.manual_seed(0)
+    module = DCF(CHANNELS)
+    xs = {stage: features(stage) for stage in CHANNELS}
+    optimizer = torch.optim.SGD(module.parameters(), 0.1)
+    before = {name: value.clone() for name, value in module.named_parameters()}
+    for _ in range(2):  # the first step moves the last normalisation only
+        optimizer.zero_grad()
+        outputs, _ = run(module, xs)
+        sum((y * torch.randn_like(y)).sum() for y in outputs.values()).backward()
+        optimizer.step()
+    still = [name for name, value in module.named_parameters()
+             if torch.equal(value, before[name])]
+    assert not still
+
+
+def test_relu_on_both_convolutions_adds_something_positive():
+    module = trained(relu='both', zero_init=False).eval()
+    x = features(2) - 1
+    y, _ = module(x, 2)
+    assert torch.all(y >= x) and torch.any(y < 0)
+
+
+def test_odd_sizes_are_rounded_up():
+    """X3D-S tested at 182 pixels: 46, 23 and 12."""
+    xs = {stage: torch.rand(1, CHANNELS[stage], 3, side, side)
+          for stage, side in {2: 46, 3: 23, 4: 12}.items()}
+    outputs, carried = run(trained(), xs)
+    assert outputs[4].shape == (1, 8, 3, 12, 12)
+    assert [v.shape[-1] for v in carried] == [12, 12, 12]
+
+
+def test_rounding_up_averages_what_is_there():
+    """The last cell of an odd map is the mean of two pixels, not of two pixels and zeros."""
+    module = DCF({2: 2, 3: 2}, temporal_range=1, window=1, bidirectional=False)
+    volume = torch.arange(5.).expand(1, 1, 2, 5, 5)
+    _, (_, pooled) = module(torch.rand(1, 2, 2, 3, 3), 3, (volume,))
+    assert pooled[0, 0, 0, 0].tolist() == [0.5, 2.5, 4.0]
+
+
+def test_a_stage_between_is_bridged():
+    """Volumes of stage 1 reach stage 3 by pooling twice (Table 2, stages 1 and 3)."""
+    module = DCF({1: 4, 3: 4})
+    _, carried = module(torch.rand(1, 4, 4, 16, 16), 1)
+    _, carried = module(torch.rand(1, 4, 4, 4, 4), 3, carried)
+    assert [tuple(v.shape) for v in carried] == [(1, 100, 4, 4, 4)] * 2
+
+
+@pytest.mark.parametrize('size', [(3, 8, 8), (4, 16, 8), (4, 7, 7), (4, 32, 32)])
+def test_volumes_that_cannot_be_pooled_are_refused(size):
+    module = DCF({2: 4, 3: 4})
+    _, carried = module(torch.rand(1, 4, 4, 16, 16), 2)
+    with pytest.raises(ValueError, match=r'\(4, 16, 16\).*' + str(size).replace('(', r'\(')[:-1]):
+        module(torch.rand(1, 4, *size), 3, carried)
+
+
+def test_nothing_is_kept_between_calls():
+    module = DCF(CHANNELS).eval()
+    attributes = [set(vars(m)) for m in module.modules()]
+    x = features(3)
+    passed = (torch.rand(2, 100, 4, 32, 32),)
+    first = module(x, 3, passed)[0]
+    module(features(2), 2)
+    assert torch.equal(module(x, 3, passed)[0], first)
+    assert [set(vars(m)) for m in module.modules()] == attributes
+
+
+def test_min_frames():
+    assert DCF(CHANNELS).min_frames == 3
+    assert DCF(CHANNELS, long_term=False).min_frames == 2
+    assert DCF({4: 8}).min_frames == 2
+    assert DCF(CHANNELS, temporal_range=4).min_frames == 5
+
+
+@pytest.mark.parametrize('arguments, value', [
+    (dict(in_channels={}), 'none'),
+    (dict(reduction=0), '0'),
+    (dict(reduction=5), '4 channels.* 5'),
+    (dict(temporal_range=0), '0'),
+    (dict(relu='never'), "'never'"),
+    (dict(relu='both'), 'zero_init=False'),
+])
+def test_errors_name_the_value(arguments, value):
+    with pytest.raises(ValueError, match=value):
+        DCF(**{'in_channels': CHANNELS, **arguments})
+
+
+def test_bfloat16_autocast():
+    module = DCF(CHANNELS)
+    xs = {stage: features(stage).requires_grad_() for stage in CHANNELS}
+    with torch.autocast('cpu', torch.bfloat16):
+        outputs, carried = run(module, xs)
+    assert {v.dtype for v in carried} == {torch.bfloat16}
+    sum(y.float().square().sum() for y in outputs.values()).backward()
+    assert all(torch.isfinite(x.grad).all() for x in xs.values())

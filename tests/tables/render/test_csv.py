@@ -1,0 +1,36 @@
+import csv
+import io
+import statistics
+
+from mmaction_ext.tables.render.csv import HEADER, render
+
+
+def read(table):
+    return list(csv.DictReader(io.StringIO(render(table))))
+
+
+def test_one_line_per_cell(table, nasty):
+    lines = read(table)
+    assert len(lines) == sum(len(row.cells) for row in table.rows)
+    assert tuple(lines[0]) == HEADER
+    assert lines[0]['label'] == nasty and lines[0]['head'] == nasty
+    assert [line['section'] for line in lines[:3]] == ['', '', f'Section {nasty}']
+
+
+def test_numbers_are_not_rounded(table):
+    line = read(table)[1]
+    assert (line['status'], line['text']) == ('partial', '83.3 ± 1.1 (2/3)')
+    assert (float(line['value']), float(line['std'])) == (83.3, 1.28)
+    assert (line['n'], line['seeds']) == ('2', '3')
+
+
+def test_mean_can_be_recomputed_from_the_line(table):
+    line = read(table)[1]
+    values = [float(part.split(': ')[1]) for part in line['values'].split('; ')]
+    assert round(statistics.mean(values), 9) == float(line['value'])
+    assert line['runs'] == '0: r0; 1: r1'
+
+
+def test_cells_without_a_number_have_empty_fields(table):
+    line = read(table)[-1]
+    assert line['status'] == 'n/a' and (line['value'], line['std'], line['n']) == ('', '', '')

@@ -1,0 +1,89 @@
+from html.parser import HTMLParser
+
+import hypothesis.strategies as st
+from hypothesis import given
+
+from mmaction_ext.tables.cells import CellStatus
+from mmaction_ext.tables.render.html import escape, render, render_table
+from mmaction_ext.tables.render.text import one_line
+
+
+class Reader(HTMLParser):
+    """Texts of table cells and paragraphs, all tags and all attributes."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.attributes, self.texts, self.open = [], [], [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, *attribute) for attribute in attrs]
+        if tag not in ('meta', 'br'):
+            self.open.append(tag)
+        if tag in ('td', 'th', 'p', 'h1', 'title'):
+            self.texts.append((tag, ''))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if set(self.open) & {'td', 'th', 'p', 'h1', 'title'}:
+            tag, text = self.texts[-1]
+            self.texts[-1] = (tag, text + data)
+
+
+def texts(page, tag):
+    return [text for found, text in Reader(page).texts if found == tag]
+
+
+def test_every_text_is_shown_as_it_is(table, nasty):
+    page = render(table)
+    expected = one_line(nasty)
+    assert texts(page, 'title') == texts(page, 'h1') == [expected]
+    assert texts(page, 'th')[:4] == ['Model', expected, 'Top-1', expected]
+    assert texts(page, 'td')[:4] == ['✓', '83.3 ± 1.1 (2/3)a', '–', '−1.5 ± 0.2']
+    assert texts(page, 'p')[:3] == [f'Warning: {expected}', f'a {expected}', 'A note.']
+
+
+def test_no_markup_but_our_own(table):
+    reader = Reader(render(table))
+    assert set(reader.tags) == {
+        'html', 'head', 'meta', 'title', 'style', 'body', 'main', 'h1', 'div', 'table', 'thead',
+        'tbody', 'tr', 'th', 'td', 'span', 'sup', 'p'}
+    assert not reader.open
+    assert {name for _, name, _ in reader.attributes} <= {
+        'lang', 'charset', 'http-equiv', 'content', 'name', 'class', 'tabindex', 'role',
+        'aria-label', 'id', 'scope', 'colspan', 'data-status', 'title'}
+
+
+def test_page_asks_for_nothing_from_elsewhere(table):
+    page = render(table)
+    assert "default-src 'none'" in page
+    assert not any(word in page for word in ('http:', 'https:', '//', 'url(', '@import', 'src='))
+
+
+def test_statuses_are_words_and_attributes(table):
+    page = render_table(table)
+    for status in CellStatus:
+        assert f'data-status="{status.value}"' in page
+    for status in set(CellStatus) - {CellStatus.OK, CellStatus.PARTIAL,
+                                     CellStatus.NOT_APPLICABLE}:
+        assert f'">{status.value}</span>' in page
+
+
+def test_seeds_are_in_the_tooltip(table):
+    assert 'title="seed 0: 82.5, seed 1: 84.1, seed 2: failed"' in render_table(table)
+
+
+def test_both_colour_schemes_and_phones(table):
+    page = render(table)
+    assert 'prefers-color-scheme: dark' in page and 'width=device-width' in page
+
+
+@given(st.text())
+def test_escape(text):
+    page = f'<p title="{escape(text)}">{escape(text)}</p>'
+    reader = Reader(page)
+    assert reader.texts == [('p', one_line(text))]
+    assert reader.attributes == [('p', 'title', one_line(text))]

@@ -1,0 +1,58 @@
+import re
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from mmaction_ext.tables.render.markdown import escape, render
+from mmaction_ext.tables.render.text import one_line
+
+
+def cells_of(line):
+    return [cell.strip() for cell in re.split(r'(?<!\\)\|', line)[1:-1]]
+
+
+def test_grid(table):
+    lines = render(table).splitlines()
+    grid = [line for line in lines if line.startswith('|')]
+    assert len(grid) == 2 + len(table.rows)
+    assert len({len(cells_of(line)) for line in grid}) == 1
+    assert cells_of(grid[1])[1:] == [f':{"-" * (len(cell) - 2)}:' for cell in cells_of(grid[1])[1:]]
+    assert cells_of(grid[2])[1:] == ['✓', '83.3 ± 1.1 (2/3)<sup>a</sup>']
+    assert cells_of(grid[4]) == ['Plain', '–', '**-1.5 ± 0.2**']
+
+
+def test_columns_are_aligned_for_the_terminal(table):
+    table.rows = [row for row in table.rows if row.id == 'second']
+    table.columns = table.columns[1:]
+    table.rows[0].cells = table.rows[0].cells[1:]
+    lines = [line for line in render(table).splitlines() if line.startswith('|')]
+    assert lines == ['| Model | Top-1          |', '| ----- | :------------: |',
+                     '| Plain | **-1.5 ± 0.2** |']
+
+
+@given(st.text())
+def test_escaped_text_stays_in_its_cell(text):
+    assert cells_of(f'| {escape(text)} | x |')[1:] == ['x']
+    assert '\n' not in escape(text) and '<' not in escape(text)
+
+
+def test_a_markdown_parser_shows_the_text(table, nasty):
+    """An independent parser finds the structure, and every text as it was."""
+    markdown_it = pytest.importorskip('markdown_it')
+    tokens = markdown_it.MarkdownIt('commonmark', {'html': True}).enable('table').parse(
+        render(table))
+    assert {token.type for token in tokens} == {
+        f'{name}_{end}' for name in ('paragraph', 'table', 'thead', 'tbody', 'tr', 'th', 'td')
+        for end in ('open', 'close')} | {'inline'}
+    inline = [token for token in tokens if token.type == 'inline']
+    shown = [''.join(child.content for child in token.children if child.type == 'text')
+             for token in inline]
+    found = {child.content for token in inline for child in token.children
+             if child.type == 'html_inline'}
+    assert found == {'<sup>', '</sup>'}
+    expected = one_line(nasty)
+    # caption, head, label and section; the marks of all rows but three; warning, footnote, note
+    assert sum(expected in text for text in shown) == 4 + (len(table.rows) - 3) + 3
+    for line in ('- no list', '1. no list', '# no heading'):
+        assert line in shown

@@ -1,0 +1,220 @@
+import math
+import random
+from fractions import Fraction
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from mmaction_ext.tables import CellStatus, build_table, seed_states
+from mmaction_ext.tables.aggregate import _letter
+from mmaction_ext.tables.published import PublishedEntry
+from mmaction_ext.tables.render import RENDERERS
+from mmaction_ext.tables.spec import Column, Row, Section, Select
+
+DELTA = Column('delta', 'Delta', 'top1', fmt='+.1f', relative=True)
+CONFIGS = ('demo/base', 'demo/full', 'demo/more')
+
+
+@pytest.fixture
+def build(make):
+    """Table of the rows base (reference), full and more, as row id to cells by column."""
+    def build(*records, columns=(make.top1, DELTA), rows=('base', 'full', 'more'),
+              complexity=None, **changes):
+        spec = make.spec(*rows, columns=columns, **changes)
+        table = build_table(spec, records, make.configs(*CONFIGS), complexity)
+        cells = {row.id: dict(zip((column.key for column in columns), row.cells))
+                 for row in table.rows if not row.is_section}
+        return table, cells
+    return build
+
+
+def two_seeds(make, row, first, second, **changes):
+    return [make.record(f'demo/{row}', seed, top1, **changes)
+            for seed, top1 in enumerate((first, second))]
+
+
+def test_mean_std_and_paired_difference_by_hand(make, build):
+    """base 20.0, 22.0; full 80.0, 86.0: differences 60.0 and 64.0."""
+    _, cells = build(*two_seeds(make, 'base', 0.2, 0.22), *two_seeds(make, 'full', 0.8, 0.86))
+    base, full = cells['base'], cells['full']
+    assert base['top1'].text == '21.0 ± 1.4' and full['top1'].text == '83.0 ± 4.2'
+    assert full['delta'].text == '+62.0 ± 2.8' and full['delta'].value == 62
+    assert (base['delta'].text, base['delta'].status) == ('–', CellStatus.NOT_APPLICABLE)
+    assert full['top1'].n == 2 and full['top1'].status is CellStatus.OK
+    assert [cells['more'][key].text for key in ('top1', 'delta')] == ['missing', 'missing']
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(values=st.lists(st.floats(0, 1), min_size=2, max_size=5))
+def test_cells_equal_numpy_over_the_logged_values(make, values):
+    records = [make.record('demo/base', seed, value) for seed, value in enumerate(values)]
+    spec = make.spec('base', seeds=tuple(range(len(values))))
+    [row] = build_table(spec, records, make.configs('demo/base')).rows
+    np.testing.assert_allclose(float(row.cells[0].value), 100 * np.mean(values), rtol=1e-9)
+    np.testing.assert_allclose(float(row.cells[0].std), 100 * np.std(values, ddof=1),
+                               rtol=1e-6, atol=1e-9)
+
+
+def test_one_seed_has_no_spread(make, build):
+    _, cells = build(make.record('demo/base', 0, 0.8), seeds=(0,))
+    assert (cells['base']['top1'].text, cells['base']['top1'].std) == ('80.0', None)
+
+
+def test_partial_cell_says_how_many_and_why(make, build):
+    records = [make.record('demo/base', 0, 0.8), make.record('demo/base', 1, 0.7, exit_code=None),
+               *two_seeds(make, 'full', 0.9, 0.8)]
+    table, cells = build(*records)
+    cell = cells['base']['top1']
+    assert (cell.text, cell.status) == ('80.0 (1/2)', CellStatus.PARTIAL)
+    assert table.footnotes == [
+        ('a', 'seed 1 unfinished: no exit record, still running or killed at iteration 8'),
+        ('b', 'seed 1 unfinished: of the reference row: no exit record, still running or '
+              'killed at iteration 8')]
+    assert cells['full']['delta'].text == '+10.0 (1/2)' and cells['full']['delta'].mark == 'b'
+    assert any('(n/N): n of N seeds count' in note for note in table.notes)
+
+
+def test_seeds_that_are_not_asked_for_do_not_count(make, build):
+    _, cells = build(*two_seeds(make, 'base', 0.2, 0.22), make.record('demo/base', 2, 0.9))
+    assert cells['base']['top1'].text == '21.0 ± 1.4'
+
+
+@pytest.mark.parametrize('change, status', [
+    (dict(exit_code=None), CellStatus.RUNNING), (dict(exit_code=1), CellStatus.FAILED),
+    (dict(digest='old'), CellStatus.STALE), (dict(overrides={'a': 1}), CellStatus.STALE),
+    (dict(corrupt=True), CellStatus.UNTRUSTED), (dict(top1=None), CellStatus.MISSING),
+])
+def test_every_state_has_its_own_word_and_no_number(make, build, change, status):
+    change = {'top1': 0.8, **change}
+    top1 = change.pop('top1')
+    table, cells = build(*two_seeds(make, 'base', top1, top1, **change))
+    cell = cells['base']['top1']
+    assert (cell.status, cell.text, cell.value, cell.best) == (status, status.value, None, False)
+    assert cell.note.startswith(f'seeds 0, 1 {status.value}: ')
+    assert any(f'{status.value}: ' in note for note in table.notes)
+    assert not table.is_complete
+    assert len({s.value for s in CellStatus}) == len(CellStatus)
+
+
+def test_best_by_what_is_printed_with_ties(make, build):
+    _, cells = build(*two_seeds(make, 'base', 0.8004, 0.8004),
+                     *two_seeds(make, 'full', 0.7996, 0.7996), *two_seeds(make, 'more', .7, .7))
+    assert [cells[row]['top1'].text for row in ('base', 'full')] == ['80.0 ± 0.0'] * 2
+    assert [cells[row]['top1'].best for row in ('base', 'full', 'more')] == [True, True, False]
+
+
+def test_only_complete_cells_compete(make, build):
+    records = [make.record('demo/base', 0, 0.99), *two_seeds(make, 'full', 0.8, 0.8),
+               *two_seeds(make, 'more', 0.7, 0.7)]
+    _, cells = build(*records)
+    assert [cells[row]['top1'].best for row in ('base', 'full', 'more')] == [False, True, False]
+
+
+def test_a_lone_cell_is_not_the_best(make, build):
+    table, cells = build(*two_seeds(make, 'base', 0.8, 0.8))
+    assert not cells['base']['top1'].best
+    assert not any('Bold' in note for note in table.notes)
+
+
+def test_best_may_be_the_smallest(make, build):
+    loss = Column('loss', 'Loss', 'test/acc/top1', best='min')
+    _, cells = build(*two_seeds(make, 'base', 2, 2), *two_seeds(make, 'full', 1, 1),
+                     columns=(loss,))
+    assert cells['full']['loss'].best and not cells['base']['loss'].best
+
+
+def test_seeds_measured_on_one_checkpoint_are_no_repetition(make, build):
+    same = {'test/checkpoint_sha256': 'x'}
+    table, cells = build(*two_seeds(make, 'base', 0.8, 0.8, values=same))
+    assert cells['base']['top1'].status is CellStatus.CONFLICT
+    assert table.footnotes[0][1] == ('seeds 0, 1 conflict: measured on the same checkpoint file')
+
+
+def test_differing_numbers_of_samples_are_a_warning(make, build):
+    table, _ = build(*two_seeds(make, 'base', 0.8, 0.8),
+                     *two_seeds(make, 'full', 0.8, 0.9, samples=60))
+    assert table.warnings == ['Rows were tested on differing numbers of samples '
+                              '(60 samples: full; 240 samples: base).']
+    assert not table.is_complete
+
+
+def test_complete_table(make, build):
+    table, _ = build(*(record for row in ('base', 'full', 'more')
+                       for record in two_seeds(make, row, 0.5, 0.6)))
+    assert table.is_complete and not table.footnotes and not table.warnings
+    assert table.notes[0] == 'Test split (240 samples), last checkpoint of each run.'
+    assert table.notes[1] == ('Mean ± standard deviation (n−1) over seeds 0, 1; differences to '
+                              'the row “base” are paired by seed and taken before rounding.')
+
+
+def test_marks_static_and_published_columns(make, build):
+    entry = PublishedEntry('p.full', {'top1': 47.6, 'delta': None}, 'P, Table 1')
+    rows = (Row('base', 'Base', 'base.py', 1, reference=True, marks={'basic': False}),
+            Section('Ours'),
+            Row('full', 'Full', 'full.py', 1, published=entry, marks={'basic': True}))
+    columns = (Column('basic', 'Basic', 'row.basic'),
+               Column('params', 'Params', 'static.params', Fraction(1, 10 ** 6), '.2f', 'min'),
+               Column('more', 'Δ', 'params', fmt='+.2f', relative=True),
+               Column('pub', 'Published', 'published.top1'),
+               Column('pub_delta', 'Published Δ', 'published.delta'))
+    table, cells = build(make.record('demo/base', static=dict(params=3250000)), rows=rows,
+                         columns=columns,
+                         complexity={('demo/full', 'current'): dict(params=3375000, macs=1)})
+    assert [row.is_section for row in table.rows] == [False, True, False]
+    shown = {row: [cell.text for cell in by_key.values()] for row, by_key in cells.items()}
+    assert shown == {'base': ['', '3.25', '–', '–', '–'],
+                     'full': ['✓', '3.38', '+0.12', '47.6', '–']}
+    assert cells['base']['params'].best and table.is_complete
+    assert 'Published figures: P, Table 1.' in table.notes
+
+
+def test_difference_of_a_figure_that_is_missing(make, build):
+    columns = (Column('params', 'Params', 'static.params'),
+               Column('more', 'Δ', 'params', relative=True))
+    _, cells = build(make.record('demo/base', static=dict(params=3)), columns=columns)
+    assert cells['full']['more'].status is CellStatus.MISSING
+
+
+def test_notes_name_policy_and_other_splits(make, build):
+    columns = (make.top1, Column('val', 'Val', 'val/acc/top1'))
+    table, _ = build(columns=columns, select=Select('best', 'val/acc/top1'), seeds=(3,))
+    assert table.notes[0] == ('Test split, checkpoint with the highest val/acc/top1 of each run; '
+                              'other splits: Val: val.')
+    assert table.notes[1] == 'Seed 3, one run each.'
+
+
+def test_seed_states(make):
+    columns = (make.top1, Column('pair', 'Pair', 'test/motion/pair'))
+    spec = make.spec('base', 'full', 'more', columns=columns)
+    full = two_seeds(make, 'full', 0.8, 0.9, values={'test/motion/pair': 1.0})
+    records = [*two_seeds(make, 'base', 0.8, 0.9), full[0],
+               make.record('demo/full', 1, 0.9, values={'test/motion/pair': math.nan})]
+    assert seed_states(spec, records, make.configs(*CONFIGS)) == {
+        'base': {0: CellStatus.MISSING, 1: CellStatus.MISSING},  # one metric is not there
+        'full': {0: CellStatus.OK, 1: CellStatus.FAILED},
+        'more': {0: CellStatus.MISSING, 1: CellStatus.MISSING}}
+
+
+def test_bytes_do_not_depend_on_the_order_of_the_runs(make):
+    records = [make.record(f'demo/{row}', seed, 0.5 + seed / 7 + len(row) / 30, uid=uid,
+                           exit_code=code)
+               for row in ('base', 'full', 'more') for seed in (0, 1, 2)
+               for uid, code in (('a', 0), ('b', 0 if row == 'more' else None))]
+    records[-1].evaluations[0].values['test/acc/top1'] = 0.1
+    spec = make.spec('base', 'full', 'more', columns=(make.top1, DELTA), seeds=(0, 1, 2))
+
+    def all_bytes():
+        table = build_table(spec, records, make.configs(*CONFIGS))
+        return [render(table) for render in RENDERERS.values()]
+
+    expected = all_bytes()
+    for seed in range(6):
+        random.Random(seed).shuffle(records)
+        assert all_bytes() == expected
+
+
+def test_footnote_letters():
+    assert [_letter(i) for i in (0, 25, 26, 27, 51, 52, 701, 702)] == [
+        'a', 'z', 'aa', 'ab', 'az', 'ba', 'zz', 'aaa']

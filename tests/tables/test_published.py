@@ -1,0 +1,53 @@
+import pytest
+
+from mmaction_ext.errors import InputError
+from mmaction_ext.tables.published import Published
+
+TEXT = """\
+dcf:
+  paper: DCF
+  source: text of the paper
+  table1:
+    table: Table 1
+    protocol: SSV1, 1 clip
+    baseline: {top1: 44.6, delta: null}
+    full: {top1: 47.6, protocol: '2 clips'}
+    wrong: {top1: 47,6}
+    mark: {top1: true}
+    leaf: 3
+orphan:
+  row: {top1: 1.0}
+"""
+
+
+@pytest.fixture
+def published(tmp_path):
+    path = tmp_path / 'published.yaml'
+    path.write_text(TEXT)
+    return Published(path)
+
+
+def test_entry_and_what_it_inherits(published):
+    entry = published.entry('dcf.table1.baseline')
+    assert entry.figures == {'top1': 44.6, 'delta': None}
+    assert entry.citation == 'DCF, Table 1, SSV1, 1 clip (read from: text of the paper)'
+    assert 'Table 1, 2 clips (' in published.entry('dcf.table1.full').citation
+
+
+@pytest.mark.parametrize('name, message', [
+    ('dcf.table9.full', "published.yaml:1: there is no entry 'dcf.table9.full'"),
+    ('dcf.table1.baseline.top1.x', 'there is no entry'),
+    ('dcf.table1.leaf', 'published.yaml:11: .* no mapping'),
+    ('dcf.table1.mark', "published.yaml:10: dcf.table1.mark.top1 is True, not a number"),
+    ('orphan.row', "published.yaml:13: 'orphan.row' names neither a paper nor a source"),
+    ('dcf.table1', 'not a number'),
+])
+def test_bad_names_and_entries(published, name, message):
+    with pytest.raises(InputError, match=message):
+        published.entry(name)
+
+
+def test_decimal_comma_is_noticed(published):
+    """YAML reads {top1: 47,6} as top1: 47 and 6: null."""
+    with pytest.raises(InputError, match="published.yaml:9: 6 in 'dcf.table1.wrong' is no name"):
+        published.entry('dcf.table1.wrong')

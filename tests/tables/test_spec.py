@@ -1,0 +1,159 @@
+from fractions import Fraction
+
+import pytest
+import yaml
+
+from mmaction_ext.errors import InputError
+from mmaction_ext.tables.spec import Section, Select, load_spec
+
+SPEC = """\
+id: demo
+caption: A demo
+seeds: [1, 0]
+select: {policy: last}
+split: test
+note: 2 GPUs
+published: ../published.yaml
+varies: [model.backbone]
+columns:
+  - {key: basic, head: Basic, from: row.basic}
+  - {key: params, head: Params, from: static.params, scale: 1.0e-6, fmt: .2f}
+  - {key: pub, head: Published, from: published.top1}
+  - {key: top1, head: Top-1, from: test/acc/top1, scale: 100, fmt: .1f, best: max}
+  - {key: delta, head: Delta, from: top1, relative_to: reference, fmt: +.1f}
+rows:
+  - {id: base, config: base.py, reference: true, published: p.base, basic: false}
+  - {section: Ours}
+  - {id: full, label: Full, config: sub/full.py, published: p.full, basic: true}
+"""
+PUBLISHED = 'p: {paper: P, base: {top1: 44.6}, full: {top1: 47.6}}\n'
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """configs/demo with the configs that SPEC names."""
+    folder = tmp_path / 'configs' / 'demo'
+    (folder / 'sub').mkdir(parents=True)
+    for name in ('base.py', 'sub/full.py'):
+        (folder / name).write_text('a = 1\n')
+    (folder.parent / 'published.yaml').write_text(PUBLISHED)
+    return folder
+
+
+def load(folder, text):
+    path = folder / 'table.yaml'
+    path.write_text(text, encoding='utf-8')
+    return load_spec(path)
+
+
+def test_everything_is_read(folder):
+    spec = load(folder, SPEC)
+    assert (spec.id, spec.caption, spec.note, spec.split) == ('demo', 'A demo', '2 GPUs', 'test')
+    assert (spec.seeds, spec.select, spec.varies) == ((0, 1), Select(), ('model.backbone',))
+    assert [column.kind for column in spec.columns] == [
+        'row', 'static', 'published', 'history', 'column']
+    assert [column.name for column in spec.columns] == [
+        'basic', 'params', 'top1', 'test/acc/top1', 'top1']
+    params, delta = spec.columns[1], spec.columns[4]
+    assert (params.scale, params.fmt) == (Fraction(1, 10 ** 6), '.2f') and delta.relative
+    assert [getattr(row, 'id', row) for row in spec.layout] == ['base', Section('Ours'), 'full']
+    base, full = spec.rows
+    assert spec.reference is base and base.label == 'base' and full.label == 'Full'
+    assert full.config_name == 'demo/sub/full' and full.line == 18
+    assert full.published.figures == {'top1': 47.6} and full.marks == {'basic': True}
+    assert spec.metrics == {'test/acc/top1'}
+
+
+def test_defaults(folder):
+    spec = load(folder, 'id: a\ncaption: b\ncolumns: [{key: x, head: X, from: val/acc}]\n'
+                        'rows: [{id: r, config: base.py}]\n')
+    assert (spec.seeds, spec.select.policy, spec.split, spec.note) == ((0,), 'last', 'test', '')
+    assert spec.reference is None and spec.columns[0].fmt == '.1f'
+
+
+def test_best_policy_needs_its_metric_from_the_logs(folder):
+    text = SPEC.replace('{policy: last}', '{policy: best, metric: val/acc/top1}')
+    assert load(folder, text).select == Select('best', 'val/acc/top1', 'max')
+    assert load(folder, text).metrics == {'test/acc/top1', 'val/acc/top1'}
+
+
+@pytest.mark.parametrize('old, new, line, message', [
+    ('id: demo', 'id: a/b', 1, "'a/b' is no plain file name"),
+    ('id: demo', 'ids: demo', 1, "unknown key 'ids'"),
+    ('id: demo\n', '', 1, "'id' is missing"),
+    ('A demo', '" "', 2, 'caption is empty'),
+    ('A demo', '[x]', 2, 'caption must be text'),
+    ('[1, 0]', '[]', 3, 'seeds must be a list with at least one entry'),
+    ('[1, 0]', '[1, 1]', 3, 'seed 1 is no whole number from 0 on, or given twice'),
+    ('[1, 0]', '[true]', 3, 'seed True'),
+    ('[1, 0]', '[-1]', 3, 'seed -1'),
+    ('{policy: last}', '{policy: test_max}', 4, "policy 'test_max' is none of last, best"),
+    ('{policy: last}', '{policy: best}', 4, 'needs a val/ metric, found None'),
+    ('{policy: last}', '{policy: best, metric: test/acc}', 4, "found 'test/acc'"),
+    ('{policy: last}', '{policy: last, metric: val/acc}', 4, 'takes neither metric nor mode'),
+    ('{policy: last}', '{policy: best, metric: val/a, mode: up}', 4, "mode 'up'"),
+    ('{policy: last}', 'last', 4, "expected a mapping, found 'last'"),
+    ('split: test', 'split: dev', 5, "split 'dev'"),
+    ('../published', '../gone', 7, 'gone.yaml does not exist'),
+    ('[model.backbone]', 'model', 8, 'varies must be a list'),
+    ('head: Basic', 'heads: Basic', 10, "unknown key 'heads'"),
+    ('head: Basic, ', '', 10, "'head' is missing"),
+    ('from: row.basic', 'from: row.basic, best: max', 10, 'holds marks'),
+    ('1.0e-6', '0', 11, 'scale 0 is no number other than 0'),
+    ('1.0e-6', 'million', 11, "scale 'million'"),
+    ('1.0e-6', '.nan', 11, 'scale nan'),
+    ('fmt: .2f', 'fmt: .2e', 11, "fmt '.2e' is no format"),
+    ('published.top1', 'published.top2', 12, "no published entry of this table has 'top2'"),
+    ('test/acc/top1', 'dev/acc/top1', 13, "'dev/acc/top1' does not begin with"),
+    ('best: max', 'best: most', 13, "best 'most'"),
+    ('best: max', 'relative_to: reference', 13, 'needs the key of an earlier column'),
+    ('key: top1', 'key: basic', 13, "two columns have the key 'basic'"),
+    ('from: top1', 'from: top5', 14, "'top5' is neither"),
+    ('from: top1', 'from: basic', 14, "'basic' is neither"),
+    ('relative_to: reference', 'relative_to: base', 14, "relative_to 'base'"),
+    (', relative_to: reference', '', 14, 'relative_to None'),
+    ('fmt: +.1f', 'fmt: +.1f, scale: 2', 14, 'scaled already'),
+    ('config: base.py', 'config: gone.py', 16, 'gone.py does not exist'),
+    ('reference: true, ', '', 15, 'no row has reference: true'),
+    ('reference: true', 'reference: 1.5', 16, 'reference 1.5'),
+    ('p.base', 'p.gone', 16, "there is no entry 'p.gone'"),
+    ('basic: false', 'basics: false', 16, "unknown key 'basics'"),
+    ('basic: false', 'basic: [1]', 16, 'basic must be text'),
+    ('section: Ours', 'section: Ours, config: base.py', 17, "unknown key 'config'"),
+    ('id: full', 'id: base', 18, "two rows have the id 'base'"),
+    ('id: full', 'id: a b', 18, "row id 'a b'"),
+    ('label: Full', 'reference: true', 15, 'more than one reference row: base, full'),
+])
+def test_errors_name_file_line_and_value(folder, old, new, line, message):
+    assert old in SPEC
+    with pytest.raises(InputError) as error:
+        load(folder, SPEC.replace(old, new, 1))
+    text = str(error.value)
+    assert text.startswith(f'{folder / "table.yaml"}:{line}: '), text
+    assert message in text and '\n' not in text
+
+
+def test_published_without_a_file(folder):
+    with pytest.raises(InputError, match='names no published: file'):
+        load(folder, SPEC.replace('published: ../published.yaml\n', ''))
+
+
+@pytest.mark.parametrize('text', ['', '[]', 'a', '3'])
+def test_file_that_is_no_mapping(folder, text):
+    with pytest.raises(InputError, match='table.yaml:1: expected a mapping'):
+        load(folder, text)
+
+
+@pytest.mark.parametrize('key', ['columns', 'rows'])
+@pytest.mark.parametrize('value', [[], {}, 'x', [1], [None], [[]]])
+def test_odd_columns_and_rows(folder, key, value):
+    content = dict(yaml.safe_load(SPEC), **{key: value})
+    with pytest.raises(InputError, match=r'table.yaml:\d+: '):
+        load(folder, yaml.safe_dump(content))
+
+
+def test_only_sections(folder):
+    start = SPEC.index('rows:')
+    text = SPEC[:start].replace('fmt: +.1f}', 'fmt: +.1f}') + 'rows: [{section: A}]\n'
+    with pytest.raises(InputError, match='no row with a config'):
+        load(folder, text)

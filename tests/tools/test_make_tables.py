@@ -1,0 +1,288 @@
+import csv
+import importlib.util
+import os
+import resource
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmaction_ext.tables.render import RENDERERS
+from mmaction_ext.tracking.identity import config_hash, load_config
+
+ROOT = Path(__file__).parents[2]
+TOOL = ROOT / 'tools' / 'make_tables.py'
+
+sys.path.insert(0, str(ROOT / 'tests'))
+
+import offline_runs  # noqa: E402
+from offline_runs import describe, history  # noqa: E402
+
+SPEC = """\
+id: demo_table
+caption: A demo of <script>alert(1)</script> & \\input{x} | 50% $a_b$
+seeds: [0, 1]
+published: ../published.yaml
+columns:
+  - {key: module, head: Module, from: row.module}
+  - {key: params, head: Params (M), from: static.params, scale: 1.0e-6, fmt: .2f}
+  - {key: pub, head: Published, from: published.top1}
+  - {key: top1, head: Top-1, from: test/acc/top1, scale: 100, best: max}
+  - {key: delta, head: Delta, from: top1, relative_to: reference, fmt: +.1f}
+rows:
+  - {id: base, label: Baseline, config: base.py, reference: true, published: p.base}
+  - {id: full, config: full.py, published: p.full, module: true}
+  - {id: killed, config: killed.py, module: true}
+  - {id: never, label: a_b | <b>, config: never.py, module: true}
+"""
+TOP1 = {('base', 0): 0.2041, ('base', 1): 0.2291, ('full', 0): 0.8375, ('full', 1): 0.8125,
+        ('killed', 0): 0.75}
+
+
+def load_tool():
+    spec = importlib.util.spec_from_file_location('make_tables', TOOL)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+make_tables = load_tool()
+
+
+def write_configs(folder):
+    (folder / 'demo').mkdir(parents=True)
+    (folder / 'demo' / 'base.py').write_text('train_cfg = dict(max_epochs=2)\nmodule = None\n')
+    for name in ('full', 'killed', 'never'):
+        (folder / 'demo' / f'{name}.py').write_text(f"_base_ = ['base.py']\nmodule = {name!r}\n")
+    (folder / 'demo' / 'table.yaml').write_text(SPEC)
+    (folder / 'published.yaml').write_text('p: {paper: P, base: {top1: 44.6}, '
+                                           'full: {top1: 47.6}}\n')
+
+
+@pytest.fixture(scope='session')
+def master(tmp_path_factory):
+    """configs/ and work_dirs/ as the training tool leaves them, logged with the wandb SDK."""
+    root = tmp_path_factory.mktemp('master')
+    write_configs(root / 'configs')
+
+    def run(name, seed, rows, attempt='a', **settings):
+        digest = config_hash(load_config(root / f'configs/demo/{name}.py'))
+        return describe(root / f'work_dirs/demo/{name}/seed{seed}/{attempt}',
+                        config=f'demo/{name}', seed=seed, config_hash=digest, rows=rows,
+                        name=offline_runs.MARKUP, **settings)
+
+    offline_runs.write([
+        *(run(name, seed, history(top1)) for (name, seed), top1 in TOP1.items()
+          if (name, seed) != ('full', 1)),
+        run('full', 1, history(None, 1, 6, test=False), 'first', die=True),
+        run('killed', 1, history(None, 1, 5, test=False), die=True)])
+    offline_runs.write([run('full', 1, history(TOP1['full', 1], 5, 8), 'second')])
+    return root
+
+
+@pytest.fixture
+def place(master, tmp_path, monkeypatch):
+    """A copy of it to work in."""
+    for name in ('configs', 'work_dirs'):
+        shutil.copytree(master / name, tmp_path / name, symlinks=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def contents(folder='reports'):
+    return {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}
+
+
+def cells():
+    with open('reports/demo_table.csv', newline='', encoding='utf-8') as file:
+        return {(line['row'], line['column']): line for line in csv.DictReader(file)}
+
+
+def subprocess_tool(*args, **settings):
+    return subprocess.run([sys.executable, str(TOOL), *args], capture_output=True, text=True,
+                          env=dict(os.environ, PYTHONPATH=str(ROOT)), timeout=120, **settings)
+
+
+def test_figures_recomputed_by_hand(place):
+    """From what was logged, not from what the readers say."""
+    assert make_tables.main([]) == 0
+    found = cells()
+    for row in ('base', 'full'):
+        values = [100 * TOP1[row, seed] for seed in (0, 1)]
+        line = found[row, 'top1']
+        assert line['status'] == 'ok'
+        assert float(line['value']) == pytest.approx(statistics.mean(values), rel=1e-12)
+        assert float(line['std']) == pytest.approx(statistics.stdev(values), rel=1e-12)
+    assert found['base', 'top1']['text'] == '21.7 ± 1.8'  # (20.41 + 22.91) / 2 = 21.66
+    assert found['full', 'top1']['text'] == '82.5 ± 1.8'
+    assert found['full', 'delta']['text'] == '+60.8 ± 3.5'  # 63.34 and 58.34
+    assert found['killed', 'top1']['text'] == '75.0 (1/2)'
+    assert found['killed', 'top1']['status'] == 'partial'
+    assert 'seed 1 unfinished' in found['killed', 'top1']['note']
+    assert found['never', 'top1']['text'] == 'missing'
+    assert found['full', 'params']['text'] == '3.25'
+    assert found['full', 'pub']['text'] == '47.6' and found['killed', 'pub']['text'] == '–'
+
+
+def test_all_formats_say_the_same(place):
+    assert make_tables.main([]) == 0
+    files = contents()
+    assert set(files) == {f'demo_table.{name}' for name in RENDERERS}
+    markdown = files['demo_table.md'].decode().splitlines()
+    [full] = [line for line in markdown if line.startswith('| full ')]
+    assert [cell.strip() for cell in full.split('|')[1:-1]] == [
+        'full', '✓', '3.25', '47.6', '**82.5 ± 1.8**', '+60.8 ± 3.5']
+    assert r'full & $\checkmark$ & 3.25 & 47.6 & \textbf{82.5 $\pm$ 1.8} &' in files[
+        'demo_table.tex'].decode()
+    assert '<span class="best">82.5</span><span class="std"> ± 1.8</span>' in files[
+        'demo_table.html'].decode()
+    for content in files.values():
+        assert str(place).encode() not in content
+    assert b'<script' not in files['demo_table.html'] + files['demo_table.md']
+    assert b'\\input' not in files['demo_table.tex']
+
+
+def test_bytes_depend_on_nothing_but_the_runs(place):
+    assert make_tables.main([]) == 0
+    expected = contents()
+    runs = Path('elsewhere/of other/order')
+    runs.mkdir(parents=True)
+    for i, path in enumerate(sorted(Path('work_dirs/demo').glob('*/seed*'), reverse=True)):
+        shutil.copytree(path, runs / f'{i}' / path.relative_to('work_dirs'), symlinks=True)
+    assert make_tables.main(['--runs', 'elsewhere', '--out', 'again']) == 0
+    assert contents('again') == expected
+
+
+def test_printed_table_is_the_markdown(place):
+    done = subprocess_tool('configs/demo/table.yaml', '--print', '--formats', 'md')
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == Path('reports/demo_table.md').read_text().strip()
+    assert set(contents()) == {'demo_table.md'}
+
+
+def test_check_finds_what_changed_and_writes_nothing(place, capsys):
+    assert make_tables.main(['--check']) == 1
+    assert not Path('reports').exists()
+    assert make_tables.main([]) == make_tables.main(['--check']) == 0
+    path = Path('reports/demo_table.md')
+    path.write_text(path.read_text().replace('82.5', '92.5'))
+    before = contents()
+    capsys.readouterr()
+    assert make_tables.main(['--check']) == 1
+    assert capsys.readouterr().err == 'out of date: reports/demo_table.md\n'
+    assert contents() == before
+
+
+def test_up_to_date_files_are_left_alone(place):
+    assert make_tables.main([]) == 0
+    os.utime('reports/demo_table.md', (1, 1))
+    assert make_tables.main([]) == 0
+    assert os.stat('reports/demo_table.md').st_mtime == 1
+
+
+def test_strict(place, capsys):
+    assert make_tables.main(['--strict']) == 1
+    assert 'not complete: demo_table' in capsys.readouterr().err
+    assert set(contents()) == {f'demo_table.{name}' for name in RENDERERS}
+    lines = SPEC.splitlines(keepends=True)
+    Path('configs/demo/table.yaml').write_text(''.join(lines[:-2]))
+    assert make_tables.main(['--strict']) == 0
+
+
+def test_changed_config_makes_its_cells_stale(place):
+    with open('configs/demo/full.py', 'a') as file:
+        file.write('lr = 0.5\n')
+    assert make_tables.main([]) == 0
+    assert {cells()['full', key]['status'] for key in ('top1', 'delta')} == {'stale'}
+    assert cells()['full', 'params']['status'] == 'missing'
+    assert cells()['base', 'top1']['status'] == 'ok'
+
+
+def test_change_of_logging_only_is_no_change(place):
+    with open('configs/demo/full.py', 'a') as file:
+        file.write("log_level = 'DEBUG'\n")
+    assert make_tables.main([]) == 0
+    assert cells()['full', 'top1']['status'] == 'ok'
+
+
+def test_damaged_log_is_not_trusted(place):
+    path = offline_runs.log_file('work_dirs/demo/base/seed0')
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    assert make_tables.main([]) == 0
+    line = cells()['base', 'top1']
+    assert (line['status'], line['text']) == ('partial', '22.9 (1/2)')
+    assert line['note'] == 'seed 0 untrusted: the log is damaged'
+
+
+def test_figures_of_rows_that_never_ran(place):
+    digest = config_hash(load_config('configs/demo/never.py'))
+    Path('reports').mkdir()
+    Path('reports/complexity.csv').write_text('config,config_hash,params,macs\n'
+                                              f'demo/never,{digest},3400000,5\n')
+    assert make_tables.main([]) == 0
+    assert cells()['never', 'params']['text'] == '3.40'
+
+
+def test_nothing_has_run_yet(place, capsys):
+    shutil.rmtree('work_dirs')
+    assert make_tables.main([]) == 0
+    assert 'no folder work_dirs' in capsys.readouterr().err
+    assert cells()['base', 'top1']['status'] == 'missing'
+
+
+@pytest.mark.parametrize('change, args, message', [
+    (lambda: Path('configs/demo/full.py').unlink(), [],
+     'error: configs/demo/table.yaml:13: config configs/demo/full.py does not exist'),
+    (lambda: Path('configs/demo/full.py').write_text('a = ('), [],
+     'error: configs/demo/table.yaml:13: config configs/demo/full.py cannot be read'),
+    (lambda: Path('configs/demo/table.yaml').write_text('id: [\n'), [],
+     'error: configs/demo/table.yaml:2: '),
+    (lambda: Path('configs/published.yaml').write_text('p: {}'), [],
+     "error: configs/demo/table.yaml:12: configs/published.yaml:1: there is no entry 'p.base'"),
+    (lambda: None, ['--runs', 'gone'], 'error: runs folder gone does not exist'),
+    (lambda: None, ['gone.yaml'], 'error: gone.yaml cannot be read: No such file'),
+    (lambda: None, ['--configs', 'work_dirs'], 'error: there is no table.yaml below work_dirs'),
+    (lambda: shutil.copytree('configs/demo', 'configs/twin'), [],
+     'error: configs/twin/table.yaml has the id demo_table of configs/demo/table.yaml'),
+    (lambda: Path('file').write_text(''), ['--out', 'file/reports'],
+     'error: file/reports/demo_table.md cannot be written: Not a directory'),
+    (lambda: Path('reports/complexity.csv').write_text('a,b\n1,2\n'), [],
+     'error: reports/complexity.csv is no table of'),
+])
+def test_errors_are_one_line_and_lose_nothing(place, capsys, change, args, message):
+    assert make_tables.main([]) == 0
+    change()
+    before = contents()
+    capsys.readouterr()
+    assert make_tables.main(args) == 2
+    said = capsys.readouterr()
+    assert said.out == '' and said.err.startswith(message) and said.err.count('\n') == 1
+    assert contents() == before
+
+
+def test_full_disk_leaves_the_old_tables_whole(place):
+    """A file size limit makes the write fail half-way, as a full disk does."""
+    assert make_tables.main([]) == 0
+    for path in Path('reports').iterdir():
+        path.write_text('old')
+    before = contents()
+
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
+
+    done = subprocess_tool(preexec_fn=limit)
+    assert done.returncode == 2
+    assert 'reports/demo_table.md cannot be written: File too large' in done.stderr
+    assert contents() == before
+
+
+def test_help_lists_exit_codes():
+    done = subprocess_tool('--help')
+    assert done.returncode == 0 and 'exit codes: 0 ' in done.stdout

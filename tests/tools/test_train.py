@@ -1,0 +1,220 @@
+"""tools/train.py and test.py as a user runs them: real videos, real kills, real processes."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+import torch
+from tool_runs import ROOT, make_place, run_tool
+
+from mmaction_ext import compat
+from mmaction_ext.tracking.identity import config_hash, load_config
+from mmaction_ext.tracking.records import find_runs
+
+compat.apply()
+pytestmark = pytest.mark.slow
+
+
+def weights(path):
+    return torch.load(path, weights_only=True)['state_dict']
+
+
+def test_values(record):
+    """Metrics of the run's one evaluation on the test split."""
+    (evaluation,) = record.evaluations
+    return {key: value for key, value in evaluation.values.items()
+            if key.startswith('test/') and not key.endswith('time')}
+
+
+test_values.__test__ = False
+
+
+def only(records):
+    (record,) = records
+    return record
+
+
+def test_run_lies_where_its_config_says_and_is_read_back(trained):
+    record = only(find_runs(trained.path / 'work_dirs'))
+    assert (record.config, record.seed) == ('tiny/row', 0)
+    assert record.config_hash == config_hash(load_config(trained.config))
+    assert record.static['params'] > 3e5 and record.static['macs'] > 1e7
+    assert (trained.run / 'epoch_3.pth').exists()
+    values = test_values(record)
+    assert values['test/num_samples'] == 24
+    assert 0 <= values['test/acc/top1'] <= 1 and 0 <= values['test/motion/within_pair'] <= 1
+    assert len(record.rows['train']) == 18 and len(record.rows['val']) == 3
+    assert all('iter' in row and 'epoch' in row for rows in record.rows.values() for row in rows)
+
+
+def test_test_row_names_the_checkpoint_file(trained):
+    from mmaction_ext.tracking.hooks import file_sha256
+    values = test_values(only(find_runs(trained.path / 'work_dirs')))
+    assert values['test/checkpoint_sha256'] == file_sha256(trained.run / 'epoch_3.pth')
+
+
+def test_killed_and_resumed_run_equals_the_uninterrupted_one(trained, place):
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / 'tools/train.py'), str(place.config)], cwd=place.path,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        env=dict(os.environ, CUDA_VISIBLE_DEVICES=''))
+    for line in process.stdout:
+        if re.search(r'Epoch\(train\) +\[2\]\[3/6\]', line):
+            break
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert (place.run / 'epoch_1.pth').exists() and not (place.run / 'epoch_3.pth').exists()
+    done = run_tool('train.py', place.config, '--resume', cwd=place.path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    ours, theirs = weights(place.run / 'epoch_3.pth'), weights(trained.run / 'epoch_3.pth')
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    record = only(find_runs(place.path / 'work_dirs'))
+    expected = only(find_runs(trained.path / 'work_dirs'))
+    assert len(record.fragments) == 2
+    assert [row['iter'] for row in record.rows['train']] == list(range(1, 19))
+    got, want = test_values(record), test_values(expected)
+    got.pop('test/checkpoint_sha256'), want.pop('test/checkpoint_sha256')
+    assert got == want
+
+
+def test_resuming_a_finished_run_trains_nothing_more(trained):
+    before = (trained.run / 'epoch_3.pth').stat().st_mtime_ns
+    done = run_tool('train.py', trained.config, '--resume', '--no-test', cwd=trained.path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert 'Epoch(train)' not in done.stdout
+    assert (trained.run / 'epoch_3.pth').stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize('processes', [1, 2])
+def test_evaluation_gives_the_same_metrics_on_any_number_of_processes(trained, tmp_path, processes):
+    folder = tmp_path / 'test'
+    done = run_tool('dist_test.sh', trained.config, trained.run / 'epoch_3.pth', processes,
+                    '--work-dir', folder, cwd=trained.path, PORT=str(29610 + processes))
+    assert done.returncode == 0, done.stderr[-2000:]
+    record = only(find_runs(folder))
+    assert record.job_type == 'test'
+    got = test_values(record)
+    want = test_values(only(find_runs(trained.path / 'work_dirs')))
+    assert got.pop('test/checkpoint_sha256') == want.pop('test/checkpoint_sha256')
+    assert got == pytest.approx(want, abs=1e-6)
+
+
+def test_two_processes_train_what_one_trains(place):
+    """Group norm, no dropout: nothing but the order of summation may differ."""
+    place.config.write_text(place.config.read_text() + """
+model = dict(backbone=dict(module=None, stages=(), backbone=dict(norm_layer='groupnorm')),
+             cls_head=dict(dropout_ratio=0.0))
+optim_wrapper = dict(_delete_=True, optimizer=dict(type='SGD', lr=0.05, momentum=0.9))
+""")
+    losses, params, metrics = [], [], []
+    for count in (1, 2):
+        folder = place.path / f'run{count}'
+        done = run_tool('dist_train.sh', place.config, count, '--work-dir', folder,
+                        cwd=place.path, PORT=str(29620 + count))
+        assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-2000:]
+        record = only(find_runs(folder))
+        params.append(weights(folder / 'epoch_3.pth'))
+        values = test_values(record)
+        values.pop('test/checkpoint_sha256')
+        metrics.append(values)
+        losses.append([row['train/loss'] for row in record.rows['train']])
+    for key, value in params[0].items():
+        torch.testing.assert_close(params[1][key], value, rtol=1e-3, atol=1e-4)
+    assert metrics[1] == pytest.approx(metrics[0], abs=1 / 24 + 1e-6)
+    assert len(losses[0]) == len(losses[1]) == 18
+
+
+def test_amp_trains_in_bfloat16_on_the_cpu(place):
+    done = run_tool('train.py', place.config, '--amp', '--no-validate', '--no-test',
+                    '--cfg-options', 'train_cfg.max_epochs=1', cwd=place.path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    record = only(find_runs(place.path / 'work_dirs'))
+    assert record.overrides == {'train_cfg.max_epochs': 1, 'amp': True}
+    assert not place.run.exists()  # the row's own folder is left alone
+
+
+def test_sigterm_closes_the_record_of_the_run(place):
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / 'tools/train.py'), str(place.config)], cwd=place.path,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env=dict(os.environ, CUDA_VISIBLE_DEVICES=''))
+    for line in process.stdout:
+        if 'Epoch(train) [1][2/6]' in re.sub(' +', ' ', line):
+            break
+    process.send_signal(signal.SIGTERM)
+    process.stdout.read()
+    assert process.wait(60) == -signal.SIGTERM
+    record = only(find_runs(place.path / 'work_dirs'))
+    assert record.fragments[-1].exit_code == 143
+    assert not record.evaluations
+
+
+def errors(done):
+    assert done.returncode == 2, done.stdout[-1000:] + done.stderr[-1000:]
+    assert 'Traceback' not in done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith('error: ')]
+    assert 'Epoch(train)' not in done.stdout
+    return line
+
+
+@pytest.mark.parametrize('options, words', [
+    (['model.backbone.stages=(2,9)'], ['row.py', '9']),
+    (['model.backbone.stages=(2,3)', 'model.backbone.backbone.type=timm.no_such_net'],
+     ['row.py', 'no_such_net']),
+    (['model.backbone.num_segments=1'], ['row.py', '1']),
+    (['train_dataloader.dataset.ann_file=gone.txt'], ['gone.txt']),
+    (['global_batch_size=0'], ['0']),
+])
+def test_what_cannot_work_is_said_in_one_line(place, options, words):
+    done = run_tool('train.py', place.config, '--cfg-options', *options, cwd=place.path)
+    line = errors(done)
+    assert all(word in line for word in words), line
+
+
+def test_unwritable_folder_is_said_in_one_line(place):
+    (place.path / 'file').touch()
+    done = run_tool('train.py', place.config, '--work-dir', 'file/run', cwd=place.path)
+    assert 'file/run cannot be written' in errors(done)
+
+
+def test_missing_config_is_said_in_one_line(place):
+    assert 'gone.py does not exist' in errors(run_tool('train.py', 'gone.py', cwd=place.path))
+
+
+def test_checkpoint_that_does_not_fit_is_said_in_one_line(trained):
+    done = run_tool('test.py', trained.config, trained.run / 'epoch_3.pth', '--cfg-options',
+                    'model.backbone.module.window=3', cwd=trained.path)
+    assert 'epoch_3.pth' in errors(done)
+
+
+def test_video_that_breaks_in_mid_training_is_named_and_loses_nothing(tmp_path, small_data):
+    data = tmp_path / 'copy'
+    shutil.copytree(small_data, data)
+    place = make_place(tmp_path, data)
+    victim = data / 'videos' / (data / 'val.txt').read_text().split()[0]
+    victim.write_bytes(b'damaged' * 10)
+    done = run_tool('train.py', place.config, cwd=place.path)
+    assert done.returncode == 2
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith('error: ')]
+    assert 'cannot be decoded' in line and victim.name in line
+    assert (place.run / 'epoch_1.pth').exists()
+
+
+def test_second_process_on_a_folder_is_refused(place):
+    first = subprocess.Popen(
+        [sys.executable, str(ROOT / 'tools/train.py'), str(place.config)], cwd=place.path,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env=dict(os.environ, CUDA_VISIBLE_DEVICES=''))
+    for line in first.stdout:
+        if 'Epoch(train)' in line:
+            break
+    try:
+        line = errors(run_tool('train.py', place.config, cwd=place.path))
+        assert 'in use' in line and str(first.pid) in line
+    finally:
+        first.kill()
+        first.wait()
