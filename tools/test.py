@@ -49,6 +49,9 @@ def prepare(args):
     meta = work_dir.checkpoint_meta(args.checkpoint)
     seed = args.seed if args.seed is not None else meta.get('seed') or 0
     identity, overrides = run_config.identify(args.config, seed, options)
+    trained_with = work_dir.trained_config_hash(args.checkpoint)
+    if trained_with not in ('', identity.config_hash) and not overrides:
+        overrides = dict(checkpoint_config_hash=trained_with)
     home = work_dir.default_work_dir(identity, overrides)
     cfg.work_dir = args.work_dir or os.path.join(home, 'test')
     cfg.launcher = args.launcher

@@ -31,8 +31,7 @@ def parse_args():
     parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
                         help='go on from CHECKPOINT, or from the newest readable one of the '
                         'work dir; starts from scratch where there is none')
-    parser.add_argument('--amp', action='store_true', help='mixed precision '
-                        '(float16 on GPUs, bfloat16 on the CPU)')
+    parser.add_argument('--amp', action='store_true', help='mixed precision (needs a GPU)')
     parser.add_argument('--no-validate', action='store_true',
                         help='do not evaluate on the validation split while training')
     parser.add_argument('--no-test', action='store_true',

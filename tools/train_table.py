@@ -12,12 +12,15 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from mmaction_ext.tables import CellStatus, load_spec, seed_states
 from mmaction_ext.tracking.records import find_runs
 
 REPORT_SECONDS = 20
+#: what another training run would not mend
+BEYOND_TRAINING = (CellStatus.CONFLICT, CellStatus.UNTRUSTED)
 PROGRESS = re.compile(r'Epoch\((?:train|val|test)\).*')
 
 
@@ -39,9 +42,15 @@ def lacking(spec, args):
     if unknown:
         raise ValueError(f'{args.table} has no row {", ".join(sorted(unknown))}; '
                          f'it has {", ".join(row.id for row in spec.rows)}')
-    states = seed_states(spec, find_runs(Path('work_dirs')))
-    return [(row, seed) for seed in (args.seeds or spec.seeds) for row in rows
-            if states[row.id].get(seed) != CellStatus.OK]
+    states = seed_states(replace(spec, seeds=tuple(args.seeds or spec.seeds)),
+                         find_runs(Path('work_dirs')))
+    wanted = [(row, seed, states[row.id][seed]) for seed in args.seeds or spec.seeds
+              for row in rows if states[row.id][seed] != CellStatus.OK]
+    for row, seed, state in wanted:
+        if state in BEYOND_TRAINING:
+            print(f'{row.id}/seed{seed} is left alone ({state.value}): see the footnote of its '
+                  'table, and delete the run that is wrong')
+    return [(row, seed) for row, seed, state in wanted if state not in BEYOND_TRAINING]
 
 
 class Job:
@@ -119,7 +128,7 @@ def main():
     args = parse_args()
     try:
         spec = load_spec(args.table)
-        lock = wait_for_lock()
+        lock = None if args.dry_run else wait_for_lock()
         waiting = lacking(spec, args)
     except (ValueError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)

@@ -80,27 +80,31 @@ def adapt_to_processes(cfg: Config, world_size: int) -> None:
         InputError: ``world_size`` does not divide ``global_batch_size``.
     """
     total = cfg.get('global_batch_size')
-    if total is not None:
+    if total is not None and cfg.get('train_dataloader'):
         if total % world_size:
             raise InputError(f'global_batch_size {total} of {cfg.filename} cannot be split '
                              f'over {world_size} processes')
         cfg.train_dataloader.batch_size = total // world_size
-    if world_size > 1 and not torch.cuda.is_available():
+    if cfg.get('launcher', 'none') != 'none' and not torch.cuda.is_available():
         cfg.model_wrapper_cfg = dict(
             type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False,
             find_unused_parameters=cfg.get('find_unused_parameters', False))
 
 
 def use_amp(cfg: Config) -> None:
-    """Train in mixed precision: float16 with loss scaling on a GPU, bfloat16 on the CPU."""
+    """Train in float16 with loss scaling.
+
+    Raises:
+        InputError: there is no GPU, which mmengine's mixed precision needs, or the config has
+            an optimizer wrapper of another kind.
+    """
     wrapper = cfg.optim_wrapper
     if wrapper.get('type', 'OptimWrapper') not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise InputError(f'--amp does not work with the optimizer wrapper {wrapper.type}')
+    if not torch.cuda.is_available():
+        raise InputError('--amp needs a GPU, and there is none')
     wrapper.type = 'AmpOptimWrapper'
-    if torch.cuda.is_available():
-        wrapper.setdefault('loss_scale', 'dynamic')
-    else:
-        wrapper.setdefault('dtype', 'bfloat16')
+    wrapper.setdefault('loss_scale', 'dynamic')
 
 
 def attach_tracking(cfg: Config, identity: RunIdentity, overrides: dict, static: dict,

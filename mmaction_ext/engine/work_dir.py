@@ -130,6 +130,15 @@ def checkpoint_meta(path) -> dict:
         raise InputError(f'checkpoint {path} cannot be read: {last_line(error)}') from error
 
 
+def trained_config_hash(checkpoint) -> str:
+    """Hash of the config that a checkpoint was trained with; empty where nobody wrote it down.
+
+    Read from the ``run.json`` beside the checkpoint.
+    """
+    record = Path(checkpoint).with_name('run.json')
+    return _read_record(record).get('config_hash', '') if record.exists() else ''
+
+
 def load_for_test(runner, checkpoint) -> None:
     """Load a checkpoint's weights and record which file the test is about to measure.
 

@@ -13,7 +13,7 @@ from mmaction_ext.tables.results import SeedEvidence, resolve_configs, static_re
 from mmaction_ext.tables.spec import Section
 
 #: What a test row says about itself besides its metrics.
-PROTOCOL_KEYS = frozenset({'test/num_samples', 'test/checkpoint_sha256'})
+PROTOCOL_KEYS = frozenset({'test/num_samples', 'test/checkpoint_sha256', 'test/data_sha256'})
 
 
 def build_table(spec, records, configs=None, complexity=None) -> Table:
@@ -225,18 +225,27 @@ def _letter(index) -> str:
 
 
 def _sample_warnings(table) -> list:
-    """Rows that were tested on differing numbers of samples cannot be compared."""
-    counts = defaultdict(set)
+    """Rows that were tested on differing data cannot be compared."""
+    counts, contents = defaultdict(set), defaultdict(set)
     for row in table.rows:
-        for cell in row.cells:
-            for seed in cell.seeds:
-                if seed.samples is not None:
-                    counts[seed.samples].add(row.label)
-    if len(counts) < 2:
-        return []
-    listed = '; '.join(f'{count} samples: {", ".join(sorted(labels))}'
-                       for count, labels in sorted(counts.items()))
-    return [f'Rows were tested on differing numbers of samples ({listed}).']
+        for seed in (seed for cell in row.cells for seed in cell.seeds):
+            if seed.samples is not None:
+                counts[seed.samples].add(row.label)
+            if seed.data is not None:
+                contents[seed.data].add(row.label)
+    if len(counts) > 1:
+        named = {f'{count} samples': labels for count, labels in counts.items()}
+        return [f'Rows were tested on differing numbers of samples ({_listed(named)}).']
+    if len(contents) > 1:
+        short = {digest[:8]: labels for digest, labels in contents.items()}
+        return [f'Rows were tested on differing data (digests {_listed(short)}).']
+    return []
+
+
+def _listed(groups) -> str:
+    """``key: its rows; key: its rows``."""
+    return '; '.join(f'{key}: {", ".join(sorted(labels))}'
+                     for key, labels in sorted(groups.items()))
 
 
 def _notes(spec, table) -> list:
@@ -297,7 +306,7 @@ _LEGEND = {
     CellStatus.PARTIAL: '(n/N): n of N seeds count',
     CellStatus.RUNNING: 'unfinished: still running or killed',
     CellStatus.FAILED: 'failed: ended with an error',
-    CellStatus.STALE: 'stale: only runs of another version of the config',
+    CellStatus.STALE: 'stale: only runs of another version of the config, or with overrides',
     CellStatus.MISSING: 'missing: no finished result',
     CellStatus.CONFLICT: 'conflict: results that contradict each other',
     CellStatus.UNTRUSTED: 'untrusted: damaged log',

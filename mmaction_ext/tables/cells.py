@@ -47,6 +47,7 @@ class SeedResult:
         runs: ids of the runs it comes from.
         samples: number of test samples, if known.
         checkpoint: SHA-256 of the tested checkpoint, if known.
+        data: digest of the test data, if known.
     """
 
     seed: int
@@ -56,6 +57,7 @@ class SeedResult:
     runs: tuple = ()
     samples: int | None = None
     checkpoint: str | None = None
+    data: str | None = None
 
 
 @dataclass

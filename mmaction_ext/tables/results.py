@@ -114,8 +114,9 @@ class SeedEvidence:
 
     def _evaluations(self, metric) -> list:
         """Finished test evaluations of the checkpoint that counts."""
-        found = [_Measurement(record, item.values, item.fragment) for record in self.fresh if not record.corrupt
-                 for item in record.evaluations
+        sound = [record for record in self.fresh if not record.corrupt]
+        found = [_Measurement(record, item.values, item.fragment)
+                 for record in sound for item in record.evaluations
                  if item.fragment.exit_code == 0 and metric in item.values]
         if self.select.policy == 'best':
             chosen = self._selected_iters()
@@ -155,10 +156,12 @@ class SeedEvidence:
         problem = self._problem(metric, found)
         if problem:
             return SeedResult(self.seed, problem[0], None, problem[1], runs)
-        samples, checkpoint = row.get('test/num_samples'), row.get('test/checkpoint_sha256')
+        samples, checkpoint, data = (row.get(f'test/{key}') for key in (
+            'num_samples', 'checkpoint_sha256', 'data_sha256'))
         return SeedResult(self.seed, CellStatus.OK, exact(row[metric]), '', runs,
                           samples if isinstance(samples, int) else None,
-                          checkpoint if isinstance(checkpoint, str) else None)
+                          checkpoint if isinstance(checkpoint, str) else None,
+                          data if isinstance(data, str) else None)
 
     def _problem(self, metric, found):
         values = [item.row[metric] for item in found]

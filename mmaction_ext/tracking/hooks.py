@@ -1,6 +1,7 @@
 """Logging hook whose every row says which phase, iteration and epoch it belongs to."""
 
 import hashlib
+import os
 
 from mmaction.registry import HOOKS
 from mmengine.hooks import LoggerHook
@@ -14,7 +15,8 @@ class RunLoggerHook(LoggerHook):
     Set ``log_processor.log_with_hierarchy=True`` beside it, so that metrics are prefixed with
     ``train/``, ``val/`` or ``test/``. mmengine's own hook logs validation rows without
     iteration or epoch and test rows nowhere; here each row carries both, and a test row names
-    the checkpoint it was measured on (``test/checkpoint_sha256``) and the number of samples.
+    the checkpoint it was measured on (``test/checkpoint_sha256``), the number of samples and a
+    digest of the data (``test/data_sha256``).
 
     The visualiser is left open at the end of training, since the test that follows belongs to
     the same run; whoever made the runner closes it.
@@ -27,7 +29,7 @@ class RunLoggerHook(LoggerHook):
     def after_test_epoch(self, runner, metrics=None) -> None:
         """Log one ``test/`` row."""
         dataset = runner.test_dataloader.dataset
-        row = {'test/num_samples': len(dataset)}
+        row = {'test/num_samples': len(dataset), 'test/data_sha256': data_sha256(dataset)}
         checkpoint = runner.message_hub.runtime_info.get('test_checkpoint')
         if checkpoint:
             row['test/checkpoint_sha256'] = file_sha256(checkpoint)
@@ -58,4 +60,23 @@ def file_sha256(path) -> str:
     with open(path, 'rb') as file:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
+    return digest.hexdigest()
+
+
+def data_sha256(dataset) -> str:
+    """Digest of which samples a dataset holds: names, labels, and sizes of the files.
+
+    Contents are not read, so that it costs one ``stat`` per video; a data set that was made
+    with another seed or another encoder has other sizes.
+
+    Args:
+        dataset: mmaction2's ``VideoDataset`` or ``RawframeDataset``.
+    """
+    digest = hashlib.sha256()
+    for index in range(len(dataset)):
+        info = dataset.get_data_info(index)
+        path = info.get('filename') or info['frame_dir']
+        size = os.path.getsize(path) if os.path.isfile(path) else info.get('total_frames')
+        name = '/'.join(path.split('/')[-2:])
+        digest.update(f'{name} {info["label"]} {size}\n'.encode())
     return digest.hexdigest()

@@ -103,7 +103,7 @@ class RunRecord:
     @property
     def finished(self) -> bool:
         """Whether the last attempt ended with exit code 0 and no log is damaged."""
-        return self.exit_code == 0 and not self.corrupt and not self.truncated
+        return self.exit_code == 0 and not self.corrupt
 
     @property
     def last_iter(self) -> int | None:

@@ -90,6 +90,8 @@ def read_log(path, keys=None) -> WandbLog:
                 _take_record(log, Record.FromString(payload), wanted)
             except (DecodeError, ValueError, RecursionError):
                 log.damage.corrupt = True
+    if log.exit_code is not None:  # the last record: whatever follows was not written by wandb
+        log.damage.corrupt |= log.damage.truncated
     return log
 
 

@@ -54,11 +54,14 @@ def test_config_without_global_batch_keeps_its_batch_per_process():
     assert cfg.train_dataloader.batch_size == 6
 
 
-def test_amp_takes_bfloat16_on_the_cpu(monkeypatch):
-    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+def test_amp_needs_a_gpu_and_a_plain_optimizer_wrapper(monkeypatch):
     cfg = Config(dict(optim_wrapper=dict(optimizer=dict(type='SGD', lr=1))))
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    with pytest.raises(InputError, match='--amp needs a GPU'):
+        run_config.use_amp(cfg)
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
     run_config.use_amp(cfg)
-    assert (cfg.optim_wrapper.type, cfg.optim_wrapper.dtype) == ('AmpOptimWrapper', 'bfloat16')
+    assert (cfg.optim_wrapper.type, cfg.optim_wrapper.loss_scale) == ('AmpOptimWrapper', 'dynamic')
     with pytest.raises(InputError, match='DeepSpeed'):
         run_config.use_amp(Config(dict(optim_wrapper=dict(type='DeepSpeedOptimWrapper'))))
 

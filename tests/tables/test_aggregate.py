@@ -136,7 +136,15 @@ def test_differing_numbers_of_samples_are_a_warning(make, build):
     table, _ = build(*two_seeds(make, 'base', 0.8, 0.8),
                      *two_seeds(make, 'full', 0.8, 0.9, samples=60))
     assert table.warnings == ['Rows were tested on differing numbers of samples '
-                              '(60 samples: full; 240 samples: base).']
+                              '(240 samples: base; 60 samples: full).']
+    assert not table.is_complete
+
+
+def test_differing_test_data_are_a_warning(make, build):
+    table, _ = build(*two_seeds(make, 'base', 0.8, 0.8, values={'test/data_sha256': 'a' * 64}),
+                     *two_seeds(make, 'full', 0.8, 0.9, values={'test/data_sha256': 'b' * 64}))
+    assert table.warnings == ['Rows were tested on differing data '
+                              '(digests aaaaaaaa: base; bbbbbbbb: full).']
     assert not table.is_complete
 
 

@@ -1,13 +1,9 @@
 """A small SynthMotion, and one run trained on it without interruption."""
 
-import sys
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from tool_runs import make_place, run_tool  # noqa: E402
+from tool_runs import make_place, run_tool
 
 
 @pytest.fixture(scope='session')

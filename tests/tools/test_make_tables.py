@@ -19,8 +19,8 @@ TOOL = ROOT / 'tools' / 'make_tables.py'
 
 sys.path.insert(0, str(ROOT / 'tests'))
 
-import offline_runs  # noqa: E402
-from offline_runs import describe, history  # noqa: E402
+import offline_runs
+from offline_runs import describe, history
 
 SPEC = """\
 id: demo_table

@@ -106,7 +106,7 @@ def test_evaluation_gives_the_same_metrics_on_any_number_of_processes(trained, t
 def test_two_processes_train_what_one_trains(place):
     """Group norm, no dropout: nothing but the order of summation may differ."""
     place.config.write_text(place.config.read_text() + """
-model = dict(backbone=dict(module=None, stages=(), backbone=dict(norm_layer='groupnorm')),
+model = dict(backbone=dict(module=None, stages=(), backbone=dict(norm_layer='groupnorm1')),
              cls_head=dict(dropout_ratio=0.0))
 optim_wrapper = dict(_delete_=True, optimizer=dict(type='SGD', lr=0.05, momentum=0.9))
 """)
@@ -128,12 +128,12 @@ optim_wrapper = dict(_delete_=True, optimizer=dict(type='SGD', lr=0.05, momentum
     assert len(losses[0]) == len(losses[1]) == 18
 
 
-def test_amp_trains_in_bfloat16_on_the_cpu(place):
-    done = run_tool('train.py', place.config, '--amp', '--no-validate', '--no-test',
+def test_overridden_recipe_trains_in_a_folder_of_its_own(place):
+    done = run_tool('train.py', place.config, '--no-validate', '--no-test',
                     '--cfg-options', 'train_cfg.max_epochs=1', cwd=place.path)
     assert done.returncode == 0, done.stderr[-2000:]
     record = only(find_runs(place.path / 'work_dirs'))
-    assert record.overrides == {'train_cfg.max_epochs': 1, 'amp': True}
+    assert record.overrides == {'train_cfg.max_epochs': 1}
     assert not place.run.exists()  # the row's own folder is left alone
 
 
@@ -202,6 +202,17 @@ def test_video_that_breaks_in_mid_training_is_named_and_loses_nothing(tmp_path, 
     (line,) = [line for line in done.stderr.splitlines() if line.startswith('error: ')]
     assert 'cannot be decoded' in line and victim.name in line
     assert (place.run / 'epoch_1.pth').exists()
+
+
+def test_checkpoint_of_an_edited_config_fills_no_cell(trained, tmp_path):
+    config = tmp_path / 'configs' / 'tiny' / 'row.py'
+    config.parent.mkdir(parents=True)
+    config.write_text(trained.config.read_text() + 'edited = True\n')
+    done = run_tool('test.py', config, trained.run / 'epoch_3.pth', '--work-dir',
+                    tmp_path / 'test', cwd=trained.path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    record = only(find_runs(tmp_path / 'test'))
+    assert record.overrides == {'checkpoint_config_hash': config_hash(load_config(trained.config))}
 
 
 def test_second_process_on_a_folder_is_refused(place):

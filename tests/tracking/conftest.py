@@ -1,14 +1,10 @@
 """Real offline W&B runs, written once."""
 
-import sys
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-import offline_runs  # noqa: E402
-from offline_runs import describe, history  # noqa: E402
+import offline_runs
+from offline_runs import describe, history
 
 
 @pytest.fixture(scope='session')

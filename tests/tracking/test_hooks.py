@@ -6,7 +6,21 @@ from types import SimpleNamespace
 from mmengine.logging import MessageHub
 from mmengine.runner import LogProcessor
 
-from mmaction_ext.tracking.hooks import RunLoggerHook, file_sha256
+from mmaction_ext.tracking.hooks import RunLoggerHook, data_sha256, file_sha256
+
+
+class Videos:
+    """A data set of 40 videos of 7 bytes each, or of which one has another name, label or size."""
+
+    def __init__(self, folder=None, label=0):
+        self.folder, self.label = folder, label
+
+    def __len__(self):
+        return 40
+
+    def get_data_info(self, index):
+        return dict(filename=f'{self.folder}/test/{index:06d}.mp4', total_frames=24,
+                    label=self.label if index == 39 else index % 12)
 
 
 def make_runner(name, **info):
@@ -19,7 +33,7 @@ def make_runner(name, **info):
         hub.update_scalar(f'{phase}/time', 0.1)
         hub.update_scalar(f'{phase}/data_time', 0.1)
     rows = []
-    loader = type('Loader', (), dict(dataset=range(40), __len__=lambda self: 5))()
+    loader = type('Loader', (), dict(dataset=Videos(), __len__=lambda self: 5))()
     runner = SimpleNamespace(
         _train_loop=None, message_hub=hub, test_dataloader=loader, val_dataloader=loader,
         val_loop=SimpleNamespace(dataloader=loader), test_loop=SimpleNamespace(dataloader=loader),
@@ -51,3 +65,15 @@ def test_val_row_carries_its_position():
     hook.after_val_epoch(runner)
     (row,) = rows
     assert (row['val/acc/top1'], row['iter'], row['epoch']) == (0.75, 180, 1)
+
+
+def test_data_digest_sees_names_labels_and_sizes_but_not_the_place(tmp_path):
+    for place in ('a', 'b'):
+        (tmp_path / place / 'test').mkdir(parents=True)
+        for index in range(40):
+            (tmp_path / place / 'test' / f'{index:06d}.mp4').write_bytes(b'1234567')
+    first, second = (data_sha256(Videos(tmp_path / place)) for place in 'ab')
+    assert first == second
+    assert data_sha256(Videos(tmp_path / 'a', label=1)) != first
+    (tmp_path / 'a/test/000005.mp4').write_bytes(b'12345678')
+    assert data_sha256(Videos(tmp_path / 'a')) != first

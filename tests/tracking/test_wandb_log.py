@@ -155,6 +155,12 @@ def test_every_flipped_byte_is_seen(tmp_path, small_log):
     assert is_sound(read_log(whole.path))
 
 
+@pytest.mark.parametrize('tail', [b'x', b'\0' * 5, b'\0' * 5000, b'junk' * 50])
+def test_bytes_after_the_exit_record_are_damage(tmp_path, small_log, tail):
+    log = read_bytes(tmp_path, small_log + tail)
+    assert log.exit_code == 0 and log.damage.corrupt
+
+
 def test_reading_goes_on_at_the_block_after_the_damage():
     payloads = [bytes([i]) * 9000 for i in range(1, 30)]
     data = bytearray(encode(payloads))

@@ -96,7 +96,11 @@ def _accumulator(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.half, torch.bfloat16) else x
 
 
-@torch.library.custom_op('mmaction_ext::local_correlation', mutates_args=())
+_ARGUMENTS = 'Tensor x, int[] offsets, int window, int[] dilations, str clip_border, float scale'
+
+
+@torch.library.custom_op('mmaction_ext::local_correlation', mutates_args=(),
+                         schema=f'({_ARGUMENTS}) -> Tensor')
 def _operator(x: Tensor, offsets: Sequence[int], window: int, dilations: Sequence[int],
               clip_border: str, scale: float) -> Tensor:
     y = correlation_forward(_accumulator(x), offsets, window, dilations, clip_border, scale)
@@ -108,7 +112,8 @@ def _(x, offsets, window, dilations, clip_border, scale):
     return x.new_empty(x.shape[0], len(offsets) * window * window, *x.shape[2:])
 
 
-@torch.library.custom_op('mmaction_ext::local_correlation_backward', mutates_args=())
+@torch.library.custom_op('mmaction_ext::local_correlation_backward', mutates_args=(),
+                         schema=f'(Tensor grad, {_ARGUMENTS}) -> Tensor')
 def _operator_backward(grad: Tensor, x: Tensor, offsets: Sequence[int], window: int,
                        dilations: Sequence[int], clip_border: str, scale: float) -> Tensor:
     y = correlation_backward(_accumulator(grad), _accumulator(x), offsets, window, dilations,

@@ -17,7 +17,7 @@ _STYLE = """
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink);
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
-main { max-width: 88rem; margin: 0 auto; padding: 2rem 1.25rem 3rem; }
+main { max-width: 100rem; margin: 0 auto; padding: 2rem 1.25rem 3rem; }
 h1 { font-size: 1.3rem; line-height: 1.3; margin: 0 0 1.25rem; text-wrap: balance;
   overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; border-block: 2px solid var(--ink); width: fit-content;
@@ -35,6 +35,7 @@ th:first-child { text-align: left; position: sticky; left: 0; background: var(--
   min-width: 9rem; max-width: 18rem; white-space: normal; overflow-wrap: break-word; }
 tbody th { font-weight: 500; line-height: 1.35; }
 tr.section th { font-style: italic; color: var(--soft); max-width: none; padding-top: 1rem; }
+thead span { white-space: nowrap; }
 .std { color: var(--soft); font-weight: 400; font-size: .88em; }
 .best { font-weight: 700; color: var(--accent); }
 .na { color: var(--soft); }
@@ -102,7 +103,12 @@ def render_table(table) -> str:
 
 def _head(table) -> str:
     heads = [table.row_head] + [column.head for column in table.columns]
-    return '<tr>' + ''.join(f'<th scope="col">{escape(head)}</th>' for head in heads) + '</tr>'
+    return '<tr>' + ''.join(f'<th scope="col">{_words(head)}</th>' for head in heads) + '</tr>'
+
+
+def _words(text) -> str:
+    """Escaped text that breaks between words only, not at the hyphen of Top-1."""
+    return ' '.join(f'<span>{escape(word)}</span>' for word in one_line(text).split(' '))
 
 
 def _row(row, table) -> str:

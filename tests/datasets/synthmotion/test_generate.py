@@ -229,7 +229,7 @@ def start_tool(root, *arguments):
     return subprocess.Popen(
         [sys.executable, str(tool), 'synthmotion', '--root', str(root), '--quiet',
          '--num-train', '150', '--num-val', '6', '--num-test', '6', '--workers', '2', *arguments],
-        stderr=subprocess.PIPE, text=True)
+        stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
 def wait_for(condition, seconds=60):
@@ -289,7 +289,7 @@ def test_interrupt_ends_all_processes_and_says_so(tmp_path):
     process = start_tool(tmp_path / 'data')
     wait_for(lambda: len(journal_lines(tmp_path / 'data')) > 5)
     workers = children(process.pid)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)  # what Ctrl-C does
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130 and errors == 'interrupted; run again to go on\n'
     wait_for(lambda: not any(Path(f'/proc/{worker}').exists() for worker in workers))

@@ -15,6 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 from torch.utils.flop_counter import FlopCounterMode
 
+from mmaction_ext import compat
 from mmaction_ext.models import MotionBackbone
 
 THIN = dict(type='timm.resnet10t', channels=(4, 8, 8, 8), stem_width=8)
@@ -112,11 +113,11 @@ def test_without_module_it_is_the_backbone():
 
 def test_stage_1_is_the_stem_with_its_pooling():
     host = build_2d(stages=(1, 3))
-    assert host.module.in_channels == {1: 4, 3: 8}
+    assert host.module.in_channels == {1: 16, 3: 8}
     shapes = []
-    host.backbone.maxpool.register_forward_hook(lambda *_: shapes.append(_[2].shape))
+    host.backbone.maxpool.register_forward_hook(lambda *call: shapes.append(call[2].shape))
     host(frames())
-    assert shapes == [(8, 4, 8, 8)]
+    assert shapes == [(8, 16, 8, 8)]
 
 
 @pytest.mark.parametrize('config, segments, expected', [
@@ -304,7 +305,7 @@ RECOGNIZERS = [
                       backbone=dict(type='MotionBackbone', backbone=THIN, module=DCF,
                                     stages=(2, 3, 4), num_segments=4)),
                  (2, 4, 3, 32, 32), id='2d'),
-    pytest.param(dict(**recognizer('Recognizer3D', dict(type='X3DHead', in_channels=108)),
+    pytest.param(dict(**recognizer('Recognizer3D', dict(type='X3DHead', in_channels=144)),
                       backbone=dict(type='MotionBackbone', backbone=dict(X3D, gamma_b=2.25),
                                     module=DCF, stages=(2, 3, 4))),
                  (2, 1, 3, 4, 32, 32), id='3d'),
@@ -339,12 +340,12 @@ def test_in_a_recognizer(config, shape):
 @pytest.mark.parametrize('build, make', BUILDS)
 def test_bfloat16_autocast(build, make):
     torch.manual_seed(0)
-    host, x = wake(build()), make()
+    host, x = wake(build()).eval(), make()
     expected = host(x)
     with torch.autocast('cpu', torch.bfloat16):
         y = host(x)
-    y.float().sum().backward()
-    torch.testing.assert_close(y.float(), expected, rtol=0.1, atol=0.1 * expected.std().item())
+        host.train()(x).float().sum().backward()
+    assert (y - expected).norm() < 0.05 * expected.norm()
     assert all(torch.isfinite(p.grad).all() for p in host.module.parameters())
 
 
@@ -370,15 +371,12 @@ def test_meta_device_and_flops(build, make):
         with FlopCounterMode(display=False) as counter:
             assert model(x.to('meta')).device.type == 'meta'
         counts.append(counter.get_total_flops())
-    volumes = {stage: block.offsets for stage, block in host.module.blocks.items()}
-    with FlopCounterMode(display=False) as counter:
-        expected = 0
-        for stage, channels in host.module.in_channels.items():
-            side = 32 // 2**stage
-            block, pixels = host.module.blocks[str(stage)], 4 * side**2
-            weights = block.conv1.weight.numel() + block.conv2.weight.numel()
-            products = block.conv1.out_channels * 25 * len(volumes[str(stage)])
-            expected += 2 * pixels * (weights + products)
+    expected = 0
+    for stage in (2, 3, 4):
+        block, pixels = host.module.blocks[str(stage)], 4 * (32 // 2**stage)**2
+        weights = block.conv1.weight.numel() + block.conv2.weight.numel()
+        products = block.conv1.out_channels * 25 * (2 if stage == 4 else 4)
+        expected += 2 * pixels * (weights + products)
     assert counts[1] - counts[0] == expected
 
 
@@ -387,7 +385,7 @@ def test_meta_device_and_flops(build, make):
 def test_compiles(build, make):
     torch.manual_seed(0)
     host, x = wake(build()).eval(), make()
-    compiled = torch.compile(host)
+    compiled = torch.compile(host, backend='aot_eager')
     for _ in range(2):
         torch.testing.assert_close(compiled(x), host(x), rtol=1e-3, atol=1e-3)
     grads = [torch.autograd.grad(model(x).square().mean(), list(host.module.parameters()))
@@ -398,6 +396,7 @@ def test_compiles(build, make):
 
 def ddp_worker(rank, path, build, x):
     """One of two processes: its half of the batch, gradients averaged by DDP."""
+    compat.apply()  # as conftest does in the parent
     torch.set_num_threads(1)
     torch.distributed.init_process_group('gloo', init_method=f'file://{path}/store', rank=rank,
                                          world_size=2)

@@ -1,0 +1,73 @@
+"""The command line of tools/get_complexity.py."""
+
+import json
+import runpy
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from mmaction_ext.analysis import count
+
+TOOL = Path(__file__).parents[2] / 'tools' / 'get_complexity.py'
+MODEL = dict(
+    type='Recognizer2D',
+    backbone=dict(type='MotionBackbone', module=dict(type='DCF'), stages=(2,), num_segments=8,
+                  backbone=dict(type='timm.resnet10t', channels=(8, 8, 8, 8), stem_width=8)),
+    cls_head=dict(type='TSNHead', in_channels=8, num_classes=12))
+
+
+@pytest.fixture(scope='module')
+def main():
+    return runpy.run_path(str(TOOL))['main']
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / 'thin.py'
+    Config(dict(model=MODEL, input_shape=(3, 8, 64, 64))).dump(path)
+    return str(path)
+
+
+def test_json_of_one_config_is_one_object(main, config, capsys):
+    assert main([config, '--json']) == 0
+    found = json.loads(capsys.readouterr().out)
+    expected = count(MODEL, (3, 8, 64, 64))
+    assert (found['params'], found['macs']) == (expected.params, expected.macs)
+    assert found['input_shape'] == [3, 8, 64, 64] and found['config'] == config
+
+
+def test_json_of_several_configs_is_a_list(main, config, capsys):
+    assert main([config, config, '--json']) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 2
+
+
+def test_table(main, config, capsys):
+    assert main([config, '--shape', '8', '32', '32']) == 0
+    line = capsys.readouterr().out.splitlines()[1]
+    expected = count(MODEL, (3, 8, 32, 32))
+    assert line.split() == [config, '3x8x32x32', f'{expected.params / 1e6:.3f}',
+                            f'{expected.macs / 1e9:.4f}']
+
+
+@pytest.mark.parametrize('shape, message', [
+    (['7', '64', '64'], '7 frames'),
+    (['0', '64', '64'], '(3, 0, 64, 64)'),
+])
+def test_what_is_wrong_is_said_in_one_line(main, config, capsys, shape, message):
+    assert main([config, '--shape', *shape]) == 2
+    output = capsys.readouterr()
+    assert output.err.count('\n') == 1 and message in output.err and config in output.err
+    assert not output.out
+
+
+def test_config_that_does_not_exist(main, capsys):
+    assert main(['/nowhere/none.py']) == 2
+    assert '/nowhere/none.py' in capsys.readouterr().err
+
+
+def test_config_without_a_shape(main, tmp_path, capsys):
+    path = tmp_path / 'bare.py'
+    Config(dict(model=MODEL)).dump(path)
+    assert main([str(path)]) == 2
+    assert '--shape' in capsys.readouterr().err
