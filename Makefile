@@ -22,7 +22,7 @@ help:
 	@echo "make env     create $(VENV) and install the project into it"
 	@echo "make data    make SynthMotion in $(DATA)"
 	@echo "make train   train what TABLE lacks   (ROWS=\"$(ROWS)\" SEEDS=\"$(SEEDS)\" JOBS=$(JOBS))"
-	@echo "make tables  rebuild every table from the runs in work_dirs"
+	@echo "make tables  rebuild every table from the runs in work_dirs, the README's too"
 	@echo "make clean   remove $(VENV) and caches (data, runs and reports stay)"
 
 env:
@@ -36,7 +36,7 @@ train: data
 	    $(if $(ROWS),--rows $(ROWS))
 
 tables: env
-	@$(PY) tools/make_tables.py
+	@$(PY) tools/make_tables.py --embed README.md
 
 # A failed run must not hide the numbers of the others: the table is made in any case.
 demo: data

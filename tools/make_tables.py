@@ -10,6 +10,7 @@ from mmaction_ext.errors import InputError
 from mmaction_ext.tables import build_table, load_spec, read_complexity
 from mmaction_ext.tables.aggregate import PROTOCOL_KEYS
 from mmaction_ext.tables.render import RENDERERS
+from mmaction_ext.tables.render.markdown import embed
 from mmaction_ext.tracking.records import find_runs
 
 EPILOG = """examples:
@@ -35,6 +36,9 @@ def parse_args(argv=None):
                         'there is one, gives parameters and MACs of rows that never ran')
     parser.add_argument('--formats', nargs='+', choices=sorted(RENDERERS),
                         default=list(RENDERERS), help='default: all')
+    parser.add_argument('--embed', type=Path, nargs='+', default=[], metavar='MARKDOWN',
+                        help='also renew the tables in these files, between the lines '
+                        '"<!-- table: ID -->" and "<!-- /table -->"')
     parser.add_argument('--print', action='store_true', dest='show',
                         help='also print the Markdown')
     parser.add_argument('--strict', action='store_true',
@@ -108,6 +112,7 @@ def run(args) -> int:
     tables = [build_table(spec, records, complexity=complexity) for spec in specs]
     files = {args.out / f'{table.id}.{name}': RENDERERS[name](table)
              for table in tables for name in args.formats}
+    files.update({path: embed(path.read_text(encoding='utf-8'), tables) for path in args.embed})
     outdated = differing(files)
     if not args.check:
         write_all({path: files[path] for path in outdated})

@@ -21,7 +21,7 @@ from mmaction_ext.tracking.records import find_runs
 REPORT_SECONDS = 20
 #: what another training run would not mend
 BEYOND_TRAINING = (CellStatus.CONFLICT, CellStatus.UNTRUSTED)
-PROGRESS = re.compile(r'Epoch\((?:train|val|test)\).*')
+PROGRESS = re.compile(r'Epoch\(train\) +\[ *(\d+)\]\[ *(\d+)/(\d+)\].* eta: (\S+) .* loss: (\S+)')
 
 
 def parse_args():
@@ -68,9 +68,11 @@ class Job:
                                             preexec_fn=_die_with_parent)
 
     def progress(self):
-        """Newest progress line of the log, without its time stamp."""
-        lines = PROGRESS.findall(self.log.read_text(errors='replace'))
-        return re.sub(r'\s+', ' ', lines[-1])[:90] if lines else 'starting'
+        """How far training is, from the newest line of the log that says so."""
+        found = PROGRESS.findall(self.log.read_text(errors='replace'))
+        if not found:
+            return 'starting'
+        return 'epoch {}, batch {} of {}, {} left, loss {}'.format(*found[-1])
 
     def last_line(self):
         """What the process said last: the error, when it failed."""

@@ -33,6 +33,25 @@ def render(table) -> str:
     return '\n'.join(lines) + '\n'
 
 
+def embed(text: str, tables) -> str:
+    """Put tables where a document asks for them.
+
+    Args:
+        text: Markdown in which ``<!-- table: ID -->`` and ``<!-- /table -->``, each on a line
+            of its own, enclose what an earlier call put there.
+        tables: tables; those the document does not name are left out, and what it holds of
+            others stays.
+
+    Returns:
+        The document.
+    """
+    for table in tables:
+        begin, end = f'<!-- table: {table.id} -->\n', '<!-- /table -->'
+        place = re.compile(f'(?<={re.escape(begin)}).*?(?={re.escape(end)})', re.DOTALL)
+        text = place.sub(lambda _: f'\n{render(table)}\n', text)
+    return text
+
+
 def _grid(table) -> list:
     head = [table.row_head] + [column.head for column in table.columns]
     rows = [[escape(text) for text in head]]

@@ -4,7 +4,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from mmaction_ext.tables.render.markdown import escape, render
+from mmaction_ext.tables.render.markdown import embed, escape, render
 from mmaction_ext.tables.render.text import one_line
 
 
@@ -20,6 +20,15 @@ def test_grid(table):
     assert cells_of(grid[1])[1:] == [f':{"-" * (len(cell) - 2)}:' for cell in cells_of(grid[1])[1:]]
     assert cells_of(grid[2])[1:] == ['✓', '83.3 ± 1.1 (2/3)<sup>a</sup>']
     assert cells_of(grid[4]) == ['Plain', '–', '**-1.5 ± 0.2**']
+
+
+def test_embedding_replaces_only_the_named_table(table):
+    text = ('before\n<!-- table: demo -->\nold \\1\n<!-- /table -->\nbetween\n'
+            '<!-- table: other -->\nkept\n<!-- /table -->\nafter\n')
+    done = embed(text, [table])
+    assert done == text.replace('old \\1\n', f'\n{render(table)}\n')
+    assert embed(done, [table]) == done
+    assert embed('no table here\n', [table]) == 'no table here\n'
 
 
 def test_columns_are_aligned_for_the_terminal(table):
