@@ -11,16 +11,23 @@ import importlib.util
 import os.path as osp
 import sys
 import types
+import warnings
 
 MIM_NAME = 'mmaction_ext'
 
 
 def apply() -> None:
     """Mend every known defect of the installed mmaction2 / mmengine / torch."""
+    silence_lite_build()
     provide_importlib_metadata()
     provide_drn()
     replace_pkg_resources()
     allow_mmengine_checkpoints()
+
+
+def silence_lite_build() -> None:
+    """Keep mmcv from warning, at every start, that its lite build lacks an operator."""
+    warnings.filterwarnings('ignore', 'Fail to import ``MultiScaleDeformableAttention``')
 
 
 def provide_importlib_metadata() -> None:

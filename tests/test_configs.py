@@ -7,7 +7,7 @@ from mmengine.config import Config
 
 import mmaction_ext.register  # noqa: F401
 from mmaction_ext.analysis.complexity import count
-from mmaction_ext.tables import load_spec
+from mmaction_ext.tables import load_spec, read_complexity
 from mmaction_ext.tracking.identity import config_hash, load_config
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
@@ -71,3 +71,14 @@ def test_paper_scale_rows_cost_what_dcf_table_3_prints(row, params, gmacs):
     complexity = count(Config.fromfile(CONFIGS / f'dcf/table1_components/{row}.py'))
     assert round(complexity.params / 1e6, 1) == params
     assert round(complexity.macs / 1e9, 1) == gmacs
+
+
+def test_committed_costs_are_those_of_the_configs():
+    """reports/complexity.csv gives the costs of rows that never ran; it must not go stale."""
+    listed = read_complexity(CONFIGS.parent / 'reports' / 'complexity.csv')
+    expected = {}
+    for _, row in ROWS:
+        complexity = count(Config.fromfile(row.config))
+        expected[row.config_name, config_hash(load_config(row.config))] = dict(
+            params=complexity.params, macs=complexity.macs)
+    assert listed == expected

@@ -20,7 +20,8 @@ param_scheduler = [dict(type='ConstantLR', factor=1.0, by_epoch=True)]
 
 def run_tool(name, *args, cwd, **kwargs):
     """Run ``tools/<name>`` and capture what it says."""
-    command = (['bash'] if name.endswith('.sh') else [sys.executable]) + [str(ROOT / 'tools' / name)]
+    interpreter = 'bash' if name.endswith('.sh') else sys.executable
+    command = [interpreter, str(ROOT / 'tools' / name)]
     env = dict(os.environ, PYTHON=sys.executable, CUDA_VISIBLE_DEVICES='', **kwargs)
     return subprocess.run(command + [str(arg) for arg in args], cwd=cwd, env=env,
                           capture_output=True, text=True, timeout=600)

@@ -2,29 +2,40 @@
 
     python tools/get_complexity.py configs/dcf/table1_components/full.py
     python tools/get_complexity.py configs/dcf/*/full.py --shape 16 224 224 --json
+    python tools/get_complexity.py configs/*/*/*.py configs/*/*/*/*.py --csv reports/complexity.csv
 
 One view is counted, of the shape that the config states as ``input_shape`` (C, T, H, W) or that
 ``--shape`` gives. Nothing is trained, loaded or allocated.
 """
 
 import argparse
+import csv
 import json
 import sys
 from dataclasses import asdict
+from pathlib import Path
 
 from mmaction_ext import compat
 from mmaction_ext.errors import InputError
+from mmaction_ext.tracking.identity import config_hash, config_name, load_config
 
 
 def parse_args(argv=None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('configs', nargs='+', metavar='CONFIG', help='config files')
     parser.add_argument('--shape', nargs=3, type=int, metavar=('T', 'H', 'W'),
                         help='frames, height and width of one view, instead of the config\'s')
     parser.add_argument('--json', action='store_true',
                         help='one JSON object for one config, a list of them for several')
-    return parser.parse_args(argv)
+    parser.add_argument('--csv', type=Path, metavar='FILE',
+                        help='also write the file from which tools/make_tables.py takes the cost '
+                        'of rows that never ran (config, config_hash, params, macs)')
+    args = parser.parse_args(argv)
+    if args.csv and args.shape:
+        parser.error('--csv is for the shapes that the configs state; leave out --shape')
+    return args
 
 
 def measure(path: str, shape=None) -> dict:
@@ -61,14 +72,28 @@ def print_table(results: list) -> None:
               f'{result["macs"] / 1e9:9.4f}')
 
 
+def write_csv(path: Path, results: list) -> None:
+    """Write the counts with each config's name and hash, sorted by name."""
+    rows = [(config_name(result['config']), config_hash(load_config(result['config'])),
+             result['params'], result['macs']) for result in results]
+    with path.open('w', newline='', encoding='utf-8') as file:
+        writer = csv.writer(file, lineterminator='\n')
+        writer.writerow(('config', 'config_hash', 'params', 'macs'))
+        writer.writerows(sorted(rows))
+
+
 def main(argv=None) -> int:
     """Run the tool; returns the exit code."""
     args = parse_args(argv)
     compat.apply()
     try:
         results = [measure(path, args.shape) for path in args.configs]
+        if args.csv:
+            write_csv(args.csv, results)
     except InputError as error:
         return error.exit()
+    except OSError as error:
+        return InputError(f'{args.csv} cannot be written: {error.strerror}').exit()
     if args.json:
         print(json.dumps(results[0] if len(results) == 1 else results))
     else:

@@ -8,6 +8,8 @@ import pytest
 from mmengine.config import Config
 
 from mmaction_ext.analysis import count
+from mmaction_ext.tables import read_complexity
+from mmaction_ext.tracking.identity import config_hash, config_name, load_config
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'get_complexity.py'
 MODEL = dict(
@@ -71,3 +73,14 @@ def test_config_without_a_shape(main, tmp_path, capsys):
     Config(dict(model=MODEL)).dump(path)
     assert main([str(path)]) == 2
     assert '--shape' in capsys.readouterr().err
+
+
+def test_csv_is_what_make_tables_reads(main, config, tmp_path, capsys):
+    path = tmp_path / 'complexity.csv'
+    assert main([config, '--csv', str(path)]) == 0
+    expected = count(MODEL, (3, 8, 64, 64))
+    assert read_complexity(path) == {
+        (config_name(config), config_hash(load_config(config))):
+        dict(params=expected.params, macs=expected.macs)}
+    assert main([config, '--csv', str(tmp_path / 'gone' / 'x.csv')]) == 2
+    assert 'gone/x.csv cannot be written' in capsys.readouterr().err
