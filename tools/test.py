@@ -43,9 +43,9 @@ def prepare(args):
     """Everything up to the runner; raises InputError for what the user can mend."""
     from mmaction_ext.engine import checks, run_config, work_dir
     compat.apply()
-    run_config.init_process_group(args.launcher)
     options = args.cfg_options or {}
     cfg = run_config.read_config(args.config, options)
+    _, world_size = run_config.join_processes(args.launcher, cfg.get('env_cfg', {}))
     meta = work_dir.checkpoint_meta(args.checkpoint)
     seed = args.seed if args.seed is not None else meta.get('seed') or 0
     identity, overrides = run_config.identify(args.config, seed, options)
@@ -59,7 +59,7 @@ def prepare(args):
     for key in ('train_cfg', 'train_dataloader', 'optim_wrapper', 'param_scheduler',
                 'val_cfg', 'val_dataloader', 'val_evaluator'):
         cfg[key] = None
-    run_config.adapt_to_processes(cfg, int(os.environ.get('WORLD_SIZE', 1)))
+    run_config.adapt_to_processes(cfg, world_size)
     if args.dump:
         add_dump(cfg, args.dump)
     checks.check_output_folder(cfg.work_dir)

@@ -53,11 +53,10 @@ def parse_args():
     return args
 
 
-def configure(args, world_size):
-    """Config and identity of the run that the command line asks for."""
+def configure(cfg, args, world_size):
+    """Fill in the config of the run that the command line asks for, and say who it is."""
     from mmaction_ext.engine import run_config, work_dir
     options = args.cfg_options or {}
-    cfg = run_config.read_config(args.config, options)
     recorded = dict(options, amp=True) if args.amp else options
     seed = run_config.choose_seed(cfg, args.seed)
     identity, overrides = run_config.identify(args.config, seed, recorded)
@@ -69,7 +68,7 @@ def configure(args, world_size):
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     run_config.adapt_to_processes(cfg, world_size)
-    return cfg, identity, overrides
+    return identity, overrides
 
 
 def check(cfg, args):
@@ -84,15 +83,13 @@ def check(cfg, args):
 
 def prepare(args):
     """Config and folder lock of the run; raises InputError for what the user can mend."""
-    from mmengine.dist import barrier, get_dist_info
+    from mmengine.dist import barrier
 
     from mmaction_ext.engine import run_config, work_dir
     compat.apply()
-    run_config.init_process_group(args.launcher)
-    rank, world_size = get_dist_info()
-    if args.launcher != 'none':
-        world_size = int(os.environ.get('WORLD_SIZE', world_size))
-    cfg, identity, overrides = configure(args, world_size)
+    cfg = run_config.read_config(args.config, args.cfg_options)
+    rank, world_size = run_config.join_processes(args.launcher, cfg.get('env_cfg', {}))
+    identity, overrides = configure(cfg, args, world_size)
     static = check(cfg, args)
     lock = work_dir.claim_work_dir(cfg.work_dir, identity) if rank == 0 else None
     barrier()

@@ -7,6 +7,8 @@ import subprocess
 
 import torch
 from mmengine.config import Config
+from mmengine.dist import get_dist_info, init_dist, is_distributed
+from mmengine.utils.dl_utils import set_multi_processing
 
 from mmaction_ext.errors import InputError, last_line
 from mmaction_ext.tracking.identity import RunIdentity, config_hash, config_name, load_config
@@ -57,17 +59,31 @@ def identify(path, seed: int, overrides: dict = None) -> tuple:
     return RunIdentity(config_name(path), seed, digest), effective
 
 
-def init_process_group(launcher: str) -> None:
-    """Start ``torch.distributed`` for the CPU; mmengine does so itself on GPUs.
+def join_processes(launcher: str, env_cfg: dict) -> tuple:
+    """Start ``torch.distributed`` before the runner does.
 
-    Call it before the runner is made: mmengine asks for CUDA whatever the backend.
+    The runner would do it too late to agree on who prepares the folder, and asks for CUDA
+    whatever the backend; here processes without a GPU meet over gloo.
+
+    Args:
+        launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
+        env_cfg: the config's ``env_cfg``.
+
+    Returns:
+        Rank and number of processes.
+
+    Raises:
+        InputError: ``launcher`` does not work without GPUs.
     """
-    if launcher == 'none' or torch.cuda.is_available():
-        return
-    if launcher != 'pytorch':
-        raise InputError(f'--launcher {launcher} needs GPUs; on the CPU use pytorch (torchrun)')
-    if not torch.distributed.is_initialized():
-        torch.distributed.init_process_group('gloo')
+    if launcher != 'none' and not is_distributed():
+        set_multi_processing(**env_cfg.get('mp_cfg', {}), distributed=True)
+        if torch.cuda.is_available():
+            init_dist(launcher, **env_cfg.get('dist_cfg', {}))
+        elif launcher == 'pytorch':
+            torch.distributed.init_process_group('gloo')
+        else:
+            raise InputError(f'--launcher {launcher} needs GPUs; without one use pytorch')
+    return get_dist_info()
 
 
 def adapt_to_processes(cfg: Config, world_size: int) -> None:
@@ -81,7 +97,7 @@ def adapt_to_processes(cfg: Config, world_size: int) -> None:
     """
     total = cfg.get('global_batch_size')
     if total is not None and cfg.get('train_dataloader'):
-        if total % world_size:
+        if total < 1 or total % world_size:
             raise InputError(f'global_batch_size {total} of {cfg.filename} cannot be split '
                              f'over {world_size} processes')
         cfg.train_dataloader.batch_size = total // world_size
