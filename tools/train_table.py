@@ -18,6 +18,7 @@ from pathlib import Path
 from mmaction_ext.tables import CellStatus, load_spec, seed_states
 from mmaction_ext.tracking.records import find_runs
 
+RUNS = Path('work_dirs')
 REPORT_SECONDS = 20
 #: what another training run would not mend
 BEYOND_TRAINING = (CellStatus.CONFLICT, CellStatus.UNTRUSTED)
@@ -42,8 +43,8 @@ def lacking(spec, args):
     if unknown:
         raise ValueError(f'{args.table} has no row {", ".join(sorted(unknown))}; '
                          f'it has {", ".join(row.id for row in spec.rows)}')
-    states = seed_states(replace(spec, seeds=tuple(args.seeds or spec.seeds)),
-                         find_runs(Path('work_dirs')))
+    records = find_runs(RUNS) if RUNS.is_dir() else []
+    states = seed_states(replace(spec, seeds=tuple(args.seeds or spec.seeds)), records)
     wanted = [(row, seed, states[row.id][seed]) for seed in args.seeds or spec.seeds
               for row in rows if states[row.id][seed] != CellStatus.OK]
     for row, seed, state in wanted:
@@ -58,7 +59,7 @@ class Job:
 
     def __init__(self, row, seed):
         self.name = f'{row.id}/seed{seed}'
-        folder = Path('work_dirs') / '.logs' / row.config_name
+        folder = RUNS / '.logs' / row.config_name
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / f'seed{seed}.log'
         command = [sys.executable, str(Path(__file__).with_name('train.py')), str(row.config),
@@ -115,8 +116,8 @@ def say(start, text):
 
 def wait_for_lock():
     """Hold the lock of this runs folder; wait while another loop trains in it."""
-    Path('work_dirs').mkdir(exist_ok=True)
-    lock = open('work_dirs/.lock', 'w')
+    RUNS.mkdir(exist_ok=True)
+    lock = open(RUNS / '.lock', 'w')
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,0 +1,47 @@
+"""tools/setup_env.sh: one clear sentence when the environment cannot be made."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from tool_runs import ROOT
+
+
+def setup_env(venv, **env):
+    clean = {key: value for key, value in os.environ.items() if not key.startswith('PIP_')}
+    return subprocess.run(['bash', ROOT / 'tools' / 'setup_env.sh', venv], text=True,
+                          capture_output=True, env=dict(clean, **env), timeout=300)
+
+
+def sentence(done):
+    assert done.returncode == 1, done.stdout + done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith('error: ')]
+    return line
+
+
+def test_missing_python_is_said(tmp_path):
+    assert 'no Python from 3.10 to 3.13' in sentence(setup_env(tmp_path / 'venv', PYTHON='gone'))
+
+
+def test_full_disk_is_said_before_anything_is_downloaded(tmp_path):
+    line = sentence(setup_env(tmp_path / 'venv', NEEDED_GB='99999999'))
+    assert str(tmp_path) in line and 'GB free' in line
+    assert not (tmp_path / 'venv').exists()
+
+
+def test_python_without_venv_is_said_with_the_package_to_install(tmp_path):
+    python = tmp_path / 'python'
+    python.write_text(f'#!/bin/sh\n[ "$1" = -m ] && exit 1\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    line = sentence(setup_env(tmp_path / 'venv', PYTHON=str(python), PATH='/usr/bin:/bin'))
+    assert '-venv' in line
+
+
+@pytest.mark.slow
+def test_missing_network_is_said_and_can_be_mended(tmp_path):
+    done = setup_env(tmp_path / 'venv', PIP_CONFIG_FILE=os.devnull, PIP_RETRIES='0',
+                     PIP_INDEX_URL='http://127.0.0.1:9/simple', PIP_TIMEOUT='2')
+    line = sentence(done)
+    assert 'index cannot be reached' in line and 'again' in line
+    assert not (tmp_path / 'venv' / '.installed').exists()
