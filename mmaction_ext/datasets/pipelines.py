@@ -15,6 +15,20 @@ def _format(input_format: str, meta_keys=('filename',)) -> list:
     ]
 
 
+def evaluation_loader(train: dict, ann_file: str, pipeline: list, batch_size: int) -> dict:
+    """Loader config for validation or test: the training one without its randomness.
+
+    Args:
+        train: loader config for training, left alone.
+        ann_file: annotation list of the split.
+        pipeline: evaluation pipeline.
+        batch_size: videos per batch and process; changes no metric.
+    """
+    dataset = dict(train['dataset'], ann_file=ann_file, pipeline=pipeline, test_mode=True)
+    return dict(train, batch_size=batch_size, dataset=dataset,
+                sampler=dict(type='DefaultSampler', shuffle=False))
+
+
 def synthmotion_train(num_segments: int, input_format: str, crop: int = 64) -> list:
     """Training pipeline for SynthMotion: random segments, random crop, horizontal flip.
 
