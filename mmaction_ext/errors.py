@@ -15,10 +15,17 @@ class InputError(ValueError):
         name = f'{type(self).__module__}.{type(self).__name__}: '
         return text.splitlines()[-1].removeprefix(name)
 
-    def exit(self) -> int:
-        """Say the sentence on standard error, once for all ranks; returns exit code 2."""
-        if os.environ.get('RANK', '0') == '0':
-            print(f'error: {self.sentence()}', file=sys.stderr)
+    def exit(self, every_rank: bool = False) -> int:
+        """Say the sentence on standard error; returns exit code 2.
+
+        Args:
+            every_rank: whether the processes of a run may fail for different reasons. If not,
+                only the first one speaks.
+        """
+        rank = os.environ.get('RANK', '0')
+        if rank == '0' or every_rank:
+            where = f'rank {rank}: ' if rank != '0' else ''
+            print(f'error: {where}{self.sentence()}', file=sys.stderr)
         return 2
 
 

@@ -11,6 +11,7 @@ compat.apply()
 
 import mmaction_ext.datasets.seeding  # noqa: E402,F401
 import mmaction_ext.datasets.transforms  # noqa: E402,F401
+import mmaction_ext.engine.distributed  # noqa: E402,F401
 import mmaction_ext.evaluation.synthmotion  # noqa: E402,F401
 import mmaction_ext.models  # noqa: E402,F401
 import mmaction_ext.tracking.hooks  # noqa: E402,F401

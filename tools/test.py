@@ -50,7 +50,7 @@ def prepare(args):
     seed = args.seed if args.seed is not None else meta.get('seed') or 0
     identity, overrides = run_config.identify(args.config, seed, options)
     trained_with = work_dir.trained_config_hash(args.checkpoint)
-    if trained_with not in ('', identity.config_hash) and not overrides:
+    if trained_with != identity.config_hash and not overrides:
         overrides = dict(checkpoint_config_hash=trained_with)
     home = work_dir.default_work_dir(identity, overrides)
     cfg.work_dir = args.work_dir or os.path.join(home, 'test')
@@ -85,9 +85,13 @@ def run(cfg, checkpoint):
 def main():
     args = parse_args()
     try:
-        run(prepare(args), args.checkpoint)
+        cfg = prepare(args)
     except InputError as error:
         raise SystemExit(error.exit()) from None
+    try:
+        run(cfg, args.checkpoint)
+    except InputError as error:
+        raise SystemExit(error.exit(every_rank=True)) from None
 
 
 if __name__ == '__main__':

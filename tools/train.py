@@ -60,7 +60,9 @@ def configure(cfg, args, world_size):
     recorded = dict(options, amp=True) if args.amp else options
     seed = run_config.choose_seed(cfg, args.seed)
     identity, overrides = run_config.identify(args.config, seed, recorded)
-    cfg.randomness = dict(seed=seed, deterministic=args.deterministic)
+    cfg.randomness = dict(cfg.get('randomness', {}), seed=seed)
+    if args.deterministic:
+        cfg.randomness.deterministic = True
     cfg.work_dir = args.work_dir or work_dir.default_work_dir(identity, overrides)
     cfg.launcher = args.launcher
     if args.amp:
@@ -82,7 +84,7 @@ def check(cfg, args):
 
 
 def prepare(args):
-    """Config and folder lock of the run; raises InputError for what the user can mend."""
+    """Config, identity and folder lock of the run; raises InputError for what the user can mend."""
     from mmengine.dist import barrier
 
     from mmaction_ext.engine import run_config, work_dir
@@ -90,27 +92,34 @@ def prepare(args):
     cfg = run_config.read_config(args.config, args.cfg_options)
     rank, world_size = run_config.join_processes(args.launcher, cfg.get('env_cfg', {}))
     identity, overrides = configure(cfg, args, world_size)
+    if args.resume not in (None, 'auto'):
+        work_dir.check_resumable(args.resume, identity)
     static = check(cfg, args)
-    lock = work_dir.claim_work_dir(cfg.work_dir, identity) if rank == 0 else None
+    lock = None
+    if rank == 0:
+        lock = work_dir.claim_work_dir(cfg.work_dir, identity, movable=not args.work_dir)
     barrier()
-    if args.resume:
-        cfg.load_from = (work_dir.newest_checkpoint(cfg.work_dir)
-                         if args.resume == 'auto' else args.resume)
-        cfg.resume = cfg.load_from is not None
+    checkpoint = args.resume
+    if checkpoint == 'auto':
+        checkpoint = run_config.from_first_process(work_dir.newest_checkpoint, cfg.work_dir)
+    if checkpoint:
+        cfg.load_from, cfg.resume = checkpoint, True
     run_config.attach_tracking(cfg, identity, overrides, static, 'train')
-    return cfg, lock
+    return cfg, identity, lock
 
 
-def run(cfg, test):
+def run(cfg, identity, test):
     """Train, then test the last checkpoint from its file."""
     from mmengine.runner import Runner
 
-    from mmaction_ext.engine import work_dir
+    from mmaction_ext.engine import run_config, work_dir
     runner = Runner.from_cfg(cfg)
+    runner.message_hub.update_info('config_hash', identity.config_hash)  # goes into checkpoints
     try:
         runner.train()
         if test and cfg.get('test_dataloader'):
-            work_dir.load_for_test(runner, work_dir.newest_checkpoint(cfg.work_dir))
+            checkpoint = run_config.from_first_process(work_dir.newest_checkpoint, cfg.work_dir)
+            work_dir.load_for_test(runner, checkpoint)
             runner.test()
     finally:
         runner.visualizer.close()
@@ -119,12 +128,15 @@ def run(cfg, test):
 def main():
     args = parse_args()
     try:
-        cfg, lock = prepare(args)
-        run(cfg, not args.no_test)
-        if lock:
-            lock.close()
+        cfg, identity, lock = prepare(args)
     except InputError as error:
         raise SystemExit(error.exit()) from None
+    try:
+        run(cfg, identity, not args.no_test)
+    except InputError as error:
+        raise SystemExit(error.exit(every_rank=True)) from None
+    if lock:
+        lock.close()
 
 
 if __name__ == '__main__':

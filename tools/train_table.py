@@ -44,8 +44,9 @@ def lacking(spec, args):
         raise ValueError(f'{args.table} has no row {", ".join(sorted(unknown))}; '
                          f'it has {", ".join(row.id for row in spec.rows)}')
     records = find_runs(RUNS) if RUNS.is_dir() else []
-    states = seed_states(replace(spec, seeds=tuple(args.seeds or spec.seeds)), records)
-    wanted = [(row, seed, states[row.id][seed]) for seed in args.seeds or spec.seeds
+    seeds = tuple(dict.fromkeys(args.seeds or spec.seeds))
+    states = seed_states(replace(spec, seeds=seeds), records)
+    wanted = [(row, seed, states[row.id][seed]) for seed in seeds
               for row in rows if states[row.id][seed] != CellStatus.OK]
     for row, seed, state in wanted:
         if state in BEYOND_TRAINING:
@@ -64,7 +65,7 @@ class Job:
         self.log = folder / f'seed{seed}.log'
         command = [sys.executable, str(Path(__file__).with_name('train.py')), str(row.config),
                    '--seed', str(seed), '--resume']
-        with open(self.log, 'w') as log:
+        with open(self.log, 'a') as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT,
                                             preexec_fn=_die_with_parent)
 
@@ -88,8 +89,9 @@ def _die_with_parent():
 
 
 def train_all(waiting, jobs):
-    """Keep ``jobs`` processes busy; returns the jobs that failed."""
-    start, reported, running, failed, total = time.time(), time.time(), [], [], len(waiting)
+    """Keep ``jobs`` processes busy until every run has ended, well or not."""
+    start, reported, running, total = time.time(), time.time(), [], len(waiting)
+    waiting = list(waiting)
     while waiting or running:
         while waiting and len(running) < jobs:
             running.append(Job(*waiting.pop(0)))
@@ -98,15 +100,12 @@ def train_all(waiting, jobs):
         for job in [job for job in running if job.process.poll() is not None]:
             running.remove(job)
             left = len(waiting) + len(running)
-            if job.process.returncode:
-                failed.append(job)
             outcome = f'FAILED: {job.last_line()}' if job.process.returncode else 'done'
             say(start, f'{job.name}: {outcome} ({total - left} of {total})')
         if time.time() - reported > REPORT_SECONDS:
             reported = time.time()
             for job in running:
                 say(start, f'{job.name}: {job.progress()}')
-    return failed
 
 
 def say(start, text):
@@ -141,9 +140,15 @@ def main():
     if args.dry_run:
         return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    failed = train_all(waiting, args.jobs)
+    try:
+        train_all(waiting, args.jobs)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    left = lacking(spec, args)
+    for row, seed in left:
+        print(f'still without a result: {row.id}/seed{seed}', file=sys.stderr)
     lock.close()
-    raise SystemExit(bool(failed))
+    raise SystemExit(bool(left))
 
 
 if __name__ == '__main__':

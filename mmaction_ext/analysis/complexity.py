@@ -16,6 +16,8 @@ from mmengine.registry import DefaultScope
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from mmaction_ext.errors import last_line
+
 
 @dataclass(frozen=True)
 class Complexity:
@@ -50,12 +52,14 @@ def count(cfg: Mapping[str, Any], input_shape: Optional[Sequence[int]] = None) -
             from its config or does not take the shape.
     """
     shape = _check_shape(input_shape or cfg.get('input_shape') or ())
-    model = _build(cfg.get('model', cfg))
+    try:
+        model = _build(cfg.get('model', cfg))
+        kinds = _count_macs(model, _view(model, shape)) if shape else {}
+    except (AssertionError, AttributeError, KeyError, RuntimeError, TypeError) as error:
+        # what mmaction2 and torch raise for an unknown type, argument or width
+        raise ValueError(f'the model cannot be built or run: {last_line(error)}') from error
     params = sum(parameter.numel() for parameter in model.parameters())
-    if not shape:
-        return Complexity(params)
-    kinds = _count_macs(model, _view(model, shape))
-    return Complexity(params, sum(kinds.values()), kinds, shape)
+    return Complexity(params, sum(kinds.values()) if shape else None, kinds, shape)
 
 
 def _check_shape(shape: Sequence[int]) -> tuple[int, ...]:

@@ -31,7 +31,7 @@ class SeedSample(BaseTransform):
     """
 
     def __init__(self):
-        self._seed_epoch = torch.zeros(2, dtype=torch.int64).share_memory_()
+        self._seed_epoch = torch.full((2,), -1, dtype=torch.int64).share_memory_()
 
     def set_epoch(self, seed: int, epoch: int) -> None:
         """Announce the run's seed and the epoch that is about to begin."""
@@ -39,6 +39,8 @@ class SeedSample(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Seed, and pass ``results`` on unchanged."""
+        if self._seed_epoch.min() < 0:
+            raise ValueError('SeedSample was told no epoch: custom_hooks lacks EpochSeedHook')
         seed = derive_seed(*self._seed_epoch.tolist(), results['sample_idx'])
         np.random.seed(seed)
         random.seed(seed)
@@ -52,7 +54,13 @@ class EpochSeedHook(Hook):
     def before_train_epoch(self, runner) -> None:
         """Seed the epoch ``runner.epoch`` on this rank."""
         torch.manual_seed(derive_seed(runner.seed, runner.epoch, runner.rank))
-        pipeline = getattr(runner.train_dataloader.dataset, 'pipeline', None)
-        for transform in getattr(pipeline, 'transforms', ()):
+        for transform in _transforms(runner.train_dataloader.dataset):
             if isinstance(transform, SeedSample):
                 transform.set_epoch(runner.seed, runner.epoch)
+
+
+def _transforms(dataset) -> list:
+    """Transforms of a data set, also inside wrappers such as ``RepeatDataset``."""
+    inner = list(getattr(dataset, 'datasets', ())) or [getattr(dataset, 'dataset', None)]
+    own = getattr(getattr(dataset, 'pipeline', None), 'transforms', [])
+    return list(own) + [step for each in inner if each is not None for step in _transforms(each)]

@@ -62,6 +62,8 @@ def _read_annotations(ann_file: str, dataset: dict) -> list:
         raise InputError(f'annotation list {ann_file} cannot be read: {reason}') from error
     if not lines:
         raise InputError(f'annotation list {ann_file} is empty')
+    if dataset.get('multi_class') or dataset.get('with_offset'):
+        return [line[0] for line in lines]  # lines of another form, which mmaction2 checks
     for number, line in enumerate(lines, 1):
         if len(line) != fields or not all(part.isdecimal() for part in line[1:]):
             raise InputError(f'{ann_file}:{number}: expected {fields} fields, name first, '

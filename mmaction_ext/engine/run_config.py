@@ -7,7 +7,8 @@ import subprocess
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import get_dist_info, init_dist, is_distributed
+from mmengine.dist import (barrier, broadcast_object_list, get_dist_info, init_dist,
+                          is_distributed)
 from mmengine.utils.dl_utils import set_multi_processing
 
 from mmaction_ext.errors import InputError, last_line
@@ -38,6 +39,8 @@ def choose_seed(cfg: Config, seed: int = None) -> int:
     """The seed asked for, else the config's, else 0; a run always has one."""
     if seed is None:
         seed = cfg.get('randomness', {}).get('seed')
+    if seed is not None and not 0 <= seed < 2**32:
+        raise InputError(f'the seed must lie between 0 and 2**32 - 1, got {seed}')
     return seed or 0
 
 
@@ -86,6 +89,17 @@ def join_processes(launcher: str, env_cfg: dict) -> tuple:
     return get_dist_info()
 
 
+def from_first_process(function, *args):
+    """Call a function on the first process once all have come this far; all get its result.
+
+    What the first process just wrote is then complete, and no two processes can disagree.
+    """
+    barrier()
+    results = [function(*args) if get_dist_info()[0] == 0 else None]
+    broadcast_object_list(results)
+    return results[0]
+
+
 def adapt_to_processes(cfg: Config, world_size: int) -> None:
     """Split the recipe's global batch over the processes and let DDP run on the CPU.
 
@@ -103,7 +117,7 @@ def adapt_to_processes(cfg: Config, world_size: int) -> None:
         cfg.train_dataloader.batch_size = total // world_size
     if cfg.get('launcher', 'none') != 'none' and not torch.cuda.is_available():
         cfg.model_wrapper_cfg = dict(
-            type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False,
+            type='CPUDistributedDataParallel', sync_bn=cfg.pop('sync_bn', None) is not None,
             find_unused_parameters=cfg.get('find_unused_parameters', False))
 
 

@@ -24,24 +24,36 @@ def default_work_dir(identity: RunIdentity, overrides: dict) -> str:
     return identity.work_dir() + suffix
 
 
-def claim_work_dir(work_dir, identity: RunIdentity):
+def claim_work_dir(work_dir, identity: RunIdentity, movable: bool = True):
     """Mark a folder as this run's and keep other processes out of it while this one lives.
 
     The folder's ``run.json`` names the identity. Where it names another version of the
     config, the folder is renamed to ``<folder>.<old hash>``: its checkpoints must not be
     resumed from, and nothing that was computed is lost.
 
+    Args:
+        work_dir: the folder, which exists.
+        identity: who the run is.
+        movable: whether the folder is the run's own by its name and may be renamed; one that
+            the user chose may hold other things.
+
     Returns:
         The lock: an open file, to be held for as long as the run lasts.
 
     Raises:
-        InputError: another process that is alive works in the folder.
+        InputError: another process that is alive works in the folder, or it belongs to another
+            run and may not be renamed.
     """
     work_dir = Path(work_dir)
     lock = _lock(work_dir)
     record = work_dir / 'run.json'
     facts = asdict(identity)
     found = _read_record(record) if record.exists() else facts
+    if found != facts and not movable:
+        lock.close()
+        raise InputError(f'{work_dir} belongs to {found.get("config", "an unknown run")} under '
+                         f'seed {found.get("seed")}, or to another version of it: choose '
+                         'another --work-dir')
     if found != facts:
         aside = _free_name(f'{work_dir}.{found.get("config_hash", "unknown")}')
         print(f'{work_dir} holds a run of another version of {identity.config}; '
@@ -88,15 +100,15 @@ def _free_name(path: str) -> str:
 
 
 def newest_checkpoint(work_dir):
-    """The newest ``epoch_*.pth`` of a run that can be read back, or ``None``.
+    """The newest ``epoch_*.pth`` or ``iter_*.pth`` of a run that can be read, or ``None``.
 
     A kill in the middle of saving leaves a broken file behind; it is passed over.
 
     Raises:
         InputError: a file is whole but holds objects that are not safe to load.
     """
-    files = sorted(Path(work_dir).glob('epoch_*.pth'),
-                   key=lambda file: int(file.stem.rpartition('_')[2]), reverse=True)
+    files = [file for kind in ('epoch', 'iter') for file in Path(work_dir).glob(f'{kind}_*.pth')]
+    files.sort(key=lambda file: int(file.stem.rpartition('_')[2]), reverse=True)
     return next((str(file) for file in files if _loads(file)), None)
 
 
@@ -108,6 +120,8 @@ def _loads(file) -> bool:
             raise InputError(f'checkpoint {file} holds more than weights and plain data: '
                              f'{last_line(error)}') from error
         return _pass_over(file)
+    except PermissionError as error:
+        raise InputError(f'checkpoint {file} cannot be read: {error.strerror}') from error
     except Exception:
         return _pass_over(file)
     return True
@@ -124,19 +138,37 @@ def checkpoint_meta(path) -> dict:
     Raises:
         InputError: the file is missing, damaged, or holds more than weights and plain data.
     """
-    try:
-        return torch.load(path, map_location='cpu', weights_only=True).get('meta', {})
-    except Exception as error:
-        raise InputError(f'checkpoint {path} cannot be read: {last_line(error)}') from error
+    return _read_checkpoint(path).get('meta', {})
 
 
 def trained_config_hash(checkpoint) -> str:
-    """Hash of the config that a checkpoint was trained with; empty where nobody wrote it down.
+    """Hash of the config that a checkpoint was trained with; ``'unknown'`` if it does not say.
 
-    Read from the ``run.json`` beside the checkpoint.
+    Raises:
+        InputError: as :func:`checkpoint_meta`.
     """
-    record = Path(checkpoint).with_name('run.json')
-    return _read_record(record).get('config_hash', '') if record.exists() else ''
+    hub = _read_checkpoint(checkpoint).get('message_hub', {})
+    return str(hub.get('runtime_info', {}).get('config_hash', 'unknown'))
+
+
+def check_resumable(checkpoint, identity: RunIdentity) -> None:
+    """Make sure that a checkpoint belongs to a run before that run goes on from it.
+
+    Raises:
+        InputError: it cannot be read, or was trained with another config.
+    """
+    digest = trained_config_hash(checkpoint)
+    if digest != identity.config_hash:
+        raise InputError(f'checkpoint {checkpoint} was trained with another config (hash '
+                         f'{digest}, not {identity.config_hash}); to start from its weights use '
+                         f'--cfg-options load_from={checkpoint}')
+
+
+def _read_checkpoint(path) -> dict:
+    try:
+        return torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as error:
+        raise InputError(f'checkpoint {path} cannot be read: {last_line(error)}') from error
 
 
 def load_for_test(runner, checkpoint) -> None:

@@ -13,7 +13,7 @@ from mmaction_ext.tables.results import SeedEvidence, resolve_configs, static_re
 from mmaction_ext.tables.spec import Section
 
 #: What a test row says about itself besides its metrics.
-PROTOCOL_KEYS = frozenset({'test/num_samples', 'test/checkpoint_sha256', 'test/data_sha256'})
+PROTOCOL_KEYS = frozenset({'test/num_samples', 'test/checkpoint_sha256', 'test/data_digest'})
 
 
 def build_table(spec, records, configs=None, complexity=None) -> Table:

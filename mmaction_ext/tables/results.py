@@ -157,7 +157,7 @@ class SeedEvidence:
         if problem:
             return SeedResult(self.seed, problem[0], None, problem[1], runs)
         samples, checkpoint, data = (row.get(f'test/{key}') for key in (
-            'num_samples', 'checkpoint_sha256', 'data_sha256'))
+            'num_samples', 'checkpoint_sha256', 'data_digest'))
         return SeedResult(self.seed, CellStatus.OK, exact(row[metric]), '', runs,
                           samples if isinstance(samples, int) else None,
                           checkpoint if isinstance(checkpoint, str) else None,

@@ -4,7 +4,8 @@ import hashlib
 import os
 
 from mmaction.registry import HOOKS
-from mmengine.hooks import LoggerHook
+from mmengine.dist import all_reduce_dict
+from mmengine.hooks import Hook, LoggerHook
 from mmengine.runner import BaseLoop
 
 
@@ -16,7 +17,7 @@ class RunLoggerHook(LoggerHook):
     ``train/``, ``val/`` or ``test/``. mmengine's own hook logs validation rows without
     iteration or epoch and test rows nowhere; here each row carries both, and a test row names
     the checkpoint it was measured on (``test/checkpoint_sha256``), the number of samples and a
-    digest of the data (``test/data_sha256``).
+    digest of the data (``test/data_digest``).
 
     The visualiser is left open at the end of training, since the test that follows belongs to
     the same run; whoever made the runner closes it.
@@ -29,7 +30,7 @@ class RunLoggerHook(LoggerHook):
     def after_test_epoch(self, runner, metrics=None) -> None:
         """Log one ``test/`` row."""
         dataset = runner.test_dataloader.dataset
-        row = {'test/num_samples': len(dataset), 'test/data_sha256': data_sha256(dataset)}
+        row = {'test/num_samples': len(dataset), 'test/data_digest': data_digest(dataset)}
         checkpoint = runner.message_hub.runtime_info.get('test_checkpoint')
         if checkpoint:
             row['test/checkpoint_sha256'] = file_sha256(checkpoint)
@@ -44,6 +45,18 @@ class RunLoggerHook(LoggerHook):
         iteration, epoch = _position(runner)
         row = dict(tag, iter=iteration, epoch=epoch, **dict(row))
         runner.visualizer.add_scalars(row, step=iteration, file_path=self.json_log_path)
+
+
+@HOOKS.register_module()
+class MeanLossHook(Hook):
+    """Log the losses of the whole batch: the mean over the processes, not the first one's."""
+
+    priority = 'HIGHEST'
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+        """Average ``outputs``, a dict of scalar tensors, over the processes in place."""
+        if outputs and runner.world_size > 1:
+            all_reduce_dict(outputs, op='mean')
 
 
 def _position(runner) -> tuple:
@@ -63,7 +76,7 @@ def file_sha256(path) -> str:
     return digest.hexdigest()
 
 
-def data_sha256(dataset) -> str:
+def data_digest(dataset) -> str:
     """Digest of which samples a dataset holds: names, labels, and sizes of the files.
 
     Contents are not read, so that it costs one ``stat`` per video; a data set that was made

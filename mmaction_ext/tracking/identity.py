@@ -6,8 +6,11 @@ Torch-free, so that tables build where torch is not installed.
 import copy
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
+
+from mmaction_ext.compat import replace_pkg_resources
 
 #: What may differ between two machines or two attempts of one and the same run: where it
 #: runs, how it logs, how many loader processes feed it. None of it changes the numbers.
@@ -68,6 +71,7 @@ def load_config(path) -> dict:
     from mmengine.config import Config
     if not Path(path).is_file():
         raise ValueError(f'config {path} does not exist')
+    replace_pkg_resources()
     try:
         return Config.fromfile(str(path), import_custom_modules=False).to_dict()
     except Exception as error:
@@ -77,12 +81,13 @@ def load_config(path) -> dict:
 def config_name(path) -> str:
     """Path of a config below its ``configs`` folder, without ``.py``.
 
-    A config that lies under no ``configs`` folder is named by its own folder and stem.
+    A config that lies under no ``configs`` folder is named by its own folder and stem. Two
+    projects that keep their runs in one folder need different names below ``configs``.
 
     >>> config_name('any/where/configs/dcf/table1_components/full.py')
     'dcf/table1_components/full'
     """
-    parts = Path(path).absolute().with_suffix('').parts
+    parts = Path(os.path.abspath(path)).with_suffix('').parts
     below = [i for i, part in enumerate(parts[:-1]) if part == 'configs']
     return '/'.join(parts[below[-1] + 1:] if below else parts[-2:])
 

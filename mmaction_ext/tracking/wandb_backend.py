@@ -20,27 +20,34 @@ from mmengine.registry import VISBACKENDS
 from mmengine.visualization import WandbVisBackend
 
 PROJECT = 'mmaction_ext'
+#: how long closing the log may take when the job is being ended
+FINISH_SECONDS = 20
 
 
 def wandb_mode() -> str:
-    """``WANDB_MODE`` if set; else online where an API key is configured, else offline.
+    """What the user set (``WANDB_MODE``, ``wandb offline``); else online with an API key.
 
-    Reads the environment and the netrc file only; no network call, no prompt.
+    Reads the environment, W&B's settings files and the netrc file; no network call, no prompt.
     """
     if os.environ.get('WANDB_MODE'):
         return os.environ['WANDB_MODE']
-    return 'online' if os.environ.get('WANDB_API_KEY') or _netrc_has_key() else 'offline'
-
-
-def _netrc_has_key() -> bool:
-    """Whether ``wandb login`` left a key for the server in use."""
     import wandb
-    server = os.environ.get('WANDB_BASE_URL') or wandb.Settings().base_url
+    settings = wandb.Settings()
+    settings.update_from_system_settings()
+    if settings.mode != 'online':
+        return settings.mode
+    server = os.environ.get('WANDB_BASE_URL') or settings.base_url
+    has_key = os.environ.get('WANDB_API_KEY') or _netrc_has_key(server)
+    return 'online' if has_key else 'offline'
+
+
+def _netrc_has_key(server: str) -> bool:
+    """Whether ``wandb login`` left a key for a server."""
     try:
-        entries = netrc.netrc(os.environ.get('NETRC'))
+        hosts = netrc.netrc(os.environ.get('NETRC')).hosts
     except (OSError, netrc.NetrcParseError):
         return False
-    return entries.authenticators(urlparse(server).hostname or '') is not None
+    return urlparse(server).hostname in hosts
 
 
 def _never_raise(method):
@@ -181,7 +188,11 @@ def _finish_on_sigterm(run) -> None:
     def finish(signum, frame):
         signal.signal(signum, signal.SIG_DFL)
         if os.getpid() == owner:  # loader processes inherit this handler
+            # the signal may have come while W&B held a lock: do not wait for it for ever
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(FINISH_SECONDS)
             run.finish(exit_code=128 + signum)
+            signal.alarm(0)
         os.kill(os.getpid(), signum)
 
     try:

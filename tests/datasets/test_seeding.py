@@ -4,6 +4,7 @@ import random
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import torch
 from mmengine.dataset import Compose
 from torch.utils.data import DataLoader, Dataset
@@ -69,3 +70,17 @@ def test_torch_is_reseeded_per_epoch_and_rank():
 def test_derived_seeds_depend_on_order_and_stay_in_32_bits():
     assert derive_seed(1, 2) != derive_seed(2, 1)
     assert 0 <= derive_seed(0, 0, 0) < 2**32
+
+
+def test_wrapped_data_sets_are_seeded_too():
+    inner = [Draws(), Draws()]
+    wrapped = SimpleNamespace(datasets=[inner[0], SimpleNamespace(dataset=inner[1])])
+    runner = SimpleNamespace(seed=5, epoch=6, rank=0,
+                             train_dataloader=SimpleNamespace(dataset=wrapped))
+    EpochSeedHook().before_train_epoch(runner)
+    assert inner[0][3] == inner[1][3]
+
+
+def test_missing_hook_is_said_instead_of_repeating_one_epoch():
+    with pytest.raises(ValueError, match='EpochSeedHook'):
+        Draws()[0]

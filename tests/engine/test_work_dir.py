@@ -93,3 +93,28 @@ def test_checkpoint_with_code_in_it_is_refused_rather_than_passed_over(tmp_path)
     torch.save(dict(x=FileExistsError('anything but weights')), tmp_path / 'epoch_1.pth')
     with pytest.raises(InputError, match='epoch_1.pth holds more than weights'):
         work_dir.newest_checkpoint(tmp_path)
+
+
+def test_folder_the_user_chose_is_never_moved(tmp_path):
+    (tmp_path / 'precious').touch()
+    work_dir.claim_work_dir(tmp_path, RUN, movable=False).close()
+    with pytest.raises(InputError, match='belongs to paper/table/row under seed 0'):
+        work_dir.claim_work_dir(tmp_path, RunIdentity(RUN.config, 1, 'aaaa'), movable=False)
+    assert (tmp_path / 'precious').exists()
+
+
+def test_checkpoint_says_which_config_it_is_of(tmp_path):
+    path = tmp_path / 'x.pth'
+    torch.save(dict(message_hub=dict(runtime_info=dict(config_hash='aaaa'))), path)
+    assert work_dir.trained_config_hash(path) == 'aaaa'
+    work_dir.check_resumable(path, RUN)
+    torch.save(dict(state_dict={}), path)
+    assert work_dir.trained_config_hash(path) == 'unknown'
+    with pytest.raises(InputError, match='x.pth was trained with another config'):
+        work_dir.check_resumable(path, RUN)
+
+
+def test_newest_checkpoint_of_training_by_iteration(tmp_path):
+    for iteration in (500, 1500):
+        torch.save(dict(iter=iteration), tmp_path / f'iter_{iteration}.pth')
+    assert work_dir.newest_checkpoint(tmp_path) == str(tmp_path / 'iter_1500.pth')

@@ -93,7 +93,7 @@ def test_resuming_a_finished_run_trains_nothing_more(trained):
 def test_evaluation_gives_the_same_metrics_on_any_number_of_processes(trained, tmp_path, processes):
     folder = tmp_path / 'test'
     done = run_tool('dist_test.sh', trained.config, trained.run / 'epoch_3.pth', processes,
-                    '--work-dir', folder, cwd=trained.path, PORT=str(29610 + processes))
+                    '--work-dir', folder, cwd=trained.path)
     assert done.returncode == 0, done.stderr[-2000:]
     record = only(find_runs(folder))
     assert record.job_type == 'test'
@@ -103,29 +103,56 @@ def test_evaluation_gives_the_same_metrics_on_any_number_of_processes(trained, t
     assert got == pytest.approx(want, abs=1e-6)
 
 
-def test_two_processes_train_what_one_trains(place):
-    """Group norm, no dropout: nothing but the order of summation may differ."""
-    place.config.write_text(place.config.read_text() + """
-model = dict(backbone=dict(module=None, stages=(), backbone=dict(norm_layer='groupnorm1')),
-             cls_head=dict(dropout_ratio=0.0))
-optim_wrapper = dict(_delete_=True, optimizer=dict(type='SGD', lr=0.05, momentum=0.9))
-""")
-    losses, params, metrics = [], [], []
-    for count in (1, 2):
-        folder = place.path / f'run{count}'
-        done = run_tool('dist_train.sh', place.config, count, '--work-dir', folder,
-                        cwd=place.path, PORT=str(29620 + count))
-        assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-2000:]
-        record = only(find_runs(folder))
-        params.append(weights(folder / 'epoch_3.pth'))
-        values = test_values(record)
-        values.pop('test/checkpoint_sha256')
-        metrics.append(values)
-        losses.append([row['train/loss'] for row in record.rows['train']])
-    for key, value in params[0].items():
-        torch.testing.assert_close(params[1][key], value, rtol=1e-3, atol=1e-4)
-    assert metrics[1] == pytest.approx(metrics[0], abs=1 / 24 + 1e-6)
-    assert len(losses[0]) == len(losses[1]) == 18
+def test_two_processes_train_what_one_trains(trained, tmp_path):
+    """Same clips, same batch statistics: only the order of summation differs."""
+    folder = tmp_path / 'two'
+    done = run_tool('dist_train.sh', trained.config, 2, '--work-dir', folder, cwd=trained.path)
+    assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-2000:]
+    one, two = only(find_runs(trained.path / 'work_dirs')), only(find_runs(folder))
+    assert (one.uid, one.config_hash) == (two.uid, two.config_hash)
+    losses = [[row['train/loss'] for row in record.rows['train']] for record in (one, two)]
+    assert losses[1][:6] == pytest.approx(losses[0][:6], rel=1e-3)
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)  # AdamW amplifies rounding
+    values = [test_values(record) for record in (one, two)]
+    assert values[0].keys() == values[1].keys()
+    assert values[0]['test/data_digest'] == values[1]['test/data_digest']
+    for key in ('test/acc/top1', 'test/acc/top5', 'test/motion/within_pair'):
+        assert values[1][key] == pytest.approx(values[0][key], abs=2.5 / 24), key
+
+
+def test_error_of_the_second_process_is_named(place, small_data):
+    """Rank 1 of two reads every second clip; what it cannot read must not end in silence."""
+    data = place.path / 'copy'
+    shutil.copytree(small_data, data)
+    (place.path / 'data/synthmotion').unlink()
+    (place.path / 'data/synthmotion').symlink_to(data)
+    victim = data / 'videos' / (data / 'val.txt').read_text().splitlines()[1].split()[0]
+    victim.write_bytes(b'damaged' * 10)
+    done = run_tool('dist_train.sh', place.config, 2, cwd=place.path)
+    assert done.returncode != 0
+    lines = [line for line in done.stderr.splitlines() if line.startswith('error: ')]
+    assert any('rank 1' in line and victim.name in line for line in lines), done.stderr[-2000:]
+
+
+def test_pretrained_weights_of_the_config_survive_resume_without_checkpoint(trained, place):
+    place.config.write_text(place.config.read_text()
+                            + f"load_from = '{trained.run / 'epoch_3.pth'}'\n"
+                            + 'train_cfg.update(max_epochs=1)\n')
+    done = run_tool('train.py', place.config, '--resume', '--no-validate', '--no-test',
+                    cwd=place.path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    first = only(find_runs(place.path / 'work_dirs')).rows['train'][0]['train/loss']
+    fresh = only(find_runs(trained.path / 'work_dirs')).rows['train'][0]['train/loss']
+    assert abs(first - fresh) > 1e-3
+
+
+def test_checkpoint_of_another_config_is_not_resumed_from(trained, place):
+    place.config.write_text(place.config.read_text() + 'edited = True\n')
+    done = run_tool('train.py', place.config, '--resume', trained.run / 'epoch_3.pth',
+                    cwd=place.path)
+    assert 'epoch_3.pth was trained with another config' in errors(done)
+    done = run_tool('train.py', place.config, '--resume', 'gone.pth', cwd=place.path)
+    assert 'gone.pth cannot be read' in errors(done)
 
 
 def test_overridden_recipe_trains_in_a_folder_of_its_own(place):
@@ -168,6 +195,8 @@ def errors(done):
     (['model.backbone.num_segments=1'], ['row.py', '1']),
     (['train_dataloader.dataset.ann_file=gone.txt'], ['gone.txt']),
     (['global_batch_size=0'], ['0']),
+    (['model.cls_head.in_channels=7'], ['row.py']),
+    (['model.cls_head.type=NoHead'], ['row.py', 'NoHead']),
 ])
 def test_what_cannot_work_is_said_in_one_line(place, options, words):
     done = run_tool('train.py', place.config, '--cfg-options', *options, cwd=place.path)

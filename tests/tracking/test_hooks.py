@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from mmengine.logging import MessageHub
 from mmengine.runner import LogProcessor
 
-from mmaction_ext.tracking.hooks import RunLoggerHook, data_sha256, file_sha256
+from mmaction_ext.tracking.hooks import RunLoggerHook, data_digest, file_sha256
 
 
 class Videos:
@@ -72,8 +72,8 @@ def test_data_digest_sees_names_labels_and_sizes_but_not_the_place(tmp_path):
         (tmp_path / place / 'test').mkdir(parents=True)
         for index in range(40):
             (tmp_path / place / 'test' / f'{index:06d}.mp4').write_bytes(b'1234567')
-    first, second = (data_sha256(Videos(tmp_path / place)) for place in 'ab')
+    first, second = (data_digest(Videos(tmp_path / place)) for place in 'ab')
     assert first == second
-    assert data_sha256(Videos(tmp_path / 'a', label=1)) != first
+    assert data_digest(Videos(tmp_path / 'a', label=1)) != first
     (tmp_path / 'a/test/000005.mp4').write_bytes(b'12345678')
-    assert data_sha256(Videos(tmp_path / 'a')) != first
+    assert data_digest(Videos(tmp_path / 'a')) != first

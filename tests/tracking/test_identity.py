@@ -18,6 +18,7 @@ def test_name_is_the_path_below_configs(tmp_path, monkeypatch):
     monkeypatch.chdir(FULL.parent)
     assert config_name('full.py') == 'synthmotion/dcf/table1_components/full'
     assert config_name(tmp_path / 'mine' / 'row.py') == 'mine/row'
+    assert config_name(CONFIGS / 'a' / '..' / 'b' / 'row.py') == 'b/row'
 
 
 def test_rows_of_the_same_name_in_two_tables_are_two_runs():

@@ -45,6 +45,10 @@ def test_mode_follows_the_user(monkeypatch, tmp_path):
     assert wandb_mode() == 'offline'
     monkeypatch.setenv('WANDB_BASE_URL', 'https://my.server:8080')
     assert wandb_mode() == 'online'
+    (tmp_path / 'wandb').mkdir()
+    (tmp_path / 'wandb' / 'settings').write_text('[default]\nmode = offline\n')
+    monkeypatch.chdir(tmp_path)
+    assert wandb_mode() == 'offline'  # the user said `wandb offline`
     monkeypatch.setenv('WANDB_MODE', 'disabled')
     assert wandb_mode() == 'disabled'
 
