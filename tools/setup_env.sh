@@ -22,7 +22,11 @@ find_python() {
     return 1
 }
 
+# Leaves alone whatever this script did not make.
 make_venv() {
+    if [ -e "$VENV" ] && [ ! -f "$VENV/pyvenv.cfg" ] && [ -n "$(ls -A "$VENV")" ]; then
+        fail "$VENV exists and is no virtual environment; remove it or set VENV"
+    fi
     "$1" -m venv "$VENV" >/dev/null 2>&1 && return
     rm -rf "$VENV"
     "$1" -m virtualenv -q "$VENV" >/dev/null 2>&1 && return
@@ -51,13 +55,18 @@ explain_pip() {
 ensure_opencv() {
     "$VENV/bin/python" -c 'import cv2' 2>/dev/null && return
     local version
-    version=$("$VENV/bin/pip" show opencv-contrib-python | sed -n 's/^Version: //p')
-    "$VENV/bin/pip" install --quiet --force-reinstall --no-deps \
+    version=$("$VENV/bin/python" -m pip show opencv-contrib-python | sed -n 's/^Version: //p')
+    "$VENV/bin/python" -m pip install --quiet --force-reinstall --no-deps \
         "opencv-contrib-python-headless==$version" >>"$LOG" 2>&1
     "$VENV/bin/python" -c 'import cv2' 2>>"$LOG" ||
         fail "OpenCV cannot be imported; on Debian and Ubuntu run:" \
              "sudo apt-get install libgl1 libglib2.0-0 (log: $LOG)"
 }
+
+# Two make commands at once take turns.
+mkdir -p "$(dirname "$VENV")" 2>/dev/null || fail "$(dirname "$VENV") cannot be made"
+exec 9>"$VENV.lock" || fail "$(dirname "$VENV") cannot be written"
+flock 9
 
 # The stamp holds a checksum of all that decides what gets installed, and where.
 STATE=$(cat setup.cfg pyproject.toml <(pwd) | cksum)
@@ -65,9 +74,8 @@ STAMP=$VENV/.installed
 LOG=$VENV/install.log
 [ "$(cat "$STAMP" 2>/dev/null)" = "$STATE" ] && exit 0
 
-if [ ! -x "$VENV/bin/pip" ]; then
+if ! "$VENV/bin/python" -m pip --version >/dev/null 2>&1; then
     PYTHON_FOUND=$(find_python) || fail "no Python from 3.10 to 3.13 found; install one or set PYTHON"
-    mkdir -p "$(dirname "$VENV")" || fail "$(dirname "$VENV") cannot be written"
     free_gb=$(($(df -Pk "$(dirname "$VENV")" | awk 'NR==2 {print $4}') / 1048576))
     [ "$free_gb" -ge "$NEEDED_GB" ] ||
         fail "installing needs about $NEEDED_GB GB and $(cd "$(dirname "$VENV")" && pwd) has" \
@@ -76,7 +84,7 @@ if [ ! -x "$VENV/bin/pip" ]; then
     make_venv "$PYTHON_FOUND"
 fi
 echo "Installing the project into $VENV (a few minutes, several GB the first time) ..."
-"$VENV/bin/pip" install -e '.[test]' 2>&1 | tee "$LOG" |
+"$VENV/bin/python" -m pip install -e '.[test]' 2>&1 | tee "$LOG" |
     grep --line-buffered -E "^(Collecting|Downloading|Installing|Building|ERROR)|^  Downloading" |
     cut -c1-100 || true
 "$VENV/bin/python" -c 'import mmaction_ext, torch, mmaction, pytest, hypothesis, wandb, av' \

@@ -5,6 +5,7 @@ The config's path and the seed are the run's identity: they name its folder
 """
 
 import argparse
+import errno
 import os
 
 from mmengine.config import DictAction
@@ -135,6 +136,11 @@ def main():
         run(cfg, identity, not args.no_test)
     except InputError as error:
         raise SystemExit(error.exit(every_rank=True)) from None
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        full = InputError(f'the disk of {cfg.work_dir} is full; free some and use --resume')
+        raise SystemExit(full.exit(every_rank=True)) from None
     if lock:
         lock.close()
 

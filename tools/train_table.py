@@ -7,6 +7,7 @@ checkpoint, and one failure does not stop the others. Start it again at any time
 import argparse
 import ctypes
 import fcntl
+import os
 import re
 import signal
 import subprocess
@@ -63,6 +64,9 @@ class Job:
         folder = RUNS / '.logs' / row.config_name
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / f'seed{seed}.log'
+        checkpoints = RUNS / row.config_name / f'seed{seed}'
+        epochs = [int(path.stem[len('epoch_'):]) for path in checkpoints.glob('epoch_*.pth')]
+        self.start = f'goes on after epoch {max(epochs)}' if epochs else 'started'
         command = [sys.executable, str(Path(__file__).with_name('train.py')), str(row.config),
                    '--seed', str(seed), '--resume']
         with open(self.log, 'a') as log:
@@ -95,7 +99,7 @@ def train_all(waiting, jobs):
     while waiting or running:
         while waiting and len(running) < jobs:
             running.append(Job(*waiting.pop(0)))
-            say(start, f'{running[-1].name}: started, log in {running[-1].log}')
+            say(start, f'{running[-1].name}: {running[-1].start}, log in {running[-1].log}')
         time.sleep(0.5)
         for job in [job for job in running if job.process.poll() is not None]:
             running.remove(job)
@@ -116,18 +120,31 @@ def say(start, text):
 def wait_for_lock():
     """Hold the lock of this runs folder; wait while another loop trains in it."""
     RUNS.mkdir(exist_ok=True)
-    lock = open(RUNS / '.lock', 'w')
+    lock = open(RUNS / '.lock', 'a+')
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        print('another train_table.py is at work in this folder; waiting for it to end',
-              flush=True)
+        lock.seek(0)
+        print(f'process {lock.read().strip()} already trains in {RUNS.resolve()}; waiting for it '
+              f'to end (its logs are in {RUNS / ".logs"})', flush=True)
         fcntl.flock(lock, fcntl.LOCK_EX)
+    lock.truncate(0)
+    lock.write(f'{os.getpid()}\n')
+    lock.flush()
     return lock
 
 
 def main():
-    args = parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        run(parse_args())
+    except KeyboardInterrupt:
+        print('interrupted; the same command goes on from here', file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def run(args):
+    """Train what is lacking; exit code 1 if something still is."""
     try:
         spec = load_spec(args.table)
         lock = None if args.dry_run else wait_for_lock()
@@ -135,18 +152,15 @@ def main():
     except (ValueError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         raise SystemExit(2) from None
-    print(f'{spec.id}: {len(waiting)} runs to train'
+    print(f'{spec.id}: {len(waiting) or "nothing is left, 0"} runs to train'
           + ''.join(f'\n  {row.id}/seed{seed}' for row, seed in waiting))
     if args.dry_run:
         return
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        train_all(waiting, args.jobs)
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    train_all(waiting, args.jobs)
     left = lacking(spec, args)
     for row, seed in left:
-        print(f'still without a result: {row.id}/seed{seed}', file=sys.stderr)
+        print(f'still without a result: {row.id}/seed{seed} (the footnotes of the table that '
+              'make_tables.py writes say why)', file=sys.stderr)
     lock.close()
     raise SystemExit(bool(left))
 

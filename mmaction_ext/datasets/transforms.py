@@ -1,11 +1,13 @@
 """Pipeline transforms that mmaction2 lacks."""
 
+import contextlib
+
 import numpy as np
 from mmaction.datasets.transforms import DecordInit
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from mmaction_ext.errors import InputError
+from mmaction_ext.errors import InputError, last_line
 
 
 def segment_indices(num_frames: int, num_segments: int, rng=None) -> np.ndarray:
@@ -79,25 +81,47 @@ class SampleSegments(BaseTransform):
 
 @TRANSFORMS.register_module()
 class NamedDecordInit(DecordInit):
-    """mmaction2's ``DecordInit`` whose failure names the video.
+    """mmaction2's ``DecordInit`` whose failures, and those of ``DecordDecode``, name the video.
 
     decord reports a broken file without its name, which is of no use in the middle of an
     epoch over thousands of them.
 
     Raises:
-        InputError: the file is missing, is no video, or holds no frame.
+        InputError: the file is missing, is no video, or holds no frame; when its frames are
+            asked for, one of them is damaged.
     """
 
     def transform(self, results: dict) -> dict:
         """Open ``results['filename']`` and add ``video_reader`` and ``total_frames``."""
-        try:
+        name = results['filename']
+        with _naming(name):
             results = super().transform(results)
-        except ImportError:
-            raise
-        except Exception as error:
-            reason = str(error).strip().splitlines()
-            raise InputError(f'{results["filename"]}: the video cannot be decoded '
-                             f'({reason[-1] if reason else type(error).__name__})') from error
         if results['total_frames'] < 1:
-            raise InputError(f'{results["filename"]}: the video holds no frame')
+            raise InputError(f'{name}: the video holds no frame')
+        results['video_reader'] = _NamedReader(results['video_reader'], name)
         return results
+
+
+class _NamedReader:
+    """A decord reader that says which file it could not decode."""
+
+    def __init__(self, reader, name):
+        self._reader, self._name = reader, name
+
+    def __getattr__(self, attribute):
+        return getattr(self._reader, attribute)
+
+    def get_batch(self, indices):
+        with _naming(self._name):
+            return self._reader.get_batch(indices)
+
+
+@contextlib.contextmanager
+def _naming(name):
+    """Turn a decoding error into one with the file; a programming error passes."""
+    try:
+        yield
+    except (ImportError, TypeError):
+        raise
+    except Exception as error:
+        raise InputError(f'{name}: the video cannot be decoded ({last_line(error)})') from error

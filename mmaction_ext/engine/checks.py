@@ -33,16 +33,22 @@ def check_datasets(cfg: Config, splits=('train', 'val', 'test')) -> None:
     Raises:
         InputError: naming the list, the line and the missing or malformed entry.
     """
+    num_classes = (cfg.get('model') or {}).get('cls_head', {}).get('num_classes')
     for split in splits:
         dataset = (cfg.get(f'{split}_dataloader') or {}).get('dataset')
         if dataset and dataset.get('type') in ('VideoDataset', 'RawframeDataset'):
-            check_annotations(dataset)
+            check_annotations(dataset, num_classes)
 
 
-def check_annotations(dataset: dict) -> None:
-    """Check one ``VideoDataset`` or ``RawframeDataset`` config; see :func:`check_datasets`."""
+def check_annotations(dataset: dict, num_classes: int = None) -> None:
+    """Check one ``VideoDataset`` or ``RawframeDataset`` config; see :func:`check_datasets`.
+
+    Args:
+        dataset: its config.
+        num_classes: outputs of the classifier; labels must lie below.
+    """
     ann_file = osp.join(dataset.get('data_root') or '', dataset['ann_file'])
-    entries = _read_annotations(ann_file, dataset)
+    entries = _read_annotations(ann_file, dataset, num_classes)
     prefix = next(iter((dataset.get('data_prefix') or {'': ''}).values()))
     prefix = osp.join(dataset.get('data_root') or '', prefix)
     missing = [name for name in entries if not osp.exists(osp.join(prefix, name))]
@@ -51,7 +57,7 @@ def check_annotations(dataset: dict) -> None:
                          f'{prefix}, first: {", ".join(missing[:SHOWN])}')
 
 
-def _read_annotations(ann_file: str, dataset: dict) -> list:
+def _read_annotations(ann_file: str, dataset: dict, num_classes) -> list:
     fields = 2 if dataset['type'] == 'VideoDataset' else 3
     delimiter = dataset.get('delimiter', ' ')
     try:
@@ -68,6 +74,9 @@ def _read_annotations(ann_file: str, dataset: dict) -> list:
         if len(line) != fields or not all(part.isdecimal() for part in line[1:]):
             raise InputError(f'{ann_file}:{number}: expected {fields} fields, name first, '
                              f'numbers after, got {delimiter.join(line)!r}')
+        if num_classes is not None and int(line[-1]) >= num_classes:
+            raise InputError(f'{ann_file}:{number}: label {line[-1]} of {line[0]} is not below '
+                             f'the {num_classes} classes of the model')
     return [line[0] for line in lines]
 
 
@@ -85,6 +94,10 @@ def check_model(cfg: Config) -> dict:
         InputError: with the config's file name and what the model says.
     """
     from mmaction_ext.analysis.complexity import count
+    shape, num_segments = cfg.get('input_shape'), cfg.model.backbone.get('num_segments')
+    if shape and num_segments and shape[1] != num_segments:
+        raise InputError(f'{cfg.filename}: num_segments is {num_segments}, but input_shape has '
+                         f'{shape[1]} frames')
     try:
         complexity = count(cfg)
     except ValueError as error:

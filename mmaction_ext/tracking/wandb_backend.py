@@ -22,6 +22,8 @@ from mmengine.visualization import WandbVisBackend
 PROJECT = 'mmaction_ext'
 #: how long closing the log may take when the job is being ended
 FINISH_SECONDS = 20
+#: how long the server may take to answer before the run goes on offline
+INIT_SECONDS = 30
 
 
 def wandb_mode() -> str:
@@ -98,7 +100,7 @@ class RunWandbBackend(WandbVisBackend):
 
     def _init_kwargs_for(self, mode: str) -> dict:
         identity = self._run_identity
-        settings = dict(console='off', quiet=True, init_timeout=30)
+        settings = dict(console='off', quiet=True, init_timeout=INIT_SECONDS)
         settings.update(_flush_every_second())
         kwargs = dict(
             project=PROJECT, dir=self._save_dir, mode=mode, job_type=self._job_type,
@@ -123,6 +125,7 @@ class RunWandbBackend(WandbVisBackend):
                 raise
             print_log(f'W&B is out of reach ({error}); logging offline instead',
                       logger='current', level=logging.WARNING)
+            wandb.teardown()  # it still holds the run id of the failed attempt
             self._wandb_run = wandb.init(**self._init_kwargs_for('offline'))
         self._wandb_run.define_metric('*', step_metric='iter')
         self._wandb = wandb

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mmaction.datasets.transforms import DecordDecode
+from mmengine.dataset import Compose
 
+from mmaction_ext.datasets.synthmotion.video import write_mp4
 from mmaction_ext.datasets.transforms import NamedDecordInit, SampleSegments, segment_indices
 from mmaction_ext.errors import InputError
 
@@ -76,6 +79,25 @@ def test_undecodable_video_is_named(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(InputError, match=f'{path}: the video cannot be decoded'):
         NamedDecordInit()(dict(filename=str(path)))
+
+
+def test_damage_in_the_middle_of_a_video_is_named(tmp_path):
+    path = tmp_path / 'clip.mp4'
+    write_mp4(np.random.RandomState(0).randint(0, 256, (24, 80, 80, 3), np.uint8), path)
+    pipeline = Compose([NamedDecordInit(), SampleSegments(8, test_mode=True), DecordDecode()])
+    assert len(pipeline(dict(filename=str(path)))['imgs']) == 8
+    data = bytearray(path.read_bytes())
+    data[len(data) // 4:3 * len(data) // 4] = bytes(len(data) // 2)
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=f'{path}: the video cannot be decoded'):
+        pipeline(dict(filename=str(path)))
+
+
+def test_wrong_argument_is_not_blamed_on_the_video(tmp_path):
+    path = tmp_path / 'clip.mp4'
+    write_mp4(np.zeros((2, 80, 80, 3), np.uint8), path)
+    with pytest.raises(TypeError, match='no_such_argument'):
+        NamedDecordInit(no_such_argument=1)(dict(filename=str(path)))
 
 
 def test_missing_video_is_named(tmp_path):

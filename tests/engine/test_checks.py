@@ -42,6 +42,19 @@ def test_bad_lists_are_named_with_their_line(tmp_path, lines, message):
         checks.check_annotations(dataset(tmp_path, lines))
 
 
+def test_labels_beyond_the_classes_are_named(tmp_path):
+    (tmp_path / 'a.mp4').touch()
+    config = dataset(tmp_path, 'a.mp4 3\na.mp4 12\n')
+    checks.check_annotations(config, num_classes=13)
+    with pytest.raises(InputError, match='list.txt:2: label 12 of a.mp4 is not below the 12'):
+        checks.check_annotations(config, num_classes=12)
+
+
+def test_lists_of_another_form_are_left_to_mmaction2(tmp_path):
+    (tmp_path / 'a.mp4').touch()
+    checks.check_annotations(dict(dataset(tmp_path, 'a.mp4 3 5\n'), multi_class=True), 4)
+
+
 def test_unreadable_lists_are_named(tmp_path):
     config = dataset(tmp_path, 'a.mp4 3\n')
     with pytest.raises(InputError, match='gone.txt cannot be read: No such file'):
@@ -100,8 +113,14 @@ def test_sound_model_is_counted():
     (dict(stages=(2, 9)), 'full.py: .*9'),
     (dict(stages=(2, 3), num_segments=1), 'full.py: .*1'),
     (dict(num_segments=3), 'full.py: .*3'),
+    (dict(stages=3), 'full.py: .*got 3'),
     (dict(module=dict(type='DCX')), 'full.py: .*DCX'),
 ])
 def test_bad_models_are_named(change, message):
     with pytest.raises(InputError, match=message):
         checks.check_model(full(**change))
+
+
+def test_frames_of_the_pipeline_and_of_the_backbone_must_agree():
+    with pytest.raises(InputError, match='num_segments is 4, but input_shape has 8 frames'):
+        checks.check_model(full(num_segments=4))

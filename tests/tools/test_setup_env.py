@@ -38,6 +38,12 @@ def test_python_without_venv_is_said_with_the_package_to_install(tmp_path):
     assert '-venv' in line
 
 
+def test_folder_of_the_user_is_left_alone(tmp_path):
+    (tmp_path / 'thesis').write_text('years of work')
+    assert f'{tmp_path} exists and is no virtual environment' in sentence(setup_env(tmp_path))
+    assert (tmp_path / 'thesis').read_text() == 'years of work'
+
+
 @pytest.mark.slow
 def test_missing_network_is_said_and_can_be_mended(tmp_path):
     done = setup_env(tmp_path / 'venv', PIP_CONFIG_FILE=os.devnull, PIP_RETRIES='0',

@@ -124,6 +124,22 @@ def test_failures_of_wandb_never_reach_the_caller(tmp_path, monkeypatch):
     backend.close()
 
 
+@pytest.mark.slow
+def test_real_sdk_without_a_server_logs_offline_instead(tmp_path):
+    """Port 9 of this machine refuses every connection, as a laptop without network would."""
+    done = run(backend_code(tmp_path).replace('backend =', """
+from mmaction_ext.tracking import wandb_backend
+wandb_backend.INIT_SECONDS = 3
+backend =""", 1) + """
+backend.add_scalars({'test/acc/top1': 0.5, 'iter': 3, 'epoch': 1})
+backend.close()
+""", WANDB_MODE='online', WANDB_API_KEY='0' * 40, WANDB_BASE_URL='http://127.0.0.1:9',
+               WANDB_ERROR_REPORTING='false')
+    assert done.returncode == 0, done.stderr
+    (log,) = logs(tmp_path)
+    assert [row['test/acc/top1'] for row in read_log(log).rows] == [0.5]
+
+
 def test_unreachable_server_falls_back_to_offline(tmp_path, monkeypatch):
     import wandb
     modes = []

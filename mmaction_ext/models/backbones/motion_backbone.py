@@ -196,6 +196,8 @@ def _agree_on_segments(backbone: nn.Module, num_segments: Optional[int]) -> Opti
 
 
 def _check_stages(stages: Iterable[int]) -> tuple[int, ...]:
+    if isinstance(stages, int):
+        raise InputError(f'stages must be a sequence such as (2, 3, 4), got {stages}')
     stages = tuple(stages)
     for stage in stages:
         check_stage_number(stage)
