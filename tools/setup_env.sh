@@ -22,6 +22,24 @@ find_python() {
     return 1
 }
 
+# Debian's Python comes without pip and without the part of venv that brings it. Their package
+# with pip's wheel is fetched and unpacked into a temporary folder: no root, nothing is installed.
+make_venv_with_apt() {
+    command -v apt-get dpkg >/dev/null || return 1
+    local folder apt
+    folder=$(mktemp -d)
+    mkdir -p "$folder/lists/partial" "$folder/cache/archives/partial"
+    apt="apt-get -qq -o Dir::State::Lists=$folder/lists -o Dir::Cache=$folder/cache"
+    (cd "$folder" && $apt update && $apt download python3-pip-whl && dpkg -x ./*.deb .) \
+        >"$folder/log" 2>&1
+    "$1" -m venv --without-pip "$VENV" &&
+        PYTHONPATH=$(echo "$folder"/usr/share/python-wheels/pip-*.whl) \
+            "$VENV/bin/python" -m pip install -q pip >>"$folder/log" 2>&1
+    local status=$?
+    rm -rf "$folder"
+    return $status
+}
+
 # Leaves alone whatever this script did not make.
 make_venv() {
     if [ -e "$VENV" ] && [ ! -f "$VENV/pyvenv.cfg" ] && [ -n "$(ls -A "$VENV")" ]; then
@@ -31,6 +49,8 @@ make_venv() {
     rm -rf "$VENV"
     "$1" -m virtualenv -q "$VENV" >/dev/null 2>&1 && return
     command -v uv >/dev/null && uv venv -q --seed --python "$1" "$VENV" && return
+    make_venv_with_apt "$1" && return
+    rm -rf "$VENV"
     local version
     version=$("$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
     fail "Python $version cannot make virtual environments; on Debian and Ubuntu run:" \
@@ -86,9 +106,10 @@ fi
 echo "Installing the project into $VENV (a few minutes, several GB the first time) ..."
 "$VENV/bin/python" -m pip install -e '.[test]' 2>&1 | tee "$LOG" |
     grep --line-buffered -E "^(Collecting|Downloading|Installing|Building|ERROR)|^  Downloading" |
-    cut -c1-100 || true
-"$VENV/bin/python" -c 'import mmaction_ext, torch, mmaction, pytest, hypothesis, wandb, av' \
-    >/dev/null 2>&1 && ! grep -q "^ERROR" "$LOG" || explain_pip "$LOG"
+    cut -c1-100
+[ "${PIPESTATUS[0]}" = 0 ] || explain_pip "$LOG"
 ensure_opencv
+"$VENV/bin/python" -c 'import mmaction_ext, torch, mmaction, pytest, hypothesis, wandb, av' \
+    >>"$LOG" 2>&1 || fail "the installed packages cannot be imported; the log is $LOG"
 echo "$STATE" >"$STAMP"
 echo "Installed."
