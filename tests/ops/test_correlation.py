@@ -1,6 +1,7 @@
 """The public operation: values, gradients, errors, and how it sits in PyTorch."""
 
 import itertools
+import shutil
 
 import numpy as np
 import pytest
@@ -222,11 +223,13 @@ def test_backward_keeps_only_the_input():
 
 
 @pytest.mark.slow
-def test_compiles_without_a_graph_break():
+@pytest.mark.parametrize('backend', ['aot_eager', pytest.param('inductor', marks=pytest.mark.skipif(
+    not shutil.which('g++'), reason='inductor compiles C++ and there is no g++'))])
+def test_compiles_without_a_graph_break(backend):
     def loss(y):
         return local_correlation(y * 2, DCF_OFFSETS, 3, DCF_DILATIONS).square().sum()
 
     x = torch.randn(2, 3, 4, 5, 5, requires_grad=True)
     expected = torch.autograd.grad(loss(x), x)
     torch.testing.assert_close(
-        torch.autograd.grad(torch.compile(loss, fullgraph=True)(x), x), expected)
+        torch.autograd.grad(torch.compile(loss, fullgraph=True, backend=backend)(x), x), expected)

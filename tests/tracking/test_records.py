@@ -127,7 +127,7 @@ def test_missing_folder(tmp_path):
         find_runs(tmp_path / 'nowhere')
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason='root reads everything')
+@pytest.mark.skipif(os.geteuid() == 0, reason='root can read any file, whatever its mode')
 def test_unreadable_log_is_named(suite, tmp_path):
     shutil.copytree(suite / 'demo/full/seed0/a', tmp_path / 'a', symlinks=True)
     offline_runs.log_file(tmp_path).chmod(0)
