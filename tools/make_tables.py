@@ -24,6 +24,7 @@ not complete; 2 a specification, config or runs folder cannot be used (one line 
 
 
 def parse_args(argv=None):
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('tables', nargs='*', type=Path, metavar='TABLE_YAML',
@@ -139,6 +140,7 @@ def report(args, tables, outdated) -> int:
 
 
 def main(argv=None) -> int:
+    """Run the tool."""
     try:
         return run(parse_args(argv))
     except InputError as error:

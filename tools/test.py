@@ -10,6 +10,7 @@ from mmaction_ext.errors import InputError
 
 
 def parse_args():
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
@@ -83,6 +84,7 @@ def run(cfg, checkpoint):
 
 
 def main():
+    """Run the tool."""
     args = parse_args()
     try:
         cfg = prepare(args)

@@ -24,6 +24,7 @@ exit codes: 0 trained and tested; 2 the config, data or folder cannot be used (o
 
 
 def parse_args():
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file')
@@ -127,6 +128,7 @@ def run(cfg, identity, test):
 
 
 def main():
+    """Run the tool."""
     args = parse_args()
     try:
         cfg, identity, lock = prepare(args)

@@ -27,6 +27,7 @@ PROGRESS = re.compile(r'Epoch\(train\) +\[ *(\d+)\]\[ *(\d+)/(\d+)\].* eta: (\S+
 
 
 def parse_args():
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('table', type=Path, help='table.yaml')
     parser.add_argument('--rows', nargs='+', metavar='ROW', help='row ids (default: all)')
@@ -113,6 +114,7 @@ def train_all(waiting, jobs):
 
 
 def say(start, text):
+    """Print a line with the minutes and seconds since ``start``."""
     minutes, seconds = divmod(int(time.time() - start), 60)
     print(f'[{minutes:3d}:{seconds:02d}] {text}', flush=True)
 
@@ -135,6 +137,7 @@ def wait_for_lock():
 
 
 def main():
+    """Run the tool."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         run(parse_args())

@@ -112,6 +112,7 @@ class _NamedReader:
         return getattr(self._reader, attribute)
 
     def get_batch(self, indices):
+        """Frames of ``indices``, (len(indices), H, W, 3) as decord gives them."""
         with _naming(self._name):
             return self._reader.get_batch(indices)
 

@@ -102,6 +102,7 @@ class TableRow:
 
     @property
     def is_section(self) -> bool:
+        """Whether the row is a heading without cells."""
         return not self.cells
 
 
