@@ -1,5 +1,6 @@
 """Folders of runs: one owner at a time, nothing lost, no damaged checkpoint resumed."""
 
+import argparse
 import json
 import subprocess
 import sys
@@ -90,7 +91,7 @@ time.sleep(60)
 
 
 def test_checkpoint_with_code_in_it_is_refused_rather_than_passed_over(tmp_path):
-    torch.save(dict(x=FileExistsError('anything but weights')), tmp_path / 'epoch_1.pth')
+    torch.save(dict(x=argparse.Namespace(anything='but weights')), tmp_path / 'epoch_1.pth')
     with pytest.raises(InputError, match='epoch_1.pth holds more than weights'):
         work_dir.newest_checkpoint(tmp_path)
 
