@@ -2,6 +2,8 @@
 
 import os
 
+from hypothesis import settings
+
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 os.environ['WANDB_MODE'] = 'offline'
 os.environ['WANDB_ERROR_REPORTING'] = 'false'
@@ -10,3 +12,8 @@ os.environ['WANDB_SILENT'] = 'true'
 from mmaction_ext import compat  # noqa: E402
 
 compat.apply()
+
+# The gate repeats itself; at a developer's desk hypothesis goes on looking for new cases.
+settings.register_profile('ci', derandomize=True, deadline=None)
+settings.register_profile('desk', deadline=None)
+settings.load_profile('ci' if os.environ.get('CI') else 'desk')
