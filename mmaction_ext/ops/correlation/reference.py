@@ -1,6 +1,6 @@
-"""The equation of local correlation as plain loops: the oracle of every faster version.
+"""The equations of correlation as plain loops: the oracle of every faster version.
 
-Shape legend: N clips, C channels, T frames, H rows, W columns, K window, O offsets.
+Shape legend: N clips, C channels, T frames, H rows, W columns, U x V window, O offsets.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def source_frame(frame: int, num_frames: int, clip_border: str) -> Optional[int]
     return None
 
 
-def correlation_reference(x: Tensor, offsets: Sequence[int], window: int,
+def correlation_reference(x: Tensor, offsets: Sequence[int], window: Sequence[int],
                           dilations: Sequence[int], clip_border: str,
                           scale: float) -> Tensor:
     """Local correlation by loops over offsets, frames and displacements.
@@ -39,14 +39,14 @@ def correlation_reference(x: Tensor, offsets: Sequence[int], window: int,
 
     Args:
         x: Features of shape (N, C, T, H, W).
-        offsets: Temporal offsets ``tau``, one per block of ``K*K`` output channels.
-        window: ``K``, odd side of the square window.
+        offsets: Temporal offsets ``tau``, one per block of ``U*V`` output channels.
+        window: ``(U, V)``, odd.
         dilations: Pixels between neighbouring displacements, one per offset.
         clip_border: What stands before the first and after the last frame.
         scale: Factor of every inner product.
 
     Returns:
-        Tensor of shape (N, O*K*K, T, H, W).
+        Tensor of shape (N, O*U*V, T, H, W).
     """
     num_frames = x.shape[2]
     volumes = []
@@ -54,11 +54,32 @@ def correlation_reference(x: Tensor, offsets: Sequence[int], window: int,
         sources = [source_frame(t + tau, num_frames, clip_border) for t in range(num_frames)]
         frames = [torch.zeros_like(x[:, :, 0]) if s is None else x[:, :, s] for s in sources]
         target = torch.stack(frames, dim=2)
-        for row in range(-(window // 2), window // 2 + 1):
-            for column in range(-(window // 2), window // 2 + 1):
-                moved = _displaced(target, row * dilation, column * dilation)
-                volumes.append((x * moved).sum(dim=1) * scale)
-    return torch.stack(volumes, dim=1)
+        volumes.append(pair_reference(x, target, window, dilation, scale))
+    return torch.cat(volumes, dim=1)
+
+
+def pair_reference(queries: Tensor, keys: Tensor, window: Sequence[int], dilation: int,
+                   scale: float) -> Tensor:
+    """Correlation of two maps by loops over displacements and pixels.
+
+    Differentiable by autograd, in any floating dtype.
+
+    Args:
+        queries: (N, C, ..., H, W).
+        keys: As ``queries``.
+        window: ``(U, V)``, odd.
+        dilation: Pixels between neighbouring displacements.
+        scale: Factor of every inner product.
+
+    Returns:
+        Tensor of shape (N, U*V, ..., H, W).
+    """
+    volume = []
+    for row in range(-(window[0] // 2), window[0] // 2 + 1):
+        for column in range(-(window[1] // 2), window[1] // 2 + 1):
+            moved = _displaced(keys, row * dilation, column * dilation)
+            volume.append((queries * moved).sum(dim=1) * scale)
+    return torch.stack(volume, dim=1)
 
 
 def _displaced(x: Tensor, rows: int, columns: int) -> Tensor:

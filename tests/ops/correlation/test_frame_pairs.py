@@ -3,20 +3,20 @@
 import pytest
 import torch
 
-from mmaction_ext.ops.correlation import pairs
+from mmaction_ext.ops.correlation import frame_pairs
 
 
 @pytest.fixture
 def multiplied(monkeypatch):
     """Number of frame pairs in each call of the products."""
     counts = []
-    plain = pairs.multiply_frames
+    plain = frame_pairs.multiply_frames
 
     def counting(queries, *arguments):
         counts.append(len(queries))
         return plain(queries, *arguments)
 
-    monkeypatch.setattr(pairs, 'multiply_frames', counting)
+    monkeypatch.setattr(frame_pairs, 'multiply_frames', counting)
     return counts
 
 
@@ -32,5 +32,5 @@ def multiplied(monkeypatch):
 ])
 def test_each_pair_of_frames_is_multiplied_once(multiplied, offsets, dilations, border, expected):
     x = torch.randn(1, 2, 6, 4, 4)
-    pairs.correlation_forward(x, offsets, 3, dilations, border, 1.0)
+    frame_pairs.correlation_forward(x, offsets, (3, 3), dilations, border, 1.0)
     assert multiplied == expected

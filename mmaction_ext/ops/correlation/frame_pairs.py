@@ -1,7 +1,7 @@
 """Which pairs of frames a correlation needs, and how its volume is put together from them.
 
-Shape legend: N clips, C channels, T frames, H rows, W columns, K window, D = K*K displacements,
-O offsets, P pairs of frames.
+Shape legend: N clips, C channels, T frames, H rows, W columns, U x V window, D = U*V
+displacements, O offsets, P pairs of frames.
 
 A product of two pixels belongs to ``tau`` seen from the earlier one and to ``-tau`` seen from
 the later one:
@@ -18,8 +18,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mmaction_ext.ops.correlation.multiply import multiply_frames, multiply_frames_backward
 from mmaction_ext.ops.correlation.reference import source_frame
-from mmaction_ext.ops.correlation.shifts import multiply_frames, multiply_frames_backward
+from mmaction_ext.ops.window import window_displacements
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def _runs(index: int, mirrored: bool, by_frame: dict[int, tuple[int, int]],
             first = i + 1
 
 
-def _blocks(outer: Tensor, volume: Tensor, run: _Run, window: int,
+def _blocks(outer: Tensor, volume: Tensor, run: _Run, window: Sequence[int],
             dilation: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Views of one offset's volume (N, D, T, H, W) and of the pairs' (N, D, P, H, W) that match.
 
@@ -91,9 +92,8 @@ def _blocks(outer: Tensor, volume: Tensor, run: _Run, window: int,
     if not run.mirrored:
         yield outer[:, :, run.frames], volume[:, :, run.pairs]
         return
-    span = range(-(window // 2) * dilation, window // 2 * dilation + 1, dilation)
     height, width = volume.shape[-2:]
-    for k, (dy, dx) in enumerate((dy, dx) for dy in span for dx in span):
+    for k, (dy, dx) in enumerate(window_displacements(window, dilation)):
         if abs(dy) < height and abs(dx) < width:
             y, x = max(0, -dy), max(0, -dx)
             rows, columns = height - abs(dy), width - abs(dx)
@@ -101,23 +101,24 @@ def _blocks(outer: Tensor, volume: Tensor, run: _Run, window: int,
             yield there, volume[:, k, run.pairs, y:y + rows, x:x + columns]
 
 
-def correlation_forward(x: Tensor, offsets: Sequence[int], window: int,
-                        dilations: Sequence[int], clip_border: str, scale: float) -> Tensor:
+def correlation_forward(x: Tensor, offsets: Sequence[int], window: Sequence[int],
+                        dilations: Sequence[int], clip_border: str, scale: float,
+                        implementation: str = 'auto') -> Tensor:
     """Local correlation; see :func:`mmaction_ext.ops.local_correlation` for the arguments.
 
     Args:
         x: Features of shape (N, C, T, H, W), float32 or float64.
 
     Returns:
-        Tensor of shape (N, O*K*K, T, H, W).
+        Tensor of shape (N, O*U*V, T, H, W).
     """
     n, _, num_frames, height, width = x.shape
-    out = x.new_zeros(n, len(offsets), window**2, num_frames, height, width)
+    out = x.new_zeros(n, len(offsets), window[0] * window[1], num_frames, height, width)
     frames = x.transpose(1, 2)
     for group in _groups(num_frames, offsets, dilations, clip_border):
         queries = frames[:, group.queries].flatten(0, 1) * scale
         keys = frames[:, group.keys].flatten(0, 1)
-        volume = multiply_frames(queries, keys, window, group.dilation)
+        volume = multiply_frames(queries, keys, window, group.dilation, implementation)
         volume = volume.unflatten(0, (n, len(group.queries))).transpose(1, 2)
         for run in group.runs:
             for there, here in _blocks(out[:, run.index], volume, run, window, group.dilation):
@@ -125,30 +126,31 @@ def correlation_forward(x: Tensor, offsets: Sequence[int], window: int,
     return out.flatten(1, 2)
 
 
-def correlation_backward(grad: Tensor, x: Tensor, offsets: Sequence[int], window: int,
-                         dilations: Sequence[int], clip_border: str, scale: float) -> Tensor:
+def correlation_backward(grad: Tensor, x: Tensor, offsets: Sequence[int],
+                         window: Sequence[int], dilations: Sequence[int], clip_border: str,
+                         scale: float, implementation: str = 'auto') -> Tensor:
     """Gradient of :func:`correlation_forward` with respect to ``x``.
 
     Args:
-        grad: Gradient of the volume, (N, O*K*K, T, H, W).
+        grad: Gradient of the volume, (N, O*U*V, T, H, W).
         x: The features given to the forward pass, (N, C, T, H, W).
 
     Returns:
         Tensor of the shape of ``x``, with the frames outermost but for N in memory.
     """
     n, _, num_frames, height, width = x.shape
-    grad = grad.unflatten(1, (len(offsets), window**2))
+    grad = grad.unflatten(1, (len(offsets), window[0] * window[1]))
     frames = x.transpose(1, 2)
     out = frames.new_zeros(frames.shape)
     for group in _groups(num_frames, offsets, dilations, clip_border):
-        volume = grad.new_zeros(n, len(group.queries), window**2, height, width)
+        volume = grad.new_zeros(n, len(group.queries), grad.shape[2], height, width)
         for run in group.runs:
             for there, here in _blocks(grad[:, run.index], volume.transpose(1, 2), run, window,
                                        group.dilation):
                 here.add_(there)
         queries, keys = (frames[:, i].flatten(0, 1) for i in (group.queries, group.keys))
         pair_grads = multiply_frames_backward(volume.flatten(0, 1), queries, keys, window,
-                                              group.dilation)
+                                              group.dilation, implementation)
         for indices, pair_grad in zip((group.queries, group.keys), pair_grads):
             out.index_add_(1, torch.tensor(indices, device=x.device),
                            pair_grad.unflatten(0, (n, len(indices))), alpha=scale)
