@@ -1,6 +1,16 @@
 """What mmaction2 sees: importing this package registers the backbones and motion modules."""
 
-from mmaction_ext import modules
-from mmaction_ext.models.backbones import MotionBackbone
+from mmaction_ext import compat
 
-__all__ = ['MotionBackbone', 'modules']
+compat.apply()  # heads and backbones import mmaction2's own, which need it
+
+from mmaction_ext import modules  # noqa: E402
+from mmaction_ext.models.backbones import (  # noqa: E402
+    MFNet,
+    MotionBackbone,
+    R2Plus1D,
+    ResNetTSMEveryBlock,
+)
+from mmaction_ext.models.heads import ConcatHead  # noqa: E402
+
+__all__ = ['ConcatHead', 'MFNet', 'MotionBackbone', 'R2Plus1D', 'ResNetTSMEveryBlock', 'modules']

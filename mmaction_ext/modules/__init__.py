@@ -2,5 +2,8 @@
 
 from mmaction_ext.modules.base import MotionModule
 from mmaction_ext.modules.dcf import DCF
+from mmaction_ext.modules.kpsem import KPSEM
+from mmaction_ext.modules.selfy import SELFY
+from mmaction_ext.modules.tcm import TCM
 
-__all__ = ['DCF', 'MotionModule']
+__all__ = ['DCF', 'KPSEM', 'MotionModule', 'SELFY', 'TCM']

@@ -2,10 +2,55 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Optional, Union
 
 from torch import Tensor, nn
 
 from mmaction_ext.errors import InputError
+
+
+@dataclass(frozen=True)
+class Displacements:
+    """Where a correlation module sees every pixel go.
+
+    Displacements are (dy, dx), down and right positive, in pixels of the stage's map: content at
+    row ``i``, column ``j`` of a map's source frame is found at ``i + dy``, ``j + dx`` of its
+    target frame.
+
+    Attributes:
+        names: Name of each of the M displacement maps, e.g. ``'t+1'`` or ``'slow'``.
+        displacement: (N, M, 2, T, H, W).
+        confidence: (N, M, T, H, W), how well the best match matches.
+    """
+
+    names: tuple[str, ...]
+    displacement: Tensor
+    confidence: Tensor
+
+
+@dataclass(frozen=True)
+class KeyPoints:
+    """Where KPSEM sees its key points, and where they go.
+
+    Coordinates are (row, column) in pixels of the stage's map; the first pixel is at 0. K counts
+    regions by rows, up to down and left to right.
+
+    Attributes:
+        points: ``I``, coordinates, (N, G, K, C, T, 2).
+        values: ``V``, feature values, (N, G, K, C, T).
+        shifts: ``S``, shifts (dy, dx) to the next frame, (N, G, K, C, T-1, 2).
+        weights: ``W_R``, weight of each region, (N, G, K, C, T-1).
+        row_borders: Borders of the regions from top to bottom, (N, G, T, sqrt(K)+1).
+        column_borders: Borders from left to right, (N, G, T, sqrt(K)+1).
+    """
+
+    points: Tensor
+    values: Tensor
+    shifts: Tensor
+    weights: Tensor
+    row_borders: Tensor
+    column_borders: Tensor
 
 
 class MotionModule(nn.Module, ABC):
@@ -13,6 +58,9 @@ class MotionModule(nn.Module, ABC):
 
     One object holds the parameters of all its stages. It keeps nothing between calls: what one
     stage has for the later ones is handed over by the caller, within one forward pass.
+
+    A module enhances the features of its stages, or it is a branch that leaves them as they are
+    and makes a vector for the classifier (:meth:`embed`), or both.
 
     A subclass takes ``in_channels`` first and its hyper-parameters after it by name, and adds
     one ``MODELS.register_module()`` line so that a config can name it.
@@ -41,6 +89,13 @@ class MotionModule(nn.Module, ABC):
     def min_frames(self) -> int:
         """Fewest frames ``T`` in a clip that the module can use."""
 
+    def reach(self, stage: int) -> int:
+        """Largest displacement, in pixels of the map of ``stage``, that is looked for.
+
+        0 where nothing is looked for in a window.
+        """
+        return 0
+
     @abstractmethod
     def forward(self, x: Tensor, stage: int,
                 carried: tuple[Tensor, ...] = ()) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -53,4 +108,25 @@ class MotionModule(nn.Module, ABC):
 
         Returns:
             The features, of the shape of ``x``, and the tensors for the next stage.
+        """
+
+    def embed(self, carried: tuple[Tensor, ...]) -> Optional[Tensor]:
+        """The branch's vector for the classifier, at the end of a forward pass.
+
+        Args:
+            carried: What the last stage returned.
+
+        Returns:
+            Tensor of shape (N, D), or None for a module that is no branch.
+        """
+        return None
+
+    @abstractmethod
+    def motion(self, x: Tensor, stage: int) -> Union[Displacements, KeyPoints]:
+        """The motion the module sees in the features of one stage, for pictures and tests.
+
+        Args:
+            x: Features of shape (N, C, T, H, W) at the output of ``stage``, as ``forward``
+                gets them.
+            stage: Number of the stage.
         """

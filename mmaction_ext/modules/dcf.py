@@ -8,6 +8,7 @@ D = 2 * L * K**2 channels of a correlation volume.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Optional
 
 import torch
 import torch.nn.functional as F
@@ -15,8 +16,14 @@ from mmaction.registry import MODELS
 from torch import Tensor, nn
 
 from mmaction_ext.errors import InputError
-from mmaction_ext.modules.base import MotionModule
-from mmaction_ext.ops import local_correlation
+from mmaction_ext.modules.base import Displacements, MotionModule
+from mmaction_ext.ops import l2_normalize, local_correlation, soft_argmax
+from mmaction_ext.ops.window import window_sides
+
+# Factor of the cosines before the softmax in `DCFBlock.motion`, which the paper does not have.
+# A match that is better by 0.05 counts e**5 = 150 times as much: close to the argmax, and the
+# middle of matches that are equally good.
+MOTION_TEMPERATURE = 100.0
 
 
 class DCFBlock(nn.Module):
@@ -59,13 +66,39 @@ class DCFBlock(nn.Module):
             The enhanced feature ``F'``, (N, C, T, H, W), and the volume of this stage, ``C``,
             (N, D, T, H, W).
         """
-        reduced = F.relu(self.bn1(self.conv1(x)))
-        volume = local_correlation(reduced, self.offsets, self.window, self.dilations,
-                                   self.clip_border)
+        volume = self._correlate(self._reduce(x))
         field = self.bn2(self.conv2(torch.cat((volume, *passed), dim=1)))
         if self.relu == 'both':
             return x + F.relu(field), volume
         return F.relu(x + field), volume
+
+    def motion(self, x: Tensor) -> Displacements:
+        """Where the features that the block correlates find their best match.
+
+        The volume of the block with its products divided by the lengths of both vectors, so that
+        a strong feature does not draw every match to itself. A frame without a partner in the
+        clip (``clip_border='zeros'``) has displacement and confidence 0.
+
+        Args:
+            x: Video feature ``F``, (N, C, T, H, W).
+
+        Returns:
+            One map for each offset, its displacement the soft-argmax of the offset's cosines
+            and its confidence the largest one.
+        """
+        cosines = self._correlate(l2_normalize(self._reduce(x)), scale=1.0)
+        cosines = cosines.unflatten(1, (len(self.offsets), -1))
+        displacements = [soft_argmax(cosines[:, i], self.window, MOTION_TEMPERATURE, dilation)
+                         for i, dilation in enumerate(self.dilations)]
+        names = tuple(f't{tau:+d}' for tau in self.offsets)
+        return Displacements(names, torch.stack(displacements, dim=1), cosines.amax(dim=2))
+
+    def _reduce(self, x: Tensor) -> Tensor:
+        return F.relu(self.bn1(self.conv1(x)))
+
+    def _correlate(self, reduced: Tensor, scale: Optional[float] = None) -> Tensor:
+        return local_correlation(reduced, self.offsets, self.window, self.dilations,
+                                 self.clip_border, scale)
 
 
 @MODELS.register_module()
@@ -114,7 +147,7 @@ class DCF(MotionModule):
                  clip_border: str = 'zeros', relu: str = 'after_sum',
                  zero_init: bool = True) -> None:
         super().__init__(in_channels)
-        _check_options(self.in_channels, reduction, temporal_range, relu, zero_init)
+        _check_options(self.in_channels, reduction, window, temporal_range, relu, zero_init)
         self.spatial_pyramid = spatial_pyramid
         self.blocks = nn.ModuleDict()
         passed_channels = 0
@@ -133,24 +166,37 @@ class DCF(MotionModule):
         """One frame more than the longest step, or that step would never meet a frame."""
         return 1 + max(max(map(abs, block.offsets)) for block in self.blocks.values())
 
+    def reach(self, stage: int) -> int:
+        """Half the window times the largest dilation at ``stage``, in pixels."""
+        block = self.blocks[str(stage)]
+        return block.window // 2 * max(block.dilations)
+
     def forward(self, x: Tensor, stage: int,
                 carried: tuple[Tensor, ...] = ()) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Run the block of ``stage``; see :meth:`MotionModule.forward`.
 
         Raises:
-            InputError: If a carried volume has other frames than ``x``, or does not become as
-                large as ``x`` by halving.
+            InputError: If a carried volume does not become as large as ``x`` by halving.
         """
         carried = tuple(_pool_to(volume, x) for volume in carried)
         x, volume = self.blocks[str(stage)](x, carried)
         return x, (volume, *carried) if self.spatial_pyramid else ()
 
+    def motion(self, x: Tensor, stage: int) -> Displacements:
+        """Where each frame finds itself in its neighbours; see :meth:`MotionModule.motion`.
 
-def _check_options(in_channels: Mapping[int, int], reduction: int, temporal_range: int,
-                   relu: str, zero_init: bool) -> None:
+        One map for each offset, named ``'t+1'``, ``'t-2'`` and so on; :meth:`DCFBlock.motion`
+        says how they are found.
+        """
+        return self.blocks[str(stage)].motion(x)
+
+
+def _check_options(in_channels: Mapping[int, int], reduction: int, window: int,
+                   temporal_range: int, relu: str, zero_init: bool) -> None:
     if not 1 <= reduction <= min(in_channels.values()):
         raise InputError(f'reduction must lie between 1 and the {min(in_channels.values())} '
                          f'channels of the narrowest stage, got {reduction}')
+    window_sides(window)
     if temporal_range < 1:
         raise InputError(f'temporal_range must be at least 1, got {temporal_range}')
     if relu not in ('after_sum', 'both'):
@@ -165,16 +211,20 @@ def _offsets(temporal_range: int, bidirectional: bool) -> tuple[int, ...]:
 
 
 def _pool_to(volume: Tensor, x: Tensor) -> Tensor:
-    """Halve a volume (N, D, T, H', W') by average pooling until it has the size of ``x``.
+    """Halve a volume (N, D, T', H', W') by average pooling until it has the size of ``x``.
 
-    Odd sizes are rounded up, as strided convolutions with padding do.
+    Odd sizes are rounded up, as strided convolutions with padding do. The hosts of the paper
+    keep all frames; where another one halves them, pairs of frames are averaged as pairs of
+    pixels are (our construction).
     """
     pooled = volume.flatten(1, 2)
     while pooled.shape[-1] > x.shape[-1]:
         pooled = F.avg_pool2d(pooled, 2, ceil_mode=True)
     pooled = pooled.unflatten(1, volume.shape[1:3])
+    while pooled.shape[2] > x.shape[2]:
+        pooled = F.avg_pool3d(pooled, (2, 1, 1), ceil_mode=True)
     if pooled.shape[2:] != x.shape[2:]:
         raise InputError(f'a correlation volume of size (T, H, W) = {tuple(volume.shape[2:])} '
                          f'cannot be pooled to a stage of size {tuple(x.shape[2:])}: stages must '
-                         'keep the frames and halve the map')
+                         'keep or halve the frames and the map')
     return pooled

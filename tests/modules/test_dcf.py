@@ -42,7 +42,8 @@ def algorithm_1(block, x, passed, offsets, dilations):
 
     def norm(y, layer):
         shape = (1, -1, 1, 1, 1)
-        y = (y - layer.running_mean.view(shape)) / (layer.running_var + layer.eps).sqrt().view(shape)
+        y = y - layer.running_mean.view(shape)
+        y = y / (layer.running_var + layer.eps).sqrt().view(shape)
         return y * layer.weight.view(shape) + layer.bias.view(shape)
 
     reduced = norm(conv(x, block.conv1), block.bn1).clamp(min=0)
@@ -198,11 +199,66 @@ def test_min_frames():
     assert DCF(CHANNELS, temporal_range=4).min_frames == 5
 
 
+def test_reach():
+    module = DCF(CHANNELS)
+    assert [module.reach(stage) for stage in (2, 3, 4)] == [4, 4, 2]
+    assert DCF(CHANNELS, dilate_with_step=False).reach(2) == 2
+    assert DCF(CHANNELS, window=7, temporal_range=3).reach(3) == 9
+
+
+def moving(dy, dx, channels=64, size=32, frames=5):
+    """A texture that moves by (dy, dx) pixels a frame, (1, C, T, H, W)."""
+    texture = torch.randn(1, channels, size, size)
+    return torch.stack([texture.roll((t * dy, t * dx), (2, 3)) for t in range(frames)], dim=2)
+
+
+@pytest.mark.parametrize('dy, dx', [(0, 0), (0, 1), (1, 0), (-2, 1), (2, -1), (-1, -2), (2, 2)])
+def test_motion_finds_a_known_motion_for_every_offset(dy, dx):
+    """Dilation grows with the offset, so that every offset reaches what its step leads to."""
+    module = DCF({3: 64}, reduction=1).eval()
+    motion = module.motion(moving(dy, dx), 3)
+    assert motion.names == ('t-2', 't-1', 't+1', 't+2')
+    assert motion.displacement.shape == (1, 4, 2, 5, 32, 32)
+    inside = (..., slice(12, -12), slice(12, -12))
+    for index, tau in enumerate((-2, -1, 1, 2)):
+        there = slice(max(0, -tau), 5 - max(0, tau))
+        found = motion.displacement[0, index, :, there][inside]
+        expected = torch.tensor([tau * dy, tau * dx]).view(2, 1, 1, 1).expand_as(found).float()
+        torch.testing.assert_close(found, expected, rtol=0, atol=0.01)
+        confidence = motion.confidence[0, index, there][inside]
+        torch.testing.assert_close(confidence, torch.ones_like(confidence))
+
+
+def test_motion_of_one_offset_and_undilated():
+    module = DCF({2: 64}, reduction=1, bidirectional=False, dilate_with_step=False).eval()
+    motion = module.motion(moving(-1, 1), 2)
+    assert motion.names == ('t+1', 't+2')
+    assert motion.displacement[0, :, :, 0, 16, 16].round().tolist() == [[-1, 1], [-2, 2]]
+
+
+def test_no_motion_where_there_is_no_frame():
+    motion = DCF({2: 64}).eval().motion(moving(1, 1), 2)
+    forward = motion.names.index('t+2')
+    assert not motion.displacement[:, forward, :, 3:].any()
+    assert not motion.confidence[:, forward, 3:].any()
+    assert motion.confidence[:, forward, :3].all()
+
+
+def test_motion_does_not_follow_the_strongest_feature():
+    """A raw product would be largest with the bright pixel beside the true match."""
+    x = moving(0, 0, frames=2)
+    x[:, :, 1, 16, 16] *= 10
+    motion = DCF({4: 64}, reduction=1).eval().motion(x, 4)
+    around = motion.displacement[0, motion.names.index('t+1'), :, 0, 14:19, 14:19]
+    torch.testing.assert_close(around, torch.zeros_like(around), rtol=0, atol=0.01)
+
+
 @pytest.mark.parametrize('arguments, value', [
     (dict(in_channels={}), 'none'),
     (dict(reduction=0), '0'),
     (dict(reduction=5), '4 channels.* 5'),
     (dict(temporal_range=0), '0'),
+    (dict(window=4), '4'),
     (dict(relu='never'), "'never'"),
     (dict(relu='both'), 'zero_init=False'),
 ])

@@ -3,23 +3,34 @@
 Shape legend: N clips, T frames, C channels, H rows, W columns.
 """
 
-import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
-import torch
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmaction_ext.errors import InputError
+from mmaction_ext.models.backbones.building import build_backbone, build_module, is_timm
+from mmaction_ext.models.backbones.checkpointing import checkpoint_submodules, run_checkpointed
+from mmaction_ext.models.backbones.dry_run import (
+    StageOutput,
+    dry_run_input,
+    meta_copy,
+    probe,
+    sees_frames,
+)
+from mmaction_ext.models.backbones.layouts import (
+    find_layout,
+    from_clips,
+    is_channels_last,
+    to_clips,
+    token_grid,
+)
 from mmaction_ext.models.backbones.stages import check_stage_number, find_stages
 from mmaction_ext.modules import MotionModule
-
-_DRY_RUN_FRAMES = 64
-_DRY_RUN_SIZE = 224
 
 
 @dataclass
@@ -27,6 +38,7 @@ class _Pass:
     """What one forward pass knows while it runs."""
 
     num_clips: int
+    size: tuple[int, int]
     carried: tuple[Tensor, ...] = ()
     visited: list[int] = field(default_factory=list)
 
@@ -39,13 +51,14 @@ class MotionBackbone(BaseModule):
     and, below ``backbone.``, the names of its weights. A checkpoint of a recognizer with the
     plain backbone is therefore loaded by ``init_cfg=dict(type='Pretrained', checkpoint=...)``.
 
-    Stages have the numbers of the papers: 1 is the stem, 2 to 5 are the residual stages.
-    Channels are found by a dry run on the meta device. Nothing outlives a forward pass.
+    Stages have the numbers of the papers: 1 is the stem, 2 to 5 are the residual stages; see
+    :func:`find_stages`. Channels and the layout of features (:mod:`layouts`) are found by a dry
+    run on the meta device. Nothing outlives a forward pass.
 
     Args:
         backbone: Config of the inner backbone: a registered type of mmaction2, or
             ``'timm.<model>'`` with arguments for ``timm.create_model``; the latter returns its
-            last feature map.
+            last feature map (N*T, C, H, W), also where it works on tokens.
         module: Config of a registered :class:`MotionModule` without ``in_channels``. None
             gives the plain backbone.
         stages: Stages the module works after.
@@ -53,24 +66,32 @@ class MotionBackbone(BaseModule):
             (N*T, C, H, W), and taken from it where it has the attribute.
         stage_names: Submodule whose output is a stage, for backbones :mod:`stages` does not
             know, e.g. ``{2: 'features.3'}``.
+        with_cp: Checkpoint the inner backbone's stages and the module: less memory for one
+            more forward pass; gradients and running statistics stay the same.
         init_cfg: As in mmengine's ``BaseModule``.
 
     Raises:
         InputError: If the config names an unknown type, an unknown stage, one the backbone
-            lacks or does not run, no submodule, no ``num_segments`` for a 2-D backbone, or
-            fewer frames than the module needs.
+            lacks or does not run, no submodule, no ``num_segments`` for a 2-D backbone, fewer
+            frames than the module needs, or a window larger than the map it searches.
     """
 
     def __init__(self, backbone: dict, module: Optional[dict] = None,
                  stages: Sequence[int] = (), num_segments: Optional[int] = None,
-                 stage_names: Optional[Mapping[int, str]] = None,
+                 stage_names: Optional[Mapping[int, str]] = None, with_cp: bool = False,
                  init_cfg: Optional[dict] = None) -> None:
         super().__init__(init_cfg=init_cfg)
-        self.backbone = _build_backbone(backbone)
+        self.backbone = build_backbone(backbone)
         self.num_segments = _agree_on_segments(self.backbone, num_segments)
         self.stages = _check_stages(stages)
+        self.with_cp = with_cp
+        self._returns_map = is_timm(backbone)
+        self._channels_last: dict[int, bool] = {}
         names = find_stages(self.backbone, stage_names)
         _check_present(self.stages, names, self.backbone)
+        if with_cp:
+            _check_known(names, self.backbone)
+            checkpoint_submodules(self.backbone, names.values())
         self.module: Optional[MotionModule] = None
         self._pass: Optional[_Pass] = None
         if module is not None:
@@ -79,17 +100,22 @@ class MotionBackbone(BaseModule):
     def _attach(self, module: dict, names: dict[int, str]) -> None:
         if not names:
             raise InputError(f'module {module.get("type")!r} is given but stages is empty')
-        if self.num_segments is None and _rank(self.backbone) == 2:
+        if self.num_segments is None and sees_frames(self.backbone):
             raise InputError(f'num_segments is missing: {type(self.backbone).__name__} is a 2-D '
                              'backbone, which sees single frames')
-        in_channels = _probe_channels(self.backbone, names, _dry_run_input(self))
-        self.module = _build_module(module, in_channels)
+        x = dry_run_input(self.backbone, self.num_segments)
+        outputs = probe(self.backbone, names, x)
+        self._channels_last = {stage: out.channels_last for stage, out in outputs.items()}
+        self.module = build_module(module, {stage: out.channels
+                                            for stage, out in outputs.items()})
+        _check_reach(self.module, outputs, tuple(x.shape[-2:]))
         if self.num_segments is not None:
             self._check_frames(self.num_segments)
+            _agree_on_segments(self.module, self.num_segments)
         for stage, name in names.items():
             self.backbone.get_submodule(name).register_forward_hook(
                 partial(self._after_stage, stage))
-        _meta_copy(self)(_dry_run_input(self))
+        meta_copy(self)(x)
 
     def forward(self, x: Tensor) -> Any:
         """Run the inner backbone, with the module after each of its stages.
@@ -98,24 +124,27 @@ class MotionBackbone(BaseModule):
             x: (N, C, T, H, W) for 3-D backbones, (N*T, C, H, W) for 2-D ones.
 
         Returns:
-            What the inner backbone returns.
+            What the inner backbone returns; where the module is a branch, a pair of this and
+            the branch's vector, (N, D).
 
         Raises:
             InputError: If the batch does not divide into clips of ``num_segments`` frames, or
                 a stage has fewer frames than the module needs.
             RuntimeError: If the inner backbone did not run its stages in order.
         """
+        size = tuple(x.shape[-2:])
         if self.module is None:
-            return self.backbone(x)
-        running = self._pass = _Pass(self._count_clips(x))
+            return self._final_map(self.backbone(x), size)
+        running = self._pass = _Pass(self._count_clips(x), size)
         try:
-            out = self.backbone(x)
+            out = self._final_map(self.backbone(x), size)
         finally:
             self._pass = None
         if tuple(running.visited) != self.stages:
             raise RuntimeError(f'{type(self.backbone).__name__} ran stages {running.visited} '
                                f'where the module works after {list(self.stages)}')
-        return out
+        vector = self.module.embed(running.carried)
+        return out if vector is None else (out, vector)
 
     def _count_clips(self, x: Tensor) -> int:
         if x.dim() == 5:
@@ -130,67 +159,43 @@ class MotionBackbone(BaseModule):
             raise InputError(f'{type(self.module).__name__} needs clips of at least '
                              f'{self.module.min_frames} frames, got {num_frames}')
 
-    def _after_stage(self, stage: int, submodule: nn.Module, inputs: tuple, y: Tensor) -> Tensor:
+    def _after_stage(self, stage: int, submodule: nn.Module, inputs: tuple, y: Any) -> Any:
         """Forward hook: the module's output instead of the stage's."""
         running = self._pass
         if running is None:  # the inner backbone was called by itself
             return y
         running.visited.append(stage)
-        # (N*T, C, H, W) -> (N, C, T, H, W)
-        clips = y if y.dim() == 5 else y.unflatten(0, (running.num_clips, -1)).transpose(1, 2)
+        layout = self._layout(y, self._channels_last.get(stage, False), running.size)
+        maps = layout.take(y)
+        clips = to_clips(maps, running.num_clips)
         self._check_frames(clips.shape[2])
-        out, running.carried = self.module(clips, stage, running.carried)
-        return out if y.dim() == 5 else out.transpose(1, 2).flatten(0, 1)
+        out, running.carried = self._run_module(clips, stage, running.carried)
+        return layout.put(from_clips(out, maps), y)
+
+    def _run_module(self, *inputs: Any) -> tuple[Tensor, tuple[Tensor, ...]]:
+        return run_checkpointed(self.module, *inputs) if self.with_cp else self.module(*inputs)
+
+    def _layout(self, features: Any, channels_last: bool, size: tuple[int, int]) -> Any:
+        return find_layout(features, channels_last, token_grid(self.backbone, size),
+                           getattr(self.backbone, 'num_prefix_tokens', 0))
+
+    def _final_map(self, out: Any, size: tuple[int, int]) -> Any:
+        """timm's output as a feature map; mmaction2's heads know their own backbones'."""
+        if not self._returns_map or not isinstance(out, Tensor) or out.dim() not in (3, 4):
+            return out
+        try:
+            return self._layout(out, is_channels_last(self.backbone, '', out), size).take(out)
+        except InputError as error:
+            raise InputError(f'{type(self.backbone).__name__} does not end in a feature map: '
+                             f'{error}') from error
 
 
-def _build_backbone(config: dict) -> nn.Module:
-    kind = config.get('type')
-    if isinstance(kind, str) and kind.startswith('timm.'):
-        return _build_timm(kind[len('timm.'):], config)
-    _find_class(kind, 'backbone')
-    return MODELS.build(config)
-
-
-def _find_class(kind: Union[str, type, None], role: str) -> type:
-    found = MODELS.get(kind) if isinstance(kind, str) else kind
-    if found is None:
-        raise InputError(f'unknown {role} type {kind!r}')
-    return found
-
-
-def _build_timm(name: str, config: dict) -> nn.Module:
-    import timm  # slow to import, and only some hosts need it
-
-    if not timm.is_model(name):
-        raise InputError(f'unknown timm model {name!r}')
-    arguments = {key: value for key, value in config.items() if key != 'type'}
-    try:
-        backbone = timm.create_model(name, num_classes=0, global_pool='', **arguments)
-    except TypeError as error:  # an argument the model does not have
-        raise InputError(f'timm model {name!r}: {error}') from error
-    layout = str(getattr(backbone, 'output_fmt', 'NCHW'))
-    if not layout.endswith('NCHW'):
-        raise InputError(f'timm model {name!r} gives features as {layout}, not as NCHW')
-    backbone.is_init = True  # timm initialises, or loads weights, while building
-    return backbone
-
-
-def _build_module(config: dict, in_channels: dict[int, int]) -> MotionModule:
-    found = _find_class(config.get('type'), 'module')
-    if not issubclass(found, MotionModule):
-        raise InputError(f'module type {config["type"]!r} is no MotionModule')
-    try:
-        return MODELS.build(dict(config, in_channels=in_channels))
-    except TypeError as error:  # an argument it does not have
-        raise InputError(f'module {config["type"]!r}: {error}') from error
-
-
-def _agree_on_segments(backbone: nn.Module, num_segments: Optional[int]) -> Optional[int]:
-    own = getattr(backbone, 'num_segments', None)
+def _agree_on_segments(part: nn.Module, num_segments: Optional[int]) -> Optional[int]:
+    own = getattr(part, 'num_segments', None)
     if num_segments is not None and num_segments < 1:
         raise InputError(f'num_segments must be positive, got {num_segments}')
     if None not in (own, num_segments) and own != num_segments:
-        raise InputError(f'num_segments={num_segments}, but {type(backbone).__name__} was built '
+        raise InputError(f'num_segments={num_segments}, but {type(part).__name__} was built '
                          f'with num_segments={own}')
     return own if num_segments is None else num_segments
 
@@ -213,46 +218,18 @@ def _check_present(stages: Iterable[int], names: Mapping[int, str], backbone: nn
                              f'{list(names) or "none that is known"}; stage_names can name more')
 
 
-def _first_convolution(backbone: nn.Module) -> nn.Module:
-    kinds = (nn.Conv2d, nn.Conv3d)
-    found = next((m for m in backbone.modules() if isinstance(m, kinds)), None)
-    if found is None:
-        raise InputError(f'{type(backbone).__name__} has no 2-D or 3-D convolution to tell its '
-                         'input shape by')
-    return found
+def _check_known(names: Mapping[int, str], backbone: nn.Module) -> None:
+    if not names:
+        raise InputError(f'with_cp=True, but no stage of {type(backbone).__name__} is known: '
+                         'stage_names can name them')
 
 
-def _rank(backbone: nn.Module) -> int:
-    """2 for a backbone that sees frames, 3 for one that sees clips."""
-    return len(_first_convolution(backbone).kernel_size)
-
-
-def _dry_run_input(host: MotionBackbone) -> Tensor:
-    channels = _first_convolution(host.backbone).in_channels
-    size = (_DRY_RUN_SIZE, _DRY_RUN_SIZE)
-    if _rank(host.backbone) == 2:
-        return torch.empty(host.num_segments, channels, *size, device='meta')
-    return torch.empty(1, channels, _DRY_RUN_FRAMES, *size, device='meta')
-
-
-def _meta_copy(network: nn.Module) -> nn.Module:
-    copied = copy.deepcopy(network).to('meta')
-    copied.eval()  # not chained: train() of some of mmaction2's backbones returns None
-    return copied
-
-
-def _probe_channels(backbone: nn.Module, names: Mapping[int, str],
-                    x: Tensor) -> dict[int, int]:
-    """Channels of each stage, by a dry run of a copy on the meta device."""
-    copied = _meta_copy(backbone)
-    shapes: dict[int, Any] = {}
-    for stage, name in names.items():
-        copied.get_submodule(name).register_forward_hook(
-            lambda _, __, y, stage=stage: shapes.update({stage: getattr(y, 'shape', type(y))}))
-    copied(x)
-    for stage, name in names.items():
-        shape = shapes.get(stage)
-        if not isinstance(shape, torch.Size) or len(shape) not in (4, 5):
-            raise InputError(f'stage {stage} ({name}) of {type(backbone).__name__} gives no '
-                             f'feature map: {"it is never run" if shape is None else shape}')
-    return {stage: shapes[stage][1] for stage in names}
+def _check_reach(module: MotionModule, outputs: Mapping[int, StageOutput],
+                 size: tuple[int, int]) -> None:
+    for stage, out in outputs.items():
+        reach = module.reach(stage)
+        # three maps side by side hold every displacement, and the rounding of a halved map
+        if 2 * reach + 1 > 3 * min(out.size):
+            raise InputError(f'{type(module).__name__} has a window larger than allowed: at '
+                             f'stage {stage} it reaches {reach} pixels on a map of '
+                             f'{out.size[0]}x{out.size[1]} (frames of {size[0]}x{size[1]})')

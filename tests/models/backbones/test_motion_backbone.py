@@ -15,13 +15,21 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 from torch.utils.flop_counter import FlopCounterMode
 
+import mmaction_ext.register  # noqa: F401  (before mmaction2, in spawned processes too)
 from mmaction_ext import compat
 from mmaction_ext.models import MotionBackbone
+from mmaction_ext.modules import MotionModule
+from mmaction_ext.modules.base import Displacements
 
 THIN = dict(type='timm.resnet10t', channels=(4, 8, 8, 8), stem_width=8)
 X3D = dict(type='X3D', gamma_w=0.25, gamma_d=0.5)
 DCF = dict(type='DCF')
 NAMES = {2: 'layer1', 3: 'layer2', 4: 'layer3'}
+
+
+@pytest.fixture(autouse=True)
+def same_weights_every_time():
+    torch.manual_seed(0)
 
 
 def frames(clips=2, segments=4, size=32):
@@ -143,10 +151,13 @@ class OwnNet(nn.Module):
         self.trunk = nn.Sequential(nn.Conv3d(4, 6, 3, (1, 2, 2), 1), nn.ReLU(), nn.Identity())
         self.unused = nn.Identity()
         self.pair = nn.Identity()
+        self.vector = nn.Identity()
 
     def forward(self, x):
         self.pair((x, x))
-        return self.trunk(self.entry(x))
+        x = self.trunk(self.entry(x))
+        self.vector(x.mean((2, 3, 4)))
+        return x
 
 
 def test_stage_names():
@@ -159,6 +170,17 @@ def test_stage_names():
     (dict(stages=(2, 6)), '6'),
     (dict(stages=(0,)), '0'),
     (dict(stages=(2, 2)), r'\(2, 2\)'),
+    (dict(stages=(True,)), 'unknown stage True'),
+    (dict(stages=(2.0,)), r'unknown stage 2\.0'),
+    (dict(stages=True), 'sequence.*True'),
+    (dict(stages=(2,), stage_names={True: 'layer1'}), 'unknown stage True'),
+    (dict(backbone=dict(type='timm.hiera_tiny_224')), r'stage 2 \(blocks\.0\).*3136.*unknown'),
+    (dict(backbone=dict(type='timm.volo_d1_224'), stages=(3,)),
+     r'VOLO does not end in a feature map.*197'),
+    (dict(backbone=dict(type='timm.xcit_nano_12_p16_224'), stages=(1,)),
+     r'stage 1 \(patch_embed\).*tuple'),
+    (dict(backbone=dict(type='OwnNet'), module=None, stages=(), with_cp=True),
+     'with_cp.*OwnNet'),
     (dict(stages=()), "'DCF'.*empty"),
     (dict(backbone=dict(type='X3D', num_stages=2, spatial_strides=(2, 2)), stages=(2, 4)),
      r'X3D has no stage 4.*\[1, 2, 3\]'),
@@ -170,6 +192,8 @@ def test_stage_names():
      'stage 2.*unused.*never run'),
     (dict(backbone=dict(type='OwnNet'), stages=(2,), stage_names={2: 'pair'}),
      'stage 2.*pair.*tuple'),
+    (dict(backbone=dict(type='OwnNet'), stages=(2,), stage_names={2: 'vector'}),
+     r'stage 2.*vector.*\(1, 6\)'),
     (dict(num_segments=None), 'num_segments is missing.*ResNet'),
     (dict(num_segments=0), '0'),
     (dict(num_segments=2), 'at least 3 frames, got 2'),
@@ -177,7 +201,6 @@ def test_stage_names():
     (dict(backbone=dict(type='ResNet3d', depth=18, pretrained=None)), r'\(32, 28, 28\)'),
     (dict(backbone=dict(type='timm.no_such_net')), "'no_such_net'"),
     (dict(backbone=dict(type='timm.resnet10t', colour='red')), "'resnet10t'.*colour"),
-    (dict(backbone=dict(type='timm.swin_tiny_patch4_window7_224')), 'NHWC'),
     (dict(backbone=dict(type='NoSuchNet')), "'NoSuchNet'"),
     (dict(backbone=dict()), 'backbone type None'),
     (dict(module=dict(type='NoSuchModule')), "'NoSuchModule'"),
@@ -189,6 +212,54 @@ def test_what_cannot_be_built_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message), torch.device('meta'):
         MotionBackbone(**{'backbone': THIN, 'module': DCF, 'stages': (2, 3, 4),
                           'num_segments': 4, **arguments})
+
+
+@MODELS.register_module()
+class Branch(MotionModule):
+    """Doubles features; its vector is the mean over stages of each stage's sums."""
+
+    min_frames = 1
+
+    def __init__(self, in_channels, *, window=1, vector=True):
+        super().__init__(in_channels)
+        self.window, self.vector = window, vector
+
+    def reach(self, stage):
+        return self.window
+
+    def forward(self, x, stage, carried=()):
+        return 2 * x, (*carried, x.sum((1, 2, 3, 4)))
+
+    def embed(self, carried):
+        return torch.stack(carried, dim=1) if self.vector else None
+
+    def motion(self, x, stage):
+        return Displacements((), x.new_zeros(len(x), 0, 2, *x.shape[2:]),
+                             x.new_zeros(len(x), 0, *x.shape[2:]))
+
+
+@pytest.mark.parametrize('build, make', BUILDS)
+def test_a_branch_returns_its_vector_beside_the_features(build, make):
+    host, x = build(module=dict(type='Branch'), stages=(2, 4)).eval(), make()
+    host.backbone.layer1.register_forward_hook(lambda _, __, y: sums.append(y))
+    sums = []
+    features, vector = host(x)
+    assert vector.shape == (2, 2)
+    # the hook above sees what the module has doubled
+    torch.testing.assert_close(vector[:, 0], sums[0].unflatten(0, (2, -1)).flatten(1).sum(1) / 2)
+    alone = build(module=dict(type='Branch', vector=False), stages=(2, 4)).eval()
+    alone.load_state_dict(host.state_dict())
+    assert torch.equal(alone(x), features)
+
+
+@pytest.mark.parametrize('stages, window, message', [
+    ((2, 5), 11, r'Branch.*window larger than allowed.*stage 5.*11 pixels.*7x7.*224x224'),
+    ((3,), 42, r'stage 3.*42 pixels.*28x28'),
+])
+def test_a_window_wider_than_three_maps_is_refused(stages, window, message):
+    with pytest.raises(ValueError, match=message):
+        build_2d(dict(type='Branch', window=window), stages)
+    build_2d(dict(type='Branch', window=window - 1), stages)
 
 
 def test_a_batch_of_broken_clips_is_refused():

@@ -1,0 +1,117 @@
+"""Weights of image networks for video networks: where they are, and how they are inflated."""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Optional
+
+import torch
+from torch import Tensor, nn
+
+from mmaction_ext.errors import InputError, last_line
+
+_LISTED = 8
+
+
+def load_image_weights(source: str) -> dict[str, Tensor]:
+    """State dict of an image network, without running any code that a file may hold.
+
+    Args:
+        source: ``'torchvision://<model>'`` or ``'torchvision://<model>.<weights>'``,
+            ``'timm.<model>.<tag>'``, a URL, or a local file (a state dict, or a checkpoint with
+            one under ``'state_dict'``). All but a file may use the internet, once: torch and
+            timm keep what they fetched.
+
+    Returns:
+        Weights on the CPU by name.
+
+    Raises:
+        InputError: If there is no such model or file, or the file holds no weights.
+    """
+    if source.startswith('timm.'):
+        return _load_timm(source.removeprefix('timm.'))
+    url = _torchvision_url(source) if source.startswith('torchvision://') else source
+    if url.startswith(('http://', 'https://')):
+        state = torch.hub.load_state_dict_from_url(url, map_location='cpu', weights_only=True)
+    else:
+        state = _load_file(url)
+    state = state.get('state_dict', state) if isinstance(state, Mapping) else {}
+    if not state or not all(isinstance(value, Tensor) for value in state.values()):
+        raise InputError(f'{source} holds no weights')
+    return dict(state)
+
+
+def inflate(network: nn.Module, weights: Mapping[str, Tensor],
+            image_name: Callable[[str], Optional[str]], source: str) -> None:
+    """Load weights of an image network into a video network of the same layout.
+
+    A k x k kernel becomes 1 x k x k: every frame is seen as an image. Only the classifier,
+    ``fc.*``, may be left over, and only counters of batches, ``num_batches_tracked``, and what
+    images do not have may be missing.
+
+    Args:
+        network: The video network.
+        weights: State dict of the image network.
+        image_name: From a name in the video network to the one in ``weights``, or to None for
+            what images do not have.
+        source: Where the weights are from, for messages.
+
+    Raises:
+        InputError: If a weight is missing, left over or of another shape; the message lists
+            the names. The network is unchanged then.
+    """
+    own = network.state_dict()
+    names = {name: image_name(name) for name in own}
+    found = {name: _as_frame_kernel(weights[image], value) for name, value in own.items()
+             if (image := names[name]) in weights}
+    problems = {
+        'missing': [image for name, image in names.items()
+                    if image is not None and name not in found
+                    and not name.endswith('num_batches_tracked')],
+        'left over': [name for name in weights
+                      if name not in names.values() and not name.startswith('fc.')],
+        'of another shape': [names[name] for name, value in found.items()
+                             if value.shape != own[name].shape]}
+    told = '; '.join(f'{kind}: {_list(found)}' for kind, found in problems.items() if found)
+    if told:
+        raise InputError(f'the weights of {source} are not those of this network: {told}')
+    network.load_state_dict(found, strict=False)
+
+
+def _as_frame_kernel(weight: Tensor, target: Tensor) -> Tensor:
+    return weight.unsqueeze(2) if weight.dim() == 4 and target.dim() == 5 else weight
+
+
+def _list(names: list[str]) -> str:
+    more = f' and {len(names) - _LISTED} more' if len(names) > _LISTED else ''
+    return ', '.join(names[:_LISTED]) + more
+
+
+def _load_timm(name: str) -> dict[str, Tensor]:
+    import timm  # slow to import, and only some networks need it
+
+    if not timm.is_model(name):
+        raise InputError(f'unknown timm model {name!r}')
+    try:
+        return timm.create_model(name, pretrained=True).state_dict()
+    except RuntimeError as error:  # timm's word for a model without weights or an unknown tag
+        raise InputError(f'timm has no weights for {name!r}: {last_line(error)}') from error
+
+
+def _torchvision_url(source: str) -> str:
+    from mmengine.runner.checkpoint import get_torchvision_models
+
+    urls = get_torchvision_models()
+    name = source.removeprefix('torchvision://')
+    if name not in urls:
+        raise InputError(f'torchvision has no weights for {name!r}')
+    return urls[name]
+
+
+def _load_file(path: str) -> object:
+    path = os.path.expanduser(path)
+    if not os.path.isfile(path):
+        raise InputError(f'there is no file {path!r}')
+    try:
+        return torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as error:  # a pickle may fail in any way
+        raise InputError(f'{path} cannot be loaded as weights: {last_line(error)}') from error

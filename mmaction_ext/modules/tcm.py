@@ -1,0 +1,313 @@
+"""TCM: temporal correlation module, from slow and fast visual tempos.
+
+Liu, Yuan and Tu, "Motion-Driven Visual Tempo Learning for Video-Based Action Recognition", IEEE
+TIP 2022, doi 10.1109/TIP.2022.3180585. The layout is that of the paper's code
+(github.com/yzfly/TCM, commit 34685f7); "the code" below is that.
+
+Shape legend: N clips, C channels, T frames, H rows, W columns, M tempos, K window,
+B = N * M * (T-1) pairs of frames.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Optional, Union
+
+import torch
+import torch.nn.functional as F
+from mmaction.registry import MODELS
+from mmcv.cnn import ConvModule
+from torch import Tensor, nn
+
+from mmaction_ext.errors import InputError
+from mmaction_ext.modules.base import Displacements, MotionModule
+from mmaction_ext.ops import l2_normalize, pair_correlation, soft_argmax
+from mmaction_ext.ops.precision import widened
+
+TEMPOS = ('fast', 'slow')
+DEFAULT_WINDOWS = {1: 15, 2: 15, 3: 15, 4: 7, 5: 3}
+_TRANSFORMATION_CHANNELS = (16, 32, 64)
+
+
+class MTDM(nn.Module):
+    """Multi-scale temporal dynamics module: where every pixel goes, at each tempo.
+
+    Args:
+        channels: ``C``, channels of the features.
+        mid_channels: Channels that are correlated.
+        window: ``K``, side of the window that a pixel is looked for in.
+        tempos: Names of the tempos, in the order of the maps.
+        sigma: Width of the Gaussian mask in cells of the window; None for no mask.
+        temperature: Factor of the correlations in the softmax.
+    """
+
+    def __init__(self, channels: int, mid_channels: int, window: int, tempos: Sequence[str],
+                 sigma: Optional[float], temperature: float) -> None:
+        super().__init__()
+        self.window, self.tempos = window, tuple(tempos)
+        self.sigma, self.temperature = sigma, temperature
+        self.conv = nn.Conv2d(channels, mid_channels, 1, bias=False)
+        self.bn = nn.BatchNorm2d(mid_channels)
+        nn.init.kaiming_normal_(self.conv.weight, mode='fan_out', nonlinearity='relu')
+
+    @property
+    def reach(self) -> int:
+        """Largest displacement in pixels."""
+        return self.window // 2
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Displacement and confidence maps.
+
+        Args:
+            frames: Features, (N, T, C, H, W).
+
+        Returns:
+            (N, T, 3 * M, H, W): for each tempo the horizontal and the vertical displacement as a
+            fraction of the reach, and the confidence.
+        """
+        displacement, confidence = self.track(frames)
+        maps = torch.cat((displacement.flip(3) / max(1, self.reach), confidence), dim=3)
+        return maps.transpose(1, 2).flatten(2, 3).to(frames.dtype)
+
+    def track(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Where the pixels go, and how sure that is.
+
+        Args:
+            frames: Features, (N, T, C, H, W).
+
+        Returns:
+            Displacements (dy, dx) in pixels, (N, M, T, 2, H, W), and the correlation of the best
+            match, (N, M, T, 1, H, W), at least in float32. The last map is there twice.
+        """
+        queries, keys = self._pairs(self._reduce(frames))
+        # the code's ReLU on this is left out: products of features behind a ReLU are not negative
+        volume = pair_correlation(queries, keys, self.window, scale=1.0)
+        confidence, best = volume.max(dim=1)
+        if self.sigma is not None:
+            volume = _mask_around(best, volume, self.window, self.sigma)
+        displacement = soft_argmax(volume, self.window, self.temperature)
+        pairs = (frames.shape[0], len(self.tempos), frames.shape[1] - 1)
+        return (_repeat_last(displacement.unflatten(0, pairs)),
+                _repeat_last(confidence.unsqueeze(1).unflatten(0, pairs)))
+
+    def _reduce(self, frames: Tensor) -> Tensor:
+        """Features of length 1, (N, T, mid_channels, H, W)."""
+        reduced = F.relu(self.bn(self.conv(frames.flatten(0, 1))))
+        # not in half precision, whose rounding of the cosines the temperature would magnify
+        return l2_normalize(widened(reduced)).unflatten(0, frames.shape[:2])
+
+    def _pairs(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Source and target of each pair, (B, mid_channels, H, W), from the features of length 1."""
+        targets = frames[:, 1:]
+        sources = {'fast': frames[:, :-1], 'slow': frames[:, :1].expand_as(targets)}
+        queries = torch.stack([sources[tempo] for tempo in self.tempos], dim=1)
+        keys = targets.unsqueeze(1).expand_as(queries)
+        return queries.flatten(0, 2), keys.flatten(0, 2)
+
+
+class TAM(nn.Module):
+    """Temporal attention module: features from the maps of MTDM, weighed along time.
+
+    Args:
+        map_channels: ``3 * M``, channels of the maps.
+        channels: ``C``, channels of the features to make.
+        num_segments: Frames of a clip, which the kernel of the gate is chosen for.
+        temporal_attention: Whether there is a gate.
+    """
+
+    def __init__(self, map_channels: int, channels: int, num_segments: int,
+                 temporal_attention: bool) -> None:
+        super().__init__()
+        self.transformation = _transformation(map_channels, channels)
+        self.gate: Optional[nn.Conv1d] = None
+        if temporal_attention:
+            kernel = _gate_kernel(num_segments)
+            self.gate = nn.Conv1d(1, 1, kernel, padding=kernel // 2, bias=False)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Make features of maps.
+
+        Args:
+            maps: (N, T, 3 * M, H, W).
+
+        Returns:
+            (N, T, C, H, W), none negative.
+        """
+        features = self.transformation(maps.flatten(0, 1)).unflatten(0, maps.shape[:2])
+        if self.gate is None:
+            return features
+        return features * self._weights(features)
+
+    def _weights(self, features: Tensor) -> Tensor:
+        """A weight for each channel of each frame, (N, T, C, 1, 1), from its course over time."""
+        courses = features.mean(dim=(-2, -1)).transpose(1, 2)  # (N, C, T)
+        weights = self.gate(courses.flatten(0, 1).unsqueeze(1)).sigmoid()
+        return weights.view(courses.shape).transpose(1, 2)[..., None, None]
+
+
+class TCMBlock(nn.Module):
+    """The block of one stage: what TAM makes of the maps of MTDM is added to the features.
+
+    Args:
+        mtdm: Makes the maps.
+        tam: Makes features of them.
+    """
+
+    def __init__(self, mtdm: MTDM, tam: TAM) -> None:
+        super().__init__()
+        self.mtdm, self.tam = mtdm, tam
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Enhance features (N, C, T, H, W)."""
+        return x + self.tam(self.mtdm(x.transpose(1, 2))).transpose(1, 2)
+
+
+@MODELS.register_module()
+class TCM(MotionModule):
+    """Temporal correlation module on one or more stages of a backbone; one, res3, in the paper.
+
+    At the fast tempo every frame is correlated with the next one, at the slow tempo the first
+    frame with every later one: pair ``t`` links ``t`` or 0 with ``t + 1``. For each of these
+    T-1 pairs MTDM finds where every pixel goes, and TAM makes features of that, which are added
+    to the input. There is no ReLU after the sum and nothing starts at zero: a new block does
+    change the features, as in the code.
+
+    Args:
+        in_channels: Channels at the output of each stage, by stage number.
+        num_segments: ``T`` of the clips of a recipe. The kernel of the gate along time is
+            ``log2(T)``, rounded down and then up to an odd number: 3 for 8 frames, 5 for 16.
+            Clips of other lengths are accepted.
+        window: Side of the window of displacements in pixels: one for all stages, or by stage,
+            where it replaces the default. The default is that of the code, 15, 15, 7 and 3 for
+            stages 2 to 5; the code has none for the stem, which gets 15 too.
+        mid_channels: Channels that are correlated.
+        tempos: ``'fast'``, ``'slow'`` or both; the fast one comes first in any case. With one
+            tempo the transformation starts with 3 channels instead of 6. It keeps its 3 groups,
+            which then have one channel instead of two, so that what sees a channel differs as
+            little as it can; the code knows both tempos only.
+        sigma: Width, in cells of the window, of the Gaussian around the best match that the
+            correlations are multiplied by. None leaves it out.
+        temperature: Factor of these products in the softmax under which the displacement is the
+            expectation.
+        temporal_attention: Weigh the features along time. Without it the block is "MTDM alone":
+            the code has the convolutions that make features of displacements in TAM, and these
+            stay, since the maps could not be added to the input without them.
+
+    Of the six channels, the code groups neighbours: fast x with fast y, fast confidence with
+    slow x, slow y with slow confidence. The groups across the tempos are kept, so that the
+    code's weights fit.
+
+    Raises:
+        InputError: If an argument is out of its range; the message names the value.
+    """
+
+    def __init__(self, in_channels: Mapping[int, int], *, num_segments: int = 8,
+                 window: Union[int, Mapping[int, int], None] = None, mid_channels: int = 64,
+                 tempos: Sequence[str] = TEMPOS, sigma: Optional[float] = 5.0,
+                 temperature: float = 100.0, temporal_attention: bool = True) -> None:
+        super().__init__(in_channels)
+        _check_options(num_segments, mid_channels, tempos, sigma, temperature)
+        self.num_segments = num_segments
+        self.tempos = tuple(tempo for tempo in TEMPOS if tempo in tempos)
+        windows = _windows(window, self.stages)
+        self.blocks = nn.ModuleDict()
+        for stage, channels in self.in_channels.items():
+            mtdm = MTDM(channels, mid_channels, windows[stage], self.tempos, sigma, temperature)
+            tam = TAM(3 * len(self.tempos), channels, num_segments, temporal_attention)
+            self.blocks[str(stage)] = TCMBlock(mtdm, tam)
+
+    @property
+    def min_frames(self) -> int:
+        """2: a pair."""
+        return 2
+
+    def reach(self, stage: int) -> int:
+        """Largest displacement, in pixels of the map of ``stage``, that is looked for."""
+        return self.blocks[str(stage)].mtdm.reach
+
+    def forward(self, x: Tensor, stage: int,
+                carried: tuple[Tensor, ...] = ()) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Run the block of ``stage``; see :meth:`MotionModule.forward`. Carries nothing."""
+        return self.blocks[str(stage)](x), ()
+
+    def motion(self, x: Tensor, stage: int) -> Displacements:
+        """The displacements MTDM sees; see :meth:`MotionModule.motion`.
+
+        Map ``t`` of ``'fast'`` leads from frame ``t`` to ``t + 1``, map ``t`` of ``'slow'`` from
+        frame 0 to ``t + 1``. The last map repeats the one before it, as in the features. The
+        confidence is the cosine of the best match, 0 to 1.
+        """
+        displacement, confidence = self.blocks[str(stage)].mtdm.track(x.transpose(1, 2))
+        return Displacements(self.tempos, displacement.transpose(2, 3), confidence.squeeze(3))
+
+
+def _check_options(num_segments: int, mid_channels: int, tempos: Sequence[str],
+                   sigma: Optional[float], temperature: float) -> None:
+    if num_segments < 2:
+        raise InputError(f'num_segments must be at least 2, got {num_segments}')
+    if mid_channels < 1:
+        raise InputError(f'mid_channels must be at least 1, got {mid_channels}')
+    if isinstance(tempos, str) or not tempos or not set(tempos) <= set(TEMPOS):
+        raise InputError(f'tempos must be a sequence of some of {TEMPOS}, got {tempos!r}')
+    if sigma is not None and not sigma > 0:
+        raise InputError(f'sigma must be positive or None, got {sigma}')
+    if not temperature > 0:
+        raise InputError(f'temperature must be positive, got {temperature}')
+
+
+def _windows(window: Union[int, Mapping[int, int], None],
+             stages: Sequence[int]) -> dict[int, int]:
+    """The window of each stage."""
+    given = dict.fromkeys(stages, window) if isinstance(window, int) else dict(window or {})
+    for stage, size in given.items():
+        if stage not in stages:
+            raise InputError(f'window names stage {stage}, but the module is for {list(stages)}')
+        if size < 1 or size % 2 == 0:
+            raise InputError(f'window must be odd and positive, got {size} for stage {stage}')
+    windows = {**DEFAULT_WINDOWS, **given}
+    for stage in stages:
+        if stage not in windows:
+            raise InputError(f'window has no default for stage {stage}')
+    return {stage: windows[stage] for stage in stages}
+
+
+def _transformation(map_channels: int, channels: int) -> nn.Sequential:
+    layers = [_convolution(map_channels, map_channels, 3, groups=3) for _ in range(3)]
+    layers.append(_convolution(map_channels, _TRANSFORMATION_CHANNELS[0], 1))
+    for narrow, wide in pairwise((*_TRANSFORMATION_CHANNELS, channels)):
+        layers.append(_convolution(narrow, narrow, 3, groups=narrow))
+        layers.append(_convolution(narrow, wide, 1))
+    return nn.Sequential(*layers)
+
+
+def _convolution(in_channels: int, out_channels: int, kernel: int, groups: int = 1) -> ConvModule:
+    """Convolution without bias, normalisation, ReLU; starts by Kaiming's rule (fan out)."""
+    return ConvModule(in_channels, out_channels, kernel, padding=kernel // 2, groups=groups,
+                      norm_cfg=dict(type='BN'))
+
+
+def _gate_kernel(num_segments: int) -> int:
+    return (num_segments.bit_length() - 1) | 1
+
+
+def _mask_around(best: Tensor, volume: Tensor, window: int, sigma: float) -> Tensor:
+    """Fade out a volume away from its best match.
+
+    Args:
+        best: Index of the centre of the Gaussian, (B, H, W).
+        volume: (B, K * K, H, W).
+        window: ``K``.
+        sigma: In cells of the window.
+
+    Returns:
+        Tensor of the shape of ``volume``.
+    """
+    cells = torch.arange(window, device=volume.device, dtype=volume.dtype).view(-1, 1, 1)
+    rows, columns = (torch.exp(-(cells - centre.unsqueeze(1))**2 / (2 * sigma**2))
+                     for centre in (best // window, best % window))
+    masked = volume.unflatten(1, (window, window)) * rows.unsqueeze(2) * columns.unsqueeze(1)
+    return masked.flatten(1, 2)
+
+
+def _repeat_last(maps: Tensor) -> Tensor:
+    """Maps (N, M, T-1, ...) as (N, M, T, ...)."""
+    return torch.cat((maps, maps[:, :, -1:]), dim=2)

@@ -1,0 +1,187 @@
+"""Every motion module after every stage of every kind of backbone: it builds and trains a step.
+
+The grid is generated from the two dicts below. A new module or kind of backbone adds one entry.
+"""
+
+import os
+import tempfile
+import weakref
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as multiprocessing
+from mmaction.registry import MODELS
+from torch.nn.parallel import DistributedDataParallel
+
+import mmaction_ext.register  # noqa: F401
+
+NUM_SEGMENTS = 4
+BACKBONES = {
+    'x3d': dict(type='X3D', gamma_w=1, gamma_b=2.25, gamma_d=1),
+    'r2plus1d': dict(type='R2Plus1D', depth=50, base_channels=8),
+    'mfnet': dict(type='MFNet'),
+    'r3d': dict(type='ResNet3d', depth=50, pretrained=None, base_channels=8, inflate=(0, 0, 0, 0),
+                conv1_kernel=(1, 7, 7), conv1_stride_t=1, pool1_stride_t=1, with_pool2=False,
+                norm_eval=False),
+    'tsn': dict(type='ResNet', depth=18, norm_eval=False),
+    'tsm': dict(type='ResNetTSM', depth=18, num_segments=NUM_SEGMENTS, norm_eval=False),
+    'timm_resnet': dict(type='timm.resnet10t', channels=(8, 8, 16, 16), stem_width=8),
+    'timm_convnext': dict(type='timm.convnext_atto', depths=(1, 1, 1, 1), dims=(8, 8, 16, 16)),
+    'timm_vit': dict(type='timm.vit_tiny_patch16_224', img_size=64, embed_dim=16, depth=4,
+                     num_heads=2),
+    'timm_swin': dict(type='timm.swin_tiny_patch4_window7_224', img_size=64, window_size=2,
+                      embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2)),
+}
+MODULES = {
+    'dcf': dict(type='DCF', reduction=2),
+    'tcm': dict(type='TCM', num_segments=NUM_SEGMENTS, mid_channels=8, window=5),
+    'selfy': dict(type='SELFY', offsets=(-1, 0, 1), window=3, mid_channels=8,
+                  extraction_channels=(2, 4, 4, 8), integration_channels=(8, 8, 8, 8)),
+    'kpsem': dict(type='KPSEM', num_regions=4, num_sets=2, embedding_channels=8),
+}
+#: A timm ConvNeXt and Swin shrink the image four-fold at once: they have no map of stage 1.
+STAGES = {name: (2, 3, 4, 5) if name in ('timm_convnext', 'timm_swin') else (1, 2, 3, 4, 5)
+          for name in BACKBONES}
+GRID = [(backbone, stages, module) for backbone in BACKBONES for module in MODULES
+        for stages in (*((stage,) for stage in STAGES[backbone]), STAGES[backbone])]
+
+
+def is_3d(name):
+    return name in ('x3d', 'r2plus1d', 'mfnet', 'r3d')
+
+
+def build(backbone, module, stages, **arguments):
+    """A host with random, not zero-initialised, normalisation, so that every path carries."""
+    torch.manual_seed(0)
+    segments = {} if is_3d(backbone) else dict(num_segments=NUM_SEGMENTS)
+    host = MODELS.build(dict(type='MotionBackbone', backbone=dict(BACKBONES[backbone]),
+                             module=dict(MODULES[module]), stages=stages, **segments,
+                             **arguments))
+    for layer in host.module.modules():
+        if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm):
+            torch.nn.init.uniform_(layer.weight, 0.5, 1.5)
+    return host
+
+
+def clips(backbone, num_clips=2):
+    generator = torch.Generator().manual_seed(1)
+    # MFNet halves the frames
+    num_frames = 2 * NUM_SEGMENTS if backbone == 'mfnet' else NUM_SEGMENTS
+    shape = (3, num_frames, 64, 64)
+    x = torch.rand(num_clips, *shape, generator=generator)
+    return x if is_3d(backbone) else x.transpose(1, 2).flatten(0, 1)
+
+
+def loss_of(out):
+    features, *vector = out if isinstance(out, tuple) else (out,)
+    return features.square().mean() + sum(v.square().mean() for v in vector)
+
+
+def gradients(host, x, loss=loss_of):
+    host.zero_grad()
+    loss(host(x)).backward()
+    return {name: parameter.grad.clone() for name, parameter in host.named_parameters()
+            if parameter.grad is not None}
+
+
+@pytest.mark.parametrize('backbone, stages, module', GRID,
+                         ids=[f'{b}-{"".join(map(str, s))}-{m}' for b, s, m in GRID])
+def test_builds_and_trains_a_step(backbone, stages, module):
+    host, x = build(backbone, module, stages), clips(backbone)
+    host.train()
+    before = {name: parameter.clone() for name, parameter in host.module.named_parameters()}
+    optimizer = torch.optim.SGD(host.parameters(), lr=0.1)
+    loss = loss_of(host(x))
+    loss.backward()
+    optimizer.step()
+    assert loss.isfinite()
+    for name, parameter in host.module.named_parameters():
+        assert parameter.grad is not None and parameter.grad.isfinite().all(), name
+    assert any(not parameter.equal(before[name])
+               for name, parameter in host.module.named_parameters())
+
+
+@pytest.mark.parametrize('module', MODULES)
+@pytest.mark.parametrize('backbone', ['mfnet', 'tsm', 'timm_vit'])
+def test_nothing_survives_a_forward_pass(backbone, module):
+    host, x = build(backbone, module, STAGES[backbone]).eval(), clips(backbone)
+    with torch.no_grad():
+        first = loss_of(host(x))
+        host(clips(backbone, 3) + 1)
+        assert loss_of(host(x)).equal(first)
+    y = x.clone().requires_grad_()
+    out = host(y)
+    alive = [weakref.ref(y), *(weakref.ref(t) for t in (out if type(out) is tuple else (out,)))]
+    del out, y
+    assert all(tensor() is None for tensor in alive)
+
+
+@pytest.mark.parametrize('module', MODULES)
+@pytest.mark.parametrize('backbone', ['x3d', 'tsm', 'timm_convnext', 'timm_vit'])
+def test_gradient_checkpointing_gives_the_same_gradients(backbone, module):
+    plain = build(backbone, module, (2, 3, 4)).eval()
+    checkpointed = build(backbone, module, (2, 3, 4), with_cp=True).eval()
+    checkpointed.load_state_dict(plain.state_dict())
+    expected, found = (gradients(host, clips(backbone)) for host in (plain, checkpointed))
+    assert expected.keys() == found.keys()
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient, msg=lambda text, n=name: f'{n}: {text}')
+
+
+@pytest.mark.parametrize('module', MODULES)
+@pytest.mark.parametrize('backbone', ['r2plus1d', 'tsm', 'timm_convnext'])
+def test_bfloat16_autocast_trains_and_stays_near_float32(backbone, module):
+    # bfloat16 has 8 bits; hard choices (key points, soft-argmax at a temperature of 100) may
+    # fall otherwise for a few pixels, so the mean of the whole output is compared
+    host, x = build(backbone, module, (3,)), clips(backbone)
+    host.eval()
+    with torch.no_grad():
+        exact = loss_of(host(x))
+    with torch.autocast('cpu', torch.bfloat16):
+        out = host(x)
+    loss = loss_of(tuple(y.float() for y in out) if type(out) is tuple else out.float())
+    loss.backward()
+    torch.testing.assert_close(loss, exact, rtol=0.1, atol=1e-3)
+    for name, parameter in host.module.named_parameters():
+        assert parameter.grad is not None and parameter.grad.isfinite().all(), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('module', MODULES)
+def test_compiled_host_gives_the_same_output_and_gradients(module):
+    # in float64: TCM's mask follows an argmax, which rounding may turn where two matches tie
+    host, x = build('tsm', module, (3,)).double().eval(), clips('tsm').double()
+    expected = gradients(host, x)
+    compiled = torch.compile(host)
+    host.zero_grad()
+    loss_of(compiled(x)).backward()
+    for name, parameter in host.named_parameters():
+        if name in expected:
+            torch.testing.assert_close(parameter.grad, expected[name], rtol=1e-6, atol=1e-8,
+                                       msg=lambda text, n=name: f'{n}: {text}')
+
+
+def _train_on_one_of_two(rank, folder, module):
+    torch.set_num_threads(1)
+    dist.init_process_group('gloo', init_method=f'file://{folder}/rendezvous', rank=rank,
+                            world_size=2)
+    host = DistributedDataParallel(build('tsm', module, (2, 3)).eval())
+    loss_of(host(clips('tsm', 4).chunk(2)[rank])).backward()
+    gradient = {name: p.grad for name, p in host.module.named_parameters() if p.grad is not None}
+    torch.save(gradient, os.path.join(folder, f'{rank}.pth'))
+    dist.destroy_process_group()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('module', MODULES)
+def test_two_processes_have_the_gradient_of_the_whole_batch(module):
+    with tempfile.TemporaryDirectory() as folder:
+        multiprocessing.spawn(_train_on_one_of_two, (folder, module), nprocs=2)
+        found = [torch.load(os.path.join(folder, f'{rank}.pth')) for rank in (0, 1)]
+    # normalisation is in eval mode: the batch is the mean of its halves
+    expected = gradients(build('tsm', module, (2, 3)).eval(), clips('tsm', 4))
+    assert expected.keys() == found[0].keys()
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[0][name], gradient, rtol=1e-3, atol=1e-5)
+        assert found[0][name].equal(found[1][name])
