@@ -3,9 +3,12 @@
     python tools/get_complexity.py configs/dcf/table1_components/full.py
     python tools/get_complexity.py configs/dcf/*/full.py --shape 16 224 224 --json
     python tools/get_complexity.py configs/*/*/*.py configs/*/*/*/*.py --csv reports/complexity.csv
+    python tools/get_complexity.py --report reports/complexity.md
 
 One view is counted, of the shape that the config states as ``input_shape`` (C, T, H, W) or that
-``--shape`` gives. Nothing is trained, loaded or allocated.
+``--shape`` gives. One multiply-add is what papers print as one FLOP: convolutions, linear layers,
+matrix products and correlations count; normalisation, activation, pooling and additions do not.
+Nothing is trained, loaded or allocated.
 """
 
 import argparse
@@ -15,16 +18,20 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from mmengine.config import DictAction
+
 from mmaction_ext import compat
 from mmaction_ext.errors import InputError
 from mmaction_ext.tracking.identity import config_hash, config_name, load_config
+
+SPECIFICATION = Path(__file__).resolve().parents[1] / 'configs' / 'complexity.yaml'
 
 
 def parse_args(argv=None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('configs', nargs='+', metavar='CONFIG', help='config files')
+    parser.add_argument('configs', nargs='*', metavar='CONFIG', help='config files')
     parser.add_argument('--shape', nargs=3, type=int, metavar=('T', 'H', 'W'),
                         help='frames, height and width of one view, instead of the config\'s')
     parser.add_argument('--json', action='store_true',
@@ -32,18 +39,27 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--csv', type=Path, metavar='FILE',
                         help='also write the file from which tools/make_tables.py takes the cost '
                         'of rows that never ran (config, config_hash, params, macs)')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='settings that override the configs\', e.g. '
+                        'model.cls_head.num_classes=400')
+    parser.add_argument('--report', type=Path, metavar='FILE',
+                        help='write the networks of configs/complexity.yaml beside what their '
+                        'papers print, as Markdown')
     args = parser.parse_args(argv)
-    if args.csv and args.shape:
-        parser.error('--csv is for the shapes that the configs state; leave out --shape')
+    if bool(args.report) == bool(args.configs):
+        parser.error('give configs, or --report FILE')
+    if args.csv and (args.shape or args.cfg_options):
+        parser.error('--csv is for the configs as they are: leave out --shape and --cfg-options')
     return args
 
 
-def measure(path: str, shape=None) -> dict:
+def measure(path: str, shape=None, options: dict = None) -> dict:
     """Counts of one config, with its path; see :class:`mmaction_ext.analysis.Complexity`.
 
     Args:
         path: Config file.
         shape: (T, H, W) of one view, or None for the config's own.
+        options: dotted keys to values that override the config's.
 
     Raises:
         InputError: The config cannot be read, states no shape, or its model cannot be built.
@@ -51,7 +67,7 @@ def measure(path: str, shape=None) -> dict:
     from mmaction_ext.analysis import count
     from mmaction_ext.engine.run_config import read_config
 
-    cfg = read_config(path)
+    cfg = read_config(path, options)
     channels = (cfg.get('input_shape') or (3,))[0]
     try:
         complexity = count(cfg, (channels, *shape) if shape else None)
@@ -82,18 +98,29 @@ def write_csv(path: Path, results: list) -> None:
         writer.writerows(sorted(rows))
 
 
+def write_report(path: Path) -> None:
+    """Write the report of the networks that the papers print the cost of."""
+    from mmaction_ext.analysis.complexity_report import build_report
+
+    text = build_report(SPECIFICATION, lambda model: print(f'counting {model}', file=sys.stderr))
+    path.write_text(text, encoding='utf-8')
+    print(path)
+
+
 def main(argv=None) -> int:
     """Run the tool; returns the exit code."""
     args = parse_args(argv)
     compat.apply()
     try:
-        results = [measure(path, args.shape) for path in args.configs]
+        if args.report:
+            return write_report(args.report) or 0
+        results = [measure(path, args.shape, args.cfg_options) for path in args.configs]
         if args.csv:
             write_csv(args.csv, results)
     except InputError as error:
         return error.exit()
     except OSError as error:
-        return InputError(f'{args.csv} cannot be written: {error.strerror}').exit()
+        return InputError(f'{args.report or args.csv} cannot be written: {error.strerror}').exit()
     if args.json:
         print(json.dumps(results[0] if len(results) == 1 else results))
     else:

@@ -1,0 +1,113 @@
+"""Grad-CAM of recognizers: where the evidence for the predicted class lies.
+
+As in "Effective Action Recognition with Embedded Key Point Shifts" (KPSEM), Figure 9. The
+computation is mmaction2's own.
+"""
+
+import copy
+import warnings
+from collections.abc import Mapping
+from typing import Optional
+
+import numpy as np
+import torch
+from matplotlib import colormaps
+from mmaction.utils.gradcam_utils import GradCAM
+from torch import nn
+
+from mmaction_ext.analysis.pictures import Legend
+from mmaction_ext.errors import InputError
+from mmaction_ext.models.backbones.layouts import is_channels_last
+from mmaction_ext.models.backbones.motion_backbone import MotionBackbone
+from mmaction_ext.models.backbones.stages import find_stages
+
+COLOURS = 'jet'
+
+
+def choose_layer(model: nn.Module, data: dict,
+                 stage_names: Optional[Mapping[int, str]] = None) -> str:
+    """Name of the submodule for Grad-CAM, e.g. ``'backbone.layer4'``.
+
+    The end of the last stage; the whole backbone where that gives no feature map (transformers).
+
+    Args:
+        model: A recognizer in evaluation mode.
+        data: What its ``test_step`` takes.
+        stage_names: As given to :class:`MotionBackbone`.
+
+    Raises:
+        InputError: If neither gives a feature map.
+    """
+    prefix, backbone = _inner_backbone(model)
+    names = find_stages(backbone, stage_names)
+    candidates = [f'{prefix}.{names[max(names)]}'] if names else []
+    candidates.append('backbone')
+    for layer in candidates:
+        if _gives_map(model, data, layer):
+            return layer
+    raise InputError(f'Grad-CAM needs a feature map, and {type(backbone).__name__} gives none at '
+                     f'{" or ".join(candidates)}: name another submodule')
+
+
+def _inner_backbone(model: nn.Module) -> tuple[str, nn.Module]:
+    if isinstance(model.backbone, MotionBackbone):
+        return 'backbone.backbone', model.backbone.backbone
+    return 'backbone', model.backbone
+
+
+@torch.no_grad()
+def _gives_map(model: nn.Module, data: dict, layer: str) -> bool:
+    """Whether a submodule's output is (N*T, C, H, W) or (N, C, T, H, W)."""
+    outputs = []
+    handle = model.get_submodule(layer).register_forward_hook(
+        lambda module, inputs, output: outputs.append(output))
+    try:
+        model.test_step(data)
+    finally:
+        handle.remove()
+    if not outputs or not isinstance(outputs[-1], torch.Tensor):
+        return False
+    prefix, backbone = _inner_backbone(model)
+    inside = layer.removeprefix(f'{prefix}.')
+    return outputs[-1].dim() in (4, 5) and (
+        inside == layer or not is_channels_last(backbone, inside, outputs[-1]))
+
+
+def draw_grad_cam(model: nn.Module, data: dict, layer: str) -> np.ndarray:
+    """Frames with the Grad-CAM of the predicted class over them, half each.
+
+    Works on a copy of the model, which is left as it is.
+
+    Args:
+        model: ``Recognizer2D`` or ``Recognizer3D`` of mmaction2.
+        data: What its ``test_step`` takes, one clip.
+        layer: Name of the submodule whose output is weighed; see :func:`choose_layer`.
+
+    Returns:
+        (T, H, W, 3) of uint8, RGB.
+
+    Raises:
+        InputError: If there is no such submodule, or its output is no feature map.
+    """
+    if layer not in dict(model.named_modules()):
+        raise InputError(f'{layer!r} is no submodule of the model')
+    if not _gives_map(model, data, layer):
+        raise InputError(f'Grad-CAM needs a feature map, and the output of {layer!r} is none')
+    model = copy.deepcopy(model)
+    for head in model.cls_head.modules():
+        if hasattr(head, 'average_clips'):
+            head.average_clips = 'score'  # the gradient of the score, not of the softmax
+    cam = GradCAM(model, layer.replace('.', '/'), COLOURS)
+    with warnings.catch_warnings(), torch.enable_grad():
+        warnings.filterwarnings('ignore', '.*non-full backward hook.*')
+        blended, _ = cam(data)
+    return (255 * blended[0]).round().byte().numpy()
+
+
+def grad_cam_legend() -> Legend:
+    """The colours from the least to the most important place."""
+    ramp = colormaps[COLOURS](np.linspace(1, 0, 100))[:, None, :3]
+    image = np.full((100, 90, 3), 255, np.uint8)
+    image[:, :12] = (255 * ramp).round()
+    return Legend(image, 'Grad-CAM of the class named\nat each row. Top: where its\n'
+                         'score gains most; bottom:\nwhere it gains nothing.')

@@ -1,0 +1,90 @@
+"""What a motion module gets and sees while a recognizer looks at a clip."""
+
+import inspect
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Optional, Union
+
+import torch
+from torch import Tensor, nn
+
+from mmaction_ext.errors import InputError
+from mmaction_ext.modules import MotionModule
+from mmaction_ext.modules.base import Displacements, KeyPoints
+
+
+@dataclass(frozen=True)
+class SeenMotion:
+    """What a module gets and sees at one stage.
+
+    Attributes:
+        features: Its input, (N, C, T, H, W).
+        motion: What it says of it.
+    """
+
+    features: Tensor
+    motion: Union[Displacements, KeyPoints]
+
+
+def find_motion_module(model: nn.Module) -> Optional[MotionModule]:
+    """The motion module of a recognizer; None for a plain one."""
+    return next((module for module in model.modules() if isinstance(module, MotionModule)), None)
+
+
+@contextmanager
+def record_inputs(module: MotionModule) -> Iterator[dict[int, Tensor]]:
+    """Keep what a module gets, as long as the context lasts; nothing stays on the module.
+
+    Yields:
+        Dict from stage to a copy of its features (N, C, T, H, W), of the last forward pass.
+    """
+    parameters = inspect.signature(module.forward)
+    inputs: dict[int, Tensor] = {}
+
+    def keep(_, args, kwargs) -> None:
+        given = parameters.bind(*args, **kwargs).arguments
+        inputs[given['stage']] = given['x'].detach().clone()
+
+    handle = module.register_forward_pre_hook(keep, with_kwargs=True)
+    try:
+        yield inputs
+    finally:
+        handle.remove()
+
+
+def check_stages(module: MotionModule, stages: Optional[Sequence[int]]) -> tuple[int, ...]:
+    """The stages asked for, ascending; all that the module works after if None.
+
+    Raises:
+        InputError: If the module does not work after one of them.
+    """
+    for stage in stages or ():
+        if stage not in module.stages:
+            raise InputError(f'{type(module).__name__} does not work after stage {stage}, but '
+                             f'after {", ".join(map(str, module.stages))}')
+    return tuple(sorted(set(stages))) if stages else module.stages
+
+
+@torch.no_grad()
+def watch_motion(model: nn.Module, data: dict,
+                 stages: Optional[Sequence[int]] = None) -> dict[int, SeenMotion]:
+    """The motion that a recognizer's module sees in a clip.
+
+    Args:
+        model: A recognizer with a motion module, in evaluation mode.
+        data: What its ``test_step`` takes.
+        stages: Stages to look at; all that the module works after if None.
+
+    Returns:
+        Dict from stage, ascending, to what is seen there.
+
+    Raises:
+        InputError: If the module does not work after one of the stages, or has no motion to show.
+    """
+    module = find_motion_module(model)
+    stages = check_stages(module, stages)
+    with record_inputs(module) as inputs:
+        model.test_step(data)
+    return {stage: SeenMotion(inputs[stage], module.motion(inputs[stage], stage))
+            for stage in stages}
