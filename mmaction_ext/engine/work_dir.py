@@ -116,7 +116,7 @@ def _loads(file) -> bool:
     try:
         torch.load(file, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:
-        if 'Unsupported global' in str(error):
+        if 'unsupported global' in str(error).lower():  # torch writes it both ways
             raise InputError(f'checkpoint {file} holds more than weights and plain data: '
                              f'{last_line(error)}') from error
         return _pass_over(file)

@@ -1,6 +1,7 @@
 """Folders of runs: one owner at a time, nothing lost, no damaged checkpoint resumed."""
 
 import argparse
+import os
 import json
 import subprocess
 import sys
@@ -90,8 +91,14 @@ time.sleep(60)
     work_dir.claim_work_dir(tmp_path, RunIdentity('a/b', 0, 'x')).close()
 
 
-def test_checkpoint_with_code_in_it_is_refused_rather_than_passed_over(tmp_path):
-    torch.save(dict(x=argparse.Namespace(anything='but weights')), tmp_path / 'epoch_1.pth')
+class Command:
+    def __reduce__(self):
+        return os.system, ('false',)
+
+
+@pytest.mark.parametrize('content', [argparse.Namespace(anything='but weights'), Command()])
+def test_checkpoint_with_code_in_it_is_refused_rather_than_passed_over(tmp_path, content):
+    torch.save(dict(x=content), tmp_path / 'epoch_1.pth')
     with pytest.raises(InputError, match='epoch_1.pth holds more than weights'):
         work_dir.newest_checkpoint(tmp_path)
 
