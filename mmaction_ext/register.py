@@ -9,6 +9,7 @@ from mmaction_ext import compat
 
 compat.apply()
 
+import mmaction_ext.datasets.guarded  # noqa: E402,F401
 import mmaction_ext.datasets.seeding  # noqa: E402,F401
 import mmaction_ext.datasets.transforms  # noqa: E402,F401
 import mmaction_ext.engine.distributed  # noqa: E402,F401

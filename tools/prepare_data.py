@@ -1,13 +1,77 @@
-"""Make or check the data sets that need no download."""
+"""Make SynthMotion, or turn what a publisher ships into checked annotation files."""
 
 import argparse
 import sys
 from pathlib import Path
 from typing import List, Optional
 
+from mmaction_ext.datasets.preparation import CHECKS, prepare, summarise
+from mmaction_ext.datasets.processes import all_processors
+from mmaction_ext.datasets.publishers import READERS
 from mmaction_ext.datasets.synthmotion import generate as synthmotion
 from mmaction_ext.datasets.synthmotion.scenes import PRESETS
 from mmaction_ext.datasets.synthmotion.sheet import write_contact_sheet
+from mmaction_ext.errors import InputError
+
+#: data set -> its help line, its media folder, and what is expected in the two folders
+PUBLISHED = {
+    'sthv1': ('Something-Something V1', 'rawframes', """
+annotations  something-something-v1-{labels,train,validation}.csv
+rawframes    <id>/00001.jpg ...: the publisher's folder 20bn-something-something-v1
+writes       train.txt, val.txt: "<id> <frames> <class>"; classes in alphabetical order"""),
+    'sthv2': ('Something-Something V2', 'videos', """
+annotations  something-something-v2-{labels,train,validation}.json, or labels/{labels,...}.json
+videos       <id>.webm, also below 20bn-something-something-v2
+writes       train.txt, val.txt; classes in the publisher's order, which is alphabetical"""),
+    'kinetics400': ('Kinetics-400', 'videos', """
+annotations  train.csv, val.csv, also with kinetics_, kinetics400_, kinetics-400_, k400_ before
+videos       {train,val}, videos_{train,val}, {train,val}_256 or no such folder, in it a folder
+             per class ("arm wrestling", "arm_wrestling") or none, in it
+             <youtube id>_<start>_<end> or <youtube id>, any usual ending
+writes       train.txt, val.txt; classes in alphabetical order"""),
+    'minikinetics200': ('Mini-Kinetics-200', 'videos', """
+annotations  train_ytid_list.txt, val_ytid_list.txt, and train.csv, val.csv of Kinetics-400;
+             classes.txt, one name a line, if the order is to be another than alphabetical
+videos       as for kinetics400, e.g. --videos data/kinetics400/videos
+writes       train.txt, val.txt"""),
+    'ucf101': ('UCF101, three splits', 'videos', """
+annotations  classInd.txt, {train,test}list{01,02,03}.txt, also below ucfTrainTestlist
+videos       <class>/v_<class>_g01_c01.avi, also below UCF-101, or all in one folder
+writes       {train,test}_split{1,2,3}.txt; classes in the publisher's order, from 0"""),
+    'hmdb51': ('HMDB51, three splits', 'videos', """
+annotations  <class>_test_split{1,2,3}.txt, also below testTrainMulti_7030_splits
+videos       <class>/<video>.avi, also below hmdb51_org, or all in one folder
+writes       {train,test}_split{1,2,3}.txt; classes in alphabetical order"""),
+    'diving48': ('Diving-48, version 2', 'videos', """
+annotations  Diving48_V2_train.json, Diving48_V2_test.json, Diving48_vocab.json
+videos       <video>.mp4, also below rgb
+writes       train.txt, test.txt; classes in the publisher's order"""),
+    'gym99': ('FineGym, Gym99', 'videos', """
+annotations  gym99_train_element_v1.1.txt (or v1.0), gym99_val_element.txt, gym99_categories.txt
+videos       clips cut to the element, <id>_E_<start>_<end>_A_<start>_<end>.mp4, also below
+             subactions or actions
+writes       train.txt, val.txt; classes in the publisher's order"""),
+    'gym288': ('FineGym, Gym288', 'videos', """
+annotations  gym288_train_element_v1.1.txt (or v1.0), gym288_val_element.txt,
+             gym288_categories.txt
+videos       clips cut to the element, as for gym99, e.g. --videos data/gym99/videos
+writes       train.txt, val.txt; classes in the publisher's order"""),
+}
+
+EPILOG = """
+below --root:{layout}
+also         classes.txt (names by id), report.json (counts and every fault, for machines),
+             checked.jsonl (what was found sound: a killed run goes on where it was)
+{delimiter}
+An item that is missing, unreadable, empty or too short is broken. With any such item no
+annotation file is written and the exit code is 1; --skip-broken writes without them and lists
+them in <split>.skipped.txt.
+
+exit codes: 0 written; 1 something is broken, nothing written; 2 bad input, one line says which
+"""
+DELIMITER = """
+Lines are "<path below the media folder>TAB<class>": set delimiter='\\t' in VideoDataset.
+"""
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -30,6 +94,12 @@ def _parser() -> argparse.ArgumentParser:
         'synthmotion', formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         help='procedural clips whose classes differ by motion alone',
         description='Make SynthMotion, or whatever of it is missing or damaged.'))
+    for name, (title, media, layout) in PUBLISHED.items():
+        delimiter = DELIMITER if media == 'videos' else ''
+        _add_published(name, media, data_sets.add_parser(
+            name, formatter_class=argparse.RawDescriptionHelpFormatter, help=title,
+            description=f'Check {title} and write its annotation files.',
+            epilog=EPILOG.format(layout=layout, delimiter=delimiter)))
     return parser
 
 
@@ -51,6 +121,38 @@ def _add_synthmotion(parser: argparse.ArgumentParser) -> None:
     instead.add_argument('--contact-sheet', type=Path, metavar='PNG',
                          help='only draw six frames of each class')
     parser.set_defaults(run=_run_synthmotion)
+
+
+def _add_published(name: str, media: str, parser: argparse.ArgumentParser) -> None:
+    root = Path('data', name)
+    parser.add_argument('--root', type=Path, default=root,
+                        help=f'folder of the data set (default: {root})')
+    parser.add_argument('--annotations', type=Path, metavar='DIR',
+                        help='what the publisher ships (default: annotations below --root)')
+    parser.add_argument(f'--{media}', dest='media', type=Path, metavar='DIR',
+                        help=f'what is looked at (default: {media} below --root)')
+    parser.add_argument('--check', choices=CHECKS, default=CHECKS[0],
+                        help='decode every frame (full, default) or the first (quick)')
+    parser.add_argument('--workers', type=int, default=all_processors(), metavar='N',
+                        help='number of processes (default: all processors)')
+    parser.add_argument('--skip-broken', action='store_true',
+                        help='write the annotation files without what is broken')
+    parser.add_argument('--recheck', action='store_true',
+                        help='look again at what an earlier run has looked at')
+    parser.add_argument('--quiet', action='store_true', help='no progress bar')
+    parser.set_defaults(run=_run_published, dataset=name, media_name=media)
+
+
+def _run_published(options: argparse.Namespace) -> int:
+    if options.workers < 1:
+        raise InputError(f'workers must be at least 1, got {options.workers}')
+    publication = READERS[options.dataset](options.annotations or options.root / 'annotations')
+    report = prepare(
+        publication, options.root, options.media or options.root / options.media_name,
+        check=options.check, workers=options.workers, skip_broken=options.skip_broken,
+        recheck=options.recheck, progress=not options.quiet)
+    print(summarise(report))
+    return 0 if report['written'] else 1
 
 
 def _run_synthmotion(options: argparse.Namespace) -> int:

@@ -54,9 +54,14 @@ class EpochSeedHook(Hook):
     def before_train_epoch(self, runner) -> None:
         """Seed the epoch ``runner.epoch`` on this rank."""
         torch.manual_seed(derive_seed(runner.seed, runner.epoch, runner.rank))
-        for transform in _transforms(runner.train_dataloader.dataset):
-            if isinstance(transform, SeedSample):
-                transform.set_epoch(runner.seed, runner.epoch)
+        set_epoch(runner.train_dataloader.dataset, runner.seed, runner.epoch)
+
+
+def set_epoch(dataset, seed: int, epoch: int) -> None:
+    """Announce an epoch to every :class:`SeedSample` of a data set, also inside wrappers."""
+    for transform in _transforms(dataset):
+        if isinstance(transform, SeedSample):
+            transform.set_epoch(seed, epoch)
 
 
 def _transforms(dataset) -> list:

@@ -1,12 +1,16 @@
 """Pipeline transforms that mmaction2 lacks."""
 
 import contextlib
+import os.path as osp
 
+import cv2
+import mmcv
 import numpy as np
-from mmaction.datasets.transforms import DecordInit
+from mmaction.datasets.transforms import DecordInit, Flip, RawFrameDecode
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
+from mmaction_ext.datasets.flips import flip_label_map, read_labels, sided_classes
 from mmaction_ext.errors import InputError, last_line
 
 
@@ -126,3 +130,75 @@ def _naming(name):
         raise
     except Exception as error:
         raise InputError(f'{name}: the video cannot be decoded ({last_line(error)})') from error
+
+
+@TRANSFORMS.register_module()
+class NamedRawFrameDecode(RawFrameDecode):
+    """mmaction2's ``RawFrameDecode`` whose failures name the frame.
+
+    Raises:
+        InputError: a frame is missing or cannot be decoded.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Read the frames ``results['frame_inds']`` and add ``imgs``."""
+        try:
+            return super().transform(results)
+        except (OSError, cv2.error):
+            self._blame(results)
+            raise
+
+    def _blame(self, results: dict) -> None:
+        """Raise the error that names the first frame that cannot be read, if there is one."""
+        for index in results['frame_inds']:
+            name = results['filename_tmpl'].format(index + results.get('offset', 0))
+            path = osp.join(results['frame_dir'], name)
+            try:
+                mmcv.imfrombytes(self.file_client.get(path), channel_order='rgb')
+            except (OSError, cv2.error) as error:
+                reason = getattr(error, 'strerror', None) or 'it is no picture'
+                raise InputError(f'{path}: the frame cannot be read ({reason})') from error
+
+
+@TRANSFORMS.register_module()
+class DirectionAwareFlip(Flip):
+    """Horizontal flip that knows of classes such as "Pulling something from left to right".
+
+    Args:
+        classes: a list of class names, or the ``classes.txt`` that ``tools/prepare_data.py``
+            wrote, in which left and right are found by name; or the map of ids itself, such as
+            :data:`mmaction_ext.datasets.flips.SOMETHING_FLIP_LABELS`.
+        sided: what happens to clips of such classes: ``'swap'`` flips them and gives them the
+            label of the mirrored class; ``'skip'`` leaves them as they are, as the published
+            code of the TSM family does.
+        flip_ratio: probability of the flip.
+
+    Raises:
+        InputError: ``sided`` is something else, the list cannot be read, or, when swapping, a
+            class has no mirror image.
+    """
+
+    def __init__(self, classes, sided: str = 'swap', flip_ratio: float = 0.5):
+        if sided not in ('swap', 'skip'):
+            raise InputError(f"sided must be 'swap' or 'skip', got {sided!r}")
+        if isinstance(classes, str):
+            classes = read_labels(classes)
+        mapping, skipped = {}, frozenset()
+        if sided == 'swap':
+            mapping = dict(classes) if isinstance(classes, dict) else flip_label_map(classes)
+        else:
+            skipped = frozenset(classes if isinstance(classes, dict) else sided_classes(classes))
+        super().__init__(flip_ratio=flip_ratio, flip_label_map=mapping)
+        self.sided, self.skipped = sided, skipped
+
+    def transform(self, results: dict) -> dict:
+        """Flip, or not; either way one random number is drawn."""
+        if results['label'] not in self.skipped:
+            return super().transform(results)
+        np.random.rand()
+        results.update(flip=False, flip_direction=self.direction)
+        return results
+
+    def __repr__(self):
+        return (f'{type(self).__name__}(flip_ratio={self.flip_ratio}, sided={self.sided!r}, '
+                f'flip_label_map={self.flip_label_map}, skipped={sorted(self.skipped)})')

@@ -10,6 +10,9 @@ from mmaction_ext.errors import InputError
 
 #: how many missing videos an error names
 SHOWN = 3
+#: data sets whose annotation lists are checked, and the fields of a line
+KINDS = {'VideoDataset': 2, 'GuardedVideoDataset': 2,
+         'RawframeDataset': 3, 'GuardedRawframeDataset': 3}
 
 
 def check_output_folder(folder: str) -> None:
@@ -30,18 +33,40 @@ def check_output_folder(folder: str) -> None:
 def check_datasets(cfg: Config, splits=('train', 'val', 'test')) -> None:
     """Make sure each split's annotation list is readable, not empty, and its videos exist.
 
+    Data sets inside wrappers (``RepeatDataset``, ``ConcatDataset``) are checked too.
+
     Raises:
         InputError: naming the list, the line and the missing or malformed entry.
     """
-    num_classes = (cfg.get('model') or {}).get('cls_head', {}).get('num_classes')
+    num_classes = _num_classes(cfg)
     for split in splits:
         dataset = (cfg.get(f'{split}_dataloader') or {}).get('dataset')
-        if dataset and dataset.get('type') in ('VideoDataset', 'RawframeDataset'):
-            check_annotations(dataset, num_classes)
+        for inner in _unwrapped(dataset or {}):
+            check_annotations(inner, num_classes)
+
+
+def _num_classes(cfg: Config):
+    """Outputs of the classifier, also of one inside another head."""
+    head = (cfg.get('model') or {}).get('cls_head') or {}
+    while 'num_classes' not in head and isinstance(head.get('head'), dict):
+        head = head['head']
+    return head.get('num_classes')
+
+
+def _unwrapped(dataset: dict) -> list:
+    """Configs of the data sets with an annotation list, also of those in wrappers."""
+    if dataset.get('type') in KINDS:
+        return [dataset]
+    inner = [*(dataset.get('datasets') or ()), dataset.get('dataset')]
+    return [each for config in inner if isinstance(config, dict) for each in _unwrapped(config)]
 
 
 def check_annotations(dataset: dict, num_classes: int = None) -> None:
-    """Check one ``VideoDataset`` or ``RawframeDataset`` config; see :func:`check_datasets`.
+    """Check the config of one data set in :data:`KINDS`; see :func:`check_datasets`.
+
+    Where ``on_error='replace'`` says that training goes on without a video it cannot read, some
+    may be missing, but not all. A label outside the classes is an error in any case: it means
+    another list or another model.
 
     Args:
         dataset: its config.
@@ -52,13 +77,14 @@ def check_annotations(dataset: dict, num_classes: int = None) -> None:
     prefix = next(iter((dataset.get('data_prefix') or {'': ''}).values()))
     prefix = osp.join(dataset.get('data_root') or '', prefix)
     missing = [name for name in entries if not osp.exists(osp.join(prefix, name))]
-    if missing:
+    replaces = dataset.get('on_error') == 'replace' and not dataset.get('test_mode')
+    if missing and not (replaces and len(missing) < len(entries)):
         raise InputError(f'{ann_file}: {len(missing)} of {len(entries)} entries are not below '
                          f'{prefix}, first: {", ".join(missing[:SHOWN])}')
 
 
 def _read_annotations(ann_file: str, dataset: dict, num_classes) -> list:
-    fields = 2 if dataset['type'] == 'VideoDataset' else 3
+    fields = KINDS[dataset['type']]
     delimiter = dataset.get('delimiter', ' ')
     try:
         with open(ann_file, encoding='utf-8') as file:

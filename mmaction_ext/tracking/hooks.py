@@ -3,10 +3,14 @@
 import hashlib
 import os
 
+import torch
 from mmaction.registry import HOOKS
-from mmengine.dist import all_reduce_dict
+from mmengine.device import get_device
+from mmengine.dist import all_reduce, all_reduce_dict
 from mmengine.hooks import Hook, LoggerHook
 from mmengine.runner import BaseLoop
+
+from mmaction_ext.datasets.guarded import replaced_samples, replaces_samples
 
 
 @HOOKS.register_module()
@@ -19,9 +23,42 @@ class RunLoggerHook(LoggerHook):
     the checkpoint it was measured on (``test/checkpoint_sha256``), the number of samples and a
     digest of the data (``test/data_digest``).
 
+    Where the training set replaces what it cannot read (``on_error='replace'`` of
+    :mod:`mmaction_ext.datasets.guarded`), each file is named in the log when it is first met, and
+    each epoch logs how many samples were replaced on all processes
+    (``train/replaced_samples``), zero included.
+
     The visualiser is left open at the end of training, since the test that follows belongs to
     the same run; whoever made the runner closes it.
     """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._replaced, self._named = 0, set()
+
+    def before_train_epoch(self, runner) -> None:
+        """Start counting."""
+        self._replaced = 0
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+        """Count and name the replaced samples of a batch, and log as mmengine does."""
+        for name, reason in replaced_samples(data_batch):
+            self._replaced += 1
+            if name not in self._named:
+                self._named.add(name)
+                # an error, so that processes other than the first may speak
+                runner.logger.error(f'replaced by another sample: {reason}')
+        super().after_train_iter(runner, batch_idx, data_batch, outputs)
+
+    def after_train_epoch(self, runner) -> None:
+        """Log the number of replaced samples, where samples may be replaced."""
+        if replaces_samples(runner.train_dataloader.dataset):
+            count = torch.tensor(self._replaced, device=get_device())
+            all_reduce(count)
+            row = {'train/replaced_samples': count.item(), 'iter': runner.iter,
+                   'epoch': runner.epoch}
+            runner.visualizer.add_scalars(row, step=runner.iter, file_path=self.json_log_path)
+        super().after_train_epoch(runner)
 
     def after_val_epoch(self, runner, metrics=None) -> None:
         """Log one ``val/`` row."""

@@ -6,9 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mmaction.datasets.transforms import DecordDecode
 from mmengine.dataset import Compose
+from published_data import write_frames
 
 from mmaction_ext.datasets.synthmotion.video import write_mp4
-from mmaction_ext.datasets.transforms import NamedDecordInit, SampleSegments, segment_indices
+from mmaction_ext.datasets.flips import SOMETHING_FLIP_LABELS
+from mmaction_ext.datasets.transforms import (DirectionAwareFlip, NamedDecordInit,
+                                              NamedRawFrameDecode, SampleSegments,
+                                              segment_indices)
 from mmaction_ext.errors import InputError
 
 frames = st.integers(1, 300)
@@ -103,3 +107,76 @@ def test_wrong_argument_is_not_blamed_on_the_video(tmp_path):
 def test_missing_video_is_named(tmp_path):
     with pytest.raises(InputError, match='gone.mp4: the video cannot be decoded'):
         NamedDecordInit()(dict(filename=str(tmp_path / 'gone.mp4')))
+
+
+def frames_of(folder, *indices):
+    return dict(frame_dir=str(folder), filename_tmpl='{:05}.jpg', modality='RGB',
+                frame_inds=np.array(indices))
+
+
+def test_frames_are_read(tmp_path):
+    write_frames(tmp_path, 4)
+    images = NamedRawFrameDecode()(frames_of(tmp_path, 2, 4, 4))['imgs']
+    assert [int(image.mean().round()) for image in images] == [18, 36, 36]
+
+
+@pytest.mark.parametrize('victim', ['00001.jpg', '00003.jpg'])
+def test_unreadable_frame_is_named(tmp_path, victim):
+    write_frames(tmp_path, 4)
+    for content in (b'no picture', b''):
+        (tmp_path / victim).write_bytes(content)
+        with pytest.raises(InputError, match=rf'{tmp_path}/{victim}: .*\(it is no picture\)'):
+            NamedRawFrameDecode()(frames_of(tmp_path, 1, 2, 3))
+    (tmp_path / victim).unlink()
+    with pytest.raises(InputError, match=rf'{victim}: the frame cannot be read \(No such file'):
+        NamedRawFrameDecode()(frames_of(tmp_path, 1, 2, 3))
+
+
+def test_wrong_argument_is_not_blamed_on_a_frame(tmp_path):
+    write_frames(tmp_path, 2)
+    with pytest.raises(AttributeError):
+        NamedRawFrameDecode()(dict(frames_of(tmp_path, 1), filename_tmpl='{:05}.jpg',
+                                   frame_inds=None))
+
+
+SIDES = ['Holding something', 'Pulling something from left to right',
+         'Pulling something from right to left']
+
+
+def flipped(transform, label):
+    """Whether a ramp comes out mirrored, and its label."""
+    ramp = np.tile(np.arange(8, dtype=np.uint8)[None, :, None], (4, 1, 3))
+    results = transform(dict(imgs=[ramp.copy()], img_shape=(4, 8), modality='RGB', label=label))
+    mirrored = bool((results['imgs'][0] == ramp[:, ::-1]).all())
+    assert mirrored or (results['imgs'][0] == ramp).all()
+    assert mirrored == results['flip']
+    return mirrored, results['label']
+
+
+@pytest.mark.parametrize('label, swapped, skipped', [
+    (0, (True, 0), (True, 0)), (1, (True, 2), (False, 1)), (2, (True, 1), (False, 2))])
+def test_sided_classes_swap_their_label_or_are_left_alone(tmp_path, label, swapped, skipped):
+    (tmp_path / 'classes.txt').write_text('\n'.join(SIDES) + '\n')
+    for classes in (SIDES, str(tmp_path / 'classes.txt'), {1: 2, 2: 1}):
+        assert flipped(DirectionAwareFlip(classes, 'swap', 1.0), label) == swapped
+        assert flipped(DirectionAwareFlip(classes, 'skip', 1.0), label) == skipped
+        assert flipped(DirectionAwareFlip(classes, 'swap', 0.0), label) == (False, label)
+
+
+def test_skipping_draws_as_many_random_numbers_as_flipping():
+    states = []
+    for label in (86, 0):
+        np.random.seed(3)
+        flipped(DirectionAwareFlip(SOMETHING_FLIP_LABELS, 'skip'), label)
+        states.append(np.random.rand())
+    assert states[0] == states[1]
+
+
+def test_flip_refuses_what_it_cannot_do(tmp_path):
+    with pytest.raises(InputError, match="sided must be 'swap' or 'skip', got 'mirror'"):
+        DirectionAwareFlip(SIDES, 'mirror')
+    with pytest.raises(InputError, match='gone.txt cannot be read'):
+        DirectionAwareFlip(str(tmp_path / 'gone.txt'))
+    with pytest.raises(InputError, match='has no mirror image'):
+        DirectionAwareFlip(SIDES[:2])
+    assert DirectionAwareFlip(SIDES[:2], 'skip').skipped == {1}

@@ -50,6 +50,39 @@ def test_labels_beyond_the_classes_are_named(tmp_path):
         checks.check_annotations(config, num_classes=12)
 
 
+def test_labels_are_checked_for_a_head_inside_a_head_and_a_data_set_inside_a_wrapper(tmp_path):
+    (tmp_path / 'a.mp4').touch()
+    inner = dataset(tmp_path, 'a.mp4 12\n')
+    for wrapped in (inner, dict(type='RepeatDataset', times=2, dataset=inner),
+                    dict(type='ConcatDataset', datasets=[dict(inner)])):
+        cfg = Config(dict(
+            model=dict(cls_head=dict(type='ConcatHead', head=dict(num_classes=12))),
+            train_dataloader=dict(dataset=wrapped)))
+        with pytest.raises(InputError, match='label 12 of a.mp4 is not below the 12 classes'):
+            checks.check_datasets(cfg)
+
+
+def test_missing_videos_are_let_pass_only_where_training_replaces_them(tmp_path):
+    (tmp_path / 'a.mp4').touch()
+    config = dict(dataset(tmp_path, 'a.mp4 3\ngone.mp4 1\n'), type='GuardedVideoDataset')
+    checks.check_annotations(dict(config, on_error='replace'))
+    for change in (dict(), dict(on_error='stop'), dict(on_error='replace', test_mode=True)):
+        with pytest.raises(InputError, match='1 of 2 entries.*gone.mp4'):
+            checks.check_annotations(dict(config, **change))
+    (tmp_path / 'a.mp4').unlink()
+    with pytest.raises(InputError, match='2 of 2 entries'):
+        checks.check_annotations(dict(config, on_error='replace'))
+
+
+def test_names_with_blanks_are_read_with_the_delimiter_of_the_data_set(tmp_path):
+    (tmp_path / 'arm wrestling').mkdir()
+    (tmp_path / 'arm wrestling/a b.mp4').touch()
+    config = dataset(tmp_path, 'arm wrestling/a b.mp4\t3\n')
+    checks.check_annotations(dict(config, delimiter='\t'), num_classes=4)
+    with pytest.raises(InputError, match='list.txt:1: expected 2 fields'):
+        checks.check_annotations(config)
+
+
 def test_lists_of_another_form_are_left_to_mmaction2(tmp_path):
     (tmp_path / 'a.mp4').touch()
     checks.check_annotations(dict(dataset(tmp_path, 'a.mp4 3 5\n'), multi_class=True), 4)

@@ -1,9 +1,16 @@
 import importlib.util
+import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from published_data import imitate, write_frames
+
+from mmaction_ext.datasets.publishers import READERS
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'prepare_data.py'
 SMALL = ['--num-train', '6', '--num-val', '2', '--num-test', '6', '--workers', '1']
@@ -96,3 +103,101 @@ except SystemExit:
     print([name for name in ("torch", "mmaction", "mmcv") if name in sys.modules])'''
     result = subprocess.run([sys.executable, '-c', program], text=True, capture_output=True)
     assert result.stdout == '[]\n'
+
+
+def published(main, name, root, *arguments):
+    return main([name, '--root', str(root), '--workers', '1', *arguments])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', READERS)
+def test_published_data_set_is_checked_and_written(main, name, tmp_path, capsys):
+    expected, labels = imitate(name, tmp_path)
+    assert published(main, name, tmp_path) == 0
+    output = capsys.readouterr()
+    assert f'{name}: {len(labels)} classes, check: full' in output.out
+    assert f'{tmp_path}: {", ".join(expected)} written' in output.out
+    assert f'data_prefix=dict({"img" if name == "sthv1" else "video"}=\'{tmp_path}' in output.out
+    for file, lines in expected.items():
+        assert (tmp_path / file).read_text().splitlines() == lines
+    assert published(main, name, tmp_path) == 0
+    assert capsys.readouterr().err == ''  # nothing left to look at
+
+
+@pytest.mark.slow
+def test_broken_items_are_code_1_unless_left_out_on_demand(main, tmp_path, capsys):
+    imitate('gym99', tmp_path)
+    (tmp_path / 'videos/subactions').rename(tmp_path / 'elsewhere')
+    (tmp_path / 'annotations/gym99_train_element_v1.1.txt').write_text(
+        'x_E_0_1_A_0_1 0\n-LtLS9wROrk_E_000147_000152_A_0000_0005 0\n')
+    assert published(main, 'gym99', tmp_path, '--quiet', '--check', 'quick') == 1
+    output = capsys.readouterr()
+    assert 'missing: x_E_0_1_A_0_1 (no such file; ' in output.out and output.err == ''
+    assert 'no annotation file written, 1 items are broken' in output.out
+    assert not (tmp_path / 'train.txt').exists()
+    assert json.loads((tmp_path / 'report.json').read_text())['broken'] == 1
+    assert published(main, 'gym99', tmp_path, '--skip-broken') == 0
+    assert (tmp_path / 'train.skipped.txt').read_text() == \
+        'x_E_0_1_A_0_1\t0\tmissing: no such file\n'
+
+
+@pytest.mark.parametrize('arguments, words', [
+    ([], 'holds none of something-something-v1-labels.csv'), (['--workers', '0'], 'workers'),
+    (['--annotations', 'gone'], 'gone holds none of')])
+def test_published_data_set_that_is_not_there_is_one_line_and_code_2(main, tmp_path, capsys,
+                                                                      arguments, words):
+    assert main(['sthv1', '--root', str(tmp_path), *arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith('error: ') and words in error and error.count('\n') == 1
+
+
+def test_line_of_a_list_is_named_by_file_and_number(main, tmp_path, capsys):
+    imitate('ucf101', tmp_path)
+    path = tmp_path / 'annotations/ucfTrainTestlist/trainlist02.txt'
+    path.write_text('\nApplyEyeMakeup/v_ApplyEyeMakeup_g08_c01.avi 7\n')
+    assert published(main, 'ucf101', tmp_path) == 2
+    assert f"error: {path}:2: expected a class id from 1 to 2, got '7'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('name', READERS)
+def test_help_says_what_is_expected_where(main, name, capsys):
+    with pytest.raises(SystemExit):
+        main([name, '--help'])
+    text = capsys.readouterr().out
+    for word in (f'data/{name}', 'annotations', '--skip-broken', '--recheck', 'classes.txt',
+                 'report.json', 'writes'):
+        assert word in text
+
+
+@pytest.mark.slow
+def test_killed_run_goes_on_where_it_was(tmp_path):
+    names = [str(number) for number in range(60)]
+    imitate('sthv1', tmp_path)
+    (tmp_path / 'annotations/something-something-v1-train.csv').write_text(''.join(
+        f'{name};Pulling something from left to right\n' for name in names))
+    for name in names:
+        write_frames(tmp_path / 'rawframes' / name, 150)
+    command = [sys.executable, str(TOOL), 'sthv1', '--root', str(tmp_path), '--workers', '1']
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    journal = tmp_path / 'checked.jsonl'
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        if journal.exists() and 5 < journal.read_bytes().count(b'\n') < 50:
+            break
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    done_before = journal.read_text().splitlines()
+    assert 5 < len(done_before) < 61 and not (tmp_path / 'train.txt').exists()
+    with open(journal, 'a', encoding='utf-8') as file:
+        file.write('{"name": "torn')  # what a kill in the middle of a line leaves
+    for line in done_before[1:]:  # whoever looks at these again finds them broken
+        folder = tmp_path / 'rawframes' / json.loads(line)['name']
+        state = os.stat(folder)
+        os.truncate(folder / '00002.jpg', 0)
+        os.utime(folder, ns=(state.st_atime_ns, state.st_mtime_ns))
+    second = subprocess.run(command, capture_output=True, text=True)
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert (tmp_path / 'train.txt').read_text().splitlines() == [f'{name} 150 0' for name in names]
+    third = subprocess.run([*command, '--recheck'], capture_output=True, text=True)
+    assert third.returncode == 1 and '00002.jpg: zero bytes' in third.stdout

@@ -233,6 +233,32 @@ def test_video_that_breaks_in_mid_training_is_named_and_loses_nothing(tmp_path, 
     assert (place.run / 'epoch_1.pth').exists()
 
 
+def test_unreadable_videos_are_replaced_on_demand_named_and_counted(tmp_path, small_data):
+    data = tmp_path / 'copy'
+    shutil.copytree(small_data, data)
+    place = make_place(tmp_path, data)
+    place.config.write_text(place.config.read_text() + """
+train_dataloader = dict(
+    num_workers=1, dataset=dict(type='GuardedVideoDataset', on_error='replace'))
+""")
+    names = [line.split()[0] for line in (data / 'train.txt').read_text().splitlines()]
+    (data / 'videos' / names[3]).write_bytes(b'damaged' * 10)
+    (data / 'videos' / names[8]).unlink()
+    for processes in (1, 2):
+        folder = tmp_path / f'run{processes}'
+        done = run_tool('dist_train.sh', place.config, processes, '--work-dir', folder,
+                        '--no-validate', '--no-test', cwd=place.path)
+        assert done.returncode == 0, done.stderr[-2000:]
+        record = only(find_runs(folder))
+        counts = [row['train/replaced_samples'] for row in record.rows['train']
+                  if 'train/replaced_samples' in row]
+        assert counts == [2, 2, 2] and len(record.rows['train']) == 18
+        for name in (names[3], names[8]):
+            said = [line for line in (done.stdout + done.stderr).splitlines()
+                    if 'replaced by another sample' in line and name in line]
+            assert said
+
+
 def test_checkpoint_of_an_edited_config_fills_no_cell(trained, tmp_path):
     config = tmp_path / 'configs' / 'tiny' / 'row.py'
     config.parent.mkdir(parents=True)

@@ -77,3 +77,53 @@ def test_data_digest_sees_names_labels_and_sizes_but_not_the_place(tmp_path):
     assert data_digest(Videos(tmp_path / 'a', label=1)) != first
     (tmp_path / 'a/test/000005.mp4').write_bytes(b'12345678')
     assert data_digest(Videos(tmp_path / 'a')) != first
+
+
+def train_runner(dataset):
+    rows, errors = [], []
+    loader = type('Loader', (), dict(dataset=dataset, __len__=lambda self: 2))()
+    runner = SimpleNamespace(
+        train_dataloader=loader, iter=2, epoch=1, experiment_name='',
+        logger=SimpleNamespace(info=lambda text: None, error=errors.append),
+        visualizer=SimpleNamespace(add_scalars=lambda row, **kwargs: rows.append(row)))
+    return runner, rows, errors
+
+
+def batch(*marks):
+    samples = [SimpleNamespace(metainfo=dict(replaced=mark) if mark else {}) for mark in marks]
+    return dict(inputs=None, data_samples=samples)
+
+
+def run_epoch(hook, runner, batches):
+    hook.before_train_epoch(runner)
+    for index, data in enumerate(batches):
+        hook.every_n_train_iters = hook.every_n_inner_iters = lambda *args: False
+        hook.end_of_epoch = lambda *args: False
+        hook.after_train_iter(runner, index, data)
+    hook.after_train_epoch(runner)
+
+
+def test_replaced_samples_are_counted_by_epoch_and_named_once():
+    runner, rows, errors = train_runner(SimpleNamespace(replaces=True))
+    hook = RunLoggerHook()
+    hook.json_log_path = 'x.json'
+    a, b = ('a.mp4', 'a.mp4: torn'), ('b.mp4', 'b.mp4: gone')
+    run_epoch(hook, runner, [batch(None, a), batch(b, a)])
+    run_epoch(hook, runner, [batch(None, None), None])
+    run_epoch(hook, runner, [batch(a)])
+    assert rows == [{'train/replaced_samples': count, 'iter': 2, 'epoch': 1}
+                    for count in (3, 0, 1)]
+    assert errors == ['replaced by another sample: a.mp4: torn',
+                      'replaced by another sample: b.mp4: gone']
+
+
+def test_count_is_logged_only_where_samples_may_be_replaced():
+    for dataset in (Videos(), SimpleNamespace(replaces=False), SimpleNamespace(dataset=Videos())):
+        runner, rows, _ = train_runner(dataset)
+        run_epoch(RunLoggerHook(), runner, [batch(None)])
+        assert rows == []
+    runner, rows, _ = train_runner(SimpleNamespace(datasets=[SimpleNamespace(replaces=True)]))
+    hook = RunLoggerHook()
+    hook.json_log_path = 'x.json'
+    run_epoch(hook, runner, [batch(None)])
+    assert [row['train/replaced_samples'] for row in rows] == [0]

@@ -17,7 +17,6 @@ so that the manifest never claims what is not there.
 import contextlib
 import csv
 import errno
-import fcntl
 import hashlib
 import io
 import json
@@ -25,20 +24,19 @@ import os
 import platform
 import re
 import shutil
-import signal
 import sys
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
 
 import av
 import numpy as np
 from tqdm import tqdm
 
+from mmaction_ext.datasets.processes import locked, start_worker
 from mmaction_ext.errors import InputError
 from .scenes import (CLASSES, FPS, FRAME_SIZE, NUM_FRAMES, SPLITS, buckets, pair_labels, render,
                      sample_scene)
@@ -95,7 +93,7 @@ def generate(root: str | Path, *, seed: int = 0, num_train: int = 720,
     check_encoder()
     root = Path(root)
     root.mkdir(parents=True, exist_ok=True)
-    with _locked(root):
+    with locked(root):
         kept = {} if overwrite else _intact(root, _recorded(root, parameters))
         missing = [base for base in _bases(parameters)
                    if not all(name in kept for name in _names(*base))]
@@ -235,17 +233,6 @@ def _libraries() -> dict[str, str]:
 
 # --- What is there already -------------------------------------------------------------
 
-@contextlib.contextmanager
-def _locked(root: Path) -> Iterator[None]:
-    """Keep a second process from working in the same folder."""
-    with open(root / '.lock', 'w', encoding='utf-8') as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(f'{root}: another process is making this data set') from error
-        yield
-
-
 def _recorded(root: Path, parameters: dict) -> Entries:
     """Entries of the manifest or else of the journal, whether still true or not.
 
@@ -372,22 +359,11 @@ def _map(function, items: list, workers: int) -> Iterator:
     if workers == 1:
         yield from map(function, items)
         return
-    pool = ProcessPoolExecutor(workers, get_context('spawn'), initializer=_start_worker)
+    pool = ProcessPoolExecutor(workers, get_context('spawn'), initializer=start_worker)
     try:
         yield from pool.map(function, items, chunksize=4)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _start_worker() -> None:
-    """Leave interrupts to the main process, and end when it ends, however it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    connection.wait([parent_process().sentinel])
-    os._exit(1)
 
 
 def _finish(root: Path, parameters: dict, entries: Entries) -> None:

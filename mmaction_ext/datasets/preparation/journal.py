@@ -1,0 +1,77 @@
+"""What has been found sound already, on disk, so that a killed run goes on where it was."""
+
+import contextlib
+import json
+import os
+from pathlib import Path
+
+from mmaction_ext.datasets.preparation.inspection import Finding
+from mmaction_ext.datasets.synthmotion.video import write_bytes
+
+_VERSION = 1
+
+
+def signature(path) -> list | None:
+    """Size in bytes and time of change of a file or folder; ``None`` if it is not there.
+
+    A frame that is overwritten in place changes neither of its folder's.
+    """
+    try:
+        state = os.stat(path)
+    except OSError:
+        return None
+    return [state.st_size, state.st_mtime_ns]
+
+
+class Journal:
+    """Sound items, one JSON line each; good only while file and check stay the same.
+
+    Faults are not recorded: what was broken is looked at again, since somebody may have mended
+    a frame, which does not show in its folder.
+
+    Args:
+        path: the file; a line torn by a kill counts as not written.
+        check: how thoroughly the items are looked at; entries of another check are dropped.
+        fresh: whether to forget what is there.
+    """
+
+    def __init__(self, path, check: str, fresh: bool = False):
+        self._path = Path(path)
+        self._header = {'journal': _VERSION, 'check': check}
+        self._records = {} if fresh else self._read()
+
+    def finding(self, name: str, state) -> Finding | None:
+        """What was found in an item, if that still holds in the given :func:`signature`."""
+        record = self._records.get(name)
+        return Finding(record['frames']) if record and record['state'] == state else None
+
+    def __enter__(self) -> 'Journal':
+        """Write what is known in one piece, and stay open for more."""
+        lines = [self._header, *self._records.values()]
+        write_bytes(''.join(json.dumps(line) + '\n' for line in lines).encode('utf-8'),
+                    self._path)
+        self._file = open(self._path, 'a', encoding='utf-8')  # noqa: SIM115
+        return self
+
+    def __exit__(self, *error) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def add(self, name: str, state, finding: Finding) -> None:
+        """Record a sound item; it is in the file when this returns."""
+        if finding.fault:
+            return
+        record = {'name': name, 'state': state, 'frames': finding.num_frames}
+        self._records[name] = record
+        self._file.write(json.dumps(record) + '\n')
+        self._file.flush()
+
+    def _read(self) -> dict:
+        records = []
+        with contextlib.suppress(FileNotFoundError):
+            for line in self._path.read_bytes().splitlines():
+                with contextlib.suppress(ValueError):
+                    records.append(json.loads(line))
+        if not records or records[0] != self._header:
+            return {}
+        return {record['name']: record for record in records[1:]}

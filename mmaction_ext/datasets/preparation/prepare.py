@@ -1,0 +1,246 @@
+"""From a publisher's annotations to the annotation files that training reads. Torch-free.
+
+In the folder of the data set there are afterwards::
+
+    train.txt, val.txt, ...   one line per sample, as mmaction2 reads it
+    classes.txt               names of the classes, one a line, in the order of their ids
+    report.json               what was found; for machines
+    train.skipped.txt, ...    only with ``skip_broken``: what was left out, and why
+    checked.jsonl             what was found sound; lets a killed run go on
+
+Videos: ``<path>TAB<id>``, for ``VideoDataset(delimiter='\\t')``, so that blanks in names
+survive. Folders of frames: ``<folder> <number of frames> <id>``, for ``RawframeDataset``.
+"""
+
+import json
+import sys
+from collections import Counter
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+from tqdm import tqdm
+
+from mmaction_ext.datasets.processes import locked, map_surviving
+from mmaction_ext.datasets.publishers import Item, Publication
+from mmaction_ext.datasets.synthmotion.video import write_bytes
+from mmaction_ext.errors import InputError
+from .inspection import (CHECKS, FAULTS, FRAME_COUNT, MISSING, UNREADABLE, Finding,
+                         inspect_frames, inspect_video)
+from .journal import Journal, signature
+from .listing import Listing
+
+REPORT, CLASSES, JOURNAL = 'report.json', 'classes.txt', 'checked.jsonl'
+VIDEO_DELIMITER = '\t'
+#: an item that its list names twice, under the same label: written once, and no loss
+DUPLICATE = 'duplicate'
+
+
+@dataclass(frozen=True)
+class Fault:
+    """An item that is not written, and why."""
+
+    split: str
+    name: str
+    label: int | None
+    kind: str
+    reason: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An item whose file was found; ``name`` is its path below the media folder."""
+
+    item: Item
+    name: str
+
+
+def prepare(publication: Publication, root, media, *, check: str = 'full', workers: int = 0,
+            skip_broken: bool = False, recheck: bool = False, progress: bool = False) -> dict:
+    """Check every item and write the annotation files, or refuse to.
+
+    Annotation files are written if nothing is broken, or on demand without what is broken; else
+    those of an earlier run stay as they were.
+
+    Args:
+        publication: what the publisher's annotations say.
+        root: folder that receives the files.
+        media: folder of the videos or of the folders of frames.
+        check: one of :data:`inspection.CHECKS`.
+        workers: number of processes; 0 for this one.
+        skip_broken: write the lists without the broken items, and list those beside.
+        recheck: look again at what was looked at before.
+        progress: whether to show a progress bar on the standard error stream.
+
+    Returns:
+        The report, as in ``report.json``.
+
+    Raises:
+        InputError: an argument is out of range, a folder is missing, two lines of a list
+            contradict each other, or a name cannot be written into a list.
+        OSError: the folder cannot be written.
+    """
+    root, media = Path(root), Path(media)
+    _check_arguments(media, check, workers)
+    root.mkdir(parents=True, exist_ok=True)
+    with locked(root):
+        found, faults = _locate(publication, media)
+        names = list({sample.name: None for samples in found.values() for sample in samples})
+        findings = _inspect(publication, root, media, names, check, workers, recheck, progress)
+        usable = {split: [sample for sample in samples
+                          if not _add_fault(faults, split, sample, findings[sample.name])]
+                  for split, samples in found.items()}
+        report = _report(publication, root, media, check, usable, faults, skip_broken)
+        if report['written']:
+            _write_lists(publication, root, usable, findings, faults if skip_broken else [])
+        _write_text(root / REPORT, json.dumps(report, indent=1, ensure_ascii=False) + '\n')
+    return report
+
+
+def _check_arguments(media: Path, check: str, workers: int) -> None:
+    if check not in CHECKS:
+        raise InputError(f'check must be one of {", ".join(CHECKS)}, got {check!r}')
+    if workers < 0:
+        raise InputError(f'workers must not be negative, got {workers}')
+    if not media.is_dir():
+        raise InputError(f'{media} is no folder: the videos or frames are expected there')
+
+
+# --- Which files there are ----------------------------------------------------------------
+
+def _locate(publication: Publication, media: Path) -> tuple:
+    """Samples by split, and the faults of the items that are not there or there twice."""
+    listing = Listing(media, () if publication.frames else publication.suffixes)
+    found = {split: [] for split in publication.splits}
+    faults = [Fault(split, entry.name, None, MISSING, entry.reason, entry.source)
+              for split, entries in publication.unlisted.items() for entry in entries]
+    for split, items in publication.splits.items():
+        seen = {}
+        for item in items:
+            name = listing.find(item)
+            earlier = seen.setdefault(name or (item.folders, item.stems), item)
+            if earlier is not item:
+                faults.append(_duplicate(split, item, earlier))
+            elif name is None:
+                faults.append(_absent(split, item, listing.why_not(item)))
+            else:
+                found[split].append(Sample(item, name))
+    return found, faults
+
+
+def _duplicate(split: str, item: Item, earlier: Item) -> Fault:
+    if earlier.label != item.label:
+        raise InputError(f'{item.source}: {item.stems[0]} is of class {item.label}, but of class '
+                         f'{earlier.label} in {earlier.source}')
+    return Fault(split, item.stems[0], item.label, DUPLICATE, f'as in {earlier.source}',
+                 item.source)
+
+
+def _absent(split: str, item: Item, unreadable: str) -> Fault:
+    kind, reason = (UNREADABLE, unreadable) if unreadable else (MISSING, 'no such file')
+    return Fault(split, item.stems[0], item.label, kind, reason, item.source)
+
+
+# --- What is in them ----------------------------------------------------------------------
+
+def _inspect(publication: Publication, root: Path, media: Path, names: list, check: str,
+             workers: int, recheck: bool, progress: bool) -> dict:
+    """Finding by name; what the journal knows is not looked at again."""
+    journal = Journal(root / JOURNAL, check, fresh=recheck)
+    states = {name: signature(media / name) for name in names}
+    findings = {name: journal.finding(name, states[name]) for name in names}
+    waiting = [name for name in names if findings[name] is None]
+    inspect = partial(_inspect_one, publication.frames, media, check)
+    bar = tqdm(total=len(names), initial=len(names) - len(waiting), desc=publication.name,
+               unit='item', disable=not (progress and waiting),
+               mininterval=0.2 if sys.stderr.isatty() else 5.0)
+    with journal, bar:
+        for name, finding in map_surviving(inspect, waiting, workers):
+            findings[name] = finding or Finding(0, UNREADABLE, 'the decoder crashes on it')
+            journal.add(name, states[name], findings[name])
+            bar.update()
+    return findings
+
+
+def _inspect_one(frames: bool, media: Path, check: str, name: str) -> Finding:
+    return (inspect_frames if frames else inspect_video)(media / name, check)
+
+
+def _add_fault(faults: list, split: str, sample: Sample, finding: Finding) -> bool:
+    """Append what is wrong with a sample, if anything is; returns whether it is."""
+    item, kind, reason = sample.item, finding.fault, finding.reason
+    if not kind and item.min_frames and finding.num_frames < item.min_frames:
+        kind = FRAME_COUNT
+        reason = f'{finding.num_frames} frames, at least {item.min_frames} expected'
+    if kind:
+        faults.append(Fault(split, sample.name, item.label, kind, reason, item.source))
+    return bool(kind)
+
+
+# --- What is written ----------------------------------------------------------------------
+
+def _report(publication: Publication, root: Path, media: Path, check: str, usable: dict,
+            faults: list, skip_broken: bool) -> dict:
+    broken = sum(fault.kind != DUPLICATE for fault in faults)
+    splits = {split: _count(publication, split, usable[split], faults) for split in usable}
+    empty = [split for split, count in splits.items() if not count['usable']]
+    return {
+        'dataset': publication.name, 'root': str(root), 'media': str(media), 'check': check,
+        'classes': len(publication.labels), 'broken': broken,
+        'skip_broken': skip_broken, 'written': not empty and (skip_broken or not broken),
+        'splits': splits, 'notes': _notes(publication, empty),
+        'delimiter': ' ' if publication.frames else VIDEO_DELIMITER,
+        'faults': [asdict(fault) for fault in faults],
+    }
+
+
+def _count(publication: Publication, split: str, usable: list, faults: list) -> dict:
+    kinds = Counter(fault.kind for fault in faults if fault.split == split)
+    listed = len(publication.splits[split]) + len(publication.unlisted.get(split, ()))
+    return {'annotation_file': f'{split}.txt', 'listed': listed, 'usable': len(usable),
+            **{kind.replace(' ', '_'): kinds[kind] for kind in (*FAULTS, DUPLICATE)}}
+
+
+def _notes(publication: Publication, empty: list) -> list:
+    """What a person should know though each line by itself is in order."""
+    notes = [f'{split}: nothing usable, so nothing is written' for split in empty]
+    if publication.num_classes not in (None, len(publication.labels)):
+        notes.append(f'{len(publication.labels)} classes, the whole data set has '
+                     f'{publication.num_classes}')
+    return notes + [f'{split}: {len(publication.splits[split])} items listed, the whole data set '
+                    f'has {number}' for split, number in publication.num_items.items()
+                    if number != len(publication.splits[split])]
+
+
+def _write_lists(publication: Publication, root: Path, usable: dict, findings: dict,
+                 faults: list) -> None:
+    """Class names and side files first, the annotation files last."""
+    texts = {CLASSES: ''.join(f'{name}\n' for name in publication.labels)}
+    for split in usable:
+        left_out = [fault for fault in faults if fault.split == split]
+        texts[f'{split}.skipped.txt'] = ''.join(
+            f'{fault.name}\t{fault.label}\t{fault.kind}: {fault.reason}\n' for fault in left_out)
+    for split, samples in usable.items():
+        texts[f'{split}.txt'] = ''.join(_line(publication, sample, findings[sample.name])
+                                        for sample in samples)
+    for name, text in texts.items():
+        if text:
+            _write_text(root / name, text)
+        else:  # of an earlier run
+            (root / name).unlink(missing_ok=True)
+
+
+def _line(publication: Publication, sample: Sample, finding: Finding) -> str:
+    name, label = sample.name, sample.item.label
+    delimiters = ' \t' if publication.frames else VIDEO_DELIMITER
+    if any(character in name for character in delimiters + '\r\n') or name != name.strip():
+        raise InputError(f'{name!r} cannot be written into an annotation file: rename it '
+                         f'({sample.item.source})')
+    if publication.frames:
+        return f'{name} {finding.num_frames} {label}\n'
+    return f'{name}{VIDEO_DELIMITER}{label}\n'
+
+
+def _write_text(path: Path, text: str) -> None:
+    write_bytes(text.encode('utf-8'), path)

@@ -1,0 +1,48 @@
+"""The report of a preparation, for a person."""
+
+from .inspection import FAULTS
+from .prepare import DUPLICATE, REPORT
+
+#: how many faults are shown; the report has them all
+SHOWN = 5
+
+
+def summarise(report: dict) -> str:
+    """A few lines of text: counts by split, the first faults, what was written.
+
+    Args:
+        report: as returned by :func:`prepare.prepare`.
+    """
+    lines = [f'{report["dataset"]}: {report["classes"]} classes, check: {report["check"]}']
+    lines += [f'  {_counts(split, count)}' for split, count in report['splits'].items()]
+    lines += [f'note: {note}' for note in report['notes']]
+    faults = [fault for fault in report['faults'] if fault['kind'] != DUPLICATE]
+    lines += [f'{fault["kind"]}: {fault["name"]} ({fault["reason"]}; {fault["source"]})'
+              for fault in faults[:SHOWN]]
+    if len(faults) > SHOWN:
+        lines.append(f'... and {len(faults) - SHOWN} more, see {report["root"]}/{REPORT}')
+    return '\n'.join([*lines, _verdict(report)])
+
+
+def _counts(split: str, count: dict) -> str:
+    kinds = [kind for kind in (*FAULTS, DUPLICATE) if count[kind.replace(' ', '_')]]
+    parts = [f'{count["listed"]} listed', f'{count["usable"]} usable',
+             *(f'{count[kind.replace(" ", "_")]} {kind}' for kind in kinds)]
+    return f'{split}: {", ".join(parts)}'
+
+
+def _verdict(report: dict) -> str:
+    root = report['root']
+    if not report['written']:
+        return (f'{root}: no annotation file written, {report["broken"]} items are broken; mend '
+                'them and run again, or leave them out with --skip-broken')
+    names = ', '.join(count['annotation_file'] for count in report['splits'].values())
+    left_out = f' without {report["broken"]} broken items' if report['broken'] else ''
+    return f'{root}: {names} written{left_out}\nfor the config: {_settings(report)}'
+
+
+def _settings(report: dict) -> str:
+    if report['delimiter'] == ' ':
+        return f'type=\'RawframeDataset\', data_prefix=dict(img={report["media"]!r})'
+    return (f'type=\'VideoDataset\', data_prefix=dict(video={report["media"]!r}), '
+            f'delimiter={report["delimiter"]!r}')

@@ -1,0 +1,25 @@
+"""Readers of what the publishers of the data sets ship, one file per data set, torch-free."""
+
+from .base import Item, Publication, Unlisted
+from .diving48 import read_diving48
+from .finegym import read_gym99, read_gym288
+from .hmdb51 import read_hmdb51
+from .kinetics import read_kinetics400, read_minikinetics200
+from .sthv1 import read_sthv1
+from .sthv2 import read_sthv2
+from .ucf101 import read_ucf101
+
+#: name on the command line -> function of the annotation folder that gives a Publication
+READERS = {
+    'sthv1': read_sthv1,
+    'sthv2': read_sthv2,
+    'kinetics400': read_kinetics400,
+    'minikinetics200': read_minikinetics200,
+    'ucf101': read_ucf101,
+    'hmdb51': read_hmdb51,
+    'diving48': read_diving48,
+    'gym99': read_gym99,
+    'gym288': read_gym288,
+}
+
+__all__ = ['READERS', 'Item', 'Publication', 'Unlisted']
