@@ -1,7 +1,10 @@
 """The error that tools show as one sentence instead of a traceback."""
 
+import operator
 import os
 import sys
+from collections.abc import Iterable
+from typing import Any
 
 
 class InputError(ValueError):
@@ -33,3 +36,46 @@ def last_line(error: Exception) -> str:
     """What an exception says at the end, where libraries put the reason."""
     text = str(error).strip()
     return text.splitlines()[-1] if text else type(error).__name__
+
+
+def check_choice(name: str, value: Any, choices: Iterable[Any]) -> None:
+    """Refuse an argument that is none of a few values.
+
+    Raises:
+        InputError: With the argument's name, the choices and the value.
+    """
+    choices = tuple(choices)
+    if value not in choices:
+        raise InputError(f'{name} must be one of {choices}, got {value!r}')
+
+
+def check_at_least(name: str, value: float, least: float) -> None:
+    """Refuse a number that is too small, or NaN.
+
+    Raises:
+        InputError: With the argument's name, the limit and the value.
+    """
+    if not value >= least:
+        raise InputError(f'{name} must be at least {least}, got {value!r}')
+
+
+def check_positive(name: str, value: float) -> None:
+    """Refuse a number that is not above zero, or NaN.
+
+    Raises:
+        InputError: With the argument's name and the value.
+    """
+    if not value > 0:
+        raise InputError(f'{name} must be positive, got {value!r}')
+
+
+def whole_numbers(name: str, values: Iterable[int]) -> tuple[int, ...]:
+    """The values as ints, NumPy's among them; refuses what would have to be rounded or read.
+
+    Raises:
+        InputError: With the argument's name and the values.
+    """
+    try:
+        return tuple(operator.index(value) for value in values)
+    except TypeError:
+        raise InputError(f'{name} must be a sequence of whole numbers, got {values!r}') from None

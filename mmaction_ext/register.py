@@ -9,10 +9,13 @@ from mmaction_ext import compat
 
 compat.apply()
 
+import mmaction_ext.datasets.clip_transforms  # noqa: E402,F401
 import mmaction_ext.datasets.guarded  # noqa: E402,F401
 import mmaction_ext.datasets.seeding  # noqa: E402,F401
 import mmaction_ext.datasets.transforms  # noqa: E402,F401
+import mmaction_ext.datasets.tsn_sampling  # noqa: E402,F401
 import mmaction_ext.engine.distributed  # noqa: E402,F401
+import mmaction_ext.evaluation.class_accuracy  # noqa: E402,F401
 import mmaction_ext.evaluation.synthmotion  # noqa: E402,F401
 import mmaction_ext.models  # noqa: E402,F401
 import mmaction_ext.tracking.hooks  # noqa: E402,F401

@@ -70,7 +70,7 @@ def main(argv=None) -> int:
     args = parse_args(argv)
     compat.apply()
     from mmaction_ext.datasets import browsing
-    from mmaction_ext.datasets.synthmotion.video import write_bytes
+    from mmaction_ext.video import write_bytes
     try:
         dataset, labels = build_dataset(args)
         indices = browsing.choose_samples(len(dataset), args.num, args.seed)

@@ -8,8 +8,8 @@
   mfnet  github.com/cypw/PyTorch-MFNet, what KPSEM starts from
 
 Depth, classes, SELFY's offsets and the kernel of TCM's gate are read from the shapes. The last
-line printed is the config that OUT loads into, strictly and with weights_only; it holds the network
-and its preprocessing. Where no config of the repository is exactly that network, a thin one is
+line printed is the config that OUT loads into, strictly and with weights_only; it holds the
+network and its preprocessing. Where no config of the repository is exactly that network, a thin one is
 written beside OUT, with its name and the suffix .py; it inherits from the nearest one, by its
 absolute path.
 
@@ -31,9 +31,10 @@ from mmaction_ext import compat
 from mmaction_ext.errors import InputError, last_line
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
-KNOWN = {'selfy': ('selfy/sthv1/tsm_r50_8f.py', 'selfy/sthv1/tsm_r50_16f.py'),
-         'tcm': ('tcm/sthv1/tsm_r50_8f.py', 'tcm/sthv1/tsm_r50_16f.py'),
-         'mfnet': ('kpsem/mfnet/mfnet_k400.py', )}
+KNOWN = {'selfy': ('selfy/table1_sthv1/selfy_tsm_r50_8f.py',
+                   'selfy/table1_sthv1/selfy_tsm_r50_16f.py'),
+         'tcm': ('tcm/table_sthv1/tcm_r50_8f.py', 'tcm/table_sthv1/tcm_r50_16f.py'),
+         'mfnet': ('kpsem/pretraining/mfnet_k400.py', )}
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -70,9 +71,9 @@ def convert_file(kind: str, source: Path, out: Path, num_segments: int | None = 
         InputError: If ``source`` cannot be used, does not fit, or ``out`` cannot be written.
     """
     from mmaction_ext.engine.official_checkpoints import (
+        identify,
         plain_names,
         read_weights,
-        recognise,
         released_names,
     )
 
@@ -80,7 +81,7 @@ def convert_file(kind: str, source: Path, out: Path, num_segments: int | None = 
     weights, digest = read_weights(source)
     try:
         weights, renamed = released_names(kind, plain_names(weights))
-        network = recognise(kind, weights, num_segments)
+        network = identify(kind, weights, num_segments)
         config, differing = nearest_config(kind, network.settings)
         state = fit(kind, weights, config, differing)
     except InputError as error:
@@ -95,8 +96,9 @@ def convert_file(kind: str, source: Path, out: Path, num_segments: int | None = 
         contents = {config: lambda path: path.write_text(text, encoding='utf-8'), **contents}
     write_all(contents)
     notes = [network.remark] if network.remark else []
-    notes += [f'{part} has other names than the released code: its layers were taken in their '
-              'order' for part in renamed]
+    if renamed:
+        notes.append('the block has other names than in the released code: its layers were taken '
+                     'in their order')
     return [f'file: {source} (sha256 {digest})', f'network: {network.description}',
             *(f'note: {note}' for note in notes),
             f'weights: {out} ({len(state)} tensors)', f'config: {shown(config)}', shown(config)]
@@ -129,16 +131,32 @@ def nearest_config(kind: str, settings: Mapping[str, Any]) -> tuple[Path, dict[s
         settings: Dotted keys to values.
 
     Returns:
-        Its path, and those of the settings that it does not have.
+        Its path, and those of the settings that it does not have. Where these are of clips of
+        another length, there are also settings for the data.
     """
     from mmaction_ext.engine.run_config import read_config
 
     found = []
     for name in KNOWN[kind]:
         cfg = read_config(CONFIGS / name)
-        found.append((CONFIGS / name, {key: value for key, value in settings.items()
-                                       if _plain(_value(cfg, key)) != _plain(value)}))
-    return min(found, key=lambda each: len(each[1]))
+        differing = {key: value for key, value in settings.items()
+                     if _plain(_value(cfg, key)) != _plain(value)}
+        found.append((CONFIGS / name, cfg, differing))
+    path, cfg, differing = min(found, key=lambda each: len(each[2]))
+    if 'input_shape' in differing:
+        differing.update(_resampled(cfg, differing['input_shape'][1]))
+    return path, differing
+
+
+def _resampled(cfg: Mapping[str, Any], frames: int) -> dict[str, Any]:
+    """Settings by which the data of a config come in clips of another length."""
+    settings: dict[str, Any] = {'num_segments': frames}
+    for split in ('train', 'val', 'test'):
+        steps = cfg[f'{split}_dataloader']['dataset']['pipeline']
+        settings[f'{split}_dataloader.dataset.pipeline'] = [
+            dict(step, num_segments=frames) if 'num_segments' in step else dict(step)
+            for step in steps]
+    return settings
 
 
 def _value(cfg: Mapping[str, Any], key: str) -> Any:
@@ -167,18 +185,11 @@ def fit(kind: str, weights: Mapping[str, Any], config: Path,
     Raises:
         InputError: If the weights do not fit.
     """
-    from mmaction.registry import MODELS
-    from mmengine.registry import DefaultScope
-
+    from mmaction_ext.engine.building import build_model
     from mmaction_ext.engine.official_checkpoints import convert
     from mmaction_ext.engine.run_config import read_config
 
-    cfg = read_config(config, dict(differing))
-    try:
-        with DefaultScope.overwrite_default_scope('mmaction'):
-            model = MODELS.build(cfg.model)
-    except (AssertionError, RuntimeError, TypeError, ValueError) as error:
-        raise InputError(f'the network of the file cannot be built: {last_line(error)}') from error
+    model = build_model(read_config(config, dict(differing)).model)
     state = convert(kind, weights, model.state_dict())
     model.load_state_dict(state, strict=True)
     return state

@@ -2,13 +2,15 @@
 
     python tools/get_complexity.py configs/dcf/table1_components/full.py
     python tools/get_complexity.py configs/dcf/*/full.py --shape 16 224 224 --json
-    python tools/get_complexity.py configs/*/*/*.py configs/*/*/*/*.py --csv reports/complexity.csv
+    python tools/get_complexity.py configs/dcf/*/table.yaml --csv reports/complexity.csv
     python tools/get_complexity.py --report reports/complexity.md
 
 One view is counted, of the shape that the config states as ``input_shape`` (C, T, H, W) or that
 ``--shape`` gives. One multiply-add is what papers print as one FLOP: convolutions, linear layers,
 matrix products and correlations count; normalisation, activation, pooling and additions do not.
-Nothing is trained, loaded or allocated.
+A ``table.yaml`` stands for the configs of its rows, and an ensemble costs what its members cost
+together. A network that several configs share is counted once. Nothing is trained, loaded or
+allocated.
 """
 
 import argparse
@@ -21,9 +23,16 @@ from pathlib import Path
 from mmengine.config import DictAction
 
 from mmaction_ext import compat
+from mmaction_ext.analysis import Complexity, count
+from mmaction_ext.analysis.config_complexity import count_configs
+from mmaction_ext.datasets.processes import all_processors
+from mmaction_ext.engine.run_config import read_config
 from mmaction_ext.errors import InputError
+from mmaction_ext.tables import load_spec
 from mmaction_ext.tracking.identity import config_hash, config_name, load_config
 
+#: so few are counted sooner than processes start
+FEW = 8
 SPECIFICATION = Path(__file__).resolve().parents[1] / 'configs' / 'complexity.yaml'
 
 
@@ -31,7 +40,7 @@ def parse_args(argv=None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('configs', nargs='*', metavar='CONFIG', help='config files')
+    parser.add_argument('configs', nargs='*', metavar='CONFIG', help='config files or table.yaml')
     parser.add_argument('--shape', nargs=3, type=int, metavar=('T', 'H', 'W'),
                         help='frames, height and width of one view, instead of the config\'s')
     parser.add_argument('--json', action='store_true',
@@ -42,6 +51,9 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
                         help='settings that override the configs\', e.g. '
                         'model.cls_head.num_classes=400')
+    parser.add_argument('--workers', type=int, metavar='N',
+                        help='number of processes (default: one per processor, or none for '
+                        f'fewer than {FEW} configs)')
     parser.add_argument('--report', type=Path, metavar='FILE',
                         help='write the networks of configs/complexity.yaml beside what their '
                         'papers print, as Markdown')
@@ -53,8 +65,19 @@ def parse_args(argv=None) -> argparse.Namespace:
     return args
 
 
-def measure(path: str, shape=None, options: dict = None) -> dict:
-    """Counts of one config, with its path; see :class:`mmaction_ext.analysis.Complexity`.
+def find_configs(paths: list) -> list:
+    """Config files, each once, with those of its rows in the place of a ``table.yaml``."""
+    found = []
+    for path in paths:
+        if path.endswith('.yaml'):
+            found += [str(row.config) for row in load_spec(path).configured]
+        else:
+            found.append(path)
+    return list(dict.fromkeys(found))
+
+
+def measure(path: str, shape=None, options: dict = None) -> Complexity:
+    """Counts of one config.
 
     Args:
         path: Config file.
@@ -62,20 +85,42 @@ def measure(path: str, shape=None, options: dict = None) -> dict:
         options: dotted keys to values that override the config's.
 
     Raises:
-        InputError: The config cannot be read, states no shape, or its model cannot be built.
+        InputError: The config cannot be read, or its model cannot be built.
     """
-    from mmaction_ext.analysis import count
-    from mmaction_ext.engine.run_config import read_config
-
     cfg = read_config(path, options)
     channels = (cfg.get('input_shape') or (3,))[0]
     try:
-        complexity = count(cfg, (channels, *shape) if shape else None)
+        return count(cfg, (channels, *shape) if shape else None)
     except ValueError as error:
         raise InputError(f'{path}: {error}') from error
-    if complexity.macs is None:
-        raise InputError(f'{path} states no input_shape: give one with --shape T H W')
-    return dict(config=path, **asdict(complexity))
+
+
+def measure_all(args: argparse.Namespace) -> list:
+    """Counts of all configs, each with its path.
+
+    Raises:
+        InputError: One of them cannot be read, states no shape, or cannot be built.
+    """
+    configs = find_configs(args.configs)
+    if args.shape or args.cfg_options:
+        counts = {path: measure(path, args.shape, args.cfg_options) for path in configs}
+    else:
+        workers = all_processors() if len(configs) >= FEW else 0
+        workers = workers if args.workers is None else args.workers
+        counts = count_configs(configs, workers, show_progress)
+    for path, complexity in counts.items():
+        if isinstance(complexity, InputError):
+            raise complexity
+        if complexity.macs is None:
+            raise InputError(f'{path} states no input_shape: give one with --shape T H W')
+    return [dict(config=path, **asdict(complexity)) for path, complexity in counts.items()]
+
+
+def show_progress(done: int, total: int) -> None:
+    """Keep one line of a terminal up to date."""
+    if sys.stderr.isatty():
+        end = '\n' if done == total else ''
+        print(f'\rcounted {done} of {total} networks', end=end, file=sys.stderr, flush=True)
 
 
 def print_table(results: list) -> None:
@@ -84,7 +129,8 @@ def print_table(results: list) -> None:
     print(f'{"config":{width}}  {"input":>15}  {"params (M)":>10}  {"GMACs":>9}')
     for result in results:
         shape = 'x'.join(map(str, result['input_shape']))
-        print(f'{result["config"]:{width}}  {shape:>15}  {result["params"] / 1e6:10.3f}  '
+        print(f'{result["config"]:{width}}  {shape or "members":>15}  '
+              f'{result["params"] / 1e6:10.3f}  '
               f'{result["macs"] / 1e9:9.4f}')
 
 
@@ -114,7 +160,7 @@ def main(argv=None) -> int:
     try:
         if args.report:
             return write_report(args.report) or 0
-        results = [measure(path, args.shape, args.cfg_options) for path in args.configs]
+        results = measure_all(args)
         if args.csv:
             write_csv(args.csv, results)
     except InputError as error:

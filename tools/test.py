@@ -1,4 +1,8 @@
-"""Evaluate a checkpoint on its config's test split and log the result to the run's W&B group."""
+"""Evaluate a checkpoint on its config's test split and log the result to the run's W&B group.
+
+The predictions are written to predictions.npz in the folder of the log (names of the samples,
+labels, class probabilities), from which tools/test_ensemble.py averages them.
+"""
 
 import argparse
 import os
@@ -19,7 +23,7 @@ def parse_args():
     parser.add_argument('--seed', type=int, help='seed of the run that the checkpoint belongs to '
                         '(default: the one written in the checkpoint)')
     parser.add_argument('--dump', metavar='FILE.pkl',
-                        help='write the predictions to a pickle file')
+                        help='also write the predictions as mmengine does, to a pickle file')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
                         help='override settings of the config')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'],
@@ -46,6 +50,8 @@ def prepare(args):
     compat.apply()
     options = args.cfg_options or {}
     cfg = run_config.read_config(args.config, options)
+    if 'ensemble' in cfg:
+        raise InputError(f'{args.config} is an ensemble: use tools/test_ensemble.py {args.config}')
     _, world_size = run_config.join_processes(args.launcher, cfg.get('env_cfg', {}))
     meta = work_dir.checkpoint_meta(args.checkpoint)
     seed = args.seed if args.seed is not None else meta.get('seed') or 0
@@ -67,6 +73,7 @@ def prepare(args):
     static = checks.check_model(cfg)
     checks.check_datasets(cfg, ['test'])
     run_config.attach_tracking(cfg, identity, overrides, static, 'test')
+    run_config.attach_predictions(cfg, identity, overrides)
     return cfg
 
 

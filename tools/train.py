@@ -86,12 +86,16 @@ def check(cfg, args):
 
 
 def prepare(args):
-    """Config, identity and folder lock of the run; raises InputError for what the user can mend."""
+    """Config, identity and folder lock of the run; raises InputError where the user can help."""
     from mmengine.dist import barrier
 
-    from mmaction_ext.engine import run_config, work_dir
+    from mmaction_ext.engine import checks, run_config, work_dir
     compat.apply()
     cfg = run_config.read_config(args.config, args.cfg_options)
+    if 'ensemble' in cfg:
+        raise InputError(f'{args.config} is an ensemble: train its members, then run '
+                         f'tools/test_ensemble.py {args.config}')
+    checks.check_trainable(cfg)
     rank, world_size = run_config.join_processes(args.launcher, cfg.get('env_cfg', {}))
     identity, overrides = configure(cfg, args, world_size)
     if args.resume not in (None, 'auto'):
@@ -106,7 +110,10 @@ def prepare(args):
         checkpoint = run_config.from_first_process(work_dir.newest_checkpoint, cfg.work_dir)
     if checkpoint:
         cfg.load_from, cfg.resume = checkpoint, True
+    else:
+        checks.check_initial_weights(cfg)
     run_config.attach_tracking(cfg, identity, overrides, static, 'train')
+    run_config.attach_predictions(cfg, identity, overrides)
     return cfg, identity, lock
 
 

@@ -1,7 +1,9 @@
 """Train whatever a table still lacks: a plain loop over its rows and seeds on this machine.
 
 Rows and seeds whose result is there are left alone, half-trained ones go on from their newest
-checkpoint, and one failure does not stop the others. Start it again at any time.
+checkpoint, and one failure does not stop the others. Ensembles follow when their members in the
+table are through; rows of published figures alone and means of rows need no run. Start it again at
+any time.
 """
 
 import argparse
@@ -16,7 +18,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from mmaction_ext.tables import CellStatus, load_spec, seed_states
+from mmaction_ext.tables import CellStatus, load_spec, resolve_configs, seed_states
 from mmaction_ext.tracking.records import find_runs
 
 RUNS = Path('work_dirs')
@@ -39,28 +41,31 @@ def parse_args():
 
 
 def lacking(spec, args):
-    """(row, seed) pairs without a sound result, in the table's order, seed by seed."""
-    rows = [row for row in spec.rows if args.rows is None or row.id in args.rows]
+    """(row, seed, is it an ensemble) without a sound result, seed by seed, ensembles last."""
+    rows = [row for row in spec.configured if args.rows is None or row.id in args.rows]
     unknown = set(args.rows or ()) - {row.id for row in rows}
     if unknown:
-        raise ValueError(f'{args.table} has no row {", ".join(sorted(unknown))}; '
-                         f'it has {", ".join(row.id for row in spec.rows)}')
+        raise ValueError(f'{args.table} has no row {", ".join(sorted(unknown))} to train; '
+                         f'it has {", ".join(row.id for row in spec.configured)}')
     records = find_runs(RUNS) if RUNS.is_dir() else []
     seeds = tuple(dict.fromkeys(args.seeds or spec.seeds))
-    states = seed_states(replace(spec, seeds=seeds), records)
+    configs = resolve_configs(spec)
+    rows.sort(key=lambda row: configs[row.id].is_ensemble)
+    states = seed_states(replace(spec, seeds=seeds), records, configs)
     wanted = [(row, seed, states[row.id][seed]) for seed in seeds
               for row in rows if states[row.id][seed] != CellStatus.OK]
     for row, seed, state in wanted:
         if state in BEYOND_TRAINING:
             print(f'{row.id}/seed{seed} is left alone ({state.value}): see the footnote of its '
                   'table, and delete the run that is wrong')
-    return [(row, seed) for row, seed, state in wanted if state not in BEYOND_TRAINING]
+    return [(row, seed, configs[row.id].is_ensemble) for row, seed, state in wanted
+            if state not in BEYOND_TRAINING]
 
 
 class Job:
-    """One training process with its log file."""
+    """One training process, or test of an ensemble, with its log file."""
 
-    def __init__(self, row, seed):
+    def __init__(self, row, seed, is_ensemble):
         self.name = f'{row.id}/seed{seed}'
         folder = RUNS / '.logs' / row.config_name
         folder.mkdir(parents=True, exist_ok=True)
@@ -68,8 +73,9 @@ class Job:
         checkpoints = RUNS / row.config_name / f'seed{seed}'
         epochs = [int(path.stem[len('epoch_'):]) for path in checkpoints.glob('epoch_*.pth')]
         self.start = f'goes on after epoch {max(epochs)}' if epochs else 'started'
-        command = [sys.executable, str(Path(__file__).with_name('train.py')), str(row.config),
-                   '--seed', str(seed), '--resume']
+        tool = 'test_ensemble.py' if is_ensemble else 'train.py'
+        command = [sys.executable, str(Path(__file__).with_name(tool)), str(row.config),
+                   '--seed', str(seed)] + ['--resume'] * (not is_ensemble)
         with open(self.log, 'a') as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT,
                                             preexec_fn=_die_with_parent)
@@ -156,12 +162,13 @@ def run(args):
         print(f'error: {error}', file=sys.stderr)
         raise SystemExit(2) from None
     print(f'{spec.id}: {len(waiting) or "nothing is left, 0"} runs to train'
-          + ''.join(f'\n  {row.id}/seed{seed}' for row, seed in waiting))
+          + ''.join(f'\n  {row.id}/seed{seed}' for row, seed, _ in waiting))
     if args.dry_run:
         return
-    train_all(waiting, args.jobs)
+    for ensembles in (False, True):  # they need the predictions of what is trained
+        train_all([job for job in waiting if job[2] == ensembles], args.jobs)
     left = lacking(spec, args)
-    for row, seed in left:
+    for row, seed, _ in left:
         print(f'still without a result: {row.id}/seed{seed} (the footnotes of the table that '
               'make_tables.py writes say why)', file=sys.stderr)
     lock.close()

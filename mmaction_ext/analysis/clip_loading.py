@@ -20,7 +20,8 @@ from mmaction_ext.errors import InputError, last_line
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png')
 _OPENERS = ('NamedDecordInit', 'DecordInit', 'OpenCVInit', 'PIMSInit', 'PyAVInit')
-_DECODERS = ('DecordDecode', 'OpenCVDecode', 'PIMSDecode', 'PyAVDecode', 'RawFrameDecode')
+_DECODERS = ('DecordDecode', 'OpenCVDecode', 'PIMSDecode', 'PyAVDecode', 'RawFrameDecode',
+             'NamedRawFrameDecode')
 
 
 @dataclass(frozen=True)

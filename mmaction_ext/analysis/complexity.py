@@ -5,17 +5,15 @@ convolutions, linear layers, matrix products and correlations count; normalisati
 pooling and additions do not.
 """
 
-import copy
-import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
 import torch
-from mmengine.registry import DefaultScope
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from mmaction_ext.engine.building import build_model
 from mmaction_ext.errors import last_line
 
 
@@ -52,12 +50,13 @@ def count(cfg: Mapping[str, Any], input_shape: Optional[Sequence[int]] = None) -
             from its config or does not take the shape.
     """
     shape = _check_shape(input_shape or cfg.get('input_shape') or ())
+    model = build_model(cfg.get('model', cfg), 'meta', with_checkpointing=True)
+    model.eval()
     try:
-        model = _build(cfg.get('model', cfg))
         kinds = _count_macs(model, _view(model, shape)) if shape else {}
     except (AssertionError, AttributeError, KeyError, RuntimeError, TypeError) as error:
-        # what mmaction2 and torch raise for an unknown type, argument or width
-        raise ValueError(f'the model cannot be built or run: {last_line(error)}') from error
+        # what mmaction2 and torch raise for a width that does not fit
+        raise ValueError(f'the model cannot be run: {last_line(error)}') from error
     params = sum(parameter.numel() for parameter in model.parameters())
     return Complexity(params, sum(kinds.values()) if shape else None, kinds, shape)
 
@@ -67,26 +66,6 @@ def _check_shape(shape: Sequence[int]) -> tuple[int, ...]:
     if shape and (len(shape) != 4 or not all(isinstance(n, int) and n > 0 for n in shape)):
         raise ValueError(f'input_shape must be four positive numbers (C, T, H, W), got {shape}')
     return shape
-
-
-def _build(config: Mapping[str, Any]) -> nn.Module:
-    importlib.import_module('mmaction_ext.register')
-    from mmaction.registry import MODELS
-
-    with DefaultScope.overwrite_default_scope('mmaction'), torch.device('meta'):
-        model = MODELS.build(_without_weights(copy.deepcopy(config)))
-    model.eval()
-    return model
-
-
-def _without_weights(config: Any) -> Any:
-    """Keep timm, which loads weights while it builds, from doing so."""
-    if isinstance(config, dict):
-        if str(config.get('type', '')).startswith('timm.'):
-            config['pretrained'] = False
-        for value in config.values():
-            _without_weights(value)
-    return config
 
 
 def _view(model: nn.Module, shape: tuple[int, ...]) -> torch.Tensor:

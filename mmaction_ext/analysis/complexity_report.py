@@ -1,5 +1,6 @@
 """What networks cost beside what their papers print: ``reports/complexity.md``."""
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -9,6 +10,7 @@ from typing import Optional
 from mmaction_ext.analysis.complexity import Complexity, count
 from mmaction_ext.engine.run_config import read_config
 from mmaction_ext.errors import InputError
+from mmaction_ext.tables.aggregate import number_footnotes
 from mmaction_ext.tables.cells import Cell, CellStatus, Table, TableRow, exact, format_number
 from mmaction_ext.tables.document import Document
 from mmaction_ext.tables.render import markdown
@@ -16,18 +18,18 @@ from mmaction_ext.tables.spec import Column
 
 _ROW_KEYS = {'model', 'config', 'options', 'input_shape', 'params', 'gmacs', 'source', 'note'}
 _REQUIRED = ('model', 'config', 'input_shape', 'source')
-_COLUMNS = (('input', 'Input (T×H×W)'), ('config', 'Config'),
-            ('params', 'Params (M)'), ('published_params', 'Published'),
-            ('gmacs', 'GMACs'), ('published_gmacs', 'Published'),
-            ('agrees', 'Prints as published'), ('source', 'Published in'))
+_COLUMNS = (('input', 'Input (T×H×W)'),
+            ('params', 'Params (M)'), ('published_params', 'Published params'),
+            ('gmacs', 'GMACs'), ('published_gmacs', 'Published GMACs'),
+            ('agrees', 'Prints as published'), ('source', 'Published in'),
+            ('command', 'Arguments of tools/get_complexity.py'))
 _NOTES = (
     'Counted: one multiply-add for each product that is summed in convolutions, linear layers, '
     'matrix products (attention) and correlations; a correlation is T·H·W·C·U·V for each offset, '
     'and offsets that leave the clip count in full (DCF, equation 2). Not counted: '
     'normalisation, activation, pooling (key points and regional means among them), additions, '
     'interpolation.',
-    'Measured on the meta device by tools/get_complexity.py (the settings behind a config are its '
-    '--cfg-options, the input its --shape); nothing is loaded or trained. '
+    'Measured on the meta device by tools/get_complexity.py; nothing is loaded or trained. '
     '“Prints as published” compares the measured value, rounded to the digits that the paper '
     'prints, with what it prints.',
 )
@@ -45,7 +47,8 @@ class ComplexityRow:
         params: Published millions of parameters as printed, e.g. ``'8.11'``; None for none.
         gmacs: Published billions of multiply-adds as printed; None for none.
         source: Where the published figures stand.
-        note: Why the count does not round to them; empty where it does.
+        note: Why the count does not round to them, or what stands in their place; empty where
+            it does.
     """
 
     model: str
@@ -118,7 +121,7 @@ def build_report(path: Path, progress: Callable[[str], None] = lambda _: None) -
 
     Raises:
         InputError: As :func:`load_rows` and :func:`measure`; or a count differs from the
-            published figure and no note says why.
+            published figure and no note says why, or agrees with it and a note says why not.
     """
     caption, rows = load_rows(path)
     table = Table('complexity', caption, 'Model',
@@ -128,7 +131,7 @@ def build_report(path: Path, progress: Callable[[str], None] = lambda _: None) -
         if row.config is not None:
             progress(row.model)
         table.rows.append(TableRow(row.model, row.model, _cells(row, path.parent)))
-    _add_footnotes(table)
+    number_footnotes(table)
     return '# Parameters and multiply-adds\n\n' + markdown.render(table)
 
 
@@ -139,18 +142,29 @@ def _cells(row: ComplexityRow, folder: Path) -> list[Cell]:
     measured = {'params': exact(found.params) / 10**6, 'gmacs': exact(found.macs) / 10**9}
     published = {'params': row.params, 'gmacs': row.gmacs}
     agreed = {key: prints_as(measured[key], text) for key, text in published.items() if text}
-    if not all(agreed.values()) and not row.note:
-        raise InputError(f'{row.model}: {found.params} parameters and {found.macs} multiply-adds '
-                         f'do not print as {published}, and no note says why')
-    return [_text('×'.join(map(str, row.input_shape[1:]))), _text(_command(row, folder)),
+    _check_note(row, found, agreed)
+    return [_text('×'.join(map(str, row.input_shape[1:]))),
             _text(format_number(measured['params'], '.3f')), _text(row.params or '–'),
             _text(format_number(measured['gmacs'], '.3f')), _text(row.gmacs or '–'),
-            _agreement(agreed, row.note), _text(row.source)]
+            _agreement(agreed, row.note), _text(row.source), _text(_command(row, folder))]
+
+
+def _check_note(row: ComplexityRow, found: Complexity, agreed: dict[str, bool]) -> None:
+    counts = f'{row.model}: {found.params} parameters and {found.macs} multiply-adds'
+    published = ', '.join(f'{key} {getattr(row, key)}' for key in agreed)
+    if not all(agreed.values()) and not row.note:
+        raise InputError(f'{counts} do not print as {published}, and no note says why')
+    if agreed and all(agreed.values()) and row.note:
+        raise InputError(f'{counts} print as {published}, but a note says why not: {row.note}')
 
 
 def _command(row: ComplexityRow, folder: Path) -> str:
-    options = (f'{key}={value}' for key, value in (row.options or {}).items())
-    return ' '.join((row.config.relative_to(folder).as_posix(), *options))
+    """The arguments that measure the row alone, as a shell takes them, from above ``folder``."""
+    options = [f'{key}={value if isinstance(value, str) else str(value).replace(" ", "")}'
+               for key, value in (row.options or {}).items()]
+    return shlex.join([(Path(folder.name) / row.config.relative_to(folder)).as_posix(),
+                       '--shape', *map(str, row.input_shape[1:]),
+                       *(['--cfg-options', *options] if options else [])])
 
 
 def _agreement(agreed: dict[str, bool], note: str) -> Cell:
@@ -164,10 +178,3 @@ def _agreement(agreed: dict[str, bool], note: str) -> Cell:
 
 def _text(text: str) -> Cell:
     return Cell(CellStatus.OK, text)
-
-
-def _add_footnotes(table: Table) -> None:
-    noted = [cell for row in table.rows for cell in row.cells if cell.note]
-    for letter, cell in zip('abcdefghijklmnopqrstuvwxyz', noted):
-        cell.mark = letter
-        table.footnotes.append((letter, cell.note))

@@ -84,30 +84,19 @@ def displacement_rows(seen: Mapping[int, SeenMotion], frames: np.ndarray,
 
 def _row(stage: int, seen: SeenMotion, index: int, frames: np.ndarray,
          by_strength: bool) -> Row:
-    name, features = seen.motion.names[index], seen.features[0].detach().cpu().float()
+    name, sources = seen.motion.names[index], seen.motion.sources[index]
+    features = seen.features[0].detach().cpu().float()
     steps = seen.motion.displacement[0, index].detach().cpu().transpose(0, 1)  # (T, 2, H, W)
     match = seen.motion.confidence[0, index].detach().cpu().float()
-    sources = [source_frame(name, frame, len(steps)) for frame in range(len(steps))]
     if by_strength:
         deviation = features - features.mean(dim=(2, 3), keepdim=True)
-        match = match * deviation.square().sum(dim=0)[sources]
+        match = match * deviation.square().sum(dim=0)[list(sources)]
     chosen = [tile_index(source, len(steps), len(frames)) for source in sources]
     rim = choose_rim(steps)
     height, width = steps.shape[-2:]
     origin = ', from the first frame' if len(set(sources)) == 1 else ''
     return Row(f'stage {stage} ({height} x {width}), {name}{origin}: rim {rim:.2g} px',
                _tiles(flow_colours(steps, rim), opacity(match), frames[chosen]))
-
-
-def source_frame(name: str, frame: int, num_frames: int) -> int:
-    """The frame whose pixels a map shows: its own, but for TCM.
-
-    There, ``'slow'`` leads from the first frame, and the last map of ``'fast'`` repeats the one
-    before it.
-    """
-    if name == 'slow':
-        return 0
-    return min(frame, num_frames - 2) if name == 'fast' else frame
 
 
 def choose_rim(displacement: Tensor) -> float:

@@ -17,9 +17,9 @@ from torch import nn
 
 from mmaction_ext.analysis.pictures import Legend
 from mmaction_ext.errors import InputError
-from mmaction_ext.models.backbones.layouts import is_channels_last
-from mmaction_ext.models.backbones.motion_backbone import MotionBackbone
-from mmaction_ext.models.backbones.stages import find_stages
+from mmaction_ext.models.host.layouts import is_channels_last
+from mmaction_ext.models.host.motion_backbone import MotionBackbone
+from mmaction_ext.models.host.stages import find_stages
 
 COLOURS = 'jet'
 

@@ -1,6 +1,5 @@
 """What a motion module gets and sees while a recognizer looks at a clip."""
 
-import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,14 +38,13 @@ def record_inputs(module: MotionModule) -> Iterator[dict[int, Tensor]]:
     Yields:
         Dict from stage to a copy of its features (N, C, T, H, W), of the last forward pass.
     """
-    parameters = inspect.signature(module.forward)
     inputs: dict[int, Tensor] = {}
 
-    def keep(_, args, kwargs) -> None:
-        given = parameters.bind(*args, **kwargs).arguments
-        inputs[given['stage']] = given['x'].detach().clone()
+    def keep(_, args: tuple) -> None:
+        x, stage, _ = args
+        inputs[stage] = x.detach().clone()
 
-    handle = module.register_forward_pre_hook(keep, with_kwargs=True)
+    handle = module.register_forward_pre_hook(keep)
     try:
         yield inputs
     finally:

@@ -19,8 +19,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from mmaction_ext.datasets.synthmotion.video import write_bytes, write_mp4
 from mmaction_ext.errors import InputError
+from mmaction_ext.video import write_bytes, write_mp4
 
 FORMATS = ('gif', 'mp4')
 _TILE = 1.15  # all lengths in inches: width of a tile on the sheet

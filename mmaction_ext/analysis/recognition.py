@@ -1,6 +1,5 @@
 """A trained recognizer and what it says about one clip."""
 
-import copy
 import csv
 import textwrap
 from collections.abc import Mapping
@@ -10,13 +9,13 @@ from typing import Optional
 
 import torch
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
 from mmengine.runner.checkpoint import load_checkpoint
 from torch import Tensor, nn
 
 from mmaction_ext.analysis.clip_loading import Clip, load_clip
+from mmaction_ext.checkpoint_file import load_plain
+from mmaction_ext.engine.building import build_model
 from mmaction_ext.engine.run_config import read_config
-from mmaction_ext.engine.work_dir import checkpoint_meta
 from mmaction_ext.errors import InputError, last_line
 
 
@@ -78,7 +77,7 @@ def load_recognizer(cfg: Config, checkpoint: str | Path, device: str = 'cpu') ->
         InputError: If the config has no recognizer or it cannot be built, the checkpoint
             cannot be read or does not fit, or the device is not there.
     """
-    checkpoint_meta(checkpoint)  # refuses what holds more than weights and plain data
+    load_plain(checkpoint)  # refuses what holds more than weights and plain data
     model = _build(cfg)
     try:
         load_checkpoint(model, str(checkpoint), map_location='cpu', strict=True, logger='silent')
@@ -96,35 +95,16 @@ def load_recognizer(cfg: Config, checkpoint: str | Path, device: str = 'cpu') ->
 
 def _build(cfg: Config) -> nn.Module:
     from mmaction.models import BaseRecognizer
-    from mmaction.registry import MODELS
-
-    import mmaction_ext.register  # noqa: F401
 
     if not cfg.get('model'):
         raise InputError(f'{cfg.filename} has no model')
     try:
-        with DefaultScope.overwrite_default_scope('mmaction'):
-            model = MODELS.build(_for_inference(copy.deepcopy(cfg.model)))
-    except (AssertionError, AttributeError, KeyError, RuntimeError, TypeError,
-            ValueError) as error:
-        raise InputError(f'{cfg.filename}: the model cannot be built: '
-                         f'{last_line(error)}') from error
+        model = build_model(cfg.model)
+    except InputError as error:
+        raise InputError(f'{cfg.filename}: {error}') from error
     if not isinstance(model, BaseRecognizer):
         raise InputError(f'{cfg.filename}: {type(model).__name__} is no recognizer')
     return model
-
-
-def _for_inference(config):
-    """Leave out what only training needs: weights that timm loads while it builds, since the
-    checkpoint has them all, and wrapped stages, which save memory.
-    """
-    if isinstance(config, dict):
-        for key in ('pretrained', 'with_cp'):
-            if config.get(key) is True:
-                config[key] = False
-        for value in config.values():
-            _for_inference(value)
-    return config
 
 
 @torch.no_grad()

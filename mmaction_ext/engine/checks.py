@@ -30,6 +30,30 @@ def check_output_folder(folder: str) -> None:
         raise InputError(f'output folder {folder} cannot be written: {error.strerror}') from error
 
 
+def check_trainable(cfg: Config) -> None:
+    """Make sure that a config has what training needs; one that only tests lacks it.
+
+    Raises:
+        InputError: naming what is missing.
+    """
+    missing = [key for key in ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
+               if not cfg.get(key)]
+    if missing:
+        raise InputError(f'{cfg.filename} cannot be trained: it has no {", ".join(missing)}')
+
+
+def check_initial_weights(cfg: Config) -> None:
+    """Make sure that the file a run starts from, ``load_from``, exists; addresses are not tried.
+
+    Raises:
+        InputError: it does not.
+    """
+    path = cfg.get('load_from')
+    if path and '://' not in path and not osp.isfile(path):
+        raise InputError(f'{cfg.filename} starts from {path}, which does not exist; '
+                         'tools/convert_checkpoint.py makes such a file')
+
+
 def check_datasets(cfg: Config, splits=('train', 'val', 'test')) -> None:
     """Make sure each split's annotation list is readable, not empty, and its videos exist.
 

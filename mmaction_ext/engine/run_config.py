@@ -4,6 +4,7 @@ import copy
 import os.path as osp
 import platform
 import subprocess
+from dataclasses import asdict
 
 import torch
 from mmengine.config import Config
@@ -12,6 +13,7 @@ from mmengine.dist import (barrier, broadcast_object_list, get_dist_info, init_d
 from mmengine.utils.dl_utils import set_multi_processing
 
 from mmaction_ext.errors import InputError, last_line
+from mmaction_ext.evaluation.predictions import FILE_NAME
 from mmaction_ext.tracking.identity import RunIdentity, config_hash, config_name, load_config
 
 
@@ -160,6 +162,19 @@ def attach_tracking(cfg: Config, identity: RunIdentity, overrides: dict, static:
             backend.update(run=dict(uid=identity.uid, group=identity.group, name=identity.name),
                            config=facts, job_type=job_type,
                            tags=[identity.config.split('/')[0]])
+
+
+def attach_predictions(cfg: Config, identity: RunIdentity, overrides: dict) -> None:
+    """Have the test of a run write its predictions into ``cfg.work_dir``.
+
+    Args:
+        cfg: config whose ``custom_hooks`` is changed in place.
+        identity: who the run is.
+        overrides: settings that differ from the file's.
+    """
+    run = dict(asdict(identity), overrides=dict(overrides or {}))
+    hook = dict(type='PredictionsHook', path=osp.join(cfg.work_dir, FILE_NAME), run=run)
+    cfg.custom_hooks = [*(cfg.get('custom_hooks') or ()), hook]
 
 
 def environment() -> dict:

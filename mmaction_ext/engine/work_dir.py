@@ -4,14 +4,12 @@ import fcntl
 import json
 import os
 import os.path as osp
-import pickle
 import time
 from dataclasses import asdict
 from pathlib import Path
 
-import torch
-
-from mmaction_ext.errors import InputError, last_line
+from mmaction_ext.checkpoint_file import DamagedFile, load_plain
+from mmaction_ext.errors import InputError
 from mmaction_ext.tracking.identity import RunIdentity
 
 #: seconds that a killed run's loader processes may hold on to its folder
@@ -105,7 +103,8 @@ def newest_checkpoint(work_dir):
     A kill in the middle of saving leaves a broken file behind; it is passed over.
 
     Raises:
-        InputError: a file is whole but holds objects that are not safe to load.
+        InputError: a file is whole but cannot be read, or asks for more than weights and plain
+            data.
     """
     files = [file for kind in ('epoch', 'iter') for file in Path(work_dir).glob(f'{kind}_*.pth')]
     files.sort(key=lambda file: int(file.stem.rpartition('_')[2]), reverse=True)
@@ -114,29 +113,19 @@ def newest_checkpoint(work_dir):
 
 def _loads(file) -> bool:
     try:
-        torch.load(file, map_location='cpu', weights_only=True)
-    except pickle.UnpicklingError as error:
-        if 'unsupported global' in str(error).lower():  # torch writes it both ways
-            raise InputError(f'checkpoint {file} holds more than weights and plain data: '
-                             f'{last_line(error)}') from error
-        return _pass_over(file)
-    except PermissionError as error:
-        raise InputError(f'checkpoint {file} cannot be read: {error.strerror}') from error
-    except Exception:
-        return _pass_over(file)
+        load_plain(file)
+    except DamagedFile:
+        print(f'{file} is damaged and is passed over')
+        return False
     return True
-
-
-def _pass_over(file) -> bool:
-    print(f'{file} is damaged and is passed over')
-    return False
 
 
 def checkpoint_meta(path) -> dict:
     """The ``meta`` entry of a checkpoint (epoch, iter, seed, ...); empty where it has none.
 
     Raises:
-        InputError: the file is missing, damaged, or holds more than weights and plain data.
+        InputError: the file is missing, damaged, asks for more than weights and plain data, or
+            is no checkpoint.
     """
     return _read_checkpoint(path).get('meta', {})
 
@@ -165,10 +154,10 @@ def check_resumable(checkpoint, identity: RunIdentity) -> None:
 
 
 def _read_checkpoint(path) -> dict:
-    try:
-        return torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:
-        raise InputError(f'checkpoint {path} cannot be read: {last_line(error)}') from error
+    content = load_plain(path)
+    if not isinstance(content, dict):
+        raise InputError(f'{path} is no checkpoint: it holds a {type(content).__name__}')
+    return content
 
 
 def load_for_test(runner, checkpoint) -> None:

@@ -16,15 +16,18 @@ class Displacements:
 
     Displacements are (dy, dx), down and right positive, in pixels of the stage's map: content at
     row ``i``, column ``j`` of a map's source frame is found at ``i + dy``, ``j + dx`` of its
-    target frame.
+    target frame. They are float32, also for features in half precision and under autocast, and
+    float64 for features in float64.
 
     Attributes:
         names: Name of each of the M displacement maps, e.g. ``'t+1'`` or ``'slow'``.
+        sources: Index of the source frame of each of the M maps at each of the T frames.
         displacement: (N, M, 2, T, H, W).
         confidence: (N, M, T, H, W), how well the best match matches.
     """
 
     names: tuple[str, ...]
+    sources: tuple[tuple[int, ...], ...]
     displacement: Tensor
     confidence: Tensor
 
@@ -34,7 +37,8 @@ class KeyPoints:
     """Where KPSEM sees its key points, and where they go.
 
     Coordinates are (row, column) in pixels of the stage's map; the first pixel is at 0. K counts
-    regions by rows, up to down and left to right.
+    regions by rows, up to down and left to right. All is float32, or float64 for features in
+    float64; coordinates of hard key points are whole.
 
     Attributes:
         points: ``I``, coordinates, (N, G, K, C, T, 2).
@@ -63,7 +67,9 @@ class MotionModule(nn.Module, ABC):
     and makes a vector for the classifier (:meth:`embed`), or both.
 
     A subclass takes ``in_channels`` first and its hyper-parameters after it by name, and adds
-    one ``MODELS.register_module()`` line so that a config can name it.
+    one ``MODELS.register_module()`` line so that a config can name it. It keeps the block of each
+    stage in ``blocks``, by ``str(stage)``, and gets it from :meth:`block` or, for given features,
+    from :meth:`block_for`, which refuse what the module cannot work on.
 
     Args:
         in_channels: Channels at the output of each stage the module is for. Stages have the
@@ -72,6 +78,8 @@ class MotionModule(nn.Module, ABC):
     Raises:
         InputError: If ``in_channels`` names no stage.
     """
+
+    blocks: nn.ModuleDict
 
     def __init__(self, in_channels: Mapping[int, int]) -> None:
         super().__init__()
@@ -88,6 +96,39 @@ class MotionModule(nn.Module, ABC):
     @abstractmethod
     def min_frames(self) -> int:
         """Fewest frames ``T`` in a clip that the module can use."""
+
+    def block(self, stage: int) -> nn.Module:
+        """The block of a stage.
+
+        Raises:
+            InputError: If the module is not for this stage.
+        """
+        if stage not in self.in_channels:
+            raise InputError(f'{type(self).__name__} has no block of stage {stage!r}: it is for '
+                             f'{list(self.stages)}')
+        return self.blocks[str(stage)]
+
+    def block_for(self, x: Tensor, stage: int) -> nn.Module:
+        """The block of a stage, for features it can work on.
+
+        Args:
+            x: Features of shape (N, C, T, H, W) at the output of ``stage``.
+            stage: Number of the stage.
+
+        Raises:
+            InputError: If the module is not for this stage, or the features have not five
+                dimensions, not the channels of the stage, or fewer than ``min_frames`` frames.
+        """
+        block, name = self.block(stage), type(self).__name__
+        if x.dim() != 5:
+            raise InputError(f'{name} takes features (N, C, T, H, W), got {x.dim()} dimensions: '
+                             f'{tuple(x.shape)}')
+        if x.shape[1] != self.in_channels[stage]:
+            raise InputError(f'{name} has {self.in_channels[stage]} channels at stage {stage}, '
+                             f'got features with {x.shape[1]}')
+        if x.shape[2] < self.min_frames:
+            raise InputError(f'{name} needs at least {self.min_frames} frames, got {x.shape[2]}')
+        return block
 
     def reach(self, stage: int) -> int:
         """Largest displacement, in pixels of the map of ``stage``, that is looked for.

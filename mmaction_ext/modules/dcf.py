@@ -3,8 +3,8 @@
 "Dense Correlation Fields for Motion Modeling in Action Recognition", section 3, Algorithm 1 and
 appendix B.
 
-Shape legend: N clips, C channels, T frames, H rows, W columns, K window, L temporal range,
-D = 2 * L * K**2 channels of a correlation volume.
+Shape legend: N clips, C channels, T frames, H rows, W columns, U x V window (K x K in the paper),
+L temporal range, D = 2 * L * U * V channels of a correlation volume.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,15 +15,14 @@ import torch.nn.functional as F
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
-from mmaction_ext.errors import InputError
+from mmaction_ext.errors import InputError, check_at_least, check_choice, check_positive
 from mmaction_ext.modules.base import Displacements, MotionModule
 from mmaction_ext.ops import l2_normalize, local_correlation, soft_argmax
-from mmaction_ext.ops.window import window_sides
+from mmaction_ext.ops.correlation.local import CLIP_BORDERS
+from mmaction_ext.ops.precision import widened
+from mmaction_ext.ops.window import Window, window_sides
 
-# Factor of the cosines before the softmax in `DCFBlock.motion`, which the paper does not have.
-# A match that is better by 0.05 counts e**5 = 150 times as much: close to the argmax, and the
-# middle of matches that are equally good.
-MOTION_TEMPERATURE = 100.0
+RELUS = ('after_sum', 'both', 'none')
 
 
 class DCFBlock(nn.Module):
@@ -35,19 +34,21 @@ class DCFBlock(nn.Module):
         offsets: Frames between the two pixels of each product.
         dilations: Pixels between neighbouring displacements, one per offset.
         passed_channels: Channels of the volumes that come from earlier stages.
-        window: ``K``, side of the matching region.
+        window: Sides ``(U, V)`` of the matching region.
         clip_border: See :func:`local_correlation`.
-        relu: ``'after_sum'`` or ``'both'``; see :class:`DCF`.
+        relu: ``'after_sum'``, ``'both'`` or ``'none'``; see :class:`DCF`.
+        temperature: Of :meth:`motion`; see :class:`DCF`.
         zero_init: Start the last normalisation at zero, so that the block starts as identity.
     """
 
     def __init__(self, channels: int, mid_channels: int, offsets: Sequence[int],
-                 dilations: Sequence[int], passed_channels: int, window: int,
-                 clip_border: str, relu: str, zero_init: bool) -> None:
+                 dilations: Sequence[int], passed_channels: int, window: tuple[int, int],
+                 clip_border: str, relu: str, temperature: float, zero_init: bool) -> None:
         super().__init__()
         self.offsets, self.dilations = tuple(offsets), tuple(dilations)
         self.window, self.clip_border, self.relu = window, clip_border, relu
-        self.volume_channels = len(self.offsets) * window**2
+        self.temperature = temperature
+        self.volume_channels = len(self.offsets) * window[0] * window[1]
         self.conv1 = nn.Conv3d(channels, mid_channels, 1, bias=False)
         self.bn1 = nn.BatchNorm3d(mid_channels)
         self.conv2 = nn.Conv3d(self.volume_channels + passed_channels, channels, 1, bias=False)
@@ -70,7 +71,7 @@ class DCFBlock(nn.Module):
         field = self.bn2(self.conv2(torch.cat((volume, *passed), dim=1)))
         if self.relu == 'both':
             return x + F.relu(field), volume
-        return F.relu(x + field), volume
+        return F.relu(x + field) if self.relu == 'after_sum' else x + field, volume
 
     def motion(self, x: Tensor) -> Displacements:
         """Where the features that the block correlates find their best match.
@@ -86,12 +87,14 @@ class DCFBlock(nn.Module):
             One map for each offset, its displacement the soft-argmax of the offset's cosines
             and its confidence the largest one.
         """
-        cosines = self._correlate(l2_normalize(self._reduce(x)), scale=1.0)
-        cosines = cosines.unflatten(1, (len(self.offsets), -1))
-        displacements = [soft_argmax(cosines[:, i], self.window, MOTION_TEMPERATURE, dilation)
+        # not in half precision, whose rounding of the cosines the softmax would magnify
+        reduced = l2_normalize(widened(self._reduce(x)))
+        cosines = self._correlate(reduced, scale=1.0).unflatten(1, (len(self.offsets), -1))
+        displacements = [soft_argmax(cosines[:, i], self.window, self.temperature, dilation)
                          for i, dilation in enumerate(self.dilations)]
         names = tuple(f't{tau:+d}' for tau in self.offsets)
-        return Displacements(names, torch.stack(displacements, dim=1), cosines.amax(dim=2))
+        return Displacements(names, (tuple(range(x.shape[2])),) * len(names),
+                             torch.stack(displacements, dim=1), cosines.amax(dim=2))
 
     def _reduce(self, x: Tensor) -> Tensor:
         return F.relu(self.bn1(self.conv1(x)))
@@ -110,13 +113,19 @@ class DCF(MotionModule):
     volume, spatially pooled, to all later stages.
 
     Where the paper leaves a question open, an argument holds the answer; "counts" below are the
-    parameters and multiply-adds of Tables 2 and 3, which this layout reproduces.
+    parameters and multiply-adds of Tables 2 and 3, which this layout reproduces. Two answers have
+    no argument. ``C`` in the factor ``1 / sqrt(C)`` of equation 1 is the number of channels that
+    are correlated, after the reduction; the paper does not say which. The second convolution sees
+    the stage's own volume first and then those of the earlier stages, the latest first; in each,
+    channels count offsets from the past to the future, then rows, then columns of the window.
+    Any other order is the same network with its weights permuted.
 
     Args:
         in_channels: Channels at the output of each stage, by stage number.
         reduction: Channels are reduced to ``C / reduction`` before the correlation: 2 for X3D,
             4 for R(2+1)D (section 3.3).
-        window: ``K``, side of the matching region (section 3.3: 5).
+        window: ``K``, side of the matching region (section 3.3: 5), or its sides ``(U, V)``,
+            vertical and horizontal (our construction).
         temporal_range: ``L``, neighbours on each side (section 3.3: 2).
         short_range_stages: Stages where ``L`` is 1. The paper says "the last stage"; the counts
             of Table 2 say that this is stage 4 itself, not the last one of a chosen group.
@@ -131,8 +140,14 @@ class DCF(MotionModule):
             ``'replicate'`` or ``'circular'``. The paper does not say; the counts only need all
             ``2 * L`` volumes at every frame.
         relu: ``'after_sum'``: ReLU(F + C'), Algorithm 1, an identity at the start behind hosts
-            whose stages end in a ReLU. ``'both'``: F + ReLU(C'), the text of section 3.3 and
-            appendix B.
+            whose stages end in a ReLU: ResNets with their 3-D kin, and X3D. ``'both'``:
+            F + ReLU(C'), the text of section 3.3 and appendix B. ``'none'``: F + C', our
+            construction for hosts whose stages end in a sum without a ReLU (ConvNeXt, ViT, Swin,
+            MFNet), whose negative features ``'after_sum'`` would cut off.
+        temperature: The cosines are divided by it before the softmax of :meth:`motion`, which
+            the paper does not have; nothing else depends on it. At 0.01 a match that is better by
+            0.05 counts e**5 = 150 times as much: close to the argmax, and the middle of matches
+            that are equally good.
         zero_init: Start as identity (section 3.2: "without breaking its initial behavior").
             Not with ``relu='both'``, where a zero would never get a gradient.
 
@@ -140,14 +155,17 @@ class DCF(MotionModule):
         InputError: If an argument is out of its range; the message names the value.
     """
 
-    def __init__(self, in_channels: Mapping[int, int], *, reduction: int = 2, window: int = 5,
-                 temporal_range: int = 2, short_range_stages: Sequence[int] = (4, 5),
-                 long_term: bool = True, spatial_pyramid: bool = True,
-                 bidirectional: bool = True, dilate_with_step: bool = True,
-                 clip_border: str = 'zeros', relu: str = 'after_sum',
+    def __init__(self, in_channels: Mapping[int, int], *, reduction: int = 2,
+                 window: Window = 5, temporal_range: int = 2,
+                 short_range_stages: Sequence[int] = (4, 5), long_term: bool = True,
+                 spatial_pyramid: bool = True, bidirectional: bool = True,
+                 dilate_with_step: bool = True, clip_border: str = 'zeros',
+                 relu: str = 'after_sum', temperature: float = 0.01,
                  zero_init: bool = True) -> None:
         super().__init__(in_channels)
-        _check_options(self.in_channels, reduction, window, temporal_range, relu, zero_init)
+        window = window_sides(window)
+        _check_options(self.in_channels, reduction, temporal_range, clip_border, temperature)
+        _check_relu(relu, zero_init)
         self.spatial_pyramid = spatial_pyramid
         self.blocks = nn.ModuleDict()
         passed_channels = 0
@@ -156,7 +174,8 @@ class DCF(MotionModule):
             offsets = _offsets(1 if short else temporal_range, bidirectional)
             dilations = [abs(tau) if dilate_with_step else 1 for tau in offsets]
             block = DCFBlock(channels, channels // reduction, offsets, dilations,
-                             passed_channels, window, clip_border, relu, zero_init)
+                             passed_channels, window, clip_border, relu, temperature,
+                             zero_init)
             self.blocks[str(stage)] = block
             if spatial_pyramid:
                 passed_channels += block.volume_channels
@@ -167,19 +186,21 @@ class DCF(MotionModule):
         return 1 + max(max(map(abs, block.offsets)) for block in self.blocks.values())
 
     def reach(self, stage: int) -> int:
-        """Half the window times the largest dilation at ``stage``, in pixels."""
-        block = self.blocks[str(stage)]
-        return block.window // 2 * max(block.dilations)
+        """Half the larger side of the window times the largest dilation, in pixels."""
+        block = self.block(stage)
+        return max(block.window) // 2 * max(block.dilations)
 
     def forward(self, x: Tensor, stage: int,
                 carried: tuple[Tensor, ...] = ()) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Run the block of ``stage``; see :meth:`MotionModule.forward`.
 
         Raises:
-            InputError: If a carried volume does not become as large as ``x`` by halving.
+            InputError: As :meth:`MotionModule.block_for`, or if a carried volume does not become
+                as large as ``x`` by halving.
         """
+        block = self.block_for(x, stage)
         carried = tuple(_pool_to(volume, x) for volume in carried)
-        x, volume = self.blocks[str(stage)](x, carried)
+        x, volume = block(x, carried)
         return x, (volume, *carried) if self.spatial_pyramid else ()
 
     def motion(self, x: Tensor, stage: int) -> Displacements:
@@ -188,19 +209,21 @@ class DCF(MotionModule):
         One map for each offset, named ``'t+1'``, ``'t-2'`` and so on; :meth:`DCFBlock.motion`
         says how they are found.
         """
-        return self.blocks[str(stage)].motion(x)
+        return self.block_for(x, stage).motion(x)
 
 
-def _check_options(in_channels: Mapping[int, int], reduction: int, window: int,
-                   temporal_range: int, relu: str, zero_init: bool) -> None:
+def _check_options(in_channels: Mapping[int, int], reduction: int, temporal_range: int,
+                   clip_border: str, temperature: float) -> None:
     if not 1 <= reduction <= min(in_channels.values()):
         raise InputError(f'reduction must lie between 1 and the {min(in_channels.values())} '
                          f'channels of the narrowest stage, got {reduction}')
-    window_sides(window)
-    if temporal_range < 1:
-        raise InputError(f'temporal_range must be at least 1, got {temporal_range}')
-    if relu not in ('after_sum', 'both'):
-        raise InputError(f"relu must be 'after_sum' or 'both', got {relu!r}")
+    check_at_least('temporal_range', temporal_range, 1)
+    check_choice('clip_border', clip_border, CLIP_BORDERS)
+    check_positive('temperature', temperature)
+
+
+def _check_relu(relu: str, zero_init: bool) -> None:
+    check_choice('relu', relu, RELUS)
     if relu == 'both' and zero_init:
         raise InputError("relu='both' with zero_init=True would never learn: set zero_init=False")
 

@@ -15,12 +15,14 @@ import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
-from mmaction_ext.errors import InputError
+from mmaction_ext.errors import InputError, check_at_least, check_choice, check_positive
 from mmaction_ext.modules.base import KeyPoints, MotionModule
 from mmaction_ext.ops import regional_key_points, regional_mean, soft_key_points
+from mmaction_ext.ops.precision import wide_dtype
 
 REGIONS = ('area', 'hard', 'soft')
 GRIDS = ('shift', 'stretch')
+OFFSET_BOUNDS = ('straight_through', 'tanh')
 
 
 class AReSE(nn.Module):
@@ -34,7 +36,9 @@ class AReSE(nn.Module):
         regions: ``'area'``, ``'hard'`` or ``'soft'``.
         grid: ``'shift'`` or ``'stretch'``.
         offset_hidden_channels: Width of a hidden layer, or None.
+        offset_bound: ``'straight_through'`` or ``'tanh'``.
         temperature: Of ``regions='soft'``.
+        generator: Draws the fixed splits; each stage takes the next ones.
 
     Attributes:
         offset_network: ``I`` of equation 4 for all sets; None for one region or fixed splits.
@@ -42,14 +46,15 @@ class AReSE(nn.Module):
 
     def __init__(self, channels: int, num_regions: int, num_sets: int, adaptive: bool,
                  regions: str, grid: str, offset_hidden_channels: Optional[int],
-                 temperature: float) -> None:
+                 offset_bound: str, temperature: float, generator: torch.Generator) -> None:
         super().__init__()
         self.side, self.num_sets = math.isqrt(num_regions), num_sets
-        self.adaptive, self.grid = adaptive, grid
+        self.adaptive, self.grid, self.offset_bound = adaptive, grid, offset_bound
         self.regions, self.temperature = regions, temperature
         self.offset_network: Optional[nn.Module] = None
         if not adaptive:
-            self.register_buffer('splits', 2 * torch.rand(num_sets, 2) - 1)
+            splits = 2 * torch.rand(num_sets, 2, generator=generator, device='cpu') - 1
+            self.register_buffer('splits', torch.empty(num_sets, 2).copy_(splits))
         elif num_regions > 1:
             self.offset_network = _offset_network(channels, num_sets, offset_hidden_channels)
             self.offset_network.requires_grad_(regions != 'hard')
@@ -66,7 +71,7 @@ class AReSE(nn.Module):
         Raises:
             InputError: If the map has fewer than s pixels along a side.
         """
-        exact = torch.float64 if x.dtype == torch.float64 else torch.float32
+        exact = wide_dtype(x.dtype)
         x = x.contiguous(memory_format=torch.channels_last_3d)
         rows, columns = self._borders(x, exact)
         if self.regions == 'soft':
@@ -94,14 +99,22 @@ class AReSE(nn.Module):
     def _lines(self, bias: Tensor, size: int) -> Tensor:
         """Equation 5, O_a = O + B, for all lines of the grid: (N, G, T) -> (N, G, T, s+1).
 
-        The bias goes as far as every region keeps a pixel; that of a fixed split is a part of it.
+        The bias goes as far as every region keeps a pixel; that of a fixed split is a part of
+        the way.
         """
         share = torch.arange(self.side + 1, dtype=bias.dtype, device=bias.device) / self.side
         inside = 1 - (2 * share - 1).abs()  # 0 at the edges of the map, 1 in the middle
         shift = self.grid == 'shift'
         limit = size / self.side - 1 if shift else (size - self.side) / 2
-        bias = bias.clamp(-limit, limit) if self.adaptive else bias * limit
+        bias = self._bounded(bias, limit) if self.adaptive else bias * limit
         return share * size + bias.unsqueeze(-1) * (inside.ceil() if shift else inside)
+
+    def _bounded(self, bias: Tensor, limit: float) -> Tensor:
+        if limit <= 0:  # every region has one pixel: there is nothing to choose
+            return bias * 0
+        if self.offset_bound == 'tanh':
+            return limit * torch.tanh(bias / limit)
+        return _ClampWithWayBack.apply(bias, limit)
 
     def _regional_weights(self, x: Tensor, rows: Tensor, columns: Tensor,
                           dtype: torch.dtype) -> Tensor:
@@ -109,6 +122,22 @@ class AReSE(nn.Module):
         means = regional_mean(x, rows, columns, self.regions == 'hard').to(dtype)  # P_R
         means = (means[..., :-1] + means[..., 1:]) / 2  # P_T
         return means.softmax(dim=2)  # G_k
+
+
+class _ClampWithWayBack(torch.autograd.Function):
+    """Clamp to [-limit, limit] whose gradient leads values beyond the limit back, not further."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, limit: float) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.limit = limit
+        return x.clamp(-limit, limit)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
+        (x,) = ctx.saved_tensors
+        passes = (x.abs() <= ctx.limit) | (x * grad > 0)  # a step goes against the gradient
+        return grad * passes, None
 
 
 def _offset_network(channels: int, num_sets: int, hidden: Optional[int]) -> nn.Module:
@@ -221,10 +250,17 @@ class KPSEM(MotionModule):
     other ``regions``. Likewise a single region leaves the features themselves without a gradient
     from the branch, unless its key point is soft.
 
-    **At the start** the offset networks have PyTorch's own initial weights: for features around
-    one, lines lie about half a pixel from the even grid, elsewhere in each set and frame. Starting
-    at the grid itself would give all sets the same key points, which a small gradient would not
-    part for long. The backbone's own classification is what it was, for its features are.
+    **At the start** the (linear) offset networks have PyTorch's own initial weights. Over these,
+    lines lie around the even grid with a standard deviation of ``r / sqrt(3)`` pixels, where ``r``
+    is the root mean square over the channels of a frame's mean features: the larger the features,
+    the further off. They lie elsewhere in each set, but nearly alike in the frames of a clip,
+    whose mean features are alike. Starting at the grid itself would give all sets the same key
+    points, which a small gradient would not part for long. The backbone's own classification is
+    what it was, for its features are.
+
+    **Convolutions without bias.** A bias in the reduction would add the same numbers to the
+    vectors of all clips, which the bias of the classifier does already. Section 4.2 names none,
+    and the counts do not tell: it would be 192 parameters of 8.11M.
 
     Args:
         in_channels: Channels at the output of each stage, by stage number.
@@ -235,6 +271,8 @@ class KPSEM(MotionModule):
         adaptive: Splits that depend on the frame. If not, those of Table 2b: each set has one
             split for all frames and clips, drawn evenly from all that leave every region a pixel,
             and kept (a buffer, so that checkpoints have it).
+        split_seed: Seed of those splits, so that they do not depend on what else was drawn and
+            all processes of a run have the same.
         regions: ``'area'``: key points as printed; the means of equation 11 over the area between
             the lines, of which a line may cut a part of a pixel. The same as ``'hard'`` where
             lines fall between pixels, and yet all of equation 11 trains the splits; therefore the
@@ -248,6 +286,13 @@ class KPSEM(MotionModule):
             MLP; the counts leave no room for one on the whole map, nor for a wide hidden layer,
             so it is linear when None. It sees the mean of each frame, and is shared by all
             frames: clips may have any number of them.
+        offset_bound: What keeps a bias from leaving a region without a pixel; the paper states no
+            bound at all. ``'straight_through'``: the bias as it is up to there, and no further.
+            A plain clamp gives a bias beyond no gradient, so that it would stay there for good;
+            here a gradient that leads back passes as if there were no bound, and one that leads
+            further out does not. ``'tanh'``: ``limit * tanh(bias / limit)``, smooth and with its
+            own gradient, but nearer to the grid than equation 5 says, and in float32 without a
+            gradient from about nine limits on, from where nothing would lead back.
         temperature: Of ``regions='soft'``, see :func:`soft_key_points`.
         sum_regions: Add up the regions behind equation 12, which gives the RKPS of section 3.2,
             C x (T-1) x G x 2. If not, regions are embedded and reduced one by one, and averaged
@@ -265,23 +310,26 @@ class KPSEM(MotionModule):
     def __init__(self, in_channels: Mapping[int, int], *, num_regions: int = 4,
                  num_sets: int = 8, embedding_channels: int = 24,
                  out_channels: Optional[int] = None, adaptive: bool = True,
-                 regions: str = 'area', grid: str = 'shift',
-                 offset_hidden_channels: Optional[int] = None, temperature: float = 0.1,
+                 split_seed: int = 0, regions: str = 'area', grid: str = 'shift',
+                 offset_hidden_channels: Optional[int] = None,
+                 offset_bound: str = 'straight_through', temperature: float = 0.1,
                  sum_regions: bool = True, relative_coordinates: bool = False,
                  reduction_norm: bool = False) -> None:
         super().__init__(in_channels)
         _check_counts(num_sets=num_sets, embedding_channels=embedding_channels,
                       out_channels=out_channels, offset_hidden_channels=offset_hidden_channels)
-        _check_options(num_regions, regions, grid, temperature)
+        _check_options(num_regions, regions, grid, offset_bound, temperature)
         if out_channels is None and min(self.in_channels.values()) < 4:
             raise InputError('out_channels must be given for a stage of less than 4 channels, got '
                              f'stages of {list(self.in_channels.values())}')
+        generator = torch.Generator('cpu').manual_seed(split_seed)
         self.blocks = nn.ModuleDict({
             str(stage): KPSEMBlock(
                 channels, out_channels or channels // 4, num_regions, num_sets,
                 embedding_channels, sum_regions, relative_coordinates, reduction_norm,
                 adaptive=adaptive, regions=regions, grid=grid, temperature=temperature,
-                offset_hidden_channels=offset_hidden_channels)
+                offset_hidden_channels=offset_hidden_channels, offset_bound=offset_bound,
+                generator=generator)
             for stage, channels in self.in_channels.items()})
 
     @property
@@ -297,9 +345,10 @@ class KPSEM(MotionModule):
             ``x`` itself, and the vectors (N, out_channels * (T-1)) of all stages so far.
 
         Raises:
-            InputError: If the map has fewer pixels along a side than regions.
+            InputError: As :meth:`MotionModule.block_for`, or if the map has fewer pixels along a
+                side than regions.
         """
-        return x, (*carried, self.blocks[str(stage)](x))
+        return x, (*carried, self.block_for(x, stage)(x))
 
     def embed(self, carried: tuple[Tensor, ...]) -> Tensor:
         """The vectors of all stages, one behind the other; see :meth:`MotionModule.embed`."""
@@ -307,21 +356,20 @@ class KPSEM(MotionModule):
 
     def motion(self, x: Tensor, stage: int) -> KeyPoints:
         """The key points of all sets; see :meth:`MotionModule.motion`."""
-        return self.blocks[str(stage)].extractor(x)
+        return self.block_for(x, stage).extractor(x)
 
 
 def _check_counts(**counts: Optional[int]) -> None:
     for name, value in counts.items():
-        if value is not None and value < 1:
-            raise InputError(f'{name} must be at least 1, got {value}')
+        if value is not None:
+            check_at_least(name, value, 1)
 
 
-def _check_options(num_regions: int, regions: str, grid: str, temperature: float) -> None:
+def _check_options(num_regions: int, regions: str, grid: str, offset_bound: str,
+                   temperature: float) -> None:
     if num_regions < 1 or math.isqrt(num_regions)**2 != num_regions:
         raise InputError(f'num_regions must be a square number, got {num_regions}')
-    if regions not in REGIONS:
-        raise InputError(f'regions must be one of {REGIONS}, got {regions!r}')
-    if grid not in GRIDS:
-        raise InputError(f'grid must be one of {GRIDS}, got {grid!r}')
-    if not temperature > 0:
-        raise InputError(f'temperature must be positive, got {temperature}')
+    check_choice('regions', regions, REGIONS)
+    check_choice('grid', grid, GRIDS)
+    check_choice('offset_bound', offset_bound, OFFSET_BOUNDS)
+    check_positive('temperature', temperature)

@@ -2,8 +2,9 @@
 
 "Learning Self-Similarity in Space and Time as Generalized Motion for Video Action Recognition",
 ICCV 2021. The layers are those of the authors' released code, which holds one configuration:
-the defaults here. What it does not hold is marked "our construction": the paper compares such
-variants, but their layout could not be checked against its text.
+the defaults here. The text of the paper was not read. What the released code does not hold is
+marked "our construction"; that the paper compares such variants is recollection, and how it lays
+them out is not known here.
 
 Shape legend: N clips, C channels, T frames, H rows, W columns, h = ceil(H / 2) and
 w = ceil(W / 2) after the down-projection, L offsets, U x V window.
@@ -12,18 +13,23 @@ w = ceil(W / 2) after the down-projection, L offsets, U x V window.
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Union
 
 import torch
 import torch.nn.functional as F
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
-from mmaction_ext.errors import InputError
+from mmaction_ext.errors import (InputError, check_at_least, check_choice, check_positive,
+                                 whole_numbers)
 from mmaction_ext.modules.base import Displacements, MotionModule
 from mmaction_ext.ops import l2_normalize, local_correlation, soft_argmax
+from mmaction_ext.ops.precision import widened
+from mmaction_ext.ops.window import Window, window_sides
 
 DOWN_STRIDE = 2
+EXTRACTIONS = ('conv', 'mlp', 'soft_argmax')
+FUSIONS = ('add', 'multiply', 'concat')
+RELUS = ('after_sum', 'none')
 INTEGRATION_KERNELS = {
     'conv': (1, 3, 3), 'pointwise': (1, 1, 1), 'spatiotemporal': (3, 3, 3), 'none': (1, 3, 3)}
 
@@ -58,8 +64,8 @@ class STSSTransformation(nn.Module):
         frames = x.transpose(1, 2).flatten(0, 1)  # copies nothing behind a 2-D backbone
         features = F.relu(self.bn(self.conv(frames)))
         features = features.unflatten(0, (x.shape[0], x.shape[2])).transpose(1, 2)
-        features = features.to(torch.promote_types(features.dtype, torch.float32))
-        volume = local_correlation(l2_normalize(features), self.offsets, self.window, scale=1.0)
+        features = l2_normalize(widened(features))
+        volume = local_correlation(features, self.offsets, self.window, scale=1.0)
         return volume.unflatten(1, (len(self.offsets), -1))
 
 
@@ -123,7 +129,7 @@ class STSSSoftArgmax(nn.Module):
 
     Args:
         window: Sides ``(U, V)`` of the window.
-        temperature: Factor of the similarities before the softmax.
+        temperature: Divisor of the similarities before the softmax.
     """
 
     def __init__(self, window: tuple[int, int], temperature: float) -> None:
@@ -184,13 +190,14 @@ class SELFYBlock(nn.Module):
         integration: From (N, L, C_F, T, h, w) to (N, C, T, H, W).
         channels: ``C``.
         fusion: ``'add'``, ``'multiply'`` or ``'concat'``; see :class:`SELFY`.
+        relu: ``'after_sum'`` or ``'none'``; see :class:`SELFY`.
     """
 
     def __init__(self, transformation: nn.Module, extraction: nn.Module, integration: nn.Module,
-                 channels: int, fusion: str) -> None:
+                 channels: int, fusion: str, relu: str) -> None:
         super().__init__()
         self.transformation, self.extraction = transformation, extraction
-        self.integration, self.fusion = integration, fusion
+        self.integration, self.fusion, self.relu = integration, fusion, relu
         if fusion == 'concat':
             self.concat = nn.Conv3d(2 * channels, channels, 1, bias=False)
         for layer in self.modules():
@@ -204,9 +211,13 @@ class SELFYBlock(nn.Module):
         volume = self.transformation(x)
         features = self.extraction(volume.flatten(0, 1))
         motion = self.integration(features.unflatten(0, volume.shape[:2]), x.shape[2:])
+        fused = self._fuse(x, motion)
+        return F.relu(fused) if self.relu == 'after_sum' else fused
+
+    def _fuse(self, x: Tensor, motion: Tensor) -> Tensor:
         if self.fusion == 'concat':
-            return F.relu(self.concat(torch.cat((x, motion), dim=1)))
-        return F.relu(x + x * motion if self.fusion == 'multiply' else x + motion)
+            return self.concat(torch.cat((x, motion), dim=1))
+        return x + x * motion if self.fusion == 'multiply' else x + motion
 
 
 @MODELS.register_module()
@@ -226,7 +237,8 @@ class SELFY(MotionModule):
         in_channels: Channels at the output of each stage, by stage number.
         offsets: ``l``, frames between the two pixels, in any order; 0 is the frame itself. Sets
             other than ``(-k, ..., k)`` are our construction: the released code has no list.
-        window: ``U = V``, or ``(U, V)``: rows and columns of the window, odd, from 3 on.
+        window: ``U = V``, or ``(U, V)``: rows and columns of the window, odd, from 3 on. The
+            released code has 9; others are our construction.
         mid_channels: Channels after the down-projection.
         extraction: ``'conv'``, the released one; ``'mlp'``, see :class:`STSSMLP`; or
             ``'soft_argmax'``, see :class:`STSSSoftArgmax`. The latter two are our construction.
@@ -237,15 +249,19 @@ class SELFY(MotionModule):
             with 3x3x3 kernels.
         integration_channels: Channels after each layer of the integration but the last, which
             has those of the stage.
-        fusion: ``'add'``: ReLU(x + Z), the released one. Our constructions: ``'multiply'``,
-            ReLU(x + x * Z); ``'concat'``, ReLU of a 1x1x1 convolution of x and Z, which starts
-            by passing x on.
+        fusion: ``'add'``: x + Z, the released one. Our constructions: ``'multiply'``, x + x * Z;
+            ``'concat'``, a 1x1x1 convolution of x and Z, which starts by passing x on.
+        relu: ``'after_sum'``: a ReLU on what the fusion gives, the released one, an identity at
+            the start behind hosts whose stages end in a ReLU: ResNets with their 3-D kin, and
+            X3D. ``'none'``: no ReLU, our construction for hosts whose stages end in a sum without
+            one (ConvNeXt, ViT, Swin, MFNet), whose negative features it would cut off.
         num_blocks: Blocks after each stage, one behind the other. More than one is our
             construction.
-        temperature: Factor of the similarities before the softmax of ``'soft_argmax'`` and of
+        temperature: Divisor of the similarities before the softmax of ``'soft_argmax'`` and of
             :meth:`motion`. They lie in [0, 1], so 1 would leave nearly equal weights. The value
             is our construction.
-        zero_init: Start as identity on features that are not negative, as the released code.
+        zero_init: Start as identity, as the released code; with ``relu='after_sum'`` on features
+            that are not negative.
 
     Raises:
         InputError: If an argument is out of its range; the message names the value.
@@ -253,25 +269,26 @@ class SELFY(MotionModule):
 
     def __init__(self, in_channels: Mapping[int, int], *,
                  offsets: Sequence[int] = (-2, -1, 0, 1, 2),
-                 window: Union[int, Sequence[int]] = 9, mid_channels: int = 128,
+                 window: Window = 9, mid_channels: int = 128,
                  extraction: str = 'conv', extraction_channels: Sequence[int] = (4, 16, 64, 64),
                  integration: str = 'conv', integration_channels: Sequence[int] = (64,) * 4,
-                 fusion: str = 'add', num_blocks: int = 1, temperature: float = 100.0,
-                 zero_init: bool = True) -> None:
+                 fusion: str = 'add', relu: str = 'after_sum', num_blocks: int = 1,
+                 temperature: float = 0.01, zero_init: bool = True) -> None:
         super().__init__(in_channels)
-        self.offsets, self.window = _check_offsets(offsets), _check_window(window)
+        self.offsets, self.window = _check_offsets(offsets), window_sides(window, minimum=3)
         self.temperature = temperature
-        _check_names(extraction, integration, fusion)
-        _check_positive(mid_channels=(mid_channels,), num_blocks=(num_blocks,),
-                        extraction_channels=extraction_channels, temperature=(temperature,),
-                        integration_channels=integration_channels)
+        _check_names(extraction, integration, fusion, relu)
+        _check_counts(mid_channels=(mid_channels,), num_blocks=(num_blocks,),
+                      extraction_channels=extraction_channels,
+                      integration_channels=integration_channels)
+        check_positive('temperature', temperature)
 
         def build(channels: int) -> SELFYBlock:
             extract = _build_extraction(extraction, self.window, extraction_channels, temperature)
             return SELFYBlock(
                 STSSTransformation(channels, mid_channels, self.offsets, self.window), extract,
                 STSSIntegration(extract.out_channels, len(self.offsets), integration_channels,
-                                channels, integration, zero_init), channels, fusion)
+                                channels, integration, zero_init), channels, fusion, relu)
 
         self.blocks = nn.ModuleDict({
             str(stage): nn.Sequential(*(build(channels) for _ in range(num_blocks)))
@@ -284,12 +301,17 @@ class SELFY(MotionModule):
 
     def reach(self, stage: int) -> int:
         """Half the larger side of the window, in pixels of the stage's map."""
+        self.block(stage)
         return DOWN_STRIDE * (max(self.window) // 2)
 
     def forward(self, x: Tensor, stage: int,
                 carried: tuple[Tensor, ...] = ()) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Run the blocks of ``stage``; see :meth:`MotionModule.forward`. Carries nothing."""
-        return self.blocks[str(stage)](x), ()
+        """Run the blocks of ``stage``; see :meth:`MotionModule.forward`. Carries nothing.
+
+        Raises:
+            InputError: As :meth:`MotionModule.block_for`.
+        """
+        return self.block_for(x, stage)(x), ()
 
     def motion(self, x: Tensor, stage: int) -> Displacements:
         """Where the first block of ``stage`` sees every pixel go, one map for each other frame.
@@ -306,15 +328,16 @@ class SELFY(MotionModule):
             ``t + l`` is outside the clip, displacement and confidence are 0.
 
         Raises:
-            InputError: If the only offset is 0.
+            InputError: As :meth:`MotionModule.block_for`, or if the only offset is 0.
         """
         moving = [index for index, offset in enumerate(self.offsets) if offset]
         if not moving:
             raise InputError(f'offsets={self.offsets} look at no other frame: no motion to show')
-        volume = self.blocks[str(stage)][0].transformation(x)[:, moving]
+        volume = self.block_for(x, stage)[0].transformation(x)[:, moving]
         displacement = soft_argmax(volume.flatten(0, 1), self.window, self.temperature)
         return Displacements(
             tuple(f't{self.offsets[index]:+d}' for index in moving),
+            (tuple(range(x.shape[2])),) * len(moving),
             DOWN_STRIDE * _enlarge(displacement.unflatten(0, volume.shape[:2]), x),
             _enlarge(volume.amax(dim=2), x))
 
@@ -334,31 +357,23 @@ def _enlarge(maps: Tensor, x: Tensor) -> Tensor:
 
 
 def _check_offsets(offsets: Sequence[int]) -> tuple[int, ...]:
-    if isinstance(offsets, int):
-        raise InputError(f'offsets must be a sequence such as (-1, 0, 1), got {offsets}')
+    offsets = whole_numbers('offsets', offsets)
     if not offsets or len(set(offsets)) < len(offsets):
         raise InputError('offsets must hold at least one frame offset and none twice, '
-                         f'got {tuple(offsets)}')
-    return tuple(offsets)
+                         f'got {offsets}')
+    return offsets
 
 
-def _check_window(window: Union[int, Sequence[int]]) -> tuple[int, int]:
-    sides = (window, window) if isinstance(window, int) else tuple(window)
-    if len(sides) != 2 or any(side < 3 or side % 2 == 0 for side in sides):
-        raise InputError(f'window must be one or two odd numbers of at least 3, got {window}')
-    return sides
+def _check_names(extraction: str, integration: str, fusion: str, relu: str) -> None:
+    check_choice('extraction', extraction, EXTRACTIONS)
+    check_choice('integration', integration, INTEGRATION_KERNELS)
+    check_choice('fusion', fusion, FUSIONS)
+    check_choice('relu', relu, RELUS)
 
 
-def _check_names(extraction: str, integration: str, fusion: str) -> None:
-    known = {'extraction': ('conv', 'mlp', 'soft_argmax'),
-             'integration': tuple(INTEGRATION_KERNELS), 'fusion': ('add', 'multiply', 'concat')}
-    given = {'extraction': extraction, 'integration': integration, 'fusion': fusion}
-    for name, value in given.items():
-        if value not in known[name]:
-            raise InputError(f'{name} must be one of {known[name]}, got {value!r}')
-
-
-def _check_positive(**arguments: Sequence[float]) -> None:
+def _check_counts(**arguments: Sequence[int]) -> None:
     for name, values in arguments.items():
-        if not values or min(values) <= 0:
-            raise InputError(f'{name} must be positive, got {values}')
+        if not values:
+            raise InputError(f'{name} must hold at least one number, got {values!r}')
+        for value in values:
+            check_at_least(name, value, 1)

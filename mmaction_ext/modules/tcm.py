@@ -2,10 +2,11 @@
 
 Liu, Yuan and Tu, "Motion-Driven Visual Tempo Learning for Video-Based Action Recognition", IEEE
 TIP 2022, doi 10.1109/TIP.2022.3180585. The layout is that of the paper's code
-(github.com/yzfly/TCM, commit 34685f7); "the code" below is that.
+(github.com/yzfly/TCM, commit 34685f7); "the code" below is that. The text of the paper was not
+read: where the code leaves a question open, the answer is our construction and says so.
 
-Shape legend: N clips, C channels, T frames, H rows, W columns, M tempos, K window,
-B = N * M * (T-1) pairs of frames.
+Shape legend: N clips, C channels, T frames, H rows, W columns, M tempos, U x V window (K x K in
+the code), B = N * M * (T-1) pairs of frames.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,10 +19,11 @@ from mmaction.registry import MODELS
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
-from mmaction_ext.errors import InputError
+from mmaction_ext.errors import InputError, check_at_least, check_positive
 from mmaction_ext.modules.base import Displacements, MotionModule
 from mmaction_ext.ops import l2_normalize, pair_correlation, soft_argmax
 from mmaction_ext.ops.precision import widened
+from mmaction_ext.ops.window import Window, window_sides
 
 TEMPOS = ('fast', 'slow')
 DEFAULT_WINDOWS = {1: 15, 2: 15, 3: 15, 4: 7, 5: 3}
@@ -34,25 +36,20 @@ class MTDM(nn.Module):
     Args:
         channels: ``C``, channels of the features.
         mid_channels: Channels that are correlated.
-        window: ``K``, side of the window that a pixel is looked for in.
+        window: Sides ``(U, V)`` of the window that a pixel is looked for in.
         tempos: Names of the tempos, in the order of the maps.
         sigma: Width of the Gaussian mask in cells of the window; None for no mask.
-        temperature: Factor of the correlations in the softmax.
+        temperature: Divisor of the correlations in the softmax.
     """
 
-    def __init__(self, channels: int, mid_channels: int, window: int, tempos: Sequence[str],
-                 sigma: Optional[float], temperature: float) -> None:
+    def __init__(self, channels: int, mid_channels: int, window: tuple[int, int],
+                 tempos: Sequence[str], sigma: Optional[float], temperature: float) -> None:
         super().__init__()
         self.window, self.tempos = window, tuple(tempos)
         self.sigma, self.temperature = sigma, temperature
         self.conv = nn.Conv2d(channels, mid_channels, 1, bias=False)
         self.bn = nn.BatchNorm2d(mid_channels)
         nn.init.kaiming_normal_(self.conv.weight, mode='fan_out', nonlinearity='relu')
-
-    @property
-    def reach(self) -> int:
-        """Largest displacement in pixels."""
-        return self.window // 2
 
     def forward(self, frames: Tensor) -> Tensor:
         """Displacement and confidence maps.
@@ -62,11 +59,18 @@ class MTDM(nn.Module):
 
         Returns:
             (N, T, 3 * M, H, W): for each tempo the horizontal and the vertical displacement as a
-            fraction of the reach, and the confidence.
+            fraction of the window's half, and the confidence.
         """
         displacement, confidence = self.track(frames)
-        maps = torch.cat((displacement.flip(3) / max(1, self.reach), confidence), dim=3)
+        vertical, horizontal = (max(1, side // 2) for side in self.window)
+        dy, dx = displacement.unbind(dim=3)
+        maps = torch.stack((dx / horizontal, dy / vertical, confidence), dim=3)
         return maps.transpose(1, 2).flatten(2, 3).to(frames.dtype)
+
+    def sources(self, num_frames: int) -> tuple[tuple[int, ...], ...]:
+        """Source frame of each of the M maps at each of the T frames; see :meth:`track`."""
+        by_tempo = {'fast': (*range(num_frames - 1), num_frames - 2), 'slow': (0,) * num_frames}
+        return tuple(by_tempo[tempo] for tempo in self.tempos)
 
     def track(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """Where the pixels go, and how sure that is.
@@ -76,7 +80,7 @@ class MTDM(nn.Module):
 
         Returns:
             Displacements (dy, dx) in pixels, (N, M, T, 2, H, W), and the correlation of the best
-            match, (N, M, T, 1, H, W), at least in float32. The last map is there twice.
+            match, (N, M, T, H, W), at least in float32. The last map is there twice.
         """
         queries, keys = self._pairs(self._reduce(frames))
         # the code's ReLU on this is left out: products of features behind a ReLU are not negative
@@ -87,7 +91,7 @@ class MTDM(nn.Module):
         displacement = soft_argmax(volume, self.window, self.temperature)
         pairs = (frames.shape[0], len(self.tempos), frames.shape[1] - 1)
         return (_repeat_last(displacement.unflatten(0, pairs)),
-                _repeat_last(confidence.unsqueeze(1).unflatten(0, pairs)))
+                _repeat_last(confidence.unflatten(0, pairs)))
 
     def _reduce(self, frames: Tensor) -> Tensor:
         """Features of length 1, (N, T, mid_channels, H, W)."""
@@ -96,7 +100,7 @@ class MTDM(nn.Module):
         return l2_normalize(widened(reduced)).unflatten(0, frames.shape[:2])
 
     def _pairs(self, frames: Tensor) -> tuple[Tensor, Tensor]:
-        """Source and target of each pair, (B, mid_channels, H, W), from the features of length 1."""
+        """Source and target of each pair, (B, mid_channels, H, W), from features of length 1."""
         targets = frames[:, 1:]
         sources = {'fast': frames[:, :-1], 'slow': frames[:, :1].expand_as(targets)}
         queries = torch.stack([sources[tempo] for tempo in self.tempos], dim=1)
@@ -163,7 +167,7 @@ class TCMBlock(nn.Module):
 
 @MODELS.register_module()
 class TCM(MotionModule):
-    """Temporal correlation module on one or more stages of a backbone; one, res3, in the paper.
+    """Temporal correlation module on one or more stages of a backbone; one, res3, in the code.
 
     At the fast tempo every frame is correlated with the next one, at the slow tempo the first
     frame with every later one: pair ``t`` links ``t`` or 0 with ``t + 1``. For each of these
@@ -176,9 +180,10 @@ class TCM(MotionModule):
         num_segments: ``T`` of the clips of a recipe. The kernel of the gate along time is
             ``log2(T)``, rounded down and then up to an odd number: 3 for 8 frames, 5 for 16.
             Clips of other lengths are accepted.
-        window: Side of the window of displacements in pixels: one for all stages, or by stage,
-            where it replaces the default. The default is that of the code, 15, 15, 7 and 3 for
-            stages 2 to 5; the code has none for the stem, which gets 15 too.
+        window: Side of the window of displacements in pixels, or its sides ``(U, V)``, vertical
+            and horizontal: for all stages, or a mapping by stage, where it replaces the default.
+            The default is that of the code, 15, 15, 7 and 3 for stages 2 to 5; the code has none
+            for the stem, which gets 15 too, and no windows that are not square.
         mid_channels: Channels that are correlated.
         tempos: ``'fast'``, ``'slow'`` or both; the fast one comes first in any case. With one
             tempo the transformation starts with 3 channels instead of 6. It keeps its 3 groups,
@@ -186,11 +191,11 @@ class TCM(MotionModule):
             little as it can; the code knows both tempos only.
         sigma: Width, in cells of the window, of the Gaussian around the best match that the
             correlations are multiplied by. None leaves it out.
-        temperature: Factor of these products in the softmax under which the displacement is the
-            expectation.
-        temporal_attention: Weigh the features along time. Without it the block is "MTDM alone":
-            the code has the convolutions that make features of displacements in TAM, and these
-            stay, since the maps could not be added to the input without them.
+        temperature: Divisor of these products in the softmax under which the displacement is the
+            expectation. The code multiplies them by 100, which it calls the temperature.
+        temporal_attention: Weigh the features along time. Without it the block is our reading of
+            "MTDM alone": the code has the convolutions that make features of displacements in
+            TAM, and these stay, since the maps could not be added to the input without them.
 
     Of the six channels, the code groups neighbours: fast x with fast y, fast confidence with
     slow x, slow y with slow confidence. The groups across the tempos are kept, so that the
@@ -201,9 +206,10 @@ class TCM(MotionModule):
     """
 
     def __init__(self, in_channels: Mapping[int, int], *, num_segments: int = 8,
-                 window: Union[int, Mapping[int, int], None] = None, mid_channels: int = 64,
-                 tempos: Sequence[str] = TEMPOS, sigma: Optional[float] = 5.0,
-                 temperature: float = 100.0, temporal_attention: bool = True) -> None:
+                 window: Union[Window, Mapping[int, Window], None] = None,
+                 mid_channels: int = 64, tempos: Sequence[str] = TEMPOS,
+                 sigma: Optional[float] = 5.0, temperature: float = 0.01,
+                 temporal_attention: bool = True) -> None:
         super().__init__(in_channels)
         _check_options(num_segments, mid_channels, tempos, sigma, temperature)
         self.num_segments = num_segments
@@ -221,13 +227,17 @@ class TCM(MotionModule):
         return 2
 
     def reach(self, stage: int) -> int:
-        """Largest displacement, in pixels of the map of ``stage``, that is looked for."""
-        return self.blocks[str(stage)].mtdm.reach
+        """Half the larger side of the window of ``stage``, in pixels."""
+        return max(self.block(stage).mtdm.window) // 2
 
     def forward(self, x: Tensor, stage: int,
                 carried: tuple[Tensor, ...] = ()) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Run the block of ``stage``; see :meth:`MotionModule.forward`. Carries nothing."""
-        return self.blocks[str(stage)](x), ()
+        """Run the block of ``stage``; see :meth:`MotionModule.forward`. Carries nothing.
+
+        Raises:
+            InputError: As :meth:`MotionModule.block_for`.
+        """
+        return self.block_for(x, stage)(x), ()
 
     def motion(self, x: Tensor, stage: int) -> Displacements:
         """The displacements MTDM sees; see :meth:`MotionModule.motion`.
@@ -236,38 +246,45 @@ class TCM(MotionModule):
         frame 0 to ``t + 1``. The last map repeats the one before it, as in the features. The
         confidence is the cosine of the best match, 0 to 1.
         """
-        displacement, confidence = self.blocks[str(stage)].mtdm.track(x.transpose(1, 2))
-        return Displacements(self.tempos, displacement.transpose(2, 3), confidence.squeeze(3))
+        mtdm = self.block_for(x, stage).mtdm
+        displacement, confidence = mtdm.track(x.transpose(1, 2))
+        return Displacements(self.tempos, mtdm.sources(x.shape[2]), displacement.transpose(2, 3),
+                             confidence)
 
 
 def _check_options(num_segments: int, mid_channels: int, tempos: Sequence[str],
                    sigma: Optional[float], temperature: float) -> None:
-    if num_segments < 2:
-        raise InputError(f'num_segments must be at least 2, got {num_segments}')
-    if mid_channels < 1:
-        raise InputError(f'mid_channels must be at least 1, got {mid_channels}')
+    check_at_least('num_segments', num_segments, 2)
+    check_at_least('mid_channels', mid_channels, 1)
     if isinstance(tempos, str) or not tempos or not set(tempos) <= set(TEMPOS):
         raise InputError(f'tempos must be a sequence of some of {TEMPOS}, got {tempos!r}')
     if sigma is not None and not sigma > 0:
         raise InputError(f'sigma must be positive or None, got {sigma}')
-    if not temperature > 0:
-        raise InputError(f'temperature must be positive, got {temperature}')
+    check_positive('temperature', temperature)
 
 
-def _windows(window: Union[int, Mapping[int, int], None],
-             stages: Sequence[int]) -> dict[int, int]:
+def _windows(window: Union[Window, Mapping[int, Window], None],
+             stages: Sequence[int]) -> dict[int, tuple[int, int]]:
     """The window of each stage."""
-    given = dict.fromkeys(stages, window) if isinstance(window, int) else dict(window or {})
-    for stage, size in given.items():
+    given = {} if window is None else window
+    if not isinstance(given, Mapping):
+        given = dict.fromkeys(stages, window)
+    for stage in given:
         if stage not in stages:
-            raise InputError(f'window names stage {stage}, but the module is for {list(stages)}')
-        if size < 1 or size % 2 == 0:
-            raise InputError(f'window must be odd and positive, got {size} for stage {stage}')
+            raise InputError(f'window must name stages among the ints {list(stages)}, '
+                             f'got {stage!r}')
     windows = {**DEFAULT_WINDOWS, **given}
     for stage in stages:
         if stage not in windows:
             raise InputError(f'window has no default for stage {stage}')
-    return {stage: windows[stage] for stage in stages}
+    return {stage: _stage_window(windows[stage], stage) for stage in stages}
+
+
+def _stage_window(window: Window, stage: int) -> tuple[int, int]:
+    try:
+        return window_sides(window)
+    except InputError as error:
+        raise InputError(f'{error} for stage {stage}') from None
 
 
 def _transformation(map_channels: int, channels: int) -> nn.Sequential:
@@ -289,23 +306,28 @@ def _gate_kernel(num_segments: int) -> int:
     return (num_segments.bit_length() - 1) | 1
 
 
-def _mask_around(best: Tensor, volume: Tensor, window: int, sigma: float) -> Tensor:
+def _mask_around(best: Tensor, volume: Tensor, window: tuple[int, int], sigma: float) -> Tensor:
     """Fade out a volume away from its best match.
 
     Args:
         best: Index of the centre of the Gaussian, (B, H, W).
-        volume: (B, K * K, H, W).
-        window: ``K``.
+        volume: (B, U * V, H, W).
+        window: ``(U, V)``.
         sigma: In cells of the window.
 
     Returns:
         Tensor of the shape of ``volume``.
     """
-    cells = torch.arange(window, device=volume.device, dtype=volume.dtype).view(-1, 1, 1)
-    rows, columns = (torch.exp(-(cells - centre.unsqueeze(1))**2 / (2 * sigma**2))
-                     for centre in (best // window, best % window))
-    masked = volume.unflatten(1, (window, window)) * rows.unsqueeze(2) * columns.unsqueeze(1)
+    rows = _bell(best // window[1], window[0], sigma, volume.dtype)
+    columns = _bell(best % window[1], window[1], sigma, volume.dtype)
+    masked = volume.unflatten(1, window) * rows.unsqueeze(2) * columns.unsqueeze(1)
     return masked.flatten(1, 2)
+
+
+def _bell(centre: Tensor, side: int, sigma: float, dtype: torch.dtype) -> Tensor:
+    """Gaussian along one side of the window, (B, side, H, W), around centres (B, H, W)."""
+    cells = torch.arange(side, device=centre.device, dtype=dtype).view(-1, 1, 1)
+    return torch.exp(-(cells - centre.unsqueeze(1))**2 / (2 * sigma**2))
 
 
 def _repeat_last(maps: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from mmaction_ext.errors import InputError
+from mmaction_ext.errors import check_at_least, check_positive
 from mmaction_ext.ops.precision import widened
 from mmaction_ext.ops.window import Window, window_sides, window_spans
 
@@ -12,16 +12,15 @@ def soft_argmax(volume: Tensor, window: Window, temperature: float = 1.0,
                 dilation: int = 1) -> Tensor:
     """Expected displacement under a softmax over the window, a differentiable argmax.
 
-        out[b, :, p] = sum_d softmax_d(temperature * volume[b, d, p]) * (dy_d, dx_d)
+        out[b, :, p] = sum_d softmax_d(volume[b, d, p] / temperature) * (dy_d, dx_d)
 
-    The last step of TCM's matching, which multiplies the volume by its "temperature" of 100, as
-    here: the larger, the closer to the argmax.
+    The lower the temperature, the closer to the argmax.
 
     Args:
         volume: (B, U*V, ...), displacements by rows as in :func:`pair_correlation`, floating
             point, with any dimensions behind.
         window: ``(U, V)``, vertical and horizontal displacements, or one int for both.
-        temperature: The factor in front of the volume; positive.
+        temperature: The divisor of the volume; positive.
         dilation: Pixels between neighbouring displacements.
 
     Returns:
@@ -34,7 +33,7 @@ def soft_argmax(volume: Tensor, window: Window, temperature: float = 1.0,
     """
     sides = window_sides(window)
     _check(volume, sides, temperature, dilation)
-    weights = (temperature * widened(volume)).softmax(dim=1).unflatten(1, sides)
+    weights = (1 / temperature * widened(volume)).softmax(dim=1).unflatten(1, sides)
     vertical, horizontal = (weights.new_tensor(span) for span in window_spans(sides, dilation))
     # sums instead of a matrix product, which autocast would do in half precision
     dy = (weights.sum(2).movedim(1, -1) * vertical).sum(-1)
@@ -43,10 +42,8 @@ def soft_argmax(volume: Tensor, window: Window, temperature: float = 1.0,
 
 
 def _check(volume: Tensor, sides: tuple[int, int], temperature: float, dilation: int) -> None:
-    if not temperature > 0:
-        raise InputError(f'temperature must be positive, got {temperature}')
-    if dilation < 1:
-        raise InputError(f'dilation must be at least 1, got {dilation}')
+    check_positive('temperature', temperature)
+    check_at_least('dilation', dilation, 1)
     if not volume.is_floating_point():
         raise ValueError(f'volume must be floating point, got {volume.dtype}')
     if volume.dim() < 2 or volume.shape[1] != sides[0] * sides[1]:

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from mmaction_ext.errors import InputError
+from mmaction_ext.errors import check_positive
 from mmaction_ext.ops.precision import widened
 
 
@@ -23,8 +23,7 @@ def l2_normalize(x: Tensor, dim: int = 1, eps: float = 1e-6) -> Tensor:
         InputError: If ``eps`` is not positive.
         ValueError: If ``x`` is not floating point.
     """
-    if not eps > 0:
-        raise InputError(f'eps must be positive, got {eps}')
+    check_positive('eps', eps)
     if not x.is_floating_point():
         raise ValueError(f'x must be floating point, got {x.dtype}')
     wide = widened(x)

@@ -4,6 +4,11 @@ import torch
 from torch import Tensor
 
 
+def wide_dtype(dtype: torch.dtype) -> torch.dtype:
+    """The dtype that values of ``dtype`` are summed in: float64 for its own, else float32."""
+    return torch.promote_types(dtype, torch.float32)
+
+
 def widened(x: Tensor) -> Tensor:
-    """``x`` itself, or in float32 if it is float16 or bfloat16."""
-    return x.float() if x.dtype in (torch.half, torch.bfloat16) else x
+    """``x`` in its :func:`wide_dtype`: itself if it is float32 or float64."""
+    return x.to(wide_dtype(x.dtype))

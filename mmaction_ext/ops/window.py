@@ -4,7 +4,8 @@ Displacements are (dy, dx) in pixels, down and right positive; a window lists th
 down and left to right.
 """
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Mapping, Sequence
 from typing import Union
 
 from mmaction_ext.errors import InputError
@@ -12,21 +13,34 @@ from mmaction_ext.errors import InputError
 Window = Union[int, Sequence[int]]
 
 
-def window_sides(window: Window) -> tuple[int, int]:
+def window_sides(window: Window, minimum: int = 1) -> tuple[int, int]:
     """Sides ``(U, V)`` of a window: how many displacements vertically and horizontally.
 
     Args:
-        window: Both sides, each odd and positive, or one int for a square.
+        window: Both sides, each odd, or one int for a square. NumPy's ints are ints.
+        minimum: Least length of a side.
 
     Raises:
-        InputError: If there are not two sides, or one is even or not positive.
+        InputError: If there are not two sides, or one is no int, even, or less than ``minimum``.
     """
-    sides = (window, window) if isinstance(window, int) else tuple(window)
+    try:
+        sides = _sides(window)
+    except TypeError:
+        raise InputError('window must be one int or two (vertical, horizontal), '
+                         f'got {window!r}') from None
     if len(sides) != 2:
-        raise InputError(f'window must be one side or two (vertical, horizontal), got {window}')
-    if any(side < 1 or side % 2 == 0 for side in sides):
-        raise InputError(f'window must be odd and positive, got {window}')
+        raise InputError(f'window must be one side or two (vertical, horizontal), got {window!r}')
+    if any(side < minimum or side % 2 == 0 for side in sides):
+        raise InputError(f'window must be odd and at least {minimum}, got {window!r}')
     return sides
+
+
+def _sides(window: Window) -> tuple[int, ...]:
+    if not hasattr(window, '__iter__'):
+        return (operator.index(window),) * 2
+    if isinstance(window, Mapping):
+        raise TypeError('sides have an order')
+    return tuple(operator.index(side) for side in window)
 
 
 def window_spans(window: Sequence[int], dilation: int) -> tuple[list[int], list[int]]:

@@ -4,7 +4,7 @@ Means and standard deviations are taken over the exact decimals that were logged
 once, when they are printed; differences are paired by seed and taken before rounding.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 
 from mmaction_ext.tables.cells import (SEVERITY, Cell, CellStatus, SeedResult, Table, TableRow,
@@ -34,17 +34,19 @@ def build_table(spec, records, configs=None, complexity=None) -> Table:
     """
     builder = _Builder(spec, records, configs or resolve_configs(spec), complexity or {})
     cells = builder.cells()
+    citation = _main_citation(spec)
     table = Table(spec.id, spec.caption, spec.row_head, spec.columns, [])
     for row in spec.layout:
         if isinstance(row, Section):
             table.rows.append(TableRow('', row.title))
         else:
             table.rows.append(TableRow(row.id, row.label, [cells[row.id, column.key]
-                                                           for column in spec.columns]))
+                                                           for column in spec.columns],
+                                       _row_note(row, citation)))
     _mark_best(table)
-    _number_footnotes(table)
-    table.warnings = _sample_warnings(table)
-    table.notes = _notes(spec, table)
+    number_footnotes(table)
+    table.warnings = _sample_warnings(spec, table)
+    table.notes = _notes(spec, table, citation)
     return table
 
 
@@ -55,11 +57,12 @@ def seed_states(spec, records, configs=None) -> dict:
         spec, records, configs: as for :func:`build_table`.
 
     Returns:
-        Row id to seed to :class:`mmaction_ext.tables.cells.CellStatus`.
+        Row id to seed to :class:`mmaction_ext.tables.cells.CellStatus`, for the rows with a
+        config.
     """
     builder = _Builder(spec, records, configs or resolve_configs(spec), {})
-    states = {row.id: {} for row in spec.rows}
-    for row in spec.rows:
+    states = {row.id: {} for row in spec.configured}
+    for row in spec.configured:
         results = [builder.history(row, column)
                    for column in spec.columns if column.kind == 'history']
         for i, seed in enumerate(spec.seeds):
@@ -77,15 +80,17 @@ class _Builder:
         self.complexity = complexity
         self.evidence = {
             (row.id, seed): SeedEvidence(self.records, configs[row.id], seed, spec.select)
-            for row in spec.rows for seed in spec.seeds}
+            for row in spec.configured for seed in spec.seeds}
+        self.by_id = {row.id: row for row in spec.rows}
         self.done = {}
 
     def cells(self) -> dict:
         """(row id, column key) to cell."""
         makers = dict(row=self.mark, static=self.static, published=self.published,
                       history=self.measured, column=self.difference)
+        parts_first = sorted(self.spec.rows, key=lambda row: bool(row.mean_of))
         for column in self.spec.columns:
-            for row in self.spec.rows:
+            for row in parts_first:
                 self.done[row.id, column.key] = makers[column.kind](row, column)
         return self.done
 
@@ -95,6 +100,10 @@ class _Builder:
         return Cell(CellStatus.OK, text)
 
     def static(self, row, column) -> Cell:
+        if row.is_published_only:
+            return _dash()
+        if row.mean_of:
+            return _common_cell([self.done[name, column.key] for name in row.mean_of])
         found = static_result(self.records, self.configs[row.id], column.name, self.complexity)
         if found.value is None:
             return Cell(found.status, found.status.value, note=found.reason)
@@ -104,29 +113,49 @@ class _Builder:
         figure = row.published.figures.get(column.name) if row.published else None
         if figure is None:
             return _dash()
+        if isinstance(figure, str):
+            return Cell(CellStatus.OK, figure)
         return _number_cell(exact(figure) * column.scale, column)
 
     def history(self, row, column) -> list:
         """One scaled :class:`SeedResult` per seed."""
+        if row.mean_of:
+            parts = [self.by_id[name] for name in row.mean_of]
+            by_seed = zip(*(self.history(part, column) for part in parts))
+            return [_mean_result(parts, results) for results in by_seed]
         results = [self.evidence[row.id, seed].result(column.source) for seed in self.spec.seeds]
         return [_scaled(result, column.scale) for result in _reject_shared(results)]
 
     def measured(self, row, column) -> Cell:
+        if row.is_published_only:
+            return _dash()
         return _seeds_cell(self.history(row, column), column)
 
     def difference(self, row, column) -> Cell:
         """Difference to the reference row, paired by seed."""
-        if row.reference:
+        counterpart = self.counterpart(row)
+        if row.id == counterpart.id:
             return _dash()
         mine = self.done[row.id, column.source]
-        reference = self.done[self.spec.reference.id, column.source]
+        reference = self.done[counterpart.id, column.source]
         if mine.seeds:
             return _seeds_cell([_minus(a, b) for a, b in zip(mine.seeds, reference.seeds)],
                                column)
         for cell in (mine, reference):
+            if cell.value is None and cell.status is CellStatus.OK:  # a published text
+                return _dash()
             if cell.value is None:
                 return Cell(cell.status, cell.text, note=cell.note)
         return _number_cell(mine.value - reference.value, column)
+
+    def counterpart(self, row):
+        """The reference row; for a part of a mean, the same part of a reference that is one."""
+        reference = self.spec.reference
+        for mean_row in self.spec.rows:
+            same_part = dict(zip(mean_row.mean_of, reference.mean_of))
+            if row.id in same_part:
+                return self.by_id[same_part[row.id]]
+        return reference
 
 
 def _dash() -> Cell:
@@ -136,6 +165,31 @@ def _dash() -> Cell:
 def _number_cell(value, column) -> Cell:
     number = format_number(value, column.fmt)
     return Cell(CellStatus.OK, number, number, value)
+
+
+def _common_cell(cells) -> Cell:
+    """What all parts of a mean show; a dash where they differ, the worst where one is wrong."""
+    for status in SEVERITY:
+        for cell in cells:
+            if cell.status is status:
+                return replace(cell)
+    if len({cell.value for cell in cells}) > 1:
+        return replace(_dash(), note='differs between the rows of the mean')
+    return replace(cells[0])
+
+
+def _mean_result(rows, results) -> SeedResult:
+    """One seed's mean over several rows; without one of them there is none."""
+    runs = tuple(run for result in results for run in result.runs)
+    for status in SEVERITY:
+        wrong = [(row, result) for row, result in zip(rows, results) if result.status is status]
+        if wrong:
+            reasons = {result.reason for result in results}
+            row, result = wrong[0]
+            reason = 'no run' if reasons == {'no run'} else f'of “{row.label}”: {result.reason}'
+            return SeedResult(result.seed, status, None, reason, runs)
+    return SeedResult(results[0].seed, CellStatus.OK, mean([result.value for result in results]),
+                      runs=runs)
 
 
 def _seeds_cell(seeds, column) -> Cell:
@@ -208,13 +262,13 @@ def _mark_best(table) -> None:
             cell.best = float(cell.number) == best
 
 
-def _number_footnotes(table) -> None:
+def number_footnotes(table) -> None:
     """Letter the footnotes in reading order, one per cell; equal texts share a letter."""
     letters = {}
     for row in table.rows:
-        for cell in row.cells:
-            if cell.note:
-                cell.mark = letters.setdefault(cell.note, _letter(len(letters)))
+        for noted in (row, *row.cells):
+            if noted.note:
+                noted.mark = letters.setdefault(noted.note, _letter(len(letters)))
     table.footnotes = [(letter, text) for text, letter in letters.items()]
 
 
@@ -224,10 +278,21 @@ def _letter(index) -> str:
     return (_letter(head - 1) if head else '') + chr(ord('a') + last)
 
 
-def _sample_warnings(table) -> list:
-    """Rows that were tested on differing data cannot be compared."""
+def _sample_warnings(spec, table) -> list:
+    """Rows that were tested on differing data cannot be compared.
+
+    The parts of a mean (the splits of a data set) are compared with the same parts of other
+    means.
+    """
+    parts = {name: i for row in spec.rows for i, name in enumerate(row.mean_of)}
+    return [warning for part in (None, *sorted(set(parts.values())))
+            for warning in _differing_samples([row for row in table.rows
+                                               if parts.get(row.id) == part])]
+
+
+def _differing_samples(rows) -> list:
     counts, contents = defaultdict(set), defaultdict(set)
-    for row in table.rows:
+    for row in rows:
         for seed in (seed for cell in row.cells for seed in cell.seeds):
             if seed.samples is not None:
                 counts[seed.samples].add(row.label)
@@ -248,13 +313,30 @@ def _listed(groups) -> str:
                      for key, labels in sorted(groups.items()))
 
 
-def _notes(spec, table) -> list:
+def _main_citation(spec) -> str:
+    """Where most of the published figures of a table stand; empty where it shows none."""
+    if not any(column.kind == 'published' for column in spec.columns):
+        return ''
+    found = Counter(row.published.citation for row in spec.rows if row.published)
+    return max(found, key=found.get, default='')
+
+
+def _row_note(row, main_citation) -> str:
+    """Why a row holds published figures alone, and where they stand if not where most do."""
+    notes = [f'Published figures only: {row.reason}'] if row.reason else []
+    if main_citation and row.published and row.published.citation != main_citation:
+        notes.append(f'published in {row.published.citation}')
+    text = '; '.join(notes)
+    return text[:1].upper() + text[1:]
+
+
+def _notes(spec, table, citation) -> list:
     cells = [cell for row in table.rows for cell in row.cells]
     notes = [_protocol_note(spec, cells), _statistics_note(spec, cells)]
     notes += [_bold_note(table, cells), _legend(cells)]
-    citations = dict.fromkeys(row.published.citation for row in spec.rows if row.published)
-    if citations and any(column.kind == 'published' for column in spec.columns):
-        notes.append(f'Published figures: {"; ".join(citations)}.')
+    if citation:
+        others = any(row.published and row.published.citation != citation for row in spec.rows)
+        notes.append(f'Published figures{" without a footnote" if others else ""}: {citation}.')
     notes.append(spec.note)
     return [note for note in notes if note]
 
@@ -285,6 +367,8 @@ def _statistics_note(spec, cells) -> str:
     if any(column.relative for column in spec.columns):
         parts.append('differences to the row '
                      f'“{spec.reference.label}” are paired by seed and taken before rounding')
+    if any(row.mean_of for row in spec.rows):
+        parts.append('a mean of rows is taken seed by seed')
     text = '; '.join(parts)
     return f'{text[:1].upper()}{text[1:]}.' if text else ''
 

@@ -26,7 +26,8 @@ class CellStatus(Enum):
     CONFLICT = 'conflict'
     #: the log is damaged
     UNTRUSTED = 'untrusted'
-    #: nothing belongs here: no published figure, the reference row's difference to itself
+    #: nothing belongs here: no published figure, a measurement of what nothing here can run,
+    #: the reference row's difference to itself
     NOT_APPLICABLE = 'n/a'
 
 
@@ -94,11 +95,20 @@ class Cell:
 
 @dataclass
 class TableRow:
-    """A row of cells, or a section heading where ``cells`` is empty."""
+    """A row of cells, or a section heading where ``cells`` is empty.
+
+    Attributes:
+        id, label: as in the specification.
+        cells: one :class:`Cell` per column.
+        note: footnote to the label, empty for none.
+        mark: letter of that footnote.
+    """
 
     id: str
     label: str
     cells: list = field(default_factory=list)
+    note: str = ''
+    mark: str = ''
 
     @property
     def is_section(self) -> bool:

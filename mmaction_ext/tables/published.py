@@ -12,9 +12,10 @@ A ``published.yaml`` is a tree; a dot-separated name leads to an entry::
         none: {top1: 44.6}
         full: {top1: 47.6, delta: 3.0}
 
-``paper``, ``table``, ``protocol``, ``source``, ``unit`` and ``note`` describe everything below
-the level they stand on. Every other number of an entry is a figure; ``null`` says that the
-paper prints none.
+``paper``, ``table``, ``protocol``, ``source``, ``unit``, ``note`` and ``caption`` describe
+everything below the level they stand on. Everything else in an entry is a figure: a number; a
+text such as ``'86x6'``, which tables print as it stands; or ``null``, which says that the paper
+prints none or that nobody here could read it.
 """
 
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ class PublishedEntry:
 
     Attributes:
         name: dot-separated place in the file.
-        figures: metric to number, ``None`` where the paper prints none.
+        figures: metric to number, or to text printed as it stands, or to ``None``.
         citation: paper, table, protocol and source in one line.
     """
 
@@ -67,6 +68,11 @@ class Published:
             raise self._document.error(where, f'{name!r} names neither a paper nor a source')
         return PublishedEntry(name, figures, _citation(described))
 
+    def names(self) -> list:
+        """Names of all entries: the mappings that hold no further mapping, but a figure."""
+        root = self._document.value
+        return list(_entry_names(root, ())) if isinstance(root, dict) else []
+
     def _figures(self, node, where, name) -> dict:
         if not isinstance(node, dict):
             raise self._document.error(where, f'{name!r} is no mapping of metrics to figures')
@@ -74,10 +80,16 @@ class Published:
         for key, value in figures.items():
             if not isinstance(key, str):  # what a decimal comma makes of {top1: 47,6}
                 raise self._document.error(where, f'{key!r} in {name!r} is no name of a metric')
-            if isinstance(value, bool) or not isinstance(value, (int, float, type(None))):
+            if not _is_figure(value):
                 raise self._document.error(
-                    where + (key,), f'{name}.{key} is {value!r}, not a number or null')
+                    where + (key,), f'{name}.{key} is {value!r}, not a number, text or null')
         return figures
+
+
+def _is_figure(value) -> bool:
+    if isinstance(value, str):
+        return bool(value.strip())
+    return value is None or isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _description(node) -> dict:
@@ -85,6 +97,14 @@ def _description(node) -> dict:
     if not isinstance(node, dict):
         return {}
     return {key: node[key] for key in _DESCRIPTION if node.get(key) is not None}
+
+
+def _entry_names(node, where):
+    inner = {key: value for key, value in node.items() if isinstance(value, dict)}
+    for key, value in inner.items():
+        yield from _entry_names(value, where + (str(key),))
+    if not inner and node.keys() - set(_DESCRIPTION):
+        yield '.'.join(where)
 
 
 def _citation(described) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mmaction_ext.errors import InputError
 from mmaction_ext.tables.cells import SEVERITY, CellStatus, SeedResult, exact
+from mmaction_ext.tables.spec import Select
 from mmaction_ext.tracking.identity import config_hash, load_config
 from mmaction_ext.tracking.records import Fragment, RunRecord
 
@@ -26,16 +27,18 @@ class RowConfig:
         name: posix path below ``configs/``, without ``.py``.
         digest: hash of what it resolves to.
         schedule: ``('epoch', n)`` or ``('iter', n)``, the length of training; ``None`` if the
-            config does not say.
+            config does not say, or is that of an ensemble.
+        is_ensemble: whether it averages the predictions of other configs instead of training.
     """
 
     name: str
     digest: str
     schedule: tuple | None = None
+    is_ensemble: bool = False
 
 
 def resolve_configs(spec) -> dict:
-    """Resolve the config of every row.
+    """Resolve the config of every row that has one.
 
     Args:
         spec: a :class:`mmaction_ext.tables.spec.TableSpec`.
@@ -47,18 +50,21 @@ def resolve_configs(spec) -> dict:
         InputError: a config cannot be read; the message names specification, line and file.
     """
     configs = {}
-    for row in spec.rows:
+    for row in spec.configured:
         try:
             resolved = load_config(row.config)
         except ValueError as error:
             reason = ' '.join(str(error).split())
             raise InputError(f'{spec.path}:{row.line}: {reason}') from error
-        configs[row.id] = RowConfig(row.config_name, config_hash(resolved),
-                                    _schedule(resolved.get('train_cfg') or {}))
+        is_ensemble = 'ensemble' in resolved
+        schedule = None if is_ensemble else training_length(resolved)
+        configs[row.id] = RowConfig(row.config_name, config_hash(resolved), schedule, is_ensemble)
     return configs
 
 
-def _schedule(train_cfg) -> tuple | None:
+def training_length(config) -> tuple | None:
+    """``('epoch', n)`` or ``('iter', n)`` of a resolved config; ``None`` if it does not say."""
+    train_cfg = config.get('train_cfg') or {}
     for unit in ('epoch', 'iter'):
         length = train_cfg.get(f'max_{unit}s')
         if isinstance(length, int):
@@ -93,7 +99,9 @@ class SeedEvidence:
     """
 
     def __init__(self, records, config, seed, select):
-        self.config, self.seed, self.select = config, seed, select
+        # the members of an ensemble were chosen when they were tested
+        self.config, self.seed = config, seed
+        self.select = Select() if config.is_ensemble else select
         self.fresh, self.stale, self.lost = [], [], []
         for record in records:
             if (record.config, record.seed) == (config.name, seed):

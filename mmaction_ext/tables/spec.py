@@ -1,4 +1,16 @@
-"""Table specifications (``table.yaml``): what a table says, checked before it is built."""
+"""Table specifications (``table.yaml``): what a table says, checked before it is built.
+
+A row is one of three::
+
+    - {id: full, label: DCF, config: full.py, published: dcf.table1.full}
+    - {id: ucf101, label: MFNet, mean_of: [split1, split2, split3]}
+    - {id: tdn, label: TDN, published: dcf.table4.tdn, reason: no implementation in mmaction2}
+
+the runs of a config, which may lie in another table's folder; the mean, seed by seed, of rows of
+this table that have configs; or what a paper prints, alone, with the reason as a footnote. A
+config with ``ensemble = dict(members=[...])`` is a row like any other
+(:func:`mmaction_ext.tracking.identity.load_config`, ``tools/test_ensemble.py``).
+"""
 
 import os
 import re
@@ -15,7 +27,7 @@ from mmaction_ext.tracking.identity import config_name
 _SPEC_KEYS = {'id', 'caption', 'row_head', 'seeds', 'select', 'split', 'note', 'columns', 'rows',
               'published', 'varies'}
 _COLUMN_KEYS = {'key', 'head', 'from', 'scale', 'fmt', 'best', 'relative_to'}
-_ROW_KEYS = {'id', 'config', 'label', 'reference', 'published'}
+_ROW_KEYS = {'id', 'config', 'label', 'reference', 'published', 'reason', 'mean_of'}
 _ID = re.compile(r'[A-Za-z0-9][A-Za-z0-9_.-]*')
 _PHASES = ('train', 'val', 'test')
 
@@ -74,30 +86,39 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """A row.
+    """A row: of the runs of a config, of the mean of such rows, or of published figures alone.
 
     Attributes:
         id: its name within the table.
         label: printed in the first column.
-        config: the config file.
-        line: line of ``config`` in the specification.
+        config: the config file; ``None`` for a mean and for published figures alone.
+        line: line of ``config`` in the specification, or that of ``id``.
         reference: whether differences are taken to this row.
         published: what the paper prints for it.
         marks: literal entries for ``row.<name>`` columns.
+        reason: why there is no config, for a row of published figures alone.
+        mean_of: ids of the rows whose mean it shows, seed by seed (the splits of a data set).
     """
 
     id: str
     label: str
-    config: Path
+    config: Path | None
     line: int
     reference: bool = False
     published: PublishedEntry | None = None
     marks: dict = field(default_factory=dict)
+    reason: str = ''
+    mean_of: tuple = ()
 
     @property
-    def config_name(self) -> str:
+    def config_name(self) -> str | None:
         """Posix path of the config below ``configs/``, without ``.py``."""
-        return config_name(self.config)
+        return self.config and config_name(self.config)
+
+    @property
+    def is_published_only(self) -> bool:
+        """Whether nothing here runs it."""
+        return self.config is None and not self.mean_of
 
 
 @dataclass(frozen=True)
@@ -143,6 +164,11 @@ class TableSpec:
         return tuple(row for row in self.layout if isinstance(row, Row))
 
     @property
+    def configured(self) -> tuple:
+        """The rows that have a config, and so runs of their own."""
+        return tuple(row for row in self.rows if row.config)
+
+    @property
     def reference(self) -> Row | None:
         """The row that differences are taken to."""
         return next((row for row in self.rows if row.reference), None)
@@ -186,6 +212,7 @@ class _SpecReader:
             columns=columns, layout=self.layout(columns), seeds=self.seeds(), select=self.select(),
             split=self.doc.choice(('split',), _PHASES, 'test'), note=self.doc.text(('note',), ''),
             row_head=self.doc.text(('row_head',), 'Model'), varies=self.varies())
+        self.check_means(spec)
         self.check_reference(spec)
         self.check_published(spec)
         return spec
@@ -290,17 +317,39 @@ class _SpecReader:
         return tuple(rows)
 
     def row(self, where, marks, published) -> Row:
-        values = self.doc.mapping(where, _ROW_KEYS | marks, ('id', 'config'))
+        values = self.doc.mapping(where, _ROW_KEYS | marks, ('id', *self.row_needs(where)))
         name = self.doc.text(where + ('id',))
         if not _ID.fullmatch(name):
             raise self.doc.error(where + ('id',), f'row id {name!r} is no plain name')
         return Row(name, self.doc.text(where + ('label',), name), self.config(where),
-                   self.doc.line(where + ('config',)),
+                   self.doc.line(where + ('config' if 'config' in values else 'id',)),
                    self.doc.choice(where + ('reference',), (True, False), False),
                    self.published_entry(where, published),
-                   {key: self.mark(where + (key,)) for key in marks & values.keys()})
+                   {key: self.mark(where + (key,)) for key in marks & values.keys()},
+                   self.doc.text(where + ('reason',), '').strip(), self.mean_of(where))
 
-    def config(self, where) -> Path:
+    def row_needs(self, where) -> tuple:
+        """Keys that a row of this kind cannot do without."""
+        values = self.doc.mapping(where, self.doc.get(where), ())
+        kinds = [key for key in ('config', 'mean_of', 'reason') if key in values]
+        if len(kinds) != 1:
+            found = ' and '.join(kinds) or 'none of them'
+            raise self.doc.error(where, 'a row has either a config, or mean_of, or a reason why '
+                                 f'it has only published figures; found {found}')
+        return ('published',) if kinds == ['reason'] else ()
+
+    def mean_of(self, where) -> tuple:
+        if 'mean_of' not in self.doc.get(where):
+            return ()
+        names = self.doc.items(where + ('mean_of',))
+        if len(names) < 2 or any(name in names[:i] for i, name in enumerate(names)):
+            raise self.doc.error(where + ('mean_of',), f'mean_of {names!r} must name two or more '
+                                 'different rows')
+        return tuple(names)
+
+    def config(self, where) -> Path | None:
+        if 'config' not in self.doc.get(where):
+            return None
         name = self.doc.text(where + ('config',))
         path = Path(os.path.normpath(self.folder / name))
         if not path.is_file():
@@ -337,15 +386,29 @@ class _SpecReader:
                 raise self.doc.error(('rows', i), f'two rows have the id {row.id!r}')
             seen.add(getattr(row, 'id', None))
         if seen <= {None}:
-            raise self.doc.error(('rows',), 'there is no row with a config')
+            raise self.doc.error(('rows',), 'there is no row, only sections')
+
+    def check_means(self, spec) -> None:
+        configured = [row.id for row in spec.configured]
+        for i, row in enumerate(spec.layout):
+            unknown = [name for name in getattr(row, 'mean_of', ()) if name not in configured]
+            if unknown:
+                raise self.doc.error(('rows', i, 'mean_of'),
+                                     f'{unknown[0]!r} is no row of this table with a config')
 
     def check_reference(self, spec) -> None:
         references = [row.id for row in spec.rows if row.reference]
         if len(references) > 1:
-            raise self.doc.error(('rows',), f'more than one reference row: {", ".join(references)}')
+            raise self.doc.error(('rows',),
+                                 f'more than one reference row: {", ".join(references)}')
+        if references and spec.reference.is_published_only:
+            raise self.doc.error(('rows', spec.layout.index(spec.reference), 'reference'),
+                                 'a row of published figures alone cannot be the reference')
         if not references and any(column.relative for column in spec.columns):
             raise self.doc.error(('rows',), 'a column is relative_to the reference, '
                                  'but no row has reference: true')
+        if spec.varies and not references:
+            raise self.doc.error(('varies',), 'varies needs a row with reference: true')
 
     def check_published(self, spec) -> None:
         known = {name for row in spec.rows if row.published

@@ -1,16 +1,18 @@
-"""Logging hook whose every row says which phase, iteration and epoch it belongs to."""
+"""Hooks that log rows which say where they belong, and write down what a test predicts."""
 
 import hashlib
 import os
 
+import numpy as np
 import torch
 from mmaction.registry import HOOKS
 from mmengine.device import get_device
-from mmengine.dist import all_reduce, all_reduce_dict
+from mmengine.dist import all_reduce, all_reduce_dict, collect_results
 from mmengine.hooks import Hook, LoggerHook
 from mmengine.runner import BaseLoop
 
 from mmaction_ext.datasets.guarded import replaced_samples, replaces_samples
+from mmaction_ext.evaluation.predictions import Predictions, write_predictions
 
 
 @HOOKS.register_module()
@@ -96,6 +98,67 @@ class MeanLossHook(Hook):
             all_reduce_dict(outputs, op='mean')
 
 
+@HOOKS.register_module()
+class PredictionsHook(Hook):
+    """Write what a test predicts to a file without pickles.
+
+    See :mod:`mmaction_ext.evaluation.predictions`. Samples with several labels are not written.
+
+    Args:
+        path: the file.
+        run: ``config``, ``seed``, ``config_hash`` and ``overrides`` of the run.
+    """
+
+    priority = 'LOWEST'
+
+    def __init__(self, path: str, run: dict):
+        self.path, self.run, self._results = path, dict(run), []
+
+    def before_test_epoch(self, runner) -> None:
+        """Forget an earlier test."""
+        self._results = []
+
+    def after_test_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+        """Keep labels and scores of a batch."""
+        self._results += [(sample.gt_label.cpu().numpy(),
+                           sample.pred_score.float().cpu().numpy()) for sample in outputs]
+
+    def after_test_epoch(self, runner, metrics=None) -> None:
+        """Gather the samples of all processes, which brings them into the data set's order."""
+        dataset = runner.test_dataloader.dataset
+        results = collect_results(self._results, len(dataset), 'cpu')
+        self._results = []
+        if results is None:  # not the first process
+            return
+        if any(label.size != 1 for label, _ in results):
+            runner.logger.info(f'{self.path} is not written: samples have several labels')
+            return
+        infos = [dataset.get_data_info(index) for index in range(len(dataset))]
+        labels = np.array([label.item() for label, _ in results])
+        if labels.tolist() != [info['label'] for info in infos]:
+            raise RuntimeError('the test loader does not keep the order of its data set')
+        write_predictions(self.path, Predictions(
+            np.array([sample_name(info) for info in infos]), labels,
+            np.stack([score for _, score in results]), self._meta(runner, dataset)))
+
+    def _meta(self, runner, dataset) -> dict:
+        iteration, epoch = _position(runner)
+        meta = dict(self.run, iter=iteration, epoch=epoch, data_digest=data_digest(dataset))
+        checkpoint = runner.message_hub.runtime_info.get('test_checkpoint')
+        if checkpoint:
+            meta['checkpoint_sha256'] = file_sha256(checkpoint)
+        return meta
+
+
+def sample_name(info: dict) -> str:
+    """Last two parts of the path of a sample's video or frame folder.
+
+    Args:
+        info: what mmaction2's data sets know about the sample.
+    """
+    return '/'.join((info.get('filename') or info['frame_dir']).split('/')[-2:])
+
+
 def _position(runner) -> tuple:
     """Iterations and epochs completed, of the training or of the checkpoint under test."""
     if isinstance(runner._train_loop, BaseLoop):
@@ -127,6 +190,5 @@ def data_digest(dataset) -> str:
         info = dataset.get_data_info(index)
         path = info.get('filename') or info['frame_dir']
         size = os.path.getsize(path) if os.path.isfile(path) else info.get('total_frames')
-        name = '/'.join(path.split('/')[-2:])
-        digest.update(f'{name} {info["label"]} {size}\n'.encode())
+        digest.update(f'{sample_name(info)} {info["label"]} {size}\n'.encode())
     return digest.hexdigest()

@@ -59,6 +59,10 @@ class RunIdentity:
 def load_config(path) -> dict:
     """Resolve a config with its ``_base_`` chain, importing none of its custom modules.
 
+    The config of an ensemble, ``ensemble = dict(members=['../a.py', '../b.py'])`` with paths
+    relative to its own folder, gets the names and hashes of its members as
+    ``ensemble.member_hashes``: its hash changes with theirs.
+
     Args:
         path: a config file.
 
@@ -66,8 +70,44 @@ def load_config(path) -> dict:
         The resolved config as plain dicts, lists and scalars.
 
     Raises:
-        ValueError: the file does not exist or does not parse; the message names it.
+        ValueError: the file or a member does not exist or does not parse; the message names it.
     """
+    config = _read_config(path)
+    if 'ensemble' in config:
+        members = ensemble_members(path, config)
+        config['ensemble']['member_hashes'] = {
+            config_name(member): config_hash(_read_config(member)) for member in members}
+    return config
+
+
+def ensemble_members(path, config: dict) -> list:
+    """The configs whose predictions an ensemble averages.
+
+    Args:
+        path: the config file of the ensemble.
+        config: what it resolves to.
+
+    Returns:
+        Paths of the members' config files; empty where ``config`` is no ensemble.
+
+    Raises:
+        ValueError: ``ensemble`` does not name two or more different configs that exist and are
+            no ensembles themselves.
+    """
+    if 'ensemble' not in config:
+        return []
+    names = (config['ensemble'] or {}).get('members') or ()
+    members = [Path(os.path.normpath(Path(path).parent / name)) for name in names]
+    if len(members) < 2 or len(set(members)) < len(members):
+        raise ValueError(f'config {path}: ensemble must name two or more different members, '
+                         f'found {list(names)}')
+    for member in members:
+        if 'ensemble' in _read_config(member):
+            raise ValueError(f'config {path}: member {member} is an ensemble itself')
+    return members
+
+
+def _read_config(path) -> dict:
     from mmengine.config import Config
     if not Path(path).is_file():
         raise ValueError(f'config {path} does not exist')

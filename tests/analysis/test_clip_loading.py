@@ -8,8 +8,8 @@ from PIL import Image
 import mmaction_ext.register  # noqa: F401
 from mmaction_ext.analysis.clip_loading import FrameFolder, adapt_steps, config_steps, load_clip
 from mmaction_ext.datasets.pipelines import rawframe_test, synthmotion_test
-from mmaction_ext.datasets.synthmotion.video import read_mp4, write_mp4
 from mmaction_ext.errors import InputError
+from mmaction_ext.video import read_mp4, write_mp4
 
 HEIGHT, WIDTH, LENGTH = 48, 64, 12
 

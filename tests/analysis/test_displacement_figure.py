@@ -39,7 +39,8 @@ def seen(displacement, confidence=None, features=None):
         num_frames, _, height, width = displacement.shape
         features = (-1.0)**torch.arange(width).expand(3, num_frames, height, width)
     return SeenMotion(features[None], Displacements(
-        ('t+1',), displacement.transpose(0, 1)[None, None], confidence[None, None]))
+        ('t+1',), (tuple(range(len(displacement))),), displacement.transpose(0, 1)[None, None],
+        confidence[None, None]))
 
 
 def test_right_is_red_and_nothing_is_white():
@@ -149,18 +150,19 @@ def test_what_stands_out_shows_where_all_match_alike(background):
     assert (row.tiles[0] == RED).all()
 
 
-def test_slow_maps_of_tcm_stand_over_the_first_frame_with_its_strength():
+def test_maps_stand_over_their_source_frames_with_the_strength_of_these():
     features = torch.zeros(1, 3, 4, 2)
     features[0, 0, 0], features[0, 1:, 1] = 9.0, 9.0  # moves down after the first frame
     steps = constant(0.0, 1.0, (4, 2), 3).transpose(0, 1)
     at_stage = SeenMotion(features[None], Displacements(
-        ('fast', 'slow'), torch.stack((steps, steps))[None], torch.ones(1, 2, 3, 4, 2)))
+        ('near', 'far'), ((0, 1, 1), (0, 0, 0)), torch.stack((steps, steps))[None],
+        torch.ones(1, 2, 3, 4, 2)))
     frames = np.array([10, 100, 200], np.uint8)[:, None, None, None] * np.ones(
         (1, 4, 2, 3), np.uint8)
-    fast, slow = displacement_rows({2: at_stage}, frames)
-    assert (slow.tiles[:, 0] == RED).all() and (slow.tiles[:, 1:] == 4).all()
-    assert (fast.tiles[1:, 1] == RED).all() and (fast.tiles[1:, 0] == 40).all()
-    assert slow.title == 'stage 2 (4 x 2), slow, from the first frame: rim 1 px'
+    near, far = displacement_rows({2: at_stage}, frames)
+    assert (far.tiles[:, 0] == RED).all() and (far.tiles[:, 1:] == 4).all()
+    assert (near.tiles[1:, 1] == RED).all() and (near.tiles[1:, 0] == 40).all()
+    assert far.title == 'stage 2 (4 x 2), far, from the first frame: rim 1 px'
 
 
 def test_a_stage_with_fewer_frames_stands_over_the_frames_it_was_made_of():
@@ -175,7 +177,8 @@ def test_a_stage_with_fewer_frames_stands_over_the_frames_it_was_made_of():
 def test_a_row_for_each_map_of_each_stage():
     def found(names):
         return SeenMotion(torch.rand(1, 6, 2, 3, 3),
-                          Displacements(names, torch.rand(1, len(names), 2, 2, 3, 3),
+                          Displacements(names, ((0, 1),) * len(names),
+                                        torch.rand(1, len(names), 2, 2, 3, 3),
                                         torch.rand(1, len(names), 2, 3, 3)))
 
     rows = displacement_rows({2: found(('t+1', 't+2')), 4: found(('t-1',))},

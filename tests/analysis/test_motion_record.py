@@ -26,7 +26,8 @@ class Sum(MotionModule):
     def motion(self, x, stage):
         assert not torch.is_grad_enabled()
         mean = x.mean(dim=1)[:, None]
-        return Displacements((f'sum {stage}',), torch.stack((mean, -mean), dim=2), mean)
+        return Displacements((f'sum {stage}',), (tuple(range(x.shape[2])),),
+                             torch.stack((mean, -mean), dim=2), mean)
 
 
 class Recognizer(torch.nn.Module):
@@ -38,7 +39,7 @@ class Recognizer(torch.nn.Module):
 
     def test_step(self, data):
         self.inner[0](data * 2, 2, ())
-        self.inner[0](x=data * 3, stage=3)
+        self.inner[0](data * 3, 3, ())
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from mmaction_ext.analysis.pictures import (
     write_animation,
     write_sheet,
 )
-from mmaction_ext.datasets.synthmotion.video import read_mp4
 from mmaction_ext.errors import InputError
+from mmaction_ext.video import read_mp4
 
 LEGEND = Legend(np.full((5, 5, 3), (0, 0, 255), np.uint8), 'the key')
 

@@ -8,12 +8,12 @@ from mmaction.datasets.transforms import DecordDecode
 from mmengine.dataset import Compose
 from published_data import write_frames
 
-from mmaction_ext.datasets.synthmotion.video import write_mp4
 from mmaction_ext.datasets.flips import SOMETHING_FLIP_LABELS
 from mmaction_ext.datasets.transforms import (DirectionAwareFlip, NamedDecordInit,
                                               NamedRawFrameDecode, SampleSegments,
                                               segment_indices)
 from mmaction_ext.errors import InputError
+from mmaction_ext.video import write_mp4
 
 frames = st.integers(1, 300)
 segments = st.integers(1, 40)

@@ -157,3 +157,22 @@ def test_bad_models_are_named(change, message):
 def test_frames_of_the_pipeline_and_of_the_backbone_must_agree():
     with pytest.raises(InputError, match='num_segments is 4, but input_shape has 8 frames'):
         checks.check_model(full(num_segments=4))
+
+
+def test_what_training_lacks_is_named():
+    checks.check_trainable(full())
+    cfg = full()
+    cfg.train_dataloader = cfg.optim_wrapper = None
+    message = 'full.py cannot be trained: it has no train_dataloader, optim_wrapper'
+    with pytest.raises(InputError, match=message):
+        checks.check_trainable(cfg)
+
+
+def test_a_file_to_start_from_must_exist(tmp_path):
+    path = tmp_path / 'start.pth'
+    for sound in (None, 'https://example.org/start.pth'):
+        checks.check_initial_weights(Config(dict(load_from=sound)))
+    with pytest.raises(InputError, match=rf'starts from {path}, which does not exist'):
+        checks.check_initial_weights(Config(dict(load_from=str(path))))
+    path.touch()
+    checks.check_initial_weights(Config(dict(load_from=str(path))))

@@ -1,8 +1,5 @@
 """Names, shapes and files of the papers' own code."""
 
-import os
-import pickle
-from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +13,17 @@ from official_networks import build_official, official_state
 import mmaction_ext.register  # noqa: F401
 from mmaction_ext.engine.official_checkpoints import (
     convert,
+    identify,
     official_name,
     plain_names,
     read_weights,
-    recognise,
     released_names,
 )
 from mmaction_ext.errors import InputError
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
-OURS = {'selfy': 'selfy/sthv1/tsm_r50_8f.py', 'tcm': 'tcm/sthv1/tsm_r50_8f.py',
-        'mfnet': 'kpsem/mfnet/mfnet_k400.py'}
+OURS = {'selfy': 'selfy/table1_sthv1/selfy_tsm_r50_8f.py', 'tcm': 'tcm/table_sthv1/tcm_r50_8f.py',
+        'mfnet': 'kpsem/pretraining/mfnet_k400.py'}
 
 
 def build_ours(kind):
@@ -111,22 +108,19 @@ def test_plain_names_refuse_the_same_weight_twice():
         plain_names({'fc1.bias': torch.ones(1), 'module.new_fc.bias': torch.ones(1)})
 
 
-@pytest.mark.parametrize('kind, part', [('selfy', 'selfy.stss_extraction.'),
-                                        ('selfy', 'selfy.stss_integration.'),
-                                        ('tcm', 'tcm_layer.mtdm.'), ('tcm', 'tcm_layer.tam.')])
-def test_layers_of_other_names_are_taken_in_their_order(kind, part, plain):
+@pytest.mark.parametrize('kind, block', [('selfy', 'selfy.'), ('tcm', 'tcm_layer.')])
+def test_layers_of_other_names_are_taken_in_their_order(kind, block, plain):
     count = iter(range(1000))
     layers = {}
     for name in plain[kind]:
         layer = name.rpartition('.')[0]
-        if name.startswith(part) and layer not in layers:
-            layers[layer] = f'{part}{next(count)}'
+        if name.startswith(block) and layer not in layers:
+            layers[layer] = f'{block}{next(count)}'
     other = {layers.get(name.rpartition('.')[0], name.rpartition('.')[0]) + '.'
              + name.rpartition('.')[2]: tensor for name, tensor in plain[kind].items()}
-    assert set(other) != set(plain[kind])
+    assert len(layers) > 10 and set(other) != set(plain[kind])
     found, renamed = released_names(kind, other)
-    assert renamed == [part.rstrip('.')]
-    assert found.keys() == plain[kind].keys()
+    assert renamed and found.keys() == plain[kind].keys()
     assert all(found[name] is tensor for name, tensor in plain[kind].items())
 
 
@@ -138,19 +132,19 @@ def test_layers_are_not_guessed_where_some_names_are_known(change, plain):
         del weights['tcm_layer.tam.conv3.0.weight']
     if change != 'drop one':
         weights['tcm_layer.tam.extra.weight'] = tensor
-    assert released_names('tcm', weights) == (weights, [])
+    assert released_names('tcm', weights) == (weights, False)
 
 
 def test_released_names_are_kept(plain):
     for kind, weights in plain.items():
-        assert released_names(kind, weights) == (weights, [])
+        assert released_names(kind, weights) == (weights, False)
 
 
 @pytest.mark.parametrize('depth, channels', [(18, 512), (34, 512), (50, 2048), (101, 2048)])
-def test_depth_is_recognised(depth, channels):
+def test_depth_is_identified(depth, channels):
     with torch.device('meta'):
         state = build_official('selfy', depth, classes=7).state_dict()
-    settings = recognise('selfy', plain_names(state)).settings
+    settings = identify('selfy', plain_names(state)).settings
     assert settings['model.backbone.backbone.depth'] == depth
     assert settings['model.backbone.backbone.type'] == (
         'ResNetTSMEveryBlock' if depth == 101 else 'ResNetTSM')
@@ -164,10 +158,11 @@ def test_depth_is_recognised(depth, channels):
 def test_offsets_of_selfy(channels, num_segments, frames, reach, plain):
     weights = plain['selfy']
     weights['selfy.stss_integration.conv3_fuse.1.weight'] = torch.empty(64, channels, 1, 3, 3)
-    network = recognise('selfy', weights, num_segments)
+    network = identify('selfy', weights, num_segments)
     assert network.settings['model.backbone.module.offsets'] == tuple(range(-reach, reach + 1))
     assert network.settings['input_shape'] == (3, frames, 224, 224)
     assert bool(network.remark) == (num_segments is None)
+    assert ('recalled of the paper' in network.remark) == (frames == 16 and not num_segments)
 
 
 @pytest.mark.parametrize('kernel, num_segments, frames', [
@@ -175,14 +170,14 @@ def test_offsets_of_selfy(channels, num_segments, frames, reach, plain):
 def test_gate_of_tcm(kernel, num_segments, frames, plain):
     weights = plain['tcm']
     weights['tcm_layer.tam.ETA.conv.weight'] = torch.empty(1, 1, kernel)
-    network = recognise('tcm', weights, num_segments)
+    network = identify('tcm', weights, num_segments)
     for key in ('backbone.num_segments', 'backbone.backbone.num_segments',
                 'backbone.module.num_segments', 'cls_head.num_segments'):
         assert network.settings[f'model.{key}'] == frames
 
 
 def test_remark_states_the_lengths_a_gate_allows(plain):
-    assert 'a gate of 3 is that of 4 to 15' in recognise('tcm', plain['tcm']).remark
+    assert 'a gate of 3 is that of 4 to 15' in identify('tcm', plain['tcm']).remark
 
 
 @pytest.mark.parametrize('kind, name, shape, num_segments, message', [
@@ -196,14 +191,14 @@ def test_remark_states_the_lengths_a_gate_allows(plain):
 def test_shapes_that_no_network_has(kind, name, shape, num_segments, message, plain):
     plain[kind][name] = torch.empty(shape)
     with pytest.raises(InputError, match=message):
-        recognise(kind, plain[kind], num_segments)
+        identify(kind, plain[kind], num_segments)
 
 
 def test_file_of_another_kind(plain):
     with pytest.raises(InputError, match=r"none of selfy.* 'tcm_layer\.' of tcm"):
-        recognise('selfy', plain['tcm'])
+        identify('selfy', plain['tcm'])
     with pytest.raises(InputError, match='none of mfnet'):
-        recognise('mfnet', {'conv1.weight': torch.ones(1)})
+        identify('mfnet', {'conv1.weight': torch.ones(1)})
 
 
 @pytest.mark.parametrize('kind', OURS)
@@ -273,16 +268,6 @@ def test_long_lists_are_cut(ours, plain):
     assert str(info.value).count('\n') == 21
 
 
-class Exploit:
-    """What a pickle from the internet can hold."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.path), )
-
-
 def test_training_state_is_read_past(tmp_path):
     path = tmp_path / 'full.pth.tar'
     weights = {'module.conv1.weight': torch.ones(2, 3)}
@@ -297,61 +282,6 @@ def test_training_state_is_read_past(tmp_path):
 def test_bare_state_dict_is_read(tmp_path):
     torch.save({'conv1.weight': torch.ones(2)}, tmp_path / 'bare.pth')
     assert list(read_weights(tmp_path / 'bare.pth')[0]) == ['conv1.weight']
-
-
-@pytest.mark.parametrize('new_format', [True, False])
-def test_code_in_a_file_is_not_run(tmp_path, new_format):
-    path = tmp_path / 'evil.pth'
-    torch.save({'state_dict': {'conv1.weight': torch.ones(2)}, 'x': Exploit(tmp_path / 'ran')},
-               path, _use_new_zipfile_serialization=new_format)
-    with pytest.raises(InputError, match=r'evil\.pth is refused: it asks for posix\.mkdir'):
-        read_weights(path)
-    assert not (tmp_path / 'ran').exists()
-
-
-def test_code_in_a_plain_pickle_is_not_run(tmp_path):
-    path = tmp_path / 'evil.pkl'
-    path.write_bytes(pickle.dumps(Exploit(tmp_path / 'ran'), protocol=2))
-    with pytest.raises(InputError, match=r'evil\.pkl'):
-        read_weights(path)
-    assert not (tmp_path / 'ran').exists()
-
-
-def test_other_objects_are_named(tmp_path):
-    torch.save({'state_dict': {'a': torch.ones(1)}, 'args': Namespace(lr=1)}, tmp_path / 'a.pth')
-    with pytest.raises(InputError, match=r'asks for argparse\.Namespace'):
-        read_weights(tmp_path / 'a.pth')
-
-
-@pytest.mark.parametrize('damage', ['truncated', 'truncated_old', 'empty', 'page'])
-def test_damaged_file(tmp_path, damage):
-    path = tmp_path / 'damaged.pth'
-    torch.save({'state_dict': {'a': torch.ones(1000)}}, path,
-               _use_new_zipfile_serialization=damage != 'truncated_old')
-    whole = path.read_bytes()
-    path.write_bytes({'empty': b'', 'page': b'<!DOCTYPE html>\n'}.get(damage, whole[:-500]))
-    with pytest.raises(InputError, match=r'damaged\.pth is damaged, or no checkpoint of torch'):
-        read_weights(path)
-
-
-@pytest.mark.parametrize('content, message', [
-    ([torch.ones(1)], 'has no state_dict: it holds a list'),
-    ({}, 'has no state_dict'),
-    ({'state_dict': {}}, 'has no state_dict'),
-    ({'state_dict': {'a': torch.ones(1), 'epoch': 3}}, 'of tensors alone: it holds epoch'),
-    ({'epoch': 3}, 'of tensors alone: it holds epoch'),
-])
-def test_file_without_weights(tmp_path, content, message):
-    torch.save(content, tmp_path / 'other.pth')
-    with pytest.raises(InputError, match=message):
-        read_weights(tmp_path / 'other.pth')
-
-
-def test_file_that_is_not_there(tmp_path):
-    with pytest.raises(InputError, match=r'gone\.pth cannot be read: No such file'):
-        read_weights(tmp_path / 'gone.pth')
-    with pytest.raises(InputError, match='cannot be read: Is a directory'):
-        read_weights(tmp_path)
 
 
 def test_restatement_has_the_names_of_the_released_code():

@@ -67,10 +67,13 @@ def test_newest_checkpoint_passes_over_a_damaged_one(tmp_path, capsys):
 def test_checkpoint_meta_refuses_what_is_no_checkpoint(tmp_path):
     path = tmp_path / 'x.pth'
     path.write_text('hello')
-    with pytest.raises(InputError, match=f'checkpoint {path} cannot be read'):
+    with pytest.raises(InputError, match=f'{path} is damaged'):
         work_dir.checkpoint_meta(path)
     with pytest.raises(InputError, match='gone.pth cannot be read'):
         work_dir.checkpoint_meta(tmp_path / 'gone.pth')
+    torch.save([torch.ones(1)], path)
+    with pytest.raises(InputError, match='x.pth is no checkpoint: it holds a list'):
+        work_dir.checkpoint_meta(path)
 
 
 def test_folder_of_a_living_process_is_refused(tmp_path):
@@ -99,7 +102,7 @@ class Command:
 @pytest.mark.parametrize('content', [argparse.Namespace(anything='but weights'), Command()])
 def test_checkpoint_with_code_in_it_is_refused_rather_than_passed_over(tmp_path, content):
     torch.save(dict(x=content), tmp_path / 'epoch_1.pth')
-    with pytest.raises(InputError, match='epoch_1.pth holds more than weights'):
+    with pytest.raises(InputError, match='epoch_1.pth is refused: it asks for'):
         work_dir.newest_checkpoint(tmp_path)
 
 

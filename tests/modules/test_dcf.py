@@ -1,5 +1,6 @@
 """The DCF block against Algorithm 1 of the paper, and each of its switches."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -84,6 +85,8 @@ def input_channels(**arguments):
     (dict(bidirectional=False), [50, 100, 125]),
     (dict(temporal_range=3), [150, 300, 350]),
     (dict(window=3), [36, 72, 90]),
+    (dict(window=(3, 5)), [60, 120, 150]),
+    (dict(window=np.array([1, 3])), [12, 24, 30]),
 ])
 def test_channels_of_the_volumes(arguments, expected):
     assert input_channels(**arguments) == expected
@@ -148,6 +151,24 @@ def test_relu_on_both_convolutions_adds_something_positive():
     assert torch.all(y >= x) and torch.any(y < 0)
 
 
+@pytest.mark.parametrize('training', [True, False])
+def test_starts_as_identity_on_negative_features_without_a_relu(training):
+    xs = {stage: features(stage) - 0.5 for stage in CHANNELS}
+    for relu in ('none', 'after_sum'):
+        outputs, _ = run(DCF(CHANNELS, relu=relu).train(training), xs)
+        for stage, x in xs.items():
+            assert torch.equal(outputs[stage], x if relu == 'none' else x.relu())
+
+
+def test_the_relu_comes_last():
+    plain, cut = trained(relu='none').eval(), DCF(CHANNELS).eval()
+    cut.load_state_dict(plain.state_dict())
+    x = features(2) - 1
+    y, _ = plain(x, 2)
+    assert y.min() < 0
+    assert torch.equal(cut(x, 2)[0], y.relu())
+
+
 def test_odd_sizes_are_rounded_up():
     """X3D-S tested at 182 pixels: 46, 23 and 12."""
     xs = {stage: torch.rand(1, CHANNELS[stage], 3, side, side)
@@ -204,6 +225,7 @@ def test_reach():
     assert [module.reach(stage) for stage in (2, 3, 4)] == [4, 4, 2]
     assert DCF(CHANNELS, dilate_with_step=False).reach(2) == 2
     assert DCF(CHANNELS, window=7, temporal_range=3).reach(3) == 9
+    assert DCF(CHANNELS, window=(3, 7)).reach(2) == 6
 
 
 def moving(dy, dx, channels=64, size=32, frames=5):
@@ -227,6 +249,36 @@ def test_motion_finds_a_known_motion_for_every_offset(dy, dx):
         torch.testing.assert_close(found, expected, rtol=0, atol=0.01)
         confidence = motion.confidence[0, index, there][inside]
         torch.testing.assert_close(confidence, torch.ones_like(confidence))
+
+
+@pytest.mark.parametrize('window, dy, dx', [((3, 7), 1, -3), ((7, 1), -3, 0)])
+def test_a_rectangular_window_is_vertical_first(window, dy, dx):
+    module = DCF({4: 64}, reduction=1, window=window).eval()
+    motion = module.motion(moving(dy, dx), 4)
+    forward = motion.displacement[0, motion.names.index('t+1'), :, 1, 12:-12, 12:-12]
+    expected = torch.tensor([dy, dx]).view(2, 1, 1).expand_as(forward).float()
+    torch.testing.assert_close(forward, expected, rtol=0, atol=0.01)
+
+
+def test_sources():
+    motion = DCF({2: 64}).eval().motion(moving(1, 1, frames=4), 2)
+    assert motion.sources == ((0, 1, 2, 3),) * 4
+
+
+def test_temperature_reaches_the_softmax_of_motion_alone():
+    """Two matches 0.5 apart in cosine, at -1 and 1: weights 1 and e**(-0.5 / temperature)."""
+    x = torch.zeros(1, 2, 2, 1, 3)
+    x[0, 0, 0, 0, 1] = 1
+    x[0, :, 1, 0, 0] = torch.tensor([0.5, 0.75**0.5])
+    x[0, 0, 1, 0, 2] = 1
+    sharp, soft = (DCF({4: 2}, reduction=1, window=(1, 3), bidirectional=False,
+                       temperature=temperature).eval() for temperature in (0.01, 0.5))
+    for module, expected in ((sharp, 1), (soft, (1 - np.exp(-1)) / (1 + np.exp(-1) + np.exp(-2)))):
+        torch.nn.init.eye_(module.blocks['4'].conv1.weight.detach()[:, :, 0, 0, 0])
+        dx = module.motion(x, 4).displacement[0, 0, 1, 0, 0, 1]
+        assert dx.item() == pytest.approx(expected, abs=1e-4)
+    soft.load_state_dict(sharp.state_dict())
+    assert torch.equal(sharp(x, 4)[0], soft(x, 4)[0])
 
 
 def test_motion_of_one_offset_and_undilated():
@@ -259,6 +311,11 @@ def test_motion_does_not_follow_the_strongest_feature():
     (dict(reduction=5), '4 channels.* 5'),
     (dict(temporal_range=0), '0'),
     (dict(window=4), '4'),
+    (dict(window=(3, 4)), r'\(3, 4\)'),
+    (dict(window=5.0), r'5\.0'),
+    (dict(window={3: 5}), r'\{3: 5\}'),
+    (dict(clip_border='mirror'), "clip_border.*'mirror'"),
+    (dict(temperature=0), 'temperature.*0'),
     (dict(relu='never'), "'never'"),
     (dict(relu='both'), 'zero_init=False'),
 ])
@@ -275,3 +332,15 @@ def test_bfloat16_autocast():
     assert {v.dtype for v in carried} == {torch.bfloat16}
     sum(y.float().square().sum() for y in outputs.values()).backward()
     assert all(torch.isfinite(x.grad).all() for x in xs.values())
+
+
+def test_compiles_without_a_graph_break():
+    """The correlation itself is compiled by inductor too, in the tests of the operator."""
+    module, x = trained().eval(), features(2).requires_grad_()
+    compiled = torch.compile(lambda y: module(y, 2), fullgraph=True, backend='aot_eager')
+    (expected, (volume,)), (actual, (found,)) = module(x, 2), compiled(x)
+    torch.testing.assert_close(actual, expected)
+    torch.testing.assert_close(found, volume)
+    weight = torch.randn_like(x)
+    torch.testing.assert_close(torch.autograd.grad(actual, x, weight),
+                               torch.autograd.grad(expected, x, weight))

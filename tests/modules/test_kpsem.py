@@ -240,13 +240,19 @@ def test_lines(num_regions, grid, bias, expected):
     torch.testing.assert_close(found.row_borders[0, 1, 0], even)
 
 
-def test_sets_start_apart_and_near_the_middle():
+@pytest.mark.parametrize('size', [0.5, 1, 3])
+def test_lines_start_around_the_grid_in_proportion_to_the_features(size):
+    """Standard deviation r / sqrt(3), r being the root mean square of the frames' means."""
     torch.manual_seed(0)
-    found = build(384, num_sets=8).motion(features(2, 384, 4, 14, 14) + 0.5, 4)
+    x = size * (features(1, 384, 2, 40, 40) + torch.rand(384, 1, 1, 1, dtype=torch.float64))
+    found = build(384, num_sets=400).motion(x, 4)
+    expected = x.mean(dim=(3, 4)).square().mean().sqrt() / 3**0.5
     for borders in (found.row_borders, found.column_borders):
-        centre = borders[..., 1] - 7
-        assert centre.abs().max() < 3
-        assert centre.std(dim=1).min() > 0.1
+        centre = borders[..., 1] - 20
+        assert centre.std().item() == pytest.approx(expected.item(), rel=0.1)
+        assert abs(centre.mean()) < 0.2 * expected
+        # elsewhere in each set, nearly alike in frames with nearly the same means
+        assert centre.diff(dim=2).std() < 0.2 * centre.std()
 
 
 def test_splits_follow_the_frame():
@@ -254,10 +260,10 @@ def test_splits_follow_the_frame():
     assert len(found.row_borders[0, 0, :, 1].unique()) == 4
 
 
-def test_fixed_splits_are_drawn_once():
-    torch.manual_seed(1)
-    first, second = (build(adaptive=False) for _ in range(2))
-    torch.manual_seed(1)
+def test_fixed_splits_are_drawn_once_by_their_seed():
+    """Whatever else was drawn before, as it is in the processes of a run."""
+    first, second = (build(adaptive=False, split_seed=seed) for seed in (0, 1))
+    torch.manual_seed(5)
     again = build(adaptive=False)
     x = features(2, 8, 3, 14, 14)
     found, other, repeated = (m.motion(x, 4) for m in (first, second, again))
@@ -267,6 +273,16 @@ def test_fixed_splits_are_drawn_once():
     assert len(found.row_borders[0, :, 0, 1].unique()) == 8
     second.load_state_dict(first.state_dict())
     assert torch.equal(second.motion(x, 4).row_borders, found.row_borders)
+
+
+def test_stages_have_splits_of_their_own():
+    blocks = KPSEM(CHANNELS, adaptive=False).blocks
+    assert not torch.equal(blocks['3'].extractor.splits, blocks['4'].extractor.splits)
+
+
+def test_fixed_splits_on_the_meta_device():
+    with torch.device('meta'):
+        assert KPSEM(CHANNELS, adaptive=False).blocks['3'].extractor.splits.is_meta
 
 
 def test_fixed_splits_lie_anywhere_that_leaves_a_pixel():
@@ -335,6 +351,56 @@ def test_everything_trainable_gets_a_gradient(arguments):
                       and arguments.get('num_regions') != 1)
 
 
+@pytest.mark.parametrize('start', [3.5, 30.0, -30.0])
+@pytest.mark.parametrize('bound', ['straight_through', 'tanh'])
+def test_a_split_comes_back_from_its_bound(bound, start):
+    """The map is 8 pixels wide, so the limit is 3; a clamp would leave the lines there."""
+    if bound == 'tanh' and abs(start) > 10:
+        start /= 5
+    module = build(1, num_sets=1, out_channels=1, offset_bound=bound)
+    set_bias(module, [[start, start]])
+    x = torch.rand(1, 1, 2, 8, 8, dtype=torch.float64)
+    optimizer = torch.optim.Adam([module.blocks['4'].extractor.offset_network.bias], 0.5)
+    for _ in range(150):
+        optimizer.zero_grad()
+        found = module.motion(x, 4)
+        (found.row_borders[..., 1] - 4).square().mean().backward()
+        optimizer.step()
+    assert (module.motion(x, 4).row_borders[..., 1] - 4).abs().max() < 1
+
+
+@pytest.mark.parametrize('bias, direction, passes', [
+    (5, 1, True), (5, -1, False), (-5, 1, False), (-5, -1, True), (2, 1, True), (2, -1, True)])
+def test_gradients_lead_back_and_no_further(bias, direction, passes):
+    """The limit is 3; a step goes against the gradient."""
+    module = build(1, num_sets=1, out_channels=1)
+    set_bias(module, [[float(bias), 0.0]])
+    rows = module.motion(features(1, 1, 2, 8, 8), 4).row_borders
+    offset = module.blocks['4'].extractor.offset_network.bias
+    (gradient, _) = torch.autograd.grad(direction * rows[..., 1].sum(), offset)[0]
+    assert gradient == (2 * direction if passes else 0)
+
+
+def test_tanh_bound():
+    module = build(1, num_sets=1, out_channels=1, offset_bound='tanh')
+    set_bias(module, [[1.5, -60.0]])
+    found = module.motion(features(1, 1, 2, 8, 8), 4)
+    assert found.row_borders[0, 0, 0, 1].item() == pytest.approx(4 + 3 * math.tanh(0.5))
+    assert found.column_borders[0, 0, 0, 1].item() == pytest.approx(1)
+
+
+@pytest.mark.parametrize('bound', ['straight_through', 'tanh'])
+def test_no_room_for_a_bias(bound):
+    """Four pixels, one for each region: gradients are zero and no NaN."""
+    module = build(2, num_sets=1, out_channels=1, offset_bound=bound)
+    x = torch.rand(1, 2, 2, 2, 2, dtype=torch.float64, requires_grad=True)
+    assert module.motion(x, 4).row_borders[0, 0, 0].tolist() == [0, 1, 2]
+    vector(module, x).sum().backward()
+    network = module.blocks['4'].extractor.offset_network
+    assert not network.weight.grad.any() and not network.bias.grad.any()
+    assert torch.isfinite(x.grad).all()
+
+
 def test_splits_learn_to_separate():
     """A split that starts in the middle goes where the loss wants a region's weight."""
     module = build(1, num_sets=1, out_channels=1)
@@ -351,9 +417,11 @@ def test_splits_learn_to_separate():
         assert 5.5 < borders[0, 0, 0, 1] <= 7  # the last region is the bright corner alone
 
 
+@pytest.mark.parametrize('bound', ['straight_through', 'tanh'])
 @pytest.mark.parametrize('regions', ['hard', 'area', 'soft'])
-def test_gradcheck(regions):
-    module = build(2, num_sets=2, embedding_channels=3, out_channels=1, regions=regions)
+def test_gradcheck(regions, bound):
+    module = build(2, num_sets=2, embedding_channels=3, out_channels=1, regions=regions,
+                   offset_bound=bound)
     set_bias(module, [[0.2, -0.3], [0.4, 0.1]])
     with torch.no_grad():
         module.blocks['4'].extractor.offset_network.weight.fill_(0.01)
@@ -464,7 +532,8 @@ def test_a_map_that_is_too_small_is_named(num_regions, size, named, regions):
     (dict(num_sets=0), 'num_sets.*0'), (dict(embedding_channels=0), 'embedding_channels.*0'),
     (dict(out_channels=0), 'out_channels.*0'), (dict(regions='fuzzy'), "'fuzzy'"),
     (dict(offset_hidden_channels=-1), 'offset_hidden_channels.*-1'),
-    (dict(grid='hexagonal'), "'hexagonal'"), (dict(temperature=0.0), r'0\.0'),
+    (dict(grid='hexagonal'), "'hexagonal'"),
+    (dict(offset_bound='clamp'), "'clamp'"), (dict(temperature=0.0), r'0\.0'),
     (dict(channels=3), r'out_channels.*\[3\]')])
 def test_errors_name_the_value(arguments, named):
     with pytest.raises(ValueError, match=named):

@@ -29,7 +29,7 @@ def trained(module):
 
 
 def small(channels=5, window=5, **arguments):
-    """A small module in float64: with few channels, rounding in float32 decides between matches."""
+    """A small module in float64: with few channels, rounding to float32 would choose matches."""
     torch.manual_seed(0)
     return trained(TCM({3: channels}, window=window, mid_channels=4, **arguments)).double()
 
@@ -73,10 +73,10 @@ def normalised(x, norm):
 def one_pixel(source, target, i, j, window, sigma, temperature):
     """Horizontal and vertical fraction and confidence of one pixel; maps are (D, H, W)."""
     _, height, width = source.shape
-    reach = window // 2
+    up, left = window[0] // 2, window[1] // 2
     correlation = {}
-    for row, column in itertools.product(range(window), repeat=2):
-        y, x = i + row - reach, j + column - reach
+    for row, column in itertools.product(range(window[0]), range(window[1])):
+        y, x = i + row - up, j + column - left
         correlation[row, column] = torch.zeros((), dtype=source.dtype)
         if 0 <= y < height and 0 <= x < width:
             a, b = source[:, i, j], target[:, y, x]
@@ -87,10 +87,10 @@ def one_pixel(source, target, i, j, window, sigma, temperature):
     for (row, column), value in correlation.items():
         distance = (row - best[0])**2 + (column - best[1])**2
         mask = math.exp(-distance / (2 * sigma**2))
-        exponentials[row, column] = torch.exp(temperature * mask * value)
+        exponentials[row, column] = torch.exp(mask * value / temperature)
     total = sum(exponentials.values())
-    x = sum(e * (column - reach) for (_, column), e in exponentials.items()) / total / reach
-    y = sum(e * (row - reach) for (row, _), e in exponentials.items()) / total / reach
+    x = sum(e * (column - left) for (_, column), e in exponentials.items()) / total / left
+    y = sum(e * (row - up) for (row, _), e in exponentials.items()) / total / up
     return torch.stack((x, y, correlation[best]))
 
 
@@ -131,7 +131,7 @@ def features_by_hand(tam, maps, gated):
     return features / (1 + torch.exp(-weights))[..., None, None]
 
 
-def block_by_loops(module, x, tempos=('fast', 'slow'), window=5, sigma=5., temperature=100.,
+def block_by_loops(module, x, tempos=('fast', 'slow'), window=(5, 5), sigma=5., temperature=0.01,
                    gated=True):
     block = module.blocks['3']
     clips = []
@@ -143,12 +143,13 @@ def block_by_loops(module, x, tempos=('fast', 'slow'), window=5, sigma=5., tempe
 
 @pytest.mark.parametrize('size, arguments, stated', [
     ((2, 5, 3, 4, 5), {}, {}),
-    ((1, 5, 8, 2, 3), dict(window=3), dict(window=3)),
+    ((1, 5, 8, 2, 3), dict(window=3), dict(window=(3, 3))),
+    ((1, 5, 3, 4, 5), dict(window=(3, 5)), dict(window=(3, 5))),
     ((1, 5, 2, 5, 3), dict(num_segments=2), {}),
-    ((1, 5, 4, 1, 2), dict(num_segments=16, window=7), dict(window=7)),
+    ((1, 5, 4, 1, 2), dict(num_segments=16, window=7), dict(window=(7, 7))),
     ((1, 5, 3, 4, 4), dict(tempos=('fast',)), dict(tempos=('fast',))),
     ((1, 5, 3, 4, 4), dict(tempos=['slow']), dict(tempos=('slow',))),
-    ((1, 5, 3, 4, 4), dict(sigma=0.7, temperature=3.), dict(sigma=0.7, temperature=3.)),
+    ((1, 5, 3, 4, 4), dict(sigma=0.7, temperature=.3), dict(sigma=0.7, temperature=.3)),
     ((1, 5, 3, 4, 4), dict(sigma=None), dict(sigma=math.inf)),
     ((1, 5, 3, 4, 4), dict(temporal_attention=False), dict(gated=False)),
 ])
@@ -170,17 +171,19 @@ def test_equals_the_restatement(size, arguments, stated):
 @settings(max_examples=15, deadline=None)
 @given(size=st.tuples(st.integers(1, 2), st.just(3), st.integers(2, 4), st.integers(1, 4),
                       st.integers(1, 4)),
-       window=st.sampled_from([3, 5]), sigma=st.floats(0.3, 10), temperature=st.floats(0.1, 200),
+       window=st.tuples(*[st.sampled_from([3, 5])] * 2), sigma=st.floats(0.3, 10),
+       temperature=st.floats(0.005, 10),
        seed=st.integers(0, 2**31))
 def test_motion_equals_the_restatement(size, window, sigma, temperature, seed):
     module = small(3, window, sigma=sigma, temperature=temperature)
     x = torch.randn(size, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
     motion = module.motion(x, 3)
+    reach = torch.tensor(window).view(2, 1, 1, 1) // 2
     for n, clip in enumerate(x):
         maps = maps_by_loops(module.blocks['3'].mtdm, clip, ('fast', 'slow'), window, sigma,
                              temperature).unflatten(1, (2, 3)).transpose(0, 1)  # (M, T, 3, H, W)
         torch.testing.assert_close(motion.displacement[n],
-                                   maps[:, :, :2].flip(2).transpose(1, 2) * (window // 2))
+                                   maps[:, :, :2].flip(2).transpose(1, 2) * reach)
         torch.testing.assert_close(motion.confidence[n], maps[:, :, 2])
 
 
@@ -208,6 +211,14 @@ def test_motion_beyond_the_reach_is_not_found():
     motion = tracker(window=7).motion(moving_texture(0, 4, 2, size), 3)
     assert motion.displacement.abs().max() <= 3
     assert motion.confidence[0, 0, 0][staying(0, 4, size)].max() < 0.9
+
+
+@pytest.mark.parametrize('tempos, expected', [
+    (('fast', 'slow'), ((0, 1, 2, 2), (0, 0, 0, 0))), (('slow',), ((0, 0, 0, 0),))])
+def test_sources(tempos, expected):
+    """Where a map says that something goes, its source frame has it."""
+    clip = moving_texture(0, 1, 4, (6, 20))
+    assert tracker(tempos=tempos).motion(clip, 3).sources == expected
 
 
 @pytest.mark.parametrize('frames', [2, 8, 16])
@@ -359,12 +370,13 @@ def test_several_stages_have_their_own_blocks():
 
 
 @pytest.mark.parametrize('window, expected', [
-    (None, [7, 7, 7, 3, 1]), (9, [4] * 5), ({3: 5, 5: 7}, [7, 7, 2, 3, 3])])
+    (None, [7, 7, 7, 3, 1]), (9, [4] * 5), ({3: 5, 5: 7}, [7, 7, 2, 3, 3]),
+    ((3, 7), [3] * 5), ({2: (9, 5), 4: 3}, [7, 4, 7, 1, 1])])
 def test_window_by_stage(window, expected):
     stages = range(1, 6)
     module = TCM(dict.fromkeys(stages, 4), window=window)
     assert [module.reach(stage) for stage in stages] == expected
-    assert [module.blocks[str(stage)].mtdm.window // 2 for stage in stages] == expected
+    assert [max(module.blocks[str(stage)].mtdm.window) // 2 for stage in stages] == expected
 
 
 @pytest.mark.parametrize('tempo, index', [('fast', 0), ('slow', 1)])
@@ -481,7 +493,11 @@ def test_min_frames():
     (dict(window=4), '4'),
     (dict(window=0), '0'),
     (dict(window={3: -5}), '-5 for stage 3'),
-    (dict(window={2: 5}), r'stage 2.*\[3\]'),
+    (dict(window={3: (5, 4)}), r'\(5, 4\) for stage 3'),
+    (dict(window={'3': 5}), r"ints \[3\], got '3'"),
+    (dict(window='15'), "'15'"),
+    (dict(window=15.0), r'15\.0'),
+    (dict(window={2: 5}), r'\[3\], got 2'),
     (dict(in_channels={6: 4}), '6'),
     (dict(sigma=0), '0'),
     (dict(sigma=-1.5), '-1.5'),
@@ -495,8 +511,8 @@ def test_errors_name_the_value(arguments, value):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('backend', ['aot_eager', pytest.param('inductor', marks=pytest.mark.skipif(
-    not shutil.which('g++'), reason='inductor compiles C++ and there is no g++'))])
+@pytest.mark.parametrize('backend', ['aot_eager', pytest.param(
+    'inductor', marks=pytest.mark.skipif(not shutil.which('g++'), reason='there is no g++'))])
 def test_compiles_without_a_graph_break(backend):
     module = small()
     x = features(2, 5, 4, 6, 6).requires_grad_()

@@ -223,6 +223,144 @@ def test_bytes_do_not_depend_on_the_order_of_the_runs(make):
         assert all_bytes() == expected
 
 
+SPLITS = ('base1', 'base2', 'full1', 'full2')
+
+
+def split_rows(reference='base'):
+    """Two splits of two models, their means, and a model of published figures alone."""
+    parts = [Row(name, name, f'{name}.py', 1, reference=name == reference) for name in SPLITS]
+    means = [Row(name, name, None, 1, reference=name == reference,
+                 mean_of=(f'{name}1', f'{name}2')) for name in ('base', 'full')]
+    entry = PublishedEntry('p.other', {'top1': 66.0, 'gflops': '86x6', 'top5': None}, 'P, Table 1')
+    other = Row('other', 'Other', None, 1, published=entry, reason='no code')
+    return (means[0], *parts, other, means[1])
+
+
+@pytest.fixture
+def build_splits(make):
+    def build_splits(*records, columns=(make.top1, DELTA), reference='base', **changes):
+        spec = make.spec(*split_rows(reference), columns=columns, **changes)
+        configs = make.configs(*(f'demo/{name}' for name in SPLITS))
+        table = build_table(spec, records, configs)
+        return table, {row.id: dict(zip((column.key for column in columns), row.cells))
+                       for row in table.rows}
+    return build_splits
+
+
+def all_splits(make, **changes):
+    values = {'base1': (.2, .3), 'base2': (.4, .3), 'full1': (.5, .7), 'full2': (.7, .8)}
+    return [record for row, (first, second) in values.items()
+            for record in two_seeds(make, row, first, second, **changes)]
+
+
+def test_mean_of_rows_is_taken_seed_by_seed(make, build_splits):
+    """base: seed 0 (20 + 40) / 2, seed 1 (30 + 30) / 2; full: 60 and 75; split 1: +30, +40."""
+    table, cells = build_splits(*all_splits(make))
+    assert cells['base']['top1'].text == '30.0 ± 0.0'
+    assert cells['full']['top1'].text == '67.5 ± 10.6'
+    assert cells['full']['delta'].text == '+37.5 ± 10.6'
+    assert cells['full1']['delta'].text == '+35.0 ± 7.1'  # to the same split of the reference
+    assert [cells[row]['delta'].text for row in ('base', 'base1', 'base2')] == ['–'] * 3
+    assert cells['full']['top1'].seeds[0].runs == ('demo/full1-0-current', 'demo/full2-0-current')
+    assert table.is_complete
+    assert any('a mean of rows is taken seed by seed' in note for note in table.notes)
+
+
+def test_parts_of_a_mean_may_be_tested_on_differing_data(make, build_splits):
+    def of_splits(*sizes):
+        records = all_splits(make)
+        for record in records:
+            size = sizes[SPLITS.index(record.config.rpartition('/')[2])]
+            record.evaluations[0].values['test/num_samples'] = size
+        return build_splits(*records)[0].warnings
+
+    assert of_splits(60, 80, 60, 80) == []
+    assert of_splits(60, 80, 60, 90) == ['Rows were tested on differing numbers of samples '
+                                         '(80 samples: base2; 90 samples: full2).']
+
+
+def test_mean_lacks_the_seeds_that_a_part_lacks(make, build_splits):
+    records = [record for record in all_splits(make)
+               if (record.config, record.seed) != ('demo/full2', 1)]
+    table, cells = build_splits(*records)
+    cell = cells['full']['top1']
+    assert (cell.text, cell.status) == ('60.0 (1/2)', CellStatus.PARTIAL)
+    assert cell.note == 'seed 1 missing: of “full2”: no run'
+    assert cells['full']['delta'].text == '+30.0 (1/2)'
+
+
+@pytest.mark.parametrize('first, second, worst', [
+    (dict(exit_code=1), dict(digest='old'), CellStatus.FAILED),
+    (dict(exit_code=None), dict(corrupt=True), CellStatus.UNTRUSTED),
+    (dict(digest='old'), dict(top1=None), CellStatus.STALE),
+    ({}, dict(top1=None), CellStatus.MISSING),
+])
+def test_mean_is_as_bad_as_its_worst_part(make, build_splits, first, second, worst):
+    records = [make.record(f'demo/{row}', seed, **{'top1': .5, **change})
+               for row, change in (('full1', first), ('full2', second)) for seed in (0, 1)]
+    _, cells = build_splits(*records)
+    cell = cells['full']['top1']
+    assert (cell.status, cell.text, cell.value) == (worst, worst.value, None)
+    assert '“full' in cell.note
+
+
+def test_mean_without_any_run_needs_no_footnote(make, build_splits):
+    table, cells = build_splits()
+    assert cells['base']['top1'].text == 'missing' and not cells['base']['top1'].note
+
+
+def test_static_figure_of_a_mean_is_that_of_its_parts(make, build_splits):
+    columns = (Column('params', 'Params', 'static.params', fmt='.0f', best='min'),)
+
+    def shown(*params):
+        records = [make.record(f'demo/{row}', static=dict(params=value))
+                   for row, value in zip(SPLITS, params) if value]
+        table, cells = build_splits(*records, columns=columns)
+        return [cells[row]['params'].text for row in ('base', 'full', 'other')], table.footnotes
+
+    assert shown(3, 3, 4, 4) == (['3', '4', '–'], [
+        ('a', 'Published figures only: no code')])
+    texts, notes = shown(3, 3, 4, 5)
+    assert texts == ['3', '–', '–']
+    assert notes[1] == ('b', 'differs between the rows of the mean')
+    assert shown(3, None, 4, 4)[0] == ['missing', '4', '–']
+
+
+def test_published_figures_alone(make, build_splits):
+    columns = (Column('params', 'Params', 'static.params'), make.top1, DELTA,
+               Column('pub', 'Published', 'published.top1', best='max'),
+               Column('gflops', 'GFLOPs', 'published.gflops', Fraction(1, 1000)),
+               Column('more', 'Δ GFLOPs', 'gflops', relative=True),
+               Column('top5', 'Top-5', 'published.top5'))
+    table, cells = build_splits(*all_splits(make, static=dict(params=1)), columns=columns)
+    assert [cell.text for cell in cells['other'].values()] == [
+        '–', '–', '–', '66.0', '86x6', '–', '–']
+    assert cells['other']['gflops'].status is CellStatus.OK
+    [row] = [row for row in table.rows if row.id == 'other']
+    assert (row.note, row.mark) == ('Published figures only: no code', 'a')
+    assert table.footnotes == [('a', row.note)] and table.is_complete
+    assert 'Published figures: P, Table 1.' in table.notes
+
+
+def test_rows_published_elsewhere_say_where(make):
+    entries = [PublishedEntry(f'p.{name}', {'top1': 1}, source)
+               for name, source in (('a', 'P, Table 1'), ('b', 'a list'), ('c', 'P, Table 1'))]
+    rows = [Row(entry.name, entry.name, None, 1, published=entry, reason='no code')
+            for entry in entries]
+    table = build_table(make.spec(*rows, columns=(Column('pub', 'P', 'published.top1'),)), [], {})
+    assert [row.note for row in table.rows] == [
+        'Published figures only: no code',
+        'Published figures only: no code; published in a list',
+        'Published figures only: no code']
+    assert 'Published figures without a footnote: P, Table 1.' in table.notes
+
+
+def test_states_are_those_of_rows_with_a_config(make):
+    spec = make.spec(*split_rows(), columns=(make.top1,))
+    configs = make.configs(*(f'demo/{name}' for name in SPLITS))
+    assert set(seed_states(spec, all_splits(make), configs)) == set(SPLITS)
+
+
 def test_footnote_letters():
     assert [_letter(i) for i in (0, 25, 26, 27, 51, 52, 701, 702)] == [
         'a', 'z', 'aa', 'ab', 'az', 'ba', 'zz', 'aaa']

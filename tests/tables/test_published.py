@@ -14,6 +14,8 @@ dcf:
     full: {top1: 47.6, protocol: '2 clips'}
     wrong: {top1: 47,6}
     mark: {top1: true}
+    text: {top1: '86x6', gflops: '98'}
+    blank: {top1: ' '}
     leaf: 3
 orphan:
   row: {top1: 1.0}
@@ -37,14 +39,29 @@ def test_entry_and_what_it_inherits(published):
 @pytest.mark.parametrize('name, message', [
     ('dcf.table9.full', "published.yaml:1: there is no entry 'dcf.table9.full'"),
     ('dcf.table1.baseline.top1.x', 'there is no entry'),
-    ('dcf.table1.leaf', 'published.yaml:11: .* no mapping'),
-    ('dcf.table1.mark', "published.yaml:10: dcf.table1.mark.top1 is True, not a number"),
-    ('orphan.row', "published.yaml:13: 'orphan.row' names neither a paper nor a source"),
+    ('dcf.table1.leaf', 'published.yaml:13: .* no mapping'),
+    ('dcf.table1.mark', "published.yaml:10: dcf.table1.mark.top1 is True, "
+                         'not a number, text or null'),
+    ('dcf.table1.blank', "published.yaml:12: dcf.table1.blank.top1 is ' ', not a number"),
+    ('orphan.row', "published.yaml:15: 'orphan.row' names neither a paper nor a source"),
     ('dcf.table1', 'not a number'),
 ])
 def test_bad_names_and_entries(published, name, message):
     with pytest.raises(InputError, match=message):
         published.entry(name)
+
+
+def test_text_is_a_figure(published):
+    assert published.entry('dcf.table1.text').figures == {'top1': '86x6', 'gflops': '98'}
+
+
+def test_names_of_all_entries(published, tmp_path):
+    assert published.names() == [
+        *(f'dcf.table1.{row}' for row in ('baseline', 'full', 'wrong', 'mark', 'text', 'blank')),
+        'orphan.row']
+    empty = tmp_path / 'empty.yaml'
+    empty.write_text('- 1\n')
+    assert Published(empty).names() == []
 
 
 def test_decimal_comma_is_noticed(published):

@@ -133,6 +133,72 @@ def test_errors_name_file_line_and_value(folder, old, new, line, message):
     assert message in text and '\n' not in text
 
 
+MORE = SPEC + """\
+  - {id: other, label: Other, published: p.other, reason: no code, basic: 8+16}
+  - {id: both, mean_of: [base, full], published: p.full}
+"""
+
+
+@pytest.fixture
+def more(folder):
+    """The folder, with a published entry of text and null."""
+    (folder.parent / 'published.yaml').write_text(
+        PUBLISHED.replace('p: {', "p: {other: {top1: '86x6', top5: null}, "))
+    return folder
+
+
+def test_rows_without_a_config(more):
+    spec = load(more, MORE)
+    *configured, other, both = spec.rows
+    assert spec.configured == tuple(configured)
+    assert [row.is_published_only for row in spec.rows] == [False, False, True, False]
+    assert (other.config, other.config_name, other.line) == (None, None, 19)
+    assert (other.reason, other.mean_of, other.marks) == ('no code', (), {'basic': '8+16'})
+    assert other.published.figures == {'top1': '86x6', 'top5': None}
+    assert (both.config, both.mean_of, both.reason) == (None, ('base', 'full'), '')
+
+
+@pytest.mark.parametrize('old, new, line, message', [
+    (', reason: no code', '', 19, 'only published figures; found none of them'),
+    ('no code', 'no code, config: base.py', 19, 'found config and reason'),
+    ('no code', 'no code, mean_of: [base, full]', 19, 'found mean_of and reason'),
+    ('no code', '[x]', 19, 'reason must be text'),
+    (', published: p.other', '', 19, "'published' is missing"),
+    ('no code', 'no code, reference: true', 15, 'more than one reference row'),
+    ('[base, full]', '[base]', 20, "mean_of ['base'] must name two or more different rows"),
+    ('[base, full]', '[base, base]', 20, 'must name two or more different rows'),
+    ('[base, full]', 'base', 20, 'mean_of must be a list'),
+    ('[base, full]', '[base, gone]', 20, "'gone' is no row of this table with a config"),
+    ('[base, full]', '[base, other]', 20, "'other' is no row of this table with a config"),
+    ('[base, full]', '[base, both]', 20, "'both' is no row of this table with a config"),
+    ('[base, full]', '[base, [full]]', 20, "['full'] is no row of this table with a config"),
+])
+def test_errors_of_rows_without_a_config(more, old, new, line, message):
+    assert MORE.count(old) == 1
+    with pytest.raises(InputError) as error:
+        load(more, MORE.replace(old, new))
+    assert str(error.value).startswith(f'{more / "table.yaml"}:{line}: '), error.value
+    assert message in str(error.value)
+
+
+def test_published_figures_alone_are_no_reference(more):
+    text = MORE.replace('reference: true, ', '').replace('no code', 'no code, reference: true')
+    with pytest.raises(InputError, match='table.yaml:19: a row of published figures alone'):
+        load(more, text)
+
+
+def test_a_mean_may_be_the_reference(more):
+    text = MORE.replace('reference: true, ', '').replace('mean_of', 'reference: true, mean_of')
+    assert load(more, text).reference.id == 'both'
+
+
+def test_varies_needs_a_reference(folder):
+    text = SPEC.replace('reference: true, ', '').replace('relative_to: reference, ', '')
+    with pytest.raises(InputError, match='table.yaml:8: varies needs a row with reference'):
+        load(folder, text.replace('{key: delta, head: Delta, from: top1, ',
+                                  '{key: delta, head: Delta, from: val/loss, '))
+
+
 def test_published_without_a_file(folder):
     with pytest.raises(InputError, match='names no published: file'):
         load(folder, SPEC.replace('published: ../published.yaml\n', ''))
@@ -154,6 +220,6 @@ def test_odd_columns_and_rows(folder, key, value):
 
 def test_only_sections(folder):
     start = SPEC.index('rows:')
-    text = SPEC[:start].replace('fmt: +.1f}', 'fmt: +.1f}') + 'rows: [{section: A}]\n'
-    with pytest.raises(InputError, match='no row with a config'):
+    text = SPEC[:start] + 'rows: [{section: A}]\n'
+    with pytest.raises(InputError, match='there is no row, only sections'):
         load(folder, text)

@@ -77,10 +77,10 @@ def test_same_logits_at_resnet18(main, capsys, tmp_path, kind, frames, offsets, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('kind, depth, frames, offsets, seed, config', [
-    ('selfy', 50, 8, 5, 0, 'selfy/sthv1/tsm_r50_8f.py'),
-    ('selfy', 50, 16, 9, 0, 'selfy/sthv1/tsm_r50_16f.py'),
-    ('tcm', 50, 8, 5, 7, 'tcm/sthv1/tsm_r50_8f.py'),
-    ('tcm', 50, 16, 5, 4, 'tcm/sthv1/tsm_r50_16f.py'),
+    ('selfy', 50, 8, 5, 0, 'selfy/table1_sthv1/selfy_tsm_r50_8f.py'),
+    ('selfy', 50, 16, 9, 0, 'selfy/table1_sthv1/selfy_tsm_r50_16f.py'),
+    ('tcm', 50, 8, 5, 7, 'tcm/table_sthv1/tcm_r50_8f.py'),
+    ('tcm', 50, 16, 5, 4, 'tcm/table_sthv1/tcm_r50_16f.py'),
     ('selfy', 34, 8, 5, 0, None),
     ('tcm', 101, 8, 5, 6, None),
 ])
@@ -96,7 +96,7 @@ def test_same_logits_at_other_depths(main, capsys, tmp_path, kind, depth, frames
 def test_same_logits_of_mfnet(main, capsys, tmp_path, classes, prefixed):
     network = build_official('mfnet', classes=classes)
     cfg = same_logits(main, capsys, tmp_path, 'mfnet', network, prefixed, 16)
-    known = ROOT / 'configs/kpsem/mfnet/mfnet_k400.py'
+    known = ROOT / 'configs/kpsem/pretraining/mfnet_k400.py'
     assert Path(cfg.filename).resolve() == (known if classes == 400 else tmp_path / 'out.py')
 
 
@@ -128,6 +128,18 @@ def test_clips_without_a_trace_in_the_file(main, capsys, place):
     assert len(cfg.model.backbone.module.offsets) == 5
 
 
+def test_data_of_another_length_than_any_config_has(main, capsys, place):
+    """The thin config samples as many frames as the network takes, in all of its loaders."""
+    torch.save({'state_dict': official_state(build_official('selfy'))}, 'in.pth')
+    assert main(['selfy', 'in.pth', 'out.pth', '--num-segments', '12']) == 0
+    cfg = Config.fromfile('out.py')
+    assert cfg.num_segments == cfg.input_shape[1] == cfg.model.backbone.num_segments == 12
+    for split in ('train', 'val', 'test'):
+        steps = cfg[f'{split}_dataloader'].dataset.pipeline
+        assert [step.num_segments for step in steps if 'num_segments' in step] == [12]
+        assert steps[-1].type == 'PackActionInputs'
+
+
 def test_what_is_printed_and_written(main, capsys, place):
     assert main(['tcm', 'in.pth', 'out.pth']) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -148,16 +160,16 @@ def test_last_line_is_a_path_below_the_folder_of_the_reader(main, capsys, tmp_pa
     torch.save({'state_dict': official_state(build_official('mfnet', classes=400))},
                tmp_path / 'in.pth')
     assert main(['mfnet', str(tmp_path / 'in.pth'), str(tmp_path / 'out.pth')]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == 'configs/kpsem/mfnet/mfnet_k400.py'
+    assert capsys.readouterr().out.splitlines()[-1] == 'configs/kpsem/pretraining/mfnet_k400.py'
     assert not (tmp_path / 'out.py').exists()
 
 
 def test_other_names_in_a_block_are_noted(main, capsys, place, tcm):
-    state = {name.replace('mtdm.chnl_reduction', 'mtdm.reduce'): tensor
+    state = {name.replace('tcm_layer.', 'tcm_layer.block.'): tensor
              for name, tensor in official_state(tcm).items()}
     torch.save({'state_dict': state}, 'in.pth')
     assert main(['tcm', 'in.pth', 'out.pth']) == 0
-    assert 'note: tcm_layer.mtdm has other names' in capsys.readouterr().out
+    assert 'note: the block has other names' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize('change, message', [

@@ -39,9 +39,52 @@ def test_json_of_one_config_is_one_object(main, config, capsys):
     assert found['input_shape'] == [3, 8, 64, 64] and found['config'] == config
 
 
-def test_json_of_several_configs_is_a_list(main, config, capsys):
-    assert main([config, config, '--json']) == 0
-    assert len(json.loads(capsys.readouterr().out)) == 2
+@pytest.fixture
+def other(tmp_path):
+    """The same network, another experiment."""
+    path = tmp_path / 'other.py'
+    Config(dict(model=MODEL, input_shape=(3, 8, 64, 64), lr=1)).dump(path)
+    return str(path)
+
+
+def test_json_of_several_configs_is_a_list_of_each_once(main, config, other, capsys):
+    assert main([config, other, config, '--json']) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [each.pop('config') for each in found] == [config, other]
+    assert found[0] == found[1]
+
+
+def test_table_stands_for_the_configs_of_its_rows(main, config, other, tmp_path, capsys):
+    Path(config).with_name('published.yaml').write_text('p: {paper: P, row: {top1: null}}\n')
+    table = Path(config).with_name('table.yaml')
+    table.write_text("""
+id: demo
+caption: c
+published: published.yaml
+columns: [{key: top1, head: T, from: test/acc/top1}]
+rows: [{id: thin, config: thin.py}, {id: other, config: other.py},
+       {id: mean, mean_of: [thin, other]}, {id: p, published: p.row, reason: no code}]
+""")
+    path = tmp_path / 'complexity.csv'
+    assert main([str(table), '--csv', str(path)]) == 0
+    assert {name for name, _ in read_complexity(path)} == {config_name(config), config_name(other)}
+
+
+def test_processes_count_what_one_counts(main, config, other, capsys):
+    for workers in ('0', '2'):
+        assert main([config, other, '--json', '--workers', workers]) == 0
+    one, two = capsys.readouterr().out.splitlines()
+    assert one == two
+
+
+def test_ensemble_costs_what_its_members_cost(main, config, other, tmp_path, capsys):
+    path = tmp_path / 'both.py'
+    path.write_text("_base_ = './thin.py'\nensemble = dict(members=['thin.py', 'other.py'])\n")
+    assert main([str(path), '--json']) == 0
+    found, expected = json.loads(capsys.readouterr().out), count(MODEL, (3, 8, 64, 64))
+    assert (found['params'], found['macs']) == (2 * expected.params, 2 * expected.macs)
+    assert main([str(path)]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[1] == 'members'
 
 
 def test_table(main, config, capsys):

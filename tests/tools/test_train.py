@@ -12,6 +12,7 @@ import torch
 from tool_runs import ROOT, make_place, run_tool
 
 from mmaction_ext import compat
+from mmaction_ext.evaluation.predictions import read_predictions
 from mmaction_ext.tracking.identity import config_hash, load_config
 from mmaction_ext.tracking.records import find_runs
 
@@ -55,6 +56,18 @@ def test_test_row_names_the_checkpoint_file(trained):
     from mmaction_ext.tracking.hooks import file_sha256
     values = test_values(only(find_runs(trained.path / 'work_dirs')))
     assert values['test/checkpoint_sha256'] == file_sha256(trained.run / 'epoch_3.pth')
+
+
+def test_predictions_of_the_test_lie_beside_the_run(trained):
+    found = read_predictions(trained.run / 'predictions.npz')
+    values = test_values(only(find_runs(trained.path / 'work_dirs')))
+    assert (found.scores.argmax(1) == found.labels).mean() == values['test/acc/top1']
+    assert found.scores.shape == (24, 12) and abs(found.scores.sum(1) - 1).max() < 1e-5
+    assert found.meta['config_hash'] == config_hash(load_config(trained.config))
+    for name in ('data_digest', 'checkpoint_sha256'):
+        assert found.meta[name] == values[f'test/{name}']
+    assert (found.meta['config'], found.meta['seed'], found.meta['overrides'],
+            found.meta['epoch']) == ('tiny/row', 0, {}, 3)
 
 
 def test_killed_and_resumed_run_equals_the_uninterrupted_one(trained, place):
@@ -101,6 +114,9 @@ def test_evaluation_gives_the_same_metrics_on_any_number_of_processes(trained, t
     want = test_values(only(find_runs(trained.path / 'work_dirs')))
     assert got.pop('test/checkpoint_sha256') == want.pop('test/checkpoint_sha256')
     assert got == pytest.approx(want, abs=1e-6)
+    ours, theirs = (read_predictions(path / 'predictions.npz') for path in (folder, trained.run))
+    assert ours.meta == theirs.meta and ours.names.tolist() == theirs.names.tolist()
+    assert abs(ours.scores - theirs.scores).max() < 1e-5
 
 
 def test_two_processes_train_what_one_trains(trained, tmp_path):
@@ -208,6 +224,12 @@ def test_unwritable_folder_is_said_in_one_line(place):
     (place.path / 'file').touch()
     done = run_tool('train.py', place.config, '--work-dir', 'file/run', cwd=place.path)
     assert 'file/run cannot be written' in errors(done)
+
+
+def test_config_that_only_tests_is_said_in_one_line(place):
+    place.config.write_text("model = dict(type='Recognizer2D')\ntest_cfg = dict()\n")
+    line = errors(run_tool('train.py', place.config, cwd=place.path))
+    assert f'{place.config} cannot be trained: it has no train_dataloader' in line
 
 
 def test_missing_config_is_said_in_one_line(place):

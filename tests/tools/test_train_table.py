@@ -14,6 +14,11 @@ rows:
   - {id: broken, config: broken.py}
   - {id: full, config: row.py}
 """
+ENSEMBLE = """\
+  - {id: both, config: both.py}
+  - {id: mean, mean_of: [plain, full]}
+  - {id: other, published: p.other, reason: no code}
+"""
 
 
 @pytest.fixture
@@ -25,6 +30,9 @@ def table(place):
                                      'model = dict(backbone=dict(module=None, stages=()))\n')
     (folder / 'broken.py').write_text("_base_ = './row.py'\n"
                                       'model = dict(backbone=dict(stages=(2, 9)))\n')
+    (folder / 'both.py').write_text("_base_ = './row.py'\n"
+                                    "ensemble = dict(members=['plain.py', 'row.py'])\n")
+    (folder / 'published.yaml').write_text('p: {paper: P, other: {top1: 1}}\n')
     (folder / 'table.yaml').write_text(TABLE)
     return folder / 'table.yaml'
 
@@ -53,10 +61,32 @@ def test_loop_trains_what_is_lacking_and_only_that(table, place):
     assert lines['broken'].startswith(('failed', 'missing'))
 
 
+@pytest.mark.slow
+def test_ensemble_follows_its_members_and_the_mean_needs_no_run(table, place):
+    lines = TABLE.replace('  - {id: broken, config: broken.py}\n', '').splitlines(keepends=True)
+    first = lines.index('rows:\n') + 1  # the ensemble stands before its members
+    table.write_text(''.join([*lines[:first], *ENSEMBLE.splitlines(keepends=True)[:1],
+                              *lines[first:], *ENSEMBLE.splitlines(keepends=True)[1:]])
+                     + 'published: published.yaml\n')
+    done = run_tool('train_table.py', table, '--jobs', '2', cwd=place.path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '3 runs to train' in done.stdout
+    assert done.stdout.index('full/seed0: done') < done.stdout.index('both/seed0: started')
+    report = run_tool('make_tables.py', table, '--print', '--strict', cwd=place.path)
+    assert report.returncode == 0, report.stderr
+    shown = {line.split('|')[1].strip(): line.split('|')[2].strip()
+             for line in report.stdout.splitlines() if line.startswith('|')}
+    assert shown['other<sup>a</sup>'] == '–' and 0 <= float(shown['both']) <= 100
+    assert float(shown['mean']) == pytest.approx(
+        (float(shown['plain']) + float(shown['full'])) / 2, abs=.11)
+
+
 def test_unknown_row_is_named_with_those_there_are(table, place):
-    done = run_tool('train_table.py', table, '--rows', 'ful', cwd=place.path)
-    assert done.returncode == 2
-    assert 'has no row ful; it has plain, broken, full' in done.stderr
+    table.write_text(TABLE + ENSEMBLE + 'published: published.yaml\n')
+    for name in ('ful', 'mean'):
+        done = run_tool('train_table.py', table, '--rows', name, cwd=place.path)
+        assert done.returncode == 2
+        assert f'has no row {name} to train; it has plain, broken, full, both' in done.stderr
 
 
 def test_table_that_points_to_no_config_is_named(table, place):

@@ -14,8 +14,8 @@ from PIL import Image
 import mmaction_ext.register  # noqa: F401
 from mmaction_ext.analysis.displacement_figure import wheel
 from mmaction_ext.datasets.pipelines import synthmotion_test
-from mmaction_ext.datasets.synthmotion.video import read_mp4, write_mp4
 from mmaction_ext.modules.base import Displacements, MotionModule
+from mmaction_ext.video import read_mp4, write_mp4
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'visualize.py'
 FRAMES, SIDE = 8, 64
@@ -35,7 +35,8 @@ class MovesRight(MotionModule):
         n, _, t, h, w = x.shape
         displacement = torch.zeros(n, 1, 2, t, h, w)
         displacement[:, :, 1, :, :h // 2] = 2.0
-        return Displacements(('t+1',), displacement, torch.ones(n, 1, t, h, w))
+        return Displacements(('t+1',), (tuple(range(t)),), displacement,
+                             torch.ones(n, 1, t, h, w))
 
 
 def recognizer(module, stages=(3, 4), head=None, **kwargs):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mmaction_ext.tracking.identity import (RunIdentity, canonical_json, config_hash, config_name,
-                                            load_config)
+                                            ensemble_members, load_config)
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 FULL = CONFIGS / 'synthmotion/dcf/table1_components/full.py'
@@ -86,3 +86,55 @@ def test_unreadable_configs_are_named(tmp_path):
     broken.write_text('model = dict(')
     with pytest.raises(ValueError, match='broken.py cannot be read'):
         load_config(broken)
+
+
+@pytest.fixture
+def ensemble(tmp_path):
+    """An ensemble of two configs in another folder, which share a base."""
+    (tmp_path / 'configs/rows').mkdir(parents=True)
+    (tmp_path / 'configs/both').mkdir()
+    (tmp_path / 'configs/base.py').write_text('lr = 1\n')
+    for name in 'ab':
+        (tmp_path / f'configs/rows/{name}.py').write_text(
+            f"_base_ = ['../base.py']\nname = '{name}'\n")
+    path = tmp_path / 'configs/both/ab.py'
+    path.write_text("ensemble = dict(members=['../rows/a.py', '../rows/b.py'])\n")
+    return path
+
+
+def test_members_are_relative_to_the_ensemble(ensemble):
+    found = ensemble_members(ensemble, load_config(ensemble))
+    rows = ensemble.parents[1] / 'rows'
+    assert found == [rows / 'a.py', rows / 'b.py']
+    assert ensemble_members(rows / 'a.py', load_config(rows / 'a.py')) == []
+
+
+def test_hash_of_an_ensemble_changes_with_its_members(ensemble):
+    configs = ensemble.parents[1]
+    first = config_hash(load_config(ensemble))
+    assert load_config(ensemble)['ensemble']['member_hashes'] == {
+        f'rows/{name}': config_hash(load_config(configs / f'rows/{name}.py')) for name in 'ab'}
+    with open(configs / 'rows/b.py', 'a') as file:
+        file.write('epochs = 2\n')
+    second = config_hash(load_config(ensemble))
+    (configs / 'base.py').write_text('lr = 2\n')
+    assert len({first, second, config_hash(load_config(ensemble))}) == 3
+    (configs / 'base.py').write_text('lr = 2\nlog_level = "ERROR"\n')
+    third = config_hash(load_config(ensemble))
+    (configs / 'base.py').write_text('lr = 2\n')
+    assert config_hash(load_config(ensemble)) == third  # what changes no number changes no hash
+
+
+@pytest.mark.parametrize('members, message', [
+    ("dict(members=['../rows/a.py'])", 'must name two or more different members'),
+    ("dict(members=['../rows/a.py', '../both/../rows/a.py'])", 'two or more different members'),
+    ('dict()', 'two or more different members, found []'),
+    ('None', 'two or more different members'),
+    ("dict(members=['../rows/a.py', 'gone.py'])", 'gone.py does not exist'),
+    ("dict(members=['../rows/a.py', 'ab.py'])", 'is an ensemble itself'),
+])
+def test_bad_ensembles_are_named(ensemble, members, message):
+    ensemble.write_text(f'ensemble = {members}\n')
+    with pytest.raises(ValueError) as error:
+        load_config(ensemble)
+    assert message in str(error.value) and '.py' in str(error.value)

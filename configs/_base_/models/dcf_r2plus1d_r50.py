@@ -1,10 +1,11 @@
 # R(2+1)D-50 of DCF Table 6 with DCF after stages 2-4 (section 3.3): the channels are reduced to a
-# quarter, K = 5, L = 2 and L = 1 at the last stage.
+# quarter, K = 5, L = 2 and L = 1 at the last stage. The image weights ("ImageNet", section 4.1)
+# are fetched when training starts.
 model = dict(
     type='Recognizer3D',
     backbone=dict(
         type='MotionBackbone',
-        backbone=dict(type='R2Plus1D', depth=50),
+        backbone=dict(type='R2Plus1D', depth=50, pretrained='torchvision://resnet50'),
         module=dict(type='DCF', reduction=4),
         stages=(2, 3, 4)),
     cls_head=dict(

@@ -1,5 +1,5 @@
-# MF-KPSEM of KPSEM section 4.2 and Figure 6: the module reads the output of conv4 (384 x 8 x 14 x 14
-# for 16 frames), and its 96 x 7 = 672 values stand beside the 768 of MFNet before the classifier.
+# MF-KPSEM of KPSEM section 4.2 and Figure 6: the module reads the output of conv4, for 16 frames
+# 384 x 8 x 14 x 14, and its 96 x 7 = 672 values stand beside the 768 of MFNet at the classifier.
 _base_ = './mfnet.py'
 model = dict(
     backbone=dict(

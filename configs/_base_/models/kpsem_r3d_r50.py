@@ -1,5 +1,5 @@
-# R3D-50 with KPSEM after res3 (KPSEM Table 2d): 512 channels are cut to a quarter, so that 16 frames
-# give 128 x 15 = 1920 values. The paper states neither the cut nor the frames at res3.
+# R3D-50 with KPSEM after res3 (KPSEM Table 2d): 512 channels are cut to a quarter, so that 16
+# frames give 128 x 15 = 1920 values. The paper states neither the cut nor the frames at res3.
 _base_ = './r3d_r50.py'
 model = dict(
     backbone=dict(

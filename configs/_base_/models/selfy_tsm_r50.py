@@ -4,7 +4,12 @@ model = dict(
     type='Recognizer2D',
     backbone=dict(
         type='MotionBackbone',
-        backbone=dict(type='ResNetTSM', depth=50, num_segments=8, pretrained2d=False),
+        backbone=dict(
+            type='ResNetTSM',
+            depth=50,
+            num_segments=8,
+            pretrained='torchvision://resnet50',
+            pretrained2d=True),
         module=dict(type='SELFY', offsets=(-2, -1, 0, 1, 2)),
         stages=(3, ),
         num_segments=8),

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from mmaction_ext.datasets.preparation.inspection import Finding
-from mmaction_ext.datasets.synthmotion.video import write_bytes
+from mmaction_ext.video import write_bytes
 
 _VERSION = 1
 

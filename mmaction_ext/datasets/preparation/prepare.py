@@ -23,8 +23,8 @@ from tqdm import tqdm
 
 from mmaction_ext.datasets.processes import locked, map_surviving
 from mmaction_ext.datasets.publishers import Item, Publication
-from mmaction_ext.datasets.synthmotion.video import write_bytes
 from mmaction_ext.errors import InputError
+from mmaction_ext.video import write_bytes
 from .inspection import (CHECKS, FAULTS, FRAME_COUNT, MISSING, UNREADABLE, Finding,
                          inspect_frames, inspect_video)
 from .journal import Journal, signature

@@ -38,9 +38,10 @@ from tqdm import tqdm
 
 from mmaction_ext.datasets.processes import locked, start_worker
 from mmaction_ext.errors import InputError
+from mmaction_ext.video import (ENCODING, PART_SUFFIX, check_encoder, check_mp4, write_bytes,
+                                write_mp4)
 from .scenes import (CLASSES, FPS, FRAME_SIZE, NUM_FRAMES, SPLITS, buckets, pair_labels, render,
                      sample_scene)
-from .video import ENCODING, PART_SUFFIX, check_encoder, check_mp4, write_bytes, write_mp4
 
 GENERATOR = 'synthmotion'
 VERSION = 1

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from mmaction_ext.video import write_bytes
 from .scenes import CLASSES, FRAME_SIZE, PAIRS, render, sample_scene
-from .video import write_bytes
 
 _COLUMNS = 6
 _TILE = FRAME_SIZE + 2

@@ -6,6 +6,7 @@ at hand.
 """
 
 from mmaction_ext.engine.official_checkpoints.conversion import convert
+from mmaction_ext.engine.official_checkpoints.identify import Network, identify
 from mmaction_ext.engine.official_checkpoints.names import (
     KINDS,
     official_name,
@@ -13,7 +14,6 @@ from mmaction_ext.engine.official_checkpoints.names import (
     released_names,
 )
 from mmaction_ext.engine.official_checkpoints.reading import read_weights
-from mmaction_ext.engine.official_checkpoints.recognition import Network, recognise
 
-__all__ = ['KINDS', 'Network', 'convert', 'official_name', 'plain_names', 'read_weights',
-           'recognise', 'released_names']
+__all__ = ['KINDS', 'Network', 'convert', 'identify', 'official_name', 'plain_names',
+           'read_weights', 'released_names']

@@ -76,11 +76,6 @@ def _mfnet_layers() -> dict[str, str]:
 
 _LAYERS = {'selfy': _selfy_layers(), 'tcm': _tcm_layers(), 'mfnet': _mfnet_layers()}
 
-#: Parts of a block whose layers may be matched by their order.
-_PARTS = {'selfy': ('selfy.stss_transformation.', 'selfy.stss_extraction.',
-                    'selfy.stss_integration.'),
-          'tcm': ('tcm_layer.mtdm.', 'tcm_layer.tam.'), 'mfnet': ()}
-
 
 def official_name(kind: str, name: str) -> str:
     """Name in the released code of a weight of this project's model.
@@ -121,30 +116,28 @@ def plain_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return plain
 
 
-def released_names(kind: str, weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
-    """Give the layers of a block the names of the released code, by their order.
+def released_names(kind: str, weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], bool]:
+    """Give the layers of a block the names of the released code, by their order, if need be.
 
-    TCM's authors renamed the modules for the release, so files with other names exist. A part of
-    a block is taken layer by layer, in the order of the file, where it shares no name with the
-    released code and has the same kinds of tensors in the same order.
+    What is known of a block is its layers in their order; their names below ``selfy.`` and
+    ``tcm_layer.`` are those of the released code. A block that shares no name with it is taken
+    layer by layer, in the order of the file, if its tensors are of the same kinds in the same
+    order. No such file is known: TCM's released models were trained with the released code.
 
     Args:
         kind: Key of :data:`KINDS`.
         weights: As :func:`plain_names` returns them.
 
     Returns:
-        The weights, and the parts that were renamed.
+        The weights, and whether layers were renamed.
     """
-    layers = {}
-    renamed = []
-    for part in _PARTS[kind]:
-        theirs = [name for name in weights
-                  if name.startswith(part) and not name.endswith(COUNTER)]
-        ours = [name for name in _block_names(kind) if name.startswith(part)]
-        if not set(theirs) & set(ours) and _leaves(theirs) == _leaves(ours):
-            layers.update(zip(map(_layer, theirs), map(_layer, ours)))
-            renamed.append(part.rstrip('.'))
-    return {_rename(name, layers): tensor for name, tensor in weights.items()}, renamed
+    theirs = [name for name in weights
+              if name.startswith(KINDS[kind]) and not name.endswith(COUNTER)]
+    ours = _block_names(kind)
+    if set(theirs) & set(ours) or _leaves(theirs) != _leaves(ours):
+        return dict(weights), False
+    layers = dict(zip(map(_layer, theirs), map(_layer, ours)))
+    return {_rename(name, layers): tensor for name, tensor in weights.items()}, True
 
 
 def _block_names(kind: str) -> list[str]:

@@ -1,8 +1,9 @@
 """Backbones."""
 
 from mmaction_ext.models.backbones.mfnet import MFNet
-from mmaction_ext.models.backbones.motion_backbone import MotionBackbone
 from mmaction_ext.models.backbones.r2plus1d import R2Plus1D
+from mmaction_ext.models.backbones.resnet_tam import ResNetTAM
 from mmaction_ext.models.backbones.resnet_tsm import ResNetTSMEveryBlock
+from mmaction_ext.models.backbones.timesformer import ResizedTimeSformer
 
-__all__ = ['MFNet', 'MotionBackbone', 'R2Plus1D', 'ResNetTSMEveryBlock']
+__all__ = ['MFNet', 'R2Plus1D', 'ResizedTimeSformer', 'ResNetTAM', 'ResNetTSMEveryBlock']

@@ -7,6 +7,7 @@ from typing import Optional
 import torch
 from torch import Tensor, nn
 
+from mmaction_ext.checkpoint_file import find_weights, load_plain
 from mmaction_ext.errors import InputError, last_line
 
 _LISTED = 8
@@ -25,7 +26,8 @@ def load_image_weights(source: str) -> dict[str, Tensor]:
         Weights on the CPU by name.
 
     Raises:
-        InputError: If there is no such model or file, or the file holds no weights.
+        InputError: If there is no such model or file, or the file is damaged, asks for more than
+            tensors and plain data, or holds no weights.
     """
     if source.startswith('timm.'):
         return _load_timm(source.removeprefix('timm.'))
@@ -33,11 +35,8 @@ def load_image_weights(source: str) -> dict[str, Tensor]:
     if url.startswith(('http://', 'https://')):
         state = torch.hub.load_state_dict_from_url(url, map_location='cpu', weights_only=True)
     else:
-        state = _load_file(url)
-    state = state.get('state_dict', state) if isinstance(state, Mapping) else {}
-    if not state or not all(isinstance(value, Tensor) for value in state.values()):
-        raise InputError(f'{source} holds no weights')
-    return dict(state)
+        state = load_plain(os.path.expanduser(url))
+    return find_weights(state, source)
 
 
 def inflate(network: nn.Module, weights: Mapping[str, Tensor],
@@ -71,7 +70,7 @@ def inflate(network: nn.Module, weights: Mapping[str, Tensor],
                       if name not in names.values() and not name.startswith('fc.')],
         'of another shape': [names[name] for name, value in found.items()
                              if value.shape != own[name].shape]}
-    told = '; '.join(f'{kind}: {_list(found)}' for kind, found in problems.items() if found)
+    told = '; '.join(f'{kind}: {_list(listed)}' for kind, listed in problems.items() if listed)
     if told:
         raise InputError(f'the weights of {source} are not those of this network: {told}')
     network.load_state_dict(found, strict=False)
@@ -105,13 +104,3 @@ def _torchvision_url(source: str) -> str:
     if name not in urls:
         raise InputError(f'torchvision has no weights for {name!r}')
     return urls[name]
-
-
-def _load_file(path: str) -> object:
-    path = os.path.expanduser(path)
-    if not os.path.isfile(path):
-        raise InputError(f'there is no file {path!r}')
-    try:
-        return torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:  # a pickle may fail in any way
-        raise InputError(f'{path} cannot be loaded as weights: {last_line(error)}') from error

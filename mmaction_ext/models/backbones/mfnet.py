@@ -14,10 +14,12 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmaction_ext.errors import InputError
+from mmaction_ext.models.backbones.stem import build_stem
 
 Size = tuple[int, int, int]
 
-_INIT = (dict(type='Kaiming', layer='Conv3d'), dict(type='Constant', layer='BatchNorm3d', val=1))
+_INIT = (dict(type='Xavier', layer='Conv3d', distribution='uniform'),
+         dict(type='Constant', layer='BatchNorm3d', val=1))
 
 
 class PreActivationConv(nn.Module):
@@ -97,8 +99,10 @@ class MFNet(BaseModule):
         channels: Channels of ``stage2`` to ``stage5``.
         depths: Units of ``stage2`` to ``stage5``.
         groups: Number of fibers.
-        init_cfg: As in mmengine's ``BaseModule``. None: Kaiming's normal initialisation of
-            convolutions, normalisations at one.
+        init_cfg: As in mmengine's ``BaseModule``. None: Xavier's uniform initialisation of
+            convolutions, normalisations at one, as in the authors' code
+            (github.com/cypw/PyTorch-MFNet). That does the same to its classifier, which here
+            starts by the rule of the head.
 
     Raises:
         InputError: If the channels do not divide into fibers.
@@ -113,7 +117,7 @@ class MFNet(BaseModule):
         if len(channels) != 4 or len(depths) != 4:
             raise InputError('channels and depths are those of stages 2 to 5, got '
                              f'{tuple(channels)} and {tuple(depths)}')
-        self.stage1 = _stem(in_channels, stem_channels)
+        self.stage1 = build_stem(in_channels, stem_channels, (3, 5, 5))
         strides = ((2, 1, 1), (1, 2, 2), (1, 2, 2), (1, 2, 2))
         widths = (stem_channels, *channels)
         for i, (depth, stride) in enumerate(zip(depths, strides)):
@@ -141,13 +145,6 @@ def _check_widths(widths: Sequence[int], groups: int) -> None:
         if width < 4 or width % groups:
             raise InputError(f'{width} channels do not divide into groups={groups} fibers, or '
                              'are fewer than the 4 of which the multiplexer keeps one')
-
-
-def _stem(in_channels: int, channels: int) -> nn.Sequential:
-    return nn.Sequential(OrderedDict(
-        conv=nn.Conv3d(in_channels, channels, (3, 5, 5), (1, 2, 2), (1, 2, 2), bias=False),
-        bn=nn.BatchNorm3d(channels), relu=nn.ReLU(inplace=True),
-        pool=nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1))))
 
 
 def _stage(in_channels: int, channels: int, depth: int, groups: int,

@@ -5,7 +5,6 @@
 Shape legend: N clips, C channels, T frames, H rows, W columns.
 """
 
-from collections import OrderedDict
 from typing import Optional, Union
 
 import torch.nn.functional as F
@@ -13,15 +12,13 @@ from mmaction.registry import MODELS
 from mmengine.model import BaseModule, PretrainedInit
 from torch import Tensor, nn
 
-from mmaction_ext.errors import InputError
+from mmaction_ext.errors import InputError, check_choice
 from mmaction_ext.models.backbones.image_weights import inflate, load_image_weights
+from mmaction_ext.models.backbones.stem import build_stem
 
 _DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 _EXPANSION = 4
 _INIT = (dict(type='Kaiming', layer='Conv3d'), dict(type='Constant', layer='BatchNorm3d', val=1))
-_CHOICES = dict(order=('temporal_first', 'spatial_first'),
-                temporal_norm=('bn_relu', 'bn', 'none'),
-                temporal_init=('identity', 'random'))
 
 
 class R2Plus1DBottleneck(nn.Module):
@@ -126,13 +123,16 @@ class R2Plus1D(BaseModule):
                  pretrained: Optional[str] = None,
                  init_cfg: Optional[Union[dict, list[dict]]] = None) -> None:
         super().__init__(init_cfg=list(_INIT) if init_cfg is None else init_cfg)
-        _check(depth, order=order, temporal_norm=temporal_norm, temporal_init=temporal_init)
+        check_choice('depth', depth, _DEPTHS)
+        check_choice('order', order, ('temporal_first', 'spatial_first'))
+        check_choice('temporal_norm', temporal_norm, ('bn_relu', 'bn', 'none'))
+        check_choice('temporal_init', temporal_init, ('identity', 'random'))
         self.temporal_init, self.zero_init_residual = temporal_init, zero_init_residual
         self.pretrained = pretrained
         if pretrained is not None and self._loads_by_init_cfg():
             raise InputError(f'pretrained={pretrained!r} and init_cfg={init_cfg} both load '
                              'weights: give one')
-        self.stage1 = _stem(in_channels, base_channels)
+        self.stage1 = build_stem(in_channels, base_channels, (1, 7, 7))
         width = base_channels
         for i, blocks in enumerate(_DEPTHS[depth]):
             stride, mid_channels = 1 if i == 0 else 2, base_channels * 2**i
@@ -198,18 +198,3 @@ def image_name(name: str) -> Optional[str]:
         kind, _, leaf = rest.partition('.')
         return f'{kind}1.{leaf}'
     return f'layer{int(stage.removeprefix("stage")) - 1}.{rest}'
-
-
-def _check(depth: int, **choices: str) -> None:
-    if depth not in _DEPTHS:
-        raise InputError(f'depth must be one of {tuple(_DEPTHS)}, got {depth!r}')
-    for name, value in choices.items():
-        if value not in _CHOICES[name]:
-            raise InputError(f'{name} must be one of {_CHOICES[name]}, got {value!r}')
-
-
-def _stem(in_channels: int, channels: int) -> nn.Sequential:
-    return nn.Sequential(OrderedDict(
-        conv=nn.Conv3d(in_channels, channels, (1, 7, 7), (1, 2, 2), (0, 3, 3), bias=False),
-        bn=nn.BatchNorm3d(channels), relu=nn.ReLU(inplace=True),
-        pool=nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1))))

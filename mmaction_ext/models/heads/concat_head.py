@@ -13,7 +13,7 @@ from mmaction.utils import SampleList
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmaction_ext.errors import InputError
+from mmaction_ext.errors import InputError, check_at_least
 
 Features = tuple[Union[Tensor, tuple[Tensor, ...]], Tensor]
 
@@ -70,8 +70,7 @@ class ConcatHead(BaseModule):
 
     def __init__(self, head: dict, branch_channels: int) -> None:
         super().__init__()
-        if branch_channels < 1:
-            raise InputError(f'branch_channels must be at least 1, got {branch_channels}')
+        check_at_least('branch_channels', branch_channels, 1)
         kind = head.get('type')
         if kind is None or isinstance(kind, str) and MODELS.get(kind) is None:
             raise InputError(f'unknown head type {kind!r}')

@@ -12,12 +12,11 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from mmaction_ext.ops.chunks import chunks
 from mmaction_ext.ops.window import window_displacements
 
-# Values of the Gram matrices of one step. On the CPU they should stay in cache (1 MiB in
-# float32); elsewhere each step should be worth its launch.
-_CHUNK_ELEMENTS = {'cpu': 1 << 18}
-_CHUNK_ELEMENTS_ELSEWHERE = 1 << 26
+# Values of the Gram matrices of one step on the CPU: 1 MiB in float32.
+_CHUNK_ELEMENTS = 1 << 18
 
 
 def multiply_frames(queries: Tensor, keys: Tensor, window: Sequence[int],
@@ -62,10 +61,7 @@ def _slots(x: Tensor, window: Sequence[int], dilation: int) -> tuple[Tensor, Ten
 
 def _chunks(x: Tensor) -> Iterator[slice]:
     """Slices of pairs whose Gram matrices stay in cache."""
-    num_pairs, _, height, width = x.shape
-    limit = _CHUNK_ELEMENTS.get(x.device.type, _CHUNK_ELEMENTS_ELSEWHERE)
-    size = max(1, limit // (height * width)**2)
-    return (slice(first, first + size) for first in range(0, num_pairs, size))
+    return chunks(x, (x.shape[2] * x.shape[3])**2, _CHUNK_ELEMENTS)
 
 
 def _multiply(a: Tensor, b: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
-from mmaction_ext.errors import InputError
+from mmaction_ext.errors import InputError, check_at_least, check_choice, whole_numbers
 from mmaction_ext.ops.correlation.frame_pairs import correlation_backward, correlation_forward
 from mmaction_ext.ops.correlation.multiply import check_implementation
 from mmaction_ext.ops.correlation.reference import correlation_reference
@@ -52,12 +52,13 @@ def local_correlation(x: Tensor, offsets: Sequence[int], window: Window = 5,
 
     Raises:
         InputError: For an empty list of offsets, a window that is not odd and positive or has
-            not one or two sides, a dilation below one or of the wrong number, or an unknown
-            border or implementation; the message names the value.
+            not one or two sides, a dilation below one or of the wrong number, an offset or a
+            dilation that is no whole number, or an unknown border or implementation; the
+            message names the value.
         ValueError: For a tensor that is not five-dimensional floating point.
     """
-    offsets = [int(tau) for tau in offsets]
-    dilations = [dilation] * len(offsets) if isinstance(dilation, int) else list(dilation)
+    offsets = whole_numbers('offsets', offsets)
+    dilations = _dilations(dilation, len(offsets))
     window = window_sides(window)
     _check_options(offsets, dilations, clip_border)
     check_implementation(implementation)
@@ -70,16 +71,20 @@ def local_correlation(x: Tensor, offsets: Sequence[int], window: Window = 5,
     return _operator(x, offsets, window, dilations, clip_border, float(scale), implementation)
 
 
-def _check_options(offsets: list[int], dilations: list[int], clip_border: str) -> None:
+def _dilations(dilation: Union[int, Sequence[int]], num_offsets: int) -> tuple[int, ...]:
+    if not hasattr(dilation, '__iter__'):
+        dilation = (dilation,) * num_offsets
+    return whole_numbers('dilation', dilation)
+
+
+def _check_options(offsets: Sequence[int], dilations: Sequence[int], clip_border: str) -> None:
     if not offsets:
         raise InputError('offsets must hold at least one frame offset, got none')
     if len(dilations) != len(offsets):
         raise InputError(f'dilation must be one int or one per offset: got {len(dilations)} '
                          f'for {len(offsets)} offsets')
-    if min(dilations) < 1:
-        raise InputError(f'dilation must be at least 1, got {min(dilations)}')
-    if clip_border not in CLIP_BORDERS:
-        raise InputError(f'clip_border must be one of {CLIP_BORDERS}, got {clip_border!r}')
+    check_at_least('dilation', min(dilations), 1)
+    check_choice('clip_border', clip_border, CLIP_BORDERS)
 
 
 def _check_features(x: Tensor) -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
-from mmaction_ext.errors import InputError
+from mmaction_ext.errors import check_at_least, whole_numbers
 from mmaction_ext.ops.correlation.multiply import (check_implementation, multiply_frames,
                                                    multiply_frames_backward)
 from mmaction_ext.ops.correlation.reference import pair_reference
@@ -44,14 +44,15 @@ def pair_correlation(queries: Tensor, keys: Tensor, window: Window = 5, dilation
 
     Raises:
         InputError: For a window that is not odd and positive or has not one or two sides, a
-            dilation below one, or an unknown implementation; the message names the value.
+            dilation below one or no whole number, or an unknown implementation; the message
+            names the value.
         ValueError: For maps that are not four-dimensional floating point, or differ in shape or
             dtype.
     """
     window = window_sides(window)
     check_implementation(implementation)
-    if dilation < 1:
-        raise InputError(f'dilation must be at least 1, got {dilation}')
+    (dilation,) = whole_numbers('dilation', (dilation,))
+    check_at_least('dilation', dilation, 1)
     _check_maps(queries, keys)
     if scale is None:
         scale = queries.shape[1] ** -0.5

@@ -13,12 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmaction_ext.ops.chunks import chunks
 from mmaction_ext.ops.window import window_displacements
 
-# Values of one product. On the CPU it should stay in cache (1 MiB in float32); elsewhere each
-# step should be worth its launch.
-_CHUNK_ELEMENTS = {'cpu': 1 << 18}
-_CHUNK_ELEMENTS_ELSEWHERE = 1 << 26
+# Values of one product on the CPU: 1 MiB in float32.
+_CHUNK_ELEMENTS = 1 << 18
 
 
 def multiply_frames(queries: Tensor, keys: Tensor, window: Sequence[int],
@@ -66,10 +65,8 @@ def _steps(x: Tensor, window: Sequence[int],
 
 def _chunks(x: Tensor, reach: tuple[int, int]) -> Iterator[slice]:
     """Slices of pairs whose products stay in cache."""
-    num_pairs, channels, height, width = x.shape
-    limit = _CHUNK_ELEMENTS.get(x.device.type, _CHUNK_ELEMENTS_ELSEWHERE)
-    size = max(1, limit // (channels * (height + reach[0]) * (width + reach[1])))
-    return (slice(first, first + size) for first in range(0, num_pairs, size))
+    channels, height, width = x.shape[1:]
+    return chunks(x, channels * (height + reach[0]) * (width + reach[1]), _CHUNK_ELEMENTS)
 
 
 def _flatten(x: Tensor, reach: tuple[int, int]) -> Tensor:

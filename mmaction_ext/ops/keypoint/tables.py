@@ -13,10 +13,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-# Keys of one table. On the CPU it should stay near the cache (8 MiB); elsewhere each step should
-# be worth its launch.
-_CHUNK_KEYS = {'cpu': 1 << 20}
-_CHUNK_KEYS_ELSEWHERE = 1 << 26
+from mmaction_ext.ops.chunks import chunks
+
+# Keys of one table on the CPU, where it should stay near the cache: 8 MiB.
+_CHUNK_KEYS = 1 << 20
 
 
 def maxima_by_tables(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
@@ -44,12 +44,10 @@ def maxima_by_tables(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 def _chunks(x: Tensor, num_bands: int) -> Iterator[slice]:
     """Slices of frames whose larger table, of the rows or of the columns, is small."""
-    limit = _CHUNK_KEYS.get(x.device.type, _CHUNK_KEYS_ELSEWHERE)
-    num_frames, height, width, channels = x.shape
+    height, width, channels = x.shape[1:]
     of_rows = height.bit_length() * height * width * channels
     of_columns = width.bit_length() * num_bands * width * channels
-    size = max(1, limit // max(of_rows, of_columns, 1))
-    return (slice(first, first + size) for first in range(0, num_frames, size))
+    return chunks(x, max(of_rows, of_columns), _CHUNK_KEYS)
 
 
 def _keys(x: Tensor) -> Tensor:

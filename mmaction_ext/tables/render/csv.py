@@ -1,7 +1,8 @@
 """CSV with one line per cell: unrounded numbers, status, and what each seed contributed.
 
 Numbers are in the column's unit (percent, millions); ``values`` and ``runs`` list the seeds that
-count, so that mean and standard deviation can be recomputed from one line.
+count, so that mean and standard deviation can be recomputed from one line. ``note`` holds the
+footnotes of the row and of the cell.
 """
 
 import csv
@@ -22,7 +23,7 @@ def render(table) -> str:
             section = row.label
         for column, cell in zip(table.columns, row.cells):
             writer.writerow([table.id, section, row.id, row.label, column.key, column.head,
-                             *_cell(cell)])
+                             *_cell(cell), '; '.join(filter(None, (row.note, cell.note)))])
     return buffer.getvalue()
 
 
@@ -32,8 +33,7 @@ def _cell(cell) -> list:
         cell.status.value, _number(cell.value), _number(cell.std),
         cell.n if cell.seeds else '', len(cell.seeds) or '', cell.text,
         '; '.join(f'{seed.seed}: {_number(seed.value)}' for seed in counted),
-        '; '.join(f'{seed.seed}: {" ".join(seed.runs)}' for seed in counted),
-        cell.note]
+        '; '.join(f'{seed.seed}: {" ".join(seed.runs)}' for seed in counted)]
 
 
 def _number(value) -> str:

@@ -116,13 +116,17 @@ def _row(row, table) -> str:
     if row.is_section:
         width = len(table.columns) + 1
         return f'<tr class="section"><th colspan="{width}" scope="rowgroup">{label}</th></tr>'
-    return (f'<tr id="{escape(table.id)}-{escape(row.id)}"><th scope="row">{label}</th>'
+    return (f'<tr id="{escape(table.id)}-{escape(row.id)}"><th scope="row">{label}{_mark(row)}</th>'
             + ''.join(map(_cell, row.cells)) + '</tr>')
 
 
 def _cell(cell) -> str:
-    body = _body(cell) + (f'<sup>{cell.mark}</sup>' if cell.mark else '')
-    return f'<td data-status="{cell.status.value}"{_tooltip(cell)}>{body}</td>'
+    return (f'<td data-status="{cell.status.value}"{_tooltip(cell)}>{_body(cell)}{_mark(cell)}'
+            '</td>')
+
+
+def _mark(noted) -> str:
+    return f'<sup>{noted.mark}</sup>' if noted.mark else ''
 
 
 def _body(cell) -> str:

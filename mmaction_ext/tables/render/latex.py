@@ -70,7 +70,7 @@ def render(table) -> str:
 def _body(table):
     for i, row in enumerate(table.rows):
         if not row.is_section:
-            yield _line([escape(row.label)] + [_cell(cell) for cell in row.cells])
+            yield _line([escape(row.label) + _mark(row)] + [_cell(cell) for cell in row.cells])
             continue
         if i:
             yield r'\midrule'
@@ -88,7 +88,11 @@ def _cell(cell) -> str:
         text = re.sub(r'^-', '$-$', text)
     if cell.best:
         text = rf'\textbf{{{text}}}'
-    return text + (rf'\textsuperscript{{{cell.mark}}}' if cell.mark else '')
+    return text + _mark(cell)
+
+
+def _mark(noted) -> str:
+    return rf'\textsuperscript{{{noted.mark}}}' if noted.mark else ''
 
 
 def _notes(table) -> list:

@@ -60,7 +60,7 @@ def _grid(table) -> list:
         if row.is_section:
             rows.append([f'*{label}*'] + [''] * len(table.columns))
         else:
-            rows.append([label] + [_cell(cell) for cell in row.cells])
+            rows.append([label + _mark(row)] + [_cell(cell) for cell in row.cells])
     widths = [max(3, *(_width(row[i]) for row in rows)) for i in range(len(head))]
     rule = ['-' * widths[0]] + [f':{"-" * (width - 2)}:' for width in widths[1:]]
     return [_line(row, widths) for row in (rows[0], rule, *rows[1:])]
@@ -71,7 +71,11 @@ def _cell(cell) -> str:
     text = cell.text if cell.number else escape(cell.text)
     if cell.best:
         text = f'**{text}**'
-    return text + (f'<sup>{cell.mark}</sup>' if cell.mark else '')
+    return text + _mark(cell)
+
+
+def _mark(noted) -> str:
+    return f'<sup>{noted.mark}</sup>' if noted.mark else ''
 
 
 def _line(row, widths) -> str:

@@ -27,8 +27,8 @@ from mmaction_ext.datasets.synthmotion import generate as module
 from mmaction_ext.datasets.synthmotion.generate import (GenerationError, generate, read_manifest,
                                                         verify)
 from mmaction_ext.datasets.synthmotion.scenes import SPLITS, render, sample_scene
-from mmaction_ext.datasets.synthmotion.video import read_mp4
 from mmaction_ext.evaluation.synthmotion import SynthMotionMetric, motion_accuracies
+from mmaction_ext.video import read_mp4
 
 SMALL = dict(num_train=12, num_val=6, num_test=6, workers=1, progress=False)
 TEXTS = ('train.txt', 'val.txt', 'test.txt', 'meta.csv')

@@ -104,7 +104,7 @@ def test_chunks_are_seamless(monkeypatch, module, limit):
     whole = local_correlation(x, DCF_OFFSETS, 3, DCF_DILATIONS, implementation=name)
     weight = torch.randn_like(whole)
     expected = torch.autograd.grad(whole, x, weight)
-    monkeypatch.setattr(module, '_CHUNK_ELEMENTS', {'cpu': limit})
+    monkeypatch.setattr(module, '_CHUNK_ELEMENTS', limit)
     parts = local_correlation(x, DCF_OFFSETS, 3, DCF_DILATIONS, implementation=name)
     torch.testing.assert_close(parts, whole)
     torch.testing.assert_close(torch.autograd.grad(parts, x, weight), expected)
@@ -177,6 +177,15 @@ def test_half_precision_is_computed_in_single_and_rounded_once(dtype, implementa
     assert torch.equal(x.grad, single.grad.to(dtype))
 
 
+def test_ints_of_numpy_are_ints():
+    x = torch.randn(1, 2, 4, 5, 5)
+    offsets, window, dilation = np.array([-1, 2]), np.array([3, 5]), np.array([1, 2])
+    expected = local_correlation(x, (-1, 2), (3, 5), (1, 2))
+    assert torch.equal(local_correlation(x, offsets, window, dilation), expected)
+    expected = local_correlation(x, (1,), 3, 2)
+    assert torch.equal(local_correlation(x, (1,), np.int64(3), np.int32(2)), expected)
+
+
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
 def test_keeps_the_dtype(dtype):
     assert local_correlation(torch.ones(1, 1, 2, 2, 2, dtype=dtype), (1,)).dtype == dtype
@@ -193,6 +202,12 @@ def test_no_clips(implementation):
 
 @pytest.mark.parametrize('arguments, value', [
     (dict(offsets=()), 'none'),
+    (dict(offsets=(1, 1.7)), r'offsets.*\(1, 1\.7\)'),
+    (dict(offsets=('1',)), r"offsets.*\('1',\)"),
+    (dict(offsets=2), 'offsets.* 2'),
+    (dict(window=3.0), r'3\.0'),
+    (dict(dilation=(1, 1.5)), r'dilation.*\(1, 1\.5\)'),
+    (dict(dilation=2.0), r'dilation.* 2\.0'),
     (dict(window=4), '4'),
     (dict(window=0), '0'),
     (dict(window=-3), '-3'),

@@ -18,7 +18,7 @@ def test_chunks_are_seamless(monkeypatch, limit):
     """One frame in a chunk, and a few with a smaller last chunk."""
     arguments = case()
     whole = regional_key_points(*arguments)
-    monkeypatch.setattr(tables, '_CHUNK_KEYS', {'cpu': limit})
+    monkeypatch.setattr(tables, '_CHUNK_KEYS', limit)
     assert all(map(torch.equal, regional_key_points(*arguments), whole))
 
 
@@ -33,7 +33,7 @@ def test_tables_stay_below_the_limit(monkeypatch, limit, sets, of_a_frame):
         sizes.append(keys.numel() * keys.shape[1].bit_length())
         return plain(keys, borders)
 
-    monkeypatch.setattr(tables, '_CHUNK_KEYS', {'cpu': limit})
+    monkeypatch.setattr(tables, '_CHUNK_KEYS', limit)
     monkeypatch.setattr(tables, '_span_maxima', measuring)
     regional_key_points(*case(sets))
     assert max(sizes) <= max(limit, of_a_frame)

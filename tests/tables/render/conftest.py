@@ -30,12 +30,12 @@ def table():
     partial = Cell(CellStatus.PARTIAL, '83.3 ± 1.1 (2/3)', '83.3', Fraction('83.3'),
                    Fraction('1.28'), seeds, note=NASTY, mark='a')
     minus = number('-1.5 ± 0.2', '-1.5', best=True, std=Fraction('0.2'))
-    rows = [TableRow('first', NASTY, [Cell(CellStatus.OK, '✓'), partial]),
+    rows = [TableRow('first', NASTY, [Cell(CellStatus.OK, '✓'), partial], NASTY, 'b'),
             TableRow('', f'Section {NASTY}'),
             TableRow('second', 'Plain', [Cell(CellStatus.NOT_APPLICABLE, '–'), minus])]
     rows += [TableRow(f'row{i}', status.value,
                       [Cell(CellStatus.OK, NASTY), Cell(status, status.value)])
              for i, status in enumerate(CellStatus) if status is not CellStatus.OK]
     columns = (Column('mark', NASTY, 'row.mark'), Column('top1', 'Top-1', 'test/acc/top1'))
-    return Table('demo', NASTY, 'Model', columns, rows, [('a', NASTY)],
+    return Table('demo', NASTY, 'Model', columns, rows, [('a', NASTY), ('b', NASTY)],
                  ['A note.', '- no list', '1. no list', '# no heading', NASTY], [NASTY])

@@ -31,6 +31,11 @@ def test_mean_can_be_recomputed_from_the_line(table):
     assert line['runs'] == '0: r0; 1: r1'
 
 
+def test_footnotes_of_row_and_cell_are_in_the_note(table, nasty):
+    notes = [line['note'] for line in read(table)]
+    assert notes[:4] == [nasty, f'{nasty}; {nasty}', '', '']
+
+
 def test_cells_without_a_number_have_empty_fields(table):
     line = read(table)[-1]
     assert line['status'] == 'n/a' and (line['value'], line['std'], line['n']) == ('', '', '')

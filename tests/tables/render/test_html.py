@@ -41,9 +41,9 @@ def test_every_text_is_shown_as_it_is(table, nasty):
     page = render(table)
     expected = one_line(nasty)
     assert texts(page, 'title') == texts(page, 'h1') == [expected]
-    assert texts(page, 'th')[:4] == ['Model', expected, 'Top-1', expected]
+    assert texts(page, 'th')[:4] == ['Model', expected, 'Top-1', f'{expected}b']
     assert texts(page, 'td')[:4] == ['✓', '83.3 ± 1.1 (2/3)a', '–', '−1.5 ± 0.2']
-    assert texts(page, 'p')[:3] == [f'Warning: {expected}', f'a {expected}', 'A note.']
+    assert texts(page, 'p')[:3] == [f'Warning: {expected}', f'a {expected}', f'b {expected}']
 
 
 def test_no_markup_but_our_own(table):

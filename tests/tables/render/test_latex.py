@@ -88,3 +88,8 @@ def test_wide_tables_are_shrunk_to_the_page(tmp_path, table):
     log = compile_latex(tmp_path, render(table))
     widths = [float(width) for width in re.findall(r'Overfull \\hbox \(([\d.]+)pt', log)]
     assert all(width < 1 for width in widths)
+
+
+def test_footnote_of_a_row_stands_at_its_label(table):
+    [line] = [line for line in render(table).splitlines() if '$\\checkmark$' in line]
+    assert line.partition(' & $\\checkmark$')[0].endswith('\\textsuperscript{b}')

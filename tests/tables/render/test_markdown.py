@@ -61,7 +61,12 @@ def test_a_markdown_parser_shows_the_text(table, nasty):
              if child.type == 'html_inline'}
     assert found == {'<sup>', '</sup>'}
     expected = one_line(nasty)
-    # caption, head, label and section; the marks of all rows but three; warning, footnote, note
-    assert sum(expected in text for text in shown) == 4 + (len(table.rows) - 3) + 3
+    # caption, head, label and section; the marks of all rows but three; warning, footnotes, note
+    assert sum(expected in text for text in shown) == 4 + (len(table.rows) - 3) + 4
     for line in ('- no list', '1. no list', '# no heading'):
         assert line in shown
+
+
+def test_footnote_of_a_row_stands_at_its_label(table):
+    first = [line for line in render(table).splitlines() if line.startswith('| ')][2]
+    assert first.split(' | ')[0].rstrip().endswith('<sup>b</sup>')

@@ -1,0 +1,15 @@
+_base_ = []
+
+from mmaction_ext.datasets.pipelines import evaluation_loader, training_loader, tsn_test, tsn_train
+
+# Diving-48 (V2 labels). SELFY's recipe was not read: that of Something-Something.
+num_segments = 8
+input_shape = (3, num_segments, 224, 224)
+global_batch_size = 64
+train_dataloader = training_loader(
+    'videos', 'data/diving48', tsn_train(num_segments, 'videos'), 8)
+val_dataloader = evaluation_loader(
+    train_dataloader, 'data/diving48/test.txt', tsn_test(num_segments, 'videos'), 8)
+test_dataloader = val_dataloader
+val_evaluator = dict(type='AccMetric')
+test_evaluator = val_evaluator

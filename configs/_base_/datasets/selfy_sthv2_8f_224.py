@@ -1,0 +1,16 @@
+_base_ = []
+
+from mmaction_ext.datasets.pipelines import evaluation_loader, training_loader, tsn_test, tsn_train
+
+# Something-Something V2, sampled and cropped as V1 in the released code of SELFY, but from the
+# videos themselves. The figures are those of the validation set.
+num_segments = 8
+input_shape = (3, num_segments, 224, 224)
+global_batch_size = 64
+train_dataloader = training_loader(
+    'videos', 'data/sthv2', tsn_train(num_segments, 'videos', something=True), 8)
+val_dataloader = evaluation_loader(
+    train_dataloader, 'data/sthv2/val.txt', tsn_test(num_segments, 'videos'), 8)
+test_dataloader = val_dataloader
+val_evaluator = dict(type='AccMetric')
+test_evaluator = val_evaluator

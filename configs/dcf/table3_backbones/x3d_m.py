@@ -1,0 +1,2 @@
+_base_ = './dcf_x3d_m.py'
+model = dict(backbone=dict(module=None, stages=()))

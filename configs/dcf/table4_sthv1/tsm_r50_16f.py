@@ -1,0 +1,7 @@
+_base_ = [
+    '../../_base_/models/tsm_r50.py',
+    '../../_base_/datasets/tsn_sthv1_16f_224.py',
+    '../../_base_/schedules/tsm_sth.py',
+    '../../_base_/default_runtime.py',
+]
+model = dict(backbone=dict(num_segments=16), cls_head=dict(num_segments=16))

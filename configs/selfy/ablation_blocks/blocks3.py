@@ -1,0 +1,2 @@
+_base_ = '../table1_sthv1/selfy_tsm_r18_8f.py'
+model = dict(backbone=dict(module=dict(num_blocks=3)))

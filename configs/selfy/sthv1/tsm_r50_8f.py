@@ -1,2 +1,0 @@
-_base_ = ['../../_base_/models/selfy_tsm_r50.py', '../../_base_/default_runtime.py']
-input_shape = (3, 8, 224, 224)

@@ -1,0 +1,6 @@
+_base_ = [
+    '../../_base_/models/selfy_tsm_r50.py',
+    '../../_base_/datasets/selfy_sthv2_8f_224.py',
+    '../../_base_/schedules/selfy_tsm_something.py',
+    '../../_base_/default_runtime.py',
+]

@@ -1,0 +1,2 @@
+_base_ = './selfy_tsm_r50_16f.py'
+model = dict(backbone=dict(module=None, stages=()))

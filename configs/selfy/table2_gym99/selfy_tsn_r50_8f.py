@@ -1,0 +1,2 @@
+_base_ = './selfy_tsm_r50_8f.py'
+model = dict(backbone=dict(backbone=dict(is_shift=False)))

@@ -1,0 +1,2 @@
+_base_ = '../table1_components/full.py'
+model = dict(backbone=dict(stages=(1, 2, 3)))

@@ -1,0 +1,2 @@
+_base_ = './dcf_16f.py'
+model = dict(backbone=dict(module=None, stages=()))

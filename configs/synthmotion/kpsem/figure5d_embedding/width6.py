@@ -1,0 +1,2 @@
+_base_ = '../table2a_regions/kpsem.py'
+model = dict(backbone=dict(module=dict(embedding_channels=6)))

@@ -1,0 +1,2 @@
+_base_ = '../ablation_offsets/two.py'
+model = dict(backbone=dict(module=dict(num_blocks=2)))

@@ -1,0 +1,7 @@
+_base_ = [
+    '../../_base_/models/tcm_tsm_r50.py',
+    '../../_base_/datasets/tcm_k400_8f_224.py',
+    '../../_base_/schedules/tcm_tsm_k400.py',
+    '../../_base_/default_runtime.py',
+]
+model = dict(cls_head=dict(num_classes=400))

@@ -1,0 +1,2 @@
+_base_ = './tcm_r50_16f.py'
+model = dict(backbone=dict(backbone=dict(is_shift=False)))

@@ -1,0 +1,93 @@
+"""What the models of many configs cost: each distinct network is counted once."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from mmaction_ext.analysis.complexity import Complexity, count
+from mmaction_ext.datasets.processes import map_surviving
+from mmaction_ext.errors import InputError
+from mmaction_ext.tracking.identity import canonical_json, ensemble_members, load_config
+
+
+@dataclass(frozen=True)
+class _Network:
+    """A model and one view of it, as text: equal networks have equal texts."""
+
+    key: str
+    model: dict
+    input_shape: tuple
+
+
+def count_config(path) -> Complexity:
+    """Count the model of a config; see :func:`count_configs`.
+
+    Raises:
+        InputError: The config cannot be read, or its model not be built or run.
+    """
+    [(_, found)] = count_configs([path]).items()
+    if isinstance(found, InputError):
+        raise found
+    return found
+
+
+def count_configs(paths: Iterable, workers: int = 0,
+                  progress: Callable[[int, int], None] = lambda done, total: None) -> dict:
+    """Count the models of configs, each network with one input shape only once.
+
+    An ensemble costs what its members cost together.
+
+    Args:
+        paths: Config files.
+        workers: Number of processes; 0 counts in this one.
+        progress: Called with the numbers of networks counted and to be counted.
+
+    Returns:
+        Path to :class:`Complexity`, or to the :class:`InputError` that says why there is none.
+    """
+    parts = {path: _parts(path) for path in paths}
+    found = {network.key: network for networks in parts.values()
+             if not isinstance(networks, InputError) for network in networks}
+    counted = {}
+    for network, result in map_surviving(_count, list(found.values()), workers):
+        counted[network.key] = result or 'the process that counted it died'
+        progress(len(counted), len(found))
+    return {path: _total(path, networks, counted) for path, networks in parts.items()}
+
+
+def _parts(path):
+    """The networks of a config: one, or those of an ensemble's members."""
+    try:
+        config = load_config(path)
+        members = ensemble_members(path, config)
+        return [_network(member, load_config(member)) for member in members] or [
+            _network(path, config)]
+    except ValueError as error:
+        return InputError(' '.join(str(error).split()))
+
+
+def _network(path, config) -> _Network:
+    if 'model' not in config:
+        raise ValueError(f'{path}: there is no model')
+    model, shape = config['model'], tuple(config.get('input_shape') or ())
+    return _Network(canonical_json([model, shape]), model, shape)
+
+
+def _count(network: _Network):
+    try:
+        return count(network.model, network.input_shape or None)
+    except ValueError as error:
+        return str(error)
+
+
+def _total(path, networks, counted):
+    if isinstance(networks, InputError):
+        return networks
+    results = [counted[network.key] for network in networks]
+    for result in results:
+        if isinstance(result, str):
+            return InputError(f'{path}: {result}')
+    if len(results) == 1:
+        return results[0]
+    macs = [result.macs for result in results]
+    return Complexity(sum(result.params for result in results),
+                      None if None in macs else sum(macs))

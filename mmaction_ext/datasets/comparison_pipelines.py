@@ -1,0 +1,82 @@
+"""Pipelines of the methods that the papers compare with, as mmaction2's own configs have them.
+
+Plain dicts and lists for configs to call; this module imports neither torch nor mmaction2. See
+:mod:`mmaction_ext.datasets.pipelines` for why they are functions.
+"""
+
+from mmaction_ext.datasets.flips import SOMETHING_FLIP_LABELS
+from mmaction_ext.datasets.pipelines import CROPS, pack_inputs, read_frames
+
+
+def multi_scale_train(source: str, num_segments: int, something: bool = False, dense: bool = False,
+                      crop: int = 224) -> list:
+    """Training pipeline of TSN and its descendants TRN, TSM and TANet, as mmaction2's configs.
+
+    Args:
+        source: ``'rawframes'`` or ``'videos'``.
+        num_segments: frames per clip.
+        something: the classes are those of Something-Something, six of which name a side: a flip
+            exchanges their labels.
+        dense: take the frames evenly from 64 in a row instead of the whole video.
+        crop: side of the square input; the frame's shorter side is 8/7 of it before the crop,
+            which is one of 13 places and of several sizes and aspects.
+    """
+    flip_labels = dict(SOMETHING_FLIP_LABELS) if something else None
+    return [dict(type='SeedSample')] + read_frames(source, _frames(num_segments, dense)) + [
+        dict(type='Resize', scale=(-1, crop * 8 // 7)),
+        dict(type='MultiScaleCrop', input_size=crop, scales=(1, 0.875, 0.75, 0.66),
+             random_crop=False, max_wh_scale_gap=1, num_fixed_crops=13),
+        dict(type='Resize', scale=(crop, crop), keep_ratio=False),
+        dict(type='Flip', flip_ratio=0.5, flip_label_map=flip_labels),
+    ] + pack_inputs('NCHW', source)
+
+
+def frames_test(source: str, num_segments: int, crop: int = 224, num_crops: int = 1,
+                twice: bool = False, dense: bool = False, short_side: int = 256) -> list:
+    """Evaluation pipeline of TSN and its descendants.
+
+    Args:
+        source: ``'rawframes'`` or ``'videos'``.
+        num_segments: frames per clip.
+        crop: side of each square crop in pixels.
+        num_crops: 1 (centre), 3 (along the longer side) or 10 (corners and centre, mirrored).
+        twice: take two clips, of the segments' centres and of their first frames.
+        dense: take ten clips of 64 frames each.
+        short_side: the frame's shorter side in pixels before the crop.
+    """
+    sampling = _frames(num_segments, dense, test_mode=True)
+    if twice:
+        sampling['twice_sample'] = True
+    return read_frames(source, sampling) + [
+        dict(type='Resize', scale=(-1, short_side)),
+        dict(type=CROPS[num_crops], crop_size=crop),
+    ] + pack_inputs('NCHW', source)
+
+
+def resized_crop_train(sampling: dict, flip_ratio: float = 0.5, augment: bool = False,
+                       repeated: bool = False) -> list:
+    """Training pipeline of SlowFast and, with ``augment``, of MViT, as mmaction2's configs.
+
+    Args:
+        sampling: step that samples frames, such as ``interval_clips`` of :mod:`pipelines`.
+        flip_ratio: probability of the horizontal flip.
+        augment: MViT's four random operations of RandAugment at magnitude 7 of 10, and random
+            erasing. mmaction2's config asks pytorchvideo for the former, here it is torchvision.
+        repeated: for ``RepeatAugDataset``, which takes no step before mmaction2's own reader.
+    """
+    reading = read_frames('videos', sampling)
+    reading = [dict(type='DecordInit')] + reading[1:] if repeated else (
+        [dict(type='SeedSample')] + reading)
+    operations = [dict(type='TorchVisionWrapper', op='RandAugment', num_ops=4, magnitude=7,
+                       num_magnitude_bins=11)]
+    erasing = [dict(type='RandomErasing', erase_prob=0.25, mode='rand')]
+    return reading + [dict(type='Resize', scale=(-1, 256))] + operations * augment + [
+        dict(type='RandomResizedCrop'),
+        dict(type='Resize', scale=(224, 224), keep_ratio=False),
+        dict(type='Flip', flip_ratio=flip_ratio),
+    ] + erasing * augment + pack_inputs('NCTHW', 'videos')
+
+
+def _frames(num_segments: int, dense: bool, test_mode: bool = False) -> dict:
+    return dict(type='DenseSampleFrames' if dense else 'SampleFrames', clip_len=1,
+                frame_interval=1, num_clips=num_segments, test_mode=test_mode)

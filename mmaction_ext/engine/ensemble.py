@@ -1,0 +1,130 @@
+"""Ensembles: the averaged predictions of runs that were trained and tested one by one."""
+
+import copy
+import hashlib
+import shlex
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.evaluator import Evaluator
+from mmengine.registry import DefaultScope
+
+from mmaction_ext.engine.run_config import identify
+from mmaction_ext.engine.work_dir import newest_checkpoint
+from mmaction_ext.errors import InputError
+from mmaction_ext.evaluation.predictions import (FILE_NAME, Predictions, average,
+                                                 read_predictions)
+from mmaction_ext.tables.results import training_length
+from mmaction_ext.tracking.identity import RunIdentity, ensemble_members, load_config
+
+
+def find_members(path, seed: int) -> list:
+    """The config files of an ensemble's members and who their runs are.
+
+    Args:
+        path: config file of the ensemble, see
+            :func:`mmaction_ext.tracking.identity.load_config`.
+        seed: the seed of all members.
+
+    Returns:
+        (config file, :class:`RunIdentity`) of each member.
+
+    Raises:
+        InputError: the config is no ensemble, or a member cannot be used.
+    """
+    try:
+        members = ensemble_members(path, load_config(path))
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    if not members:
+        raise InputError(f'config {path} is no ensemble: it has no ensemble=dict(members=[...])')
+    return [(member, identify(member, seed)[0]) for member in members]
+
+
+def member_predictions(config: Path, identity: RunIdentity) -> tuple[Path, Predictions]:
+    """The newest sound predictions of a member, from its run or from a later test of it.
+
+    Args:
+        config: config file of the member.
+        identity: who its run is.
+
+    Returns:
+        The file and what it holds.
+
+    Raises:
+        InputError: there are none, or they belong to another version of the config, or to a
+            checkpoint from before the end of training; the message says how to make them.
+    """
+    home = Path(identity.work_dir())
+    files = [file for file in (home / FILE_NAME, home / 'test' / FILE_NAME) if file.is_file()]
+    files.sort(key=lambda file: file.stat().st_mtime_ns, reverse=True)
+    problems = []
+    for file in files:
+        predictions = read_predictions(file)
+        problem = _problem(predictions.meta, identity, training_length(load_config(config)))
+        if not problem:
+            return file, predictions
+        problems.append(f'{file} {problem}')
+    reason = '; '.join(problems) or f'there is no {home / FILE_NAME}'
+    raise InputError(f'no predictions of member {identity.config} under seed {identity.seed}: '
+                     f'{reason}. Make them with: {_remedy(config, identity)}')
+
+
+def _problem(meta: dict, identity: RunIdentity, schedule: tuple | None) -> str:
+    """Why predictions are not those of a run at its end; empty if they are."""
+    found = {name: meta.get(name) for name in asdict(identity)}
+    if found != asdict(identity):
+        same_run = (found['config'], found['seed']) == (identity.config, identity.seed)
+        version = 'another version of the config' if same_run else 'another run'
+        return f'is of {version} ({found["config"]}, seed {found["seed"]}, ' \
+               f'hash {found["config_hash"]})'
+    if meta.get('overrides'):
+        return f'was made with overridden {", ".join(sorted(map(str, meta["overrides"])))}'
+    if schedule:
+        unit, length = schedule
+        reached = meta.get(unit)
+        if not isinstance(reached, int) or reached < length:
+            return f'was made after {unit} {reached} of {length}'
+    return ''
+
+
+def _remedy(config: Path, identity: RunIdentity) -> str:
+    """The command that makes a member's predictions: a test where it is trained."""
+    home = Path(identity.work_dir())
+    newest = newest_checkpoint(home) if home.is_dir() else None
+    tool, *args = ('test.py', newest) if newest else ('train.py', )
+    return shlex.join(['python', f'tools/{tool}', str(config), *args,
+                       '--seed', str(identity.seed)] + ['--resume'] * (tool == 'train.py'))
+
+
+def evaluate(cfg: Config, members: list[tuple[Path, Predictions]]) -> dict:
+    """Average the members' probabilities and evaluate them as a test would.
+
+    Args:
+        cfg: config of the ensemble, whose ``test_evaluator`` is used.
+        members: files and predictions.
+
+    Returns:
+        The row that a test logs: ``iter`` and ``epoch`` of the member trained longest and
+        ``test/...`` metrics, with the digests of the data and of all members' checkpoints.
+
+    Raises:
+        InputError: the predictions cannot be averaged.
+    """
+    files, predictions = zip(*members)
+    scores = torch.from_numpy(average(predictions, [str(file) for file in files]))
+    first = predictions[0]
+    samples = [dict(pred_score=score, gt_label=torch.tensor([label]), filename=str(name))
+               for score, label, name in zip(scores, first.labels.tolist(), first.names)]
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        metrics = Evaluator(copy.deepcopy(cfg.test_evaluator)).offline_evaluate(iter(samples))
+    row = {f'test/{name}': value for name, value in metrics.items()}
+    checkpoints = [str(each.meta.get('checkpoint_sha256')) for each in predictions]
+    row.update({
+        'test/num_samples': len(samples), 'test/data_digest': first.meta.get('data_digest'),
+        'test/checkpoint_sha256': hashlib.sha256(' '.join(checkpoints).encode()).hexdigest()})
+    for key in ('iter', 'epoch'):
+        row[key] = max(each.meta.get(key) or 0 for each in predictions)
+    return row

@@ -1,0 +1,119 @@
+"""The predictions of a test as a file, ``predictions.npz`` beside the run, and their average.
+
+The file holds arrays and a line of JSON and no pickles: reading one from elsewhere runs nothing.
+"""
+
+import json
+import os
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmaction_ext.errors import InputError
+
+FILE_NAME = 'predictions.npz'
+#: how far the probabilities of a sample may be from a sum of one; they may be half precision
+_SUM_TOLERANCE = 1e-2
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model predicts for a test set.
+
+    Attributes:
+        names: name of each sample, ``(N,)``: the last two parts of its path.
+        labels: true classes, ``(N,)``, int64.
+        scores: the model's output, ``(N, num_classes)``, float32; probabilities where the
+            head's ``average_clips`` is ``'prob'``.
+        meta: ``config``, ``seed``, ``config_hash`` and ``overrides`` of the run, ``iter`` and
+            ``epoch`` of the checkpoint, ``checkpoint_sha256`` and ``data_digest``.
+    """
+
+    names: np.ndarray
+    labels: np.ndarray
+    scores: np.ndarray
+    meta: dict[str, Any]
+
+
+def write_predictions(path: Path, predictions: Predictions) -> None:
+    """Write a file in one step: whoever reads it sees the old or the new one, whole."""
+    path = Path(path)
+    temporary = path.with_name(f'.{path.name}.tmp')
+    with open(temporary, 'wb') as file:
+        np.savez(file, names=np.asarray(predictions.names, dtype=np.str_),
+                 labels=np.asarray(predictions.labels, dtype=np.int64),
+                 scores=np.asarray(predictions.scores, dtype=np.float32),
+                 meta=np.asarray(json.dumps(predictions.meta)))
+    os.replace(temporary, path)
+
+
+def read_predictions(path: Path) -> Predictions:
+    """Read a file that :func:`write_predictions` wrote.
+
+    Raises:
+        InputError: it cannot be read, or does not hold predictions.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            names, labels, scores = file['names'], file['labels'], file['scores']
+            meta = json.loads(str(file['meta']))
+    except OSError as error:
+        raise InputError(f'{path} cannot be read: {error.strerror or error}') from error
+    except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f'{path} is no file of predictions') from error
+    count = len(names) if names.ndim == 1 else -1
+    if labels.shape != (count,) or scores.shape[:-1] != (count,) or not isinstance(meta, dict):
+        raise InputError(f'{path} is no file of predictions')
+    return Predictions(names, labels, scores, meta)
+
+
+def average(predictions: Sequence[Predictions], files: Sequence[str]) -> np.ndarray:
+    """Mean of the class probabilities of several models on the same samples.
+
+    Args:
+        predictions: the models' predictions.
+        files: where each was read from, for error messages.
+
+    Returns:
+        Probabilities, ``(N, num_classes)``, float32; the mean is taken in float64.
+
+    Raises:
+        InputError: the samples, their labels or the numbers of classes differ, or the scores
+            are no probabilities.
+    """
+    first = predictions[0]
+    for other, file in zip(predictions, files):
+        _check_probabilities(other.scores, file)
+        difference = _difference(first, other)
+        if difference:
+            raise InputError(f'{files[0]} and {file} cannot be averaged: {difference}')
+    total = sum(each.scores.astype(np.float64) for each in predictions)
+    return (total / len(predictions)).astype(np.float32)
+
+
+def _check_probabilities(scores: np.ndarray, file: str) -> None:
+    sums = scores.sum(axis=1, dtype=np.float64)
+    if not ((scores >= 0).all() and (abs(sums - 1) <= _SUM_TOLERANCE).all()):
+        raise InputError(f'{file} holds scores that are no probabilities; its config needs '
+                         "model.cls_head.average_clips='prob'")
+
+
+def _difference(first: Predictions, other: Predictions) -> str:
+    """Why two models were not tested on the same thing; empty if they were."""
+    if len(first.names) != len(other.names):
+        return f'{len(first.names)} and {len(other.names)} samples'
+    if first.scores.shape != other.scores.shape:
+        return f'{first.scores.shape[1]} and {other.scores.shape[1]} classes'
+    for what, mine, theirs in (('samples', first.names, other.names),
+                               ('labels', first.labels, other.labels)):
+        differing = np.flatnonzero(mine != theirs)
+        if len(differing):
+            i = differing[0]
+            return f'differing {what}, first {mine[i]} and {theirs[i]} at place {i}'
+    if first.meta.get('data_digest') != other.meta.get('data_digest'):
+        return 'the same names, but other files (their data digests differ)'
+    return ''

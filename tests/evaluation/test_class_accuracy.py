@@ -1,0 +1,30 @@
+"""Accuracies of classes, by hand."""
+
+import pytest
+import torch
+
+from mmaction_ext.evaluation.class_accuracy import ClassAccuracyMetric
+
+
+def sample(label, scores):
+    return dict(gt_label=torch.tensor([label]), pred_score=torch.tensor(scores))
+
+
+def test_each_class_has_its_own_accuracy():
+    metric = ClassAccuracyMetric()
+    metric.process({}, [sample(0, [.9, .1, 0.]), sample(2, [.2, .1, .7])])
+    metric.process({}, [sample(0, [.2, .8, 0.]), sample(0, [.5, .3, .2])])
+    found = metric.evaluate(4)
+    assert found == {'class/top1_0': pytest.approx(2 / 3), 'class/top1_2': 1.0}
+
+
+def test_ids_sort_as_text():
+    metric = ClassAccuracyMetric()
+    metric.process({}, [sample(label, [0.] * 10 + [1.]) for label in (10, 2)])
+    assert list(metric.evaluate(2).items()) == [('class/top1_02', 0.), ('class/top1_10', 1.)]
+
+
+def test_scores_that_are_no_numbers_are_wrong():
+    metric = ClassAccuracyMetric()
+    metric.process({}, [sample(0, [float('nan'), .1]), sample(0, [.1, float('nan')])])
+    assert metric.evaluate(2) == {'class/top1_0': 0.}

@@ -1,0 +1,99 @@
+"""Files of predictions: what is written is read back, nothing else is, and averages by hand."""
+
+import numpy as np
+import pytest
+
+from mmaction_ext.errors import InputError
+from mmaction_ext.evaluation.predictions import (Predictions, average, read_predictions,
+                                                 write_predictions)
+
+SCORES = [[.5, .25, .25], [.125, .75, .125]]
+
+
+def predictions(scores=SCORES, names=('a/1.mp4', 'b/é.mp4'), labels=(0, 2), **meta):
+    return Predictions(np.array(names), np.array(labels), np.array(scores, np.float32),
+                       dict(dict(config='x', seed=0), **meta))
+
+
+def test_what_is_written_is_read_back(tmp_path):
+    path = tmp_path / 'predictions.npz'
+    written = predictions(overrides={'lr': 1})
+    write_predictions(path, predictions(scores=[[1, 0, 0], [0, 0, 1]]))
+    write_predictions(path, written)
+    found = read_predictions(path)
+    assert found.names.tolist() == ['a/1.mp4', 'b/é.mp4'] and found.labels.tolist() == [0, 2]
+    assert found.labels.dtype == np.int64 and found.scores.dtype == np.float32
+    np.testing.assert_array_equal(found.scores, written.scores)
+    assert found.meta == written.meta
+    assert [each.name for each in tmp_path.iterdir()] == ['predictions.npz']
+
+
+def save(path, **arrays):
+    with open(path, 'wb') as file:
+        np.savez(file, **arrays)
+
+
+def test_file_holds_no_pickles_and_none_is_loaded(tmp_path):
+    path = tmp_path / 'predictions.npz'
+    write_predictions(path, predictions())
+    with np.load(path, allow_pickle=False) as file:
+        assert {file[name].dtype.hasobject for name in file.files} == {False}
+    save(path, names=np.array([print], dtype=object), labels=np.zeros(1), scores=np.zeros((1, 2)),
+         meta=np.array('{}'))
+    with pytest.raises(InputError, match='no file of predictions'):
+        read_predictions(path)
+
+
+@pytest.mark.parametrize('change', [
+    lambda path: path.write_bytes(b''),
+    lambda path: path.write_bytes(b'no archive'),
+    lambda path: path.write_bytes(path.read_bytes()[:200]),
+    lambda path: save(path, names=np.array(['a'])),
+    lambda path: save(path, names=np.array(['a']), labels=np.zeros(2, int),
+                      scores=np.zeros((1, 3)), meta=np.array('{}')),
+    lambda path: save(path, names=np.array('a'), labels=np.zeros(1, int),
+                      scores=np.zeros((1, 3)), meta=np.array('{}')),
+    lambda path: save(path, names=np.array(['a']), labels=np.zeros(1, int),
+                      scores=np.zeros((1, 3)), meta=np.array('[')),
+    lambda path: save(path, names=np.array(['a']), labels=np.zeros(1, int),
+                      scores=np.zeros((1, 3)), meta=np.array('[]')),
+])
+def test_other_files_are_refused(tmp_path, change):
+    path = tmp_path / 'predictions.npz'
+    write_predictions(path, predictions())
+    change(path)
+    with pytest.raises(InputError, match='predictions.npz is no file of predictions'):
+        read_predictions(path)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(InputError, match='gone.npz cannot be read: No such file'):
+        read_predictions(tmp_path / 'gone.npz')
+
+
+def test_average_by_hand():
+    other = predictions(scores=[[0, 1, 0], [.25, .25, .5]])
+    found = average([predictions(), other], ['a', 'b'])
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, [[.25, .625, .125], [.1875, .5, .3125]])
+
+
+@pytest.mark.parametrize('other, message', [
+    (predictions(SCORES[:1], ['a/1.mp4'], [0]), '2 and 1 samples'),
+    (predictions([[.5, .5], [.5, .5]]), '3 and 2 classes'),
+    (predictions(names=('a/1.mp4', 'b/2.mp4')), 'differing samples, first b/é.mp4 and b/2.mp4 '
+                                                'at place 1'),
+    (predictions(labels=(1, 2)), 'differing labels, first 0 and 1 at place 0'),
+    (predictions(data_digest='d'), 'other files'),
+])
+def test_what_cannot_be_averaged(other, message):
+    with pytest.raises(InputError, match='a and b cannot be averaged: .*' + message):
+        average([predictions(), other], ['a', 'b'])
+
+
+@pytest.mark.parametrize('scores', [
+    [[2, 1, 0], [.5, .25, .25]], [[1.5, -.25, -.25], [.5, .25, .25]],
+    [[np.nan] * 3, [.5, .25, .25]], [[np.inf, 0, 0], [.5, .25, .25]]])
+def test_scores_must_be_probabilities(scores):
+    with pytest.raises(InputError, match="b holds scores that are no probabilities.*'prob'"):
+        average([predictions(), predictions(scores)], ['a', 'b'])

@@ -1,0 +1,116 @@
+"""KPSEM's rows: what they start from, how they learn, and that they differ as they should."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmaction.registry import MODELS
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import init_default_scope
+from mmengine.runner.checkpoint import load_checkpoint
+
+import mmaction_ext.register  # noqa: F401
+from mmaction_ext.tracking.identity import load_config
+
+KPSEM = Path(__file__).parents[1] / 'configs' / 'kpsem'
+SMALL = dict(stem_channels=8, channels=(16, 16, 32, 32), depths=(1, 1, 1, 1), groups=4)
+
+
+def small_model(name, num_classes):
+    """Model of a row with a small MFNet."""
+    init_default_scope('mmaction')
+    model = Config.fromfile(KPSEM / f'table2a_regions/{name}.py').model
+    model.backbone.backbone.update(SMALL)
+    head = model.cls_head.get('head', model.cls_head)
+    head.update(in_channels=32, num_classes=num_classes)
+    return MODELS.build(model)
+
+
+def test_a_plain_network_loads_into_the_one_with_kpsem_but_for_what_is_new(tmp_path):
+    """As ``load_from`` does it; the file has other classes, and names of its own for them."""
+    plain, target = small_model('mfnet', 7), small_model('mf_kpsem', 5)
+    for parameter in plain.parameters():
+        torch.nn.init.normal_(parameter)
+    torch.save(dict(state_dict=plain.state_dict()), tmp_path / 'plain.pth')
+    before = {name: weight.clone() for name, weight in target.state_dict().items()}
+    load_checkpoint(target, str(tmp_path / 'plain.pth'), map_location='cpu',
+                    revise_keys=[(r'^module.', '')])
+    loaded, after = plain.state_dict(), target.state_dict()
+    for name, weight in after.items():
+        is_backbone = name.startswith('backbone.backbone.')
+        assert torch.equal(weight, loaded[name] if is_backbone else before[name]), name
+    assert {name for name in loaded if name not in after} == {'cls_head.fc_cls.weight',
+                                                              'cls_head.fc_cls.bias'}
+
+
+def test_a_plain_network_of_other_classes_loads_but_for_the_classifier(tmp_path):
+    plain, target = small_model('mfnet', 7), small_model('mfnet', 5)
+    torch.save(dict(state_dict=plain.state_dict()), tmp_path / 'plain.pth')
+    load_checkpoint(target, str(tmp_path / 'plain.pth'), map_location='cpu')
+    weights = plain.state_dict()
+    assert all(torch.equal(weight, weights[name]) for name, weight in target.state_dict().items()
+               if name.startswith('backbone.'))
+
+
+def rates(name):
+    model = small_model(name, 5)
+    config = Config.fromfile(KPSEM / f'table2a_regions/{name}.py').optim_wrapper
+    groups = build_optim_wrapper(model, config).optimizer.param_groups
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    return {names[id(parameter)]: group['lr'] for group in groups
+            for parameter in group['params']}
+
+
+@pytest.mark.parametrize('name', ['mfnet', 'mf_kpsem'])
+def test_what_is_new_learns_five_times_as_fast(name):
+    found = rates(name)
+    for parameter, rate in found.items():
+        expected = 0.001 if parameter.startswith('backbone.backbone.') else 0.005
+        assert rate == pytest.approx(expected), parameter
+    assert len(set(found.values())) == 2
+
+
+@pytest.mark.parametrize('table', ['table1_mini_kinetics/{}.py', 'table1_sthv1/{}.py',
+                                   'table1_ucf101/{}_split1.py', 'table1_hmdb51/{}_split1.py'])
+def test_mfnet_and_mf_kpsem_differ_in_the_module_alone(table):
+    plain, kpsem = (load_config(KPSEM / table.format(name)) for name in ('mfnet', 'mf_kpsem'))
+    models = [config.pop('model') for config in (plain, kpsem)]
+    assert plain == kpsem and plain['load_from'] == 'checkpoints/mfnet_k400.pth'
+    heads = [model.pop('cls_head') for model in models]
+    assert heads[1] == dict(type='ConcatHead', branch_channels=672, head=heads[0])
+    backbones = [model.pop('backbone') for model in models]
+    assert models[0] == models[1] and backbones[0]['backbone'] == backbones[1]['backbone']
+    assert backbones[1]['module'] == dict(type='KPSEM', num_regions=4, num_sets=8,
+                                          embedding_channels=24, out_channels=96)
+
+
+@pytest.mark.parametrize('row, size', [
+    ('table1_mini_kinetics/mf_kpsem', 64), ('table1_sthv1/mf_kpsem', 64),
+    ('table1_ucf101/mf_kpsem_split1', 80), ('table1_hmdb51/mf_kpsem_split1', 128),
+    ('table2a_regions/mf_kpsem', 16), ('figure5a_position/conv2', 16), ('table2d_r3d/r3d', 16),
+])
+def test_batches_are_those_of_the_paper(row, size):
+    config = load_config(KPSEM / f'{row}.py')
+    assert config['global_batch_size'] == size and config['sync_bn'] == 'torch'
+    assert config['optim_wrapper']['optimizer'] == dict(
+        type='SGD', lr=0.005, momentum=0.9, weight_decay=1e-4, nesterov=True)
+
+
+SPLITS = sorted(KPSEM.glob('table1_*/*_split?.py'))
+
+
+@pytest.mark.parametrize('path', SPLITS, ids=lambda path: f'{path.parent.name}/{path.stem}')
+def test_each_split_has_its_own_lists_and_nothing_else(path):
+    number, data = path.stem[-1], path.parent.name.removeprefix('table1_')
+    config, first = (load_config(each) for each in
+                     (path, path.with_name(path.stem[:-1] + '1.py')))
+    for phase, name in (('train', 'train'), ('val', 'test'), ('test', 'test')):
+        found = config[f'{phase}_dataloader']['dataset'].pop('ann_file')
+        assert found == f'data/{data}/{name}_split{number}.txt'
+        first[f'{phase}_dataloader']['dataset'].pop('ann_file')
+    assert config == first
+
+
+def test_there_are_three_splits_of_each():
+    assert len(SPLITS) == 3 * (7 + 5)
