@@ -9,7 +9,7 @@ ROWS  ?= baseline full
 SEEDS ?= 0 1
 JOBS  ?= $(shell nproc 2>/dev/null || echo 1)
 DATA_ARGS ?=
-PYTEST_ARGS ?=
+PYTEST_ARGS ?= -n $(JOBS) --dist worksteal
 
 export OMP_NUM_THREADS ?= 1
 export PYTHONUNBUFFERED = 1

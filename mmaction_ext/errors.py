@@ -1,9 +1,11 @@
 """The error that tools show as one sentence instead of a traceback."""
 
+import math
 import operator
 import os
 import sys
 from collections.abc import Iterable
+from numbers import Integral, Real
 from typing import Any
 
 
@@ -49,23 +51,25 @@ def check_choice(name: str, value: Any, choices: Iterable[Any]) -> None:
         raise InputError(f'{name} must be one of {choices}, got {value!r}')
 
 
-def check_at_least(name: str, value: float, least: float) -> None:
-    """Refuse a number that is too small, or NaN.
+def check_at_least(name: str, value: int, least: int) -> None:
+    """Refuse a number that is too small, or not whole.
 
     Raises:
         InputError: With the argument's name, the limit and the value.
     """
-    if not value >= least:
+    if not isinstance(value, Integral):
+        raise InputError(f'{name} must be a whole number, got {value!r}')
+    if value < least:
         raise InputError(f'{name} must be at least {least}, got {value!r}')
 
 
 def check_positive(name: str, value: float) -> None:
-    """Refuse a number that is not above zero, or NaN.
+    """Refuse what is no finite number above zero.
 
     Raises:
         InputError: With the argument's name and the value.
     """
-    if not value > 0:
+    if not isinstance(value, Real) or not 0 < value < math.inf:
         raise InputError(f'{name} must be positive, got {value!r}')
 
 

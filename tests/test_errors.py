@@ -13,7 +13,7 @@ from mmaction_ext.errors import (InputError, check_at_least, check_choice, check
     (check_choice, ('b', ('a', 'c')), "size must be one of ('a', 'c'), got 'b'"),
     (check_choice, (3, ('a', 'c')), "size must be one of ('a', 'c'), got 3"),
     (check_at_least, (1, 2), 'size must be at least 2, got 1'),
-    (check_at_least, (math.nan, 2), 'size must be at least 2, got nan'),
+    (check_at_least, (math.nan, 2), 'size must be a whole number, got nan'),
     (check_positive, (0,), 'size must be positive, got 0'),
     (check_positive, (-1.5,), 'size must be positive, got -1.5'),
     (check_positive, (math.nan,), 'size must be positive, got nan'),

@@ -8,8 +8,8 @@
   mfnet  github.com/cypw/PyTorch-MFNet, what KPSEM starts from
 
 Depth, classes, SELFY's offsets and the kernel of TCM's gate are read from the shapes. The last
-line printed is the config that OUT loads into, strictly and with weights_only; it holds the
-network and its preprocessing. Where no config of the repository is exactly that network, a thin one is
+line printed is the config that OUT loads into, strictly and with weights_only, for tools/test.py
+and tools/visualize.py. Where no config of the repository is exactly that network, a thin one is
 written beside OUT, with its name and the suffix .py; it inherits from the nearest one, by its
 absolute path.
 

@@ -42,7 +42,8 @@ def parse_args(argv=None) -> argparse.Namespace:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('configs', nargs='*', metavar='CONFIG', help='config files or table.yaml')
     parser.add_argument('--shape', nargs=3, type=int, metavar=('T', 'H', 'W'),
-                        help='frames, height and width of one view, instead of the config\'s')
+                        help='frames, height and width of one view, instead of the config\'s; a '
+                        'network that is built for num_segments frames takes no other number')
     parser.add_argument('--json', action='store_true',
                         help='one JSON object for one config, a list of them for several')
     parser.add_argument('--csv', type=Path, metavar='FILE',

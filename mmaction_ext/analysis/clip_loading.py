@@ -50,30 +50,37 @@ def load_clip(cfg: Config, video: str | Path) -> Clip:
         InputError: If the video cannot be read or prepared, with its name, or the config says
             neither how.
     """
-    steps, results = _prepare(cfg, Path(video))
-    try:
-        with DefaultScope.overwrite_default_scope('mmaction'):
-            packed = Compose(steps)(results)
-    except InputError:
-        raise
-    except Exception as error:  # whatever a decoder or a transform of anyone's may raise
-        raise InputError(f'{video}: the test pipeline of {cfg.filename} cannot prepare it: '
-                         f'{last_line(error)}') from error
+    packed = _run(cfg, Path(video))
     frames = _frames(packed['inputs'])
     _check_size(frames, cfg, video)
     return Clip(pseudo_collate([packed]), frames)
 
 
-def _prepare(cfg: Config, video: Path) -> tuple[list, dict]:
-    """The steps of the pipeline, and what the first one gets."""
-    results = dict(filename=str(video), label=-1, start_index=0, modality='RGB')
+def _run(cfg: Config, video: Path) -> dict:
+    """What the pipeline makes of the video, by the first reader that can read it."""
+    failure = None
+    for reader in _readers(video):
+        results = dict(filename=str(video), label=-1, start_index=0, modality='RGB')
+        try:
+            with DefaultScope.overwrite_default_scope('mmaction'):
+                return Compose(adapt_steps(config_steps(cfg), *reader))(results)
+        except Exception as error:  # whatever a decoder or a transform of anyone's may raise
+            failure = failure or error
+    if isinstance(failure, InputError):
+        raise failure
+    raise InputError(f'{video}: the test pipeline of {cfg.filename} cannot prepare it: '
+                     f'{last_line(failure)}') from failure
+
+
+def _readers(video: Path) -> list[tuple]:
+    """Pairs of steps that open and decode. Decord gives up on some small frames; PyAV not."""
     if video.is_dir():
         folder = FrameFolder(video)
-        return adapt_steps(config_steps(cfg), folder.open, folder.decode), results
+        return [(folder.open, folder.decode)]
     if not video.exists():
         raise InputError(f'video {video} does not exist')
-    return adapt_steps(config_steps(cfg), dict(type='NamedDecordInit'),
-                       dict(type='DecordDecode')), results
+    return [(dict(type='NamedDecordInit'), dict(type='DecordDecode')),
+            (dict(type='PyAVInit'), dict(type='PyAVDecode'))]
 
 
 class FrameFolder:

@@ -74,6 +74,10 @@ def _view(model: nn.Module, shape: tuple[int, ...]) -> torch.Tensor:
 
     channels, num_frames, height, width = shape
     if isinstance(model, Recognizer2D):
+        num_segments = getattr(model.backbone, 'num_segments', None) or num_frames
+        if num_frames != num_segments:
+            raise ValueError(f'a clip of {num_frames} frames does not suit the model, which is '
+                             f'built for num_segments={num_segments}')
         return torch.empty(1, num_frames, channels, height, width, device='meta')
     return torch.empty(1, 1, *shape, device='meta')
 

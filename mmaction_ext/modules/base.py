@@ -7,7 +7,7 @@ from typing import Optional, Union
 
 from torch import Tensor, nn
 
-from mmaction_ext.errors import InputError
+from mmaction_ext.errors import InputError, check_at_least
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class MotionModule(nn.Module, ABC):
             numbers of the papers: 1 is the stem, 2 to 5 are the residual stages.
 
     Raises:
-        InputError: If ``in_channels`` names no stage.
+        InputError: If ``in_channels`` names no stage, or one without channels.
     """
 
     blocks: nn.ModuleDict
@@ -85,6 +85,8 @@ class MotionModule(nn.Module, ABC):
         super().__init__()
         if not in_channels:
             raise InputError(f'{type(self).__name__} needs at least one stage, got none')
+        for stage, channels in in_channels.items():
+            check_at_least(f'channels of stage {stage}', channels, 1)
         self.in_channels = {stage: in_channels[stage] for stage in sorted(in_channels)}
 
     @property

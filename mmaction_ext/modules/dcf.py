@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
-from mmaction_ext.errors import InputError, check_at_least, check_choice, check_positive
+from mmaction_ext.errors import (InputError, check_at_least, check_choice, check_positive,
+                                 whole_numbers)
 from mmaction_ext.modules.base import Displacements, MotionModule
 from mmaction_ext.ops import l2_normalize, local_correlation, soft_argmax
 from mmaction_ext.ops.correlation.local import CLIP_BORDERS
@@ -166,6 +167,7 @@ class DCF(MotionModule):
         window = window_sides(window)
         _check_options(self.in_channels, reduction, temporal_range, clip_border, temperature)
         _check_relu(relu, zero_init)
+        short_range_stages = whole_numbers('short_range_stages', short_range_stages)
         self.spatial_pyramid = spatial_pyramid
         self.blocks = nn.ModuleDict()
         passed_channels = 0
@@ -214,7 +216,8 @@ class DCF(MotionModule):
 
 def _check_options(in_channels: Mapping[int, int], reduction: int, temporal_range: int,
                    clip_border: str, temperature: float) -> None:
-    if not 1 <= reduction <= min(in_channels.values()):
+    check_at_least('reduction', reduction, 1)
+    if reduction > min(in_channels.values()):
         raise InputError(f'reduction must lie between 1 and the {min(in_channels.values())} '
                          f'channels of the narrowest stage, got {reduction}')
     check_at_least('temporal_range', temporal_range, 1)

@@ -250,6 +250,11 @@ class KPSEM(MotionModule):
     other ``regions``. Likewise a single region leaves the features themselves without a gradient
     from the branch, unless its key point is soft.
 
+    **When a shift is the motion.** A texture that moves shifts its largest value by exactly its
+    motion while that stays in view. With several regions equation 9 tells key points apart by
+    their values alone: shifts are exact where maxima differ clearly, and a mean over the regions
+    where they are nearly equal, as in noise.
+
     **At the start** the (linear) offset networks have PyTorch's own initial weights. Over these,
     lines lie around the even grid with a standard deviation of ``r / sqrt(3)`` pixels, where ``r``
     is the root mean square over the channels of a frame's mean features: the larger the features,
@@ -367,7 +372,8 @@ def _check_counts(**counts: Optional[int]) -> None:
 
 def _check_options(num_regions: int, regions: str, grid: str, offset_bound: str,
                    temperature: float) -> None:
-    if num_regions < 1 or math.isqrt(num_regions)**2 != num_regions:
+    check_at_least('num_regions', num_regions, 1)
+    if math.isqrt(num_regions)**2 != num_regions:
         raise InputError(f'num_regions must be a square number, got {num_regions}')
     check_choice('regions', regions, REGIONS)
     check_choice('grid', grid, GRIDS)

@@ -176,6 +176,7 @@ class STSSIntegration(nn.Module):
 
     def forward(self, features: Tensor, size: Sequence[int]) -> Tensor:
         """Features (N, L, C_F, T, h, w) and (T, H, W) -> (N, C, T, H, W)."""
+        features = features.to(self.up.weight.dtype)  # the soft-argmax gives float32
         shared = self.shared(features.flatten(0, 1))
         folded = shared.unflatten(0, features.shape[:2]).flatten(1, 2)  # offsets, then channels
         return self.bn(self.up(self.fuse(folded), output_size=list(size)))
@@ -373,7 +374,7 @@ def _check_names(extraction: str, integration: str, fusion: str, relu: str) -> N
 
 def _check_counts(**arguments: Sequence[int]) -> None:
     for name, values in arguments.items():
-        if not values:
+        if not whole_numbers(name, values):
             raise InputError(f'{name} must hold at least one number, got {values!r}')
         for value in values:
             check_at_least(name, value, 1)

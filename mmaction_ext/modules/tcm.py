@@ -256,10 +256,12 @@ def _check_options(num_segments: int, mid_channels: int, tempos: Sequence[str],
                    sigma: Optional[float], temperature: float) -> None:
     check_at_least('num_segments', num_segments, 2)
     check_at_least('mid_channels', mid_channels, 1)
-    if isinstance(tempos, str) or not tempos or not set(tempos) <= set(TEMPOS):
-        raise InputError(f'tempos must be a sequence of some of {TEMPOS}, got {tempos!r}')
-    if sigma is not None and not sigma > 0:
-        raise InputError(f'sigma must be positive or None, got {sigma}')
+    if isinstance(tempos, str) or not tempos or not set(tempos) <= set(TEMPOS) \
+            or len(set(tempos)) < len(tempos):
+        raise InputError(f'tempos must be a sequence of some of {TEMPOS}, none twice, '
+                         f'got {tempos!r}')
+    if sigma is not None:
+        check_positive('sigma', sigma)
     check_positive('temperature', temperature)
 
 

@@ -52,6 +52,16 @@ def test_video_by_the_configs_pipeline(movie):
     assert np.array_equal(clip.data['inputs'][0].permute(0, 2, 3, 1), expected)
 
 
+@pytest.mark.parametrize('side', [16, 24, 48, 72])
+def test_sizes_that_decord_cannot_read(tmp_path, side):
+    frames = np.broadcast_to(np.arange(0, 160, 20, dtype=np.uint8)[:, None, None, None],
+                             (8, side, side, 3))
+    write_mp4(frames, tmp_path / 'small.mp4')
+    cfg = config(synthmotion_test(8, 'NCHW', crop=16), shape=(3, 8, 16, 16))
+    clip = load_clip(cfg, tmp_path / 'small.mp4')
+    assert np.abs(clip.frames.mean(axis=(1, 2, 3)) - np.arange(0, 160, 20)).max() < 4
+
+
 def test_frames_of_a_3d_recognizer_are_the_same(movie):
     flat = load_clip(config(synthmotion_test(4, 'NCHW', crop=32)), movie)
     clip = load_clip(config(synthmotion_test(4, 'NCTHW', crop=32)), movie)

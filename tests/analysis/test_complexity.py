@@ -67,7 +67,9 @@ def thin(**timm):
 
 def test_a_2d_recognizer_sees_all_its_frames():
     """The head sees one vector a clip; everything else is done for each of the frames."""
-    half, whole = (count(dict(model=thin(), input_shape=(3, t, 64, 64))) for t in (8, 16))
+    longer = thin()
+    longer['backbone']['num_segments'] = 16
+    half, whole = count(thin(), (3, 8, 64, 64)), count(longer, (3, 16, 64, 64))
     head = 512 * 12
     assert whole.macs - head == 2 * (half.macs - head)
 
@@ -97,6 +99,7 @@ def test_without_a_shape_only_parameters_are_counted():
     ((3, 0, 64, 64), r'\(3, 0, 64, 64\)'),
     ((3, 8, 64, 6.5), '6.5'),
     ((3, 7, 64, 64), '7 frames.*num_segments=8'),
+    ((3, 16, 64, 64), '16 frames.*num_segments=8'),
 ])
 def test_shapes_that_cannot_be_counted(shape, message):
     with pytest.raises(ValueError, match=message):

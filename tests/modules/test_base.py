@@ -82,3 +82,26 @@ def test_displacements_name_a_source_for_every_map_and_frame(build):
 def test_meta_device(build):
     x = torch.empty(1, 8, 4, 8, 8, device='meta')
     assert build().to('meta')(x, 3)[0].shape == x.shape
+
+
+@pytest.mark.parametrize('module, arguments, named', [
+    (DCF, dict(reduction=1.5), 'reduction must be a whole number, got 1.5'),
+    (DCF, dict(temporal_range=0), 'temporal_range must be at least 1, got 0'),
+    (DCF, dict(short_range_stages=4), 'short_range_stages .* got 4'),
+    (TCM, dict(num_segments=2.5), 'num_segments must be a whole number, got 2.5'),
+    (TCM, dict(tempos=('fast', 'fast')), 'none twice'),
+    (TCM, dict(temperature=float('inf')), 'temperature must be positive, got inf'),
+    (SELFY, dict(extraction_channels=64), 'extraction_channels .* got 64'),
+    (SELFY, dict(num_blocks=1.5), 'num_blocks .*1.5'),
+    (KPSEM, dict(num_regions=4.0), 'num_regions must be a whole number, got 4.0'),
+])
+def test_arguments_of_another_kind_are_named(module, arguments, named):
+    with pytest.raises(InputError, match=named):
+        module({3: 16}, **arguments)
+
+
+@pytest.mark.parametrize('module', [DCF, TCM, SELFY, KPSEM])
+@pytest.mark.parametrize('channels', [0, -4, 1.5])
+def test_stages_without_channels_are_named(module, channels):
+    with pytest.raises(InputError, match=f'channels of stage 3 .* got {channels}'):
+        module({3: channels})

@@ -185,6 +185,30 @@ def test_a_moved_point_is_shifted_by_its_motion(dy, dx, num_regions, regions):
     torch.testing.assert_close(shifts, motion, rtol=0, atol=0.02)
 
 
+@pytest.mark.parametrize('regions', ['area', 'hard'])
+@pytest.mark.parametrize('size', [14, 28])
+@pytest.mark.parametrize('dy, dx', [(1, 2), (-2, 0), (0, 3), (-1, -3)])
+def test_a_moved_texture_is_shifted_by_its_motion(dy, dx, size, regions):
+    """Wherever the largest value of a channel stays in view."""
+    frames, margin = 3, 6
+    texture = torch.rand(32, size + 2 * margin, size + 2 * margin, dtype=torch.float64)
+    seen = texture[:, margin:margin + size, margin:margin + size].flatten(1).argmax(1)
+    places = torch.stack((seen // size, seen % size), dim=1)
+    last = places + (frames - 1) * torch.tensor([dy, dx])
+    # what enters the map later is set lower than what was there
+    entering = torch.ones(size + 2 * margin, size + 2 * margin, dtype=torch.bool)
+    entering[margin:margin + size, margin:margin + size] = False
+    texture[:, entering] *= 0.5
+    x = torch.stack([texture[:, margin - t * dy:, margin - t * dx:][:, :size, :size]
+                     for t in range(frames)], dim=1)[None]
+    stays = ((last >= 0) & (last < size)).all(1)
+    assert stays.sum() >= 8
+    found = build(32, num_regions=1, num_sets=1, regions=regions).motion(x, 4)
+    shifts = found.shifts[0, 0, 0][stays]
+    expected = torch.tensor([dy, dx], dtype=torch.float64).expand_as(shifts)
+    assert torch.equal(shifts, expected)
+
+
 def test_points_are_rows_and_columns_of_the_map():
     module = build(2, num_sets=1, out_channels=1)
     found = module.motion(moving(1, 2, [(3, 5), (9, 1)]), 4)

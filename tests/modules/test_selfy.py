@@ -551,3 +551,9 @@ def test_compiles_without_a_graph_break(backend):
 
     expected = run(lambda y: module(y, 3)[0])
     torch.testing.assert_close(run(compiled), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_soft_argmax_in_a_half_precision_model():
+    module = SELFY({3: 16}, extraction='soft_argmax', mid_channels=8).eval().bfloat16()
+    out, _ = module(torch.rand(1, 16, 8, 8, 8).bfloat16(), 3)
+    assert out.dtype == torch.bfloat16 and out.isfinite().all()

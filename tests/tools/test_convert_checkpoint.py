@@ -193,6 +193,23 @@ def test_what_does_not_fit_is_listed_and_nothing_is_written(main, capsys, place,
     assert not output.out and names(place) == ['in.pth']
 
 
+@pytest.mark.parametrize('change, message', [
+    (lambda weight: weight.to_sparse(), 'is torch.sparse_coo'),
+    (lambda weight: weight.long(), 'is torch.int64'),
+    (lambda weight: weight.to(torch.complex64), 'is torch.complex64'),
+    (lambda weight: weight * float('nan'), 'holds NaN or infinity'),
+    (lambda weight: weight[:0], 'is empty, of shape (0, 512, 1)'),
+])
+def test_tensors_that_are_no_weights_are_refused(main, capsys, place, tcm, change, message):
+    state = official_state(tcm)
+    state['module.new_fc.weight'] = change(state['module.new_fc.weight'])
+    torch.save({'state_dict': state}, 'in.pth')
+    assert main(['tcm', 'in.pth', 'out.pth']) == 2
+    output = capsys.readouterr()
+    assert f'module.new_fc.weight {message}' in output.err and output.err.count('\n') == 1
+    assert not output.out and names(place) == ['in.pth']
+
+
 @pytest.mark.parametrize('args, message', [
     (['tcm', 'gone.pth', 'out.pth'], 'gone.pth cannot be read: No such file or directory'),
     (['tcm', 'in.pth', 'gone/out.pth'], 'folder gone of gone/out.pth does not exist'),

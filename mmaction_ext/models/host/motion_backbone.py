@@ -12,7 +12,7 @@ from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmaction_ext.errors import InputError, check_positive
+from mmaction_ext.errors import InputError, check_at_least
 from mmaction_ext.models.host.building import build_backbone, build_module, is_timm
 from mmaction_ext.models.host.checkpointing import checkpoint_submodules, run_checkpointed
 from mmaction_ext.models.host.dry_run import (
@@ -98,6 +98,9 @@ class MotionBackbone(BaseModule):
             self._attach(module, {stage: names[stage] for stage in self.stages})
 
     def _attach(self, module: dict, names: dict[int, str]) -> None:
+        if not isinstance(module, Mapping) or 'in_channels' in module:
+            raise InputError('module must be a dict with a type and without in_channels, which '
+                             f'the backbone tells, got {module!r}')
         if not names:
             raise InputError(f'module {module.get("type")!r} is given but stages is empty')
         if self.num_segments is None and sees_frames(self.backbone):
@@ -130,8 +133,9 @@ class MotionBackbone(BaseModule):
             the branch's vector, (N, D).
 
         Raises:
-            InputError: If the batch does not divide into clips of ``num_segments`` frames, or
-                a stage has fewer frames than the module needs.
+            InputError: If the input has another rank or no clip, the batch does not divide into
+                clips of ``num_segments`` frames, or a stage has fewer frames than the module
+                needs.
             RuntimeError: If the inner backbone did not run its stages in order.
         """
         size = tuple(x.shape[-2:])
@@ -151,6 +155,11 @@ class MotionBackbone(BaseModule):
     def _count_clips(self, x: Tensor) -> int:
         if x.dim() == 5:
             return x.shape[0]
+        if x.dim() != 4 or self.num_segments is None or not len(x):
+            shape = ('(N, C, T, H, W)' if self.num_segments is None
+                     else f'(N*{self.num_segments}, C, H, W)')
+            raise InputError(f'{type(self.backbone).__name__} takes input of shape {shape}, '
+                             f'got {tuple(x.shape)}')
         if x.shape[0] % self.num_segments:
             raise InputError(f'a batch of {x.shape[0]} frames does not divide into clips of '
                              f'num_segments={self.num_segments}')
@@ -195,7 +204,7 @@ class MotionBackbone(BaseModule):
 def _agree_on_segments(part: nn.Module, num_segments: Optional[int]) -> Optional[int]:
     own = getattr(part, 'num_segments', None)
     if num_segments is not None:
-        check_positive('num_segments', num_segments)
+        check_at_least('num_segments', num_segments, 1)
     if None not in (own, num_segments) and own != num_segments:
         raise InputError(f'num_segments={num_segments}, but {type(part).__name__} was built '
                          f'with num_segments={own}')

@@ -275,6 +275,22 @@ def test_a_window_wider_than_three_maps_is_refused(stages, window, message):
     build_2d(dict(type='Branch', window=window - 1), stages)
 
 
+@pytest.mark.parametrize('build, shape, message', [
+    (build_3d, (8, 3, 64, 64), r'\(N, C, T, H, W\), got \(8, 3, 64, 64\)'),
+    (build_2d, (3, 64, 64), r'\(N\*4, C, H, W\), got \(3, 64, 64\)'),
+    (build_2d, (0, 3, 64, 64), r'got \(0, 3, 64, 64\)'),
+])
+def test_input_of_another_rank_is_refused(build, shape, message):
+    with pytest.raises(ValueError, match=message):
+        build()(torch.rand(shape))
+
+
+@pytest.mark.parametrize('module', ['DCF', dict(type='DCF', in_channels={2: 8})])
+def test_module_that_is_no_config_or_knows_its_channels_is_refused(module):
+    with pytest.raises(ValueError, match='DCF'):
+        build_2d(module)
+
+
 def test_a_batch_of_broken_clips_is_refused():
     with pytest.raises(ValueError, match='7 frames.*num_segments=4'):
         build_2d()(frames()[:7])
