@@ -10,6 +10,7 @@ import yaml
 
 from mmaction_ext.analysis.config_complexity import count_configs
 from mmaction_ext.datasets.processes import all_processors
+from mmaction_ext.engine.checks import KINDS
 from mmaction_ext.tables import load_spec, read_complexity
 from mmaction_ext.tables.published import Published
 from mmaction_ext.tables.results import training_length
@@ -107,6 +108,8 @@ def test_all_rows_load_and_build_in_three_minutes(counted):
 def test_row_is_a_recipe_whose_runs_reach_its_table(path):
     config = load(path)
     assert config['test_dataloader'] and config['test_evaluator']
+    for split in ('train', 'val', 'test'):  # whose lists are checked before training
+        assert config[f'{split}_dataloader']['dataset']['type'] in KINDS
     assert config['default_hooks']['logger']['type'] == 'RunLoggerHook'
     assert config['log_processor']['log_with_hierarchy']
     assert 'RunWandbBackend' in [each['type'] for each in config['visualizer']['vis_backends']]

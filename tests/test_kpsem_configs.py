@@ -113,4 +113,4 @@ def test_each_split_has_its_own_lists_and_nothing_else(path):
 
 
 def test_there_are_three_splits_of_each():
-    assert len(SPLITS) == 3 * (7 + 5)
+    assert len(SPLITS) == 3 * (8 + 6)

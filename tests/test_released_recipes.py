@@ -97,3 +97,19 @@ def test_each_split_has_its_own_lists(data, network, split):
     assert lists == [f'data/{data}/{part}_split{split}.txt' for part in ('train', 'test', 'test')]
     assert cfg.load_from == f'work_dirs/tcm/table_k400/{network}_8f/seed0/epoch_75.pth'
     assert not cfg.model.backbone.backbone.pretrained2d
+
+
+REFERENCES = {'selfy': 'selfy_tsm_r50_8f.py', 'tcm': 'tcm_r50_8f.py'}
+OWN = [path for paper in REFERENCES for path in sorted(CONFIGS.glob(f'{paper}/table*/*.py'))
+       if path.stem.startswith(('selfy_', 'tcm_', 'tsm_', 'tsn_'))]
+
+
+@pytest.mark.parametrize('path', OWN, ids=lambda path: path.relative_to(CONFIGS).as_posix())
+def test_rows_with_the_recipe_of_the_paper_train_alike(path):
+    """``varies`` of their tables lets other methods have other recipes."""
+    folder = path.parent
+    split = path.stem.rpartition('_')[2] if 'split' in path.stem else ''
+    name = f'tcm_r50_{split}.py' if split else REFERENCES[folder.parent.name]
+    own, reference = load(path), load(folder / name)
+    for key in ('optim_wrapper', 'param_scheduler', 'train_cfg', 'global_batch_size'):
+        assert own[key] == reference[key]

@@ -50,18 +50,20 @@ def browse(dataset, indices, labels=(), seed: int = 0) -> list:
         seed: seed of the pipeline's randomness.
 
     Returns:
-        One :class:`Browsed` per index.
+        One :class:`Browsed` per index, or several where one reading gives several samples.
 
     Raises:
         InputError: a video cannot be read, or the pipeline gives something else than frames.
     """
     set_epoch(dataset, seed, 0)
     np.random.seed(seed)
-    return [_browse_one(dataset, index, labels) for index in indices]
+    loaded = [(index, dataset[index]) for index in indices]
+    return [_browse_one(dataset, index, sample, labels) for index, data in loaded
+            for sample in (data if isinstance(data, list) else [data])]
 
 
-def _browse_one(dataset, index: int, labels) -> Browsed:
-    info, data = dataset.get_data_info(index), dataset[index]
+def _browse_one(dataset, index: int, data: dict, labels) -> Browsed:
+    info = dataset.get_data_info(index)
     label = data['data_samples'].gt_label.tolist()
     text = f'#{index}  {_named(label, labels)}  {sample_name(info)}'
     if [info['label']] != label:

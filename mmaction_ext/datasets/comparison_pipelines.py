@@ -53,8 +53,7 @@ def frames_test(source: str, num_segments: int, crop: int = 224, num_crops: int 
     ] + pack_inputs('NCHW', source)
 
 
-def resized_crop_train(sampling: dict, flip_ratio: float = 0.5, augment: bool = False,
-                       repeated: bool = False) -> list:
+def resized_crop_train(sampling: dict, flip_ratio: float = 0.5, augment: bool = False) -> list:
     """Training pipeline of SlowFast and, with ``augment``, of MViT, as mmaction2's configs.
 
     Args:
@@ -62,15 +61,13 @@ def resized_crop_train(sampling: dict, flip_ratio: float = 0.5, augment: bool = 
         flip_ratio: probability of the horizontal flip.
         augment: MViT's four random operations of RandAugment at magnitude 7 of 10, and random
             erasing. mmaction2's config asks pytorchvideo for the former, here it is torchvision.
-        repeated: for ``RepeatAugDataset``, which takes no step before mmaction2's own reader.
     """
-    reading = read_frames('videos', sampling)
-    reading = [dict(type='DecordInit')] + reading[1:] if repeated else (
-        [dict(type='SeedSample')] + reading)
+    seeding = dict(type='SeedSample', seed_torch=True) if augment else dict(type='SeedSample')
     operations = [dict(type='TorchVisionWrapper', op='RandAugment', num_ops=4, magnitude=7,
                        num_magnitude_bins=11)]
     erasing = [dict(type='RandomErasing', erase_prob=0.25, mode='rand')]
-    return reading + [dict(type='Resize', scale=(-1, 256))] + operations * augment + [
+    reading = [seeding, *read_frames('videos', sampling), dict(type='Resize', scale=(-1, 256))]
+    return reading + operations * augment + [
         dict(type='RandomResizedCrop'),
         dict(type='Resize', scale=(224, 224), keep_ratio=False),
         dict(type='Flip', flip_ratio=flip_ratio),

@@ -66,7 +66,8 @@ class Guard:
             except InputError:
                 continue
             mark = (sample_name(self.get_data_info(idx)), str(error))
-            data['data_samples'].set_metainfo({REPLACED: mark})
+            for sample in data if isinstance(data, list) else [data]:
+                sample['data_samples'].set_metainfo({REPLACED: mark})
             return data
         raise InputError(f'{error}; {MAX_TRIES - 1} others in its place could not be read either')
 

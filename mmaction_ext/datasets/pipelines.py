@@ -88,12 +88,14 @@ def rawframe_test(num_segments: int, input_format: str, crop: int, short_side: i
     ] + pack_inputs(input_format, 'rawframes')
 
 
-def video_train(num_segments: int, input_format: str, crop: int, short_side: tuple) -> list:
-    """:func:`rawframe_train` for video files."""
+def video_train(num_segments: int, input_format: str, crop: int, short_side: tuple,
+                flip_ratio: float = 0) -> list:
+    """:func:`rawframe_train` for video files, of which a part may be flipped."""
+    flip = [dict(type='Flip', flip_ratio=flip_ratio)] if flip_ratio else []
     return [dict(type='SeedSample')] + read_frames('videos', _segments(num_segments)) + [
         dict(type='RandomRescale', scale_range=tuple(short_side)),
         dict(type='RandomCrop', size=crop),
-    ] + pack_inputs(input_format, 'videos')
+    ] + flip + pack_inputs(input_format, 'videos')
 
 
 def video_test(num_segments: int, input_format: str, crop: int, short_side: int,

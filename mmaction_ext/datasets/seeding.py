@@ -28,9 +28,14 @@ class SeedSample(BaseTransform):
     Required key: ``sample_idx`` (set by mmengine's ``BaseDataset``). The seed and the epoch
     come from :class:`EpochSeedHook`, through shared memory, so that loader processes that
     outlive an epoch see them too.
+
+    Args:
+        seed_torch: seed ``torch`` too, for pipelines with steps of torchvision. Without loader
+            processes dropout then depends on the sample that was loaded last.
     """
 
-    def __init__(self):
+    def __init__(self, seed_torch: bool = False):
+        self.seed_torch = seed_torch
         self._seed_epoch = torch.full((2,), -1, dtype=torch.int64).share_memory_()
 
     def set_epoch(self, seed: int, epoch: int) -> None:
@@ -44,6 +49,8 @@ class SeedSample(BaseTransform):
         seed = derive_seed(*self._seed_epoch.tolist(), results['sample_idx'])
         np.random.seed(seed)
         random.seed(seed)
+        if self.seed_torch:
+            torch.manual_seed(seed)
         return results
 
 

@@ -6,14 +6,16 @@ compat.apply()  # heads and backbones import mmaction2's own, which need it
 
 from mmaction_ext import modules  # noqa: E402
 from mmaction_ext.models.backbones import (  # noqa: E402
+    S3D,
     MFNet,
     R2Plus1D,
     ResizedTimeSformer,
     ResNetTAM,
     ResNetTSMEveryBlock,
+    ThinResNetTSM,
 )
 from mmaction_ext.models.heads import ConcatHead  # noqa: E402
 from mmaction_ext.models.host import MotionBackbone  # noqa: E402
 
 __all__ = ['ConcatHead', 'MFNet', 'MotionBackbone', 'R2Plus1D', 'ResizedTimeSformer', 'ResNetTAM',
-           'ResNetTSMEveryBlock', 'modules']
+           'ResNetTSMEveryBlock', 'S3D', 'ThinResNetTSM', 'modules']

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from mmaction.registry import DATASETS
 from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
 from published_data import write_frames, write_video
@@ -72,19 +71,6 @@ def test_a_flip_exchanges_the_labels_of_something_something_only():
 
     assert labels(something=True) == SOMETHING_FLIP_LABELS
     assert labels() is None
-
-
-def test_augmented_clips_come_twice_from_one_reading(tmp_path):
-    write_video(tmp_path / 'a.mp4', 20)
-    (tmp_path / 'train.txt').write_text('a.mp4\t3\n')
-    pipeline = resized_crop_train(interval_clips(4, 2), augment=True, repeated=True)
-    dataset = DATASETS.build(dict(
-        type='RepeatAugDataset', num_repeats=2, sample_once=True, delimiter='\t',
-        ann_file=str(tmp_path / 'train.txt'), data_prefix=dict(video=str(tmp_path)),
-        pipeline=pipeline))
-    first, second = dataset[0]
-    assert first['inputs'].shape == second['inputs'].shape == (1, 3, 4, 224, 224)
-    assert (first['inputs'] != second['inputs']).any()
 
 
 def test_slowfast_crops_without_augmentation():

@@ -19,8 +19,8 @@ train_dataloader = dict(
     training_loader('videos', data_root, [], 8),
     collate_fn=dict(type='repeat_pseudo_collate'),
     dataset=dict(
-        type='RepeatAugDataset', num_repeats=2, sample_once=True, delimiter='\t',
+        type='RepeatedVideoDataset', num_repeats=2, delimiter='\t',
         ann_file=f'{data_root}/train.txt', data_prefix=dict(video=f'{data_root}/videos'),
-        pipeline=resized_crop_train(interval_clips(16, 4), augment=True, repeated=True)))
+        pipeline=resized_crop_train(interval_clips(16, 4), augment=True)))
 val_evaluator = dict(type='AccMetric')
 test_evaluator = val_evaluator

@@ -3,7 +3,9 @@
 from mmaction_ext.models.backbones.mfnet import MFNet
 from mmaction_ext.models.backbones.r2plus1d import R2Plus1D
 from mmaction_ext.models.backbones.resnet_tam import ResNetTAM
-from mmaction_ext.models.backbones.resnet_tsm import ResNetTSMEveryBlock
+from mmaction_ext.models.backbones.resnet_tsm import ResNetTSMEveryBlock, ThinResNetTSM
+from mmaction_ext.models.backbones.s3d import S3D
 from mmaction_ext.models.backbones.timesformer import ResizedTimeSformer
 
-__all__ = ['MFNet', 'R2Plus1D', 'ResizedTimeSformer', 'ResNetTAM', 'ResNetTSMEveryBlock']
+__all__ = ['MFNet', 'R2Plus1D', 'ResizedTimeSformer', 'ResNetTAM', 'ResNetTSMEveryBlock',
+           'S3D', 'ThinResNetTSM']

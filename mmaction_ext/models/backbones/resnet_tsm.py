@@ -1,7 +1,11 @@
-"""TSM-ResNet as the released code of SELFY and TCM has it: a shift in every block."""
+"""TSM-ResNet as the released code of SELFY and TCM has it, and one of any width."""
 
+from typing import Any
+
+from mmaction.models.backbones.resnet import make_res_layer
 from mmaction.models.backbones.resnet_tsm import ResNetTSM, TemporalShift
 from mmaction.registry import MODELS
+from mmcv.cnn import ConvModule
 
 from mmaction_ext.errors import InputError
 
@@ -31,3 +35,42 @@ class ResNetTSMEveryBlock(ResNetTSM):
             for block in getattr(self, name):
                 block.conv1.conv = TemporalShift(block.conv1.conv, self.num_segments,
                                                  self.shift_div)
+
+
+@MODELS.register_module()
+class ThinResNetTSM(ResNetTSM):
+    """mmaction2's ``ResNetTSM`` of another width, to be trained from scratch.
+
+    Args:
+        depth: As of ``ResNetTSM``.
+        base_channels: Width of the stem and of the first stage's inner convolutions; 64 is
+            ``ResNetTSM`` itself.
+        kwargs: As of ``ResNetTSM``.
+
+    Raises:
+        InputError: If ``base_channels`` is below 1, or there are weights to start from.
+    """
+
+    def __init__(self, depth: int, base_channels: int = 64, **kwargs: Any) -> None:
+        if base_channels < 1 or kwargs.get('pretrained'):
+            raise InputError('base_channels must be at least 1, and ThinResNetTSM has no weights '
+                             f'to start from; got {base_channels} and '
+                             f'pretrained={kwargs.get("pretrained")!r}')
+        self.base_channels = base_channels
+        super().__init__(depth, pretrained2d=False, **kwargs)
+
+    def init_structure(self) -> None:
+        """Build stem and stages again at their width, then shift and attend as always."""
+        common = dict(conv_cfg=self.conv_cfg, norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
+        self.inplanes = self.base_channels
+        self.conv1 = ConvModule(self.in_channels, self.inplanes, kernel_size=7, stride=2,
+                                padding=3, bias=False, **common)
+        for stage, name in enumerate(self.res_layers):
+            planes = self.base_channels * 2**stage
+            setattr(self, name, make_res_layer(
+                self.block, self.inplanes, planes, self.stage_blocks[stage],
+                stride=self.strides[stage], dilation=self.dilations[stage], style=self.style,
+                with_cp=self.with_cp, **common))
+            self.inplanes = planes * self.block.expansion
+        self.feat_dim = self.inplanes
+        super().init_structure()

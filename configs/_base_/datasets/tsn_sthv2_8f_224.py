@@ -1,0 +1,18 @@
+_base_ = []
+
+from mmaction_ext.datasets.comparison_pipelines import frames_test, multi_scale_train
+from mmaction_ext.datasets.pipelines import evaluation_loader, training_loader
+
+# Something-Something V2 for TSN and TRN as in mmaction2's configs, 8 frames; one clip and the
+# centre crop in the test. The batch is TRN's.
+data_root = 'data/sthv2'
+num_segments = 8
+input_shape = (3, num_segments, 224, 224)
+global_batch_size = 128
+train_dataloader = training_loader(
+    'videos', data_root, multi_scale_train('videos', num_segments, something=True), 8)
+val_dataloader = evaluation_loader(
+    train_dataloader, f'{data_root}/val.txt', frames_test('videos', num_segments), 8)
+test_dataloader = val_dataloader
+val_evaluator = dict(type='AccMetric')
+test_evaluator = val_evaluator

@@ -1,0 +1,7 @@
+_base_ = [
+    '../../_base_/models/tsn_r50.py',
+    '../../_base_/datasets/tsn_sthv2_8f_224.py',
+    '../../_base_/schedules/tsn_sth.py',
+    '../../_base_/default_runtime.py',
+]
+global_batch_size = 256

@@ -1,0 +1,2 @@
+_base_ = './selfy.py'
+model = dict(backbone=dict(module=None, stages=()))

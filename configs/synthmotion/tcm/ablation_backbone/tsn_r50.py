@@ -1,0 +1,2 @@
+_base_ = './tsm_r50.py'
+model = dict(backbone=dict(backbone=dict(is_shift=False)))
