@@ -11,6 +11,7 @@ compat.apply()
 
 import mmaction_ext.datasets.clip_transforms  # noqa: E402,F401
 import mmaction_ext.datasets.guarded  # noqa: E402,F401
+import mmaction_ext.datasets.repeated  # noqa: E402,F401
 import mmaction_ext.datasets.seeding  # noqa: E402,F401
 import mmaction_ext.datasets.transforms  # noqa: E402,F401
 import mmaction_ext.datasets.tsn_sampling  # noqa: E402,F401
@@ -19,4 +20,6 @@ import mmaction_ext.evaluation.class_accuracy  # noqa: E402,F401
 import mmaction_ext.evaluation.synthmotion  # noqa: E402,F401
 import mmaction_ext.models  # noqa: E402,F401
 import mmaction_ext.tracking.hooks  # noqa: E402,F401
+import mmaction_ext.tracking.ledger_backend  # noqa: E402,F401
 import mmaction_ext.tracking.wandb_backend  # noqa: E402,F401
+import mmaction_ext.tracking.wandb_hooks  # noqa: E402,F401

@@ -1,25 +1,31 @@
-"""Write paper-style tables from the W&B logs of their runs; no server, no account, no sync."""
+"""Write paper-style tables from the records of their runs; no server, no account, no sync."""
 
 import argparse
-import os
 import sys
-import tempfile
 from pathlib import Path
 
 from mmaction_ext.errors import InputError
-from mmaction_ext.tables import build_table, load_spec, read_complexity
+from mmaction_ext.tables import (build_tables, load_spec, locked_table, read_complexity,
+                                 read_lock)
 from mmaction_ext.tables.aggregate import PROTOCOL_KEYS
+from mmaction_ext.tables.files import write_atomically
+from mmaction_ext.tables.lock import FILE_NAME, renewed_lock
 from mmaction_ext.tables.render import RENDERERS
 from mmaction_ext.tables.render.markdown import embed
-from mmaction_ext.tracking.records import find_runs
+from mmaction_ext.tracking.records import read_runs
 
 EPILOG = """examples:
   python tools/make_tables.py                     every table of configs/, all formats
   python tools/make_tables.py configs/synthmotion/dcf/table1_components/table.yaml --print
   python tools/make_tables.py --check             are the files in reports/ up to date?
+  python tools/make_tables.py --locked --check    the same without any run, as on a CI machine
+  python tools/make_tables.py --runs work_dirs results.csv
+
+reports/table.lock.json keeps every measured result that the tables are made of, so that --locked
+can build them where no runs are; a result whose config or code was edited since is then stale.
 
 exit codes: 0 written, or up to date; 1 --check found a difference, or --strict a cell that is
-not complete; 2 a specification, config or runs folder cannot be used (one line says why)
+not complete; 2 a specification, config, lock or runs folder cannot be used (one line says why)
 """
 
 
@@ -31,7 +37,11 @@ def parse_args(argv=None):
                         help='table specifications (default: every table.yaml below --configs)')
     parser.add_argument('--configs', type=Path, default=Path('configs'),
                         help='folder searched for table.yaml (default: configs)')
-    parser.add_argument('--runs', type=Path, help='folder of the runs (default: work_dirs)')
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument('--runs', type=Path, nargs='+', metavar='FOLDER_OR_CSV',
+                        help='folders of runs and CSV files of results (default: work_dirs)')
+    source.add_argument('--locked', action='store_true',
+                        help=f'build from {FILE_NAME} in --out instead of runs')
     parser.add_argument('--out', type=Path, default=Path('reports'),
                         help='folder for the tables (default: reports); its complexity.csv, if '
                         'there is one, gives parameters and MACs of rows that never ran')
@@ -43,7 +53,8 @@ def parse_args(argv=None):
     parser.add_argument('--print', action='store_true', dest='show',
                         help='also print the Markdown')
     parser.add_argument('--strict', action='store_true',
-                        help='exit with 1 if any cell is missing, partial, stale, ...')
+                        help='list the cells that are missing, partial, stale, ...; exit with 1 '
+                        'if there is any')
     parser.add_argument('--check', action='store_true',
                         help='write nothing; exit with 1 if a written file differs')
     return parser.parse_args(argv)
@@ -67,36 +78,31 @@ def find_specs(args):
 def read_records(runs, specs):
     """Runs with the metrics that the tables need; none where nothing has run yet."""
     if runs is None:
-        runs = Path('work_dirs')
-        if not runs.is_dir():
+        runs = [Path('work_dirs')]
+        if not runs[0].is_dir():
             print('note: there is no folder work_dirs, so no run', file=sys.stderr)
             return []
-    return find_runs(runs, PROTOCOL_KEYS.union(*(spec.metrics for spec in specs)))
+    return read_runs(runs, PROTOCOL_KEYS.union(*(spec.metrics for spec in specs)))
 
 
-def write_atomically(path, text):
-    """Replace a file in one step: whoever reads it sees the old or the new one, whole."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
-    try:
-        with os.fdopen(handle, 'w', encoding='utf-8', newline='') as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+def make_tables(args, specs):
+    """Tables from their runs or, with --locked, from the lock file."""
+    complexity = read_complexity(args.out / 'complexity.csv')
+    if args.locked:
+        return build_tables(specs, (), complexity, read_lock(args.out / FILE_NAME))
+    return build_tables(specs, read_records(args.runs, specs), complexity)
 
 
-def write_all(files):
-    """Write every file, or say which one cannot be."""
-    for path, text in files.items():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, text)
-        except OSError as error:
-            raise InputError(f'{path} cannot be written: {error.strerror}') from error
+def render_files(args, specs, tables):
+    """Path to text of every file that the tables are written to."""
+    files = {args.out / f'{table.id}.{name}': RENDERERS[name](table)
+             for table in tables for name in args.formats}
+    files.update({path: embed(path.read_text(encoding='utf-8'), tables) for path in args.embed})
+    if not args.locked:
+        path = args.out / FILE_NAME
+        files[path] = renewed_lock(path, {spec.id: locked_table(table, spec)
+                                          for spec, table in zip(specs, tables)})
+    return files
 
 
 def differing(files):
@@ -108,15 +114,11 @@ def differing(files):
 def run(args) -> int:
     """Build all tables first, so that an error in one leaves the files of all untouched."""
     specs = find_specs(args)
-    records = read_records(args.runs, specs)
-    complexity = read_complexity(args.out / 'complexity.csv')
-    tables = [build_table(spec, records, complexity=complexity) for spec in specs]
-    files = {args.out / f'{table.id}.{name}': RENDERERS[name](table)
-             for table in tables for name in args.formats}
-    files.update({path: embed(path.read_text(encoding='utf-8'), tables) for path in args.embed})
+    tables = make_tables(args, specs)
+    files = render_files(args, specs, tables)
     outdated = differing(files)
-    if not args.check:
-        write_all({path: files[path] for path in outdated})
+    for path in () if args.check else outdated:
+        write_atomically(path, files[path])
     if args.show:
         print('\n'.join(RENDERERS['md'](table) for table in tables))
     return report(args, tables, outdated)
@@ -124,19 +126,26 @@ def run(args) -> int:
 
 def report(args, tables, outdated) -> int:
     """Say what was found or written; returns the exit code."""
-    failed = False
-    for path in outdated if args.check else ():
-        print(f'out of date: {path}', file=sys.stderr)
-        failed = True
-    for table in tables if args.strict else ():
-        if not table.is_complete:
-            print(f'not complete: {table.id}', file=sys.stderr)
-            failed = True
+    problems = [f'out of date: {path}' for path in outdated] if args.check else []
+    if args.strict:
+        problems += [problem for table in tables for problem in incomplete(table)]
+    for problem in problems:
+        print(problem, file=sys.stderr)
     if not args.check:
         for table in tables:
             endings = ','.join(args.formats)
             print(f'wrote {args.out / table.id}.{{{endings}}}', file=sys.stderr)
-    return int(failed)
+    return int(bool(problems))
+
+
+def incomplete(table):
+    """A line for each cell that is not as it should be, and for each warning."""
+    name = f'not complete: {table.id}'
+    lines = [f'{name}: {warning}' for warning in table.warnings]
+    for row, column, cell in table.incomplete:
+        reason = f' ({cell.note})' if cell.note else ''
+        lines.append(f'{name}, row {row.id}, column {column.key}: {cell.status.value}{reason}')
+    return lines
 
 
 def main(argv=None) -> int:

@@ -46,15 +46,18 @@ def measure(cfg, args):
     return row, dict(params=complexity.params, macs=complexity.macs)
 
 
-def log(cfg, row):
+def log(cfg, row, attempt):
     """Write one test row to the backends of the config's visualiser."""
     from mmengine.registry import VISUALIZERS, DefaultScope
+
+    from mmaction_ext.tracking.hooks import wandb_location
     folder = Path(cfg.work_dir) / time.strftime('%Y%m%d_%H%M%S')
     with DefaultScope.overwrite_default_scope('mmaction'):
         visualizer = VISUALIZERS.build(dict(cfg.visualizer, name=folder.as_posix(),
                                             save_dir=str(folder)))
     try:
         visualizer.add_config(cfg)
+        attempt.update(wandb=wandb_location(visualizer))
         visualizer.add_scalars(row, step=row['iter'])
     finally:
         visualizer.close()
@@ -62,14 +65,19 @@ def log(cfg, row):
 
 def run(args):
     """Average, evaluate, log, and print the metrics."""
-    from mmaction_ext.engine import run_config
+    from mmaction_ext.engine import ensemble, run_config, work_dir
+    from mmaction_ext.tracking.ledger.results import write_result
     compat.apply()
     cfg = run_config.read_config(args.config)
     identity, _ = run_config.identify(args.config, args.seed)
     cfg.work_dir = args.work_dir or identity.work_dir()
     row, static = measure(cfg, args)
-    run_config.attach_tracking(cfg, identity, {}, static, 'test')
-    log(cfg, row)
+    lock = work_dir.claim_work_dir(cfg.work_dir, identity, not args.work_dir, 'test')
+    facts = run_config.attach_tracking(cfg, identity, {}, static, 'test')
+    attempt = run_config.begin_attempt(cfg, identity, facts, 'test', lock)
+    with work_dir.explain_full_disk(cfg.work_dir, 'free some and test again'), attempt:
+        log(cfg, row, attempt)
+        write_result(cfg.work_dir, attempt.number, ensemble.result(cfg, identity, row))
     for name, value in row.items():
         print(f'{name}: {value}')
 

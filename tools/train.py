@@ -5,7 +5,6 @@ The config's path and the seed are the run's identity: they name its folder
 """
 
 import argparse
-import errno
 import os
 
 from mmengine.config import DictAction
@@ -38,6 +37,9 @@ def parse_args():
                         help='do not evaluate on the validation split while training')
     parser.add_argument('--no-test', action='store_true',
                         help='do not evaluate on the test split at the end')
+    parser.add_argument('--log-artifact', action='store_true',
+                        help='also keep the tested checkpoint as a W&B artifact (an offline run '
+                        'only notes where it lies; `wandb sync` uploads it from there)')
     parser.add_argument('--seed', type=int, help='random seed (default: the config\'s, or 0)')
     parser.add_argument('--deterministic', action='store_true',
                         help='deterministic cuDNN and torch algorithms')
@@ -69,6 +71,8 @@ def configure(cfg, args, world_size):
     cfg.launcher = args.launcher
     if args.amp:
         run_config.use_amp(cfg)
+    if args.log_artifact:
+        run_config.log_final_checkpoint(cfg)
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     run_config.adapt_to_processes(cfg, world_size)
@@ -86,7 +90,7 @@ def check(cfg, args):
 
 
 def prepare(args):
-    """Config, identity and folder lock of the run; raises InputError where the user can help."""
+    """Config, identity and attempt of the run; raises InputError where the user can help."""
     from mmengine.dist import barrier
 
     from mmaction_ext.engine import checks, run_config, work_dir
@@ -95,6 +99,9 @@ def prepare(args):
     if 'ensemble' in cfg:
         raise InputError(f'{args.config} is an ensemble: train its members, then run '
                          f'tools/test_ensemble.py {args.config}')
+    if cfg.get('weights_of'):
+        raise InputError(f'{args.config} has the weights of {cfg.weights_of}: train that one, '
+                         f'then run tools/test.py {args.config}')
     checks.check_trainable(cfg)
     rank, world_size = run_config.join_processes(args.launcher, cfg.get('env_cfg', {}))
     identity, overrides = configure(cfg, args, world_size)
@@ -105,6 +112,7 @@ def prepare(args):
     if rank == 0:
         lock = work_dir.claim_work_dir(cfg.work_dir, identity, movable=not args.work_dir)
     barrier()
+    initial_weights = cfg.get('load_from')
     checkpoint = args.resume
     if checkpoint == 'auto':
         checkpoint = run_config.from_first_process(work_dir.newest_checkpoint, cfg.work_dir)
@@ -112,17 +120,20 @@ def prepare(args):
         cfg.load_from, cfg.resume = checkpoint, True
     else:
         checks.check_initial_weights(cfg)
-    run_config.attach_tracking(cfg, identity, overrides, static, 'train')
+    facts = run_config.attach_tracking(cfg, identity, overrides, static, 'train')
     run_config.attach_predictions(cfg, identity, overrides)
-    return cfg, identity, lock
+    attempt = run_config.begin_attempt(cfg, identity, facts, 'train', lock, initial_weights)
+    return cfg, identity, attempt
 
 
-def run(cfg, identity, test):
+def run(cfg, identity, test, attempt):
     """Train, then test the last checkpoint from its file."""
     from mmengine.runner import Runner
 
     from mmaction_ext.engine import run_config, work_dir
+    from mmaction_ext.tracking.hooks import record_progress
     runner = Runner.from_cfg(cfg)
+    record_progress(runner, attempt)
     runner.message_hub.update_info('config_hash', identity.config_hash)  # goes into checkpoints
     try:
         runner.train()
@@ -138,20 +149,15 @@ def main():
     """Run the tool."""
     args = parse_args()
     try:
-        cfg, identity, lock = prepare(args)
+        cfg, identity, attempt = prepare(args)
     except InputError as error:
         raise SystemExit(error.exit()) from None
+    from mmaction_ext.engine.work_dir import explain_full_disk
     try:
-        run(cfg, identity, not args.no_test)
+        with explain_full_disk(cfg.work_dir, 'free some and use --resume'), attempt:
+            run(cfg, identity, not args.no_test, attempt)
     except InputError as error:
         raise SystemExit(error.exit(every_rank=True)) from None
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        full = InputError(f'the disk of {cfg.work_dir} is full; free some and use --resume')
-        raise SystemExit(full.exit(every_rank=True)) from None
-    if lock:
-        lock.close()
 
 
 if __name__ == '__main__':

@@ -1,9 +1,10 @@
 """Train whatever a table still lacks: a plain loop over its rows and seeds on this machine.
 
 Rows and seeds whose result is there are left alone, half-trained ones go on from their newest
-checkpoint, and one failure does not stop the others. Ensembles follow when their members in the
-table are through; rows of published figures alone and means of rows need no run. Start it again at
-any time.
+checkpoint, and one failure does not stop the others. Rows that are tested with the weights of
+another config follow when it is trained, which is done first if need be, and ensembles when their
+members in the table are through; rows of published figures alone and means of rows need no run.
+Start it again at any time.
 """
 
 import argparse
@@ -18,11 +19,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from mmaction_ext.tables import CellStatus, load_spec, resolve_configs, seed_states
+from mmaction_ext.tables import CellStatus, load_spec, seed_states
+from mmaction_ext.tracking.identity import config_name, load_config, weights_source
 from mmaction_ext.tracking.records import find_runs
 
 RUNS = Path('work_dirs')
 REPORT_SECONDS = 20
+#: what makes results, in the order in which one needs those before it
+TOOLS = ('train.py', 'test.py', 'test_ensemble.py')
 #: what another training run would not mend
 BEYOND_TRAINING = (CellStatus.CONFLICT, CellStatus.UNTRUSTED)
 PROGRESS = re.compile(r'Epoch\(train\) +\[ *(\d+)\]\[ *(\d+)/(\d+)\].* eta: (\S+) .* loss: (\S+)')
@@ -41,31 +45,59 @@ def parse_args():
 
 
 def lacking(spec, args):
-    """(row, seed, is it an ensemble) without a sound result, seed by seed, ensembles last."""
+    """(row, seed, tool) without a sound result, and what their weights come from."""
     rows = [row for row in spec.configured if args.rows is None or row.id in args.rows]
     unknown = set(args.rows or ()) - {row.id for row in rows}
     if unknown:
         raise ValueError(f'{args.table} has no row {", ".join(sorted(unknown))} to train; '
                          f'it has {", ".join(row.id for row in spec.configured)}')
     records = find_runs(RUNS) if RUNS.is_dir() else []
-    seeds = tuple(dict.fromkeys(args.seeds or spec.seeds))
-    configs = resolve_configs(spec)
-    rows.sort(key=lambda row: configs[row.id].is_ensemble)
-    states = seed_states(replace(spec, seeds=seeds), records, configs)
-    wanted = [(row, seed, states[row.id][seed]) for seed in seeds
-              for row in rows if states[row.id][seed] != CellStatus.OK]
-    for row, seed, state in wanted:
-        if state in BEYOND_TRAINING:
-            print(f'{row.id}/seed{seed} is left alone ({state.value}): see the footnote of its '
-                  'table, and delete the run that is wrong')
-    return [(row, seed, configs[row.id].is_ensemble) for row, seed, state in wanted
-            if state not in BEYOND_TRAINING]
+    spec = replace(spec, seeds=tuple(dict.fromkeys(args.seeds or spec.seeds)))
+    wanted = without_result(spec, rows, records)
+    needed = [(source_of(row, spec), seed) for row, seed in wanted]
+    sources = tuple({row.id: row for row, _ in needed if row}.values())
+    wanted += [job for job in without_result(spec, sources, records)
+               if job in needed and job not in wanted]
+    return sorted(((row, seed, tool_for(row)) for row, seed in wanted),
+                  key=lambda job: (spec.seeds.index(job[1]), TOOLS.index(job[2])))
+
+
+def without_result(spec, rows, records):
+    """(row, seed) of rows that another run may give the result they lack."""
+    states = seed_states(replace(spec, layout=tuple(rows)), records)
+    wanted = []
+    for row in rows:
+        for seed, state in states[row.id].items():
+            if state in BEYOND_TRAINING:
+                print(f'{row.id}/seed{seed} is left alone ({state.value}): see the footnote of '
+                      'its table, and delete the run that is wrong')
+            elif state != CellStatus.OK:
+                wanted.append((row, seed))
+    return wanted
+
+
+def source_of(row, spec):
+    """The row whose weights a row is tested with, made up where the table has none; or None."""
+    source = weights_source(row.config, load_config(row.config))
+    if source is None:
+        return None
+    name = config_name(source)
+    made_up = replace(row, id=name, config=source, reference=False)
+    return next((each for each in spec.configured if each.config_name == name), made_up)
+
+
+def tool_for(row):
+    """The tool that makes the result of a row."""
+    config = load_config(row.config)
+    if 'ensemble' in config:
+        return 'test_ensemble.py'
+    return 'test.py' if config.get('weights_of') else 'train.py'
 
 
 class Job:
-    """One training process, or test of an ensemble, with its log file."""
+    """One process that trains or tests, with its log file."""
 
-    def __init__(self, row, seed, is_ensemble):
+    def __init__(self, row, seed, tool):
         self.name = f'{row.id}/seed{seed}'
         folder = RUNS / '.logs' / row.config_name
         folder.mkdir(parents=True, exist_ok=True)
@@ -73,9 +105,8 @@ class Job:
         checkpoints = RUNS / row.config_name / f'seed{seed}'
         epochs = [int(path.stem[len('epoch_'):]) for path in checkpoints.glob('epoch_*.pth')]
         self.start = f'goes on after epoch {max(epochs)}' if epochs else 'started'
-        tool = 'test_ensemble.py' if is_ensemble else 'train.py'
         command = [sys.executable, str(Path(__file__).with_name(tool)), str(row.config),
-                   '--seed', str(seed)] + ['--resume'] * (not is_ensemble)
+                   '--seed', str(seed)] + ['--resume'] * (tool == 'train.py')
         with open(self.log, 'a') as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT,
                                             preexec_fn=_die_with_parent)
@@ -165,8 +196,8 @@ def run(args):
           + ''.join(f'\n  {row.id}/seed{seed}' for row, seed, _ in waiting))
     if args.dry_run:
         return
-    for ensembles in (False, True):  # they need the predictions of what is trained
-        train_all([job for job in waiting if job[2] == ensembles], args.jobs)
+    for tool in TOOLS:
+        train_all([job for job in waiting if job[2] == tool], args.jobs)
     left = lacking(spec, args)
     for row, seed, _ in left:
         print(f'still without a result: {row.id}/seed{seed} (the footnotes of the table that '

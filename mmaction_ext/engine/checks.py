@@ -12,6 +12,7 @@ from mmaction_ext.errors import InputError
 SHOWN = 3
 #: data sets whose annotation lists are checked, and the fields of a line
 KINDS = {'VideoDataset': 2, 'GuardedVideoDataset': 2,
+         'RepeatAugDataset': 2, 'RepeatedVideoDataset': 2,
          'RawframeDataset': 3, 'GuardedRawframeDataset': 3}
 
 

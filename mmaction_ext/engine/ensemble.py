@@ -11,13 +11,14 @@ from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from mmengine.registry import DefaultScope
 
-from mmaction_ext.engine.run_config import identify
+from mmaction_ext.engine.run_config import identify, identify_weights
 from mmaction_ext.engine.work_dir import newest_checkpoint
 from mmaction_ext.errors import InputError
 from mmaction_ext.evaluation.predictions import (FILE_NAME, Predictions, average,
                                                  read_predictions)
 from mmaction_ext.tables.results import training_length
 from mmaction_ext.tracking.identity import RunIdentity, ensemble_members, load_config
+from mmaction_ext.tracking.ledger.results import evaluation_protocol
 
 
 def find_members(path, seed: int) -> list:
@@ -92,10 +93,11 @@ def _problem(meta: dict, identity: RunIdentity, schedule: tuple | None) -> str:
 
 def _remedy(config: Path, identity: RunIdentity) -> str:
     """The command that makes a member's predictions: a test where it is trained."""
-    home = Path(identity.work_dir())
+    source, trained = identify_weights(config, identity.seed)
+    home = Path(trained.work_dir())
     newest = newest_checkpoint(home) if home.is_dir() else None
-    tool, *args = ('test.py', newest) if newest else ('train.py', )
-    return shlex.join(['python', f'tools/{tool}', str(config), *args,
+    tool, *args = ('test.py', config, newest) if newest else ('train.py', source)
+    return shlex.join(['python', f'tools/{tool}', *map(str, args),
                        '--seed', str(identity.seed)] + ['--resume'] * (tool == 'train.py'))
 
 
@@ -128,3 +130,25 @@ def evaluate(cfg: Config, members: list[tuple[Path, Predictions]]) -> dict:
     for key in ('iter', 'epoch'):
         row[key] = max(each.meta.get(key) or 0 for each in predictions)
     return row
+
+
+def result(cfg: Config, identity: RunIdentity, row: dict) -> dict:
+    """What the ledger keeps of an ensemble's evaluation; it has no checkpoint file of its own.
+
+    Args:
+        cfg: config of the ensemble.
+        identity: who its run is.
+        row: as returned by :func:`evaluate`.
+
+    Returns:
+        As :func:`mmaction_ext.tracking.ledger.results.write_result` takes it.
+    """
+    facts = ('num_samples', 'data_digest', 'checkpoint_sha256')
+    metrics = {name: value for name, value in row.items()
+               if name.startswith('test/') and name.removeprefix('test/') not in facts}
+    num_samples, data_digest, checkpoint = (row[f'test/{name}'] for name in facts)
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    return dict(
+        uid=identity.uid, job_type='test', iter=row['iter'], epoch=row['epoch'],
+        checkpoint=dict(path=None, sha256=checkpoint), protocol=evaluation_protocol(dataset),
+        metrics=metrics, num_samples=num_samples, data_digest=data_digest, predictions=None)

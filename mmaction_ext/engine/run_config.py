@@ -1,6 +1,8 @@
 """Turn a config file and the command line into the config of one run."""
 
+import contextlib
 import copy
+import hashlib
 import os.path as osp
 import platform
 import subprocess
@@ -14,7 +16,10 @@ from mmengine.utils.dl_utils import set_multi_processing
 
 from mmaction_ext.errors import InputError, last_line
 from mmaction_ext.evaluation.predictions import FILE_NAME
-from mmaction_ext.tracking.identity import RunIdentity, config_hash, config_name, load_config
+from mmaction_ext.tracking.identity import (RunIdentity, config_hash, config_name, load_config,
+                                            weights_source)
+from mmaction_ext.tracking.ledger import facts as ledger_facts
+from mmaction_ext.tracking.ledger.attempts import Attempt
 
 
 def read_config(path, overrides: dict = None) -> Config:
@@ -62,6 +67,17 @@ def identify(path, seed: int, overrides: dict = None) -> tuple:
     digest = config_hash(changed.to_dict())
     effective = {} if digest == config_hash(plain) else dict(overrides)
     return RunIdentity(config_name(path), seed, digest), effective
+
+
+def identify_weights(path, seed: int) -> tuple:
+    """Which run trains the weights that a config is tested with.
+
+    Returns:
+        Config file and :class:`RunIdentity` of that run: ``path`` itself, or the config that its
+        ``weights_of`` names.
+    """
+    source = weights_source(path, load_config(path)) or path
+    return source, identify(source, seed)[0]
 
 
 def join_processes(launcher: str, env_cfg: dict) -> tuple:
@@ -139,8 +155,14 @@ def use_amp(cfg: Config) -> None:
     wrapper.setdefault('loss_scale', 'dynamic')
 
 
+def log_final_checkpoint(cfg: Config) -> None:
+    """Have W&B keep the checkpoint that is tested as an artifact."""
+    for backend in _wandb_backends(cfg):
+        backend['log_artifact'] = True
+
+
 def attach_tracking(cfg: Config, identity: RunIdentity, overrides: dict, static: dict,
-                    job_type: str) -> None:
+                    job_type: str) -> dict:
     """Give the config's :class:`RunWandbBackend` the identity and facts of this run.
 
     Args:
@@ -149,6 +171,9 @@ def attach_tracking(cfg: Config, identity: RunIdentity, overrides: dict, static:
         overrides: ``--cfg-options`` that change the recipe.
         static: parameters and multiply-adds.
         job_type: ``'train'`` or ``'test'``.
+
+    Returns:
+        The facts: ``identity``, ``static``, ``recipe``, ``env`` and ``git``.
     """
     facts = dict(
         identity=dict(config=identity.config, seed=identity.seed,
@@ -157,15 +182,77 @@ def attach_tracking(cfg: Config, identity: RunIdentity, overrides: dict, static:
         recipe=copy.deepcopy(cfg.to_dict()),
         env=environment(),
         git=git_state(osp.dirname(osp.abspath(cfg.filename))))
-    for backend in cfg.get('visualizer', {}).get('vis_backends', []):
-        if backend.get('type') == 'RunWandbBackend':
-            backend.update(run=dict(uid=identity.uid, group=identity.group, name=identity.name),
-                           config=facts, job_type=job_type,
-                           tags=[identity.config.split('/')[0]])
+    for backend in _wandb_backends(cfg):
+        backend.update(run=dict(uid=identity.uid, group=identity.group, name=identity.name),
+                       config=facts, job_type=job_type, tags=[identity.config.split('/')[0]])
+    return facts
+
+
+def begin_attempt(cfg: Config, identity: RunIdentity, facts: dict, job_type: str, lock,
+                  load_from: str = None):
+    """Enter an attempt into the ledger of a run, and have its rows of metrics written there.
+
+    Args:
+        cfg: config of the run, whose ``visualizer.vis_backends`` is changed in place.
+        identity: who the run is.
+        facts: what :func:`attach_tracking` found.
+        job_type: ``'train'`` or ``'test'``.
+        lock: what :func:`mmaction_ext.engine.work_dir.claim_work_dir` returned.
+        load_from: file with the weights that training starts from.
+
+    Returns:
+        The :class:`Attempt`, to be entered with ``with``; on other processes than the first a
+        context that does nothing.
+
+    Raises:
+        InputError: the ledger cannot be written.
+    """
+    rank, world_size = get_dist_info()
+    if rank != 0:
+        return contextlib.nullcontext()
+    try:
+        attempt = Attempt(cfg.work_dir, _ledger_facts(cfg, identity, facts, job_type, load_from),
+                          bool(cfg.get('resume')), world_size, lock)
+    except OSError as error:
+        raise InputError(f'the ledger of {cfg.work_dir} cannot be written: '
+                         f'{error.strerror}') from error
+    _attach_ledger(cfg, attempt)
+    return attempt
+
+
+def _ledger_facts(cfg, identity, facts, job_type, load_from) -> dict:
+    """What ``run.json`` tells of a run beside its attempts."""
+    return dict(
+        uid=identity.uid, **asdict(identity), job_type=job_type,
+        overrides=facts['identity']['overrides'], recipe=facts['recipe'],
+        config_files=ledger_facts.config_digests(cfg.filename),
+        static=dict(facts['static'], counter=ledger_facts.COUNTER), env=facts['env'],
+        git=facts['git'], sources=ledger_facts.source_digests(), data=ledger_facts.data_lists(cfg),
+        initial_checkpoint=ledger_facts.weights_file(load_from))
+
+
+def _attach_ledger(cfg, attempt) -> None:
+    """Add a :class:`RunLedgerBackend` to the backends of the config, whatever they are."""
+    visualizer = cfg.get('visualizer') or dict(type='Visualizer',
+                                               vis_backends=dict(type='LocalVisBackend'))
+    ours = dict(type='RunLedgerBackend', folder=cfg.work_dir, attempt=attempt.number)
+    others = [each for each in _backends(visualizer) if each.get('type') != ours['type']]
+    cfg.visualizer = dict(visualizer, vis_backends=[*others, ours])
+
+
+def _wandb_backends(cfg) -> list:
+    return [backend for backend in _backends(cfg.get('visualizer') or {})
+            if backend.get('type') == 'RunWandbBackend']
+
+
+def _backends(visualizer: dict) -> list:
+    """Configs of a visualiser's backends, of which there may be one, several or none."""
+    backends = visualizer.get('vis_backends') or []
+    return [backends] if isinstance(backends, dict) else backends
 
 
 def attach_predictions(cfg: Config, identity: RunIdentity, overrides: dict) -> None:
-    """Have the test of a run write its predictions into ``cfg.work_dir``.
+    """Have the test of a run write its predictions into ``cfg.work_dir`` and show them in W&B.
 
     Args:
         cfg: config whose ``custom_hooks`` is changed in place.
@@ -174,7 +261,7 @@ def attach_predictions(cfg: Config, identity: RunIdentity, overrides: dict) -> N
     """
     run = dict(asdict(identity), overrides=dict(overrides or {}))
     hook = dict(type='PredictionsHook', path=osp.join(cfg.work_dir, FILE_NAME), run=run)
-    cfg.custom_hooks = [*(cfg.get('custom_hooks') or ()), hook]
+    cfg.custom_hooks = [*(cfg.get('custom_hooks') or ()), hook, dict(type='WandbResultsHook')]
 
 
 def environment() -> dict:
@@ -187,17 +274,20 @@ def environment() -> dict:
 
 
 def git_state(folder: str) -> dict:
-    """Commit of the checkout that holds ``folder``, and whether it is modified.
+    """Commit of the checkout that holds ``folder``, and whether and how it is modified.
 
     Returns:
-        ``{'commit': str, 'dirty': bool}``, empty outside a git checkout or without git.
+        ``{'commit': str, 'dirty': bool, 'diff_sha256': str | None}``, the last the digest of
+        ``git diff HEAD`` where that says anything; empty outside a git checkout or without git.
     """
     def git(*args):
-        return subprocess.run(('git', '-C', folder) + args, check=True, text=True,
-                              capture_output=True).stdout.strip()
+        return subprocess.run(('git', '-C', folder) + args, check=True,
+                              capture_output=True).stdout
 
     try:
-        return dict(commit=git('rev-parse', 'HEAD'),
-                    dirty=bool(git('status', '--porcelain', '--untracked-files=no')))
+        diff = git('diff', '--no-ext-diff', '--no-color', 'HEAD')
+        return dict(commit=git('rev-parse', 'HEAD').decode().strip(),
+                    dirty=bool(git('status', '--porcelain', '--untracked-files=no')),
+                    diff_sha256=hashlib.sha256(diff).hexdigest() if diff else None)
     except (OSError, subprocess.CalledProcessError):
         return {}

@@ -1,16 +1,20 @@
 """The folder of a run: who owns it, and which checkpoint in it is the newest sound one."""
 
+import contextlib
+import errno
 import fcntl
-import json
 import os
 import os.path as osp
 import time
+import weakref
 from dataclasses import asdict
 from pathlib import Path
 
 from mmaction_ext.checkpoint_file import DamagedFile, load_plain
 from mmaction_ext.errors import InputError
 from mmaction_ext.tracking.identity import RunIdentity
+from mmaction_ext.tracking.ledger.attempts import read_run_file, write_run_file
+from mmaction_ext.tracking.ledger.format import LOCK_FILE, RUN_FILE
 
 #: seconds that a killed run's loader processes may hold on to its folder
 LOCK_SECONDS = 30
@@ -22,7 +26,8 @@ def default_work_dir(identity: RunIdentity, overrides: dict) -> str:
     return identity.work_dir() + suffix
 
 
-def claim_work_dir(work_dir, identity: RunIdentity, movable: bool = True):
+def claim_work_dir(work_dir, identity: RunIdentity, movable: bool = True,
+                   job_type: str = 'train'):
     """Mark a folder as this run's and keep other processes out of it while this one lives.
 
     The folder's ``run.json`` names the identity. Where it names another version of the
@@ -34,6 +39,7 @@ def claim_work_dir(work_dir, identity: RunIdentity, movable: bool = True):
         identity: who the run is.
         movable: whether the folder is the run's own by its name and may be renamed; one that
             the user chose may hold other things.
+        job_type: ``'train'``, or ``'test'`` for a test that is not part of a training run.
 
     Returns:
         The lock: an open file, to be held for as long as the run lasts.
@@ -44,30 +50,33 @@ def claim_work_dir(work_dir, identity: RunIdentity, movable: bool = True):
     """
     work_dir = Path(work_dir)
     lock = _lock(work_dir)
-    record = work_dir / 'run.json'
-    facts = asdict(identity)
-    found = _read_record(record) if record.exists() else facts
-    if found != facts and not movable:
-        lock.close()
-        raise InputError(f'{work_dir} belongs to {found.get("config", "an unknown run")} under '
-                         f'seed {found.get("seed")}, or to another version of it: choose '
-                         'another --work-dir')
-    if found != facts:
+    wanted = dict(asdict(identity), job_type=job_type)
+    found = read_run_file(work_dir)
+    if (work_dir / RUN_FILE).exists() and not _is_of(found, wanted):
+        if not movable:
+            lock.close()
+            raise InputError(f'{work_dir} belongs to {found.get("config", "an unknown run")} '
+                             f'under seed {found.get("seed")}, or to another version of it, or '
+                             f'not to a {job_type} run: choose another --work-dir')
         aside = _free_name(f'{work_dir}.{found.get("config_hash", "unknown")}')
         print(f'{work_dir} holds a run of another version of {identity.config}; '
               f'it is kept as {aside}')
         os.rename(work_dir, aside)
         work_dir.mkdir()
-        lock = _lock(work_dir)
-    temporary = record.with_suffix('.tmp')
-    temporary.write_text(json.dumps(facts, indent=1) + '\n')
-    os.replace(temporary, record)
+        lock, found = _lock(work_dir), {}
+    if not found:
+        write_run_file(work_dir, wanted)
     return lock
+
+
+def _is_of(found: dict, wanted: dict) -> bool:
+    """Whether a folder's record is that of a run; those of old do not tell the type of job."""
+    return {name: found.get(name) for name in wanted} in (wanted, dict(wanted, job_type=None))
 
 
 def _lock(work_dir: Path):
     """Lock ``run.lock``, outwaiting the loader processes of a run that was just killed."""
-    lock = open(work_dir / 'run.lock', 'a+')
+    lock = open(work_dir / LOCK_FILE, 'a+')
     for _ in range(LOCK_SECONDS * 10):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -81,15 +90,31 @@ def _lock(work_dir: Path):
             lock.truncate(0)
             lock.write(f'{os.getpid()}\n')
             lock.flush()
+            _keep_from_forks(lock)
             return lock
     raise InputError(f'{work_dir} is in use by process {owner}')
 
 
-def _read_record(path) -> dict:
+def _keep_from_forks(lock) -> None:
+    """Close a lock in loader processes: it ends with this process, though they outlive it."""
+    reference = weakref.ref(lock)
+
+    def close():
+        if reference():
+            reference().close()
+
+    os.register_at_fork(after_in_child=close)
+
+
+@contextlib.contextmanager
+def explain_full_disk(folder, advice: str):
+    """Raise InputError, with an advice what to do, where there is no space left for a folder."""
     try:
-        return json.loads(path.read_text())
-    except ValueError:
-        return {}
+        yield
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise InputError(f'the disk of {folder} is full; {advice}') from error
 
 
 def _free_name(path: str) -> str:

@@ -2,9 +2,10 @@
 
 import re
 from dataclasses import dataclass, field
-from decimal import Context, Decimal
 from enum import Enum
 from fractions import Fraction
+
+from mmaction_ext.errors import InputError
 
 _FORMAT = re.compile(r'(?P<sign>\+?)\.(?P<digits>\d)f')
 
@@ -15,14 +16,23 @@ class CellStatus(Enum):
     OK = 'ok'
     #: fewer seeds than the table asks for
     PARTIAL = 'partial'
-    #: a run without exit record: it goes on, or it was killed
-    RUNNING = 'unfinished'
-    #: a run that ended with another exit code than 0, or whose metric is no finite number
+    #: a number without a run behind it, from a CSV file or a project of others
+    IMPORTED = 'imported'
+    #: a difference to the published figure larger than the table tolerates
+    OUT_OF_TOLERANCE = 'out of tolerance'
+    #: a process that lives works on it
+    RUNNING = 'running'
+    #: a run without exit record of which nobody can tell whether it lives; or one that was
+    #: measured before the end of its schedule
+    UNFINISHED = 'unfinished'
+    #: a run that ended with another exit code than 0 or was killed, or whose metric is no
+    #: finite number
     FAILED = 'failed'
-    #: only runs of another version of the config, or with settings overridden
+    #: only runs of another version of the config or code, with settings overridden, or tested
+    #: under another protocol
     STALE = 'stale'
     MISSING = 'missing'
-    #: finished results of one config and seed that differ
+    #: results of one config and seed that differ
     CONFLICT = 'conflict'
     #: the log is damaged
     UNTRUSTED = 'untrusted'
@@ -33,7 +43,7 @@ class CellStatus(Enum):
 
 #: What a cell shows when no seed of it counts: the first of these that any of its seeds has.
 SEVERITY = (CellStatus.CONFLICT, CellStatus.UNTRUSTED, CellStatus.FAILED, CellStatus.RUNNING,
-            CellStatus.STALE, CellStatus.MISSING)
+            CellStatus.UNFINISHED, CellStatus.STALE, CellStatus.MISSING)
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,13 @@ class SeedResult:
         samples: number of test samples, if known.
         checkpoint: SHA-256 of the tested checkpoint, if known.
         data: digest of the test data, if known.
+        protocol: how it was tested, in words; empty if unknown.
+        imported: whether no run is behind it.
+        evaluation: facts about the measurement, those that are known: ``job_type``, ``folder``
+            of the run, ``attempt``, ``iter``, ``epoch``, ``commit``, ``checkpoint`` and
+            ``predictions`` (mappings with ``path`` and ``sha256``), ``protocol`` (mapping) and
+            ``code`` (digest of the files that the table tracks). Empty for means of rows and
+            for differences.
     """
 
     seed: int
@@ -59,6 +76,29 @@ class SeedResult:
     samples: int | None = None
     checkpoint: str | None = None
     data: str | None = None
+    protocol: str = ''
+    imported: bool = False
+    evaluation: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a table took from runs for one row, metric and seed, as a lock file keeps it.
+
+    Attributes:
+        row: id of the row.
+        config, config_hash: the row's config as it stood in the tree.
+        metric: logged metric, or ``static.<figure>`` for a figure of the model itself.
+        seed: the seed; ``None`` for a figure of the model.
+        result: the :class:`SeedResult`, in the logged unit.
+    """
+
+    row: str
+    config: str
+    config_hash: str
+    metric: str
+    seed: int | None
+    result: SeedResult
 
 
 @dataclass
@@ -71,7 +111,9 @@ class Cell:
         number: the printed mean alone, e.g. ``84.2``; empty for cells without a number.
         value: mean, exact; ``None`` without one.
         std: standard deviation over seeds (ddof=1), exact; ``None`` for fewer than two seeds.
-        seeds: :class:`SeedResult` per seed; empty where seeds play no role.
+        interval: (low, high), the 95 % interval of the mean over seeds; ``None`` for fewer than
+            three seeds.
+        seeds: :class:`SeedResult` per seed, in the printed unit; empty where seeds play no role.
         note: footnote, empty for none.
         mark: letter of the footnote.
         best: whether it is the best of its column.
@@ -82,6 +124,7 @@ class Cell:
     number: str = ''
     value: Fraction | None = None
     std: Fraction | None = None
+    interval: tuple | None = None
     seeds: tuple = ()
     note: str = ''
     mark: str = ''
@@ -91,6 +134,11 @@ class Cell:
     def n(self) -> int:
         """Number of seeds that count."""
         return sum(seed.status is CellStatus.OK for seed in self.seeds)
+
+    @property
+    def runs(self) -> tuple:
+        """Ids of the runs that any seed of it comes from, each once."""
+        return tuple(dict.fromkeys(run for seed in self.seeds for run in seed.runs))
 
 
 @dataclass
@@ -128,6 +176,8 @@ class Table:
         footnotes: (letter, text) pairs.
         notes: lines printed under the table.
         warnings: what makes the table untrustworthy as a whole; printed first.
+        spec_path: the specification it was built from; empty for none.
+        measurements: :class:`Measured` tuple, all that it took from runs.
     """
 
     id: str
@@ -138,13 +188,34 @@ class Table:
     footnotes: list = field(default_factory=list)
     notes: list = field(default_factory=list)
     warnings: list = field(default_factory=list)
+    spec_path: str = ''
+    measurements: tuple = ()
 
     @property
     def is_complete(self) -> bool:
         """Whether every cell is as it should be."""
+        return not self.warnings and not self.incomplete
+
+    @property
+    def incomplete(self) -> list:
+        """(row, column, cell) of each cell that is not as it should be."""
         fine = (CellStatus.OK, CellStatus.NOT_APPLICABLE)
-        return not self.warnings and all(
-            cell.status in fine for row in self.rows for cell in row.cells)
+        return [(row, column, cell) for row in self.rows
+                for column, cell in zip(self.columns, row.cells) if cell.status not in fine]
+
+    def cell(self, row_id: str, column_key: str) -> Cell:
+        """The cell of a row and a column.
+
+        Raises:
+            InputError: there is no such row or column; the message lists those there are.
+        """
+        rows = {row.id: row for row in self.rows if not row.is_section}
+        keys = [column.key for column in self.columns]
+        for kind, name, known in (('row', row_id, list(rows)), ('column', column_key, keys)):
+            if name not in known:
+                raise InputError(f'table {self.id} has no {kind} {name!r}; it has '
+                                 f'{", ".join(known)}')
+        return rows[row_id].cells[keys.index(column_key)]
 
 
 def exact(number) -> Fraction:
@@ -153,20 +224,6 @@ def exact(number) -> Fraction:
     What is printed can then be recomputed by hand from the logged decimals.
     """
     return Fraction(repr(number))
-
-
-def mean(values) -> Fraction:
-    """Arithmetic mean, exact."""
-    return sum(values, Fraction(0)) / len(values)
-
-
-def sample_std(values) -> Fraction:
-    """Standard deviation with ddof=1, to 50 digits; needs two values at least."""
-    centre = mean(values)
-    variance = sum((value - centre) ** 2 for value in values) / (len(values) - 1)
-    context = Context(prec=50)
-    quotient = context.divide(Decimal(variance.numerator), Decimal(variance.denominator))
-    return Fraction(context.sqrt(quotient))
 
 
 def check_format(fmt: str) -> None:

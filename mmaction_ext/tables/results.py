@@ -4,16 +4,17 @@ Only runs of the config as it stands in the tree count, and of those only what a
 attempt logged. Everything else is said, not used.
 """
 
-import csv
 import math
+import textwrap
 from dataclasses import dataclass
-from pathlib import Path
 
 from mmaction_ext.errors import InputError
+from mmaction_ext.tables import protocol
 from mmaction_ext.tables.cells import SEVERITY, CellStatus, SeedResult, exact
+from mmaction_ext.tables.code import TrackedCode, tracked_code
 from mmaction_ext.tables.spec import Select
-from mmaction_ext.tracking.identity import config_hash, load_config
-from mmaction_ext.tracking.records import Fragment, RunRecord
+from mmaction_ext.tracking.identity import config_hash, load_config, weights_source
+from mmaction_ext.tracking.records import Evaluation, Fragment, RunRecord
 
 #: Two results closer than this (relative) are the same result measured twice.
 SAME_RESULT = 1e-6
@@ -27,21 +28,24 @@ class RowConfig:
         name: posix path below ``configs/``, without ``.py``.
         digest: hash of what it resolves to.
         schedule: ``('epoch', n)`` or ``('iter', n)``, the length of training; ``None`` if the
-            config does not say, or is that of an ensemble.
+            config does not say, or is that of an ensemble; with ``weights_of`` that of the source.
         is_ensemble: whether it averages the predictions of other configs instead of training.
+        code: the source files that the table tracks, as they stand in the tree.
     """
 
     name: str
     digest: str
     schedule: tuple | None = None
     is_ensemble: bool = False
+    code: TrackedCode = TrackedCode()
 
 
-def resolve_configs(spec) -> dict:
+def resolve_configs(spec, load=load_config) -> dict:
     """Resolve the config of every row that has one.
 
     Args:
         spec: a :class:`mmaction_ext.tables.spec.TableSpec`.
+        load: reads a config file; one that remembers saves tables with common rows much time.
 
     Returns:
         Row id to :class:`RowConfig`.
@@ -49,16 +53,19 @@ def resolve_configs(spec) -> dict:
     Raises:
         InputError: a config cannot be read; the message names specification, line and file.
     """
-    configs = {}
+    configs, code = {}, tracked_code(spec.code)
     for row in spec.configured:
         try:
-            resolved = load_config(row.config)
+            resolved = load(row.config)
+            source = weights_source(row.config, resolved)
+            trained = load(source) if source else resolved
         except ValueError as error:
             reason = ' '.join(str(error).split())
             raise InputError(f'{spec.path}:{row.line}: {reason}') from error
         is_ensemble = 'ensemble' in resolved
-        schedule = None if is_ensemble else training_length(resolved)
-        configs[row.id] = RowConfig(row.config_name, config_hash(resolved), schedule, is_ensemble)
+        schedule = None if is_ensemble else training_length(trained)
+        configs[row.id] = RowConfig(row.config_name, config_hash(resolved), schedule, is_ensemble,
+                                    code)
     return configs
 
 
@@ -79,6 +86,7 @@ class _Measurement:
     record: RunRecord
     row: dict
     fragment: Fragment
+    evaluation: Evaluation | None = None
 
     @property
     def source(self) -> str:
@@ -86,6 +94,36 @@ class _Measurement:
         if len(self.record.fragments) > 1:
             text += f', attempt {self.record.fragments.index(self.fragment) + 1}'
         return text
+
+    @property
+    def iteration(self) -> float:
+        """Where it was made; what an imported number does not say is the end."""
+        return self.row.get('iter', math.inf)
+
+    @property
+    def protocol(self) -> dict:
+        return self.evaluation.protocol if self.evaluation else {}
+
+    @property
+    def checkpoint(self) -> str | None:
+        recorded = (self.evaluation and self.evaluation.checkpoint) or {}
+        return _of_type(str, self.row.get('test/checkpoint_sha256') or recorded.get('sha256'))
+
+    @property
+    def order(self) -> tuple:
+        """Imported numbers first, so that the last one has a run where any has."""
+        return not self.record.imported, self.source, repr(sorted(self.row.items()))
+
+    def facts(self, code) -> dict:
+        """What is known about it, see :class:`mmaction_ext.tables.cells.SeedResult`."""
+        test = self.evaluation
+        facts = dict(
+            job_type=self.record.job_type, folder=self.record.folder,
+            attempt=self.fragment.number, iter=self.row.get('iter'), epoch=self.row.get('epoch'),
+            commit=self.fragment.commit, checkpoint=test and test.checkpoint,
+            predictions=test and test.predictions, protocol=self.protocol,
+            code=code.digest(self.record.code))
+        return {key: value for key, value in facts.items() if value not in (None, '', {})}
 
 
 class SeedEvidence:
@@ -96,41 +134,59 @@ class SeedEvidence:
         config: the row's :class:`RowConfig`.
         seed: the seed.
         select: which checkpoint counts, see :class:`mmaction_ext.tables.spec.Select`.
+        wanted_protocol: see :func:`mmaction_ext.tables.protocol.mismatch`.
     """
 
-    def __init__(self, records, config, seed, select):
+    def __init__(self, records, config, seed, select, wanted_protocol=None):
         # the members of an ensemble were chosen when they were tested
         self.config, self.seed = config, seed
         self.select = Select() if config.is_ensemble else select
+        self.wanted_protocol = wanted_protocol or {}
         self.fresh, self.stale, self.lost = [], [], []
         for record in records:
             if (record.config, record.seed) == (config.name, seed):
                 self._group_of(record).append(record)
 
     def _group_of(self, record) -> list:
-        if record.config_hash is None:  # the log lost its beginning
+        if record.config_hash is None and not record.imported:  # the log lost its beginning
             return self.lost
-        as_in_tree = record.config_hash == self.config.digest and not record.overrides
-        return self.fresh if as_in_tree else self.stale
+        return self.stale if self._why_stale(record) else self.fresh
+
+    def _why_stale(self, record) -> str:
+        """Why a run is not one of the row as it stands in the tree; empty if it is."""
+        if record.overrides:
+            return f'run with overridden {", ".join(sorted(map(str, record.overrides)))}'
+        if record.config_hash not in (self.config.digest, None):
+            return 'run of another version of the config'
+        changed = self.config.code.changes(record.code)
+        return f'run of another version of {_shortened(changed)}' if changed else ''
 
     def result(self, metric: str) -> SeedResult:
         """The seed's value of a metric, unscaled, or the reason why there is none."""
-        if self.select.policy == 'best' and not self._selected_iters():
-            return self._why_none(self.select.metric)
+        disagreeing = [record for record in self.fresh if record.conflicts]
+        if disagreeing:
+            reason = min(_shortened(record.conflicts, '; ') for record in disagreeing)
+            return self._without(CellStatus.CONFLICT, reason, run_ids(disagreeing))
         found = self._evaluations(metric) if metric.startswith('test/') else self._rows(metric)
         return self._agree(metric, found) if found else self._why_none(metric)
 
     def _evaluations(self, metric) -> list:
-        """Finished test evaluations of the checkpoint that counts."""
-        sound = [record for record in self.fresh if not record.corrupt]
-        found = [_Measurement(record, item.values, item.fragment)
-                 for record in sound for item in record.evaluations
-                 if item.fragment.exit_code == 0 and metric in item.values]
+        """Finished test evaluations of the checkpoint that counts, under the right protocol."""
+        found = [item for item in self._all_evaluations(metric)
+                 if not protocol.mismatch(item.protocol, self.wanted_protocol)]
         if self.select.policy == 'best':
             chosen = self._selected_iters()
         else:
-            chosen = {max((item.row['iter'] for item in found), default=None)}
-        return [item for item in found if item.row['iter'] in chosen]
+            chosen = {max((item.row['iter'] for item in found if 'iter' in item.row),
+                          default=None)}
+        return [item for item in found if item.iteration in chosen
+                or item.record.imported and 'iter' not in item.row]
+
+    def _all_evaluations(self, metric) -> list:
+        sound = [record for record in self.fresh if not record.corrupt]
+        return [_Measurement(record, item.values, item.fragment, item)
+                for record in sound for item in record.evaluations
+                if (record.imported or item.fragment.exit_code == 0) and metric in item.values]
 
     def _rows(self, metric) -> list:
         """The last training or validation row up to the checkpoint that counts."""
@@ -152,33 +208,35 @@ class SeedEvidence:
         """Iteration of the best validation row of a run, the first one of equals."""
         sign = 1 if self.select.mode == 'max' else -1
         rows = [row for row in record.rows.get('val', ())
-                if _is_finite(row.get(self.select.metric))]
+                if is_finite(row.get(self.select.metric))]
         best = max(rows, key=lambda row: sign * row[self.select.metric], default=None)
         return best and best['iter']
 
     def _agree(self, metric, found) -> SeedResult:
         """One result out of several measurements of the same thing."""
-        found = sorted(found, key=lambda item: item.source)
-        row = found[-1].row
-        runs = tuple(sorted({item.record.uid for item in found}))
+        found = sorted(found, key=lambda item: item.order)
+        runs = run_ids(item.record for item in found)
         problem = self._problem(metric, found)
         if problem:
-            return SeedResult(self.seed, problem[0], None, problem[1], runs)
-        samples, checkpoint, data = (row.get(f'test/{key}') for key in (
-            'num_samples', 'checkpoint_sha256', 'data_digest'))
-        return SeedResult(self.seed, CellStatus.OK, exact(row[metric]), '', runs,
-                          samples if isinstance(samples, int) else None,
-                          checkpoint if isinstance(checkpoint, str) else None,
-                          data if isinstance(data, str) else None)
+            return self._without(*problem, runs)
+        chosen = found[-1]
+        return SeedResult(
+            self.seed, CellStatus.OK, exact(chosen.row[metric]), '', runs,
+            _of_type(int, chosen.row.get('test/num_samples')), chosen.checkpoint,
+            _of_type(str, chosen.row.get('test/data_digest')),
+            protocol.describe(chosen.protocol), chosen.record.imported,
+            chosen.facts(self.config.code))
+
+    def _without(self, status, reason, runs) -> SeedResult:
+        return SeedResult(self.seed, status, None, reason, runs)
 
     def _problem(self, metric, found):
         values = [item.row[metric] for item in found]
         for value in values:
-            if not _is_finite(value):
+            if not is_finite(value):
                 return CellStatus.FAILED, f'{metric} is {value}'
         if any(not math.isclose(value, values[0], rel_tol=SAME_RESULT) for value in values):
-            listed = ', '.join(f'{float(item.row[metric]):.6g} ({item.source})' for item in found)
-            return CellStatus.CONFLICT, f'finished results of {metric} differ: {listed}'
+            return CellStatus.CONFLICT, _difference(metric, found)
         return self._too_early(metric, found)
 
     def _too_early(self, metric, found):
@@ -187,88 +245,85 @@ class SeedEvidence:
                 or metric.startswith('train/')):
             return None
         unit, length = self.config.schedule
-        reached = [item.row[unit] for item in found if isinstance(item.row.get(unit), int)]
+        reached = [item.row[unit] for item in found if isinstance(item.row.get(unit), int)
+                   and not (item.record.imported and item.row[unit] == 0)]  # 0: nobody said
         if reached and min(reached) < length:
-            return CellStatus.RUNNING, f'measured after {unit} {min(reached)} of {length}'
+            return CellStatus.UNFINISHED, f'measured after {unit} {min(reached)} of {length}'
         return None
 
     def _why_none(self, metric) -> SeedResult:
         """Status and reason of a seed without a result."""
+        if self.select.policy == 'best' and not self._selected_iters():
+            metric = self.select.metric
         states = [self._state(record, metric) for record in self.fresh + self.lost]
-        states += [(CellStatus.STALE, _why_stale(record)) for record in self.stale]
+        states += [(CellStatus.STALE, self._why_stale(record)) for record in self.stale]
+        states += [(CellStatus.STALE, f'tested with {text}')
+                   for text in self._other_protocols(metric)]
         states.sort(key=lambda state: (SEVERITY.index(state[0]), state[1]))
         status, reason = (states or [(CellStatus.MISSING, 'no run')])[0]
-        runs = tuple(sorted({record.uid for record in self.fresh + self.lost + self.stale}))
-        return SeedResult(self.seed, status, None, reason, runs)
+        return self._without(status, reason, run_ids(self.fresh + self.lost + self.stale))
+
+    def _other_protocols(self, metric) -> list:
+        """How the tests that do not count differ from what the table asks for."""
+        texts = [protocol.mismatch(item.protocol, self.wanted_protocol)
+                 for item in self._all_evaluations(metric)]
+        return [text for text in texts if text]
 
     def _state(self, record, metric) -> tuple:
         if record.corrupt:
             return CellStatus.UNTRUSTED, 'the log is damaged'
         if record.exit_code is None:
-            where = f' at iteration {record.last_iter}' if record.last_iter else ''
-            return CellStatus.RUNNING, f'no exit record, still running or killed{where}'
+            return _state_without_exit(record)
         if record.exit_code:
-            return CellStatus.FAILED, f'ended with exit code {record.exit_code}'
+            return CellStatus.FAILED, _how_it_ended(record)
         return CellStatus.MISSING, f'finished without {metric} of the selected checkpoint'
 
 
-def _why_stale(record) -> str:
-    if record.overrides:
-        return f'run with overridden {", ".join(sorted(map(str, record.overrides)))}'
-    return 'run of another version of the config'
+def _state_without_exit(record) -> tuple:
+    where = f' at iteration {record.last_iter}' if record.last_iter else ''
+    if record.state == 'running':
+        return CellStatus.RUNNING, f'still running{where}'
+    if record.state == 'killed':
+        return CellStatus.FAILED, f'killed{where}'
+    return CellStatus.UNFINISHED, f'no exit record, still running or killed{where}'
 
 
-def _is_finite(value) -> bool:
+def _how_it_ended(record) -> str:
+    text = f'ended with exit code {record.exit_code}'
+    if record.fragments[-1].signal:
+        text += f' ({record.fragments[-1].signal})'
+    if record.last_error:
+        text += f': {textwrap.shorten(record.last_error, 160, placeholder=" ...")}'
+    return text
+
+
+def _difference(metric, found) -> str:
+    """Every value with its run, and how each was tested where that differs too."""
+    protocols = {protocol.describe(item.protocol) for item in found}
+    listed = []
+    for item in found:
+        how = protocol.describe(item.protocol) if len(protocols) > 1 else ''
+        where = ', '.join(filter(None, (item.source, how)))
+        listed.append(f'{float(item.row[metric]):.6g} ({where})')
+    return f'finished results of {metric} differ: {", ".join(listed)}'
+
+
+def _shortened(texts, separator=', ', most=3) -> str:
+    """The first few of some texts, and how many more there are."""
+    more = [f'and {len(texts) - most} more'] if len(texts) > most else []
+    return separator.join([*sorted(texts)[:most], *more])
+
+
+def run_ids(records) -> tuple:
+    """Ids of runs, each once, sorted."""
+    return tuple(sorted({record.uid for record in records} - {''}))
+
+
+def _of_type(kind, value):
+    return value if isinstance(value, kind) else None
+
+
+def is_finite(value) -> bool:
+    """Whether a logged value is a number that a table can print."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return number and math.isfinite(value)
-
-
-def static_result(records, config, name, complexity) -> SeedResult:
-    """A figure of the model itself: parameters, multiply-adds.
-
-    Args:
-        records: run records; any undamaged run of the config as it stands will do.
-        config: the row's :class:`RowConfig`.
-        name: e.g. ``params``.
-        complexity: (config name, config hash) to such figures, for rows that never ran.
-
-    Returns:
-        A :class:`SeedResult` whose seed means nothing.
-    """
-    mine = [record for record in records
-            if record.config == config.name and record.config_hash == config.digest
-            and not record.overrides and not record.corrupt]
-    values = {record.static[name] for record in mine if _is_finite(record.static.get(name))}
-    runs = tuple(sorted({record.uid for record in mine}))
-    if not values:
-        value = complexity.get((config.name, config.digest), {}).get(name)
-        values = {value} if _is_finite(value) else set()
-    if not values:
-        return SeedResult(0, CellStatus.MISSING)
-    if len(values) > 1:
-        listed = ', '.join(map(str, sorted(values)))
-        return SeedResult(0, CellStatus.CONFLICT, None, f'runs differ in {name}: {listed}', runs)
-    return SeedResult(0, CellStatus.OK, exact(values.pop()), '', runs)
-
-
-def read_complexity(path) -> dict:
-    """Read ``complexity.csv`` (``config,config_hash,params,macs``).
-
-    Returns:
-        (config name, config hash) to ``{'params': int, 'macs': int}``; empty if there is no
-        such file.
-
-    Raises:
-        InputError: the file does not have these columns, or holds no numbers.
-    """
-    path = Path(path)
-    if not path.exists():
-        return {}
-    with path.open(newline='', encoding='utf-8') as file:
-        try:
-            return {(row['config'], row['config_hash']):
-                    {name: int(row[name]) for name in ('params', 'macs')}
-                    for row in csv.DictReader(file)}
-        except (KeyError, TypeError, ValueError, csv.Error) as error:
-            raise InputError(f'{path} is no table of config, config_hash, params and macs '
-                             f'({type(error).__name__}: {error})') from error

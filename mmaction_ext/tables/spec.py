@@ -10,24 +10,60 @@ the runs of a config, which may lie in another table's folder; the mean, seed by
 this table that have configs; or what a paper prints, alone, with the reason as a footnote. A
 config with ``ensemble = dict(members=[...])`` is a row like any other
 (:func:`mmaction_ext.tracking.identity.load_config`, ``tools/test_ensemble.py``).
+
+A column takes its numbers from one of these; the difference columns stand after what they are
+taken of::
+
+    - {key: ticks, head: Pyramid, from: row.pyramid}        # a key of the rows, printed as it is
+    - {key: params, head: Params (M), from: static.params, scale: 1.0e-6, fmt: .2f}
+    - {key: paper, head: Published, from: published.top1}
+    - {key: top1, head: Top-1, from: test/acc/top1, scale: 100, best: max}
+    - {key: delta, head: Δ, from: top1, relative_to: reference, fmt: +.1f}
+    - {key: off, head: Δ paper, from: top1, relative_to: published.top1, tolerance: 0.5, fmt: +.1f}
+
+``relative_to: reference`` is paired by seed with the row that has ``reference: true``, with its
+95 % interval from three seeds on, or with the row that the row's own ``relative_to`` names
+(itself: no difference). ``relative_to: published.<metric>`` is the difference to what
+the paper prints for the row, in the printed unit; with ``tolerance`` a cell that is farther from
+it is *out of tolerance*.
+
+Keys of the table itself: ``id``, ``caption``, ``row_head``, ``seeds``, ``note``, ``published``
+(the file of published figures), ``varies`` (config keys in which rows may differ from the
+reference) and what decides which results count::
+
+    select: {policy: best, metric: val/acc/top1, mode: max}   # or {policy: last}
+    split: test
+    protocol: {num_clips: 10, num_crops: 3, clip_len: any}
+    code: [mmaction_ext/modules/dcf.py, 'mmaction_ext/ops/correlation/*']
+
+A test of which a run records another ``protocol`` (``split``, ``clip_len``, ``frame_interval``,
+``num_clips``, ``num_crops``, ``resolution`` as [width, height]) is not used: without another one
+the cell is stale. Rows that were tested under differing protocols are a warning, unless ``any``
+allows it or ``varies`` holds ``test_dataloader``. ``code`` names source files, relative to the
+folder of the package (``*`` also matches ``/``): runs that record another version of one of them
+are stale. Only ledgers record either; a run without one counts.
 """
 
 import os
 import re
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 from mmaction_ext.errors import InputError
 from mmaction_ext.tables.cells import check_format, exact
+from mmaction_ext.tables.code import tracked_code
 from mmaction_ext.tables.document import Document
+from mmaction_ext.tables.protocol import PROTOCOL_FACTS
 from mmaction_ext.tables.published import Published, PublishedEntry
 from mmaction_ext.tracking.identity import config_name
 
 _SPEC_KEYS = {'id', 'caption', 'row_head', 'seeds', 'select', 'split', 'note', 'columns', 'rows',
-              'published', 'varies'}
-_COLUMN_KEYS = {'key', 'head', 'from', 'scale', 'fmt', 'best', 'relative_to'}
-_ROW_KEYS = {'id', 'config', 'label', 'reference', 'published', 'reason', 'mean_of'}
+              'published', 'varies', 'protocol', 'code'}
+_COLUMN_KEYS = {'key', 'head', 'from', 'scale', 'fmt', 'best', 'relative_to', 'tolerance'}
+_ROW_KEYS = {'id', 'config', 'label', 'reference', 'published', 'reason', 'mean_of',
+             'relative_to'}
 _ID = re.compile(r'[A-Za-z0-9][A-Za-z0-9_.-]*')
 _PHASES = ('train', 'val', 'test')
 
@@ -58,7 +94,9 @@ class Column:
         scale: factor from the logged to the printed unit.
         fmt: see :func:`mmaction_ext.tables.cells.format_number`.
         best: ``'max'``, ``'min'`` or ``None``: which end is printed in bold.
-        relative: whether it is the difference to the reference row.
+        relative_to: ``'reference'`` for the difference to the reference row,
+            ``'published.<metric>'`` for that to a published figure, ``None`` for no difference.
+        tolerance: largest difference to the published figure that is fine, in the printed unit.
     """
 
     key: str
@@ -67,7 +105,13 @@ class Column:
     scale: Fraction = Fraction(1)
     fmt: str = '.1f'
     best: str | None = None
-    relative: bool = False
+    relative_to: str | None = None
+    tolerance: Fraction | None = None
+
+    @property
+    def relative(self) -> bool:
+        """Whether it is the difference to the reference row."""
+        return self.relative_to == 'reference'
 
     @property
     def kind(self) -> str:
@@ -98,6 +142,7 @@ class Row:
         marks: literal entries for ``row.<name>`` columns.
         reason: why there is no config, for a row of published figures alone.
         mean_of: ids of the rows whose mean it shows, seed by seed (the splits of a data set).
+        relative_to: id of the row that its differences are taken to; '' for the reference row.
     """
 
     id: str
@@ -109,6 +154,7 @@ class Row:
     marks: dict = field(default_factory=dict)
     reason: str = ''
     mean_of: tuple = ()
+    relative_to: str = ''
 
     @property
     def config_name(self) -> str | None:
@@ -144,6 +190,8 @@ class TableSpec:
         note: printed under the table.
         row_head: head of the column of row labels.
         varies: config keys in which rows may differ from the reference row.
+        protocol: facts of the test to the values that count, or to ``'any'``.
+        code: patterns of the source files whose change makes runs stale.
     """
 
     id: str
@@ -157,6 +205,8 @@ class TableSpec:
     note: str = ''
     row_head: str = 'Model'
     varies: tuple = ()
+    protocol: dict = field(default_factory=dict)
+    code: tuple = ()
 
     @property
     def rows(self) -> tuple:
@@ -211,7 +261,8 @@ class _SpecReader:
             id=values['id'], caption=self.doc.text(('caption',)), path=self.doc.path,
             columns=columns, layout=self.layout(columns), seeds=self.seeds(), select=self.select(),
             split=self.doc.choice(('split',), _PHASES, 'test'), note=self.doc.text(('note',), ''),
-            row_head=self.doc.text(('row_head',), 'Model'), varies=self.varies())
+            row_head=self.doc.text(('row_head',), 'Model'), varies=self.names('varies'),
+            protocol=self.protocol(), code=self.code())
         self.check_means(spec)
         self.check_reference(spec)
         self.check_published(spec)
@@ -239,12 +290,30 @@ class _SpecReader:
             raise self.doc.error(('select',), f'policy best needs a val/ metric, found {metric!r}')
         return Select(policy, metric, self.doc.choice(('select', 'mode'), ('max', 'min'), 'max'))
 
-    def varies(self) -> tuple:
-        value = self.doc.get(('varies',), [])
-        if not isinstance(value, list) or not all(isinstance(key, str) for key in value):
-            raise self.doc.error(('varies',),
-                                 f'varies must be a list of config keys, found {value!r}')
+    def names(self, key) -> tuple:
+        value = self.doc.get((key,), [])
+        if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+            raise self.doc.error((key,), f'{key} must be a list of texts, found {value!r}')
         return tuple(value)
+
+    def protocol(self) -> dict:
+        if self.doc.get(('protocol',)) is None:
+            return {}
+        values = self.doc.mapping(('protocol',), PROTOCOL_FACTS, ())
+        for key, value in values.items():
+            parts = value if isinstance(value, list) and value else [value]
+            if not all(type(part) in (int, str) for part in parts):
+                raise self.doc.error(('protocol', key), f'{key} must be a number, text, list of '
+                                     f'them, or any, found {value!r}')
+        return values
+
+    def code(self) -> tuple:
+        globs = self.names('code')
+        for i, glob in enumerate(globs):
+            if not tracked_code([glob]).files:
+                raise self.doc.error(('code', i), f'{glob!r} matches no source file, such as '
+                                     'mmaction_ext/modules/dcf.py')
+        return globs
 
     def columns(self) -> tuple:
         columns = {}
@@ -261,9 +330,30 @@ class _SpecReader:
         column = Column(key, self.doc.text(where + ('head',)), self.doc.text(where + ('from',)),
                         self.scale(where), self.fmt(where),
                         self.doc.choice(where + ('best',), ('max', 'min', None), None),
-                        'relative_to' in values)
+                        self.relative_to(where, values), self.tolerance(where, values))
         self.check_source(where, column, earlier)
         return column
+
+    def relative_to(self, where, values) -> str | None:
+        if 'relative_to' not in values:
+            return None
+        value = values['relative_to']
+        if value != 'reference' and not str(value).startswith('published.'):
+            raise self.doc.error(where + ('relative_to',), f'relative_to {value!r} is neither '
+                                 'reference nor published.<metric>')
+        return value
+
+    def tolerance(self, where, values) -> Fraction | None:
+        if 'tolerance' not in values:
+            return None
+        value = values['tolerance']
+        if type(value) not in (int, float) or not 0 <= value < float('inf'):
+            raise self.doc.error(where + ('tolerance',),
+                                 f'tolerance {value!r} is no number from 0 on')
+        if not str(values.get('relative_to')).startswith('published.'):
+            raise self.doc.error(where + ('tolerance',),
+                                 'tolerance needs relative_to: published.<metric>')
+        return exact(value)
 
     def scale(self, where) -> Fraction:
         value = self.doc.get(where + ('scale',), 1)
@@ -284,11 +374,11 @@ class _SpecReader:
         if column.kind == 'history' and column.source.split('/')[0] not in _PHASES:
             raise self.doc.error(place, f'metric {column.source!r} does not begin with one of '
                                  f'{", ".join(f"{phase}/" for phase in _PHASES)}')
-        if column.kind == 'row' and (column.best or column.relative):
+        if column.kind == 'row' and (column.best or column.relative_to):
             raise self.doc.error(where, f'{column.source} holds marks, not numbers to compare')
         if column.kind == 'column':
             self.check_derived(where, column, earlier)
-        elif column.relative:
+        elif column.relative_to:
             raise self.doc.error(place, f'relative_to needs the key of an earlier column, '
                                  f'found {column.source!r}')
 
@@ -298,7 +388,8 @@ class _SpecReader:
             raise self.doc.error(where + ('from',), f'{column.source!r} is neither row.*, '
                                  'static.*, published.*, a metric like test/acc/top1, nor an '
                                  'earlier column of numbers')
-        self.doc.choice(where + ('relative_to',), ('reference',), None)
+        if column.relative_to is None:
+            raise self.doc.error(where, f'{column.source!r} is a column: relative_to is missing')
         if 'scale' in self.doc.get(where):
             raise self.doc.error(where + ('scale',), f'{column.source!r} has been scaled already')
 
@@ -326,7 +417,8 @@ class _SpecReader:
                    self.doc.choice(where + ('reference',), (True, False), False),
                    self.published_entry(where, published),
                    {key: self.mark(where + (key,)) for key in marks & values.keys()},
-                   self.doc.text(where + ('reason',), '').strip(), self.mean_of(where))
+                   self.doc.text(where + ('reason',), '').strip(), self.mean_of(where),
+                   self.doc.text(where + ('relative_to',), ''))
 
     def row_needs(self, where) -> tuple:
         """Keys that a row of this kind cannot do without."""
@@ -366,7 +458,8 @@ class _SpecReader:
         path = Path(os.path.normpath(self.folder / self.doc.text(('published',))))
         if not path.is_file():
             raise self.doc.error(('published',), f'{path} does not exist')
-        return Published(path)
+        state = path.stat()
+        return _read_published(path, (state.st_mtime_ns, state.st_size))
 
     def published_entry(self, where, published):
         if self.doc.get(where + ('published',)) is None:
@@ -409,11 +502,24 @@ class _SpecReader:
                                  'but no row has reference: true')
         if spec.varies and not references:
             raise self.doc.error(('varies',), 'varies needs a row with reference: true')
+        run = [row.id for row in spec.rows if not row.is_published_only]
+        for i, row in enumerate(spec.layout):
+            if getattr(row, 'relative_to', '') not in ('', *run):
+                raise self.doc.error(('rows', i, 'relative_to'), f'{row.relative_to!r} is no row '
+                                     'of this table with runs')
 
     def check_published(self, spec) -> None:
         known = {name for row in spec.rows if row.published
                  for name in row.published.figures}
         for i, column in enumerate(spec.columns):
-            if column.kind == 'published' and column.name not in known:
-                raise self.doc.error(('columns', i, 'from'),
-                                 f'no published entry of this table has {column.name!r}')
+            for key, source in (('from', column.source), ('relative_to', column.relative_to)):
+                kind, _, name = str(source).partition('.')
+                if kind == 'published' and name not in known:
+                    raise self.doc.error(('columns', i, key),
+                                         f'no published entry of this table has {name!r}')
+
+
+@lru_cache(maxsize=16)
+def _read_published(path, state) -> Published:
+    """Many tables share one file; ``state`` tells an edited one from that before."""
+    return Published(path)

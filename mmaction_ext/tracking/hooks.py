@@ -1,5 +1,6 @@
 """Hooks that log rows which say where they belong, and write down what a test predicts."""
 
+import functools
 import hashlib
 import os
 
@@ -13,6 +14,10 @@ from mmengine.runner import BaseLoop
 
 from mmaction_ext.datasets.guarded import replaced_samples, replaces_samples
 from mmaction_ext.evaluation.predictions import Predictions, write_predictions
+from mmaction_ext.tracking.ledger.attempts import Attempt
+from mmaction_ext.tracking.ledger.files import file_sha256
+from mmaction_ext.tracking.ledger.results import (evaluation_protocol, relative_path,
+                                                  write_result)
 
 
 @HOOKS.register_module()
@@ -107,16 +112,20 @@ class PredictionsHook(Hook):
     Args:
         path: the file.
         run: ``config``, ``seed``, ``config_hash`` and ``overrides`` of the run.
+
+    Attributes:
+        written: whether the file holds what the last test predicted; of the first process.
     """
 
     priority = 'LOWEST'
 
     def __init__(self, path: str, run: dict):
         self.path, self.run, self._results = path, dict(run), []
+        self.written = False
 
     def before_test_epoch(self, runner) -> None:
         """Forget an earlier test."""
-        self._results = []
+        self._results, self.written = [], False
 
     def after_test_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
         """Keep labels and scores of a batch."""
@@ -140,6 +149,7 @@ class PredictionsHook(Hook):
         write_predictions(self.path, Predictions(
             np.array([sample_name(info) for info in infos]), labels,
             np.stack([score for _, score in results]), self._meta(runner, dataset)))
+        self.written = True
 
     def _meta(self, runner, dataset) -> dict:
         iteration, epoch = _position(runner)
@@ -148,6 +158,69 @@ class PredictionsHook(Hook):
         if checkpoint:
             meta['checkpoint_sha256'] = file_sha256(checkpoint)
         return meta
+
+
+class RunLedgerHook(Hook):
+    """Enter into the ledger where training goes on from, and what a test measured.
+
+    Args:
+        attempt: the attempt that the runner's process makes at the run.
+    """
+
+    priority = 'LOWEST'
+
+    def __init__(self, attempt: Attempt):
+        self.attempt = attempt
+
+    def before_train(self, runner) -> None:
+        """Note the iteration of the checkpoint that training goes on from."""
+        self.attempt.update(resumed_from_iter=runner.iter or None)
+
+    def after_test_epoch(self, runner, metrics=None) -> None:
+        """Write the result file of one evaluation."""
+        iteration, epoch = _position(runner)
+        dataset = runner.test_dataloader.dataset
+        write_result(self.attempt.folder, self.attempt.number, dict(
+            **self.attempt.run, iter=iteration, epoch=epoch,
+            checkpoint=self._file(runner.message_hub.runtime_info.get('test_checkpoint')),
+            protocol=evaluation_protocol(runner.cfg.test_dataloader.dataset),
+            metrics={f'test/{name}': value for name, value in (metrics or {}).items()},
+            num_samples=len(dataset), data_digest=data_digest(dataset),
+            predictions=self._file(next(
+                (hook.path for hook in runner.hooks
+                 if isinstance(hook, PredictionsHook) and hook.written), None))))
+
+    def _file(self, path) -> dict | None:
+        """A file by its path relative to the run's folder, and its digest."""
+        if not path:
+            return None
+        return dict(path=relative_path(path, self.attempt.folder), sha256=file_sha256(path))
+
+
+def record_progress(runner, attempt) -> None:
+    """Have the ledger follow a runner: its iterations, its W&B log and its tests.
+
+    Args:
+        runner: a runner whose visualiser is open.
+        attempt: the attempt that this process makes at the run. Whatever else stands for one on
+            processes that keep no ledger is passed over.
+    """
+    if not isinstance(attempt, Attempt):
+        return
+    attempt.heartbeat.iteration = functools.partial(runner.message_hub.get_info, 'iter', 0)
+    attempt.update(wandb=wandb_location(runner.visualizer))
+    attempt.expect_termination()  # closing the W&B log may hang, and comes after
+    runner.register_hook(RunLedgerHook(attempt))
+
+
+def wandb_location(visualizer) -> str | None:
+    """Where the W&B log of an open visualiser is: ``RunWandbBackend.log_location()``.
+
+    Returns:
+        ``None`` without a W&B log.
+    """
+    backend = visualizer.get_backend('RunWandbBackend')
+    return backend.log_location() if backend else None
 
 
 def sample_name(info: dict) -> str:
@@ -167,20 +240,13 @@ def _position(runner) -> tuple:
     return info.get('iter', 0), info.get('epoch', 0)
 
 
-def file_sha256(path) -> str:
-    """SHA-256 of a file's bytes in hexadecimal."""
-    digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
+@functools.lru_cache(maxsize=1)
 def data_digest(dataset) -> str:
     """Digest of which samples a dataset holds: names, labels, and sizes of the files.
 
     Contents are not read, so that it costs one ``stat`` per video; a data set that was made
-    with another seed or another encoder has other sizes.
+    with another seed or another encoder has other sizes. The digest of one and the same object is
+    not taken twice.
 
     Args:
         dataset: mmaction2's ``VideoDataset`` or ``RawframeDataset``.

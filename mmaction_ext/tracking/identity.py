@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmaction_ext.compat import replace_pkg_resources
+from mmaction_ext.errors import InputError
 
 #: What may differ between two machines or two attempts of one and the same run: where it
 #: runs, how it logs, how many loader processes feed it. None of it changes the numbers.
@@ -61,7 +62,8 @@ def load_config(path) -> dict:
 
     The config of an ensemble, ``ensemble = dict(members=['../a.py', '../b.py'])`` with paths
     relative to its own folder, gets the names and hashes of its members as
-    ``ensemble.member_hashes``: its hash changes with theirs.
+    ``ensemble.member_hashes``: its hash changes with theirs. So does a config that tests the
+    weights of another one, ``weights_of = 'a.py'``, as ``weights_of_hashes``.
 
     Args:
         path: a config file.
@@ -70,14 +72,45 @@ def load_config(path) -> dict:
         The resolved config as plain dicts, lists and scalars.
 
     Raises:
-        ValueError: the file or a member does not exist or does not parse; the message names it.
+        InputError: the file, a member or the source of the weights does not exist or does not
+            parse; the message names it.
     """
     config = _read_config(path)
+    source = weights_source(path, config)
+    if source:
+        config['weights_of_hashes'] = {config_name(source): config_hash(_read_config(source))}
     if 'ensemble' in config:
         members = ensemble_members(path, config)
         config['ensemble']['member_hashes'] = {
-            config_name(member): config_hash(_read_config(member)) for member in members}
+            config_name(member): config_hash(load_config(member)) for member in members}
     return config
+
+
+def weights_source(path, config: dict) -> Path | None:
+    """The config whose run's weights a config is tested with, instead of training its own.
+
+    Args:
+        path: the config file.
+        config: what it resolves to; its ``weights_of`` is a path relative to the file's folder.
+
+    Returns:
+        Path of that config file; ``None`` where ``config`` trains its own weights.
+
+    Raises:
+        InputError: ``weights_of`` names no config that exists and is trained itself, or stands
+            in an ensemble.
+    """
+    name = config.get('weights_of')
+    if not name:
+        return None
+    if not isinstance(name, str):
+        raise InputError(f'config {path}: weights_of must be the path of a config, got {name!r}')
+    source = Path(os.path.normpath(Path(path).parent / name))
+    found = _read_config(source)
+    if 'ensemble' in config or 'ensemble' in found or found.get('weights_of'):
+        raise InputError(f'config {path}: weights_of must name a config that is trained itself '
+                         f'and stand in no ensemble, found {name}')
+    return source
 
 
 def ensemble_members(path, config: dict) -> list:
@@ -91,7 +124,7 @@ def ensemble_members(path, config: dict) -> list:
         Paths of the members' config files; empty where ``config`` is no ensemble.
 
     Raises:
-        ValueError: ``ensemble`` does not name two or more different configs that exist and are
+        InputError: ``ensemble`` does not name two or more different configs that exist and are
             no ensembles themselves.
     """
     if 'ensemble' not in config:
@@ -99,23 +132,23 @@ def ensemble_members(path, config: dict) -> list:
     names = (config['ensemble'] or {}).get('members') or ()
     members = [Path(os.path.normpath(Path(path).parent / name)) for name in names]
     if len(members) < 2 or len(set(members)) < len(members):
-        raise ValueError(f'config {path}: ensemble must name two or more different members, '
+        raise InputError(f'config {path}: ensemble must name two or more different members, '
                          f'found {list(names)}')
     for member in members:
         if 'ensemble' in _read_config(member):
-            raise ValueError(f'config {path}: member {member} is an ensemble itself')
+            raise InputError(f'config {path}: member {member} is an ensemble itself')
     return members
 
 
 def _read_config(path) -> dict:
     from mmengine.config import Config
     if not Path(path).is_file():
-        raise ValueError(f'config {path} does not exist')
+        raise InputError(f'config {path} does not exist')
     replace_pkg_resources()
     try:
         return Config.fromfile(str(path), import_custom_modules=False).to_dict()
     except Exception as error:
-        raise ValueError(f'config {path} cannot be read: {error}') from error
+        raise InputError(f'config {path} cannot be read: {error}') from error
 
 
 def config_name(path) -> str:

@@ -1,29 +1,38 @@
 """The W&B mirror of a run, as an mmengine visualisation backend.
 
 Offline unless the user is logged in or says otherwise, one run id for all attempts at a run,
-and never a reason for training to stop.
+and never a reason for training to stop, to fail or to wait longer than it says here.
 """
 
+import contextlib
 import functools
 import logging
 import netrc
 import os
-import signal
 import sys
 from urllib.parse import urlparse
 
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 from mmengine.registry import VISBACKENDS
 from mmengine.visualization import WandbVisBackend
 
+from mmaction_ext.tracking.termination import at_preemption, at_termination, remove
+from mmaction_ext.tracking.wandb_artifact import log_checkpoint, staging_in, within
+from mmaction_ext.tracking.wandb_media import MediaOptions
+
 PROJECT = 'mmaction_ext'
-#: how long closing the log may take when the job is being ended
-FINISH_SECONDS = 20
 #: how long the server may take to answer before the run goes on offline
 INIT_SECONDS = 30
+#: how long a row with tables and clips may take, with the uploads that W&B does at once
+MEDIA_SECONDS = 60
+#: how much longer than agreed W&B may take for closing a log
+GRACE_SECONDS = 5
+#: how long closing the log may take when the job is being ended
+TERMINATION_SECONDS = 15
 
 
 def wandb_mode() -> str:
@@ -53,18 +62,20 @@ def _netrc_has_key(server: str) -> bool:
 
 
 def _never_raise(method):
-    """Turn any failure of W&B into one warning; the run goes on without it."""
+    """Turn any failure of W&B into one warning; the run goes on without it.
+
+    On other processes than the first, nothing is called at all.
+    """
 
     @functools.wraps(method)
     def guarded(self, *args, **kwargs):
-        if self._broken:
+        if self._broken or not is_main_process():
             return None
         try:
             return method(self, *args, **kwargs)
         except Exception as error:
             self._broken = True
-            print_log(f'W&B logging stopped: {type(error).__name__}: {error}',
-                      logger='current', level=logging.WARNING)
+            _warn('W&B logging stopped', error)
             return None
 
     return guarded
@@ -76,8 +87,10 @@ class RunWandbBackend(WandbVisBackend):
 
     What differs from mmengine's: rows keep the ``iter`` and ``epoch`` they belong to; id,
     group and name come from the config's path and the seed; the log reaches the disk every
-    second and is closed with the signal's code on SIGTERM; a W&B failure never reaches the
-    training loop.
+    second and is closed with the signal's code on SIGTERM, while SIGUSR1 marks the run as
+    about to be preempted; only the first process logs; a W&B failure never reaches the
+    training loop. With :class:`~mmaction_ext.tracking.wandb_hooks.WandbResultsHook` beside it,
+    it also gets what a test predicted, and the final checkpoint if it is asked for.
 
     Args:
         save_dir: folder that receives ``wandb/``.
@@ -85,57 +98,98 @@ class RunWandbBackend(WandbVisBackend):
         config: nested dict for the run's W&B config (``identity``, ``static``, ...).
         job_type: ``'train'`` or ``'test'``.
         tags: W&B tags.
-        init_kwargs: further arguments of ``wandb.init``; they win over the above.
+        init_kwargs: further arguments of ``wandb.init``; they win over the above. Its
+            ``settings``, a plain dict, are added to those of the backend.
+        media: options of the tables and clips that a test logs, see
+            :class:`~mmaction_ext.tracking.wandb_media.MediaOptions`.
+        log_artifact: log the checkpoint that a run ends with as an artifact. Online it is
+            uploaded. Offline W&B writes down its path and MD5 and copies nothing, and
+            ``wandb sync`` uploads the file from that path if it is still there.
+        finish_seconds: how long closing the log may take, i.e. uploading what the server does
+            not have yet; what is left then can be uploaded with ``wandb sync``. Where W&B itself
+            does not keep to it, :data:`GRACE_SECONDS` later the run ends without it.
+        artifact_seconds: how long the upload of the checkpoint may take before that.
+
+    Raises:
+        InputError: ``media`` holds something that is no option.
     """
 
     def __init__(self, save_dir: str, run: dict = None, config: dict = None,
-                 job_type: str = 'train', tags: tuple = (), init_kwargs: dict = None):
+                 job_type: str = 'train', tags: tuple = (), init_kwargs: dict = None,
+                 media: dict = None, log_artifact: bool = False, finish_seconds: float = 60,
+                 artifact_seconds: float = 600):
         super().__init__(save_dir)
+        self.media = MediaOptions.from_dict(media or {})
+        self.log_artifact = log_artifact
         self._run_identity = dict(run or {})
         self._run_config = dict(config or {})
         self._job_type = job_type
-        self._tags = list(tags)
+        self._tags = [str(tag)[:64] for tag in tags]  # W&B refuses longer ones
         self._extra = dict(init_kwargs or {})
+        self._finish_seconds, self._artifact_seconds = finish_seconds, artifact_seconds
+        self._wandb = self._wandb_run = self._location = self._checkpoint = None
         self._broken = False
 
     def _init_kwargs_for(self, mode: str) -> dict:
-        identity = self._run_identity
-        settings = dict(console='off', quiet=True, init_timeout=INIT_SECONDS)
-        settings.update(_flush_every_second())
+        identity, extra = self._run_identity, dict(self._extra)
+        settings = dict(console='off', quiet=True, init_timeout=INIT_SECONDS,
+                        **_settings_known_to_wandb(finish_timeout=float(self._finish_seconds),
+                                                   x_transaction_log_flush_interval=1.0))
+        settings.update(extra.pop('settings', None) or {})
         kwargs = dict(
             project=PROJECT, dir=self._save_dir, mode=mode, job_type=self._job_type,
-            id=identity.get('uid'), group=identity.get('group'), name=identity.get('name'),
+            id=self._run_id(mode), group=identity.get('group'), name=identity.get('name'),
             tags=self._tags, config=self._run_config, allow_val_change=True,
             settings=settings)
         if mode == 'online' and identity.get('uid'):
             kwargs['resume'] = 'allow'
-        kwargs.update(self._extra)
-        return kwargs
+        return dict(kwargs, **extra)
+
+    def _run_id(self, mode: str) -> str | None:
+        """The run's uid; online, a test apart from training must not go on in that one's run."""
+        uid = self._run_identity.get('uid')
+        is_apart = uid and mode == 'online' and self._job_type != 'train'
+        return f'{uid}-{self._job_type}' if is_apart else uid
 
     def _init_env(self) -> None:
         os.makedirs(self._save_dir, exist_ok=True)
-        mode = wandb_mode()
+        mode = self._extra.get('mode') or wandb_mode()
         if mode == 'offline':  # no error report leaves the machine either
             os.environ.setdefault('WANDB_ERROR_REPORTING', 'false')
         import wandb
         try:
-            self._wandb_run = wandb.init(**self._init_kwargs_for(mode))
+            run = wandb.init(**self._init_kwargs_for(mode))
         except Exception as error:
             if mode != 'online':
                 raise
-            print_log(f'W&B is out of reach ({error}); logging offline instead',
-                      logger='current', level=logging.WARNING)
+            _warn('W&B is out of reach; logging offline instead', error)
             wandb.teardown()  # it still holds the run id of the failed attempt
-            self._wandb_run = wandb.init(**self._init_kwargs_for('offline'))
-        self._wandb_run.define_metric('*', step_metric='iter')
-        self._wandb = wandb
-        _finish_on_sigterm(self._wandb_run)
+            run = wandb.init(**dict(self._init_kwargs_for('offline'), mode='offline'))
+        self._wandb, self._wandb_run = wandb, run
+        run.define_metric('*', step_metric='iter')
+        with self.attempt('the place of the W&B log is unknown'):
+            self._location = _location(run)
+        at_termination(self._on_termination)
+        at_preemption(self._on_preemption)
+
+    def _open(self) -> None:
+        if self._wandb_run is None:
+            self._init_env()
+
+    @property
+    def experiment(self):
+        """The ``wandb`` module, once the run is open; ``None`` before, and if that failed."""
+        return self._wandb
+
+    @property
+    def is_logging(self) -> bool:
+        """Whether there is a run to log to: open, not failed, and not disabled by the user."""
+        return self._wandb_run is not None and not self._broken and self._location is not None
 
     @_never_raise
     def add_config(self, config: Config, **kwargs) -> None:
         """Open the run; the config itself was given at construction."""
-        if not hasattr(self, '_wandb'):
-            self._init_env()
+        self._open()
         if not self._run_config:
             self._wandb_run.config.update(config.to_dict(), allow_val_change=True)
 
@@ -146,7 +200,8 @@ class RunWandbBackend(WandbVisBackend):
     @_never_raise
     def add_image(self, name: str, image: np.ndarray, step: int = 0, **kwargs) -> None:
         """Log one RGB picture of shape (H, W, 3) at iteration ``step``."""
-        self.add_scalars({name: self.experiment.Image(image)}, step)
+        self._open()
+        self._wandb_run.log({'iter': step, name: self._wandb.Image(image)})
 
     @_never_raise
     def add_scalar(self, name: str, value, step: int = 0, **kwargs) -> None:
@@ -157,18 +212,103 @@ class RunWandbBackend(WandbVisBackend):
     def add_scalars(self, scalar_dict: dict, step: int = 0, file_path: str = None,
                     **kwargs) -> None:
         """Log one row; it carries ``iter`` (``step`` where the row does not say)."""
-        if not hasattr(self, '_wandb'):
-            self._init_env()
+        self._open()
         row = {'iter': step}
         row.update((key, _plain(value)) for key, value in scalar_dict.items())
         self._wandb_run.log(row)
 
-    @_never_raise
+    @contextlib.contextmanager
+    def attempt(self, what: str):
+        """Context in which a failure is a warning that begins with ``what``.
+
+        Unlike in the methods that log numbers, the mirror goes on after it.
+        """
+        try:
+            yield
+        except Exception as error:
+            _warn(what, error)
+
+    def add_media(self, values: dict, iteration: int, epoch: int) -> None:
+        """Log one row of W&B tables, pictures or videos.
+
+        Args:
+            values: W&B objects by name.
+            iteration, epoch: where they belong.
+
+        Raises:
+            Exception: whatever W&B raises, and ``TimeoutError`` after :data:`MEDIA_SECONDS`: to
+                be called in :meth:`attempt`.
+        """
+        if self.is_logging:
+            row = dict(values, iter=iteration, epoch=epoch)
+            within(MEDIA_SECONDS, self._log_staged, row)
+
+    def add_checkpoint(self, path: str, **metadata) -> None:
+        """Name the checkpoint that the run ends with, as far as is known.
+
+        The last one named is logged by :meth:`close` if the run succeeds, where
+        ``log_artifact`` is set.
+
+        Args:
+            path: the file; it is to stay where it is.
+            metadata: plain data about it; ``iter`` becomes an alias.
+        """
+        self._checkpoint = os.path.abspath(path), metadata
+
+    def log_location(self) -> str | None:
+        """Where the log of this attempt is.
+
+        Returns:
+            Online, the URL of the run. Offline, the path of the ``.wandb`` file relative to the
+            run folder, which is two levels above ``save_dir`` as mmengine lays it out
+            (``<run folder>/<time>/vis_data``). ``None`` if nothing is logged.
+        """
+        if self._location is None or '://' in self._location:
+            return self._location
+        save_dir = os.path.abspath(self._save_dir)
+        is_usual = os.path.basename(save_dir) == 'vis_data'
+        folder = os.path.dirname(os.path.dirname(save_dir)) if is_usual else save_dir
+        return os.path.relpath(self._location, folder).replace(os.sep, '/')
+
     def close(self) -> None:
-        """Write the exit record; the code is 1 while an exception is on its way."""
-        if hasattr(self, '_wandb_run'):
-            self._wandb_run.finish(exit_code=int(sys.exc_info()[0] is not None))
-            del self._wandb_run, self._wandb
+        """Log the checkpoint if asked to, and write the exit record.
+
+        Its code is 0, or what the exception on its way will make of the process.
+        """
+        code = _exit_code(sys.exc_info()[1])
+        if self._wandb_run is None:
+            return
+        if self._checkpoint and self.log_artifact and self.is_logging and not code:
+            with self.attempt('the checkpoint is no artifact'):
+                within(self._artifact_seconds, self._log_checkpoint)
+        with self.attempt('the W&B log is not closed'):
+            within(self._finish_seconds + GRACE_SECONDS, self._wandb_run.finish, exit_code=code)
+        remove(self._on_termination)
+        remove(self._on_preemption)
+        self._wandb = self._wandb_run = None
+
+    def _on_termination(self, signum: int) -> None:
+        """Close the log with 143 when a scheduler ends the job."""
+        within(TERMINATION_SECONDS, self._wandb_run.finish, exit_code=128 + signum)
+
+    def _on_preemption(self, signum: int) -> None:
+        self._wandb_run.mark_preempting()
+
+    def _log_checkpoint(self) -> None:
+        path, metadata = self._checkpoint
+        identity = self._run_config.get('identity') or {}
+        facts = dict(metadata, uid=self._run_identity.get('uid'),
+                     config_hash=identity.get('config_hash'))
+        with staging_in(self._staging):
+            log_checkpoint(self._wandb_run, path, identity, facts, self._artifact_seconds)
+
+    def _log_staged(self, row: dict) -> None:
+        with staging_in(self._staging):
+            self._wandb_run.log(row)
+
+    @property
+    def _staging(self) -> str:
+        return os.path.join(self._save_dir, 'wandb')
 
 
 def _plain(value):
@@ -177,28 +317,31 @@ def _plain(value):
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _flush_every_second() -> dict:
-    """Setting that keeps a killed run's log whole (wandb 0.31 on; 15 s otherwise)."""
+def _settings_known_to_wandb(**settings) -> dict:
+    """Those that this version has: 0.31 flushes every second, older ones every 15 s."""
     import wandb
-    name = 'x_transaction_log_flush_interval'
-    return {name: 1.0} if name in wandb.Settings.model_fields else {}
+    known = wandb.Settings.model_fields
+    return {name: value for name, value in settings.items() if name in known}
 
 
-def _finish_on_sigterm(run) -> None:
-    """Close the log with exit code 143 when a scheduler ends the job."""
-    owner = os.getpid()
+def _location(run) -> str | None:
+    """URL of an online run, path of the log of an offline one."""
+    if run.disabled:
+        return None
+    return os.path.abspath(run.settings.sync_file) if run.offline else run.url
 
-    def finish(signum, frame):
-        signal.signal(signum, signal.SIG_DFL)
-        if os.getpid() == owner:  # loader processes inherit this handler
-            # the signal may have come while W&B held a lock: do not wait for it for ever
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(FINISH_SECONDS)
-            run.finish(exit_code=128 + signum)
-            signal.alarm(0)
-        os.kill(os.getpid(), signum)
 
-    try:
-        signal.signal(signal.SIGTERM, finish)
-    except ValueError:  # not the main thread: whoever runs us handles signals
-        pass
+def _exit_code(error: BaseException | None) -> int:
+    """Exit code of a process that ends with an exception."""
+    if error is None:
+        return 0
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
+    return 1
+
+
+def _warn(what: str, error: Exception) -> None:
+    print_log(f'{what}: {type(error).__name__}: {error}', logger='current',
+              level=logging.WARNING)

@@ -8,17 +8,35 @@ wandb has no public reader for these files. This one opens them read-only, goes 
 block after damage, and reports the damage; it never raises because of what a file contains.
 """
 
+import contextlib
+import functools
 import json
+import operator
+import re
 import struct
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from mmaction_ext.tracking.reading.rows import EvenSample
 
 BLOCK_SIZE = 32 * 1024
 _FILE_HEADER = struct.pack('<4sHB', b':W&B', 0xBEE1, 0)
 _CHUNK_HEADER = struct.Struct('<IHB')  # checksum, length, type
 _FULL, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
 _LOST = (None, b'')  # stands for chunks that could not be read
+
+# first bytes of protobuf tags: of history records, and of types that hold nothing for us
+_HISTORY = bytes([2 << 3 | 2])
+_UNUSED = frozenset(bytes([number << 3 | 2]) for number in (3, 4, 6, 7, 8, 9, 10, 11, 12, 13))
+_NUMBER_OF_RECORD = re.compile(rb'(?:\x08[\x80-\xff]*[\x00-\x7f])?')
+_ITERATION = re.compile(rb'\x04iter\x82\x01(.)([0-9]+)', re.DOTALL)  # value_json after the key
+# an item of a row: tag, length, tag of the key, its length, the key, and a number in value_json
+_NUMBER = re.compile(rb'\n.[\n\x12].([!-~]+)\x82\x01.(NaN|-?Infinity|[-+.0-9eE]+)', re.DOTALL)
+_NUMBER_BYTES = 7
+_STEP = 2 << 3 | 2  # the field after the items
+_OWN = ord('_')  # first letter of the names of wandb's own values
+_TRAIN_NAME = re.compile(rb'.train/[!-~]*', re.DOTALL)  # with the byte that tells its length
 
 
 @dataclass
@@ -47,8 +65,9 @@ class WandbLog:
         start_time: seconds since the epoch, ``None`` if it was lost.
         config: the run's W&B config, without wandb's own entries.
         rows: history rows in the order they were logged, keys of nested values joined by
-            dots, without wandb's own entries (``_step``, ...).
-        last_iter: largest ``iter`` of all rows, also of those that ``keys`` left out.
+            dots, without wandb's own entries (``_step``, ...). Of rows with the same training
+            metrics and no others, an :class:`EvenSample`.
+        last_iter: largest ``iter`` of all rows, also of those that are not in ``rows``.
         exit_code: ``None`` without an exit record.
         damage: what is wrong with the file.
     """
@@ -73,26 +92,137 @@ def read_log(path, keys=None) -> WandbLog:
 
     Args:
         path: the file; it may be damaged, empty, or still being written.
-        keys: names of the metrics wanted in ``rows``, ``None`` for all. The others are not
-            decoded, which is most of the time a large log takes. Rows with none of them are
-            left out; ``iter`` and ``epoch`` are kept always.
+        keys: names of the metrics wanted in ``rows``, ``None`` for all. Rows with none of them
+            are left out; ``iter`` and ``epoch`` are kept always.
 
     Raises:
         OSError: the file cannot be opened or read.
     """
-    from google.protobuf.message import DecodeError
-    from wandb.proto.wandb_internal_pb2 import Record  # 0.7 s, so not at import
     log = WandbLog(Path(path))
-    wanted = None if keys is None else frozenset(keys) | {'iter', 'epoch'}
+    history = _History(log, None if keys is None else frozenset(keys) | {'iter', 'epoch'})
     with open(path, 'rb') as stream:
         for payload in iter_payloads(stream, log.damage):
-            try:
-                _take_record(log, Record.FromString(payload), wanted)
-            except (DecodeError, ValueError, RecursionError):
-                log.damage.corrupt = True
+            kind = payload[_NUMBER_OF_RECORD.match(payload).end():][:1]
+            if kind == _HISTORY and _is_training(payload):
+                history.add_training(payload)
+            elif kind not in _UNUSED:
+                _take_payload(log, history, payload)
+    log.rows = history.rows()
     if log.exit_code is not None:  # the last record: whatever follows was not written by wandb
         log.damage.corrupt |= log.damage.truncated
     return log
+
+
+class _History:
+    """The rows of a log; of those that hold training metrics only, an even sample.
+
+    A row that the sample passes over is never decoded: most of the time that a long log takes.
+    """
+
+    def __init__(self, log, wanted):
+        self._log, self._wanted = log, wanted
+        self._count, self._rows, self._samples, self._names = 0, [], {}, _Names()
+
+    def add(self, record) -> None:
+        """Take one decoded record."""
+        self._count += 1
+        self._keep(self._count, _history_row(record.history.item))
+
+    def add_training(self, payload: bytes) -> None:
+        """Take the bytes of a record with training metrics alone."""
+        self._count += 1
+        iteration, row = _iteration(payload), None
+        if iteration is None:  # in an encoding that only protobuf reads, or without one
+            with _report_to(self._log.damage):
+                row = _history_row(record_class().FromString(payload).history.item)
+            iteration = row and row.get('iter')
+        if not isinstance(iteration, int):
+            self._keep(self._count, row or {})
+            return
+        self._log.last_iter = max(iteration, self._log.last_iter or 0)
+        names = frozenset(map(self._names.__getitem__, _TRAIN_NAME.findall(payload)))
+        sample = self._samples.get(names)
+        if sample is None:
+            sample = self._samples[names] = EvenSample()
+        sample.add((self._count, payload if row is None else row))
+
+    def rows(self) -> list:
+        """Rows in the order they were logged."""
+        for sample in self._samples.values():
+            for place, item in sample.items():
+                with _report_to(self._log.damage):
+                    self._keep(place, item if isinstance(item, dict) else _training_row(item))
+        return [row for _, row in sorted(self._rows, key=operator.itemgetter(0))]
+
+    def _keep(self, place, row) -> None:
+        if self._wanted is not None:
+            row = {name: value for name, value in row.items() if name in self._wanted}
+        if isinstance(row.get('iter'), int):
+            self._log.last_iter = max(row['iter'], self._log.last_iter or 0)
+        if row.keys() - {'iter', 'epoch'} or self._wanted is None and row:
+            self._rows.append((place, row))
+
+
+def _is_training(payload: bytes) -> bool:
+    """Whether a row may be passed over: it holds training metrics and no evaluation."""
+    return b'train/' in payload and b'val/' not in payload and b'test/' not in payload
+
+
+def _message(payload: bytes, place: int) -> tuple:
+    """Beginning and end of the message whose tag of one byte stands at ``place``."""
+    length = shift = 0
+    for start, byte in enumerate(payload[place + 1:place + 6], place + 2):
+        length |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            return start, start + length
+    return len(payload), len(payload)
+
+
+def _iteration(payload: bytes) -> int | None:
+    """``iter`` of a row in the encoding that wandb uses by default; ``None`` in another."""
+    found = _ITERATION.search(payload)
+    return int(found[2]) if found and found[1][0] == len(found[2]) else None
+
+
+class _Names(dict):
+    """Training metrics as they stand in a row, with their length in front, to their names.
+
+    In some encodings the value follows without a gap; the length says where the name ends.
+    """
+
+    def __missing__(self, found: bytes) -> bytes:
+        name = found[:found[0] + 1]
+        if name == found:
+            self[found] = name
+        return name
+
+
+@functools.cache
+def record_class():
+    """The protobuf class of a record."""
+    from wandb.proto.wandb_internal_pb2 import Record  # 0.7 s, so not at import
+    return Record
+
+
+@contextlib.contextmanager
+def _report_to(damage):
+    """Enter into ``damage`` that a record, though its checksum is right, cannot be decoded."""
+    from google.protobuf.message import DecodeError
+    try:
+        yield
+    except (DecodeError, ValueError, RecursionError):
+        damage.corrupt = True
+
+
+def _take_payload(log, history, payload) -> None:
+    with _report_to(log.damage):
+        record = record_class().FromString(payload)
+        kind = record.WhichOneof('record_type')
+        if kind == 'history':
+            history.add(record)
+        elif kind in _TAKERS:
+            _TAKERS[kind](log, record)
 
 
 def iter_payloads(stream, damage: Damage):
@@ -161,13 +291,7 @@ def _is_intact(checksum, length, kind, data) -> bool:
             and zlib.crc32(data, zlib.crc32(bytes((kind,)))) == checksum)
 
 
-def _take_record(log, record, keys) -> None:
-    take = _TAKERS.get(record.WhichOneof('record_type'))
-    if take:
-        take(log, record, keys)
-
-
-def _take_run(log, record, keys) -> None:
+def _take_run(log, record) -> None:
     run = record.run
     log.run_id, log.name, log.group = run.run_id, run.display_name, run.run_group
     log.job_type, log.host = run.job_type, run.host
@@ -176,44 +300,70 @@ def _take_run(log, record, keys) -> None:
     _update_config(log.config, run.config)
 
 
-def _take_config(log, record, keys) -> None:
+def _take_config(log, record) -> None:
     _update_config(log.config, record.config)
 
 
-def _take_environment(log, record, keys) -> None:
+def _take_environment(log, record) -> None:
     log.commit = record.environment.git.commit or log.commit
     log.host = record.environment.host or log.host
 
 
-def _take_exit(log, record, keys) -> None:
+def _take_exit(log, record) -> None:
     log.exit_code = record.exit.exit_code
-
-
-def _take_history(log, record, keys) -> None:
-    row = {}
-    for item in record.history.item:
-        name = '.'.join(item.nested_key) or item.key
-        if not name.startswith('_') and (keys is None or name in keys):
-            row[name] = _history_value(item)
-    if isinstance(row.get('iter'), int):
-        log.last_iter = max(row['iter'], log.last_iter or 0)
-    if keys is None or row.keys() - {'iter', 'epoch'}:
-        log.rows.append(row)
 
 
 _TAKERS = {
     'run': _take_run,
     'config': _take_config,
     'environment': _take_environment,
-    'history': _take_history,
     'exit': _take_exit,
 }
 
 
-def _history_value(item):
-    """Value of a history item, in either of the two encodings wandb has."""
-    if item.value_json:
-        return json.loads(item.value_json)
+def _row_of_numbers(payload: bytes) -> dict | None:
+    """As :func:`_history_row`, of a row in which all values are numbers; else ``None``.
+
+    The protobuf library takes twice as long for the very same.
+    """
+    start, end = _message(payload, _NUMBER_OF_RECORD.match(payload).end())
+    items = _NUMBER.findall(payload, start, end)
+    rest = end - start - sum(_NUMBER_BYTES + len(name) + len(text) for name, text in items)
+    if rest and payload[end - rest:end - rest + 2] != bytes((_STEP, rest - 2 & 127)):
+        return None
+    texts = b','.join([text for name, text in items if name[0] != _OWN])
+    names = [name.decode() for name, _ in items if name[0] != _OWN]
+    return dict(zip(names, json.loads(b'[' + texts + b']')))
+
+
+def _training_row(payload: bytes) -> dict:
+    row = _row_of_numbers(payload)
+    return _history_row(record_class().FromString(payload).history.item) if row is None else row
+
+
+def _history_row(items) -> dict:
+    """Values of a row by name, without wandb's own."""
+    names, texts, row = [], [], {}
+    for item in items:
+        name = '.'.join(item.nested_key) or item.key
+        if name.startswith('_'):
+            continue
+        if item.value_json:
+            names.append(name)
+            texts.append(item.value_json)
+        row[name] = None if item.value_json else _typed_value(item)
+    row.update(zip(names, _json_values(texts)))
+    return row
+
+
+def _json_values(texts) -> list:
+    """Parse JSON texts at once: a parser takes longer to start than to read a number."""
+    values = json.loads(f'[{",".join(texts)}]')
+    return values if len(values) == len(texts) else [json.loads(text) for text in texts]
+
+
+def _typed_value(item):
+    """Value of a history item in the encoding that has a field for each type."""
     kind = item.WhichOneof('value')
     if kind in (None, 'none'):
         return None

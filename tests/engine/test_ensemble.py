@@ -9,7 +9,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmaction_ext.engine.ensemble import evaluate, find_members, member_predictions
+from mmaction_ext.engine.ensemble import evaluate, find_members, member_predictions, result
 from mmaction_ext.errors import InputError
 from mmaction_ext.evaluation.predictions import Predictions, write_predictions
 from mmaction_ext.tracking.identity import RunIdentity, config_hash, load_config
@@ -62,6 +62,24 @@ def test_row_by_hand(both):
     assert (row['iter'], row['epoch'], row['test/num_samples']) == (8, 3, 4)
     assert row['test/data_digest'] == 'd'
     assert row['test/checkpoint_sha256'] == hashlib.sha256(b'sha of a sha of b').hexdigest()
+
+
+def test_result_by_hand(both):
+    leave(both, 'a'), leave(both, 'b')
+    with open(both, 'a') as file:
+        file.write("test_dataloader = dict(dataset=dict(pipeline=["
+                   "dict(type='ThreeCrop', crop_size=224)]))\n")
+    cfg = Config.fromfile(both)
+    row = evaluate(cfg, gather(both))
+    identity = RunIdentity('demo/both', 0, 'h')
+    assert result(cfg, identity, row) == dict(
+        uid=identity.uid, job_type='test', iter=8, epoch=2,
+        checkpoint=dict(path=None, sha256=row['test/checkpoint_sha256']),
+        protocol=dict(split='test', clip_len=None, frame_interval=None, num_clips=None,
+                      num_crops=3, resolution=[224, 224]),
+        metrics={name: row[name] for name in ('test/acc/top1', 'test/acc/top2',
+                                              'test/acc/mean1')},
+        num_samples=4, data_digest='d', predictions=None)
 
 
 def test_members_are_those_of_the_seed(both):
@@ -117,6 +135,21 @@ def test_remedy_is_a_test_where_the_member_is_trained(both):
     torch.save({}, home / 'epoch_2.pth')
     with pytest.raises(InputError, match=r'python tools/test.py \S+/b.py '
                                          r'work_dirs/demo/b/seed0/epoch_2.pth --seed 0$'):
+        gather(both)
+
+
+def test_remedy_for_a_member_with_the_weights_of_another_config(both):
+    source = both.with_name('source.py')
+    source.write_text('train_cfg = dict(max_epochs=2)\n')
+    both.with_name('b.py').write_text("_base_ = './source.py'\nweights_of = 'source.py'\n")
+    leave(both, 'a')
+    with pytest.raises(InputError, match=r'tools/train.py \S+/source.py --seed 0 --resume$'):
+        gather(both)
+    home = both.parents[2] / 'work_dirs/demo/source/seed0'
+    home.mkdir(parents=True)
+    torch.save({}, home / 'epoch_2.pth')
+    with pytest.raises(InputError, match=r'tools/test.py \S+/b.py '
+                                         r'work_dirs/demo/source/seed0/epoch_2.pth --seed 0$'):
         gather(both)
 
 

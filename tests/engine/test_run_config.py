@@ -1,5 +1,7 @@
 """From command line to config: seeds, folders, batches, checkpoints."""
 
+import hashlib
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from mmengine.config import Config
 from mmaction_ext.engine import run_config
 from mmaction_ext.engine.work_dir import default_work_dir
 from mmaction_ext.errors import InputError
+from mmaction_ext.tracking.ledger.attempts import read_run_file
 
 ROW = Path(__file__).parents[2] / 'configs/synthmotion/dcf/table1_components/full.py'
 
@@ -66,6 +69,18 @@ def test_amp_needs_a_gpu_and_a_plain_optimizer_wrapper(monkeypatch):
         run_config.use_amp(Config(dict(optim_wrapper=dict(type='DeepSpeedOptimWrapper'))))
 
 
+@pytest.mark.parametrize('several', [False, True])
+def test_final_checkpoint_is_an_artifact_of_wandb_when_asked(several):
+    wandb = dict(type='RunWandbBackend')
+    backends = [dict(type='LocalVisBackend'), wandb] if several else wandb
+    cfg = Config(dict(visualizer=dict(vis_backends=backends)))
+    run_config.log_final_checkpoint(cfg)
+    assert cfg.visualizer.vis_backends == (
+        [dict(type='LocalVisBackend'), dict(wandb, log_artifact=True)] if several
+        else dict(wandb, log_artifact=True))
+    run_config.log_final_checkpoint(Config(dict()))
+
+
 def test_missing_and_broken_configs_are_named(tmp_path):
     with pytest.raises(InputError, match='gone.py does not exist'):
         run_config.read_config(str(tmp_path / 'gone.py'))
@@ -78,3 +93,91 @@ def test_missing_and_broken_configs_are_named(tmp_path):
 def test_git_state_of_a_checkout_and_of_a_plain_folder(tmp_path):
     assert run_config.git_state(str(tmp_path)) == {}
     assert run_config.git_state(str(tmp_path / 'gone')) == {}
+
+
+def test_git_state_names_what_was_changed(tmp_path):
+    def git(*args):
+        subprocess.run(['git', '-C', str(tmp_path), '-c', 'user.name=x', '-c', 'user.email=x',
+                        *args], check=True, capture_output=True)
+
+    git('init')
+    (tmp_path / 'a').write_text('one\n')
+    git('add', 'a'), git('commit', '-m', 'a')
+    clean = run_config.git_state(str(tmp_path))
+    assert (clean['dirty'], clean['diff_sha256'], len(clean['commit'])) == (False, None, 40)
+    digests = set()
+    for text in ('two\n', 'three\n', b'\xff\n'):
+        (tmp_path / 'a').write_bytes(text if isinstance(text, bytes) else text.encode())
+        state = run_config.git_state(str(tmp_path))
+        assert state['dirty'] and state['commit'] == clean['commit']
+        digests.add(state['diff_sha256'])
+    assert len(digests) == 3 and None not in digests
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Config of a run in a folder of its own, its identity and the facts of its tracking."""
+    cfg = Config.fromfile(str(ROW))
+    cfg.work_dir = str(tmp_path)
+    identity, _ = run_config.identify(ROW, 3)
+    facts = run_config.attach_tracking(cfg, identity, {'lr': 1}, dict(params=5), 'train')
+    return cfg, identity, facts
+
+
+def begin(run, **kwargs):
+    return run_config.begin_attempt(*run, 'train', None, **kwargs)
+
+
+def test_ledger_of_a_run_says_what_it_is(run, tmp_path):
+    weights = tmp_path / 'weights.pth'
+    weights.write_bytes(b'weights')
+    with begin(run, load_from=str(weights)) as attempt:
+        found = read_run_file(tmp_path)
+    cfg, identity, facts = run
+    assert {name: found[name] for name in ('uid', 'config', 'seed', 'config_hash', 'job_type')} \
+        == dict(uid=identity.uid, config=identity.config, seed=3,
+                config_hash=identity.config_hash, job_type='train')
+    assert found['overrides'] == {'lr': 1} and found['static']['params'] == 5
+    assert 'multiply-adds' in found['static']['counter']
+    assert found['env'] == facts['env'] and found['git'] == facts['git']
+    assert found['recipe']['optim_wrapper'] == cfg.optim_wrapper.to_dict()
+    assert list(found['config_files'])[0] == f'configs/{identity.config}.py'
+    assert 'mmaction_ext/modules/dcf.py' in found['sources']
+    assert found['initial_checkpoint']['sha256'] == hashlib.sha256(b'weights').hexdigest()
+    assert attempt.number == 1 and found['attempts'][0]['world_size'] == 1
+
+
+@pytest.mark.parametrize('visualizer, types', [
+    (dict(type='ActionVisualizer', vis_backends=[dict(type='RunWandbBackend')]),
+     ['RunWandbBackend', 'RunLedgerBackend']),
+    (dict(type='ActionVisualizer', vis_backends=dict(type='LocalVisBackend')),
+     ['LocalVisBackend', 'RunLedgerBackend']),
+    (dict(type='ActionVisualizer', vis_backends=[dict(type='RunLedgerBackend', folder='old')]),
+     ['RunLedgerBackend']),
+    (dict(type='ActionVisualizer'), ['RunLedgerBackend']),
+    (None, ['LocalVisBackend', 'RunLedgerBackend']),
+])
+def test_rows_are_kept_whatever_the_config_logs_to(run, tmp_path, visualizer, types):
+    run[0].visualizer = visualizer
+    run_config.attach_tracking(run[0], run[1], {}, {}, 'train')
+    with begin(run):
+        backends = run[0].visualizer.vis_backends
+    assert [backend.type for backend in backends] == types
+    assert all('run' in each for each in backends if each.type == 'RunWandbBackend')
+    assert backends[-1] == dict(type='RunLedgerBackend', folder=str(tmp_path), attempt=1)
+    assert run_config.config_hash(run[0].to_dict()) == run_config.config_hash(
+        dict(run[0].to_dict(), visualizer=None))
+
+
+def test_only_the_first_process_keeps_a_ledger(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(run_config, 'get_dist_info', lambda: (1, 2))
+    before = run[0].to_dict()
+    with begin(run) as attempt:
+        assert attempt is None
+    assert run[0].to_dict() == before and not list(tmp_path.iterdir())
+
+
+def test_ledger_that_cannot_be_written_is_said(run, tmp_path):
+    run[0].work_dir = str(tmp_path / 'gone')
+    with pytest.raises(InputError, match='the ledger of .*/gone cannot be written: No such file'):
+        begin(run)

@@ -1,8 +1,11 @@
 """Folders of runs: one owner at a time, nothing lost, no damaged checkpoint resumed."""
 
 import argparse
-import os
+import errno
+import fcntl
 import json
+import os
+import signal
 import subprocess
 import sys
 
@@ -12,6 +15,7 @@ import torch
 from mmaction_ext.engine import work_dir
 from mmaction_ext.errors import InputError
 from mmaction_ext.tracking.identity import RunIdentity
+from mmaction_ext.tracking.ledger.attempts import Attempt
 
 RUN = RunIdentity('paper/table/row', 0, 'aaaa')
 
@@ -35,6 +39,40 @@ def test_claim_moves_another_version_of_the_config_aside(tmp_path, capsys):
     assert not (folder / 'epoch_1.pth').exists()
     assert (tmp_path / 'seed0.aaaa' / 'epoch_1.pth').read_bytes() == b'weights'
     assert 'another version' in capsys.readouterr().out
+
+
+def test_claim_leaves_the_ledger_of_the_same_run_alone(tmp_path):
+    for record in (dict(config=RUN.config, seed=0, config_hash='aaaa'),  # of before the ledger
+                   dict(config=RUN.config, seed=0, config_hash='aaaa', job_type='train',
+                        attempts=[dict(number=1)])):
+        (tmp_path / 'run.json').write_text(json.dumps(record))
+        work_dir.claim_work_dir(tmp_path, RUN).close()
+        assert json.loads((tmp_path / 'run.json').read_text()) == record
+
+
+def test_training_and_test_do_not_share_a_folder(tmp_path):
+    work_dir.claim_work_dir(tmp_path, RUN).close()
+    with pytest.raises(InputError, match='or not to a test run: choose another --work-dir'):
+        work_dir.claim_work_dir(tmp_path, RUN, movable=False, job_type='test')
+    work_dir.claim_work_dir(tmp_path, RUN).close()
+
+
+def test_second_process_leaves_the_ledger_untouched(tmp_path):
+    lock = work_dir.claim_work_dir(tmp_path, RUN)
+    with Attempt(tmp_path, dict(config=RUN.config, seed=0, config_hash='aaaa'), lock=lock):
+        before = (tmp_path / 'run.json').read_bytes()
+        with pytest.raises(InputError, match=f'in use by process {os.getpid()}'):
+            work_dir.claim_work_dir(tmp_path, RUN)
+        assert (tmp_path / 'run.json').read_bytes() == before
+    work_dir.claim_work_dir(tmp_path, RUN).close()
+
+
+def test_full_disk_is_named_and_other_errors_are_not():
+    with pytest.raises(InputError, match='the disk of runs/a is full; free some'), \
+            work_dir.explain_full_disk('runs/a', 'free some'):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+    with pytest.raises(OSError, match='broken'), work_dir.explain_full_disk('runs/a', ''):
+        raise OSError(errno.EIO, 'broken')
 
 
 def test_claim_survives_a_broken_record(tmp_path):
@@ -92,6 +130,30 @@ time.sleep(60)
     holder.kill()
     holder.wait()
     work_dir.claim_work_dir(tmp_path, RunIdentity('a/b', 0, 'x')).close()
+
+
+def test_loader_process_does_not_hold_the_folder_of_a_killed_run(tmp_path):
+    code = f"""
+import os, time
+from mmaction_ext.engine.work_dir import claim_work_dir
+from mmaction_ext.tracking.identity import RunIdentity
+lock = claim_work_dir({str(tmp_path)!r}, RunIdentity('a/b', 0, 'x'))
+child = os.fork()
+print(child, flush=True)
+time.sleep(60)
+"""
+    holder = subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True,
+                              start_new_session=True)
+    children = {int(holder.stdout.readline()), int(holder.stdout.readline())}
+    with open(tmp_path / 'run.lock') as reader:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(reader, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        holder.kill()
+        holder.wait()
+        [loader] = children - {0}
+        os.kill(loader, 0)  # it lives
+        fcntl.flock(reader, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    os.kill(loader, signal.SIGKILL)
 
 
 class Command:

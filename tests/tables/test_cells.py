@@ -1,13 +1,11 @@
-import statistics
 from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
 
 import hypothesis.strategies as st
-import numpy as np
 import pytest
 from hypothesis import given
 
-from mmaction_ext.tables.cells import check_format, exact, format_number, mean, sample_std
+from mmaction_ext.tables.cells import check_format, exact, format_number
 
 FLOATS = st.floats(-1e6, 1e6, allow_nan=False)
 
@@ -40,19 +38,3 @@ def test_exact_takes_the_decimals_that_were_logged():
     """0.575 * 100 is 57.49999999999999 in binary; on paper it is 57.5."""
     assert exact(0.575) * 100 == Fraction('57.5')
     assert format_number(exact(0.575) * 100, '.0f') == '58'
-
-
-@given(st.lists(FLOATS, min_size=2, max_size=8))
-def test_mean_and_std_against_numpy(values):
-    values = [round(value, 6) for value in values]
-    fractions = [exact(value) for value in values]
-    np.testing.assert_allclose(float(mean(fractions)), np.mean(values), rtol=1e-9, atol=1e-9)
-    np.testing.assert_allclose(float(sample_std(fractions)), np.std(values, ddof=1),
-                               rtol=1e-6, atol=1e-6)
-
-
-def test_std_is_exact():
-    values = [exact(value) for value in (0.83, 0.8412, 0.799)]
-    # before Python 3.11 the standard library's own is off in the last digit
-    assert float(sample_std(values)) == pytest.approx(statistics.stdev(values), rel=1e-15)
-    assert sample_std([Fraction(1), Fraction(1)]) == 0

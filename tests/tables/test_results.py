@@ -5,11 +5,12 @@ from fractions import Fraction
 import pytest
 
 from mmaction_ext.errors import InputError
+from mmaction_ext.tables import build_tables
 from mmaction_ext.tables.cells import CellStatus
-from mmaction_ext.tables.results import (RowConfig, SeedEvidence, read_complexity,
-                                         resolve_configs, static_result)
+from mmaction_ext.tables.code import TrackedCode
+from mmaction_ext.tables.results import RowConfig, SeedEvidence, resolve_configs
 from mmaction_ext.tables.spec import Select, load_spec
-from mmaction_ext.tracking.identity import config_hash
+from mmaction_ext.tracking.identity import config_hash, load_config
 
 METRIC = 'test/acc/top1'
 CONFIG = RowConfig('demo/full', 'current', ('epoch', 2))
@@ -34,21 +35,29 @@ def test_finished_run_counts(make):
 
 
 @pytest.mark.parametrize('settings, status, reason', [
-    (dict(exit_code=None), CellStatus.RUNNING, 'no exit record, still running or killed at '
-                                               'iteration 8'),
+    (dict(exit_code=None), CellStatus.UNFINISHED, 'no exit record, still running or killed at '
+                                                  'iteration 8'),
     (dict(exit_code=3), CellStatus.FAILED, 'ended with exit code 3'),
-    (dict(exit_code=143), CellStatus.FAILED, 'ended with exit code 143'),
+    (dict(exit_code=143, fragment=dict(signal='SIGTERM')), CellStatus.FAILED,
+     'ended with exit code 143 (SIGTERM)'),
+    (dict(exit_code=1, last_error='RuntimeError: out of memory'), CellStatus.FAILED,
+     'ended with exit code 1: RuntimeError: out of memory'),
+    (dict(exit_code=None, state='running'), CellStatus.RUNNING, 'still running at iteration 8'),
+    (dict(exit_code=None, state='killed'), CellStatus.FAILED, 'killed at iteration 8'),
+    (dict(exit_code=None, state='unknown'), CellStatus.UNFINISHED, 'still running or killed'),
+    (dict(conflicts=('b', 'a')), CellStatus.CONFLICT, 'a; b'),
+    (dict(conflicts=tuple('abcde')), CellStatus.CONFLICT, 'a; b; c; and 2 more'),
     (dict(corrupt=True), CellStatus.UNTRUSTED, 'the log is damaged'),
     (dict(digest='other'), CellStatus.STALE, 'run of another version of the config'),
     (dict(overrides={'b': 1, 'a': 2}), CellStatus.STALE, 'run with overridden a, b'),
     (dict(top1=None), CellStatus.MISSING, 'finished without test/acc/top1'),
-    (dict(digest=None, exit_code=None), CellStatus.RUNNING, 'no exit record'),
+    (dict(digest=None, exit_code=None), CellStatus.UNFINISHED, 'no exit record'),
     (dict(digest=None, corrupt=True), CellStatus.UNTRUSTED, 'the log is damaged'),
     (dict(top1=math.nan), CellStatus.FAILED, 'test/acc/top1 is nan'),
     (dict(top1=math.inf), CellStatus.FAILED, 'test/acc/top1 is inf'),
     (dict(top1='0.8'), CellStatus.FAILED, 'test/acc/top1 is 0.8'),
     (dict(top1=True), CellStatus.FAILED, 'test/acc/top1 is True'),
-    (dict(epoch=1), CellStatus.RUNNING, 'measured after epoch 1 of 2'),
+    (dict(epoch=1), CellStatus.UNFINISHED, 'measured after epoch 1 of 2'),
     (dict(config='demo/other'), CellStatus.MISSING, 'no run'),
 ])
 def test_why_a_run_does_not_count(make, settings, status, reason):
@@ -70,7 +79,7 @@ def test_sound_run_wins_over_others_of_the_same_seed(make):
 def test_worst_state_explains_a_missing_result(make):
     records = [make.record(digest='old'), make.record(exit_code=None), make.record(exit_code=1)]
     assert result(*records).status is CellStatus.FAILED
-    assert result(*records[:2]).status is CellStatus.RUNNING
+    assert result(*records[:2]).status is CellStatus.UNFINISHED
 
 
 def test_same_result_measured_twice_is_one_result(make):
@@ -85,12 +94,12 @@ def test_differing_results_are_a_conflict(make):
 
 
 def test_two_finished_attempts_of_one_run_that_differ(make):
-    first, second = make.record(top1=0.8), make.record(top1=0.75)
+    first, second = make.record(top1=0.8), make.record(top1=0.75, fragment=dict(path='b.wandb'))
     first.evaluations += second.evaluations
     first.fragments += second.fragments
     found = result(first)
     assert found.status is CellStatus.CONFLICT
-    assert 'train, attempt 1), 0.75 (run demo/full-0-current, train, attempt 1)' in found.reason
+    assert 'train, attempt 1), 0.75 (run demo/full-0-current, train, attempt 2)' in found.reason
 
 
 def test_result_of_an_attempt_that_was_killed_does_not_count(make):
@@ -152,7 +161,7 @@ class TestBest:
 
     def test_unfinished_training_has_no_best(self, make):
         record = make.record(rows=val_rows(0.6, 0.5), exit_code=None)
-        assert result(record, select=BEST).status is CellStatus.RUNNING
+        assert result(record, select=BEST).status is CellStatus.UNFINISHED
 
     def test_training_without_the_metric(self, make):
         assert 'val/acc/top1' in result(make.record(), select=BEST).reason
@@ -161,38 +170,6 @@ class TestBest:
 def test_validation_before_the_end_is_too_early(make):
     record = make.record(rows=val_rows(0.5))
     assert result(record, metric='val/acc/top1').reason == 'measured after epoch 1 of 2'
-
-
-def test_static_figures(make):
-    record = make.record(static=dict(params=3, macs='many'))
-    complexity = {('demo/full', 'current'): dict(params=7, macs=8)}
-
-    def static(name, *records):
-        return static_result(records, CONFIG, name, complexity)
-
-    assert static('params', record, make.record(seed=1, static=dict(params=3))).value == 3
-    assert static('params', make.record(exit_code=None, static=dict(params=3))).value == 3
-    assert static('macs', record).value == 8
-    for settings in (dict(digest='old'), dict(overrides={'a': 1}), dict(corrupt=True)):
-        assert static('params', make.record(static=dict(params=3), **settings)).value == 7
-    assert static('flops', record).status is CellStatus.MISSING
-    conflict = static('params', record, make.record(seed=1, static=dict(params=4)))
-    assert conflict.status is CellStatus.CONFLICT and '3, 4' in conflict.reason
-
-
-def test_complexity_csv(tmp_path):
-    path = tmp_path / 'complexity.csv'
-    assert read_complexity(path) == {}
-    path.write_text('config,config_hash,params,macs,more\ndemo/full,ab,3,4,x\n')
-    assert read_complexity(path) == {('demo/full', 'ab'): dict(params=3, macs=4)}
-    for text in ('config,params\na,1\n', 'config,config_hash,params,macs\na,b,three,4\n',
-                 'config,config_hash,params,macs\na\n'):
-        path.write_text(text)
-        with pytest.raises(InputError, match='complexity.csv is no table of'):
-            read_complexity(path)
-    path.write_bytes(b'\xff\xfe')
-    with pytest.raises(InputError, match='complexity.csv is no table of'):
-        read_complexity(path)
 
 
 @pytest.fixture
@@ -216,9 +193,133 @@ def test_resolve_configs(table):
     assert configs['full'].digest == config_hash(dict(train_cfg=dict(max_iters=50), lr=0.1))
 
 
+def test_schedule_of_tested_weights_is_that_of_their_training(table):
+    (table.parent / 'full.py').write_text("weights_of = 'base.py'\n"
+                                          'train_cfg = dict(max_epochs=1)\n')
+    configs = resolve_configs(load_spec(table))
+    assert configs['full'].schedule == configs['base'].schedule == ('epoch', 6)
+    (table.parent / 'full.py').write_text("weights_of = 'gone.py'\n")
+    with pytest.raises(InputError, match=':1: config .*gone.py does not exist'):
+        resolve_configs(load_spec(table))
+
+
 def test_unreadable_config_is_named_with_the_line_of_its_row(table):
     (table.parent / 'full.py').write_text('a = (\n')
     with pytest.raises(InputError) as error:
         resolve_configs(load_spec(table))
     assert str(error.value).startswith(f'{table}:1: config ') and 'full.py' in str(error.value)
     assert '\n' not in str(error.value)
+
+
+def test_long_errors_are_shortened(make):
+    found = result(make.record(exit_code=1, last_error='far ' * 100))
+    assert found.reason.endswith('far ...') and len(found.reason) < 200
+
+
+def test_sources_that_disagree_are_not_outvoted(make):
+    sound = make.record(top1=0.8, job_type='test')
+    assert result(make.record(conflicts=('x',)), sound).status is CellStatus.CONFLICT
+
+
+class TestImported:
+    """Numbers without a run behind them."""
+
+    def imported(self, make, top1=0.7, **changes):
+        record = make.record(top1=top1, digest=None, uid='i', imported=True, job_type='test',
+                             exit_code=None, **changes)
+        for key in ('iter', 'epoch', 'test/checkpoint_sha256'):
+            record.evaluations[0].values.pop(key)
+        return record
+
+    def test_alone(self, make):
+        for select in (LAST, BEST):
+            found = result(self.imported(make), select=select)
+            assert (found.value, found.imported) == (Fraction('0.7'), True)
+
+    def test_beside_a_run_that_agrees_the_run_counts(self, make):
+        found = result(make.record(top1=0.7), self.imported(make))
+        assert (found.value, found.imported) == (Fraction('0.7'), False)
+        assert found.evaluation['iter'] == 8
+
+    def test_beside_a_run_that_does_not_agree(self, make):
+        found = result(make.record(top1=0.8), self.imported(make))
+        assert found.status is CellStatus.CONFLICT and '0.7 (run i, test)' in found.reason
+
+    def test_before_the_end_of_the_schedule(self, make):
+        config = RowConfig('demo/full', 'current', ('iter', 8))
+        for iteration, status in ((0, CellStatus.OK), (4, CellStatus.UNFINISHED)):
+            record = self.imported(make)
+            record.evaluations[0].values['iter'] = iteration  # 0 where nobody said
+            assert result(record, config=config).status is status
+
+    def test_of_another_version_of_the_config(self, make):
+        record = self.imported(make)
+        record.config_hash = 'old'
+        assert result(record).status is CellStatus.STALE
+
+
+class TestProtocol:
+    """Tests under another protocol are not mixed in."""
+
+    def result(self, make, *tests, wanted=None):
+        records = [make.record(top1=top1, uid=str(i), test=dict(protocol=protocol))
+                   for i, (top1, protocol) in enumerate(tests)]
+        evidence = SeedEvidence(records, CONFIG, 0, LAST, wanted or {'num_clips': 10})
+        return evidence.result(METRIC)
+
+    def test_the_right_one_counts(self, make):
+        found = self.result(make, (0.8, {'num_clips': 10}), (0.7, {'num_clips': 1}))
+        assert (found.value, found.protocol) == (Fraction('0.8'), 'num_clips 10')
+
+    def test_another_one_is_stale(self, make):
+        found = self.result(make, (0.7, {'num_clips': 1}))
+        assert found.status is CellStatus.STALE and found.runs == ('0',)
+        assert found.reason == 'tested with num_clips 1 instead of 10'
+
+    def test_what_is_not_recorded_cannot_differ(self, make):
+        assert self.result(make, (0.7, {})).value is not None
+
+    def test_any(self, make):
+        assert self.result(make, (0.7, {'num_clips': 1}), wanted={'num_clips': 'any'}).value
+
+    def test_conflict_says_how_each_was_tested(self, make):
+        found = self.result(make, (0.8, {'num_clips': 10}), (0.7, {'num_clips': 1}),
+                            wanted={'split': 'test'})
+        assert found.status is CellStatus.CONFLICT
+        assert found.reason.endswith('0.8 (run 0, train, num_clips 10), 0.7 (run 1, train, '
+                                     'num_clips 1)')
+
+
+def test_run_of_other_code_is_stale(make):
+    code = TrackedCode(('m/*',), {'m/a.py': '1', 'm/b.py': '2'})
+    config = RowConfig('demo/full', 'current', ('epoch', 2), code=code)
+    same = {'m/a.py': '1', 'm/b.py': '2', 'other.py': '3'}
+    found = result(make.record(code=same), config=config)
+    assert found.value and found.evaluation['code'] == code.digest(code.files)
+    assert result(make.record(code={}), config=config).value  # nobody recorded it
+    for change, file in (({'m/b.py': 'x'}, 'm/b.py'), ({'m/gone.py': '1'}, 'm/gone.py')):
+        found = result(make.record(code={**same, **change}), config=config)
+        assert found.status is CellStatus.STALE
+        assert found.reason == f'run of another version of {file}'
+
+
+def test_facts_of_the_measurement(make):
+    record = make.record(folder='a/b', fragment=dict(number=2), test=dict(
+        protocol={'num_clips': 1}, checkpoint=dict(path='epoch_2.pth', sha256='f'),
+        predictions=dict(path='p.pkl', sha256='e')))
+    assert result(record).evaluation == dict(
+        job_type='train', folder='a/b', attempt=2, iter=8, epoch=2, commit='c',
+        protocol={'num_clips': 1}, checkpoint=dict(path='epoch_2.pth', sha256='f'),
+        predictions=dict(path='p.pkl', sha256='e'))
+    del record.evaluations[0].values['test/checkpoint_sha256']
+    assert result(record).checkpoint == 'f'
+
+
+def test_config_of_several_tables_is_read_once(table, monkeypatch):
+    reads = []
+    monkeypatch.setattr('mmaction_ext.tables.aggregate.load_config',
+                        lambda path: reads.append(path) or load_config(path))
+    spec = load_spec(table)
+    first, second = build_tables([spec, spec], ())
+    assert first.id == second.id == spec.id
+    assert sorted(reads) == sorted(row.config for row in spec.configured)

@@ -1,3 +1,4 @@
+import re
 from fractions import Fraction
 
 import pytest
@@ -56,6 +57,7 @@ def test_everything_is_read(folder):
         'basic', 'params', 'top1', 'test/acc/top1', 'top1']
     params, delta = spec.columns[1], spec.columns[4]
     assert (params.scale, params.fmt) == (Fraction(1, 10 ** 6), '.2f') and delta.relative
+    assert (delta.relative_to, delta.tolerance) == ('reference', None)
     assert [getattr(row, 'id', row) for row in spec.layout] == ['base', Section('Ours'), 'full']
     base, full = spec.rows
     assert spec.reference is base and base.label == 'base' and full.label == 'Full'
@@ -111,7 +113,7 @@ def test_best_policy_needs_its_metric_from_the_logs(folder):
     ('from: top1', 'from: top5', 14, "'top5' is neither"),
     ('from: top1', 'from: basic', 14, "'basic' is neither"),
     ('relative_to: reference', 'relative_to: base', 14, "relative_to 'base'"),
-    (', relative_to: reference', '', 14, 'relative_to None'),
+    (', relative_to: reference', '', 14, 'relative_to is missing'),
     ('fmt: +.1f', 'fmt: +.1f, scale: 2', 14, 'scaled already'),
     ('config: base.py', 'config: gone.py', 16, 'gone.py does not exist'),
     ('reference: true, ', '', 15, 'no row has reference: true'),
@@ -223,3 +225,62 @@ def test_only_sections(folder):
     text = SPEC[:start] + 'rows: [{section: A}]\n'
     with pytest.raises(InputError, match='there is no row, only sections'):
         load(folder, text)
+
+
+DECLARED = SPEC + 'protocol: {num_clips: 10, resolution: [224, 224], clip_len: any}\n' \
+    'code: [mmaction_ext/modules/dcf.py, mmaction_ext/ops/*]\n'
+
+
+def test_protocol_and_code(folder):
+    spec = load(folder, DECLARED)
+    assert spec.protocol == dict(num_clips=10, resolution=[224, 224], clip_len='any')
+    assert spec.code == ('mmaction_ext/modules/dcf.py', 'mmaction_ext/ops/*')
+
+
+@pytest.mark.parametrize('old, new, message', [
+    ('num_clips: 10', 'clips: 10', "19: unknown key 'clips'; known: clip_len, frame_interval"),
+    ('num_clips: 10', 'num_clips: true', '19: num_clips must be a number, text, list'),
+    ('num_clips: 10', 'num_clips: []', '19: num_clips must be'),
+    ('num_clips: 10', 'num_clips: {a: 1}', '19: num_clips must be'),
+    ('{num_clips: 10, resolution: [224, 224], clip_len: any}', '10', '19: expected a mapping'),
+    ('mmaction_ext/ops/*', 'mmaction_ext/gone.py',
+     "20: 'mmaction_ext/gone.py' matches no source file"),
+    ('mmaction_ext/ops/*', '3', '20: code must be a list of texts'),
+    ('[mmaction_ext/modules/dcf.py, mmaction_ext/ops/*]', 'x', '20: code must be a list'),
+])
+def test_errors_of_protocol_and_code(folder, old, new, message):
+    text = DECLARED.replace(old, new)
+    assert text != DECLARED
+    with pytest.raises(InputError, match=re.escape(f'table.yaml:{message}')):
+        load(folder, text)
+
+
+OFF = SPEC.replace('relative_to: reference', 'relative_to: published.top1, tolerance: 0.5')
+
+
+def test_difference_to_published_figures_needs_no_reference_row(folder):
+    column = load(folder, OFF.replace('reference: true, ', '').replace('varies', '# ')).columns[4]
+    assert (column.relative, column.relative_to) == (False, 'published.top1')
+    assert column.tolerance == Fraction('0.5')
+
+
+@pytest.mark.parametrize('old, new, message', [
+    ('published.top1, tol', 'published.top9, tol',
+     "14: no published entry of this table has 'top9'"),
+    ('published.top1, tol', 'paper, tol', "14: relative_to 'paper' is neither"),
+    ('relative_to: published.top1, tol', 'tol', '14: tolerance needs relative_to: published'),
+    ('relative_to: published.top1', 'relative_to: reference', '14: tolerance needs relative_to'),
+    ('0.5', '-0.5', '14: tolerance -0.5 is no number from 0 on'),
+    ('0.5', 'half', "14: tolerance 'half'"), ('0.5', '.nan', '14: tolerance nan'),
+    ('0.5', 'true', '14: tolerance True'),
+])
+def test_errors_of_tolerance(folder, old, new, message):
+    assert OFF.count(old) == 1
+    with pytest.raises(InputError, match=re.escape(f'table.yaml:{message}')):
+        load(folder, OFF.replace(old, new))
+
+
+def test_edited_published_figures_are_read_again(folder):
+    load(folder, SPEC)
+    (folder.parent / 'published.yaml').write_text(PUBLISHED.replace('47.6', '47.625'))
+    assert load(folder, SPEC).rows[1].published.figures == {'top1': 47.625}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from mmaction_ext.tables.lock import FILE_NAME as LOCK, read_lock
 from mmaction_ext.tables.render import RENDERERS
 from mmaction_ext.tracking.identity import config_hash, load_config
 
@@ -39,6 +40,7 @@ rows:
   - {id: killed, config: killed.py, module: true}
   - {id: never, label: a_b | <b>, config: never.py, module: true}
 """
+FILES = {f'demo_table.{name}' for name in RENDERERS} | {LOCK}
 TOP1 = {('base', 0): 0.2041, ('base', 1): 0.2291, ('full', 0): 0.8375, ('full', 1): 0.8125,
         ('killed', 0): 0.75}
 
@@ -97,6 +99,12 @@ def contents(folder='reports'):
     return {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}
 
 
+def edit(path, old, new):
+    text = Path(path).read_text()
+    assert old in text
+    Path(path).write_text(text.replace(old, new))
+
+
 def cells():
     with open('reports/demo_table.csv', newline='', encoding='utf-8') as file:
         return {(line['row'], line['column']): line for line in csv.DictReader(file)}
@@ -131,7 +139,7 @@ def test_figures_recomputed_by_hand(place):
 def test_all_formats_say_the_same(place):
     assert make_tables.main([]) == 0
     files = contents()
-    assert set(files) == {f'demo_table.{name}' for name in RENDERERS}
+    assert set(files) == FILES
     markdown = files['demo_table.md'].decode().splitlines()
     [full] = [line for line in markdown if line.startswith('| full ')]
     assert [cell.strip() for cell in full.split('|')[1:-1]] == [
@@ -161,7 +169,7 @@ def test_printed_table_is_the_markdown(place):
     done = subprocess_tool('configs/demo/table.yaml', '--print', '--formats', 'md')
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == Path('reports/demo_table.md').read_text().strip()
-    assert set(contents()) == {'demo_table.md'}
+    assert set(contents()) == {'demo_table.md', LOCK}
 
 
 def test_check_finds_what_changed_and_writes_nothing(place, capsys):
@@ -186,8 +194,13 @@ def test_up_to_date_files_are_left_alone(place):
 
 def test_strict(place, capsys):
     assert make_tables.main(['--strict']) == 1
-    assert 'not complete: demo_table' in capsys.readouterr().err
-    assert set(contents()) == {f'demo_table.{name}' for name in RENDERERS}
+    said = capsys.readouterr().err.splitlines()
+    name = 'not complete: demo_table, row '
+    assert f'{name}never, column top1: missing' in said
+    assert [line for line in said if line.startswith(f'{name}killed, column top1: partial (seed 1 '
+                                                     'unfinished: no exit record')]
+    assert sum(line.startswith(name) for line in said) == 5  # and params of never, two deltas
+    assert set(contents()) == FILES
     lines = SPEC.splitlines(keepends=True)
     Path('configs/demo/table.yaml').write_text(''.join(lines[:-2]))
     assert make_tables.main(['--strict']) == 0
@@ -207,6 +220,79 @@ def test_change_of_logging_only_is_no_change(place):
         file.write("log_level = 'DEBUG'\n")
     assert make_tables.main([]) == 0
     assert cells()['full', 'top1']['status'] == 'ok'
+
+
+def test_locked_tables_need_no_run(place, capsys):
+    assert make_tables.main([]) == 0
+    before = contents()
+    shutil.rmtree('work_dirs')
+    assert make_tables.main(['--locked', '--check']) == 0
+    for name in FILES - {LOCK}:
+        Path('reports', name).unlink()
+    assert make_tables.main(['--locked']) == 0
+    assert contents() == before
+    capsys.readouterr()
+    assert make_tables.main(['--check']) == 1  # the runs say something else: there are none
+    assert 'out of date: reports/demo_table.md' in capsys.readouterr().err
+
+
+def test_locked_check_finds_an_edited_config(place, capsys):
+    assert make_tables.main([]) == 0
+    with open('configs/demo/full.py', 'a') as file:
+        file.write('lr = 0.5\n')
+    capsys.readouterr()
+    assert make_tables.main(['--locked', '--check']) == 1
+    assert 'out of date: reports/demo_table.csv' in capsys.readouterr().err
+    assert make_tables.main(['--locked', '--out', 'reports']) == 0
+    assert {cells()['full', key]['status'] for key in ('top1', 'delta')} == {'stale'}
+    assert 'locked from a run of another version of the config' in cells()['full', 'top1']['note']
+
+
+def test_check_finds_an_outdated_lock(place, capsys):
+    assert make_tables.main([]) == 0
+    Path('reports', LOCK).write_text('{\n"schema": 1,\n"tables": {}\n}\n')
+    capsys.readouterr()
+    assert make_tables.main(['--check']) == 1
+    assert capsys.readouterr().err == f'out of date: reports/{LOCK}\n'
+
+
+def test_one_table_renews_its_part_of_the_lock_alone(place):
+    shutil.copytree('configs/demo', 'configs/twin')
+    edit('configs/twin/table.yaml', 'id: demo_table', 'id: twin_table')
+    assert make_tables.main([]) == 0
+    path = Path('reports', LOCK)
+    both = path.read_text()
+    assert set(read_lock(path)) == {'demo_table'}  # no run of the twin's configs
+    shutil.copytree('work_dirs/demo/base', 'work_dirs/demo/more')
+    edit('configs/demo/table.yaml', 'seeds: [0, 1]', 'seeds: [0]')
+    assert make_tables.main(['configs/twin/table.yaml']) == 0
+    assert path.read_text() == both
+    assert make_tables.main(['configs/demo/table.yaml']) == 0
+    assert {item.seed for item in read_lock(path)['demo_table'].results} == {None, 0}
+
+
+def test_runs_from_several_places(place):
+    assert make_tables.main([]) == 0
+    expected = contents()
+    Path('elsewhere/demo').mkdir(parents=True)
+    shutil.move('work_dirs/demo/full', 'elsewhere/demo/full')
+    assert make_tables.main(['--runs', 'work_dirs', 'elsewhere', '--check']) == 0
+    Path('results.csv').write_text('config,seed,test/acc/top1\ndemo/never,0,0.5\n'
+                                   'demo/never,1,0.75\n')
+    assert make_tables.main(['--runs', 'work_dirs', 'elsewhere', 'results.csv']) == 0
+    assert cells()['never', 'top1']['text'] == '62.5 ± 17.7 (imported)'
+    assert cells()['never', 'top1']['status'] == 'imported'
+    shown = contents()
+    for name in ('md', 'tex', 'html', 'csv', 'json'):
+        assert shown[f'demo_table.{name}'].count(b'imported') >= 2  # the cell and the legend
+    assert make_tables.main(['--locked', '--check']) == 0
+    assert expected['demo_table.md'] != shown['demo_table.md']
+
+
+def test_runs_and_the_lock_are_alternatives(place, capsys):
+    with pytest.raises(SystemExit) as left:
+        make_tables.main(['--locked', '--runs', 'work_dirs'])
+    assert left.value.code == 2 and 'not allowed with' in capsys.readouterr().err
 
 
 def test_damaged_log_is_not_trusted(place):
@@ -246,6 +332,14 @@ def test_nothing_has_run_yet(place, capsys):
     (lambda: Path('configs/published.yaml').write_text('p: {}'), [],
      "error: configs/demo/table.yaml:12: configs/published.yaml:1: there is no entry 'p.base'"),
     (lambda: None, ['--runs', 'gone'], 'error: runs folder gone does not exist'),
+    (lambda: Path('reports', LOCK).unlink(), ['--locked'],
+     'error: reports/table.lock.json cannot be read: No such file or directory; it is written'),
+    (lambda: edit('reports/table.lock.json', '0.8375', '0.9'), ['--locked'],
+     'error: reports/table.lock.json was edited: the digest of table demo_table is not'),
+    (lambda: edit('reports/table.lock.json', '0.8375', '0.9'), [],
+     'error: reports/table.lock.json was edited'),
+    (lambda: Path('reports', LOCK).write_text('{'), ['--check'],
+     'error: reports/table.lock.json is cut short or no lock file'),
     (lambda: None, ['gone.yaml'], 'error: gone.yaml cannot be read: No such file'),
     (lambda: None, ['--configs', 'work_dirs'], 'error: there is no table.yaml below work_dirs'),
     (lambda: shutil.copytree('configs/demo', 'configs/twin'), [],
@@ -269,7 +363,7 @@ def test_errors_are_one_line_and_lose_nothing(place, capsys, change, args, messa
 def test_full_disk_leaves_the_old_tables_whole(place):
     """A file size limit makes the write fail half-way, as a full disk does."""
     assert make_tables.main([]) == 0
-    for path in Path('reports').iterdir():
+    for path in Path('reports').glob('demo_table.*'):
         path.write_text('old')
     before = contents()
 

@@ -1,5 +1,6 @@
 """tools/test_ensemble.py: from the members' predictions to the cell of a table."""
 
+import json
 from dataclasses import asdict
 
 import numpy as np
@@ -10,6 +11,7 @@ from mmaction_ext.analysis.config_complexity import count_config
 from mmaction_ext.evaluation.predictions import Predictions, write_predictions
 from mmaction_ext.tables import build_table, load_spec
 from mmaction_ext.tracking.identity import RunIdentity, config_hash, load_config
+from mmaction_ext.tracking.ledger.format import decode_row
 from mmaction_ext.tracking.records import find_runs
 
 TABLE = """
@@ -62,6 +64,17 @@ def test_result_stands_in_the_table_until_a_member_changes(both):
     [record] = find_runs(cwd / 'work_dirs')
     assert (record.job_type, record.config, record.seed) == ('test', 'tiny/both', 0)
     assert record.finished and record.overrides == {}
+    folder = cwd / 'work_dirs/tiny/both/seed0'
+    run = json.loads((folder / 'run.json').read_text())
+    assert (run['job_type'], run['uid']) == ('test', record.uid)
+    assert [attempt['exit_code'] for attempt in run['attempts']] == [0]
+    assert (folder / run['attempts'][0]['wandb']).is_file()
+    result = json.loads((folder / 'results/1-1080.json').read_text())
+    assert result['metrics']['test/acc/top1'] == 1.0 and result['checkpoint']['path'] is None
+    [line] = (folder / 'metrics.jsonl').read_bytes().splitlines()
+    row = decode_row(line)
+    assert result['checkpoint']['sha256'] == row.metrics['test/checkpoint_sha256']
+    assert (row.iter, row.metrics['test/acc/top1']) == (1080, 1.0)
 
     def cells():
         [row] = build_table(load_spec(both.with_name('table.yaml')), [record]).rows

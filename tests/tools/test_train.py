@@ -1,11 +1,15 @@
 """tools/train.py and test.py as a user runs them: real videos, real kills, real processes."""
 
+import json
 import os
+import random
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,7 +17,9 @@ from tool_runs import ROOT, make_place, run_tool
 
 from mmaction_ext import compat
 from mmaction_ext.evaluation.predictions import read_predictions
+from mmaction_ext.tracking.hooks import file_sha256
 from mmaction_ext.tracking.identity import config_hash, load_config
+from mmaction_ext.tracking.ledger.format import decode_row
 from mmaction_ext.tracking.records import find_runs
 
 compat.apply()
@@ -39,6 +45,36 @@ def only(records):
     return record
 
 
+def read_ledger(folder):
+    """What lies in a run's folder: ``run.json``, the rows of metrics and the results."""
+    lines = (folder / 'metrics.jsonl').read_bytes().splitlines()
+    results = [json.loads(file.read_text()) for file in sorted(folder.glob('results/*.json'))]
+    run = json.loads((folder / 'run.json').read_text())
+    return SimpleNamespace(run=run, attempts=run['attempts'], rows=list(map(decode_row, lines)),
+                           results=results)
+
+
+def iterations(ledger, attempt, phase='train'):
+    return [row.iter for row in ledger.rows if (row.attempt, row.phase) == (attempt, phase)]
+
+
+def start(place, *args):
+    """Start training; wait with :func:`wait_for` for it to get somewhere."""
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / 'tools/train.py'), str(place.config), *map(str, args)],
+        cwd=place.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True, env=dict(os.environ, CUDA_VISIBLE_DEVICES=''))
+
+
+def wait_for(process, iteration):
+    """Read what training says until it has logged an iteration."""
+    epoch, batch = divmod(iteration - 1, 6)
+    for line in process.stdout:
+        if re.search(rf'Epoch\(train\) +\[{epoch + 1}\]\[ *{batch + 1}/6\]', line):
+            return
+    raise AssertionError(f'training ended before iteration {iteration}')
+
+
 def test_run_lies_where_its_config_says_and_is_read_back(trained):
     record = only(find_runs(trained.path / 'work_dirs'))
     assert (record.config, record.seed) == ('tiny/row', 0)
@@ -53,9 +89,43 @@ def test_run_lies_where_its_config_says_and_is_read_back(trained):
 
 
 def test_test_row_names_the_checkpoint_file(trained):
-    from mmaction_ext.tracking.hooks import file_sha256
     values = test_values(only(find_runs(trained.path / 'work_dirs')))
     assert values['test/checkpoint_sha256'] == file_sha256(trained.run / 'epoch_3.pth')
+
+
+def test_ledger_of_a_run_tells_all(trained):
+    ledger = read_ledger(trained.run)
+    record = only(find_runs(trained.path / 'work_dirs'))
+    assert (ledger.run['uid'], ledger.run['config_hash'], ledger.run['job_type']) == (
+        record.uid, record.config_hash, 'train')
+    assert ledger.run['data']['test']['num_samples'] == 24
+    assert ledger.run['static']['macs'] == record.static['macs']
+    attempt = ledger.attempts[0]
+    assert (attempt['number'], attempt['exit_code'], attempt['signal']) == (1, 0, None)
+    assert attempt['resumed_from_iter'] is None and attempt['start'] < attempt['end']
+    assert attempt['wandb'].endswith(f'run-{record.uid}.wandb')
+    assert (trained.run / attempt['wandb']).is_file()
+    assert iterations(ledger, 1) == list(range(1, 19))
+    assert iterations(ledger, 1, 'val') == [6, 12, 18]
+    beat = json.loads((trained.run / 'heartbeat').read_text())
+    assert (beat['iter'], beat['pid']) in ((17, attempt['pid']), (18, attempt['pid']))
+
+
+def test_result_of_the_test_names_checkpoint_protocol_and_predictions(trained):
+    ledger = read_ledger(trained.run)
+    result, values = ledger.results[0], test_values(only(find_runs(trained.path / 'work_dirs')))
+    assert result['checkpoint'] == dict(path='epoch_3.pth',
+                                        sha256=file_sha256(trained.run / 'epoch_3.pth'))
+    assert result['predictions'] == dict(path='predictions.npz',
+                                         sha256=file_sha256(trained.run / 'predictions.npz'))
+    assert result['protocol'] == dict(split='test', clip_len=8, frame_interval=None, num_clips=1,
+                                      num_crops=1, resolution=[64, 64])
+    assert (result['num_samples'], result['data_digest'], result['iter'], result['epoch']) == (
+        24, values['test/data_digest'], 18, 3)
+    assert {name: values[name] for name in result['metrics']} == result['metrics']
+    assert 'test/acc/top1' in result['metrics']
+    row = next(row for row in ledger.rows if row.phase == 'test')
+    assert {name: row.metrics[name] for name in values} == values
 
 
 def test_predictions_of_the_test_lie_beside_the_run(trained):
@@ -70,28 +140,48 @@ def test_predictions_of_the_test_lie_beside_the_run(trained):
             found.meta['epoch']) == ('tiny/row', 0, {}, 3)
 
 
-def test_killed_and_resumed_run_equals_the_uninterrupted_one(trained, place):
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / 'tools/train.py'), str(place.config)], cwd=place.path,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        env=dict(os.environ, CUDA_VISIBLE_DEVICES=''))
-    for line in process.stdout:
-        if re.search(r'Epoch\(train\) +\[2\]\[3/6\]', line):
-            break
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert (place.run / 'epoch_1.pth').exists() and not (place.run / 'epoch_3.pth').exists()
+@pytest.mark.parametrize('signum, draw', [(signal.SIGKILL, 1), (signal.SIGTERM, 2)])
+def test_interrupted_and_resumed_run_equals_the_uninterrupted_one(trained, place, signum, draw):
+    luck = random.Random(draw)
+    last = luck.randint(1, 17)
+    process = start(place)
+    wait_for(process, last)
+    time.sleep(luck.random() / 4)
+    os.killpg(process.pid, signum)
+    process.stdout.read()
+    assert process.wait(60) == -signum
+    assert not (place.run / 'results').exists()
+    first = read_ledger(place.run)
+    reached = iterations(first, 1)
+    assert reached == list(range(1, len(reached) + 1)) and len(reached) >= last
     done = run_tool('train.py', place.config, '--resume', cwd=place.path)
     assert done.returncode == 0, done.stderr[-2000:]
+    check_attempts(place, first, signum)
     ours, theirs = weights(place.run / 'epoch_3.pth'), weights(trained.run / 'epoch_3.pth')
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
     record = only(find_runs(place.path / 'work_dirs'))
-    expected = only(find_runs(trained.path / 'work_dirs'))
     assert len(record.fragments) == 2
     assert [row['iter'] for row in record.rows['train']] == list(range(1, 19))
+    assert [row['iter'] for row in record.rows['val']] == [6, 12, 18]
+    expected = only(find_runs(trained.path / 'work_dirs'))
     got, want = test_values(record), test_values(expected)
     got.pop('test/checkpoint_sha256'), want.pop('test/checkpoint_sha256')
     assert got == want
+
+
+def check_attempts(place, first, signum):
+    """The ledger of a resumed run against what it was after the first attempt."""
+    ledger = read_ledger(place.run)
+    killed, last = ledger.attempts
+    ended = signum == signal.SIGTERM
+    assert [killed] == first.attempts and (killed['end'] is not None) == ended
+    assert (killed['exit_code'], killed['signal']) == ((143, 'SIGTERM') if ended else (None, None))
+    assert (last['exit_code'], last['number']) == (0, 2)
+    assert ledger.rows[:len(first.rows)] == first.rows
+    resumed = last['resumed_from_iter'] or 0
+    assert resumed % 6 == 0 and resumed <= max(iterations(first, 1))
+    assert iterations(ledger, 2) == list(range(resumed + 1, 19))
+    assert [(result['attempt'], result['iter']) for result in ledger.results] == [(2, 18)]
 
 
 def test_resuming_a_finished_run_trains_nothing_more(trained):
@@ -110,6 +200,12 @@ def test_evaluation_gives_the_same_metrics_on_any_number_of_processes(trained, t
     assert done.returncode == 0, done.stderr[-2000:]
     record = only(find_runs(folder))
     assert record.job_type == 'test'
+    ledger = read_ledger(folder)
+    assert (ledger.run['job_type'], ledger.attempts[0]['exit_code']) == ('test', 0)
+    assert (len(ledger.attempts), ledger.attempts[0]['world_size']) == (1, processes)
+    assert len(ledger.rows) == 1 and only(ledger.results)['iter'] == 18
+    assert (folder / only(ledger.results)['checkpoint']['path']).samefile(
+        trained.run / 'epoch_3.pth')
     got = test_values(record)
     want = test_values(only(find_runs(trained.path / 'work_dirs')))
     assert got.pop('test/checkpoint_sha256') == want.pop('test/checkpoint_sha256')
@@ -126,6 +222,9 @@ def test_two_processes_train_what_one_trains(trained, tmp_path):
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-2000:]
     one, two = only(find_runs(trained.path / 'work_dirs')), only(find_runs(folder))
     assert (one.uid, one.config_hash) == (two.uid, two.config_hash)
+    ledger = read_ledger(folder)
+    assert only(ledger.attempts)['world_size'] == 2 and len(ledger.results) == 1
+    assert iterations(ledger, 1) == list(range(1, 19))
     losses = [[row['train/loss'] for row in record.rows['train']] for record in (one, two)]
     assert losses[1][:6] == pytest.approx(losses[0][:6], rel=1e-3)
     assert losses[1] == pytest.approx(losses[0], rel=0.05)  # AdamW amplifies rounding
@@ -153,12 +252,16 @@ def test_error_of_the_second_process_is_named(place, small_data):
 def test_pretrained_weights_of_the_config_survive_resume_without_checkpoint(trained, place):
     place.config.write_text(place.config.read_text()
                             + f"load_from = '{trained.run / 'epoch_3.pth'}'\n"
+                            + "visualizer = dict(_delete_=True, type='Visualizer')\n"
                             + 'train_cfg.update(max_epochs=1)\n')
     done = run_tool('train.py', place.config, '--resume', '--no-validate', '--no-test',
                     cwd=place.path)
     assert done.returncode == 0, done.stderr[-2000:]
-    first = only(find_runs(place.path / 'work_dirs')).rows['train'][0]['train/loss']
-    fresh = only(find_runs(trained.path / 'work_dirs')).rows['train'][0]['train/loss']
+    ledger = read_ledger(place.run)  # which is there without W&B
+    assert ledger.run['initial_checkpoint']['sha256'] == file_sha256(trained.run / 'epoch_3.pth')
+    assert ledger.attempts[0]['wandb'] is None and len(ledger.rows) == 6
+    first, fresh = (each.rows[0].metrics['train/loss']
+                    for each in (ledger, read_ledger(trained.run)))
     assert abs(first - fresh) > 1e-3
 
 
@@ -178,22 +281,6 @@ def test_overridden_recipe_trains_in_a_folder_of_its_own(place):
     record = only(find_runs(place.path / 'work_dirs'))
     assert record.overrides == {'train_cfg.max_epochs': 1}
     assert not place.run.exists()  # the row's own folder is left alone
-
-
-def test_sigterm_closes_the_record_of_the_run(place):
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / 'tools/train.py'), str(place.config)], cwd=place.path,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        env=dict(os.environ, CUDA_VISIBLE_DEVICES=''))
-    for line in process.stdout:
-        if 'Epoch(train) [1][2/6]' in re.sub(' +', ' ', line):
-            break
-    process.send_signal(signal.SIGTERM)
-    process.stdout.read()
-    assert process.wait(60) == -signal.SIGTERM
-    record = only(find_runs(place.path / 'work_dirs'))
-    assert record.fragments[-1].exit_code == 143
-    assert not record.evaluations
 
 
 def errors(done):
@@ -232,6 +319,21 @@ def test_config_that_only_tests_is_said_in_one_line(place):
     assert f'{place.config} cannot be trained: it has no train_dataloader' in line
 
 
+def test_config_with_the_weights_of_another_is_not_trained(place):
+    path = place.config.with_name('two_clips.py')
+    path.write_text("_base_ = './row.py'\nweights_of = 'row.py'\n")
+    line = errors(run_tool('train.py', path, cwd=place.path))
+    assert 'has the weights of row.py' in line and f'tools/test.py {path}' in line
+
+
+def test_checkpoint_that_is_not_there_yet_is_said_in_one_line(place):
+    path = place.config.with_name('two_clips.py')
+    path.write_text("_base_ = './row.py'\nweights_of = 'row.py'\n")
+    line = errors(run_tool('test.py', path, '--seed', 3, cwd=place.path))
+    assert 'work_dirs/tiny/row/seed3 holds no readable checkpoint' in line
+    assert f'tools/train.py {place.config} --seed 3' in line
+
+
 def test_missing_config_is_said_in_one_line(place):
     assert 'gone.py does not exist' in errors(run_tool('train.py', 'gone.py', cwd=place.path))
 
@@ -253,6 +355,54 @@ def test_video_that_breaks_in_mid_training_is_named_and_loses_nothing(tmp_path, 
     (line,) = [line for line in done.stderr.splitlines() if line.startswith('error: ')]
     assert 'cannot be decoded' in line and victim.name in line
     assert (place.run / 'epoch_1.pth').exists()
+    attempt = only(read_ledger(place.run).attempts)
+    assert (attempt['exit_code'], f"error: {attempt['last_error']}") == (2, line)
+
+
+def test_unforeseen_error_is_recorded(place):
+    done = run_tool('train.py', place.config, '--cfg-options', 'visualizer.type=NoSuchThing',
+                    cwd=place.path)
+    assert done.returncode == 1 and 'Traceback' in done.stderr
+    attempt = only(json.loads((place.run / 'run.json').read_text())['attempts'])
+    assert attempt['exit_code'] == 1 and attempt['end'] > attempt['start']
+    assert attempt['last_error'].startswith('KeyError: ') and 'NoSuchThing' in attempt['last_error']
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 64 MB, where this user may mount one."""
+    disk = tmp_path / 'disk'
+    disk.mkdir()
+    mount = ['mount', '-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', str(disk)]
+    if shutil.which('mount') is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip('this user may not mount a small disk')
+    yield disk
+    subprocess.run(['umount', '--lazy', str(disk)], check=True)
+
+
+def test_full_disk_stops_training_and_loses_nothing(trained, place, small_disk):
+    folder = small_disk / 'run'
+    process = start(place, '--work-dir', folder)
+    wait_for(process, 8)
+    with open(small_disk / 'ballast', 'wb', buffering=0) as ballast:
+        with pytest.raises(OSError, match='No space left'):
+            while ballast.write(bytes(4096)):
+                pass
+    said = process.stdout.read()
+    assert process.wait(60) == 2, said[-2000:]
+    assert f'error: the disk of {folder} is full; free some and use --resume' in said
+    first = read_ledger(folder)
+    reached, attempt = iterations(first, 1), only(first.attempts)
+    assert reached == list(range(1, len(reached) + 1)) and len(reached) >= 8
+    assert attempt['exit_code'] == 2 and 'No space left on device' in attempt['last_error']
+    (small_disk / 'ballast').unlink()
+    done = run_tool('train.py', place.config, '--work-dir', folder, '--resume', cwd=place.path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    ledger = read_ledger(folder)
+    assert ledger.rows[:len(first.rows)] == first.rows and len(ledger.attempts) == 2
+    assert iterations(ledger, 2) == list(range(7, 19))
+    ours, theirs = weights(folder / 'epoch_3.pth'), weights(trained.run / 'epoch_3.pth')
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
 
 
 def test_unreadable_videos_are_replaced_on_demand_named_and_counted(tmp_path, small_data):
@@ -293,16 +443,14 @@ def test_checkpoint_of_an_edited_config_fills_no_cell(trained, tmp_path):
 
 
 def test_second_process_on_a_folder_is_refused(place):
-    first = subprocess.Popen(
-        [sys.executable, str(ROOT / 'tools/train.py'), str(place.config)], cwd=place.path,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        env=dict(os.environ, CUDA_VISIBLE_DEVICES=''))
-    for line in first.stdout:
-        if 'Epoch(train)' in line:
-            break
+    first = start(place)
+    wait_for(first, 1)
     try:
+        before = (place.run / 'run.json').read_bytes()
         line = errors(run_tool('train.py', place.config, cwd=place.path))
         assert 'in use' in line and str(first.pid) in line
+        assert len(json.loads(before)['attempts']) == 1
+        assert {row.attempt for row in read_ledger(place.run).rows} == {1}
     finally:
         first.kill()
         first.wait()

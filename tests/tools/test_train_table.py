@@ -81,6 +81,33 @@ def test_ensemble_follows_its_members_and_the_mean_needs_no_run(table, place):
         (float(shown['plain']) + float(shown['full'])) / 2, abs=.11)
 
 
+@pytest.mark.slow
+def test_weights_of_another_config_are_trained_once_and_tested_again(table, place):
+    folder = table.parent
+    (folder / 'again.py').write_text("_base_ = './plain.py'\nweights_of = 'plain.py'\n"
+                                     "test_dataloader = dict(batch_size=5)\n")
+    (folder / 'both.py').write_text("_base_ = './plain.py'\n"
+                                    "ensemble = dict(members=['again.py', 'plain.py'])\n")
+    lines = [line for line in TABLE.splitlines(keepends=True) if 'id: plain' not in line
+             and 'broken' not in line and 'id: full' not in line]
+    table.write_text(''.join(lines) + '  - {id: both, config: both.py}\n'
+                     '  - {id: again, config: again.py}\n')
+    done = run_tool('train_table.py', table, cwd=place.path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '3 runs to train\n  tiny/plain/seed0\n  again/seed0\n  both/seed0' in done.stdout
+    assert not list((place.path / 'work_dirs/tiny/again').rglob('*.pth'))
+    table.write_text(table.read_text() + '  - {id: plain, config: plain.py}\n')
+    report = run_tool('make_tables.py', table, '--print', '--strict', cwd=place.path)
+    assert report.returncode == 0, report.stderr
+    shown = {line.split('|')[2].strip() for line in report.stdout.splitlines()
+             if line.startswith(('| both', '| again', '| plain'))}
+    assert len(shown) == 1 and 0 <= float(shown.pop()) <= 100
+    assert '0 runs to train' in run_tool('train_table.py', table, cwd=place.path).stdout
+    (folder / 'plain.py').write_text((folder / 'plain.py').read_text() + 'changed = True\n')
+    stale = run_tool('train_table.py', table, '--dry-run', cwd=place.path)
+    assert '3 runs to train' in stale.stdout
+
+
 def test_unknown_row_is_named_with_those_there_are(table, place):
     table.write_text(TABLE + ENSEMBLE + 'published: published.yaml\n')
     for name in ('ful', 'mean'):

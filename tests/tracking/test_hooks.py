@@ -1,15 +1,21 @@
 """Rows of the logging hook, which say where they belong, and the predictions of a test."""
 
+import contextlib
 import hashlib
+import json
 from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.logging import MessageHub
 from mmengine.runner import LogProcessor
 
 from mmaction_ext.evaluation.predictions import read_predictions
-from mmaction_ext.tracking.hooks import PredictionsHook, RunLoggerHook, data_digest, file_sha256
+from mmaction_ext.tracking.hooks import (PredictionsHook, RunLedgerHook, RunLoggerHook,
+                                         data_digest, file_sha256, record_progress,
+                                         wandb_location)
+from mmaction_ext.tracking.ledger.attempts import Attempt, read_run_file
 
 
 class Videos:
@@ -149,15 +155,17 @@ def run_predictions_hook(tmp_path, labels, name, batch=8):
         for start in range(0, len(labels), batch):
             hook.after_test_iter(runner, start, outputs=outputs(labels[start:start + batch]))
         hook.after_test_epoch(runner)
-    return tmp_path / 'predictions.npz'
+    return tmp_path / 'predictions.npz', hook
 
 
 def test_predictions_are_written_with_what_they_belong_to(tmp_path):
-    path = run_predictions_hook(tmp_path, [index % 12 for index in range(39)] + [0], 'predict')
+    labels = [index % 12 for index in range(39)] + [0]
+    path, hook = run_predictions_hook(tmp_path, labels, 'predict')
     found = read_predictions(path)
     assert found.names.tolist() == [f'test/{index:06d}.mp4' for index in range(40)]
-    assert found.labels.tolist() == [index % 12 for index in range(39)] + [0]
+    assert found.labels.tolist() == labels
     assert found.scores.shape == (40, 12) and found.scores.dtype == 'float32'
+    assert hook.written
     assert found.meta == dict(
         config='a/b', seed=0, iter=1080, epoch=6, data_digest=data_digest(Videos()),
         checkpoint_sha256=hashlib.sha256(b'weights').hexdigest())
@@ -169,4 +177,67 @@ def test_predictions_out_of_order_are_an_error(tmp_path):
 
 
 def test_samples_of_several_labels_are_not_written(tmp_path):
-    assert not run_predictions_hook(tmp_path, [[0, 1]] * 40, 'predict_many').exists()
+    path, hook = run_predictions_hook(tmp_path, [[0, 1]] * 40, 'predict_many')
+    assert not path.exists() and not hook.written
+
+
+PIPELINE = [dict(type='SampleSegments', num_segments=8), dict(type='CenterCrop', crop_size=64)]
+
+
+def make_visualizer(location):
+    backend = SimpleNamespace(log_location=lambda: location)
+    return SimpleNamespace(get_backend={'RunWandbBackend': backend}.get)
+
+
+def test_ledger_follows_a_runner(tmp_path):
+    runner, _ = make_runner('ledger_follow', iter=7)
+    runner.visualizer, registered = make_visualizer('time/run-u.wandb'), []
+    runner.register_hook = registered.append
+    with Attempt(tmp_path, {}) as attempt:
+        record_progress(runner, attempt)
+        assert attempt.heartbeat.iteration() == 7
+        runner.message_hub.update_info('iter', 8)
+        assert attempt.heartbeat.iteration() == 8
+        [hook] = registered
+        assert isinstance(hook, RunLedgerHook) and hook.attempt is attempt
+    assert read_run_file(tmp_path)['attempts'][0]['wandb'] == 'time/run-u.wandb'
+
+
+def test_processes_without_a_ledger_follow_nothing():
+    with contextlib.nullcontext() as attempt:
+        record_progress(None, attempt)
+
+
+def test_run_without_wandb_has_no_log():
+    assert wandb_location(SimpleNamespace(get_backend={}.get)) is None
+    assert wandb_location(make_visualizer(None)) is None
+
+
+@pytest.mark.parametrize('iteration, expected', [(0, None), (12, 12)])
+def test_ledger_names_where_training_goes_on_from(tmp_path, iteration, expected):
+    with Attempt(tmp_path, {}) as attempt:
+        RunLedgerHook(attempt).before_train(SimpleNamespace(iter=iteration))
+        assert read_run_file(tmp_path)['attempts'][0]['resumed_from_iter'] == expected
+
+
+@pytest.mark.parametrize('written', [True, False])
+def test_result_file_of_a_test(tmp_path, written):
+    checkpoint, predictions = tmp_path / 'run/epoch_6.pth', tmp_path / 'run/test/predictions.npz'
+    predictions.parent.mkdir(parents=True)
+    checkpoint.write_bytes(b'weights'), predictions.write_bytes(b'numbers')
+    runner, _ = make_runner(f'ledger_result_{written}', iter=1080, epoch=6,
+                            test_checkpoint=str(checkpoint))
+    hook = PredictionsHook(str(predictions), {})
+    hook.written = written
+    runner.hooks = [hook]
+    runner.cfg = Config(dict(test_dataloader=dict(dataset=dict(pipeline=PIPELINE))))
+    with Attempt(predictions.parent, dict(uid='u', job_type='test')) as attempt:
+        RunLedgerHook(attempt).after_test_epoch(runner, {'acc/top1': 0.75})
+    assert json.loads((predictions.parent / 'results/1-1080.json').read_text()) == dict(
+        schema=1, uid='u', job_type='test', attempt=1, iter=1080, epoch=6,
+        checkpoint=dict(path='../epoch_6.pth', sha256=hashlib.sha256(b'weights').hexdigest()),
+        protocol=dict(split='test', clip_len=8, frame_interval=None, num_clips=1, num_crops=1,
+                      resolution=[64, 64]),
+        metrics={'test/acc/top1': 0.75}, num_samples=40, data_digest=data_digest(Videos()),
+        predictions=dict(path='predictions.npz', sha256=hashlib.sha256(b'numbers').hexdigest())
+        if written else None, finished=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mmaction_ext.tracking.identity import (RunIdentity, canonical_json, config_hash, config_name,
-                                            ensemble_members, load_config)
+                                            ensemble_members, load_config, weights_source)
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 FULL = CONFIGS / 'synthmotion/dcf/table1_components/full.py'
@@ -138,3 +138,49 @@ def test_bad_ensembles_are_named(ensemble, members, message):
     with pytest.raises(ValueError) as error:
         load_config(ensemble)
     assert message in str(error.value) and '.py' in str(error.value)
+
+
+@pytest.fixture
+def tester(tmp_path):
+    """A config that tests the weights of ``rows/a.py`` in another way."""
+    (tmp_path / 'configs/rows').mkdir(parents=True)
+    (tmp_path / 'configs/more').mkdir()
+    (tmp_path / 'configs/rows/a.py').write_text('lr = 1\nclips = 1\n')
+    path = tmp_path / 'configs/more/two_clips.py'
+    path.write_text("_base_ = '../rows/a.py'\nweights_of = '../rows/a.py'\nclips = 2\n")
+    return path
+
+
+def test_hash_changes_with_the_config_whose_weights_are_tested(tester):
+    source = tester.parents[1] / 'rows/a.py'
+    first = load_config(tester)
+    assert weights_source(tester, first) == source and weights_source(source, {}) is None
+    assert first['weights_of_hashes'] == {'rows/a': config_hash(load_config(source))}
+    tester.write_text(tester.read_text().replace("_base_ = '../rows/a.py'", 'lr = 1'))
+    assert config_hash(load_config(tester)) == config_hash(first)
+    source.write_text('lr = 2\nclips = 1\n')
+    assert config_hash(load_config(tester)) != config_hash(first)
+
+
+def test_ensemble_sees_where_the_weights_of_a_member_come_from(tester):
+    source, path = tester.parents[1] / 'rows/a.py', tester.with_name('both.py')
+    path.write_text("ensemble = dict(members=['two_clips.py', '../rows/a.py'])\n")
+    hashes = load_config(path)['ensemble']['member_hashes']
+    assert hashes == {'more/two_clips': config_hash(load_config(tester)),
+                      'rows/a': config_hash(load_config(source))}
+
+
+@pytest.mark.parametrize('lines, message', [
+    ("weights_of = 'gone.py'", 'gone.py does not exist'),
+    ('weights_of = 3', 'weights_of must be the path of a config, got 3'),
+    ("weights_of = 'two_clips.py'", 'a config that is trained itself'),
+    ("weights_of = 'both.py'", 'a config that is trained itself'),
+    ("weights_of = '../rows/a.py'\nensemble = dict(members=[])", 'stand in no ensemble'),
+])
+def test_bad_sources_of_weights_are_named(tester, lines, message):
+    tester.with_name('both.py').write_text("ensemble = dict(members=['a.py', 'b.py'])\n")
+    path = tester.with_name('bad.py')
+    path.write_text(lines + '\n')
+    with pytest.raises(ValueError, match=message) as error:
+        load_config(path)
+    assert '.py' in str(error.value)

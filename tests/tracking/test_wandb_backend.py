@@ -1,16 +1,24 @@
 """The W&B mirror: offline by default, rows that know their iteration, no way to stop training."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
+from wandb_logs import records, written_whole
 
+from mmaction_ext.errors import InputError
+from mmaction_ext.tracking import wandb_backend
 from mmaction_ext.tracking.wandb_backend import RunWandbBackend, wandb_mode
 from mmaction_ext.tracking.wandb_log import read_log
 
@@ -72,20 +80,27 @@ backend.close()
 
 
 @pytest.mark.slow
-def test_sigterm_closes_the_log_with_its_code(tmp_path):
+def test_signals_are_written_into_the_log(tmp_path):
+    """SIGUSR1 announces a preemption and the run goes on; SIGTERM ends it with its code."""
     process = subprocess.Popen([sys.executable, '-c', backend_code(tmp_path) + """
 import time
 for step in range(1000):
     backend.add_scalars({'train/loss': 1.0, 'iter': step, 'epoch': 0})
-    if step == 5:
+    if step in (5, 15):
         print('going', flush=True)
     time.sleep(0.05)
 """], stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline().strip() == 'going'
+    process.send_signal(signal.SIGUSR1)
+    assert process.stdout.readline().strip() == 'going'
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == -signal.SIGTERM
-    (log,) = logs(tmp_path)
-    assert read_log(log).exit_code == 143
+    (path,) = logs(tmp_path)
+    log = read_log(written_whole(path))
+    assert log.exit_code == 143
+    assert [row['iter'] for row in log.rows][:16] == list(range(16))
+    kinds = [kind for kind, _ in records(path)]
+    assert kinds.index('preempting') < kinds.index('exit')
 
 
 @pytest.mark.slow
@@ -108,20 +123,236 @@ for step in range(10000):
     assert len(result.rows) >= 20
 
 
-def test_failures_of_wandb_never_reach_the_caller(tmp_path, monkeypatch):
+class FakeRun:
+    """A W&B run whose methods named in ``failing`` raise."""
+
+    offline, disabled = True, False
+    settings = SimpleNamespace(sync_file='/nowhere/run-x.wandb')
+
+    def __init__(self, *failing):
+        self.failing, self.rows, self.exit_codes = failing, [], []
+
+    def define_metric(self, *args, **kwargs):
+        self._fail('define_metric')
+
+    def log(self, row):
+        self._fail('log')
+        self.rows.append(row)
+
+    def finish(self, exit_code):
+        self.exit_codes.append(exit_code)
+        self._fail('finish')
+
+    def log_artifact(self, *args, **kwargs):
+        self._fail('log_artifact')
+
+    def _fail(self, name):
+        if name in self.failing:
+            raise RuntimeError(f'{name} of W&B is broken')
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    """Makes ``wandb.init`` return a fake run, or raise without one."""
     import wandb
 
-    def refuse(**kwargs):
-        raise RuntimeError('no service')
+    def use(run):
+        def init(**kwargs):
+            if run is None:
+                raise RuntimeError('no service')
+            return run
 
-    monkeypatch.setattr(wandb, 'init', refuse)
-    monkeypatch.setenv('WANDB_MODE', 'offline')
-    backend = RunWandbBackend(str(tmp_path), run=RUN)
-    backend.add_config(None)
-    backend.add_scalars({'train/loss': 1.0})
+        monkeypatch.setattr(wandb, 'init', init)
+        monkeypatch.setenv('WANDB_MODE', 'offline')
+        return run
+
+    return use
+
+
+@pytest.mark.parametrize('failing', [None, 'define_metric', 'log', 'finish', 'log_artifact'])
+def test_failures_of_wandb_never_reach_the_caller(tmp_path, fake, failing, monkeypatch):
+    warnings = []
+    monkeypatch.setattr(wandb_backend, 'print_log', lambda text, **kwargs: warnings.append(text))
+    run = fake(failing and FakeRun(failing))
+    checkpoint = tmp_path / 'epoch_1.pth'
+    checkpoint.write_bytes(b'weights')
+    backend = RunWandbBackend(str(tmp_path), dict(RUN), dict(a=1), log_artifact=True)
+    backend.add_config(Config(dict(a=1)))
     backend.add_scalar('x', 1)
-    backend.add_image('x', np.zeros((2, 2, 3), np.uint8))
+    with backend.attempt('no media'):
+        backend.add_media({'test_clips': None}, 4, 1)
+    backend.add_checkpoint(str(checkpoint), iter=4)
     backend.close()
+    backend.close()
+    assert len(warnings) == 1 and (failing or 'no service') in warnings[0]
+    if run:
+        assert run.exit_codes == [0]  # the log is closed whatever failed before
+
+
+@pytest.mark.parametrize('error, code', [
+    (ValueError('x'), 1), (KeyboardInterrupt(), 130), (SystemExit(3), 3), (SystemExit(), 0),
+    (SystemExit('text'), 1)])
+def test_exit_record_tells_how_the_run_ended(tmp_path, fake, error, code):
+    run = fake(FakeRun())
+    backend = RunWandbBackend(str(tmp_path), run=RUN)
+    with pytest.raises(type(error)):
+        try:
+            backend.add_scalar('x', 1)
+            raise error
+        finally:
+            backend.close()
+    assert run.exit_codes == [code]
+
+
+def test_handlers_are_gone_once_the_log_is_closed(tmp_path, fake):
+    fake(FakeRun())
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGUSR1)
+    backend = RunWandbBackend(str(tmp_path), run=RUN)
+    backend.add_scalar('x', 1)
+    assert signal.getsignal(signal.SIGTERM) != before[0]
+    backend.close()
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGUSR1)) == before
+
+
+def test_wrong_options_are_the_users_to_mend(tmp_path):
+    with pytest.raises(InputError, match='clipz'):
+        RunWandbBackend(str(tmp_path), media=dict(clipz=1))
+
+
+@pytest.fixture
+def service():
+    """End the W&B service with the test."""
+    import wandb
+    yield
+    wandb.teardown()
+
+
+def test_run_is_described_whole(tmp_path, service):
+    """Identity, group, tags and settings reach the log; what the user sets comes on top."""
+    backend = RunWandbBackend(
+        str(tmp_path / 'time' / 'vis_data'), run=RUN, config=dict(identity=dict(seed=0)),
+        job_type='test', tags=['dcf', 'x' * 80],
+        init_kwargs=dict(notes='mine', settings=dict(x_disable_meta=True)))
+    assert backend.log_location() is None and not backend.is_logging
+    backend.add_config(Config(dict(a=1)))
+    backend.add_scalars({'val/acc': torch.tensor(0.5), 'iter': 3, 'epoch': 1}, step=99)
+    backend.add_image('picture', np.zeros((2, 2, 3), np.uint8), step=4)
+    settings = backend.experiment.run.settings
+    assert settings.x_transaction_log_flush_interval == 1 and settings.finish_timeout == 60
+    assert settings.x_disable_meta and settings.run_notes == 'mine'
+    assert tuple(settings.run_tags) == ('dcf', 'x' * 64)
+    place = backend.log_location()
+    backend.close()
+    assert place == backend.log_location() and place.startswith('time/vis_data/wandb/offline-run-')
+    log = read_log(written_whole(tmp_path / place))
+    assert (log.run_id, log.group, log.name) == (RUN['uid'], RUN['group'], RUN['name'])
+    assert (log.job_type, log.exit_code) == ('test', 0)
+    assert log.config == dict(identity=dict(seed=0))
+    assert log.rows[0] == {'iter': 3, 'epoch': 1, 'val/acc': 0.5}
+    [axis] = [content for kind, content in records(log.path) if kind == 'metric']
+    assert (axis.glob_name, axis.step_metric) == ('*', 'iter')
+
+
+def test_attempts_at_a_run_have_one_id(tmp_path, service):
+    for attempt in '12':
+        backend = RunWandbBackend(str(tmp_path / attempt), run=RUN)
+        backend.add_scalar('train/loss', 1.0, step=int(attempt))
+        backend.close()
+    paths = tmp_path.glob('*/wandb/offline-run-*/run-*.wandb')
+    ids = [read_log(written_whole(path)).run_id for path in paths]
+    assert ids == [RUN['uid']] * 2
+
+
+@pytest.mark.parametrize('mode, job_type, expected', [
+    ('online', 'train', dict(id=RUN['uid'], resume='allow')),
+    ('online', 'test', dict(id=f'{RUN["uid"]}-test', resume='allow')),
+    ('offline', 'train', dict(id=RUN['uid'])),
+    ('offline', 'test', dict(id=RUN['uid']))])
+def test_later_attempts_go_on_in_the_run_of_their_job(tmp_path, monkeypatch, mode, job_type,
+                                                      expected):
+    import wandb
+    seen = {}
+    monkeypatch.setattr(wandb, 'init', lambda **kwargs: seen.update(kwargs) or FakeRun())
+    monkeypatch.setenv('WANDB_MODE', mode)
+    backend = RunWandbBackend(str(tmp_path), RUN, dict(a=1), job_type)
+    backend.add_config(Config(dict(a=1)))
+    backend.close()
+    assert {key: seen[key] for key in ('id', 'resume') if key in seen} == expected
+    assert (seen['mode'], seen['job_type'], seen['group']) == (mode, job_type, RUN['group'])
+
+
+def test_disabled_by_the_user_nothing_is_written(tmp_path, service, monkeypatch):
+    monkeypatch.setenv('WANDB_MODE', 'disabled')
+    backend = RunWandbBackend(str(tmp_path), run=RUN)
+    backend.add_scalars({'train/loss': 1.0})
+    assert backend.log_location() is None and not backend.is_logging
+    backend.close()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_only_the_first_process_logs(tmp_path):
+    processes = [subprocess.Popen([sys.executable, '-c', f"""
+import torch
+torch.distributed.init_process_group(
+    'gloo', init_method='file://{tmp_path}/meeting', rank={rank}, world_size=2)
+{backend_code(tmp_path / str(rank))}
+backend.add_scalars({{'train/loss': 1.0, 'iter': 1, 'epoch': 0}})
+backend.close()
+torch.distributed.barrier()
+"""]) for rank in range(2)]
+    assert [process.wait(120) for process in processes] == [0, 0]
+    assert len(logs(tmp_path / '0')) == 1 and not (tmp_path / '1').exists()
+
+
+class Server(BaseHTTPRequestHandler):
+    """Opens a run as a W&B server does, and answers nothing once it was told of a row."""
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers['Content-Length']))
+        if self.path.endswith('/file_stream'):
+            self.server.rows += 1
+            self.server.released.wait()
+        bucket = dict(id='b', name=RUN['uid'], displayName='x', project=dict(
+            id='p', name='mmaction_ext', entity=dict(id='e', name='me')))
+        data = dict(viewer=dict(id='v', entity='me', flags='{}', teams=dict(edges=[])))
+        if b'UpsertBucket' in body:
+            data = dict(upsertBucket=dict(bucket=bucket, inserted=True))
+        elif b'RunResumeStatus' in body:
+            data = dict(model=None)
+        answer = json.dumps(dict(data=data)).encode()
+        self.send_response(200)
+        self.send_header('Content-Length', str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.mark.slow
+def test_hanging_server_of_ones_own_does_not_hang_the_run(tmp_path):
+    """``WANDB_BASE_URL`` is where the run goes, and closing it ends though that never answers."""
+    server = ThreadingHTTPServer(('127.0.0.1', 0), Server)
+    server.rows, server.released, server.daemon_threads = 0, threading.Event(), True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f'http://127.0.0.1:{server.server_port}'
+    try:
+        done = run(backend_code(tmp_path).replace('run=', 'finish_seconds=2, run=') + """
+backend.add_scalars({'test/acc/top1': 0.5, 'iter': 3, 'epoch': 1})
+print('at', backend.log_location())
+with backend.attempt('no table'):
+    backend.add_media({'t': backend.experiment.Table(columns=['a'], data=[[1]])}, 3, 1)
+backend.close()
+print('closed')
+""", WANDB_MODE='online', WANDB_API_KEY='0' * 40, WANDB_BASE_URL=url)
+    finally:
+        server.released.set()
+        server.shutdown()
+        server.server_close()
+    assert (done.returncode, server.rows > 0) == (0, True), done.stderr
+    assert f'at {url}/me/mmaction_ext/runs/{RUN["uid"]}' in done.stdout
+    assert 'closed' in done.stdout
 
 
 @pytest.mark.slow
@@ -142,24 +373,18 @@ backend.close()
 
 def test_unreachable_server_falls_back_to_offline(tmp_path, monkeypatch):
     import wandb
-    modes = []
-
-    class Run:
-        def define_metric(self, *args, **kwargs):
-            pass
-
-        def log(self, row):
-            modes.append(row)
+    modes, run = [], FakeRun()
 
     def init(**kwargs):
         modes.append(kwargs['mode'])
         if kwargs['mode'] == 'online':
             raise wandb.errors.CommError('no route')
-        return Run()
+        return run
 
     monkeypatch.setattr(wandb, 'init', init)
-    monkeypatch.setattr(signal, 'signal', lambda *args: None)
     monkeypatch.setenv('WANDB_MODE', 'online')
     backend = RunWandbBackend(str(tmp_path), run=RUN)
     backend.add_scalars({'train/loss': torch.tensor([1.0, 2.0]), 'epoch': 1}, step=7)
-    assert modes == ['online', 'offline', {'iter': 7, 'train/loss': [1.0, 2.0], 'epoch': 1}]
+    backend.close()
+    assert modes == ['online', 'offline']
+    assert run.rows == [{'iter': 7, 'train/loss': [1.0, 2.0], 'epoch': 1}]

@@ -6,15 +6,19 @@ import struct
 import subprocess
 import sys
 import zlib
+from pathlib import Path
 
 import hypothesis.strategies as st
 import offline_runs
 import pytest
 from hypothesis import given, settings
 
+from mmaction_ext.tracking import wandb_log
 from mmaction_ext.tracking.wandb_log import BLOCK_SIZE, Damage, iter_payloads, read_log
 
 HEADER = b':W&B\xe1\xbe\x00'
+WRITTEN_BY = {version: Path(__file__).with_name('data') / f'wandb-{version}.log'
+              for version in ('0.28.2', '0.31.0')}
 
 
 def encode(payloads) -> bytes:
@@ -222,6 +226,80 @@ def test_typed_values_and_both_kinds_of_key(tmp_path):
     items.add(nested_key=['e'], none=0)
     log = read_bytes(tmp_path, encode([record.SerializeToString()]))
     assert log.rows == [{'iter': 3, 'train.a': 0.5, 'b': 'x', 'c': True, 'd': [1, 2], 'e': None}]
+
+
+@pytest.mark.parametrize('version', WRITTEN_BY)
+def test_logs_of_several_wandb_versions(version):
+    log = read_log(WRITTEN_BY[version])
+    rows = offline_runs.history(0.8125)
+    [not_finite] = [row for row in log.rows if 'train/bad' in row]
+    assert [row for row in log.rows if row is not not_finite] == rows
+    assert not_finite.pop('train/bad') != not_finite
+    assert not_finite == {'iter': 1, 'epoch': 1, 'train/nested.grad': math.inf}
+    assert (log.run_id, log.group, log.job_type, log.host) == ('versions', 'demo', 'train', 'host')
+    assert log.name == offline_runs.MARKUP and log.config['identity']['config'] == 'demo/full'
+    assert log.last_iter == 8 and is_sound(log)
+    assert version.encode() in WRITTEN_BY[version].read_bytes()
+
+
+@pytest.mark.parametrize('version', WRITTEN_BY)
+def test_shortened_logs_of_several_wandb_versions(tmp_path, version):
+    whole, content = read_log(WRITTEN_BY[version]), WRITTEN_BY[version].read_bytes()
+    for end in range(0, len(content), 7):
+        log = read_bytes(tmp_path, content[:end])
+        assert log.exit_code is None and repr(log.rows) == repr(whole.rows[:len(log.rows)])
+
+
+def history_record(number, values, typed=False, **step):
+    """Bytes of a history record."""
+    from wandb.proto.wandb_internal_pb2 import Record
+    record = Record(num=number)
+    for name, value in values.items():
+        fields = dict(number=float(value)) if typed else {}
+        record.history.item.add(nested_key=[name], value_json=json.dumps(value), **fields)
+    if step:
+        record.history.step.num = step['step']
+    return record.SerializeToString()
+
+
+@pytest.mark.parametrize('typed', [False, True])
+def test_long_log_is_thinned_by_what_rows_hold(tmp_path, typed):
+    rows = [{'iter': i, 'epoch': 1, 'train/loss': i / 7, 'train/lr': 1 / i}
+            for i in range(1, 2501)]
+    rare = [{'iter': i, 'train/replaced_samples': i} for i in (700, 2100)]
+    tests = [{'iter': i, 'train/loss': 0.5, 'test/acc': i} for i in range(1, 1300)]
+    log = read_bytes(tmp_path, encode([
+        history_record(number, {**row, '_step': number}, typed, step=number)
+        for number, row in enumerate([*rows, *rare, *tests])]))
+    assert log.last_iter == 2500 and not log.damage.corrupt
+    assert log.rows[-1299:] == tests and log.rows[-1301:-1299] == rare
+    train = log.rows[:-1301]
+    assert 500 <= len(train) <= 1000 and (train[0], train[-1]) == (rows[0], rows[-1])
+    assert train == [row for row in rows if row in train]
+    assert read_log(log.path, {'train/replaced_samples'}).rows == rare
+
+
+def test_rows_without_iteration_do_not_count_as_training(tmp_path):
+    log = read_bytes(tmp_path, encode([history_record(1, {'train/loss': 1}),
+                                       history_record(2, {'train/loss': 2, 'iter': 7.5})]))
+    assert log.rows == [{'train/loss': 1}, {'train/loss': 2, 'iter': 7.5}]
+    assert log.last_iter is None
+
+
+@given(st.dictionaries(st.sampled_from(['iter', 'epoch', '_step', 'train/loss', 'train/a b', 'é/x',
+                                        'x' * 130]),
+                       st.one_of(st.integers(-10 ** 25, 10 ** 25), st.floats(), st.none(),
+                                 st.text(max_size=4), st.just('\n\x12\x03iter'))),
+       st.integers(0, 1 << 40), st.one_of(st.none(), st.integers(0, 1 << 40)))
+def test_numbers_are_read_without_protobuf_as_with_it(values, number, step):
+    payload = history_record(number, values, **({} if step is None else dict(step=step)))
+    fast = wandb_log._row_of_numbers(payload)
+    record = wandb_log.record_class().FromString(payload)
+    exact = wandb_log._history_row(record.history.item)
+    assert fast is None or repr(fast) == repr(exact)
+    if all(isinstance(value, (int, float)) for value in values.values()) and not (
+            values.keys() & {'train/a b', 'é/x', 'x' * 130}):
+        assert fast is not None
 
 
 def test_config_updates_and_removals(tmp_path):

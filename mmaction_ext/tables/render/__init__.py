@@ -1,6 +1,6 @@
-"""One table, four formats. Every renderer is ``render(table) -> str``."""
+"""One table, five formats. Every renderer is ``render(table) -> str``."""
 
-from mmaction_ext.tables.render import csv, html, latex, markdown
+from mmaction_ext.tables.render import csv, html, json, latex, markdown
 
 #: File extension to renderer.
 RENDERERS = {
@@ -8,6 +8,7 @@ RENDERERS = {
     'tex': latex.render,
     'html': html.render,
     'csv': csv.render,
+    'json': json.render,
 }
 
 __all__ = ['RENDERERS']

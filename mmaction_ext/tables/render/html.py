@@ -1,6 +1,8 @@
 """One self-contained HTML page: no script, no request, light and dark, readable on a phone."""
 
+import re
 from html import escape as _escape_html
+from urllib.parse import quote
 
 from mmaction_ext.tables.cells import CellStatus
 from mmaction_ext.tables.render.text import one_line
@@ -37,6 +39,8 @@ tbody th { font-weight: 500; line-height: 1.35; }
 tr.section th { font-style: italic; color: var(--soft); max-width: none; padding-top: 1rem; }
 thead span { white-space: nowrap; }
 .std { color: var(--soft); font-weight: 400; font-size: .88em; }
+[data-status="out of tolerance"] .std { color: var(--bad); }
+[data-status="imported"] .std { color: var(--warn); }
 .best { font-weight: 700; color: var(--accent); }
 .na { color: var(--soft); }
 .state { display: inline-block; padding: .05rem .55rem; border-radius: 1rem; font-size: .85em;
@@ -56,6 +60,7 @@ sup { font-size: .7em; line-height: 0; margin-left: .15em; color: var(--soft); }
 """.strip()
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+_MINUS = re.compile(r'(?<![\w.-])-(?=\d)')  # of a number, not a hyphen
 _BAD = (CellStatus.FAILED, CellStatus.CONFLICT, CellStatus.UNTRUSTED)
 
 
@@ -116,13 +121,24 @@ def _row(row, table) -> str:
     if row.is_section:
         width = len(table.columns) + 1
         return f'<tr class="section"><th colspan="{width}" scope="rowgroup">{label}</th></tr>'
-    return (f'<tr id="{escape(table.id)}-{escape(row.id)}"><th scope="row">{label}{_mark(row)}</th>'
-            + ''.join(map(_cell, row.cells)) + '</tr>')
+    cells = ''.join(_cell(cell, cell_id(table.id, row.id, column.key))
+                    for cell, column in zip(row.cells, table.columns))
+    return (f'<tr id="{escape(table.id)}-{escape(row.id)}">'
+            f'<th scope="row">{label}{_mark(row)}</th>{cells}</tr>')
 
 
-def _cell(cell) -> str:
-    return (f'<td data-status="{cell.status.value}"{_tooltip(cell)}>{_body(cell)}{_mark(cell)}'
-            '</td>')
+def cell_id(table_id: str, row_id: str, column_key: str) -> str:
+    """``id`` of a measured cell, for links to it; no two cells of any tables share one."""
+    return f'{table_id}/{row_id}/{quote(column_key, safe="")}'
+
+
+def _cell(cell, name) -> str:
+    attributes = [f'data-status="{cell.status.value}"']
+    if cell.seeds:
+        attributes += [f'id="{escape(name)}"', f'title="{escape(_tooltip(cell))}"']
+    if cell.runs:
+        attributes.append(f'data-runs="{escape(" ".join(cell.runs))}"')
+    return f'<td {" ".join(attributes)}>{_body(cell)}{_mark(cell)}</td>'
 
 
 def _mark(noted) -> str:
@@ -131,7 +147,7 @@ def _mark(noted) -> str:
 
 def _body(cell) -> str:
     if cell.number:
-        rest = escape(cell.text[len(cell.number):])
+        rest = escape(_MINUS.sub('−', cell.text[len(cell.number):]))
         number = escape(cell.number.replace('-', '−'))
         number = f'<span class="best">{number}</span>' if cell.best else number
         return number + (f'<span class="std"> {rest}</span>' if rest else '')
@@ -146,7 +162,7 @@ def _body(cell) -> str:
 
 def _tooltip(cell) -> str:
     """What each seed contributed, unrounded."""
-    parts = [f'seed {seed.seed}: '
-             + (f'{float(seed.value)!r}' if seed.value is not None else seed.status.value)
-             for seed in cell.seeds]
-    return f' title="{escape(", ".join(parts))}"' if parts else ''
+    return ', '.join(
+        f'seed {seed.seed}: '
+        + (f'{float(seed.value)!r}' if seed.value is not None else seed.status.value)
+        for seed in cell.seeds)

@@ -18,6 +18,7 @@ _SPECIAL = {
     '²': '$^2$', '³': '$^3$',
 }
 _LIGATURE = re.compile(r"(?<=-)(?=-)|(?<=')(?=')|(?<=,)(?=,)")  # -- would print as a dash
+_MINUS = re.compile(r'(?<![\w.-])-(?=\d)')  # of a number, not a hyphen
 _GREEK = dict(zip('αβγδεζηθικλμνξπρστυφχψω', (
     'alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau '
     'upsilon phi chi psi omega').split()))
@@ -85,7 +86,7 @@ def _line(cells) -> str:
 def _cell(cell) -> str:
     text = escape(cell.text)
     if cell.number:
-        text = re.sub(r'^-', '$-$', text)
+        text = _MINUS.sub('$-$', text)
     if cell.best:
         text = rf'\textbf{{{text}}}'
     return text + _mark(cell)

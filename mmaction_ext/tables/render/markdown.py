@@ -67,8 +67,7 @@ def _grid(table) -> list:
 
 
 def _cell(cell) -> str:
-    # a number is digits, signs and "(n/N)": nothing to escape, not even its sign
-    text = cell.text if cell.number else escape(cell.text)
+    text = escape(cell.text)
     if cell.best:
         text = f'**{text}**'
     return text + _mark(cell)

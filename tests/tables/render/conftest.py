@@ -15,6 +15,14 @@ def number(text, value, best=False, **rest):
     return Cell(CellStatus.OK, text, text.split()[0], Fraction(value), best=best, **rest)
 
 
+def status_cell(status):
+    """A cell of this status, with a number where such cells have one."""
+    if status in (CellStatus.IMPORTED, CellStatus.OUT_OF_TOLERANCE):
+        return Cell(status, f'-2.5 ± 0.1 [-3.1, +0.2] ({status.value})', '-2.5', Fraction('-2.5'),
+                    Fraction('0.1'), (Fraction('-3.1'), Fraction('0.2')), note='why')
+    return Cell(status, status.value)
+
+
 @pytest.fixture
 def nasty():
     """Text with what is special in any of the formats."""
@@ -28,13 +36,13 @@ def table():
              SeedResult(1, CellStatus.OK, Fraction('84.1'), runs=('r1',)),
              SeedResult(2, CellStatus.FAILED, reason='exit code 1'))
     partial = Cell(CellStatus.PARTIAL, '83.3 ± 1.1 (2/3)', '83.3', Fraction('83.3'),
-                   Fraction('1.28'), seeds, note=NASTY, mark='a')
+                   Fraction('1.28'), None, seeds, note=NASTY, mark='a')
     minus = number('-1.5 ± 0.2', '-1.5', best=True, std=Fraction('0.2'))
     rows = [TableRow('first', NASTY, [Cell(CellStatus.OK, '✓'), partial], NASTY, 'b'),
             TableRow('', f'Section {NASTY}'),
             TableRow('second', 'Plain', [Cell(CellStatus.NOT_APPLICABLE, '–'), minus])]
     rows += [TableRow(f'row{i}', status.value,
-                      [Cell(CellStatus.OK, NASTY), Cell(status, status.value)])
+                      [Cell(CellStatus.OK, NASTY), status_cell(status)])
              for i, status in enumerate(CellStatus) if status is not CellStatus.OK]
     columns = (Column('mark', NASTY, 'row.mark'), Column('top1', 'Top-1', 'test/acc/top1'))
     return Table('demo', NASTY, 'Model', columns, rows, [('a', NASTY), ('b', NASTY)],

@@ -37,5 +37,8 @@ def test_footnotes_of_row_and_cell_are_in_the_note(table, nasty):
 
 
 def test_cells_without_a_number_have_empty_fields(table):
+    [imported] = [line for line in read(table) if line['status'] == 'imported']
+    assert (imported['low'], imported['high']) == ('-3.1', '0.2')
     line = read(table)[-1]
-    assert line['status'] == 'n/a' and (line['value'], line['std'], line['n']) == ('', '', '')
+    assert line['status'] == 'n/a' and [line[key] for key in (
+        'value', 'std', 'low', 'high', 'n')] == [''] * 5

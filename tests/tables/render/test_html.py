@@ -1,11 +1,14 @@
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import hypothesis.strategies as st
 from hypothesis import given
 
 from mmaction_ext.tables.cells import CellStatus
-from mmaction_ext.tables.render.html import escape, render, render_table
+from mmaction_ext.tables.render.html import cell_id, escape, render, render_table
 from mmaction_ext.tables.render.text import one_line
+
+WITH_NUMBER = (CellStatus.IMPORTED, CellStatus.OUT_OF_TOLERANCE)
 
 
 class Reader(HTMLParser):
@@ -54,7 +57,7 @@ def test_no_markup_but_our_own(table):
     assert not reader.open
     assert {name for _, name, _ in reader.attributes} <= {
         'lang', 'charset', 'http-equiv', 'content', 'name', 'class', 'tabindex', 'role',
-        'aria-label', 'id', 'scope', 'colspan', 'data-status', 'title'}
+        'aria-label', 'id', 'scope', 'colspan', 'data-status', 'data-runs', 'title'}
 
 
 def test_page_asks_for_nothing_from_elsewhere(table):
@@ -67,9 +70,21 @@ def test_statuses_are_words_and_attributes(table):
     page = render_table(table)
     for status in CellStatus:
         assert f'data-status="{status.value}"' in page
-    for status in set(CellStatus) - {CellStatus.OK, CellStatus.PARTIAL,
+    for status in set(CellStatus) - {CellStatus.OK, CellStatus.PARTIAL, *WITH_NUMBER,
                                      CellStatus.NOT_APPLICABLE}:
         assert f'">{status.value}</span>' in page
+    for status in WITH_NUMBER:
+        assert f'−2.5<span class="std"> ± 0.1 [−3.1, +0.2] ({status.value})</span>' in page
+
+
+def test_measured_cells_can_be_linked_to_and_name_their_runs(table):
+    table.columns = (table.columns[0], replace(table.columns[1], key='a "b"/c'))
+    page = render_table(table)
+    name = cell_id('demo', 'first', 'a "b"/c')
+    assert name == 'demo/first/a%20%22b%22%2Fc'
+    assert f'<td data-status="partial" id="{name}" title=' in page
+    assert page.count(' data-runs=') == page.count('id="demo/') == 1
+    assert 'data-runs="r0 r1"' in page
 
 
 def test_seeds_are_in_the_tooltip(table):

@@ -46,6 +46,8 @@ def test_body(table):
     lines = render(table).splitlines()
     plain = next(line for line in lines if line.startswith('Plain'))
     assert plain == r'Plain & -- & \textbf{$-$1.5 $\pm$ 0.2} \\'
+    imported = next(line for line in lines if line.startswith('imported'))
+    assert imported.endswith(r'& $-$2.5 $\pm$ 0.1 {[}$-$3.1, +0.2{]} (imported) \\')
     partial = next(line for line in lines if r'\textsuperscript{a} \\' in line)
     assert partial.endswith(r'& $\checkmark$ & 83.3 $\pm$ 1.1 (2/3)\textsuperscript{a} \\')
     assert sum(line.startswith(r'\multicolumn{3}{l}') for line in lines) == 1

@@ -20,6 +20,8 @@ def test_grid(table):
     assert cells_of(grid[1])[1:] == [f':{"-" * (len(cell) - 2)}:' for cell in cells_of(grid[1])[1:]]
     assert cells_of(grid[2])[1:] == ['✓', '83.3 ± 1.1 (2/3)<sup>a</sup>']
     assert cells_of(grid[4]) == ['Plain', '–', '**-1.5 ± 0.2**']
+    [imported] = [line for line in grid if line.startswith('| imported')]
+    assert cells_of(imported)[2] == r'-2.5 ± 0.1 \[-3.1, +0.2\] (imported)'
 
 
 def test_embedding_replaces_only_the_named_table(table):

@@ -1,0 +1,114 @@
+"""Where a table's measurements come from: the runs, or the lock that froze them.
+
+Both kinds of evidence answer the same two questions, ``result`` and ``static``.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from mmaction_ext.tables import protocol
+from mmaction_ext.tables.cells import CellStatus, Measured, SeedResult
+from mmaction_ext.tables.results import SeedEvidence
+from mmaction_ext.tables.static import static_result
+
+
+class RunEvidence:
+    """What the runs say.
+
+    Args:
+        spec: :class:`mmaction_ext.tables.spec.TableSpec`.
+        records: :class:`mmaction_ext.tracking.records.RunRecord` of any runs, in any order.
+        configs: row id to :class:`mmaction_ext.tables.results.RowConfig`.
+        complexity: see :func:`mmaction_ext.tables.static.static_result`.
+    """
+
+    def __init__(self, spec, records, configs, complexity):
+        self.configs, self.complexity = configs, complexity
+        self.records = defaultdict(list)
+        for record in records:
+            self.records[record.config].append(record)
+        self.seeds = {
+            (row.id, seed): SeedEvidence(self.records[configs[row.id].name], configs[row.id],
+                                         seed, spec.select, spec.protocol)
+            for row in spec.configured for seed in spec.seeds}
+
+    def result(self, row_id: str, seed: int, metric: str) -> SeedResult:
+        """A logged metric of a row under a seed, in the logged unit."""
+        return self.seeds[row_id, seed].result(metric)
+
+    def static(self, row_id: str, name: str) -> SeedResult:
+        """A figure of the model of a row."""
+        config = self.configs[row_id]
+        return static_result(self.records[config.name], config, name, self.complexity)
+
+
+@dataclass(frozen=True)
+class LockedTable:
+    """What a lock file keeps of a table.
+
+    Attributes:
+        select, protocol: which results counted, in words.
+        results: :class:`mmaction_ext.tables.cells.Measured` tuple.
+    """
+
+    select: str = ''
+    protocol: str = ''
+    results: tuple = ()
+
+
+class LockedEvidence:
+    """What a lock says; what it does not hold had no run.
+
+    Args:
+        spec, configs, complexity: as for :class:`RunEvidence`.
+        locked: the table's :class:`LockedTable`.
+    """
+
+    def __init__(self, spec, locked, configs, complexity):
+        self.configs, self.complexity = configs, complexity
+        self.results = {(item.row, item.seed, item.metric): item for item in locked.results}
+        self.changed = ''
+        if (locked.select, locked.protocol) != (select_text(spec.select),
+                                                protocol.describe(spec.protocol)):
+            self.changed = 'locked under another selection of checkpoints or protocol'
+
+    def result(self, row_id: str, seed: int, metric: str) -> SeedResult:
+        """As :meth:`RunEvidence.result`; stale where the tree has changed since."""
+        item = self.results.get((row_id, seed, metric))
+        if item is None:
+            return SeedResult(seed, CellStatus.MISSING, None, 'no run')
+        reason = self.changed or self._why_stale(item)
+        if reason:
+            return SeedResult(seed, CellStatus.STALE, None, reason, item.result.runs)
+        return item.result
+
+    def static(self, row_id: str, name: str) -> SeedResult:
+        """As :meth:`RunEvidence.static`."""
+        item = self.results.get((row_id, None, f'static.{name}'))
+        if item is None or self._other_config(item):
+            return static_result((), self.configs[row_id], name, self.complexity)
+        return item.result
+
+    def _why_stale(self, item: Measured) -> str:
+        if self._other_config(item):
+            return 'locked from a run of another version of the config'
+        code = self.configs[item.row].code
+        then = item.result.evaluation.get('code')
+        if then and then != code.digest(code.files):
+            return 'locked from a run of another version of the code'
+        return ''
+
+    def _other_config(self, item: Measured) -> bool:
+        config = self.configs[item.row]
+        return (item.config, item.config_hash) != (config.name, config.digest)
+
+
+def select_text(select) -> str:
+    """``last``, or ``max val/acc/top1``."""
+    return select.policy if select.policy == 'last' else f'{select.mode} {select.metric}'
+
+
+def locked_table(table, spec) -> LockedTable:
+    """What a lock file keeps of a table that was built from runs."""
+    return LockedTable(select_text(spec.select), protocol.describe(spec.protocol),
+                       table.measurements)

@@ -1,0 +1,182 @@
+"""What stands around the cells of a table: footnotes, warnings, notes, the legend."""
+
+from collections import Counter, defaultdict
+
+from mmaction_ext.tables import protocol
+from mmaction_ext.tables.cells import CellStatus
+
+_LEGEND = {
+    CellStatus.PARTIAL: '(n/N): n of N seeds count',
+    CellStatus.IMPORTED: 'imported: a number without a run behind it',
+    CellStatus.OUT_OF_TOLERANCE: 'out of tolerance: too far from the published figure',
+    CellStatus.RUNNING: 'running: not through yet',
+    CellStatus.UNFINISHED: 'unfinished: still running or killed',
+    CellStatus.FAILED: 'failed: ended with an error or killed',
+    CellStatus.STALE: 'stale: only runs of another version of the config or code, with '
+                      'overrides, or tested under another protocol',
+    CellStatus.MISSING: 'missing: no finished result',
+    CellStatus.CONFLICT: 'conflict: results that contradict each other',
+    CellStatus.UNTRUSTED: 'untrusted: damaged log',
+}
+
+
+def number_footnotes(table) -> None:
+    """Letter the footnotes in reading order, one per cell; equal texts share a letter."""
+    letters = {}
+    for row in table.rows:
+        for noted in (row, *row.cells):
+            if noted.note:
+                noted.mark = letters.setdefault(noted.note, _letter(len(letters)))
+    table.footnotes = [(letter, text) for text, letter in letters.items()]
+
+
+def _letter(index) -> str:
+    """a ... z, aa, ab, ...; letters, because a raised digit reads as part of the number."""
+    head, last = divmod(index, 26)
+    return (_letter(head - 1) if head else '') + chr(ord('a') + last)
+
+
+def warnings(spec, table) -> list:
+    """Rows that were tested on differing data, or in differing ways, cannot be compared.
+
+    The parts of a mean (the splits of a data set) are compared with the same parts of other
+    means.
+    """
+    parts = {name: i for row in spec.rows for i, name in enumerate(row.mean_of)}
+    found = []
+    for part in (None, *sorted(set(parts.values()))):
+        rows = [row for row in table.rows if parts.get(row.id) == part]
+        found += _differing_samples(rows) + _differing_protocols(spec, rows)
+    return found
+
+
+def _differing_samples(rows) -> list:
+    counts, contents = defaultdict(set), defaultdict(set)
+    for row, seed in _seeds(rows):
+        if seed.samples is not None:
+            counts[seed.samples].add(row.label)
+        if seed.data is not None:
+            contents[seed.data].add(row.label)
+    if len(counts) > 1:
+        named = {f'{count} samples': labels for count, labels in counts.items()}
+        return [f'Rows were tested on differing numbers of samples ({_listed(named)}).']
+    if len(contents) > 1:
+        short = {digest[:8]: labels for digest, labels in contents.items()}
+        return [f'Rows were tested on differing data (digests {_listed(short)}).']
+    return []
+
+
+def _differing_protocols(spec, rows) -> list:
+    """Facts in which rows may not differ, but do; an unknown fact is no difference."""
+    if any(key.split('.')[0] == 'test_dataloader' for key in spec.varies):
+        return []
+    values = defaultdict(lambda: defaultdict(set))
+    for row, seed in _seeds(rows):
+        for key, value in seed.evaluation.get('protocol', {}).items():
+            if value is not None and key not in spec.protocol:
+                values[key][protocol.describe({key: value})].add(row.label)
+    differing = {key: labels for key, labels in sorted(values.items()) if len(labels) > 1}
+    return [f'Rows were tested under differing protocols ({_listed(labels)}).'
+            for labels in differing.values()]
+
+
+def _seeds(rows) -> list:
+    """(row, seed result) of all cells."""
+    return [(row, seed) for row in rows for cell in row.cells for seed in cell.seeds]
+
+
+def _listed(groups) -> str:
+    """``key: its rows; key: its rows``."""
+    return '; '.join(f'{key}: {", ".join(sorted(labels))}'
+                     for key, labels in sorted(groups.items()))
+
+
+def main_citation(spec) -> str:
+    """Where most of the published figures of a table stand; empty where it shows none."""
+    if not any('published' in (column.kind, str(column.relative_to).partition('.')[0])
+               for column in spec.columns):
+        return ''
+    found = Counter(row.published.citation for row in spec.rows if row.published)
+    return max(found, key=found.get, default='')
+
+
+def row_note(row, citation) -> str:
+    """Why a row holds published figures alone, and where they stand if not where most do."""
+    notes = [f'Published figures only: {row.reason}'] if row.reason else []
+    if citation and row.published and row.published.citation != citation:
+        notes.append(f'published in {row.published.citation}')
+    text = '; '.join(notes)
+    return text[:1].upper() + text[1:]
+
+
+def notes(spec, table, citation) -> list:
+    """The lines under a table."""
+    cells = [cell for row in table.rows for cell in row.cells]
+    found = [_protocol_note(spec, cells), _unknown_protocol_note(spec, table),
+             _statistics_note(spec, cells), _bold_note(cells), _legend(cells)]
+    if citation:
+        others = any(row.published and row.published.citation != citation for row in spec.rows)
+        found.append(f'Published figures{" without a footnote" if others else ""}: {citation}.')
+    found.append(spec.note)
+    return [note for note in found if note]
+
+
+def _protocol_note(spec, cells) -> str:
+    if not any(column.kind == 'history' for column in spec.columns):
+        return ''
+    select = spec.select
+    checkpoint = 'last checkpoint'
+    if select.policy == 'best':
+        end = 'highest' if select.mode == 'max' else 'lowest'
+        checkpoint = f'checkpoint with the {end} {select.metric}'
+    samples = {seed.samples for cell in cells for seed in cell.seeds} - {None}
+    count = f' ({samples.pop()} samples)' if len(samples) == 1 else ''
+    wanted = protocol.describe(protocol.fixed(spec.protocol))
+    others = [f'{column.head}: {column.source.partition("/")[0]}' for column in spec.columns
+              if column.kind == 'history' and column.source.split('/')[0] != spec.split]
+    aside = f'; other splits: {", ".join(others)}' if others else ''
+    return ', '.join(filter(None, (f'{spec.split.capitalize()} split{count}', wanted,
+                                   f'{checkpoint} of each run{aside}.')))
+
+
+def _unknown_protocol_note(spec, table) -> str:
+    """Rows with numbers of which nobody recorded whether the protocol is the right one."""
+    wanted = protocol.fixed(spec.protocol).keys()
+    tests = [i for i, column in enumerate(table.columns) if column.source.startswith('test/')]
+    rows = {row.label: None for row in table.rows if not row.is_section
+            for i in tests for seed in row.cells[i].seeds
+            if seed.status is CellStatus.OK and (seed.evaluation or seed.imported)
+            and wanted - seed.evaluation.get('protocol', {}).keys()}
+    return f'Protocol not recorded: {", ".join(rows)}.' if rows else ''
+
+
+def _statistics_note(spec, cells) -> str:
+    seeds = ', '.join(map(str, spec.seeds))
+    parts = []
+    if any(cell.std is not None for cell in cells):
+        parts.append(f'Mean ± standard deviation (n−1) over seeds {seeds}')
+    elif any(cell.seeds for cell in cells):
+        parts.append(f'Seeds {seeds}' if len(spec.seeds) > 1 else f'Seed {seeds}, one run each')
+    if any(column.relative for column in spec.columns):
+        brackets = any(cell.number and '[' in cell.text for cell in cells)
+        own = any(row.relative_to not in ('', row.id) for row in spec.rows)
+        to = 'a row’s own counterpart' if own else f'the row “{spec.reference.label}”'
+        parts.append(f'differences to {to} are paired by seed and taken before rounding'
+                     + ', in brackets their 95 % interval (Student’s t)' * brackets)
+    if any(row.mean_of for row in spec.rows):
+        parts.append('a mean of rows is taken seed by seed')
+    text = '; '.join(parts)
+    return f'{text[:1].upper()}{text[1:]}.' if text else ''
+
+
+def _bold_note(cells) -> str:
+    if not any(cell.best for cell in cells):
+        return ''
+    return 'Bold: best among the complete cells of a column, as printed.'
+
+
+def _legend(cells) -> str:
+    """Explain the statuses that occur."""
+    found = {cell.status for cell in cells}
+    texts = [text for status, text in _LEGEND.items() if status in found]
+    return f'{"; ".join(texts)}.' if texts else ''

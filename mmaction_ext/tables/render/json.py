@@ -1,0 +1,71 @@
+"""JSON with all that a table holds: unrounded numbers, statuses, seeds, runs; one line per cell.
+
+``rows`` are in reading order, a heading has no ``cells``; ``cells`` are keyed by column. Numbers
+are in the column's unit. Of a seed, what is unknown is left out.
+"""
+
+import json
+
+SCHEMA = 1
+
+
+def render(table) -> str:
+    """JSON of a :class:`mmaction_ext.tables.cells.Table`."""
+    facts = dict(schema=SCHEMA, id=table.id, caption=table.caption, row_head=table.row_head,
+                 complete=table.is_complete)
+    lines = [f'{_dump(key)}: {_dump(value)}' for key, value in facts.items()]
+    lines += [_block('columns', map(_dump, map(_column, table.columns))),
+              _block('rows', (_row(row, table.columns) for row in table.rows)),
+              _block('footnotes', (_dump(dict(mark=mark, text=text))
+                                   for mark, text in table.footnotes)),
+              _block('notes', map(_dump, table.notes)),
+              _block('warnings', map(_dump, table.warnings))]
+    return '{\n' + ',\n'.join(lines) + '\n}\n'
+
+
+def _dump(value) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _block(name, lines) -> str:
+    """A list with one entry per line."""
+    body = ',\n'.join(lines)
+    return f'{_dump(name)}: [\n{body}\n]' if body else f'{_dump(name)}: []'
+
+
+def _column(column) -> dict:
+    facts = dict(key=column.key, head=column.head, source=column.source, best=column.best,
+                 relative_to=column.relative_to, tolerance=_number(column.tolerance))
+    return _known(facts)
+
+
+def _row(row, columns) -> str:
+    facts = _known(dict(id=row.id, label=row.label, note=row.note, mark=row.mark))
+    if row.is_section:
+        return _dump(dict(section=row.label))
+    cells = ',\n'.join(f' {_dump(column.key)}: {_dump(_cell(cell))}'
+                       for column, cell in zip(columns, row.cells))
+    return f'{_dump(facts)[:-1]}, "cells": {{\n{cells}\n}}}}'
+
+
+def _cell(cell) -> dict:
+    facts = _known(dict(text=cell.text, value=_number(cell.value), std=_number(cell.std),
+                        interval=cell.interval and list(map(_number, cell.interval)),
+                        n=cell.n if cell.seeds else None, note=cell.note, mark=cell.mark,
+                        best=cell.best or None, seeds=list(map(_seed, cell.seeds))))
+    return dict(status=cell.status.value, **facts)
+
+
+def _seed(seed) -> dict:
+    return dict(seed=seed.seed, status=seed.status.value, **_known(dict(
+        value=_number(seed.value), reason=seed.reason, runs=list(seed.runs),
+        samples=seed.samples, checkpoint=seed.checkpoint, data=seed.data,
+        protocol=seed.protocol, imported=seed.imported or None)))
+
+
+def _known(facts) -> dict:
+    return {key: value for key, value in facts.items() if value not in (None, '', [])}
+
+
+def _number(value) -> float | None:
+    return None if value is None else float(value)

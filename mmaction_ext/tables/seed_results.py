@@ -1,0 +1,145 @@
+"""What is made of the results of single seeds: means of rows, differences, cells."""
+
+from collections import defaultdict
+from dataclasses import replace
+
+from mmaction_ext.tables.cells import SEVERITY, Cell, CellStatus, SeedResult, format_number
+from mmaction_ext.tables.statistics import mean, sample_std, t_interval
+
+
+def scaled(result, scale) -> SeedResult:
+    """A result in the printed unit."""
+    return result if result.value is None else replace(result, value=result.value * scale)
+
+
+def shifted(result, figure) -> SeedResult:
+    """The difference of a result to a number."""
+    return result if result.value is None else replace(result, value=result.value - figure)
+
+
+def minus(mine, reference) -> SeedResult:
+    """The difference of two results of one seed."""
+    if mine.status is not CellStatus.OK:
+        return mine
+    if reference.status is not CellStatus.OK:
+        reason = f'of the reference row: {reference.reason}'
+        return SeedResult(mine.seed, reference.status, None, reason, reference.runs)
+    return SeedResult(mine.seed, CellStatus.OK, mine.value - reference.value,
+                      runs=reference.runs + mine.runs,
+                      imported=mine.imported or reference.imported)
+
+
+def mean_result(rows, results) -> SeedResult:
+    """One seed's mean over several rows; without one of them there is none."""
+    runs = tuple(run for result in results for run in result.runs)
+    for status in SEVERITY:
+        wrong = [(row, result) for row, result in zip(rows, results) if result.status is status]
+        if wrong:
+            reasons = {result.reason for result in results}
+            row, result = wrong[0]
+            reason = 'no run' if reasons == {'no run'} else f'of “{row.label}”: {result.reason}'
+            return SeedResult(result.seed, status, None, reason, runs)
+    return SeedResult(results[0].seed, CellStatus.OK, mean([result.value for result in results]),
+                      runs=runs, imported=any(result.imported for result in results))
+
+
+def reject_shared(results) -> list:
+    """Seeds that were measured on one and the same checkpoint are not independent runs."""
+    seeds = defaultdict(list)
+    for result in results:
+        if result.status is CellStatus.OK and result.checkpoint:
+            seeds[result.checkpoint].append(result.seed)
+    return [
+        replace(result, status=CellStatus.CONFLICT, value=None,
+                reason='measured on the same checkpoint file')
+        if len(seeds[result.checkpoint]) > 1 else result for result in results]
+
+
+def dash() -> Cell:
+    """A cell where nothing belongs."""
+    return Cell(CellStatus.NOT_APPLICABLE, '–')
+
+
+def number_cell(value, column) -> Cell:
+    """A number without seeds."""
+    number = format_number(value, column.fmt)
+    status, remarks, notes = _judge(value, column)
+    return Cell(status, number + _in_brackets(remarks), number, value, note='; '.join(notes))
+
+
+def common_cell(cells) -> Cell:
+    """What all parts of a mean show; a dash where they differ, the worst where one is wrong."""
+    for status in SEVERITY:
+        for cell in cells:
+            if cell.status is status:
+                return replace(cell)
+    if len({cell.value for cell in cells}) > 1:
+        return replace(dash(), note='differs between the rows of the mean')
+    return replace(cells[0])
+
+
+def seeds_cell(seeds, column) -> Cell:
+    """Mean and standard deviation of the seeds that count, and why the others do not."""
+    values = [seed.value for seed in seeds if seed.status is CellStatus.OK]
+    note = _seed_note(seeds, bool(values))
+    if not values:
+        status = next(s for s in SEVERITY if s in {seed.status for seed in seeds})
+        return Cell(status, status.value, seeds=tuple(seeds), note=note)
+    centre, interval = mean(values), t_interval(values)
+    number = format_number(centre, column.fmt)
+    std = sample_std(values) if len(values) > 1 else None
+    status, remarks, notes = _judge(centre, column, seeds)
+    text = number + _spread(std, interval, column) + _in_brackets(remarks)
+    return Cell(status, text, number, centre, std, interval, tuple(seeds),
+                '; '.join(filter(None, (note, *notes))))
+
+
+def _judge(value, column, seeds=()) -> tuple:
+    """Status of a cell with a number, remarks that stand beside it, and footnotes."""
+    status, remarks, notes = CellStatus.OK, [], []
+    counted = [seed for seed in seeds if seed.status is CellStatus.OK]
+    if len(counted) < len(seeds):
+        status = CellStatus.PARTIAL
+        remarks.append(f'{len(counted)}/{len(seeds)}')
+    imported = [str(seed.seed) for seed in counted if seed.imported]
+    if imported:
+        status = CellStatus.IMPORTED
+        remarks.append(status.value)
+        if len(imported) < len(counted):
+            notes.append(f'{_seeds(imported)} imported')
+    if column.tolerance is not None and abs(value) > column.tolerance:
+        status = CellStatus.OUT_OF_TOLERANCE
+        remarks.append(status.value)
+        notes.append(f'more than {float(column.tolerance):g} from the published figure')
+    return status, remarks, notes
+
+
+def _spread(std, interval, column) -> str:
+    """`` ± 2.8``, of paired differences also `` [+58.1, +65.9]``."""
+    if std is None:
+        return ''
+    text = f' ± {format_number(std, column.fmt.lstrip("+"))}'
+    if interval is None or not column.relative:
+        return text
+    low, high = (format_number(end, column.fmt) for end in interval)
+    return f'{text} [{low}, {high}]'
+
+
+def _in_brackets(remarks) -> str:
+    return f' ({", ".join(remarks)})' if remarks else ''
+
+
+def _seed_note(seeds, has_values) -> str:
+    """Footnote, seeds with the same reason together; none for a cell that says it all."""
+    reasons = defaultdict(list)
+    for seed in seeds:
+        if seed.status is not CellStatus.OK:
+            reasons[seed.status, seed.reason].append(str(seed.seed))
+    if not has_values and {status for status, _ in reasons} == {CellStatus.MISSING}:
+        reasons = {key: names for key, names in reasons.items() if key[1] != 'no run'}
+    return '; '.join(f'{_seeds(names)} {status.value}: {reason}'
+                     for (status, reason), names in reasons.items())
+
+
+def _seeds(names) -> str:
+    return f'seed{"s" if len(names) > 1 else ""} {", ".join(names)}'

@@ -1,0 +1,136 @@
+"""What the writer and the reader of a run's ledger share: names, numbers and lines of metrics.
+
+A run folder holds ``run.json`` (who the run is and its attempts), ``metrics.jsonl`` (one row per
+line), ``heartbeat`` (a sign of life) and ``results/`` (one file per evaluation on the test split).
+
+A line of metrics is an ASCII JSON object whose keys have a fixed order; the last is the CRC-32 of
+all before it::
+
+    {"attempt": 1, "phase": "train", "iter": 10, "epoch": 1, "time": 1700000000.1,
+     "metrics": {"train/loss": 2.1}, "crc32": "0a1b2c3d"}
+
+Torch-free.
+"""
+
+import json
+import math
+import re
+import zlib
+from typing import NamedTuple
+
+#: version of all the ledger's files
+SCHEMA = 1
+RUN_FILE = 'run.json'
+METRICS_FILE = 'metrics.jsonl'
+HEARTBEAT_FILE = 'heartbeat'
+RESULTS_FOLDER = 'results'
+LOCK_FILE = 'run.lock'
+#: longest time between two heartbeats of a living run
+HEARTBEAT_SECONDS = 10
+#: a run on another host whose heartbeat is older is dead
+HEARTBEAT_STALE_SECONDS = 180
+
+#: how JSON texts name the numbers that JSON does not have
+NON_FINITE = {'NaN': math.nan, 'Infinity': math.inf, '-Infinity': -math.inf}
+_CHECKSUM = re.compile(rb', "crc32": "([0-9a-f]{8})"\}\Z')
+_CHECKSUM_BYTES = len(', "crc32": "00000000"}')
+
+
+class DamagedLine(ValueError):
+    """A line of metrics is not what was written."""
+
+
+class MetricsRow(NamedTuple):
+    """Metrics of one phase at one iteration.
+
+    Attributes:
+        attempt: number of the attempt that logged it, from 1.
+        phase: ``'train'``, ``'val'`` or ``'test'``.
+        iter: training iterations completed.
+        epoch: epoch, from 1; ``None`` if the row does not say.
+        time: seconds since the epoch, for display; a clock may go backwards.
+        metrics: full name (``train/loss``) to number, string, or lists and dicts of these.
+    """
+
+    attempt: int
+    phase: str
+    iter: int
+    epoch: int | None
+    time: float
+    metrics: dict
+
+
+def encode_row(row: MetricsRow) -> bytes:
+    """The line of ``metrics.jsonl`` that holds a row, with its newline."""
+    body = to_json(row._asdict())[:-1].encode()
+    return body + b', "crc32": "%08x"}\n' % zlib.crc32(body)
+
+
+def decode_row(line: bytes) -> MetricsRow:
+    """The row that a line holds.
+
+    Args:
+        line: bytes between two newlines.
+
+    Raises:
+        DamagedLine: the line is cut off, was altered, or is no row.
+    """
+    check_line(line)
+    try:
+        content = json.loads(line)
+        del content['crc32']
+        return MetricsRow(**dict(content, metrics=from_plain(content['metrics'])))
+    except (ValueError, TypeError, KeyError) as error:
+        raise DamagedLine(f'no row of metrics: {line[:80]!r}') from error
+
+
+def check_line(line: bytes) -> None:
+    """Make sure that a line is whole and as it was written, without decoding it.
+
+    Raises:
+        DamagedLine: it is not.
+    """
+    found = _CHECKSUM.search(line, max(0, len(line) - _CHECKSUM_BYTES))
+    if not found:
+        raise DamagedLine(f'no whole line of metrics: {line[:80]!r}')
+    if int(found[1], 16) != zlib.crc32(line[:found.start()]):
+        raise DamagedLine(f'altered line of metrics: {line[:80]!r}')
+
+
+def to_json(content, indent: int = None) -> str:
+    """JSON text of plain data, arrays and tensors; ASCII, other objects by ``str``.
+
+    Numbers that are not finite become the strings of :data:`NON_FINITE`, so that every JSON
+    reader takes the text.
+    """
+    return json.dumps(_to_plain(content), indent=indent, default=str, allow_nan=False)
+
+
+def from_json(text: str | bytes):
+    """Inverse of :func:`to_json`.
+
+    Raises:
+        ValueError: the text is not JSON.
+    """
+    return from_plain(json.loads(text))
+
+
+def from_plain(node):
+    """Turn the strings of :data:`NON_FINITE` back into numbers, at any depth."""
+    if isinstance(node, dict):
+        return {key: from_plain(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [from_plain(value) for value in node]
+    return NON_FINITE.get(node, node) if isinstance(node, str) else node
+
+
+def _to_plain(node):
+    if isinstance(node, dict):
+        return {str(key): _to_plain(value) for key, value in node.items()}
+    if isinstance(node, (list, tuple)):
+        return [_to_plain(value) for value in node]
+    if hasattr(node, 'tolist'):  # NumPy and torch
+        return _to_plain(node.tolist())
+    if isinstance(node, float) and not math.isfinite(node):
+        return 'NaN' if math.isnan(node) else 'Infinity' if node > 0 else '-Infinity'
+    return node

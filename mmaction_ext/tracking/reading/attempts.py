@@ -1,0 +1,268 @@
+"""Attempts at one run, each put together from its ledger and its W&B log."""
+
+import math
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from mmaction_ext.tracking.ledger.format import METRICS_FILE, RUN_FILE
+from mmaction_ext.tracking.reading.ledger import LedgerRun
+from mmaction_ext.tracking.reading.record import Fragment
+from mmaction_ext.tracking.reading.rows import by_place
+
+#: by how much a W&B log may seem to begin before its attempt, or after its end
+CLOCK_SECONDS = 5
+
+
+@dataclass
+class Attempt:
+    """One attempt while its sources are put together.
+
+    Attributes:
+        fragment: it as the record will show it.
+        phases: its rows by phase and place, see
+            :func:`mmaction_ext.tracking.reading.rows.by_place`.
+        entry: what ``run.json`` says of it; empty if only W&B tells of it.
+        ledger: the ledger it stands in, if any.
+        results: its result files by the place of the row they tell of.
+        state: what the server says of the run.
+    """
+
+    fragment: Fragment
+    phases: dict = field(default_factory=dict)
+    entry: dict = field(default_factory=dict)
+    ledger: LedgerRun | None = None
+    results: dict = field(default_factory=dict)
+    state: str = ''
+
+    @classmethod
+    def of_log(cls, log):
+        """The attempt that only a W&B log or a snapshot tells of."""
+        phases = {phase: by_place(rows) for phase, rows in log.phases.items()}
+        return cls(log.fragment(), phases, state=log.state)
+
+    @property
+    def source(self) -> str:
+        """Who tells of it, in words."""
+        if self.ledger is None:
+            return f'{self.fragment.source} {self.fragment.path}'
+        return f'ledger of {self.ledger.folder}, attempt {self.fragment.number}'
+
+    def update(self, **facts) -> None:
+        """Change its fragment."""
+        self.fragment = replace(self.fragment, **facts)
+
+    def add(self, phases: dict, source: str, conflicts) -> None:
+        """Add what another source tells of the same attempt."""
+        for phase, rows in phases.items():
+            known = self.phases.get(phase, {})
+            for place, row in rows.items():
+                mine = known.get(place)
+                if mine is not None:
+                    conflicts.compare(row, [(mine, self.source)], source)
+                    row = mine if row.keys() <= mine.keys() else {**mine, **_lacking(mine, row)}
+                known[place] = row
+            self.phases[phase] = dict(sorted(known.items()))
+        reached = [iteration for rows in phases.values() for iteration, _ in rows]
+        if reached:
+            self.update(last_iter=max(*reached, self.fragment.last_iter or 0))
+
+
+def _lacking(mine: dict, row: dict) -> dict:
+    return {name: value for name, value in row.items() if name not in mine}
+
+
+def attempts_of(ledgers, logs, conflicts) -> list:
+    """All attempts at a run, oldest first.
+
+    Those of a ledger stand in its order, whatever the clock said; those that only W&B tells of
+    stand before the first one that began later.
+
+    Args:
+        ledgers: the :class:`LedgerRun` of the run's folders; of more than one, the others are
+            copies or repetitions, and must agree with the first.
+        logs: :class:`mmaction_ext.tracking.reading.record.AttemptLog` of its offline W&B logs.
+        conflicts: collects disagreements.
+    """
+    attempts, rest = [], sorted(logs, key=_log_order)
+    for ledger in ledgers:
+        own = _of_ledger(ledger)
+        rest = _attach_logs(own, ledger, rest, conflicts)
+        for attempt in own:
+            _add_results(attempt, conflicts)
+        _join(attempts, own, conflicts)
+    for log in rest:
+        later = [place for place, attempt in enumerate(attempts)
+                 if attempt.entry and attempt.fragment.start_time > _log_order(log)[0]]
+        attempts.insert(later[0] if later else len(attempts), Attempt.of_log(log))
+    return attempts
+
+
+def _log_order(log) -> tuple:
+    # a log without its first record is the one that has just been opened
+    start = math.inf if log.start_time is None else log.start_time
+    return start, log.path, str(log.root)
+
+
+def _of_ledger(ledger) -> list:
+    """The attempts of a ledger; rows of one that ``run.json`` does not know are not trusted."""
+    logs = ledger.logs()
+    entries = {_typed(entry, 'number', int) or place: entry
+               for place, entry in enumerate(ledger.entries, 1)}
+    attempts = []
+    for number in sorted({*logs, *entries, *(result['attempt'] for result in ledger.results)}):
+        entry, log = entries.get(number), logs.get(number)
+        attempt = Attempt(_fragment(ledger, number, entry or {}, log), entry=entry or {},
+                          ledger=ledger)
+        if log:
+            attempt.phases = {phase: by_place(rows) for phase, rows in log.phases.items()}
+        attempts.append(attempt)
+    return attempts
+
+
+def _fragment(ledger, number, entry, log) -> Fragment:
+    exit_code = _typed(entry, 'exit_code', int)
+    is_cut = bool(log and log.truncated) or _has_lost_rows(ledger, number, entry, log)
+    is_corrupt = not entry or bool(log and log.corrupt)
+    name = METRICS_FILE if log else RUN_FILE
+    return Fragment(
+        path=(Path(ledger.folder) / name).as_posix(),
+        start_time=_typed(entry, 'start', (int, float), math.inf),
+        host=_typed(entry, 'host', str, ''), commit=_typed(entry, 'commit', str, ''),
+        last_iter=log.last_iter if log else None, exit_code=exit_code,
+        # who ended well has written whole lines
+        corrupt=is_corrupt or is_cut and exit_code == 0, truncated=is_cut,
+        number=number, source='ledger', pid=_typed(entry, 'pid', int),
+        signal=_typed(entry, 'signal', str), last_error=_typed(entry, 'last_error', str, ''),
+        end_time=_typed(entry, 'end', (int, float)))
+
+
+def _typed(entry: dict, name: str, kind, default=None):
+    value = entry.get(name)
+    return value if isinstance(value, kind) else default
+
+
+def _has_lost_rows(ledger, number, entry, log) -> bool:
+    """Whether rows are missing that were in the file when the attempt ended, or was tested."""
+    if ledger.size < _typed(entry, 'metrics_bytes', int, 0):
+        return True
+    logged = {row['iter'] for row in log.phases.get('test', ())} if log else set()
+    return any(result['attempt'] == number and result['metrics'] and result['iter'] not in logged
+               for result in ledger.results)
+
+
+def _add_results(attempt, conflicts) -> None:
+    """Match the result files of an attempt with its rows."""
+    counts = {}
+    tests = attempt.phases.setdefault('test', {})
+    for result in attempt.ledger.results:
+        if result['attempt'] != attempt.fragment.number:
+            continue
+        number = counts[result['iter']] = counts.get(result['iter'], -1) + 1
+        place = result['iter'], number
+        attempt.results[place] = result
+        attempt.add({'test': {place: _result_row(result)}},
+                    f'{attempt.ledger.folder}/{result["file"]}', conflicts)
+    if not tests and not attempt.results:
+        del attempt.phases['test']
+
+
+def _result_row(result: dict) -> dict:
+    """A result file as the row that was logged of it."""
+    facts = {'test/num_samples': result.get('num_samples'),
+             'test/data_digest': result.get('data_digest'),
+             'test/checkpoint_sha256': (result.get('checkpoint') or {}).get('sha256')}
+    told = {name: value for name, value in facts.items() if value is not None}
+    return {'iter': result['iter'], 'epoch': result.get('epoch'), **result['metrics'], **told}
+
+
+def _attach_logs(attempts, ledger, logs, conflicts) -> list:
+    """Add W&B logs to the attempts that wrote them; returns the others."""
+    rest, taken = [], set()
+    known = {_location(ledger.path, attempt.entry): number
+             for number, attempt in enumerate(attempts) if _location(ledger.path, attempt.entry)}
+    for log in logs:
+        path = os.path.abspath(log.root / log.path)
+        number = known.get(path)
+        if number is None and path.startswith(os.path.abspath(ledger.path) + os.sep):
+            number = _by_time(attempts, log, taken | set(known.values()))
+        if number is None:
+            rest.append(log)
+            continue
+        taken.add(number)
+        _add_log(attempts[number], log, conflicts)
+    return rest
+
+
+def _location(folder, entry) -> str | None:
+    """Absolute path of the W&B log that an attempt names."""
+    path = _typed(entry, 'wandb', str)
+    return os.path.abspath(folder / path) if path and '://' not in path else None
+
+
+def _by_time(attempts, log, taken) -> int | None:
+    """Number of the attempt that was running when a log in its folder began."""
+    fitting = [number for number, attempt in enumerate(attempts)
+               if number not in taken and _began_during(attempt.fragment, log)]
+    return fitting[-1] if fitting else None
+
+
+def _began_during(fragment, log) -> bool:
+    if log.start_time is None:  # it has just been opened, by an attempt that runs
+        return fragment.end_time is None
+    end = math.inf if fragment.end_time is None else fragment.end_time
+    same_host = fragment.host == log.host or not log.host
+    return (same_host and fragment.start_time - CLOCK_SECONDS <= log.start_time
+            and log.start_time <= end + CLOCK_SECONDS)
+
+
+def _add_log(attempt, log, conflicts) -> None:
+    """Add a W&B log to the attempt in a ledger that wrote it."""
+    if not attempt.phases:  # nothing else holds the attempt's rows
+        attempt.update(corrupt=attempt.fragment.corrupt or log.corrupt)
+    attempt.add({phase: by_place(rows) for phase, rows in log.phases.items()},
+                f'{log.source} {log.path}', conflicts)
+
+
+def _join(attempts, own, conflicts) -> None:
+    """Add the attempts of another folder of the same run to those known so far."""
+    known = {_process(attempt): attempt for attempt in attempts}
+    told = rows_by_iteration(attempts)
+    for attempt in own:
+        twin = known.get(_process(attempt)) if attempt.entry else None
+        if twin is None:
+            compare_rows(attempt, told, conflicts)
+            attempts.append(attempt)
+            continue
+        twin.add(attempt.phases, attempt.source, conflicts)
+        twin.results = {**attempt.results, **twin.results}
+        if twin.fragment.exit_code is None:  # copied before it ended
+            twin.entry, twin.ledger = attempt.entry, attempt.ledger
+            twin.update(exit_code=attempt.fragment.exit_code, signal=attempt.fragment.signal,
+                        last_error=attempt.fragment.last_error,
+                        end_time=attempt.fragment.end_time)
+
+
+def _process(attempt) -> tuple:
+    """What only copies of one attempt have in common."""
+    return tuple(attempt.entry.get(name)
+                 for name in ('host', 'boot_id', 'pid', 'process_start', 'start'))
+
+
+def rows_by_iteration(attempts) -> dict:
+    """(phase, iteration) to what any of the attempts logged there, as (row, source) pairs."""
+    told = {}
+    for attempt in attempts:
+        source = attempt.source
+        for phase, rows in attempt.phases.items():
+            for (iteration, _), row in rows.items():
+                told.setdefault((phase, iteration), []).append((row, source))
+    return told
+
+
+def compare_rows(attempt, told: dict, conflicts) -> None:
+    """Compare an attempt with what others logged, whichever of them it repeats."""
+    for phase, rows in attempt.phases.items():
+        for (iteration, _), row in rows.items():
+            conflicts.compare(row, told.get((phase, iteration), ()), attempt.source,
+                              timings=attempt.ledger is None)

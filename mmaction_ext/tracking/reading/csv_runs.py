@@ -1,0 +1,103 @@
+"""Numbers without a run behind them, from CSV files."""
+
+import csv
+import math
+from pathlib import Path
+
+from mmaction_ext.errors import InputError
+from mmaction_ext.tracking.reading.record import Evaluation, Fragment, RunRecord
+from mmaction_ext.tracking.reading.rows import project, split_by_phase
+
+#: columns that say which run a row is of, and those that say more of its numbers
+IDENTITY_COLUMNS = ('config', 'seed')
+FACT_COLUMNS = ('config_hash', 'iter', 'epoch', 'num_samples', 'checkpoint_sha256')
+
+
+def read_csv_runs(path, keys=None) -> list:
+    """Runs that a table of numbers stands for, one for each row.
+
+    Args:
+        path: CSV file in UTF-8 with a head: ``config`` (path below ``configs/`` without
+            ``.py``), ``seed``, then metrics by their full names (``test/acc/top1``), and any of
+            ``config_hash``, ``iter``, ``epoch``, ``num_samples`` and ``checkpoint_sha256``. An
+            empty cell tells nothing.
+        keys: names of the metrics to give, ``None`` for all.
+
+    Returns:
+        :class:`RunRecord` list in the order of the rows; each is ``imported`` and has no id.
+
+    Raises:
+        InputError: the file cannot be read or is no such table; the message names the line.
+    """
+    path = Path(path)
+    try:
+        with open(path, encoding='utf-8-sig', newline='') as file:
+            reader = csv.DictReader(file, strict=True)
+            _check_head(path, reader.fieldnames or ())
+            return [_record(path, reader.line_num, row, keys) for row in reader]
+    except OSError as error:
+        raise InputError(f'{path} cannot be read: {error.strerror}') from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise InputError(f'{path} is no CSV table in UTF-8: {error}') from error
+
+
+def _check_head(path, names) -> None:
+    missing = [name for name in IDENTITY_COLUMNS if name not in names]
+    if missing:
+        raise InputError(f'{path} has no column {" and no column ".join(missing)}')
+    if len(set(names)) < len(names):
+        raise InputError(f'{path} has two columns of the same name')
+    unknown = [name for name in names
+               if name not in IDENTITY_COLUMNS + FACT_COLUMNS and '/' not in name]
+    if unknown:
+        raise InputError(f'{path} has a column {unknown[0]!r}, which is neither a metric by its '
+                         'full name, such as test/acc/top1, nor one of '
+                         f'{", ".join(IDENTITY_COLUMNS + FACT_COLUMNS)}')
+
+
+def _record(path, line: int, row: dict, keys) -> RunRecord:
+    where = f'{path}:{line}'
+    if None in row or None in row.values():
+        raise InputError(f'{where}: the row has not as many cells as the head')
+    cells = {name: text.strip() for name, text in row.items() if text.strip()}
+    if 'config' not in cells:
+        raise InputError(f'{where}: there is no config')
+    values = {name: _number(where, name, text) for name, text in cells.items() if '/' in name}
+    place = {name: _whole(where, name, cells[name]) for name in ('iter', 'epoch') if name in cells}
+    fragment = Fragment(path.name, math.inf, '', '', place.get('iter'), 0, False, False,
+                        source='csv')
+    test = {name: value for name, value in values.items() if name.startswith('test/')}
+    phases = split_by_phase([{'iter': 0, **values, **place}]) if len(test) < len(values) else {}
+    rows = {phase: project(rows, keys) for phase, rows in phases.items() if phase != 'test'}
+    return RunRecord(
+        '', 'test', cells['config'], _whole(where, 'seed', cells.get('seed', '')),
+        cells.get('config_hash'), fragments=(fragment,),
+        rows={phase: found for phase, found in rows.items() if found},
+        evaluations=tuple(Evaluation(found, fragment)
+                          for found in project([{**place, **test, **_facts(where, cells)}], keys)
+                          if test),
+        sources=('csv',), state='finished', imported=True)
+
+
+def _facts(where, cells) -> dict:
+    """Columns that a test row holds under names of its own."""
+    facts = {}
+    if 'num_samples' in cells:
+        facts['test/num_samples'] = _whole(where, 'num_samples', cells['num_samples'])
+    if 'checkpoint_sha256' in cells:
+        facts['test/checkpoint_sha256'] = cells['checkpoint_sha256']
+    return facts
+
+
+def _number(where, name, text) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f'{where}: {name} is no number: {text!r}') from None
+
+
+def _whole(where, name, text) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise InputError(f'{where}: {name} is no whole number: {text!r}') from None

@@ -1,0 +1,273 @@
+"""Search of folders for all that tells of runs."""
+
+import contextlib
+import multiprocessing
+import os
+import sys
+import threading
+from collections import defaultdict
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mmaction_ext.errors import InputError, check_at_least
+from mmaction_ext.tracking.ledger.format import METRICS_FILE, RUN_FILE
+from mmaction_ext.tracking.reading import metrics, wandb_offline, wandb_snapshot
+from mmaction_ext.tracking.reading.cache import CACHE_FOLDER, Cache, Entry
+from mmaction_ext.tracking.reading.csv_runs import read_csv_runs
+from mmaction_ext.tracking.reading.ledger import read_ledger
+from mmaction_ext.tracking.reading.merge import merge
+from mmaction_ext.tracking.reading.record import order
+from mmaction_ext.tracking.wandb_log import record_class
+
+#: Fewer bytes than this are read sooner than processes start.
+POOL_BYTES = 8 << 20
+_READERS = {'ledger': metrics.read_attempts, 'wandb-offline': wandb_offline.read_attempt,
+            'wandb-online': wandb_snapshot.read_attempts}
+
+
+def find_runs(root, keys=None, *, cache: bool = True, jobs: int = None) -> list:
+    """Every run whose ledger, W&B log or snapshot lies anywhere below a folder.
+
+    Args:
+        root: folder to search; symbolic links (``latest-run``) are not followed.
+        keys: names of the metrics to give, ``None`` for all. Conflicts are looked for in all.
+        cache: keep what was read in ``<root>/.cache``, where that can be written, and read only
+            what has changed.
+        jobs: processes that read; as many as there are cores if ``None``.
+
+    Returns:
+        :class:`mmaction_ext.tracking.reading.record.RunRecord` list, ordered by config, seed and
+        id, the same whatever the order of the files.
+
+    Raises:
+        InputError: the folder does not exist, or a file in it cannot be opened.
+    """
+    return read_runs([root], keys, cache=cache, jobs=jobs)
+
+
+def read_runs(sources, keys=None, *, cache: bool = True, jobs: int = None) -> list:
+    """As :func:`find_runs`, of several folders and CSV files at once.
+
+    A run that several folders tell of is one run; where they disagree, that is a conflict.
+
+    Args:
+        sources: folders, and CSV files as
+            :func:`mmaction_ext.tracking.reading.csv_runs.read_csv_runs` takes them.
+
+    Raises:
+        InputError: a folder or file does not exist, or cannot be read.
+    """
+    if jobs is not None:
+        check_at_least('jobs', jobs, 1)
+    keys = None if keys is None else frozenset(keys)
+    tables = [Path(source) for source in sources if _is_table(source)]
+    roots = [Path(source) for source in sources if not _is_table(source)]
+    records = [record for path in tables for record in read_csv_runs(path, keys)]
+    records += _find(roots, keys, cache, jobs)
+    return sorted(records, key=order)
+
+
+def _is_table(source) -> bool:
+    return Path(source).suffix.lower() == '.csv' and not Path(source).is_dir()
+
+
+@dataclass
+class _File:
+    """A file that is read, or was once."""
+
+    root: Path
+    path: str
+    source: str
+    state: os.stat_result = None
+    entry: Entry = None
+
+
+@dataclass
+class _Run:
+    """All that tells of one run."""
+
+    ledgers: list = field(default_factory=list)
+    files: list = field(default_factory=list)
+
+
+def _find(roots, keys, cache, jobs) -> list:
+    files, folders = [], []
+    for root in roots:
+        if not root.is_dir():
+            raise InputError(f'runs folder {root} does not exist')
+        found, ledgers = _search(root)
+        files += found
+        folders += [(folder, root) for folder in ledgers]
+    several = len(roots) > 1
+    files = _in_order(files, lambda file: (file.path, file.root), several)
+    _read(files, {root: Cache(root) for root in roots} if cache else {}, jobs)
+    rows = {(file.root, file.path): file for file in files if file.source == 'ledger'}
+    ledgers = [_ledger(root, folder, rows.get((root, _below(folder, METRICS_FILE))))
+               for folder, root in _in_order(folders, lambda place: place, several)]
+    return [_record(key, run, ledgers, keys) for key, run in _group(ledgers, files).items()]
+
+
+def _below(folder: str, name: str) -> str:
+    return (Path(folder) / name).as_posix()
+
+
+def _ledger(root, folder, rows):
+    try:
+        return read_ledger(root, folder, rows and rows.entry, rows.state.st_size if rows else 0)
+    except OSError as error:
+        raise InputError(f'{error.filename} cannot be read: {error.strerror}') from error
+
+
+def _search(root) -> tuple:
+    """Files with rows below a folder, and folders that have a ledger or the start of one."""
+    def fail(error):
+        raise InputError(f'{error.filename} cannot be read: {error.strerror}') from error
+
+    files, folders = [], []
+    for folder, below, names in os.walk(root, onerror=fail):
+        place = Path(folder).relative_to(root)
+        if place.parts[:1] == (CACHE_FOLDER,):
+            below.clear()
+            continue
+        sources = {name: _source(place, name) for name in names}
+        files += [_File(root, (place / name).as_posix(), source)
+                  for name, source in sources.items() if source]
+        if RUN_FILE in names or METRICS_FILE in names:
+            folders.append(place.as_posix())
+    return files, folders
+
+
+def _source(folder, name) -> str | None:
+    """Which of the readers a file is for, if any."""
+    if name == METRICS_FILE:
+        return 'ledger'
+    if wandb_offline.LOG_NAME.fullmatch(name):
+        return 'wandb-offline'
+    is_snapshot = (name.endswith('.json') and len(folder.parts) == 3
+                   and folder.parts[0] == wandb_snapshot.SNAPSHOT_FOLDER)
+    return 'wandb-online' if is_snapshot else None
+
+
+def _in_order(found: list, place, several: bool) -> list:
+    """Sorted, and without what lies in two of the folders that were searched.
+
+    Args:
+        place: function from an item to (path, root).
+        several: whether more than one folder was searched.
+    """
+    found = sorted(found, key=lambda item: (place(item)[0], str(place(item)[1])))
+    if not several:
+        return found
+    once = {}
+    for item in found:
+        path, root = place(item)
+        once.setdefault(os.path.realpath(root / path), item)
+    return list(once.values())
+
+
+def _read(files, caches, jobs) -> None:
+    """Fill in the entries of files, from the caches as far as they have not changed."""
+    for file in files:
+        with _naming(file):
+            file.state = os.stat(file.root / file.path)
+        if file.root in caches:
+            file.entry = caches[file.root].get(file.path, file.state)
+    changed = [file for file in files if file.entry is None]
+    for file, entry in _parsed(changed, jobs):
+        file.entry = entry
+        with _naming(file):
+            state = os.stat(file.root / file.path)
+        is_same = (state.st_size, state.st_mtime_ns) == (file.state.st_size,
+                                                         file.state.st_mtime_ns)
+        if file.root in caches and is_same:
+            caches[file.root].put(file.path, state, entry)
+    for cache in caches.values():
+        cache.tidy()
+
+
+@contextlib.contextmanager
+def _naming(file):
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f'{file.root / file.path} cannot be read: {error.strerror}') from error
+
+
+def _parsed(files, jobs):
+    """Yield each file with its entry, read by several processes where that pays."""
+    is_worth_it = sum(file.state.st_size for file in files) > POOL_BYTES
+    if jobs != 1 and len(files) > 1 and is_worth_it and _can_fork():
+        jobs = min(jobs or len(os.sched_getaffinity(0)), len(files))
+        yield from _parsed_by_pool(files, jobs)
+        return
+    for file in files:
+        yield file, _parse(file)
+
+
+def _can_fork() -> bool:
+    """Whether processes can be copied: other ways to start them run the user's script again."""
+    return (sys.platform == 'linux' and threading.active_count() == 1
+            and not multiprocessing.current_process().daemon)
+
+
+def _parsed_by_pool(files, jobs):
+    """As :func:`_parsed`, the largest files first; what a dying process leaves is read here."""
+    if any(file.source == 'wandb-offline' for file in files):
+        record_class()  # imported once, not in every process
+    rest = {id(file): file for file in files}
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context('fork'))
+    with pool, contextlib.suppress(BrokenProcessPool):
+        waiting = {pool.submit(_parse, file): file
+                   for file in sorted(files, key=lambda file: -file.state.st_size)}
+        for future in as_completed(waiting):
+            entry = future.result()
+            yield rest.pop(id(waiting[future])), entry
+    for file in rest.values():
+        yield file, _parse(file)
+
+
+def _parse(file) -> Entry:
+    with _naming(file):
+        return Entry.of(_READERS[file.source](file.root / file.path))
+
+
+def _group(ledgers, files) -> dict:
+    """(uid, type of job, folder) to :class:`_Run`; the folder tells runs without id apart."""
+    runs = defaultdict(_Run)
+    for file in files:
+        if file.source != 'ledger' and file.entry.heads:
+            head = file.entry.heads[0]
+            runs[head['uid'], head['job_type'], ''].files.append(file)
+    for ledger in ledgers:
+        if ledger.tells_of_attempts:
+            uid = ledger.uid or _uid_of_logs(ledger, runs)
+            runs[uid, ledger.job_type, '' if uid else ledger.folder].ledgers.append(ledger)
+    return runs
+
+
+def _uid_of_logs(ledger, runs) -> str:
+    """Id of a run whose ``run.json`` is lost, by the W&B logs in its folder."""
+    uids = {uid for (uid, job_type, _), run in runs.items() for file in run.files
+            if job_type == ledger.job_type and file.root == ledger.root
+            and file.path.startswith(f'{ledger.folder}/')}
+    return uids.pop() if len(uids) == 1 else ''
+
+
+def _record(key, run, ledgers, keys):
+    """Put together what was found of one run."""
+    uid, job_type, _ = key
+    logs = [log for file in run.files if file.source == 'wandb-offline'
+            for log in file.entry.attempts(file.root, file.path)]
+    snapshots = [file.entry.attempts(file.root, file.path) for file in run.files
+                 if file.source == 'wandb-online']
+    return merge(uid, job_type, run.ledgers, logs, snapshots, _home(run.files, ledgers), keys)
+
+
+def _home(files, ledgers) -> str:
+    """The nearest folder with a ``run.json`` above the last of a run's W&B logs."""
+    homes = [ledger.folder for file in files[-1:] for ledger in ledgers
+             if ledger.root == file.root and ledger.facts
+             and file.path.startswith(f'{ledger.folder}/')]
+    return max(homes, key=len, default='')

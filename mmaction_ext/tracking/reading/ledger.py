@@ -1,0 +1,137 @@
+"""The ledger of one run, beside its rows: who it is, its attempts, its results, its pulse."""
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mmaction_ext.tracking.identity import RunIdentity
+from mmaction_ext.tracking.ledger.format import (HEARTBEAT_FILE, METRICS_FILE, RESULTS_FOLDER,
+                                                 RUN_FILE, from_json)
+from mmaction_ext.tracking.reading.cache import Entry
+
+
+@dataclass
+class LedgerRun:
+    """What the ledger in one folder says.
+
+    Attributes:
+        root: the folder that was searched.
+        folder: the run's folder, relative to it.
+        facts: content of ``run.json`` without the attempts; empty if it is damaged.
+        entries: the attempts in ``run.json``, oldest first.
+        packed: its rows of metrics; ``None`` without any.
+        size: bytes of the file that holds them.
+        results: contents of the result files, in the order of attempts, iterations and names,
+            each with its own name as ``file``.
+        heartbeat: content of ``heartbeat``; ``None`` without one.
+        damage: files that cannot be read as they were written, in words.
+    """
+
+    root: Path
+    folder: str
+    facts: dict = field(default_factory=dict)
+    entries: list = field(default_factory=list)
+    packed: Entry | None = None
+    size: int = 0
+    results: list = field(default_factory=list)
+    heartbeat: dict | None = None
+    damage: list = field(default_factory=list)
+
+    @property
+    def path(self) -> Path:
+        """The run's folder."""
+        return self.root / self.folder
+
+    @property
+    def uid(self) -> str:
+        """Id of the run; made up from its identity where an early ledger does not tell."""
+        if self.facts.get('uid'):
+            return self.facts['uid']
+        known = [self.facts.get(name) for name in ('config', 'seed', 'config_hash')]
+        return '' if None in known else RunIdentity(*known).uid
+
+    @property
+    def job_type(self) -> str:
+        """``'train'`` or ``'test'``."""
+        return self.facts.get('job_type') or 'train'
+
+    @property
+    def tells_of_attempts(self) -> bool:
+        """Whether there is more than the name of the run."""
+        return bool(self.entries or self.packed or self.results)
+
+    def logs(self) -> dict:
+        """Number of each attempt that has rows to its :class:`AttemptLog`."""
+        path = (Path(self.folder) / METRICS_FILE).as_posix()
+        attempts = self.packed.attempts(self.root, path) if self.packed else ()
+        return {attempt.number: attempt for attempt in attempts}
+
+
+def read_ledger(root, folder: str, packed: Entry = None, size: int = 0) -> LedgerRun:
+    """Read what is small in a run's folder; a file that is damaged is named, not raised.
+
+    Args:
+        root: the folder that is searched.
+        folder: the run's folder, relative to it.
+        packed: its rows of metrics.
+        size: bytes of the file that holds them.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    ledger = LedgerRun(Path(root), folder, packed=packed, size=size)
+    content = _read_object(ledger, ledger.path / RUN_FILE)
+    entries = content.pop('attempts', None)
+    ledger.facts = content if _is_identity(content) else {}
+    ledger.entries = [entry for entry in entries or () if isinstance(entry, dict)]
+    ledger.heartbeat = _read_object(ledger, ledger.path / HEARTBEAT_FILE) or None
+    ledger.results = _read_results(ledger)
+    return ledger
+
+
+def _is_identity(content: dict) -> bool:
+    """Whether a ``run.json`` is one of ours; others may use that name."""
+    kinds = (('config', str), ('seed', int), ('config_hash', str))
+    return all(isinstance(content.get(name), kind) for name, kind in kinds)
+
+
+def _read_object(ledger, path) -> dict:
+    """A JSON object; empty if the file does not exist or is damaged."""
+    try:
+        content = from_json(path.read_bytes())
+        if isinstance(content, dict):
+            return content
+    except FileNotFoundError:
+        return {}
+    except (ValueError, RecursionError):
+        pass
+    ledger.damage.append(f'{ledger.folder}/{path.relative_to(ledger.path).as_posix()} is damaged')
+    return {}
+
+
+def _read_results(ledger) -> list:
+    """The result files, each with its name as ``file``; what is none of this run's is named."""
+    try:
+        names = os.listdir(ledger.path / RESULTS_FOLDER)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    results = []
+    for name in sorted((name for name in names if name.endswith('.json')), key=_numbers):
+        found = len(ledger.damage)
+        result = _read_object(ledger, ledger.path / RESULTS_FOLDER / name)
+        if len(ledger.damage) == found and not _is_result(result, ledger.uid):
+            ledger.damage.append(f'{ledger.folder}/{RESULTS_FOLDER}/{name} is no result of it')
+        elif result:
+            results.append(dict(result, file=f'{RESULTS_FOLDER}/{name}'))
+    return results
+
+
+def _numbers(name: str) -> tuple:
+    return [int(number) for number in re.findall(r'\d+', name)], name
+
+
+def _is_result(result: dict, uid: str) -> bool:
+    return (isinstance(result.get('attempt'), int) and isinstance(result.get('iter'), int)
+            and isinstance(result.get('metrics'), dict) and result.get('finished') is True
+            and uid in ('', result.get('uid')))

@@ -1,0 +1,76 @@
+"""Whether the process of an attempt without an end is alive."""
+
+import errno
+import os
+import time
+from pathlib import Path
+
+from mmaction_ext.tracking.ledger import process
+from mmaction_ext.tracking.ledger.format import (HEARTBEAT_SECONDS, HEARTBEAT_STALE_SECONDS,
+                                                 LOCK_FILE)
+
+
+def state_of(entry: dict, heartbeat: dict | None, folder) -> str:
+    """State of a run by its last attempt.
+
+    On the machine of the attempt, the lock on the run's folder decides, which the system takes
+    away from a dead process. Loader processes may hold on to it for a while; so it does not count
+    where the process itself is gone and its heart has missed three beats. On another machine, or
+    where there are no locks, the age of the last sign of life decides; one that lies in the
+    future by more than that age means that the clocks disagree, and then nobody can tell.
+
+    Args:
+        entry: the attempt in ``run.json``.
+        heartbeat: content of ``heartbeat``, if any.
+        folder: the run's folder.
+
+    Returns:
+        ``'finished'``, ``'failed'``, ``'running'``, ``'killed'`` or ``'unknown'``.
+    """
+    if entry.get('exit_code') is not None:
+        return 'failed' if entry['exit_code'] else 'finished'
+    age = _age(entry, heartbeat)
+    if _is_here(entry):
+        held = _is_locked(Path(folder) / LOCK_FILE)
+        if held is not None:
+            alive = held and (not _is_gone(entry) or age < 3 * HEARTBEAT_SECONDS)
+            return 'running' if alive else 'killed'
+    if age < -HEARTBEAT_STALE_SECONDS:
+        return 'unknown'
+    return 'running' if age < HEARTBEAT_STALE_SECONDS else 'killed'
+
+
+def _age(entry, heartbeat) -> float:
+    """Seconds since the last sign of life, which is the start if the heart has not beaten yet."""
+    is_its_own = heartbeat is not None and heartbeat.get('attempt') == entry.get('number')
+    last = heartbeat.get('time') if is_its_own else entry.get('start')
+    return time.time() - last if isinstance(last, (int, float)) else float('inf')
+
+
+def _is_here(entry) -> bool:
+    here = process.host(), process.boot_id()
+    return (entry.get('host'), entry.get('boot_id')) == here
+
+
+def _is_gone(entry) -> bool:
+    """Whether no process of this machine has the number and start of the attempt's."""
+    started = entry.get('process_start')
+    return started is not None and process.process_start(entry.get('pid')) != started
+
+
+def _is_locked(path) -> bool | None:
+    """Whether a process holds the lock; ``None`` where that cannot be found out."""
+    try:
+        import fcntl  # which not every system has on which tables are built
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    except (OSError, ImportError):
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return True if error.errno == errno.EWOULDBLOCK else None
+    finally:
+        os.close(descriptor)
+    return False

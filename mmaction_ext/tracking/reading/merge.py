@@ -1,0 +1,174 @@
+"""All that tells of one run, put together into one record."""
+
+import re
+
+from mmaction_ext.tracking.identity import RunIdentity
+from mmaction_ext.tracking.reading import liveness
+from mmaction_ext.tracking.reading.attempts import (Attempt, attempts_of, compare_rows,
+                                                    rows_by_iteration)
+from mmaction_ext.tracking.reading.conflicts import Conflicts
+from mmaction_ext.tracking.reading.record import SOURCES, Evaluation, RunRecord
+from mmaction_ext.tracking.reading.rows import project, stitch, thin
+
+_RUN_FOLDER = re.compile(r'(?P<config>.+?)/seed(?P<seed>\d+)/')
+#: what a server calls a run that is over without having said so
+_DEAD = ('crashed', 'killed', 'preempted')
+
+
+def merge(uid: str, job_type: str, ledgers, logs, snapshots, folder: str = '',
+          keys=None) -> RunRecord:
+    """Put a run together.
+
+    Args:
+        uid, job_type: which run it is.
+        ledgers: the :class:`mmaction_ext.tracking.reading.ledger.LedgerRun` of its folders.
+        logs: :class:`mmaction_ext.tracking.reading.record.AttemptLog` of its offline W&B logs.
+        snapshots: for each of its snapshots, a list of the same.
+        folder: its folder, where no ledger says so.
+        keys: names of the metrics wanted; all if ``None``.
+    """
+    conflicts = Conflicts()
+    attempts = attempts_of(ledgers, logs, conflicts)
+    for snapshot in snapshots:
+        attempts = _with_snapshot(attempts, snapshot, conflicts)
+    everything = sorted(logs, key=_start) + [log for snapshot in snapshots for log in snapshot]
+    last = attempts[-1]
+    return RunRecord(
+        uid, job_type, **_identity(ledgers, everything, last, conflicts),
+        **_names(ledgers, everything), fragments=tuple(each.fragment for each in attempts),
+        rows=_rows(attempts, keys),
+        evaluations=tuple(item for each in attempts for item in _evaluations(each, keys)),
+        folder=ledgers[0].folder if ledgers else folder,
+        sources=_sources(ledgers, everything), state=_state(last),
+        conflicts=conflicts.texts(), damage=_damage(ledgers, everything),
+        heartbeat=ledgers[-1].heartbeat if ledgers else None,
+        last_error=last.fragment.last_error,
+        imported=not ledgers and not logs and any(log.imported for log in everything))
+
+
+def _start(log) -> tuple:
+    return log.start_time is None, log.start_time or 0, log.path
+
+
+def _with_snapshot(attempts, snapshot, conflicts) -> list:
+    """Attempts with those rows of a snapshot that nobody else has.
+
+    What was logged before the first row of the others, or after the last one, is added as
+    attempts of its own, and every test that nobody else knows of.
+    """
+    online = [Attempt.of_log(log) for log in snapshot]
+    if not attempts:
+        return online
+    told = rows_by_iteration(attempts)
+    for attempt in online:
+        compare_rows(attempt, told, conflicts)
+    is_later = _reached(online) > _reached(attempts)
+    for attempt in online:
+        attempt.phases = {phase: _unknown(rows, phase, told, is_later)
+                          for phase, rows in attempt.phases.items()}
+    added = [attempt for attempt in online if any(attempt.phases.values())]
+    return [*attempts, *added] if is_later else [*added, *attempts]
+
+
+def _reached(attempts) -> int:
+    return max((attempt.fragment.last_iter or 0 for attempt in attempts), default=0)
+
+
+def _unknown(rows, phase, told, is_later) -> dict:
+    known = [iteration for name, iteration in told if name == phase]
+    if not known:
+        return rows
+    if phase == 'test':
+        return {place: row for place, row in rows.items() if place[0] not in known}
+    return {place: row for place, row in rows.items()
+            if (place[0] > max(known) if is_later else place[0] < min(known))}
+
+
+def _rows(attempts, keys) -> dict:
+    """Joined rows of every phase but the tests."""
+    phases = sorted({phase for attempt in attempts for phase in attempt.phases} - {'test'})
+    joined = {}
+    for phase in phases:
+        parts = [list(attempt.phases.get(phase, {}).values()) for attempt in attempts]
+        if phase == 'train':
+            parts = [thin(part) for part in parts]
+        joined[phase] = project(stitch(parts), keys)
+    return {phase: rows for phase, rows in joined.items() if rows}
+
+
+def _evaluations(attempt, keys) -> list:
+    found = []
+    for place, row in attempt.phases.get('test', {}).items():
+        result = attempt.results.get(place, {})
+        found += [Evaluation(values, attempt.fragment, _as_dict(result.get('protocol')),
+                             result.get('predictions'), result.get('checkpoint'))
+                  for values in project([row], keys)]
+    return found
+
+
+def _identity(ledgers, logs, last, conflicts) -> dict:
+    """Who the run is: by its ledger, else its newest log that says so, else by its folder."""
+    facts = [ledger.facts for ledger in ledgers if ledger.facts]
+    configs = [log.config for log in logs if isinstance(log.config.get('identity'), dict)]
+    if facts and configs:
+        _compare_identity(facts[-1], configs[-1]['identity'], conflicts)
+    if facts:
+        known = _known(facts[-1], facts[-1])
+        return dict(known, data=_as_dict(facts[-1].get('data')),
+                    code=_as_dict(facts[-1].get('sources')))
+    if configs:
+        return _known(configs[-1], configs[-1]['identity'])
+    place = _RUN_FOLDER.match(last.fragment.path)
+    return dict(config=place['config'], seed=int(place['seed'])) if place else {}
+
+
+def _known(facts, identity) -> dict:
+    known = {name: _as_dict(facts.get(name)) for name in ('static', 'recipe', 'env', 'git')}
+    for name, kind in (('config', str), ('seed', int), ('config_hash', str)):
+        value = identity.get(name)
+        known[name] = value if isinstance(value, kind) else None
+    return dict(known, overrides=_as_dict(identity.get('overrides')))
+
+
+def _compare_identity(facts, identity, conflicts) -> None:
+    for name in ('config', 'seed', 'config_hash'):
+        if identity.get(name) not in (None, facts[name]):
+            conflicts.add(name, name, (facts[name], 'ledger'), (identity[name], 'W&B'))
+
+
+def _as_dict(value) -> dict:
+    return value if isinstance(value, dict) else {}
+
+
+def _names(ledgers, logs) -> dict:
+    """Name and group, by the newest log, else as W&B would call the run."""
+    if logs:
+        return dict(name=logs[-1].name, group=logs[-1].group)
+    facts = [ledger.facts for ledger in ledgers if ledger.facts]
+    if not facts:
+        return {}
+    identity = RunIdentity(*(facts[-1][name] for name in ('config', 'seed', 'config_hash')))
+    return dict(name=identity.name, group=identity.group)
+
+
+def _sources(ledgers, logs) -> tuple:
+    found = {log.source for log in logs} | ({'ledger'} if ledgers else set())
+    return tuple(source for source in SOURCES if source in found)
+
+
+def _state(last: Attempt) -> str:
+    if last.ledger is not None:
+        if not last.entry:
+            return 'unknown'
+        return liveness.state_of(last.entry, last.ledger.heartbeat, last.ledger.path)
+    if last.fragment.exit_code is not None:
+        return 'failed' if last.fragment.exit_code else 'finished'
+    if last.state in _DEAD:
+        return 'killed'
+    return 'running' if last.state == 'running' else 'unknown'
+
+
+def _damage(ledgers, logs) -> tuple:
+    texts = [text for ledger in ledgers for text in ledger.damage]
+    texts += [f'{log.path} is damaged' for log in logs if log.corrupt]
+    return tuple(sorted(set(texts)))

@@ -1,0 +1,101 @@
+"""A ledger's rows of metrics as attempts."""
+
+import json
+import operator
+import re
+
+from mmaction_ext.tracking.ledger.format import DamagedLine, check_line, from_plain
+from mmaction_ext.tracking.reading.record import AttemptLog
+from mmaction_ext.tracking.reading.rows import EvenSample, flat
+
+_PLACE = re.compile(rb'\{"attempt": (\d+), "phase": "(\w+)", "iter": (\d+), ')
+_NAME = re.compile(rb'"(train/[^"]*)": ')
+_NON_FINITE = re.compile(rb'NaN"|Infinity"')
+_CHECKSUM = b', "crc32": "'
+_CHECKSUM_BYTES = len(b', "crc32": "00000000"}')
+
+
+def read_attempts(path) -> list:
+    """What one ``metrics.jsonl`` tells of each attempt, by its number.
+
+    Of the training rows of an attempt with the same metrics, an :class:`EvenSample` is kept. A
+    line that was cut off is what a kill leaves behind where nothing else of its attempt follows
+    (``truncated``); any other line that is not as it was written is ``corrupt``.
+
+    Args:
+        path: the file; it may be damaged, empty, or still being written.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    attempts = {}
+    number, cut = 1, None  # of the line at hand; of the line before, if that was cut off
+    with open(path, 'rb') as stream:
+        for line in stream:
+            line = line.removesuffix(b'\n')
+            place = _PLACE.match(line)
+            is_whole = line.endswith(b'"}') and line.startswith(_CHECKSUM, -_CHECKSUM_BYTES)
+            is_intact = place is not None and is_whole and _is_intact(line)
+            if place and (is_intact or not is_whole):
+                number = int(place[1])
+            attempt = attempts.setdefault(number, _Attempt(number))
+            attempt.log.corrupt |= cut == number or is_whole and not is_intact
+            attempt.log.truncated |= not is_whole
+            cut = None if is_whole else number
+            if is_intact:
+                attempt.add(place, line)
+    return [attempts[number].finish() for number in sorted(attempts)]
+
+
+def _is_intact(line: bytes) -> bool:
+    try:
+        check_line(line)
+    except DamagedLine:
+        return False
+    return True
+
+
+class _Attempt:
+    """The rows of one attempt as they are met."""
+
+    def __init__(self, number):
+        self.log = AttemptLog('ledger', number=number)
+        self._count, self._rows, self._samples = 0, [], {}
+
+    def add(self, place, line) -> None:
+        """Take an intact line, whose beginning was matched as ``place``."""
+        self._count += 1
+        self.log.last_iter = max(int(place[3]), self.log.last_iter or 0)
+        if place[2] != b'train':
+            self._rows.append((self._count, line))
+            return
+        names = tuple(_NAME.findall(line))
+        sample = self._samples.get(names)
+        if sample is None:
+            sample = self._samples[names] = EvenSample()
+        sample.add((self._count, line))
+
+    def finish(self) -> AttemptLog:
+        """The attempt with its rows decoded, in the order they were written."""
+        lines = self._rows + [item for sample in self._samples.values()
+                              for item in sample.items()]
+        for _, line in sorted(lines, key=operator.itemgetter(0)):
+            try:
+                phase, row = _decode(line)
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                self.log.corrupt = True
+            else:
+                self.log.phases.setdefault(phase, []).append(row)
+        return self.log
+
+
+def _decode(line: bytes) -> tuple:
+    """Phase and row of a line whose checksum is right."""
+    content = json.loads(line)
+    metrics = content['metrics']
+    if _NON_FINITE.search(line):
+        metrics = from_plain(metrics)
+    row = {'iter': content['iter'], 'epoch': content['epoch'], **flat(metrics)}
+    if row['epoch'] is None:
+        del row['epoch']
+    return content['phase'], row

@@ -1,0 +1,202 @@
+"""What tables see of a run: one record, whatever files it was read from."""
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+#: Where a number was read, in the order in which the sources are believed.
+SOURCES = ('ledger', 'wandb-offline', 'wandb-online', 'csv')
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """One attempt at a run.
+
+    Attributes:
+        path: the file that tells of it, relative to the folder that was searched, with forward
+            slashes.
+        start_time: seconds since the epoch; infinite if nobody says. For display: clocks go
+            backwards.
+        host, commit: where it ran and on which git commit.
+        last_iter: largest iteration logged, or ``None``.
+        exit_code: ``None`` without an exit record (killed, or still running).
+        corrupt: bytes were altered after they were written, or are missing.
+        truncated: the file ends in the middle of a record: its writer was killed or still writes.
+        number: number of the attempt, from 1; ``None`` if only W&B knows of it.
+        source: one of :data:`SOURCES`.
+        pid: number of its process.
+        signal: name of the signal that ended it.
+        last_error: the line that names the exception that ended it, or an empty string.
+        end_time: seconds since the epoch; ``None`` if it did not say.
+    """
+
+    path: str
+    start_time: float
+    host: str
+    commit: str
+    last_iter: int | None
+    exit_code: int | None
+    corrupt: bool
+    truncated: bool
+    number: int | None = None
+    source: str = 'wandb-offline'
+    pid: int | None = None
+    signal: str | None = None
+    last_error: str = ''
+    end_time: float | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One evaluation on the test split.
+
+    Attributes:
+        values: the row: ``iter``, ``epoch`` and ``test/...`` metrics.
+        fragment: the attempt that logged it.
+        protocol: how it was tested (``num_clips``, ...); empty unless the ledger says.
+        predictions: ``path`` relative to the run's folder and ``sha256``; ``None`` if none were
+            written or only W&B tells of the evaluation.
+        checkpoint: the same of the weights.
+    """
+
+    values: dict
+    fragment: Fragment
+    protocol: dict = field(default_factory=dict)
+    predictions: dict | None = None
+    checkpoint: dict | None = None
+
+
+@dataclass
+class RunRecord:
+    """One training or test run, stitched from its attempts.
+
+    Attributes:
+        uid: W&B run id, the same for every attempt; empty where no run stands behind it.
+        job_type: ``'train'`` or ``'test'``.
+        config: posix path of the config below ``configs/``; ``None`` if unknown.
+        seed: random seed; ``None`` if unknown.
+        config_hash: hash of the resolved config; ``None`` if the log lost it.
+        overrides: settings changed on the command line.
+        static: parameters, multiply-adds and input shape of the model.
+        recipe, env, git: resolved config, library versions, state of the checkout.
+        name, group: W&B display name and group.
+        fragments: the attempts, oldest first.
+        rows: history by phase (``'train'``, ``'val'``): dicts with ``iter``, ``epoch`` and the
+            metrics of that phase. What a later attempt repeated is there once. Of the training
+            rows of an attempt, at most
+            :data:`mmaction_ext.tracking.reading.rows.MAX_TRAIN_ROWS` with the same metrics.
+        evaluations: every evaluation on the test split, of every attempt.
+        folder: the run's folder relative to the one that was searched; empty if unknown.
+        sources: which of :data:`SOURCES` told about the run.
+        state: ``'finished'``, ``'failed'``, ``'running'``, ``'killed'`` (dead without an exit
+            record) or ``'unknown'`` (no exit record, and nobody can tell).
+        conflicts: what two sources disagree about, in words.
+        damage: files that cannot be read as they were written, in words. Those that another
+            source makes up for do not make the run :attr:`corrupt`.
+        data: annotation lists by split, from the ledger.
+        code: digest of each source file that the run used, from the ledger.
+        heartbeat: the last sign of life in the ledger.
+        last_error: how the last attempt failed, or an empty string.
+        imported: whether it stands for numbers of another project or a CSV file.
+    """
+
+    uid: str
+    job_type: str
+    config: str | None = None
+    seed: int | None = None
+    config_hash: str | None = None
+    overrides: dict = field(default_factory=dict)
+    static: dict = field(default_factory=dict)
+    recipe: dict = field(default_factory=dict)
+    env: dict = field(default_factory=dict)
+    git: dict = field(default_factory=dict)
+    name: str = ''
+    group: str = ''
+    fragments: tuple = ()
+    rows: dict = field(default_factory=dict)
+    evaluations: tuple = ()
+    folder: str = ''
+    sources: tuple = ()
+    state: str = 'unknown'
+    conflicts: tuple = ()
+    damage: tuple = ()
+    data: dict = field(default_factory=dict)
+    code: dict = field(default_factory=dict)
+    heartbeat: dict | None = None
+    last_error: str = ''
+    imported: bool = False
+
+    @property
+    def exit_code(self) -> int | None:
+        """Exit code of the last attempt; ``None`` if it has none."""
+        return self.fragments[-1].exit_code
+
+    @property
+    def corrupt(self) -> bool:
+        """Whether the log of any attempt was altered after it was written."""
+        return any(fragment.corrupt for fragment in self.fragments)
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the log of the last attempt ends in the middle of a record."""
+        return self.fragments[-1].truncated
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last attempt ended with exit code 0 and no log is damaged."""
+        return self.exit_code == 0 and not self.corrupt
+
+    @property
+    def last_iter(self) -> int | None:
+        """Iteration that the last attempt had reached."""
+        return self.fragments[-1].last_iter
+
+
+def order(record) -> tuple:
+    """Sort key of records: config, seed, hash, id, type of job."""
+    return (record.config or '', -1 if record.seed is None else record.seed,
+            record.config_hash or '', record.uid, record.job_type, record.folder)
+
+
+@dataclass
+class AttemptLog:
+    """What one file says about one attempt; what it does not say is empty.
+
+    Attributes:
+        source: one of :data:`SOURCES`.
+        root, path: the folder that was searched, and the file relative to it.
+        uid, job_type, name, group, host, commit, start_time, exit_code, last_iter, corrupt,
+            truncated, number: as in :class:`RunRecord` and :class:`Fragment`; ``start_time`` is
+            ``None`` if unknown.
+        config: the run's W&B config: ``identity``, ``static``, ``recipe``, ``env``, ``git``.
+        state: what the server said of the run when it was asked.
+        imported: whether it is of another project.
+        phases: rows by phase.
+    """
+
+    source: str
+    root: Path | None = None
+    path: str = ''
+    uid: str = ''
+    job_type: str = ''
+    name: str = ''
+    group: str = ''
+    host: str = ''
+    commit: str = ''
+    start_time: float | None = None
+    exit_code: int | None = None
+    last_iter: int | None = None
+    corrupt: bool = False
+    truncated: bool = False
+    number: int | None = None
+    config: dict = field(default_factory=dict)
+    state: str = ''
+    imported: bool = False
+    phases: dict = field(default_factory=dict)
+
+    def fragment(self) -> Fragment:
+        """The attempt as records show it."""
+        return Fragment(
+            self.path, math.inf if self.start_time is None else self.start_time, self.host,
+            self.commit, self.last_iter, self.exit_code, self.corrupt, self.truncated,
+            self.number, self.source)

@@ -1,0 +1,143 @@
+"""Rows of metrics: by phase, joined over attempts, and not more of them than a curve needs."""
+
+import math
+import operator
+
+#: training rows that are kept of an attempt, of those with the same metrics
+MAX_TRAIN_ROWS = 1000
+
+
+class EvenSample:
+    """Keeps the first and the last of a stream of items, and others in even distances.
+
+    Args:
+        limit: how many items to keep, at least 2. Of a longer stream half as many or more are.
+    """
+
+    def __init__(self, limit: int = MAX_TRAIN_ROWS):
+        self._limit, self._stride, self._count = limit, 1, 0
+        self._kept, self._last = [], None
+
+    def add(self, item) -> None:
+        """Take the next item."""
+        if len(self._kept) == self._limit:
+            self._kept = self._kept[::2]
+            self._stride *= 2
+        if self._count % self._stride == 0:
+            self._kept.append(item)
+            self._last = None
+        else:
+            self._last = item
+        self._count += 1
+
+    def items(self) -> list:
+        """What was kept, in the order it came."""
+        return self._kept if self._last is None else [*self._kept, self._last]
+
+
+def split_by_phase(rows) -> dict:
+    """Sort history rows by the phase their metrics belong to.
+
+    Args:
+        rows: dicts with ``iter``, ``epoch`` and metrics named ``<phase>/<metric>``.
+
+    Returns:
+        Phase to rows; a row with metrics of two phases is in both, each time with the metrics
+        of that phase. Rows without an integer ``iter`` and metrics without a phase are left
+        out.
+    """
+    phases = {}
+    for row in rows:
+        if not isinstance(row.get('iter'), int):
+            continue
+        place = {key: row[key] for key in ('iter', 'epoch') if key in row}
+        parts = {}
+        for key, value in row.items():
+            phase, slash, _ = key.partition('/')
+            if slash:
+                parts.setdefault(phase, dict(place))[key] = value
+        for phase, part in parts.items():
+            phases.setdefault(phase, []).append(part)
+    return phases
+
+
+def stitch(attempts) -> list:
+    """Join the rows of successive attempts into one curve.
+
+    A later attempt went on from a checkpoint: from its first iteration on, it replaces what
+    earlier attempts had logged.
+
+    Args:
+        attempts: for each attempt, oldest first, its rows of one phase, each with ``iter``.
+
+    Returns:
+        Rows, no iteration twice; rows that one attempt logged at one iteration are merged.
+    """
+    joined = {}
+    for rows in attempts:
+        start = min((row['iter'] for row in rows), default=math.inf)
+        joined = {iteration: row for iteration, row in joined.items() if iteration < start}
+        for row in rows:
+            joined[row['iter']] = {**joined.get(row['iter'], {}), **row}
+    return list(joined.values())
+
+
+def by_place(rows) -> dict:
+    """Rows of one attempt by (iteration, which one of that iteration).
+
+    Successive rows of one iteration that have no metric in common are parts of one row; rows with
+    a common metric are two.
+    """
+    placed, last = {}, {}
+    for row in rows:
+        iteration = row['iter']
+        number = last.setdefault(iteration, 0)
+        before = placed.get((iteration, number))
+        if before is None:
+            placed[iteration, number] = row
+        elif before.keys() & row.keys() <= {'iter', 'epoch'}:
+            placed[iteration, number] = {**before, **row}
+        else:
+            last[iteration] = number + 1
+            placed[iteration, number + 1] = row
+    return placed
+
+
+def project(rows, keys) -> list:
+    """Rows with the wanted metrics alone; those that have none of them are left out.
+
+    Args:
+        rows: rows of metrics.
+        keys: names of metrics, ``None`` for all; ``iter`` and ``epoch`` are kept always.
+    """
+    if keys is None:
+        return rows
+    kept = ({name: value for name, value in row.items()
+             if name in keys or name in ('iter', 'epoch')} for row in rows)
+    return [row for row in kept if row.keys() - {'iter', 'epoch'}]
+
+
+def last_iteration(phases: dict) -> int | None:
+    """Largest iteration of any row; ``None`` without rows."""
+    return max((row['iter'] for rows in phases.values() for row in rows), default=None)
+
+
+def flat(row: dict) -> dict:
+    """A row with the names of nested values joined by dots, as W&B writes them down."""
+    if not any(isinstance(value, dict) for value in row.values()):
+        return row
+    joined = {}
+    for name, value in row.items():
+        inner = flat(value) if isinstance(value, dict) else None
+        joined.update({name: value} if inner is None else
+                      {f'{name}.{key}': item for key, item in inner.items()})
+    return joined
+
+
+def thin(rows) -> list:
+    """An :class:`EvenSample` of the rows with the same metrics, in the order of the rows."""
+    samples = {}
+    for place, row in enumerate(rows):
+        samples.setdefault(tuple(sorted(row)), EvenSample()).add((place, row))
+    kept = [item for sample in samples.values() for item in sample.items()]
+    return [row for _, row in sorted(kept, key=operator.itemgetter(0))]

@@ -1,0 +1,110 @@
+"""Lines of metrics: what goes in comes out, and no damage goes unseen."""
+
+import json
+import math
+import zlib
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmaction_ext.tracking.ledger.format import (NON_FINITE, DamagedLine, MetricsRow, check_line,
+                                                 decode_row, encode_row, from_json, to_json)
+
+texts = st.text().filter(lambda text: text not in NON_FINITE)
+values = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | texts,
+                      lambda inner: st.lists(inner) | st.dictionaries(texts, inner), max_leaves=8)
+rows = st.builds(MetricsRow, attempt=st.integers(1), phase=texts, iter=st.integers(0),
+                 epoch=st.none() | st.integers(0), time=st.floats(allow_nan=False,
+                                                                  allow_infinity=False),
+                 metrics=st.dictionaries(texts, values))
+ROW = MetricsRow(2, 'val', 12, 3, 1.5, {'val/acc/top1': 0.25, 'val/loss': math.nan,
+                                        'val/say "crc32': 'grün, "crc32": "00000000"}'})
+
+
+def same(one, other):
+    """Equality in which NaN equals NaN and an int is no float."""
+    return repr(one) == repr(other)
+
+
+@given(rows)
+def test_a_row_comes_back_as_it_was(row):
+    line = encode_row(row)
+    assert line.endswith(b'\n') and line.count(b'\n') == 1 and line.isascii()
+    assert same(decode_row(line[:-1]), row)
+
+
+def test_line_by_hand():
+    line = encode_row(MetricsRow(1, 'train', 10, 1, 1700000000.1, {'train/loss': 2.1}))
+    assert line == (b'{"attempt": 1, "phase": "train", "iter": 10, "epoch": 1, '
+                    b'"time": 1700000000.1, "metrics": {"train/loss": 2.1}, '
+                    b'"crc32": "a63d0499"}\n')
+
+
+@pytest.mark.parametrize('value, text', [(math.nan, 'NaN'), (math.inf, 'Infinity'),
+                                         (-math.inf, '-Infinity')])
+def test_numbers_that_are_not_finite_are_strings_of_standard_json(value, text):
+    for number in (value, np.float32(value), torch.tensor(value)):
+        line = encode_row(ROW._replace(metrics={'val/a': number, 'val/b': [number]}))
+
+        def refuse(constant):
+            raise AssertionError(constant)
+
+        content = json.loads(line, parse_constant=refuse)
+        assert content['metrics'] == {'val/a': text, 'val/b': [text]}
+        assert same(decode_row(line[:-1]).metrics['val/a'], value)
+
+
+def test_arrays_and_tensors_become_lists_and_the_rest_text():
+    content = dict(array=np.arange(3), tensor=torch.tensor([[1.5]]), scalar=np.float64(0.1),
+                   whole=np.int64(3), truth=np.bool_(True), pair=(1, 2), other=3j)
+    assert from_json(to_json({**content, 5: 'key'})) == {
+        'array': [0, 1, 2], 'tensor': [[1.5]], 'scalar': 0.1, 'whole': 3, 'truth': True,
+        'pair': [1, 2], 'other': '3j', '5': 'key'}
+
+
+def test_every_truncation_is_seen():
+    line = encode_row(ROW)[:-1]
+    for length in range(len(line)):
+        with pytest.raises(DamagedLine):
+            decode_row(line[:length])
+
+
+def test_every_flipped_bit_is_seen():
+    line = encode_row(ROW)[:-1]
+    for position in range(len(line)):
+        for bit in range(8):
+            damaged = bytearray(line)
+            damaged[position] ^= 1 << bit
+            with pytest.raises(DamagedLine):
+                check_line(bytes(damaged))
+
+
+@given(st.binary(max_size=60))
+@settings(max_examples=200)
+def test_bytes_that_are_no_line_are_refused(line):
+    with pytest.raises(DamagedLine):
+        decode_row(line)
+
+
+@pytest.mark.parametrize('content', [
+    '[1', '{"attempt": 1', '{"attempt": 1, "phase": "val", "iter": 1, "epoch": 1, "time": 0, '
+    '"metrics": {}, "more": 1'])
+def test_whole_line_that_is_no_row_is_refused(content):
+    line = f'{content}, "crc32": "{zlib.crc32(content.encode()):08x}"}}'.encode()
+    with pytest.raises(DamagedLine, match='no row of metrics'):
+        decode_row(line)
+
+
+def test_truncation_of_a_file_at_every_byte_leaves_the_rows_before(tmp_path):
+    written = [ROW._replace(iter=number) for number in range(4)]
+    data = b''.join(map(encode_row, written))
+    for length in range(len(data) + 1):
+        *lines, rest = data[:length].split(b'\n')
+        found = [decode_row(line) for line in lines]
+        assert same(found, written[:len(found)]) and len(found) == data[:length].count(b'\n')
+        if rest and not data[length:].startswith(b'\n'):
+            with pytest.raises(DamagedLine):
+                decode_row(rest)

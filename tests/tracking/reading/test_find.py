@@ -1,0 +1,408 @@
+"""What becomes of all the files of a run, from the folder to the record."""
+
+import json
+import math
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import ledger_runs
+import pytest
+from ledger_runs import attempt, write_ledger, write_test_result
+from offline_runs import MARKUP, history
+
+from mmaction_ext.errors import InputError
+from mmaction_ext.tracking.ledger.format import METRICS_FILE
+from mmaction_ext.tracking.reading import find
+from mmaction_ext.tracking.reading.wandb_offline import read_attempt
+from mmaction_ext.tracking.records import find_runs, read_runs, split_by_phase
+from mmaction_ext.tracking.wandb_log import read_log
+
+WHOLE = history(0.75)
+PHASES = split_by_phase(WHOLE)
+TEST = PHASES['test'][0]
+
+
+def is_whole(record):
+    """Whether a record has every row of the run, once, and no complaint."""
+    return (record.rows == {phase: PHASES[phase] for phase in ('train', 'val')}
+            and not record.conflicts and not record.damage)
+
+
+def test_ledger_alone(place):
+    write_ledger(place.folder, WHOLE)
+    [record] = place.find()
+    assert is_whole(record) and record.finished and record.state == 'finished'
+    assert (record.uid, record.job_type) == (place.uid, 'train')
+    assert (record.config, record.seed, record.config_hash) == (
+        'demo/full', 0, '0123456789abcdef')
+    assert (record.name, record.group) == ('full/seed0', 'demo')
+    assert (record.folder, record.sources) == ('demo/full/seed0', ('ledger',))
+    assert record.code == {'mmaction_ext/a.py': 'f' * 64}
+    assert record.data['train']['num_samples'] == 8 and record.heartbeat is None
+    [fragment] = record.fragments
+    assert (fragment.path, fragment.number, fragment.source, fragment.last_iter) == (
+        'demo/full/seed0/metrics.jsonl', 1, 'ledger', 8)
+    assert (fragment.start_time, fragment.end_time, fragment.commit) == (1000, 1100, 'abc')
+    assert [item.values for item in record.evaluations] == [TEST]
+
+
+def test_ledger_and_log_of_one_attempt_are_one_attempt(place):
+    write_ledger(place.folder, WHOLE, attempts=[attempt(wandb=place.add_log('whole'))])
+    [record] = place.find()
+    assert is_whole(record) and record.finished
+    assert record.sources == ('ledger', 'wandb-offline')
+    assert len(record.fragments) == len(record.evaluations) == 1
+    assert record.fragments[0].source == 'ledger'
+
+
+def test_log_is_matched_by_its_start_where_the_ledger_does_not_name_it(place, recorded):
+    place.add_log('second')
+    start = read_log(recorded['second']).start_time
+    host = read_log(recorded['second']).host
+    write_ledger(place.folder, history(None, 1, 6, test=False), history(0.75, 5, 8), attempts=[
+        attempt(1, None, start=start - 500, host='elsewhere'),
+        attempt(2, 0, start=start - 3, host=host)])
+    [record] = place.find()
+    assert is_whole(record) and len(record.fragments) == 2
+
+
+def test_log_that_lost_its_tail(place):
+    log = place.add_log('whole')
+    path = place.folder / log
+    path.write_bytes(path.read_bytes()[:2500])
+    write_ledger(place.folder, WHOLE, attempts=[attempt(wandb=log)])
+    [record] = place.find()
+    assert is_whole(record) and record.finished and not record.truncated
+
+
+def test_ledger_that_lost_its_tail_in_a_kill(place):
+    """What the log holds beyond the ledger is added to the same attempt."""
+    write_ledger(place.folder, WHOLE[:3],
+                 attempts=[attempt(1, None, wandb=place.add_log('whole'))])
+    [record] = place.find()
+    assert is_whole(record) and not record.finished and record.state == 'killed'
+    assert [item.values for item in record.evaluations] == [TEST]
+
+
+def test_resumed_run_equals_an_uninterrupted_one(place):
+    write_ledger(place.folder, history(None, 1, 6, test=False), history(0.75, 5, 8), attempts=[
+        attempt(1, None, wandb=place.add_log('first', '1')),
+        attempt(2, 0, wandb=place.add_log('second', '2'))])
+    [record] = place.find()
+    assert is_whole(record) and record.finished
+    assert [fragment.number for fragment in record.fragments] == [1, 2]
+
+
+def test_clock_that_goes_backwards_between_attempts(place):
+    write_ledger(place.folder, history(None, 1, 6, test=False), history(0.75, 5, 8),
+                 attempts=[attempt(1, None, start=9000.0), attempt(2, 0, start=1000.0)])
+    [record] = place.find()
+    assert is_whole(record) and record.finished
+    assert [fragment.start_time for fragment in record.fragments] == [9000, 1000]
+
+
+def test_log_from_before_there_was_a_ledger(place):
+    """A run that was begun without a ledger and resumed with one."""
+    place.add_log('first')
+    write_ledger(place.folder, history(0.75, 5, 8), attempts=[attempt(1, 0, start=9e9)])
+    [record] = place.find()
+    assert is_whole(record) and record.finished
+    assert [fragment.source for fragment in record.fragments] == ['wandb-offline', 'ledger']
+
+
+def test_real_disagreement_is_a_conflict(place):
+    rows = [dict(row) for row in WHOLE]
+    rows[-1]['test/acc/top1'] = 0.76
+    rows[0]['train/loss'] = rows[1]['train/loss'] = 3.5
+    log = place.add_log('whole')
+    write_ledger(place.folder, rows, attempts=[attempt(wandb=log)])
+    online, ledger = f'wandb-offline demo/full/seed0/{log}', 'ledger of demo/full/seed0, attempt 1'
+    for keys in (None, {'val/acc/top1'}):
+        [record] = place.find(keys=keys)
+        assert record.conflicts == (
+            f'test/acc/top1 at iteration 8: 0.75 ({online}) against 0.76 ({ledger})',
+            f'train/loss at iteration 1: 2 ({online}) against 3.5 ({ledger}), '
+            'and so 1 more times')
+    assert len(record.evaluations) == 0
+
+
+def test_rounding_is_no_disagreement(place):
+    rows = [dict(row) for row in WHOLE]
+    rows[0]['train/loss'] *= 1 + 1e-9
+    write_ledger(place.folder, rows, attempts=[attempt(wandb=place.add_log('whole'))])
+    assert place.find()[0].conflicts == ()
+
+
+def test_not_finite_metrics_agree_with_themselves(place, suite):
+    nan = [{'iter': 4, 'epoch': 1, 'train/loss': math.nan,
+            'train/nested': {'grad': math.inf, 'low': -math.inf}}]
+    [logged] = [record for record in find_runs(suite, cache=False) if record.seed == 4]
+    path = place.folder / '1/vis_data/wandb/x' / f'run-{logged.uid}.wandb'
+    path.parent.mkdir(parents=True)
+    shutil.copy(suite / logged.fragments[0].path, path)
+    write_ledger(place.folder, nan, seed=4, attempts=[
+        attempt(wandb=path.relative_to(place.folder).as_posix())])
+    content = json.loads((place.folder / 'run.json').read_text())
+    (place.folder / 'run.json').write_text(json.dumps(dict(content, uid=logged.uid)))
+    [record] = place.find()
+    assert record.conflicts == () and record.sources == ('ledger', 'wandb-offline')
+    [row] = record.rows['train']
+    assert math.isnan(row['train/loss']) and row['train/nested.low'] == -math.inf
+    assert record.name == MARKUP
+
+
+def test_results_tell_how_it_was_tested(place):
+    write_ledger(place.folder, WHOLE)
+    write_test_result(place.folder, TEST)
+    [record] = place.find()
+    [test] = record.evaluations
+    assert test.values == {**TEST, 'test/data_digest': 'd'}
+    assert test.protocol == dict(split='test', num_clips=10)
+    assert test.checkpoint == dict(path='epoch_2.pth', sha256=TEST['test/checkpoint_sha256'])
+    assert test.predictions == dict(path='predictions.npz', sha256='p')
+    assert is_whole(record) and test.fragment is record.fragments[0]
+
+
+def test_result_that_contradicts_its_row(place):
+    write_ledger(place.folder, WHOLE)
+    write_test_result(place.folder, {**TEST, 'test/acc/top1': 0.9})
+    assert place.find()[0].conflicts == (
+        'test/acc/top1 at iteration 8: 0.9 (demo/full/seed0/results/1-8.json) against '
+        '0.75 (ledger of demo/full/seed0, attempt 1)',)
+
+
+def test_results_of_two_tests_of_one_checkpoint(place):
+    again = {**TEST, 'test/acc/top1': 0.5}
+    write_ledger(place.folder, [*WHOLE, again])
+    write_test_result(place.folder, TEST)
+    write_test_result(place.folder, again)
+    [record] = place.find()
+    assert [item.values['test/acc/top1'] for item in record.evaluations] == [0.75, 0.5]
+    assert all(item.predictions for item in record.evaluations) and not record.conflicts
+
+
+def test_rows_that_are_missing_from_a_finished_attempt(place):
+    """A file that was cut between two lines looks whole, but not beside what came after it."""
+    write_ledger(place.folder, WHOLE[:-1])
+    write_test_result(place.folder, TEST)
+    [record] = place.find()
+    assert record.corrupt and not record.finished
+    assert record.evaluations[0].values['test/acc/top1'] == 0.75
+
+
+def test_truncated_at_every_byte(place):
+    """Never an exception, never a row that was not logged, never finished without its rows."""
+    rows = WHOLE[-4:]
+    content, phases = ledger_runs.lines(rows), split_by_phase(rows)
+    write_ledger(place.folder, rows, attempts=[attempt(metrics_bytes=len(content))])
+    for end in range(len(content) + 1):
+        (place.folder / METRICS_FILE).write_bytes(content[:end])
+        [record] = place.find()
+        assert record.finished == (end == len(content)), end
+        for phase, found in record.rows.items():
+            assert found == phases[phase][:len(found)]
+    assert record.rows == {phase: phases[phase] for phase in ('train', 'val')}
+
+
+def test_half_line_of_a_killed_attempt_is_no_damage(place):
+    write_ledger(place.folder, WHOLE[:4], attempts=[attempt(1, None)])
+    path = place.folder / METRICS_FILE
+    path.write_bytes(path.read_bytes()[:-30])
+    [record] = place.find()
+    assert record.truncated and not record.corrupt and record.damage == ()
+
+
+def test_flipped_bit_in_the_ledger(place):
+    log = place.add_log('whole')
+    write_ledger(place.folder, WHOLE, attempts=[attempt(wandb=log)])
+    path = place.folder / METRICS_FILE
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(data)
+    [record] = place.find()
+    assert record.corrupt and not record.finished
+    assert record.damage == () and record.rows['train'] == PHASES['train']
+
+
+def test_flipped_bit_in_the_mirror_of_a_whole_ledger(place):
+    log = place.add_log('whole')
+    path = place.folder / log
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(data)
+    write_ledger(place.folder, WHOLE, attempts=[attempt(wandb=log)])
+    [record] = place.find()
+    assert record.finished and record.damage == (f'demo/full/seed0/{log} is damaged',)
+    os.remove(place.folder / METRICS_FILE)
+    [record] = place.find()
+    assert record.corrupt, 'now the log is all there is'
+
+
+@pytest.mark.parametrize('content', ['', '[]', '{"config": "demo', '{"config": "x"}'])
+def test_damaged_run_file(place, content):
+    write_ledger(place.folder, WHOLE)
+    (place.folder / 'run.json').write_text(content)
+    [record] = place.find()
+    assert record.corrupt and not record.finished and record.state == 'unknown'
+    assert (record.config, record.seed, record.config_hash) == ('demo/full', 0, None)
+    place.add_log('whole')
+    [record] = place.find()
+    assert record.uid == place.uid and record.corrupt and record.rows['val'] == PHASES['val']
+
+
+def test_damaged_result_and_result_of_another_run(place):
+    write_ledger(place.folder, WHOLE)
+    write_test_result(place.folder, TEST).write_text('{"attempt": 1')
+    write_test_result(place.folder, TEST, seed=5)
+    [record] = place.find()
+    assert record.damage == ('demo/full/seed0/results/1-8-2.json is no result of it',
+                             'demo/full/seed0/results/1-8.json is damaged')
+    assert [item.values for item in record.evaluations] == [TEST]
+
+
+def test_attempt_that_the_run_file_does_not_know(place):
+    write_ledger(place.folder, WHOLE[:4], WHOLE[4:], attempts=[attempt(1, 0)])
+    assert place.find()[0].corrupt
+
+
+def test_how_an_attempt_ended(place):
+    write_ledger(place.folder, WHOLE[:4], attempts=[
+        attempt(1, 143, signal='SIGTERM', last_error='KeyError: <b>')])
+    [record] = place.find()
+    assert (record.state, record.exit_code, record.last_error) == ('failed', 143, 'KeyError: <b>')
+    assert record.fragments[0].signal == 'SIGTERM'
+
+
+def test_killed_is_told_from_running(place):
+    script = ('import fcntl, sys; lock = open(sys.argv[1], "a+"); '
+              'fcntl.flock(lock, fcntl.LOCK_EX); print(1, flush=True); sys.stdin.read()')
+    write_ledger(place.folder, WHOLE[:4], attempts=[attempt(1, None, process_start=None)])
+    assert place.find()[0].state == 'killed'
+    process = subprocess.Popen([sys.executable, '-c', script, str(place.folder / 'run.lock')],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process.stdout.readline()
+    assert place.find()[0].state == 'running'
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert place.find()[0].state == 'killed'
+
+
+def test_running_on_another_machine(place):
+    write_ledger(place.folder, WHOLE[:4],
+                 attempts=[attempt(1, None, host='elsewhere', boot_id='b')])
+    ledger_runs.beat(place.folder, 20, time.time())
+    [record] = place.find()
+    assert record.state == 'running' and record.heartbeat['iter'] == 7
+    ledger_runs.beat(place.folder, 200, time.time())
+    assert place.find()[0].state == 'killed'
+
+
+def test_log_that_has_just_been_opened_is_no_attempt_of_its_own(place):
+    write_ledger(place.folder, WHOLE[:4], attempts=[
+        attempt(1, None, host='elsewhere', boot_id='b', start=time.time())])
+    log = place.folder / place.add_log('whole')
+    log.write_bytes(b'')
+    [record] = place.find()
+    assert len(record.fragments) == 1 and record.state == 'running'
+
+
+def test_copy_of_a_run_is_the_same_run(place):
+    write_ledger(place.folder, WHOLE, attempts=[attempt(wandb=place.add_log('whole'))])
+    shutil.copytree(place.folder, place.root / 'backup/demo/full/seed0')
+    [record] = place.find()
+    assert is_whole(record) and len(record.fragments) == len(record.evaluations) == 1
+
+
+def test_copy_that_was_made_before_the_run_ended(place):
+    write_ledger(place.folder, WHOLE)
+    write_ledger(place.root / 'backup/seed0', WHOLE[:5], attempts=[attempt(1, None)])
+    [record] = place.find()
+    assert is_whole(record) and record.finished and len(record.fragments) == 1
+
+
+def test_run_that_was_trained_twice_must_give_the_same(place):
+    write_ledger(place.folder, WHOLE)
+    slower = [dict(row, **{'train/time': 9.0}) if 'train/loss' in row else row for row in WHOLE]
+    write_ledger(place.root / 'again/seed0', slower, attempts=[attempt(start=5.0, pid=7)])
+    [record] = place.find()
+    assert record.conflicts == () and len(record.fragments) == 2
+    write_ledger(place.root / 'again/seed0', history(0.5), attempts=[attempt(start=5.0, pid=7)])
+    assert place.find()[0].conflicts[0] == (
+        'test/acc/top1 at iteration 8: 0.75 (ledger of demo/full/seed0, attempt 1) against '
+        '0.5 (ledger of again/seed0, attempt 1)')
+
+
+def test_identity_that_contradicts_the_ledger(place):
+    write_ledger(place.folder, WHOLE, attempts=[attempt(wandb=place.add_log('whole'))])
+    content = json.loads((place.folder / 'run.json').read_text())
+    (place.folder / 'run.json').write_text(json.dumps(dict(content, seed=3)))
+    assert place.find()[0].conflicts == ('seed: 3 (ledger) against 0 (W&B)',)
+
+
+def test_several_folders_tell_of_one_run(place, tmp_path_factory):
+    other = tmp_path_factory.mktemp('other')
+    write_ledger(place.folder, WHOLE)
+    write_ledger(other / 'x', WHOLE[:5], attempts=[attempt(1, None)])
+    [record] = read_runs([place.root, other], cache=False)
+    assert is_whole(record) and record.finished
+    records = read_runs([place.root, place.folder, place.root], cache=False)
+    assert len(records) == 1 and len(records[0].fragments) == 1
+
+
+def test_keys_choose_among_what_is_known(place):
+    write_ledger(place.folder, WHOLE, attempts=[attempt(wandb=place.add_log('whole'))])
+    write_test_result(place.folder, TEST)
+    [record] = place.find(keys=['test/acc/top1', 'val/acc/top1'])
+    assert record.rows == {'val': PHASES['val']}
+    [test] = record.evaluations
+    assert test.values == {'iter': 8, 'epoch': 2, 'test/acc/top1': 0.75}
+    assert test.protocol and record.last_iter == 8
+
+
+def test_same_records_whatever_the_order_of_the_files(suite, place, tmp_path, monkeypatch):
+    shutil.copytree(suite, tmp_path / 'more', symlinks=True)
+    write_ledger(place.folder, WHOLE, attempts=[attempt(wandb=place.add_log('whole'))])
+    write_ledger(place.root / 'again/seed0', history(0.5), attempts=[attempt(start=5.0, pid=7)])
+    expected = repr(place.find())
+    listed = list(os.walk(tmp_path))
+    for seed in range(5):
+        draw = random.Random(seed)
+        draw.shuffle(listed)
+        for _, folders, names in listed:
+            draw.shuffle(folders)
+            draw.shuffle(names)
+        monkeypatch.setattr(os, 'walk', lambda *args, **kwargs: iter(list(listed)))
+        assert repr(place.find()) == expected
+
+
+def test_several_processes_read_the_same(suite, monkeypatch):
+    expected = repr(find_runs(suite, cache=False, jobs=1))
+    monkeypatch.setattr(find, 'POOL_BYTES', 0)
+    monkeypatch.setattr(find, '_can_fork', lambda: True)
+    assert repr(find_runs(suite, cache=False, jobs=2)) == expected
+
+
+def test_process_that_dies_while_reading(suite, monkeypatch):
+    expected = repr(find_runs(suite, cache=False, jobs=1))
+    monkeypatch.setattr(find, 'POOL_BYTES', 0)
+    monkeypatch.setattr(find, '_can_fork', lambda: True)
+    parent = os.getpid()
+
+    def read(path):
+        if os.getpid() != parent:
+            os._exit(9)
+        return read_attempt(path)
+    monkeypatch.setitem(find._READERS, 'wandb-offline', read)
+    assert repr(find_runs(suite, cache=False, jobs=2)) == expected
+
+
+def test_folder_that_holds_no_run(tmp_path):
+    (tmp_path / 'run.json').write_text('{"name": "not ours"}')
+    assert find_runs(tmp_path) == []
+    with pytest.raises(InputError, match='jobs must be at least 1'):
+        find_runs(tmp_path, jobs=0)
