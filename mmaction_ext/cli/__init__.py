@@ -1,0 +1,124 @@
+"""The commands around runs and tables: ``python -m mmaction_ext COMMAND``, or ``mmaction-ext``.
+
+Each command is a module of this package with ``NAME``, ``HELP`` (one line),
+``add_arguments(parser)`` and ``run(args) -> int``. A module is imported when its command is asked
+for or listed, and imports what is heavy when it runs.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+
+from mmaction_ext.errors import InputError
+
+#: modules of the commands, in the order in which they are listed
+MODULES = ('plan', 'status', 'explain', 'doctor', 'report', 'import_wandb', 'dashboard')
+PROGRAM = 'mmaction-ext'
+
+EPILOG = """examples:
+  mmaction-ext plan                        what is left to train, what it costs, and how
+  mmaction-ext status --watch 10           what runs now, how far it is, what failed
+  mmaction-ext explain dcf_table1 full top1   where a printed number comes from
+  mmaction-ext doctor                      what is wrong with the runs on disk
+  mmaction-ext COMMAND --help              arguments, examples and exit codes of one command
+
+`python -m mmaction_ext` is the same program. Tables themselves are written by
+tools/make_tables.py.
+
+exit codes: 0 fine; 1 the answer is no: not complete, or problems found; 2 bad input (one line
+says what); 130 interrupted
+"""
+
+
+def main(argv: list = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the command line without the program's name; ``sys.argv`` if left out.
+
+    Returns:
+        The exit code. A command line that cannot be read raises ``SystemExit(2)``.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, 'reconfigure'):
+            stream.reconfigure(errors='replace')  # a terminal without the character
+    argv = sys.argv[1:] if argv is None else list(argv)
+    args = _parser(argv).parse_args(argv)
+    try:
+        code = args.run(args)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # as after `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except KeyboardInterrupt:
+        return 130
+    except (InputError, OSError, ModuleNotFoundError) as error:
+        return _refuse(args.command, error)
+
+
+def _refuse(command: str, error: Exception) -> int:
+    """Say in one line what kept a command from its work; returns exit code 2."""
+    from mmaction_ext.cli.text import clean
+    if isinstance(error, InputError):
+        text = error.sentence()
+    elif isinstance(error, ModuleNotFoundError):
+        text = _lacking(command, error)
+    else:
+        text = f'{error.filename}: {error.strerror}' if error.filename else str(error)
+    return InputError(clean(text)).exit()
+
+
+def _parser(argv) -> argparse.ArgumentParser:
+    """Parser of the command that is asked for, or of all of them."""
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM, description='Plan, watch, explain and check runs and their tables.',
+        epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--version', action='version', version=_version())
+    commands = parser.add_subparsers(metavar='COMMAND', dest='command', required=True)
+    names = {_command_name(module): module for module in MODULES}
+    asked = [word for word in argv[:1] if word in names]
+    for name in asked or names:
+        _add_command(commands, name, names[name])
+    return parser
+
+
+def _command_name(module: str) -> str:
+    return module.replace('_', '-')
+
+
+def _add_command(commands, name, module) -> None:
+    try:
+        command = importlib.import_module(f'mmaction_ext.cli.{module}')
+    except ModuleNotFoundError as error:
+        _add_lacking(commands, name, error)
+        return
+    parser = commands.add_parser(name, help=command.HELP, description=command.__doc__,
+                                 epilog=getattr(command, 'EPILOG', None),
+                                 formatter_class=argparse.RawDescriptionHelpFormatter)
+    command.add_arguments(parser)
+    parser.set_defaults(run=command.run)
+
+
+def _add_lacking(commands, name, error) -> None:
+    """A command whose library is not installed says so, whatever its arguments are."""
+    reason = _lacking(name, error)
+    parser = commands.add_parser(name, help=f'not available: {reason}', description=reason,
+                                 prefix_chars='\0', add_help=False)
+    parser.add_argument('ignored', nargs='*')
+
+    def run(args):
+        raise InputError(reason)
+
+    parser.set_defaults(run=run)
+
+
+def _lacking(command, error) -> str:
+    return (f'{command} needs the library {error.name}, which is not installed '
+            f'(pip install {error.name})')
+
+
+def _version() -> str:
+    from mmaction_ext import __version__
+    return f'{PROGRAM} {__version__}'

@@ -1,0 +1,156 @@
+"""What the commands share: which tables, which runs, which figures of cost."""
+
+import sys
+from pathlib import Path
+
+from mmaction_ext.errors import InputError
+
+DEFAULT_RUNS = Path('work_dirs')
+COMPLEXITY = Path('reports/complexity.csv')
+
+
+def add_tables_argument(parser, metavar: str = 'TABLE') -> None:
+    """Positional table specifications and ``--configs``; see :func:`load_tables`."""
+    parser.add_argument('tables', nargs='*', metavar=metavar,
+                        help='table.yaml, a folder searched for such files, or the id of a table '
+                        '(default: every table below --configs)')
+    add_configs_option(parser)
+
+
+def add_configs_option(parser) -> None:
+    """``--configs``: where tables are looked for by their id."""
+    parser.add_argument('--configs', type=Path, default=Path('configs'), metavar='FOLDER',
+                        help='folder searched for tables (default: configs)')
+
+
+def add_runs_option(parser) -> None:
+    """``--runs``: folders and CSV files with runs; see :func:`read_records`."""
+    parser.add_argument('--runs', type=Path, nargs='+', metavar='PATH',
+                        help='folders of runs, and CSV files of results (default: work_dirs)')
+
+
+def add_complexity_option(parser) -> None:
+    """``--complexity``: the figures of cost of rows that never ran; see :func:`read_costs`."""
+    parser.add_argument('--complexity', type=Path, metavar='CSV',
+                        help=f'parameters and multiply-adds (default: {COMPLEXITY}), as '
+                        'tools/get_complexity.py --csv writes them')
+
+
+def add_json_option(parser) -> None:
+    """``--json``: print for programs instead of people."""
+    parser.add_argument('--json', action='store_true', help='print JSON')
+
+
+def load_tables(args) -> list:
+    """The specifications that ``args.tables`` and ``args.configs`` name.
+
+    Returns:
+        :class:`mmaction_ext.tables.TableSpec` list, no two with the same id.
+
+    Raises:
+        InputError: there is none, one cannot be used, or two have the same id.
+    """
+    from mmaction_ext.tables import load_spec
+    paths = [path for name in args.tables for path in _specifications(name, args.configs)]
+    if not args.tables:
+        paths = _below(args.configs)
+    specs = {}
+    for path in dict.fromkeys(paths):
+        spec = load_spec(path)
+        if spec.id in specs:
+            raise InputError(f'{path} has the id {spec.id} of {specs[spec.id].path}')
+        specs[spec.id] = spec
+    return list(specs.values())
+
+
+def find_table(name: str, configs: Path):
+    """The one specification of that path or id.
+
+    Raises:
+        InputError: there is none, several, or it cannot be used.
+    """
+    from mmaction_ext.tables import load_spec
+    paths = _specifications(name, configs)
+    if len(paths) > 1:
+        raise InputError(f'{name} holds {len(paths)} tables; name one of them')
+    return load_spec(paths[0])
+
+
+def _specifications(name: str, configs: Path) -> list:
+    path = Path(name)
+    if path.is_dir():
+        return _below(path)
+    if path.suffix in ('.yaml', '.yml') or path.is_file():
+        return [path]
+    return [_by_id(name, configs)]
+
+
+def _below(folder: Path) -> list:
+    paths = sorted(folder.rglob('table.yaml'))
+    if not paths:
+        raise InputError(f'there is no table.yaml below {folder}')
+    return paths
+
+
+def _by_id(name: str, configs: Path) -> Path:
+    """The specification of that id below ``configs``; the file is read only so far."""
+    import yaml
+    found = []
+    for path in sorted(configs.rglob('table.yaml')):
+        head = path.read_text(encoding='utf-8', errors='replace').partition('\ncolumns:')[0]
+        try:
+            content = yaml.safe_load(head)
+        except yaml.YAMLError:
+            continue  # a broken table is no reason to refuse another
+        if isinstance(content, dict) and content.get('id') == name:
+            found.append(path)
+    if len(found) != 1:
+        problem = 'are several tables' if found else 'is no file, folder or table'
+        raise InputError(f'there {problem} {name} (ids are looked for below {configs})')
+    return found[0]
+
+
+def read_records(args, metrics=None) -> list:
+    """Runs in ``args.runs``; none where nothing has run yet.
+
+    Args:
+        args: with ``runs``, a list of folders and CSV files or ``None`` for the default.
+        metrics: names of the metrics to read; all if left out.
+
+    Returns:
+        :class:`mmaction_ext.tracking.records.RunRecord` list.
+
+    Raises:
+        InputError: a folder or file does not exist or cannot be read.
+    """
+    from mmaction_ext.tracking.records import read_runs
+    sources = args.runs
+    if sources is None:
+        if not DEFAULT_RUNS.is_dir():
+            print(f'note: there is no folder {DEFAULT_RUNS}, so no run', file=sys.stderr)
+            return []
+        sources = [DEFAULT_RUNS]
+    return read_runs(sources, metrics)
+
+
+def needed_metrics(specs) -> set:
+    """Metrics without which the tables cannot be built."""
+    from mmaction_ext.tables.aggregate import PROTOCOL_KEYS
+    return set(PROTOCOL_KEYS).union(*(spec.metrics for spec in specs))
+
+
+def read_costs(args) -> dict:
+    """Parameters and multiply-adds by config and hash, from ``args.complexity``.
+
+    Raises:
+        InputError: a file that was named does not exist, or it is no such table.
+    """
+    from mmaction_ext.tables import read_complexity
+    if args.complexity and not args.complexity.is_file():
+        raise InputError(f'{args.complexity} does not exist')
+    return read_complexity(args.complexity or COMPLEXITY)
+
+
+def run_folders(args) -> list:
+    """The folders among ``args.runs``."""
+    return [path for path in args.runs or [DEFAULT_RUNS] if Path(path).is_dir()]

@@ -1,0 +1,236 @@
+"""Copy runs that W&B knows into snapshots, from which tables are built like from runs on disk.
+
+SOURCE is ENTITY/PROJECT on the W&B server (WANDB_BASE_URL is honoured), or a folder of offline
+.wandb logs that another project wrote. Only runs that changed since the last time are read again.
+This project's own runs say which row and seed they are; for any other run say it with --config or
+--match, and its numbers are marked in tables as imported.
+"""
+
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache, partial
+from pathlib import Path
+
+from mmaction_ext.cli.common import DEFAULT_RUNS
+from mmaction_ext.cli.text import clean, columns
+from mmaction_ext.errors import InputError
+from mmaction_ext.tracking.identity import RunIdentity, config_hash, config_name, load_config
+from mmaction_ext.tracking.snapshots import FOLDER, Copier, SourceRun
+
+NAME = 'import-wandb'
+HELP = 'copy runs of a W&B project, or foreign offline logs, to where tables find them'
+EPILOG = """examples:
+  mmaction-ext import-wandb my-lab/mmaction_ext            all runs of a project of one's own
+  mmaction-ext import-wandb my-lab/old --dry-run \\
+      --match '(?P<config>dcf/table1_components/\\w+)-s(?P<seed>\\d+)' --metric acc=test/acc/top1
+  mmaction-ext import-wandb ../other/wandb --config configs/dcf/table1_components/full.py \\
+      --seed-key args.seed --metric trainer/global_step=iter --metric acc=test/acc/top1
+
+Interrupted, it goes on where it was when started again. An API key is needed for a server only
+(`wandb login` or WANDB_API_KEY).
+
+exit codes: 0 every run was copied or had not changed; 1 runs were skipped, or there are none;
+2 bad input, or the server is out of reach or fails
+"""
+#: a log without exit record that was written to so recently belongs to a running process
+RUNNING_SECONDS = 180
+_LOG_NAME = re.compile(r'run-(?P<id>.+)\.wandb')
+
+
+def add_arguments(parser) -> None:
+    """Declare the command line."""
+    parser.add_argument('source', metavar='SOURCE', help='ENTITY/PROJECT, or a folder of logs '
+                        '(a folder of that name wins)')
+    parser.add_argument('--to', type=Path, default=DEFAULT_RUNS, metavar='FOLDER',
+                        help=f'folder of the runs; snapshots go to its {FOLDER} (default: '
+                        f'{DEFAULT_RUNS})')
+    parser.add_argument('--config', type=Path, metavar='FILE.py',
+                        help='config of every foreign run')
+    parser.add_argument('--seed-key', metavar='KEY',
+                        help='where the W&B config of a foreign run has its seed; dots lead into '
+                        'nested settings')
+    parser.add_argument('--match', metavar='REGEX',
+                        help='pattern found in the name of a foreign run; its groups config (path '
+                        'below --configs without .py) and seed say what the run is')
+    parser.add_argument('--configs', type=Path, default=Path('configs'), metavar='FOLDER',
+                        help='folder of the configs that --match names (default: configs)')
+    parser.add_argument('--metric', action='append', default=[], metavar='THEIRS=OURS',
+                        help='name of a foreign metric, iter or epoch, and what it is called '
+                        'here; may be given several times')
+    parser.add_argument('--dry-run', action='store_true', help='write nothing')
+
+
+def run(args) -> int:
+    """Copy the runs and say what became of them; returns the exit code."""
+    copier = Copier(args.to, Identifier(args), parse_renames(args.metric), args.dry_run)
+    if Path(args.source).is_dir():
+        copies = map(copier, local_runs(args.source))
+    else:
+        copies = _online_copies(args.source, copier)
+    found = list(_with_progress(copies))
+    for line in describe(found):
+        print(line)
+    print(_summary(found, args))
+    return int(not found or any(copied.outcome == 'skipped' for copied in found))
+
+
+def _online_copies(source, copier) -> Iterator:
+    from mmaction_ext.tracking.wandb_online import copy_project, parse_project
+    if source.count('/') != 1 or source.startswith(('.', '/')):
+        raise InputError(f'{source} is neither a folder nor ENTITY/PROJECT')
+    return copy_project(*parse_project(source), copier)
+
+
+def _with_progress(copies) -> Iterator:
+    from tqdm import tqdm
+    return tqdm(copies, unit=' runs', disable=None, leave=False)  # nothing but on a terminal
+
+
+class Identifier:
+    """Says which config and seed a foreign run is, by the options of the command line.
+
+    Args:
+        args: with ``config``, ``seed_key``, ``match`` and ``configs``.
+
+    Raises:
+        InputError: the pattern or the config cannot be used, or config or seed are said twice or
+            by half.
+    """
+
+    def __init__(self, args):
+        self.pattern = _compile(args.match)
+        groups = self.pattern.groupindex if self.pattern else {}
+        self.config, self.seed_key, self.configs = args.config, args.seed_key, args.configs
+        self.is_asked = bool(self.pattern or self.config or self.seed_key)
+        if self.is_asked:
+            for option, value, group in (('--config', self.config, 'config'),
+                                         ('--seed-key', self.seed_key, 'seed')):
+                if bool(value) == (group in groups):
+                    raise InputError(f'foreign runs need either {option} or a group '
+                                     f'(?P<{group}>...) in --match')
+        if self.config:
+            _config_digest(self.config)
+
+    def __call__(self, run: SourceRun) -> RunIdentity | InputError:
+        """Identity of a foreign run, or the reason why it has none."""
+        if not self.is_asked:
+            return InputError('another project\'s: say with --config or --match what it is')
+        found = self.pattern.search(run.name) if self.pattern else None
+        if self.pattern and not found:
+            return InputError('its name does not match')
+        groups = found.groupdict() if found else {}
+        seed = groups.get('seed') or _look_up(run.config, self.seed_key or '')
+        if not re.fullmatch(r'\d+', str(seed)):
+            return InputError(f'its seed is {seed!r}, no whole number')
+        path = self.config or self.configs / f'{groups["config"]}.py'
+        try:
+            return RunIdentity(config_name(path), int(seed), _config_digest(path))
+        except InputError as error:
+            return error
+
+
+def _compile(pattern) -> re.Pattern | None:
+    try:
+        return re.compile(pattern, re.DOTALL) if pattern else None
+    except re.error as error:
+        raise InputError(f'--match {pattern!r} is no regular expression: {error}') from error
+
+
+@cache
+def _config_digest(path) -> str:
+    try:
+        return config_hash(load_config(path))
+    except ValueError as error:
+        raise InputError(' '.join(str(error).split())) from error
+
+
+def _look_up(config, key):
+    """Value of a dotted key of a W&B config, nested or with the dots in its name."""
+    if key in config:
+        return config[key]
+    for name in key.split('.'):
+        config = config.get(name) if isinstance(config, dict) else None
+    return config
+
+
+def parse_renames(texts) -> dict:
+    """Foreign to own names of metrics, from ``THEIRS=OURS``.
+
+    Raises:
+        InputError: a text is not of that form.
+    """
+    pairs = [text.partition('=')[::2] for text in texts]
+    for text, (theirs, ours) in zip(texts, pairs):
+        if not theirs or not ours:
+            raise InputError(f'--metric {text!r} is not THEIRS=OURS')
+    return dict(pairs)
+
+
+def local_runs(folder) -> Iterator[SourceRun]:
+    """The runs whose offline logs lie below a folder, attempts with one id as one run.
+
+    Args:
+        folder: searched without following links, so that ``latest-run`` is not read twice.
+
+    Raises:
+        InputError: a log cannot be read.
+    """
+    attempts = {}
+    for path in sorted(Path(folder).rglob('run-*.wandb')):
+        if not path.is_symlink() and not path.parent.is_symlink():
+            log = _read_log(path)
+            attempts.setdefault((log.run_id, log.job_type), []).append(log)
+    for logs in attempts.values():
+        yield _local_run(Path(folder).resolve(), logs)
+
+
+def _read_log(path):
+    from mmaction_ext.tracking.wandb_log import read_log
+    try:
+        log = read_log(path)
+    except OSError as error:
+        raise InputError(f'{path} cannot be read: {error.strerror}') from error
+    log.run_id = log.run_id or _LOG_NAME.fullmatch(path.name)['id']
+    return log
+
+
+def _local_run(folder, logs) -> SourceRun:
+    logs = sorted(logs, key=lambda log: (log.start_time or 0, log.path))
+    last = logs[-1]
+    rows = [row for log in logs for row in log.rows]
+    return SourceRun(
+        place=('imported', folder.name), run_id=last.run_id, name=last.name, group=last.group,
+        job_type=last.job_type, state=_state(last), read_rows=partial(list, rows),
+        config=last.config, updated=max(log.path.stat().st_mtime for log in logs),
+        row_count=len(rows), host=last.host, commit=last.commit, start_time=logs[0].start_time,
+        exit_code=last.exit_code,
+        problem='its log is damaged' if any(log.damage.corrupt for log in logs) else '')
+
+
+def _state(log) -> str:
+    if log.exit_code is not None:
+        return 'failed' if log.exit_code else 'finished'
+    age = time.time() - log.path.stat().st_mtime
+    return 'running' if age < RUNNING_SECONDS else 'crashed'
+
+
+def describe(found) -> list:
+    """One line per run that was not as before."""
+    rows = [[copied.outcome, copied.run.name or copied.run.run_id, _taken_for(copied)]
+            for copied in found if copied.outcome != 'unchanged']
+    return columns(rows, ('outcome', 'run', 'is'), elastic=(1, 2)) if rows else []
+
+
+def _taken_for(copied) -> str:
+    if copied.reason:
+        return copied.reason
+    return f'{copied.identity.config} seed {copied.identity.seed}, {copied.run.state}'
+
+
+def _summary(found, args) -> str:
+    counts = Counter(copied.outcome for copied in found)
+    words = ', '.join(f'{count} {outcome}' for outcome, count in sorted(counts.items()))
+    where = 'nothing was written' if args.dry_run else f'snapshots in {args.to / FOLDER}'
+    return clean(f'{len(found)} runs in {args.source}: {words or "none"}; {where}')

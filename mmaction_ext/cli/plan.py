@@ -1,0 +1,286 @@
+"""List what tables still lack: rows and seeds that are missing, failed, stale or running.
+
+Says for each row what training it costs, and for each gap the command that fills it.
+"""
+
+import shlex
+import textwrap
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mmaction_ext.cli.common import (add_complexity_option, add_json_option, add_runs_option,
+                                     add_tables_argument, load_tables, needed_metrics, read_costs,
+                                     read_records)
+from mmaction_ext.cli.text import WIDTH, clean, columns, print_json, quantity
+
+NAME = 'plan'
+HELP = 'what tables lack, what it costs, how to train it'
+EPILOG = """examples:
+  mmaction-ext plan                                       one line per table of configs/
+  mmaction-ext plan configs/dcf/table1_components          its rows, costs and commands
+  mmaction-ext plan dcf_table1 --missing --gpus 8          only the gaps, for 8 GPUs
+  mmaction-ext plan dcf_table1 --commands | sh             train whatever is lacking, in order
+
+states:
+  done       the table has its numbers     missing    no run, or none with a result
+  failed     ended with an error, killed   stale      only runs of another version of the config
+  running    a process works on it         unfinished no exit record, nobody can tell
+  conflict, untrusted   results differ, a log is damaged: look at it (mmaction-ext doctor)
+
+The cost of training is estimated as 3 x multiply-adds of a view x clips seen; multiply-adds come
+from reports/complexity.csv, clips from the training list (if it is on this machine) x epochs.
+
+exit codes: 0 nothing is lacking; 1 something is; 2 bad input
+"""
+HEADS = ('row', 'seeds', 'params', 'MACs', 'length', 'samples', 'training')
+#: what training again would not mend
+_LOOK_FIRST = ('conflict', 'untrusted')
+_COLOURS = dict(done='green', failed='red', conflict='red', untrusted='red', running='blue')
+
+
+def add_arguments(parser) -> None:
+    """Declare the command line."""
+    add_tables_argument(parser)
+    add_runs_option(parser)
+    add_complexity_option(parser)
+    parser.add_argument('--missing', action='store_true',
+                        help='only rows and seeds that are not done')
+    parser.add_argument('--commands', action='store_true',
+                        help='print nothing but the commands, one per line, in order')
+    parser.add_argument('--gpus', type=int, default=1, metavar='N',
+                        help='write the commands for N processes of tools/dist_train.sh '
+                        '(default: 1, tools/train.py)')
+    add_json_option(parser)
+
+
+@dataclass(frozen=True)
+class SeedPlan:
+    """What is to be done for one row and seed.
+
+    Attributes:
+        seed: the seed.
+        state: word of :data:`EPILOG`.
+        reason: why it is not done.
+        command: what would mend it; empty where nothing is to be run.
+        needs: commands to be run before, for runs whose weights or predictions it takes.
+    """
+
+    seed: int
+    state: str
+    reason: str
+    command: str
+    needs: tuple = ()
+
+
+@dataclass(frozen=True)
+class RowPlan:
+    """A row with its cost and seeds.
+
+    Attributes:
+        id, label, config: of the row.
+        kind: ``'train'``, ``'weights_of'`` (tested with the weights of another run) or
+            ``'ensemble'``.
+        cost: :class:`mmaction_ext.cli.costs.Cost` of each seed.
+        seeds: :class:`SeedPlan` tuple.
+    """
+
+    id: str
+    label: str
+    config: str
+    kind: str
+    cost: object
+    seeds: tuple
+
+
+@dataclass(frozen=True)
+class TablePlan:
+    """A table with its rows.
+
+    Attributes:
+        spec: the :class:`mmaction_ext.tables.TableSpec`.
+        rows: :class:`RowPlan` tuple.
+    """
+
+    spec: object
+    rows: tuple
+
+    @property
+    def states(self) -> Counter:
+        """How many rows and seeds there are in each state."""
+        return Counter(seed.state for row in self.rows for seed in row.seeds)
+
+    @property
+    def training(self) -> tuple:
+        """Multiply-adds of the trainings that are lacking, and how many have no known cost."""
+        costs = [row.cost.training for row in self.rows if row.kind == 'train'
+                 for seed in row.seeds if seed.command]
+        return sum(filter(None, costs)), costs.count(None)
+
+    @property
+    def commands(self) -> list:
+        """What to run, in an order in which each finds what it needs."""
+        order = {'train': 0, 'weights_of': 1, 'ensemble': 2}
+        rows = sorted(self.rows, key=lambda row: order[row.kind])
+        found = [line for row in rows for seed in row.seeds if seed.command
+                 for line in (*seed.needs, seed.command)]
+        return list(dict.fromkeys(found))
+
+
+def run(args) -> int:
+    """Print the plan; returns 1 if anything is lacking."""
+    from mmaction_ext.cli.costs import Configs
+    from mmaction_ext.errors import check_at_least
+    check_at_least('--gpus', args.gpus, 1)
+    specs = load_tables(args)
+    records = read_records(args, needed_metrics(specs))
+    complexity = read_costs(args)
+    configs = Configs()
+    plans = [plan_table(spec, records, complexity, configs, args.gpus) for spec in specs]
+    if args.json:
+        print_json([as_json(plan, args.missing) for plan in plans])
+    elif args.commands:
+        print('\n'.join(dict.fromkeys(line for plan in plans for line in plan.commands)))
+    elif args.tables:
+        print('\n\n'.join('\n'.join(describe(plan, args.missing)) for plan in plans))
+    else:
+        print('\n'.join(overview(plans, args.missing)))
+    return int(any(plan.states.keys() - {'done'} for plan in plans))
+
+
+def plan_table(spec, records, complexity: dict, configs, gpus: int = 1) -> TablePlan:
+    """What a table has and lacks.
+
+    Args:
+        spec: :class:`mmaction_ext.tables.TableSpec`.
+        records: run records.
+        complexity: see :func:`mmaction_ext.tables.read_complexity`.
+        configs: :class:`mmaction_ext.cli.costs.Configs`, shared by all tables.
+        gpus: number of processes that the commands start.
+    """
+    from mmaction_ext.cli.matrix import places
+    rows = {}
+    for place in places(spec, records, configs.__getitem__):
+        rows.setdefault(place.row.id, []).append(place)
+    return TablePlan(spec, tuple(_row_plan(found, records, complexity, configs, gpus)
+                                 for found in rows.values()))
+
+
+def _row_plan(found, records, complexity, configs, gpus) -> RowPlan:
+    from mmaction_ext.cli.costs import kind_of, row_cost, sources_of
+    row = found[0].row
+    content, sources = configs[row.config], sources_of(row.config, configs)
+    kind = kind_of(content)
+    seeds = tuple(_seed_plan(place, kind, [
+        source for source in sources if not source.has_finished(place.seed, records)], gpus)
+        for place in found)
+    return RowPlan(row.id, row.label, str(row.config), kind,
+                   row_cost(found[0], content, records, complexity), seeds)
+
+
+def _seed_plan(place, kind, sources, gpus) -> SeedPlan:
+    """What fills a gap: nothing where a process is at it, or where training would not help."""
+    if place.is_done:
+        return SeedPlan(place.seed, 'done', '', '')
+    state = place.status.value
+    if state in (*_LOOK_FIRST, 'running'):
+        return SeedPlan(place.seed, state, place.reason, '')
+    needs = tuple(_command(source.kind, source.path, place.seed, gpus) for source in sources)
+    return SeedPlan(place.seed, state, place.reason,
+                    _command(kind, place.row.config, place.seed, gpus), needs)
+
+
+def _command(kind, config, seed, gpus) -> str:
+    words = {'ensemble': ['python', 'tools/test_ensemble.py', config],
+             'weights_of': ['python', 'tools/test.py', config],
+             'train': ['python', 'tools/train.py', config]}[kind]
+    if kind == 'train' and gpus > 1:
+        words = ['bash', 'tools/dist_train.sh', config, gpus]
+    resume = ['--resume'] if kind == 'train' else []
+    return shlex.join(map(str, [*words, '--seed', seed, *resume]))
+
+
+def overview(plans, only_missing: bool = False) -> list:
+    """One line per table, and a line about all of them."""
+    shown = [plan for plan in plans if not only_missing or plan.commands]
+    lines = columns(([plan.spec.id, f'{plan.states["done"]} of {plan.states.total()}',
+                      _states(plan.states), _training(plan)] for plan in shown),
+                    ('table', 'done', 'lacking', 'training (MACs)'), right=('training (MACs)', ),
+                    elastic=(2, 0), colours=_COLOURS)
+    total = sum((plan.states for plan in plans), Counter())
+    return [*lines, '', f'{total["done"]} of {total.total()} rows and seeds are done in '
+            f'{len(plans)} tables. `plan TABLE` lists the commands for the others.']
+
+
+def describe(plan: TablePlan, only_missing: bool = False) -> list:
+    """Lines about one table: rows, sum, commands."""
+    rows = [row for row in plan.rows
+            if not only_missing or any(seed.state != 'done' for seed in row.seeds)]
+    lines = [f'{clean(plan.spec.id)}: {plan.states["done"]} of {plan.states.total()} done '
+             f'({clean(plan.spec.path)})', '']
+    lines += columns((_row_cells(row, only_missing) for row in rows), HEADS,
+                     right=HEADS[2:4] + HEADS[5:], elastic=(1, 0), colours=_COLOURS)
+    if set(plan.states) - {'done'}:
+        lines += ['', f'lacking: {_states(plan.states)}; training: {_training(plan) or 0} MACs']
+    return lines + _problems(plan) + _command_lines(plan)
+
+
+def _row_cells(row, only_missing) -> list:
+    seeds = [seed for seed in row.seeds if not only_missing or seed.state != 'done']
+    states = {}
+    for seed in seeds:
+        states.setdefault(seed.state, []).append(str(seed.seed))
+    cost = row.cost
+    length = f'{cost.length[1]} {cost.length[0]}s' if cost.length else ''
+    return [row.id, '; '.join(f'{state} {",".join(names)}' for state, names in states.items()),
+            quantity(cost.params), quantity(cost.macs),
+            length if row.kind == 'train' else row.kind.replace('_', ' '),
+            '' if cost.samples is None else cost.samples, quantity(cost.training)]
+
+
+def _states(states) -> str:
+    return ', '.join(f'{count} {state}' for state, count in sorted(states.items())
+                     if state != 'done')
+
+
+def _training(plan) -> str:
+    macs, unknown = plan.training
+    text = quantity(macs) if macs else ''
+    if not unknown:
+        return text
+    return f'{text} + {unknown} unknown' if text else f'{unknown} unknown'
+
+
+def _problems(plan) -> list:
+    """Why what is neither done nor missing is not done."""
+    texts = [f'{clean(row.id)}/seed{seed.seed} {seed.state}: {clean(seed.reason)}'
+             for row in plan.rows for seed in row.seeds
+             if seed.state not in ('done', 'missing') and seed.reason]
+    lines = [line for text in texts for line in textwrap.wrap(
+        text, WIDTH, initial_indent='  ', subsequent_indent='    ', break_on_hyphens=False)]
+    return ['', 'why:', *lines] if lines else []
+
+
+def _command_lines(plan) -> list:
+    if not plan.commands:
+        return []
+    lines = ['', 'to run:', *(f'  {clean(command)}' for command in plan.commands)]
+    if len(plan.commands) > 1:
+        table = shlex.join(['python', 'tools/train_table.py', str(plan.spec.path)])
+        lines += ['or all of it on this machine:', f'  {clean(table)}']
+    return lines
+
+
+def as_json(plan: TablePlan, only_missing: bool = False) -> dict:
+    """The plan of one table as plain data."""
+    rows = []
+    for row in plan.rows:
+        seeds = [asdict(seed) for seed in row.seeds
+                 if not only_missing or seed.state != 'done']
+        if seeds:
+            rows.append(dict(id=row.id, label=row.label, config=row.config, kind=row.kind,
+                             cost=dict(asdict(row.cost), training=row.cost.training),
+                             seeds=seeds))
+    macs, unknown = plan.training
+    return dict(id=plan.spec.id, spec=Path(plan.spec.path).as_posix(), states=plan.states,
+                training=dict(macs=macs, unknown=unknown), rows=rows)

@@ -1,0 +1,138 @@
+"""How far a run is, when it will be through, and what it said last."""
+
+import math
+import statistics
+import time
+from dataclasses import dataclass
+
+#: rows of the training log over which the time of an iteration is taken
+RECENT_ROWS = 20
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands; ``None`` is what nobody can tell.
+
+    Attributes:
+        iteration: training iterations completed.
+        total: iterations of the whole schedule.
+        fraction: of the schedule, 0 to 1.
+        seconds_left: of training, if it goes on as it did lately; ``None`` unless it runs.
+        metric, value: what it measured last.
+        heartbeat_age: seconds since its last sign of life; ``None`` unless it runs or died
+            without a word.
+        error: last line of its last error.
+        attempts: how often it was started.
+    """
+
+    iteration: int | None = None
+    total: int | None = None
+    fraction: float | None = None
+    seconds_left: float | None = None
+    metric: str = ''
+    value: float | None = None
+    heartbeat_age: float | None = None
+    error: str = ''
+    attempts: int = 0
+
+
+def progress(record, schedule: tuple = None, metrics: tuple = (), now: float = None) -> Progress:
+    """Progress of one run.
+
+    Args:
+        record: its :class:`mmaction_ext.tracking.records.RunRecord`.
+        schedule: ``('epoch', n)`` or ``('iter', n)``; ``None`` if unknown.
+        metrics: names of the metrics of interest, the most interesting first.
+        now: seconds since the epoch.
+    """
+    now = time.time() if now is None else now
+    iteration = _iteration(record)
+    total = total_iterations(record, schedule)
+    fraction = _fraction(record, iteration, total, schedule)
+    metric, value = last_value(record, metrics)
+    left = None
+    if record.state == 'running' and None not in (iteration, total):
+        left = _seconds_left(record, total - iteration)
+    return Progress(iteration, total, fraction, left, metric, value, _heartbeat_age(record, now),
+                    record.last_error, len(record.fragments))
+
+
+def _iteration(record) -> int | None:
+    """What the heartbeat says of a living run, else what was logged last."""
+    beat = (record.heartbeat or {}).get('iter')
+    if record.state == 'running' and isinstance(beat, int):
+        return max(beat, record.last_iter or 0)
+    return record.last_iter
+
+
+def total_iterations(record, schedule) -> int | None:
+    """Iterations of the whole schedule, from the epochs that were logged or the data's size."""
+    if schedule is None:
+        return None
+    unit, number = schedule
+    if unit == 'iter':
+        return number
+    per_epoch = _logged_epoch(record) or _expected_epoch(record)
+    return per_epoch and per_epoch * number
+
+
+def _logged_epoch(record) -> int | None:
+    """Iterations of an epoch, by a row that was logged at the end of one."""
+    rows = [*record.rows.get('val', ()), *(item.values for item in record.evaluations)]
+    for row in reversed(rows):
+        iteration, epoch = row.get('iter'), row.get('epoch')
+        if isinstance(iteration, int) and isinstance(epoch, int) and epoch > 0:
+            return iteration // epoch if iteration and iteration % epoch == 0 else None
+    return None
+
+
+def _expected_epoch(record) -> int | None:
+    """Iterations of an epoch, by the length of the training list and the size of a batch."""
+    from mmaction_ext.cli.costs import global_batch
+    samples = record.data.get('train', {}).get('num_samples')
+    batch = global_batch(record.recipe)
+    return math.ceil(samples / batch) if samples and batch else None
+
+
+def _fraction(record, iteration, total, schedule) -> float | None:
+    if iteration is not None and total:
+        return min(1.0, iteration / total)
+    train = record.rows.get('train')
+    if not train or schedule is None or schedule[0] != 'epoch':
+        return None
+    epoch = train[-1].get('epoch')
+    return min(1.0, (epoch - 1) / schedule[1]) if isinstance(epoch, int) else None
+
+
+def _seconds_left(record, iterations) -> float | None:
+    times = [row['train/time'] for row in record.rows.get('train', ())[-RECENT_ROWS:]
+             if isinstance(row.get('train/time'), (int, float))]
+    return statistics.median(times) * max(0, iterations) if times else None
+
+
+def last_value(record, metrics=()) -> tuple:
+    """(name, value) of the last result of a run: a test's, else a validation's, else the loss.
+
+    Args:
+        record: the run.
+        metrics: names of interest; a validation metric counts as the test metric of that name.
+    """
+    names = [name for name in metrics if name.startswith('test/')]
+    tests = [item.values for item in record.evaluations]
+    names_val = [name for name in metrics if name.startswith('val/')]
+    names_val += [name.replace('test/', 'val/', 1) for name in names] + ['val/acc/top1']
+    for rows, wanted in ((tests, [*names, 'test/acc/top1']),
+                         (record.rows.get('val', ()), names_val),
+                         (record.rows.get('train', ()), ['train/loss'])):
+        for name in wanted:
+            values = [row[name] for row in rows if name in row]
+            if values:
+                return name, values[-1]
+    return '', None
+
+
+def _heartbeat_age(record, now) -> float | None:
+    """Seconds; of a clock that went back since, none."""
+    if record.state not in ('running', 'killed') or not record.heartbeat:
+        return None
+    return max(0.0, now - record.heartbeat.get('time', now))

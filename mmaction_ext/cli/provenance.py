@@ -1,0 +1,264 @@
+"""Where a number comes from: its formula, its seeds, and the runs, files and code behind them.
+
+Explanations are plain data, so that they print as text and as JSON alike.
+"""
+
+from fractions import Fraction
+from pathlib import Path
+
+from mmaction_ext.tables.cells import CellStatus
+from mmaction_ext.tracking.identity import config_hash, load_config
+from mmaction_ext.tracking.ledger.attempts import read_run_file
+from mmaction_ext.tracking.ledger.facts import config_digests
+from mmaction_ext.tracking.ledger.files import file_sha256
+
+DIFFERENCE = 'taken before rounding'
+
+
+class Explainer:
+    """Explains the cells of a table.
+
+    Args:
+        spec: :class:`mmaction_ext.tables.TableSpec`.
+        table: the :class:`mmaction_ext.tables.Table` that was built from it.
+        records: run records; none for a table that was built from its lock.
+        roots: folders in which the runs lie.
+        seed: explain the runs of this seed only; of all if ``None``.
+    """
+
+    def __init__(self, spec, table, records=(), roots=(), seed: int = None):
+        self.spec, self.table, self.seed = spec, table, seed
+        self.rows = {row.id: row for row in spec.rows}
+        self.columns = {column.key: column for column in spec.columns}
+        self.logged = {(item.row, item.seed, item.metric): item for item in table.measurements}
+        self.runs = RunFacts(records, roots)
+
+    def cell(self, row_id: str, column_key: str) -> dict:
+        """What is known about a cell, the cells that it is made of included.
+
+        Raises:
+            InputError: there is no such row or column.
+        """
+        cell = self.table.cell(row_id, column_key)
+        row, column = self.rows[row_id], self.columns[column_key]
+        facts = dict(
+            table=self.spec.id, row=row.id, label=row.label, column=column.key, head=column.head,
+            text=cell.text, status=cell.status.value, value=_number(cell.value),
+            std=_number(cell.std), interval=cell.interval and [*map(_number, cell.interval)],
+            note=cell.note, best=cell.best)
+        explain = dict(row=self._mark, static=self._static, published=self._published,
+                       history=self._measured, column=self._derived)[column.kind]
+        return dict(facts, **explain(row, column, cell))
+
+    def _mark(self, row, column, cell) -> dict:
+        return dict(formula=f'{column.name} of the row in {self.spec.path}')
+
+    def _static(self, row, column, cell) -> dict:
+        """A figure of the network, which no training changes."""
+        if row.mean_of:
+            return dict(formula=f'what the rows {_listed(row.mean_of)} have in common',
+                        parts=[self.cell(name, column.key) for name in row.mean_of])
+        if row.is_published_only:
+            return dict(formula='', why=row.reason)
+        item = self.logged.get((row.id, None, column.source))
+        source = (f'counted when run {_listed(item.result.runs)} began' if item else
+                  'counted from the config by tools/get_complexity.py, in complexity.csv')
+        if cell.status is not CellStatus.OK:
+            return dict(formula=f'{column.source}{_times(column)}', why=cell.note or
+                        'no run and no line of complexity.csv for the config as it stands',
+                        config=_config_in_tree(row))
+        return dict(formula=f'{column.source}{_times(column)}', source=source,
+                    config=_config_in_tree(row))
+
+    def _published(self, row, column, cell) -> dict:
+        if row.published is None:
+            return dict(formula=column.source, why='the row names no published entry')
+        figure = row.published.figures.get(column.name)
+        facts = dict(formula=f'{column.source}{_times(column)}', entry=row.published.name,
+                     citation=row.published.citation, figure=figure)
+        return facts if figure is not None else dict(facts, why='the paper prints none')
+
+    def _measured(self, row, column, cell) -> dict:
+        if row.is_published_only:
+            return dict(formula='', why=f'published figures only: {row.reason}')
+        names = [result.seed for result in cell.seeds if result.status is CellStatus.OK]
+        mean = 'mean and standard deviation (n-1)' if len(names) > 1 else 'value'
+        formula = f'{mean} of {column.source}{_times(column)} over {_seeds(names)}'
+        if row.mean_of:
+            return dict(formula=f'{formula}, each the mean of the rows {_listed(row.mean_of)}',
+                        seeds=self._plain_seeds(cell),
+                        parts=[self.cell(name, column.key) for name in row.mean_of])
+        return dict(formula=formula if names else f'{column.source}{_times(column)}',
+                    select=self._selection(), config=_config_in_tree(row),
+                    seeds=[self._seed(row, column, result) for result in cell.seeds
+                           if self.seed in (None, result.seed)])
+
+    def _selection(self) -> str:
+        select = self.spec.select
+        if select.policy == 'last':
+            return 'the last checkpoint of each run'
+        return f'the checkpoint with the {select.mode} {select.metric} of each run'
+
+    def _derived(self, row, column, cell) -> dict:
+        """A difference, with both of its sides."""
+        mine = self.cell(row.id, column.source)
+        if not column.relative:
+            name = column.relative_to.partition('.')[2]
+            published = row.published and row.published.figures.get(name)
+            facts = dict(formula=f'{column.source} - published {name}, {DIFFERENCE}',
+                         seeds=self._plain_seeds(cell), parts=[mine])
+            if row.published:
+                facts.update(citation=row.published.citation, figure=published)
+            return facts
+        other = self._reference(row)
+        if other.id == row.id:
+            return dict(formula='', why='the reference row has no difference to itself')
+        paired = 'paired by seed, ' if cell.seeds else ''
+        return dict(
+            formula=f'{column.source} of {row.id} - {column.source} of {other.id}, '
+                    f'{paired}{DIFFERENCE}',
+            seeds=self._plain_seeds(cell), parts=[mine, self.cell(other.id, column.source)])
+
+    def _reference(self, row):
+        """The reference row; for a part of a mean, the same part of a reference that is one."""
+        for mean_row in self.spec.rows:
+            part = dict(zip(mean_row.mean_of, self.spec.reference.mean_of)).get(row.id)
+            if part:
+                return self.rows[part]
+        return self.spec.reference
+
+    def _plain_seeds(self, cell) -> list:
+        """Seeds of a number that no run logged as such."""
+        return [dict(seed=result.seed, status=result.status.value, reason=result.reason,
+                     value=_number(result.value))
+                for result in cell.seeds if self.seed in (None, result.seed)]
+
+    def _seed(self, row, column, result) -> dict:
+        item = self.logged.get((row.id, result.seed, column.source))
+        facts = dict(seed=result.seed, status=result.status.value, reason=result.reason,
+                     value=_number(result.value), metric=column.source,
+                     logged=_number(item.result.value) if item else None,
+                     samples=result.samples, data_digest=result.data,
+                     imported=result.imported)
+        evaluation = dict(result.evaluation)
+        if result.checkpoint:
+            recorded = evaluation.get('checkpoint') or {}
+            evaluation['checkpoint'] = {'path': None, **recorded, 'sha256': result.checkpoint}
+        facts['measured'] = self.runs.verified(evaluation, result.runs)
+        facts['runs'] = [run for uid in result.runs for run in self.runs.of(uid, row)]
+        return facts
+
+
+class RunFacts:
+    """What records and run folders tell about runs.
+
+    Args:
+        records: run records.
+        roots: folders in which the runs lie.
+    """
+
+    def __init__(self, records, roots):
+        self.records, self.roots = list(records), [Path(root) for root in roots]
+
+    def of(self, uid: str, row) -> list:
+        """Facts about the runs of an id, one for its training and one for its tests."""
+        found = [record for record in self.records if record.uid == uid]
+        return [self._facts(record, row) for record in found] or [dict(uid=uid)]
+
+    def _facts(self, record, row) -> dict:
+        folder = self.folder(record.folder)
+        content = read_run_file(folder) if folder else {}
+        return dict(
+            uid=record.uid, job_type=record.job_type, state=record.state, folder=record.folder,
+            config=record.config, seed=record.seed, config_hash=record.config_hash,
+            overrides=record.overrides, sources=list(record.sources),
+            conflicts=list(record.conflicts), last_error=record.last_error, git=record.git,
+            env=record.env, data=record.data,
+            initial_checkpoint=content.get('initial_checkpoint'),
+            config_files=_config_files(_as_dict(content.get('config_files')), row),
+            attempts=[_attempt(item) for item in record.fragments])
+
+    def verified(self, evaluation: dict, uids) -> dict:
+        """Facts about a measurement, with what became of the files it names.
+
+        Args:
+            evaluation: see :class:`mmaction_ext.tables.cells.SeedResult`.
+            uids: ids of the runs that it may be of.
+        """
+        facts = dict(evaluation)
+        name = facts.get('folder') or next(
+            (record.folder for record in self.records if record.uid in uids), '')
+        folder = self.folder(name)
+        for key in ('checkpoint', 'predictions'):
+            if facts.get(key):
+                path = facts[key].get('path') or _likely_path(folder, facts)
+                facts[key] = dict(facts[key], path=path,
+                                  file=file_state(folder, path, facts[key].get('sha256')))
+        return facts
+
+    def folder(self, name: str) -> Path | None:
+        """The folder of a run, by its path below one of the roots."""
+        if not name:
+            return None
+        return next((root / name for root in self.roots if (root / name).is_dir()), None)
+
+
+def file_state(folder: Path | None, path: str | None, sha256: str | None) -> str:
+    """``'verified'``, ``'differs'``, ``'gone'``, or ``'unknown'`` where no file is named.
+
+    Args:
+        folder: the run's folder; ``None`` if it is not on this machine.
+        path: of the file, relative to the folder.
+        sha256: what the file's SHA-256 was.
+    """
+    if not path or not sha256 or '://' in path:
+        return 'unknown'
+    if folder is None or not (folder / path).is_file():
+        return 'gone'
+    return 'verified' if file_sha256(folder / path) == sha256 else 'differs'
+
+
+def _likely_path(folder, facts) -> str | None:
+    """Name of the checkpoint of a run whose log tells only its digest and age."""
+    names = [f'{unit}_{facts[unit]}.pth' for unit in ('epoch', 'iter') if facts.get(unit)]
+    return next((name for name in names if folder and (folder / name).is_file()), None)
+
+
+def _attempt(fragment) -> dict:
+    return dict(number=fragment.number, host=fragment.host, start=fragment.start_time,
+                end=fragment.end_time, exit_code=fragment.exit_code, signal=fragment.signal,
+                commit=fragment.commit, last_iter=fragment.last_iter, log=fragment.path,
+                corrupt=fragment.corrupt, truncated=fragment.truncated)
+
+
+def _config_in_tree(row) -> dict:
+    return dict(path=Path(row.config).as_posix(), hash=config_hash(load_config(row.config)))
+
+
+def _config_files(recorded: dict, row) -> list:
+    """The files a run's config was made of, each compared with the tree."""
+    now = config_digests(row.config)
+    if not recorded:
+        return [dict(path=path, sha256=digest, tree='only') for path, digest in now.items()]
+    return [dict(path=path, sha256=digest, tree='same' if now.get(path) == digest else
+                 'differs' if path in now else 'gone') for path, digest in recorded.items()]
+
+
+def _as_dict(value) -> dict:
+    return value if isinstance(value, dict) else {}
+
+
+def _number(value: Fraction | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _times(column) -> str:
+    return '' if column.scale == 1 else f' x {float(column.scale):g}'
+
+
+def _seeds(names) -> str:
+    return f'seed{"" if len(names) == 1 else "s"} {_listed(map(str, names))}'
+
+
+def _listed(names) -> str:
+    return ', '.join(names)

@@ -1,0 +1,76 @@
+"""Write one HTML page with every table, its figures and the runs behind it.
+
+The page holds all it needs: it opens from a folder or a USB stick and asks for nothing.
+"""
+
+import sys
+from pathlib import Path
+
+from mmaction_ext.cli.common import (COMPLEXITY, DEFAULT_RUNS, add_complexity_option,
+                                     add_runs_option, add_tables_argument, load_tables, read_costs,
+                                     read_records)
+
+NAME = 'report'
+HELP = 'one self-contained page with all tables, figures and runs'
+EPILOG = """examples:
+  mmaction-ext report                              reports/index.html, from the runs in work_dirs
+  mmaction-ext report dcf_table1 -o dcf.html       one table alone
+  mmaction-ext report --locked                     without any run, from reports/table.lock.json
+  mmaction-ext report --check                      is reports/index.html up to date?
+
+The page has the accuracies of classes where runs log them or keep their predictions.npz, and
+learning curves where there are runs; --locked has neither.
+
+exit codes: 0 written, or up to date; 1 --check found a difference; 2 bad input (one line says
+what)
+"""
+
+
+def add_arguments(parser) -> None:
+    """Declare the command line."""
+    add_tables_argument(parser)
+    source = parser.add_mutually_exclusive_group()
+    add_runs_option(source)
+    source.add_argument('--locked', action='store_true',
+                        help='build from reports/table.lock.json instead of runs')
+    add_complexity_option(parser)
+    parser.add_argument('-o', '--out', type=Path, default=Path('reports/index.html'),
+                        metavar='FILE', help='page to write (default: reports/index.html)')
+    parser.add_argument('--check', action='store_true',
+                        help='write nothing; exit with 1 if the page differs')
+
+
+def run(args) -> int:
+    """Write the page, or compare it; returns 1 if it is out of date."""
+    from mmaction_ext.tables.files import write_atomically
+    page = build_page(args)
+    if args.check:
+        return _check(args.out, page)
+    write_atomically(args.out, page)
+    print(f'wrote {args.out} ({len(page.encode()) / 1e6:.1f} MB)')
+    return 0
+
+
+def build_page(args) -> str:
+    """The page that the command line asks for.
+
+    Raises:
+        InputError: a table, a folder of runs or the lock file cannot be used.
+    """
+    from mmaction_ext.report import build_report
+    from mmaction_ext.tables import build_tables, read_lock
+    from mmaction_ext.tables.lock import FILE_NAME
+    specs, costs = load_tables(args), read_costs(args)
+    if args.locked:
+        locked = read_lock(COMPLEXITY.with_name(FILE_NAME))
+        return build_report(build_tables(specs, (), costs, locked), ())
+    records = read_records(args)
+    folders = [path for path in args.runs or [DEFAULT_RUNS] if path.is_dir()]
+    return build_report(build_tables(specs, records, costs), records, folders)
+
+
+def _check(path, page) -> int:
+    if path.is_file() and path.read_bytes() == page.encode():
+        return 0
+    print(f'out of date: {path}', file=sys.stderr)
+    return 1

@@ -1,0 +1,233 @@
+"""Show how runs are doing: state, progress, time left, last result, last error.
+
+Takes tables, of which every row is shown under every seed, and folders of runs.
+"""
+
+import sys
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mmaction_ext.cli.common import (add_json_option, add_runs_option, add_tables_argument,
+                                     load_tables, needed_metrics, read_records)
+from mmaction_ext.cli.text import WIDTH, clean, columns, cut, duration, print_json
+
+NAME = 'status'
+HELP = 'how runs are doing: progress, result, error'
+EPILOG = """examples:
+  mmaction-ext status                                   every run of every table that has any
+  mmaction-ext status dcf_table1                        all rows and seeds of one table
+  mmaction-ext status work_dirs/dcf/table1_components   every run below a folder
+  mmaction-ext status dcf_table1 --watch 30             again every 30 s, until all have ended
+
+states:
+  finished   the table has its numbers      running    a process works on it
+  failed     ended with an error            killed     its process is dead and left no word
+  no result  ended well, but was not tested stale      only runs of another version of the config
+  missing    no run                         unfinished no exit record, and nobody can tell why
+  conflict   results contradict each other  untrusted  a log is damaged
+
+The time left is that of the remaining training iterations at their recent pace, without
+validation. The last column is the age of the last sign of life.
+
+exit codes: 0 nothing is wrong; 1 a run failed, was killed, is in conflict or damaged; 2 bad input
+"""
+HEADS = ('run', 'seed', 'state', 'iteration', 'done', 'left', 'last result', 'alive')
+PROBLEMS = ('failed', 'killed', 'conflict', 'untrusted')
+#: metrics that say how far a run is
+PROGRESS_METRICS = frozenset({'train/time', 'train/loss', 'val/acc/top1', 'test/acc/top1'})
+_COLOURS = dict(finished='green', running='blue', failed='red', killed='red', conflict='red',
+                untrusted='red', stale='yellow', unfinished='yellow', no='yellow',
+                missing='faint')
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """One line: a row under a seed, or a run in a folder.
+
+    Attributes:
+        run: row id, or the run's config.
+        seed: the seed; ``None`` if unknown.
+        state: word of :data:`EPILOG`.
+        reason: why it is not finished.
+        progress: :class:`mmaction_ext.cli.progress.Progress`; ``None`` without a run.
+        folder: run folder, empty if unknown.
+    """
+
+    run: str
+    seed: int | None
+    state: str
+    reason: str = ''
+    progress: object = None
+    folder: str = ''
+
+
+def add_arguments(parser) -> None:
+    """Declare the command line."""
+    add_tables_argument(parser, 'TABLE|RUNS')
+    add_runs_option(parser)
+    parser.add_argument('--watch', type=float, metavar='SECONDS',
+                        help='show it again and again until nothing runs any more')
+    add_json_option(parser)
+
+
+def run(args) -> int:
+    """Print the status, once or again and again; returns 1 if anything went wrong."""
+    from mmaction_ext.errors import check_positive
+    if args.watch is not None:
+        check_positive('--watch', args.watch)
+    while True:
+        groups = collect(args)
+        _show(groups, args)
+        states = {line.state for lines in groups.values() for line in lines}
+        if args.watch is None or 'running' not in states:
+            return int(bool(states & set(PROBLEMS)))
+        sys.stdout.flush()
+        time.sleep(args.watch)
+
+
+def collect(args) -> dict:
+    """Title of a table or folder to its :class:`RunStatus` list."""
+    folders = [name for name in args.tables if _is_runs_folder(Path(name))]
+    args_tables = [name for name in args.tables if name not in folders]
+    groups = {name: folder_lines(name) for name in folders}
+    if args_tables or not args.tables:
+        specs = load_tables(_with_tables(args, args_tables))
+        records = read_records(args, needed_metrics(specs) | PROGRESS_METRICS)
+        ran = {record.config for record in records}
+        groups.update((spec.id, table_lines(spec, records)) for spec in specs
+                      if args.tables or ran & {row.config_name for row in spec.configured})
+    return groups
+
+
+def _with_tables(args, tables):
+    import argparse
+    return argparse.Namespace(**{**vars(args), 'tables': tables})
+
+
+def _is_runs_folder(path) -> bool:
+    """Whether a folder holds runs and not tables."""
+    return path.is_dir() and next(path.rglob('table.yaml'), None) is None
+
+
+def folder_lines(folder) -> list:
+    """Status of every run below a folder."""
+    from mmaction_ext.cli.progress import progress
+    from mmaction_ext.tables.results import training_length
+    from mmaction_ext.tracking.records import find_runs
+    lines = []
+    for record in find_runs(folder, PROGRESS_METRICS, cache=False):
+        name = record.config or record.uid
+        found = progress(record, training_length(record.recipe), ('test/acc/top1',))
+        state = 'untrusted' if record.corrupt else _WORDS.get(record.state, record.state)
+        lines.append(RunStatus(name if record.job_type == 'train' else f'{name} (test)',
+                               record.seed, state, _how_it_ended(record), found,
+                               (Path(folder) / record.folder).as_posix()))
+    return lines
+
+
+def _how_it_ended(record) -> str:
+    """What went wrong, in words; empty where nothing did."""
+    if not record.exit_code:
+        return '; '.join(record.damage)
+    signal = record.fragments[-1].signal
+    return (f'ended with exit code {record.exit_code}' + (f' ({signal})' if signal else '')
+            + (f': {record.last_error}' if record.last_error else ''))
+
+
+def table_lines(spec, records) -> list:
+    """Status of every row and seed of a table.
+
+    Args:
+        spec: :class:`mmaction_ext.tables.TableSpec`.
+        records: run records.
+    """
+    from mmaction_ext.cli.matrix import places
+    metrics = tuple(column.source for column in spec.columns if column.kind == 'history')
+    return [_place_line(place, metrics) for place in places(spec, records)]
+
+
+def _place_line(place, metrics) -> RunStatus:
+    from mmaction_ext.cli.progress import progress
+    record = _main_record(place.fresh or place.others)
+    state = _state(place, place.fresh and record)
+    if record is None:
+        return RunStatus(place.row.id, place.seed, state, place.reason)
+    schedule = place.config.schedule if record.job_type == 'train' else None
+    return RunStatus(place.row.id, place.seed, state, place.reason,
+                     progress(record, schedule, metrics), record.folder)
+
+
+def _main_record(records):
+    """The run to look at: one that lives, else one that trains, else any."""
+    ranked = sorted(records, key=lambda record: (record.state != 'running',
+                                                 record.job_type != 'train'))
+    return ranked[0] if ranked else None
+
+
+_WORDS = {'unknown': 'unfinished'}
+
+
+def _state(place, record) -> str:
+    """Word for a row and seed whose main run of the present config is ``record``, if any."""
+    if record and record.state == 'running':
+        return 'running'
+    if place.is_done:
+        return 'finished'
+    if place.status.value in PROBLEMS[2:]:
+        return place.status.value
+    if not record:
+        return place.status.value
+    return 'no result' if record.state == 'finished' else _WORDS.get(record.state, record.state)
+
+
+def _show(groups, args) -> None:
+    if args.json:
+        print_json({title: [dict(asdict(line)) for line in lines]
+                    for title, lines in groups.items()})
+        return
+    if args.watch is not None and sys.stdout.isatty():
+        print('\x1b[H\x1b[2J', end='')  # from the top of an empty screen
+    if not groups:
+        print('no table has a run yet; mmaction-ext plan says how to train them')
+    print('\n\n'.join('\n'.join(describe(title, lines)) for title, lines in groups.items()))
+
+
+def describe(title: str, lines: list) -> list:
+    """A group of runs as lines of text."""
+    states = Counter(line.state for line in lines)
+    counted = ', '.join(f'{count} {state}' for state, count in sorted(states.items()))
+    head, *body = columns((_cells(line) for line in lines), HEADS, right=HEADS[3:6],
+                          elastic=(6, 0), colours=_COLOURS)
+    text = [f'{clean(title)}: {counted or "no run"}'] + ([head] if body else [])
+    for line, shown in zip(lines, body):
+        text += [shown, *_remarks(line)]
+    return text
+
+
+def _cells(line) -> list:
+    seed = '' if line.seed is None else line.seed
+    found = line.progress
+    if found is None:
+        return [line.run, seed, line.state, '', '', '', '', '']
+    iteration = '' if found.iteration is None else f'{found.iteration}'
+    if found.total:
+        iteration = f'{iteration or 0}/{found.total}'
+    return [line.run, seed, line.state, iteration,
+            '' if found.fraction is None else f'{100 * found.fraction:.0f}%',
+            duration(found.seconds_left), _result(found), duration(found.heartbeat_age)]
+
+
+def _result(found) -> str:
+    if not found.metric:
+        return ''
+    value = found.value
+    return f'{found.metric} {value:.4g}' if isinstance(value, (int, float)) else found.metric
+
+
+def _remarks(line) -> list:
+    """What is wrong, below the line of the run."""
+    if not line.reason or line.state in ('finished', 'running', 'missing'):
+        return []
+    return [cut(f'    {clean(line.reason)}', WIDTH)]

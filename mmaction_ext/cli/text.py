@@ -1,0 +1,131 @@
+"""Text for a terminal: nothing that a name smuggles in, columns that fit, colour where wanted."""
+
+import json
+import math
+import os
+import re
+import sys
+import unicodedata
+from collections.abc import Iterable
+from fractions import Fraction
+
+#: columns of a terminal that lines are made to fit
+WIDTH = 100
+GAP = '  '
+#: no column that is cut is made narrower
+NARROWEST = 8
+_ESCAPE = re.compile(r'(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]')
+_COLOURS = {'red': 31, 'green': 32, 'yellow': 33, 'blue': 34, 'faint': 2}
+_PREFIXES = (('E', 10**18), ('P', 10**15), ('T', 10**12), ('G', 10**9), ('M', 10**6), ('k', 1000))
+
+
+def clean(text) -> str:
+    """One line of printable characters: no escape sequence, control or direction mark.
+
+    >>> clean('a\\x1b[31m red\\x07\\nname\\u202e')
+    'a red name'
+    """
+    kept = (char if char.isprintable() else ' ' if char.isspace() else ''
+            for char in _ESCAPE.sub('', str(text)))
+    return ' '.join(''.join(kept).split())
+
+
+def width(text: str) -> int:
+    """Columns that a text takes on a terminal: East Asian characters two, accents none."""
+    return sum(2 if unicodedata.east_asian_width(char) in 'WF' else
+               0 if unicodedata.combining(char) else 1 for char in text)
+
+
+def cut(text: str, limit: int) -> str:
+    """The text, its end replaced by ``…`` where it is wider than ``limit`` columns."""
+    if width(text) <= limit:
+        return text
+    while text and width(text) > limit - 1:
+        text = text[:-1]
+    return text + '…'
+
+
+def colour(text: str, name: str) -> str:
+    """The text in a colour, where standard output is a terminal and ``NO_COLOR`` is not set."""
+    if not name or os.environ.get('NO_COLOR') or not sys.stdout.isatty():
+        return text
+    return f'\x1b[{_COLOURS[name]}m{text}\x1b[0m'
+
+
+def columns(rows: Iterable, heads: tuple, right: tuple = (), elastic: tuple = (0,),
+            colours: dict = None) -> list:
+    """Lines of a table that is at most :data:`WIDTH` columns wide.
+
+    Args:
+        rows: sequences of cells, one per head.
+        heads: heads of the columns; a column in which no row has anything is left out.
+        right: heads of the columns that are flush right.
+        elastic: indices of the columns that give way where the lines are too long, in order.
+        colours: word with which a cell begins to colour.
+    """
+    cells = [tuple(heads)] + [tuple(clean(cell) for cell in row) for row in rows]
+    widths = [max((width(row[i]) for row in cells[1:]), default=0) for i in range(len(heads))]
+    widths = [max(size, width(head)) if size else 0 for size, head in zip(widths, heads)]
+    for index in elastic:
+        excess = sum(size + len(GAP) for size in widths if size) - len(GAP) - WIDTH
+        if excess > 0 and widths[index]:
+            widths[index] = max(min(NARROWEST, widths[index]), widths[index] - excess)
+    return [_line(row, widths, [head in right for head in heads], colours or {})
+            for row in cells]
+
+
+def _line(row, widths, flush_right, colours) -> str:
+    parts = []
+    for cell, size, is_right in zip(row, widths, flush_right):
+        if size:
+            shown = cut(cell, size)
+            space = ' ' * (size - width(shown))
+            shown = colour(shown, colours.get(cell.partition(' ')[0], ''))
+            parts.append(space + shown if is_right else shown + space)
+    return GAP.join(parts).rstrip()
+
+
+def quantity(value: float | None) -> str:
+    """A number with three digits and the prefix of its unit; empty for ``None``.
+
+    >>> quantity(23_480_000_000)
+    '23.5 G'
+    """
+    if value is None:
+        return ''
+    for prefix, size in _PREFIXES:
+        if value >= size:
+            scaled = value / size
+            return f'{scaled:.{max(0, 2 - int(math.log10(scaled)))}f} {prefix}'
+    return f'{value:g}'
+
+
+def duration(seconds: float | None) -> str:
+    """``45 s``, ``12 min``, ``3 h 05 min``, ``2 d 4 h``; empty for ``None``."""
+    if seconds is None:
+        return ''
+    minutes, hours = round(seconds / 60), round(seconds / 3600)
+    if seconds < 99.5:
+        return f'{seconds:.0f} s'
+    if minutes < 60:
+        return f'{minutes} min'
+    if hours < 24:
+        return f'{minutes // 60} h {minutes % 60:02d} min'
+    return f'{hours // 24} d {hours % 24} h'
+
+
+def print_json(content) -> None:
+    """Print as JSON that every reader takes: fractions as numbers, NaN and infinity as text."""
+    print(json.dumps(_plain(content), indent=1, allow_nan=False))
+
+
+def _plain(node):
+    if isinstance(node, dict):
+        return {str(key): _plain(value) for key, value in node.items()}
+    if isinstance(node, (list, tuple, set, frozenset)):
+        return [_plain(value) for value in node]
+    if isinstance(node, Fraction):
+        return float(node)
+    if isinstance(node, float) and not math.isfinite(node):
+        return 'NaN' if math.isnan(node) else 'Infinity' if node > 0 else '-Infinity'
+    return node if isinstance(node, (str, int, float, bool, type(None))) else str(node)

@@ -1,0 +1,206 @@
+import hashlib
+import json
+
+import pytest
+
+from mmaction_ext.tables import build_table, load_spec, locked_table, write_lock
+from mmaction_ext.tracking.records import find_runs
+
+
+def explained(command, *argv):
+    """Exit code and explanation."""
+    code, out, err = command('explain', 'demo', *argv, '--json')
+    assert not err
+    return code, json.loads(out)
+
+
+def flat(out):
+    """A text whose lines are put together again."""
+    return ' '.join(out.split())
+
+
+@pytest.fixture
+def trained(project):
+    """Both rows under both seeds; full is better by 5 and 7 points."""
+    for row, seed, top1 in (('base', 0, 0.7), ('base', 1, 0.72), ('full', 0, 0.75),
+                            ('full', 1, 0.79)):
+        project.train(row, seed, top1)
+    return project
+
+
+def test_a_measured_number_down_to_its_runs(trained, command):
+    code, facts = explained(command, 'full', 'top1')
+    assert code == 0
+    assert (facts['text'], facts['status'], facts['value']) == ('77.0 ± 2.8', 'ok', 77.0)
+    assert facts['std'] == pytest.approx(8 ** 0.5)
+    assert facts['formula'] == \
+        'mean and standard deviation (n-1) of test/acc/top1 x 100 over seeds 0, 1'
+    first, second = facts['seeds']
+    assert [(seed['seed'], seed['value'], seed['logged']) for seed in (first, second)] == \
+        [(0, 75.0, 0.75), (1, 79.0, 0.79)]
+    folder = trained.folder('full', 1)
+    digest = hashlib.sha256((folder / 'epoch_2.pth').read_bytes()).hexdigest()
+    measured = second['measured']
+    assert measured['checkpoint'] == dict(path='epoch_2.pth', sha256=digest, file='verified')
+    assert measured['predictions']['file'] == 'verified'
+    assert (measured['attempt'], measured['iter'], measured['epoch']) == (1, 8, 2)
+    assert (second['samples'], second['data_digest']) == (240, 'f00d')
+    [run] = second['runs']
+    identity = trained.identity('full', 1)
+    assert (run['uid'], run['config_hash']) == (identity.uid, identity.config_hash)
+    assert facts['config']['hash'] == identity.config_hash
+    assert run['git'] == dict(commit='c0ffee', dirty=True, diff_sha256='d1ff')
+    assert run['env'] == dict(python='3.11', torch='2.11')
+    assert run['sources'] == ['ledger'] and run['overrides'] == {}
+    assert [(item['path'], item['tree']) for item in run['config_files']] == [
+        ('configs/demo/full.py', 'same'), ('configs/demo/common.py', 'same')]
+
+
+def test_the_same_as_text(trained, command):
+    code, out, _ = command('explain', 'demo', 'full', 'top1', '--seed', '1')
+    assert code == 0 and max(map(len, out.splitlines())) <= 100
+    text = flat(out)
+    assert text.startswith('demo / full / top1 (Top-1): 77.0 ± 2.8 status ok')
+    for part in ('seed 1: 79.0 (test/acc/top1 0.79)', 'checkpoint epoch_2.pth verified sha256 ',
+                 'predictions predictions.npz verified sha256 ', 'test data digest f00d',
+                 f'run {trained.identity("full", 1).uid}, train, finished, in ',
+                 'code commit c0ffee, with changes (sha256 of the diff d1ff)',
+                 'config file configs/demo/common.py (same in the tree) sha256 ',
+                 'data train: train.txt, 16 samples, sha256 abc', 'told by ledger',
+                 'environment python 3.11, torch 2.11', 'overrides none'):
+        assert part in text
+    assert 'seed 0:' not in text
+
+
+@pytest.mark.parametrize(('change', 'state', 'code'), [
+    (lambda path: path.unlink(), 'gone', 0),
+    (lambda path: path.write_bytes(b'other'), 'differs', 1)])
+def test_files_are_hashed_again(trained, command, change, state, code):
+    change(trained.folder('full', 0) / 'epoch_2.pth')
+    found, facts = explained(command, 'full', 'top1', '--seed', '0')
+    assert facts['seeds'][0]['measured']['checkpoint']['file'] == state
+    assert found == code
+
+
+def test_a_config_file_that_changed_without_effect_shows(trained, command):
+    trained.write('configs/demo/common.py', '# a comment\n' +
+                  (trained.root / 'configs/demo/common.py').read_text())
+    _, facts = explained(command, 'full', 'top1', '--seed', '0')
+    [run] = facts['seeds'][0]['runs']
+    assert [item['tree'] for item in run['config_files']] == ['same', 'differs']
+
+
+def test_a_run_that_tells_less(project, command):
+    """Neither config files nor the checkpoint's name: as a W&B log alone tells it."""
+    folder = project.train('full', 0, config_files={})
+    project.change(folder, 'results/1-8.json', checkpoint=None)
+    _, facts = explained(command, 'full', 'top1', '--seed', '0')
+    [seed] = facts['seeds']
+    assert seed['measured']['checkpoint']['path'] == 'epoch_2.pth'
+    assert seed['measured']['checkpoint']['file'] == 'verified'
+    assert [(item['path'], item['tree']) for item in seed['runs'][0]['config_files']] == [
+        ('configs/demo/full.py', 'only'), ('configs/demo/common.py', 'only')]
+
+
+def test_a_difference_has_both_sides(trained, command):
+    code, facts = explained(command, 'full', 'delta')
+    assert (code, facts['text'], facts['value']) == (0, '+6.0 ± 1.4', 6.0)
+    assert facts['formula'] == \
+        'top1 of full - top1 of base, paired by seed, taken before rounding'
+    assert [seed['value'] for seed in facts['seeds']] == [5.0, 7.0]
+    assert [(part['row'], part['value']) for part in facts['parts']] == \
+        [('full', 77.0), ('base', 71.0)]
+    assert facts['parts'][1]['seeds'][0]['measured']['checkpoint']['file'] == 'verified'
+    _, facts = explained(command, 'base', 'delta')
+    assert facts['why'] == 'the reference row has no difference to itself'
+
+
+def test_a_difference_to_a_published_figure(trained, command):
+    code, facts = explained(command, 'full', 'gap')
+    assert (code, facts['value'], facts['figure']) == (0, 1.5, 75.5)
+    assert 'A Paper, Table 7' in facts['citation']
+    trained.train('full', 1, 0.99)
+    code, facts = explained(command, 'full', 'gap')
+    assert (code, facts['status']) == (1, 'out of tolerance')
+
+
+def test_published_static_marks_and_means(trained, command):
+    _, facts = explained(command, 'full', 'paper')
+    assert (facts['value'], facts['figure'], facts['entry']) == (75.5, 75.5, 'paper.full')
+    assert 'A Paper, Table 7' in facts['citation']
+    _, facts = explained(command, 'full', 'params')
+    assert facts['value'] == 1.5 and facts['formula'] == 'static.params x 1e-06'
+    assert trained.identity('full', 0).uid in facts['source']
+    _, facts = explained(command, 'full', 'big')
+    assert facts['text'] == '✓' and 'table.yaml' in facts['formula']
+    _, facts = explained(command, 'both', 'top1')
+    assert facts['value'] == 74.0
+    assert [part['row'] for part in facts['parts']] == ['base', 'full']
+    code, facts = explained(command, 'other', 'top1')
+    assert code == 0 and facts['why'] == 'published figures only: nobody has its code'
+
+
+def test_a_static_figure_of_a_row_that_never_ran(project, command):
+    project.complexity(full=3000)
+    code, facts = explained(command, 'full', 'params')
+    assert code == 0 and 'complexity.csv' in facts['source']
+    code, facts = explained(command, 'base', 'params')
+    assert code == 1 and 'no line of complexity.csv' in facts['why']
+
+
+def test_a_cell_without_its_number_says_why(project, command):
+    project.train('full', 0, exit_code=1, last=3, last_error='ValueError: no such crop')
+    code, facts = explained(command, 'full', 'top1')
+    assert code == 1 and facts['status'] == 'failed'
+    assert [(seed['status'], seed['reason']) for seed in facts['seeds']] == [
+        ('failed', 'ended with exit code 1: ValueError: no such crop'), ('missing', 'no run')]
+    [run] = facts['seeds'][0]['runs']
+    assert run['last_error'] == 'ValueError: no such crop'
+    assert [(item['exit_code'], item['last_iter']) for item in run['attempts']] == [(1, 3)]
+
+
+def test_a_stale_run_is_told_from_the_tree(trained, command):
+    old = trained.identity('full', 0).config_hash
+    trained.write('configs/demo/full.py', "_base_ = ['common.py']\nmodel = dict(width=32)\n")
+    code, facts = explained(command, 'full', 'top1', '--seed', '0')
+    assert code == 1 and facts['status'] == 'stale'
+    [run] = facts['seeds'][0]['runs']
+    assert run['config_hash'] == old != facts['config']['hash']
+    assert [item['tree'] for item in run['config_files']] == ['differs', 'same']
+    _, out, _ = command('explain', 'demo', 'full', 'top1', '--seed', '0')
+    assert f'{old}, not as in the tree' in flat(out)
+
+
+def test_from_the_lock_alone(trained, command, monkeypatch):
+    spec = load_spec(trained.table)
+    table = build_table(spec, find_runs(trained.runs))
+    (trained.root / 'reports').mkdir()
+    write_lock(trained.root / 'reports/table.lock.json', {'demo': locked_table(table, spec)})
+    trained.runs.rename(trained.root / 'elsewhere')
+    code, facts = explained(command, 'full', 'top1', '--locked')
+    assert (code, facts['value']) == (0, 77.0)
+    seed = facts['seeds'][1]
+    assert (seed['logged'], seed['measured']['iter']) == (0.79, 8)
+    assert seed['measured']['checkpoint']['file'] == 'gone'
+    assert [run['uid'] for run in seed['runs']] == [trained.identity('full', 1).uid]
+    code, out, _ = command('explain', 'demo', 'full', 'delta', '--locked')
+    assert code == 0 and '+6.0 ± 1.4' in out
+
+
+def test_an_imported_number_has_no_run(project, command):
+    path = project.write('numbers.csv', 'config,seed,test/acc/top1\ndemo/full,0,0.81\n')
+    code, facts = explained(command, 'full', 'top1', '--runs', path, '--seed', '0')
+    assert code == 1 and facts['status'] == 'imported'
+    [seed] = facts['seeds']
+    assert (seed['value'], seed['imported'], seed['runs']) == (81.0, True, [])
+    _, out, _ = command('explain', 'demo', 'full', 'top1', '--runs', path)
+    assert 'from a file: no run is behind it' in out
+
+
+def test_names_cannot_paint_the_terminal(project, command, markup):
+    project.train('full', 0, exit_code=1, last_error=markup, env=dict(host=markup),
+                  overrides={markup: markup})
+    for words in (['full', 'top1'], ['full', 'delta']):
+        _, out, _ = command('explain', 'demo', *words)
+        assert 'red <script>alert(1)</script> next' in flat(out)
+        assert not {'\x1b', '\x07', '\u202e'} & set(out)

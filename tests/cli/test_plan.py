@@ -1,0 +1,179 @@
+import json
+
+import pytest
+
+
+def row_of(out, name):
+    [line] = [line for line in out.splitlines() if line.startswith(f'{name} ')]
+    return ' '.join(line.split())
+
+
+def test_what_is_lacking_and_the_commands_that_make_it(project, command):
+    project.train('base', 0, 0.7)
+    project.train('full', 0, 0.75)
+    project.train('full', 1, exit_code=1, last_error='ValueError: no such crop')
+    project.complexity(base=2_000_000_000)
+    code, out, err = command('plan', project.table)
+    assert (code, err) == (1, '')
+    assert out.startswith('demo: 2 of 4 done')
+    # 2 G x 16 samples x 2 epochs x 3; the row's run says 2 M, which counts before the file
+    assert row_of(out, 'base') == 'base done 0; missing 1 1.50 M 2.00 M 2 epochs 16 192 M'
+    assert row_of(out, 'full') == 'full done 0; failed 1 1.50 M 2.00 M 2 epochs 16 192 M'
+    assert 'lacking: 1 failed, 1 missing; training: 384 M MACs' in out
+    assert 'full/seed1 failed: ended with exit code 1: ValueError: no such crop' in out
+    commands = [line.strip() for line in out.splitlines() if 'tools/train.py' in line]
+    assert commands == [
+        f'python tools/train.py {project.config(row)} --seed 1 --resume'
+        for row in ('base', 'full')]
+    assert f'python tools/train_table.py {project.table}' in out
+
+
+def test_costs_of_a_row_that_never_ran_come_from_the_file_of_costs(project, command):
+    project.complexity(full=2_500_000_000)
+    _, out, _ = command('plan', 'demo', '--json')
+    [table] = json.loads(out)
+    costs = {row['id']: row['cost'] for row in table['rows']}
+    assert costs['full'] == dict(params=1500000, macs=2500000000, length=['epoch', 2], samples=16,
+                                 clips=32, training=240_000_000_000)
+    assert costs['base']['macs'] is None and costs['base']['training'] is None
+    assert table['training'] == dict(macs=480_000_000_000, unknown=2)
+    assert table['states'] == dict(missing=4)
+
+
+def test_only_a_finished_table_exits_with_0(project, command):
+    for row in ('base', 'full'):
+        for seed in (0, 1):
+            project.train(row, seed)
+    code, out, _ = command('plan', 'demo')
+    assert code == 0 and 'lacking' not in out and 'tools/' not in out
+    assert command('plan', 'demo', '--commands')[:2] == (0, '\n')
+
+
+def test_missing_shows_only_gaps(project, command):
+    project.train('base', 0)
+    project.train('base', 1)
+    project.train('full', 0)
+    _, out, _ = command('plan', 'demo', '--missing')
+    assert row_of(out, 'full').startswith('full missing 1 ')
+    assert not [line for line in out.splitlines() if line.startswith('base')]
+    _, out, _ = command('plan', 'demo', '--missing', '--json')
+    [table] = json.loads(out)
+    assert [(row['id'], [seed['seed'] for seed in row['seeds']])
+            for row in table['rows']] == [('full', [1])]
+
+
+def test_commands_for_several_gpus(project, command):
+    for seed in (0, 1):
+        project.train('base', seed)
+    _, out, _ = command('plan', 'demo', '--commands', '--gpus', '8')
+    assert out.splitlines() == [
+        f'bash tools/dist_train.sh configs/demo/full.py 8 --seed {seed} --resume'
+        for seed in (0, 1)]
+
+
+def test_a_stale_run_is_planned_again(project, command):
+    project.train('full', 0)
+    project.write('configs/demo/full.py', "_base_ = ['common.py']\nmodel = dict(width=32)\n")
+    _, out, _ = command('plan', 'demo', '--json')
+    [full] = [row for row in json.loads(out)[0]['rows'] if row['id'] == 'full']
+    assert [seed['state'] for seed in full['seeds']] == ['stale', 'missing']
+    assert full['seeds'][0]['command'].endswith('--seed 0 --resume')
+    assert full['seeds'][0]['reason'] == 'run of another version of the config'
+
+
+def test_a_living_run_is_not_started_again(project, command, hold):
+    hold(project.train('full', 0, exit_code=None, last=3))
+    _, out, _ = command('plan', 'demo', '--json')
+    [full] = [row for row in json.loads(out)[0]['rows'] if row['id'] == 'full']
+    assert full['seeds'][0]['state'] == 'running' and not full['seeds'][0]['command']
+
+
+def test_contradictory_results_are_to_be_looked_at_not_trained(project, command):
+    folder = project.train('full', 0, 0.75)
+    content = json.loads((folder / 'results/1-8.json').read_text())
+    content['metrics']['test/acc/top1'] = 0.5
+    (folder / 'results/1-8-2.json').write_text(json.dumps(content))
+    _, out, _ = command('plan', 'demo', '--json')
+    [full] = [row for row in json.loads(out)[0]['rows'] if row['id'] == 'full']
+    assert full['seeds'][0]['state'] == 'conflict' and not full['seeds'][0]['command']
+
+
+@pytest.fixture
+def ensemble(project):
+    """A table of an ensemble and a row with the weights of another config."""
+    project.write('configs/demo/again.py', "_base_ = ['common.py']\nweights_of = 'full.py'\n")
+    project.write('configs/demo/both.py', "_base_ = ['common.py']\n"
+                  "ensemble = dict(members=['base.py', 'again.py'])\n")
+    return project.write('configs/more/table.yaml', """
+id: more
+caption: More
+columns:
+  - {key: top1, head: Top-1, from: test/acc/top1}
+rows:
+  - {id: both, config: ../demo/both.py}
+""")
+
+
+def test_what_an_ensemble_needs_comes_first(project, ensemble, command):
+    project.train('base', 0)
+    _, out, _ = command('plan', ensemble, '--commands')
+    folder = project.root / 'configs/demo'
+    assert out.splitlines() == [
+        f'python tools/train.py {folder}/full.py --seed 0 --resume',
+        f'python tools/test.py {folder}/again.py --seed 0',
+        f'python tools/test_ensemble.py {folder}/both.py --seed 0']
+
+
+def test_an_ensemble_costs_no_training(project, ensemble, command):
+    _, out, _ = command('plan', 'more')
+    assert row_of(out, 'both') == 'both missing 0 ensemble'
+
+
+def test_schedule_in_iterations_counts_batches(project, command):
+    project.write('configs/demo/common.py', """
+model = dict(type='Tiny')
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=100)
+global_batch_size = 4
+train_dataloader = dict(batch_size=4, dataset=dict(
+    type='RepeatDataset', times=3, dataset=dict(type='VideoDataset', ann_file='train.txt')))
+""")
+    project.complexity(full=1000)
+    _, out, _ = command('plan', 'demo', '--json')
+    [full] = [row for row in json.loads(out)[0]['rows'] if row['id'] == 'full']
+    assert full['cost'] == dict(params=1500000, macs=1000, length=['iter', 100], samples=48,
+                                clips=400, training=1_200_000)
+
+
+def test_without_a_data_list_the_cost_is_unknown_unless_a_run_tells(project, command):
+    project.complexity(base=1000, full=1000)
+    (project.root / 'train.txt').unlink()
+    project.train('full', 0)
+    _, out, _ = command('plan', 'demo', '--json')
+    costs = {row['id']: row['cost'] for row in json.loads(out)[0]['rows']}
+    assert costs['base']['clips'] is None and costs['full']['clips'] == 32
+
+
+def test_overview_is_one_line_per_table(project, ensemble, command):
+    project.train('base', 0)
+    code, out, _ = command('plan')
+    assert code == 1
+    assert row_of(out, 'demo').startswith('demo 1 of 4 3 missing')
+    assert row_of(out, 'more').startswith('more 0 of 1 1 missing')
+    assert '1 of 5 rows and seeds are done in 2 tables' in out
+
+
+def test_names_cannot_paint_the_terminal(project, command, markup):
+    project.train('full', 0, exit_code=1, last_error=markup)
+    text = project.table.read_text().replace('id: full, label: Full',
+                                             f'id: full, label: {json.dumps(markup)}')
+    project.table.write_text(text)
+    for argv in (['plan', 'demo'], ['plan', 'demo', '--json']):
+        _, out, _ = command(*argv)
+        assert '\x1b' not in out and '\x07' not in out and '\u202e' not in out
+    assert json.loads(out)[0]['rows'][1]['label'] == markup
+
+
+def test_lines_fit_100_columns(project, command):
+    project.train('full', 0, exit_code=1, last_error='long ' * 60)
+    _, out, _ = command('plan', 'configs/demo/table.yaml')
+    assert max(map(len, out.splitlines())) <= 100

@@ -1,0 +1,136 @@
+import json
+import signal
+
+import pytest
+
+from mmaction_ext.cli.progress import last_value, total_iterations
+from mmaction_ext.tracking.records import RunRecord
+
+
+def lines(out):
+    """Words of the line of each row and seed."""
+    words = [line.split() for line in out.splitlines()]
+    return {(word[0], word[1]): word[2:] for word in words if len(word) > 2 and word[1].isdigit()}
+
+
+def as_json(command, *argv):
+    """Exit code, and (run, seed) to its status."""
+    code, out, _ = command('status', *argv, '--json')
+    return code, {(line['run'], line['seed']): line
+                  for group in json.loads(out).values() for line in group}
+
+
+def test_matrix_of_states(project, command):
+    project.train('base', 0, 0.7)
+    project.train('base', 1, exit_code=1, last=3, last_error='ValueError: no such crop')
+    project.train('full', 0, exit_code=None, last=5)
+    code, out, _ = command('status', 'demo')
+    assert code == 1
+    assert out.startswith('demo: 1 failed, 1 finished, 1 killed, 1 missing\n')
+    found = lines(out)
+    assert found['base', '0'] == ['finished', '8/8', '100%', 'test/acc/top1', '0.7']
+    assert found['base', '1'] == ['failed', '3/8', '38%', 'train/loss', '0.6667']
+    assert found['full', '0'][:5] == ['killed', '5/8', '62%', 'val/acc/top1', '0.25']
+    assert found['full', '1'] == ['missing']
+    assert '    ended with exit code 1: ValueError: no such crop' in out.splitlines()
+    assert '    killed at iteration 5' in out.splitlines()
+
+
+def test_a_living_run_is_running_and_a_killed_one_is_killed(project, command, hold):
+    """A process holds the folder, then is really killed."""
+    folder = project.train('full', 0, exit_code=None, last=3)
+    holder = hold(folder)
+    code, found = as_json(command, 'demo')
+    running = found['full', 0]
+    assert code == 0 and running['state'] == 'running'
+    # 5 of 8 iterations at half a second each
+    assert running['progress']['seconds_left'] == 2.5
+    assert 44 < running['progress']['heartbeat_age'] < 100
+    assert (running['progress']['iteration'], running['progress']['total']) == (3, 8)
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    code, found = as_json(command, 'demo')
+    assert code == 1 and found['full', 0]['state'] == 'killed'
+    assert found['full', 0]['progress']['seconds_left'] is None
+
+
+def test_stale_conflict_and_finished_without_result(project, command):
+    project.train('base', 0)
+    project.log(project.folder('base', 0), 8)
+    project.folder('base', 0).joinpath('results/1-8.json').unlink()
+    folder = project.train('full', 0, 0.75)
+    content = json.loads((folder / 'results/1-8.json').read_text())
+    content['metrics']['test/acc/top1'] = 0.5
+    (folder / 'results/1-8-2.json').write_text(json.dumps(content))
+    code, found = as_json(command, 'demo')
+    assert code == 1
+    assert found['base', 0]['state'] == 'no result'
+    assert found['full', 0]['state'] == 'conflict' and '0.75' in found['full', 0]['reason']
+    project.write('configs/demo/full.py', "_base_ = ['common.py']\nmodel = dict(width=32)\n")
+    code, found = as_json(command, 'demo')
+    assert code == 0 and found['full', 0]['state'] == 'stale'
+
+
+def test_a_folder_of_runs_needs_no_table(project, command):
+    project.train('full', 0, 0.75)
+    folder = project.train('full', 1, exit_code=2, last=4, last_error='InputError: no list')
+    code, out, _ = command('status', folder.parent)
+    assert code == 1 and out.startswith(f'{folder.parent}: 1 failed, 1 finished\n')
+    assert lines(out)['demo/full', '0'] == ['finished', '8/8', '100%', 'test/acc/top1', '0.75']
+    code, found = as_json(command, project.folder('full', 0))
+    assert code == 0 and list(found) == [('demo/full', 0)]
+
+
+def test_without_arguments_only_tables_with_runs_are_shown(project, command):
+    code, out, _ = command('status')
+    assert code == 0 and 'no table has a run yet' in out
+    project.train('full', 0)
+    _, out, _ = command('status')
+    assert out.startswith('demo: 1 finished, 3 missing\n')
+
+
+def test_watch_ends_when_nothing_runs(project, command, hold, monkeypatch):
+    holder = hold(project.train('full', 0, exit_code=None, last=3))
+    slept = []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        holder.kill()
+        holder.wait()
+
+    monkeypatch.setattr('time.sleep', sleep)
+    code, out, _ = command('status', 'demo', '--watch', '7')
+    assert code == 1 and slept == [7]
+    assert 'demo: 3 missing, 1 running' in out and 'demo: 1 killed, 3 missing' in out
+    assert '\x1b' not in out
+
+
+def test_names_cannot_paint_the_terminal(project, command, markup):
+    project.train('full', 0, exit_code=1, last_error=markup, config=markup)
+    code, out, _ = command('status', project.runs)
+    assert 'red <script>alert(1)</script> next' in out
+    assert not {'\x1b', '\x07', '\u202e'} & set(out)
+
+
+def test_lines_fit_100_columns(project, command):
+    project.train('full', 0, exit_code=1, last_error='long ' * 60, config='deep/' * 40 + 'full')
+    _, out, _ = command('status', project.runs)
+    assert max(map(len, out.splitlines())) <= 100
+
+
+@pytest.mark.parametrize(('rows', 'schedule', 'total'), [
+    ({'val': [{'iter': 30, 'epoch': 3}]}, ('epoch', 10), 100),
+    ({'val': [{'iter': 31, 'epoch': 3}]}, ('epoch', 10), 50),  # not at the end of an epoch
+    ({}, ('epoch', 10), 50), ({}, ('iter', 7), 7), ({}, None, None)])
+def test_length_of_a_schedule(rows, schedule, total):
+    record = RunRecord('uid', 'train', rows=rows, recipe=dict(global_batch_size=4))
+    record.data = dict(train=dict(num_samples=17))
+    assert total_iterations(record, schedule) == total
+
+
+def test_last_value_prefers_the_test_over_validation_over_the_loss():
+    record = RunRecord('uid', 'train', rows={'train': [{'train/loss': 1.5}]})
+    assert last_value(record) == ('train/loss', 1.5)
+    record.rows['val'] = [{'val/acc/top1': 0.5}, {'val/mAP': 0.2}]
+    assert last_value(record) == ('val/acc/top1', 0.5)
+    assert last_value(record, ('test/mAP',)) == ('val/mAP', 0.2)
