@@ -1,0 +1,108 @@
+"""Accuracy of each class of a row, from what its tests logged or from their predictions."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from mmaction_ext.datasets.synthmotion.scenes import CLASSES
+from mmaction_ext.errors import InputError
+from mmaction_ext.evaluation.predictions import FILE_NAME, read_predictions
+from mmaction_ext.report.table_parts import main_column
+from mmaction_ext.tables.cells import CellStatus
+
+#: Metrics that hold the accuracy of one class, and its number.
+_METRIC = re.compile(r'test/(?:class/top1_|motion/top1_class)(?P<number>\d+)')
+
+
+class ClassAccuracies:
+    """Accuracies of classes by run, each read once.
+
+    Args:
+        runs: uid to the list of :class:`mmaction_ext.tracking.records.RunRecord` with that id.
+        folders: where the runs lie, for their predictions.
+    """
+
+    def __init__(self, runs: dict, folders=()):
+        self._runs, self._folders = runs, [Path(folder) for folder in folders]
+        self._known = {}
+
+    def of_row(self, table, row) -> dict:
+        """Class name to accuracy in [0, 1], the mean over the seeds that count.
+
+        Empty where one of these seeds has no accuracies of classes.
+        """
+        column = main_column(table)
+        seeds = table.cell(row.id, column.key).seeds if column else ()
+        counted = [self._of_seed(seed) for seed in seeds if seed.status is CellStatus.OK]
+        if not counted or any(each.keys() != counted[0].keys() for each in counted):
+            return {}
+        return {name: float(np.mean([each[name] for each in counted])) for name in counted[0]}
+
+    def _of_seed(self, seed) -> dict:
+        key = seed.runs, seed.checkpoint
+        if key not in self._known:
+            records = [record for uid in seed.runs for record in self._runs.get(uid, ())]
+            found = (self._of_record(record, seed.checkpoint) for record in records)
+            self._known[key] = next(filter(None, found), {})
+        return self._known[key]
+
+    def _of_record(self, record, checkpoint) -> dict:
+        accuracies = _logged(record, checkpoint) or self._predicted(record, checkpoint)
+        names = class_names(record)
+        return {names[number] if number < len(names) else f'class {number}': accuracy
+                for number, accuracy in sorted(accuracies.items())}
+
+    def _predicted(self, record, checkpoint) -> dict:
+        """From the predictions of the very checkpoint that the table shows."""
+        for folder in self._folders if checkpoint and record.folder else ():
+            path = folder / record.folder / FILE_NAME
+            try:
+                predictions = read_predictions(path)
+            except InputError:
+                continue
+            if predictions.meta.get('checkpoint_sha256') == checkpoint:
+                return top1_by_class(predictions.scores, predictions.labels)
+        return {}
+
+
+def _logged(record, checkpoint) -> dict:
+    for evaluation in record.evaluations:
+        values = evaluation.values
+        tested = values.get('test/checkpoint_sha256')
+        found = {int(_METRIC.fullmatch(name)['number']): value for name, value in values.items()
+                 if _METRIC.fullmatch(name)}
+        if found and evaluation.fragment.exit_code == 0 and tested == checkpoint:
+            return found
+    return {}
+
+
+def top1_by_class(scores: np.ndarray, labels: np.ndarray) -> dict:
+    """Share of the samples of each class that score highest on it.
+
+    Args:
+        scores: ``(N, num_classes)``.
+        labels: true classes, ``(N,)``.
+
+    Returns:
+        Class to accuracy in [0, 1], for the classes that have samples.
+    """
+    right = scores.argmax(axis=1) == labels
+    return {int(label): float(right[labels == label].mean()) for label in np.unique(labels)}
+
+
+def class_names(record) -> tuple:
+    """Names of the classes a run was tested on, by number; empty if nobody here knows them.
+
+    Those of SynthMotion are known; other data sets have a ``classes.txt`` beside the list of
+    their test samples, if the data are on this machine.
+    """
+    if (record.config or '').startswith('synthmotion/'):
+        return CLASSES
+    dataset = (record.recipe.get('test_dataloader') or {}).get('dataset') or {}
+    try:
+        path = Path(dataset.get('ann_file') or '').with_name('classes.txt')
+        names = tuple(path.read_text(encoding='utf-8').splitlines())
+    except (OSError, ValueError, TypeError):
+        return ()
+    return names if len(set(names)) == len(names) else ()

@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+
+from mmaction_ext.datasets.synthmotion.scenes import CLASSES
+from mmaction_ext.evaluation.predictions import Predictions, write_predictions
+from mmaction_ext.report.classes import ClassAccuracies, class_names, top1_by_class
+from mmaction_ext.report.runs import runs_by_uid
+
+
+def accuracies(table, runs, row='base', folders=()):
+    [found] = [each for each in table.rows if each.id == row]
+    return ClassAccuracies(runs_by_uid(runs), folders).of_row(table, found)
+
+
+def logged(make, row, seed, *values, **facts):
+    metrics = {f'test/class/top1_{i:03d}': value for i, value in enumerate(values)}
+    return make.run(row, seed, metrics, **facts)
+
+
+def write(folder, record, labels, predicted, sha):
+    scores = np.eye(3, dtype=np.float32)[predicted]
+    (folder / record.folder).mkdir(parents=True)
+    write_predictions(folder / record.folder / 'predictions.npz', Predictions(
+        np.array([f'{i}' for i in range(len(labels))]), np.array(labels), scores,
+        dict(checkpoint_sha256=sha)))
+
+
+def test_mean_over_seeds_of_what_was_logged(table, make):
+    runs = [logged(make, 'base', seed, seed / 2, 1.0) for seed in range(3)]
+    assert accuracies(table, runs) == {'class 0': 0.5, 'class 1': 1.0}
+
+
+def test_a_seed_without_them_leaves_none(table, make):
+    runs = [logged(make, 'base', seed, 1.0) for seed in range(2)] + [make.run('base', 2)]
+    assert accuracies(table, runs) == {}
+    assert accuracies(table, []) == {} == accuracies(table, runs, 'other')
+
+
+def test_another_checkpoint_does_not_count(table, make):
+    runs = [logged(make, 'base', seed, 1.0) for seed in range(3)]
+    runs[1].evaluations[0].values['test/checkpoint_sha256'] = 'another'
+    assert accuracies(table, runs) == {}
+
+
+def test_predictions_tell_where_nothing_was_logged(table, make, tmp_path):
+    runs = [make.run('base', seed, folder=f'base/seed{seed}') for seed in range(3)]
+    for seed, record in enumerate(runs):
+        predicted = [0, seed == 0, 1, 2]  # the second of class 0 is right under seeds 1 and 2
+        write(tmp_path, record, [0, 0, 1, 1], np.array(predicted, int), f'sha of base {seed}')
+    found = accuracies(table, runs, folders=[tmp_path / 'nowhere', tmp_path])
+    assert found == pytest.approx({'class 0': (0.5 + 1 + 1) / 3, 'class 1': 0.5})
+
+
+def test_predictions_of_another_checkpoint_do_not_count(table, make, tmp_path):
+    runs = [make.run('base', seed, folder=f'base/seed{seed}') for seed in range(3)]
+    for seed, record in enumerate(runs):
+        write(tmp_path, record, [0], [0], 'of a later test' if seed else 'sha of base 0')
+    assert accuracies(table, runs, folders=[tmp_path]) == {}
+
+
+def test_damaged_predictions_do_not_count(table, make, tmp_path):
+    runs = [make.run('base', seed, folder=f'base/seed{seed}') for seed in range(3)]
+    for record in runs:
+        (tmp_path / record.folder).mkdir(parents=True)
+        (tmp_path / record.folder / 'predictions.npz').write_bytes(b'PK\x03\x04 no archive')
+    assert accuracies(table, runs, folders=[tmp_path]) == {}
+
+
+def test_top1_by_class():
+    scores = np.array([[2, 1, 0], [0, 1, 0], [0, 3, 0], [1, 0, 0]])
+    assert top1_by_class(scores, np.array([0, 0, 1, 2])) == {0: 0.5, 1: 1.0, 2: 0.0}
+
+
+def test_names_of_synthmotion_are_known(make):
+    assert class_names(make.run('a', 0, config='synthmotion/dcf/table1/a')) == CLASSES
+
+
+def test_names_stand_beside_the_samples(make, tmp_path):
+    recipe = dict(test_dataloader=dict(dataset=dict(ann_file=str(tmp_path / 'test.txt'))))
+    record = make.run('a', 0, recipe=recipe)
+    assert class_names(record) == ()
+    (tmp_path / 'classes.txt').write_text('jump\nrun\n')
+    assert class_names(record) == ('jump', 'run')
+    (tmp_path / 'classes.txt').write_text('jump\njump\n')  # would be one bar for two classes
+    assert class_names(record) == ()
+    assert class_names(make.run('a', 0)) == ()
