@@ -6,6 +6,7 @@ The config's path and the seed are the run's identity: they name its folder
 
 import argparse
 import os
+import sys
 
 from mmengine.config import DictAction
 
@@ -18,7 +19,8 @@ EPILOG = """examples:
   python tools/train.py CONFIG --cfg-options train_cfg.max_epochs=2 optim_wrapper.optimizer.lr=1e-3
   bash tools/dist_train.sh CONFIG 8              the same on 8 GPUs (or CPU processes)
 
-exit codes: 0 trained and tested; 2 the config, data or folder cannot be used (one line says why)
+exit codes: 0 trained and tested; 2 the config, data or folder cannot be used (one line says why);
+130 interrupted
 """
 
 
@@ -158,6 +160,9 @@ def main():
             run(cfg, identity, not args.no_test, attempt)
     except InputError as error:
         raise SystemExit(error.exit(every_rank=True)) from None
+    except KeyboardInterrupt:
+        print('interrupted; --resume goes on from the newest checkpoint', file=sys.stderr)
+        raise SystemExit(130) from None
 
 
 if __name__ == '__main__':

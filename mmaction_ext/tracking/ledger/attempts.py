@@ -11,7 +11,8 @@ from mmaction_ext.errors import InputError
 from mmaction_ext.tracking import termination
 from mmaction_ext.tracking.ledger import process
 from mmaction_ext.tracking.ledger.files import write_atomically
-from mmaction_ext.tracking.ledger.format import RUN_FILE, SCHEMA, from_json, to_json
+from mmaction_ext.tracking.ledger.format import (METRICS_FILE, RUN_FILE, SCHEMA, from_json,
+                                                 to_json)
 from mmaction_ext.tracking.ledger.heartbeat import Heartbeat
 
 #: longest error that is kept, in characters
@@ -43,8 +44,9 @@ def write_run_file(folder, content: dict) -> None:
 class Attempt:
     """The attempt that this process makes at a run, from construction to the end of the block.
 
-    How it ends stands in ``run.json``: by itself, by an exception, on Ctrl-C or on SIGTERM. A
-    process that was killed cannot say so: its attempt has no end.
+    How it ends stands in ``run.json``: by itself, by an exception, on Ctrl-C or on SIGTERM, and how
+    long ``metrics.jsonl`` was then. A process that was killed cannot say so: its attempt has no end.
+    A Ctrl-C that some library turned into another exception leaves the block as what it was.
 
     Args:
         folder: the run's folder, which exists and which this process has claimed.
@@ -101,7 +103,9 @@ class Attempt:
             OSError: the ledger cannot be written.
         """
         (self.folder / SPARE_FILE).unlink(missing_ok=True)
-        self.update(end=time.time(), exit_code=exit_code, signal=signal, last_error=last_error)
+        metrics = self.folder / METRICS_FILE
+        self.update(end=time.time(), exit_code=exit_code, signal=signal, last_error=last_error,
+                    metrics_bytes=metrics.stat().st_size if metrics.exists() else 0)
 
     def __enter__(self):
         return self
@@ -111,7 +115,7 @@ class Attempt:
             return
         self.heartbeat.stop()
         try:
-            self.end(**_outcome(error))
+            self._end_with(error)
         except OSError:
             if error is None:  # else it is the reason that counts
                 raise
@@ -119,6 +123,12 @@ class Attempt:
             termination.remove(self._terminate)
             if self._lock:
                 self._lock.close()
+
+    def _end_with(self, error: BaseException | None) -> None:
+        interrupt = find_interrupt(error)
+        self.end(**_outcome(interrupt or error))
+        if interrupt and interrupt is not error:
+            raise KeyboardInterrupt from None
 
     def _terminate(self, signum: int) -> None:
         self.end(128 + signum, signal.Signals(signum).name)
@@ -156,6 +166,21 @@ def merge_sources(earlier: dict, now: dict) -> dict:
         known = earlier.get(name, '').split()
         merged[name] = ' '.join(known if digest in known[-1:] else [*known, digest])
     return merged
+
+
+def find_interrupt(error: BaseException | None) -> KeyboardInterrupt | None:
+    """The Ctrl-C that an exception is, or was raised in consequence of.
+
+    mmengine's ``Config.pretty_text``, which every saved checkpoint asks for, makes a
+    ``SyntaxError`` of whatever interrupts it.
+    """
+    seen = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, KeyboardInterrupt):
+            return error
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _outcome(error: BaseException | None) -> dict:

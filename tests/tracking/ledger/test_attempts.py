@@ -15,6 +15,7 @@ from mmaction_ext.errors import InputError
 from mmaction_ext.tracking.ledger import attempts, process
 from mmaction_ext.tracking.ledger.attempts import (Attempt, error_line, merge_sources,
                                                    read_run_file)
+from mmaction_ext.tracking.ledger.metrics_file import MetricsFile
 
 FACTS = dict(uid='u', config='a/b', seed=0, config_hash='h', job_type='train',
              git=dict(commit='abc'), sources={'x.py': '1', 'y.py': '2'},
@@ -76,6 +77,25 @@ def test_end_by_an_exception_says_which(tmp_path, error, code, signal_name, line
     found = entry(tmp_path)
     assert (found['exit_code'], found['signal'], found['last_error']) == (code, signal_name, line)
     assert found['end'] >= found['start']
+
+
+def test_interrupt_that_a_library_disguised_is_one(tmp_path):
+    """As mmengine's ``pretty_text`` does while a checkpoint is saved."""
+    with pytest.raises(KeyboardInterrupt), Attempt(tmp_path, FACTS):
+        try:
+            raise KeyboardInterrupt
+        except BaseException as error:
+            raise SyntaxError('cannot be formatted') from error
+    found = entry(tmp_path)
+    assert (found['exit_code'], found['signal'], found['last_error']) == (130, 'SIGINT', None)
+
+
+def test_end_tells_how_much_was_logged(tmp_path):
+    with Attempt(tmp_path, FACTS) as attempt:
+        file = MetricsFile(tmp_path, attempt.number)
+        file.append('train', 1, 1, {'train/loss': 0.5})
+    file.close()
+    assert entry(tmp_path)['metrics_bytes'] == (tmp_path / 'metrics.jsonl').stat().st_size > 0
 
 
 def test_endless_error_is_cut():
