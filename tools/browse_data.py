@@ -51,6 +51,7 @@ def build_dataset(args):
     from mmaction.registry import DATASETS
     from mmengine.registry import init_default_scope
 
+    import mmaction_ext.register  # noqa: F401 (a config of a data set alone imports nothing)
     from mmaction_ext.datasets.flips import read_labels
     from mmaction_ext.engine import checks
     from mmaction_ext.engine.run_config import read_config

@@ -63,12 +63,21 @@ below --root:{layout}
 also         classes.txt (names by id), report.json (counts and every fault, for machines),
              checked.jsonl (what was found sound: a killed run goes on where it was)
 {delimiter}
-An item that is missing, unreadable, empty or too short is broken. With any such item no
+An item that is missing, unreadable, damaged, empty or too short is broken. With any such item no
 annotation file is written and the exit code is 1; --skip-broken writes without them and lists
 them in <split>.skipped.txt.
-
+{unseen}
 exit codes: 0 written; 1 something is broken, nothing written; 2 bad input, one line says which
 """
+UNSEEN = {
+    'videos': """
+The full check does not see damage that a decoder hides: all of it in VP8 and VP9 (.webm), which
+have no checksums, unless it stops decoding; in other codecs changed bits that still mean
+something, and what precedes the first key frame.
+""",
+    'rawframes': """
+The full check does not see changed bits of a JPEG that still decode.
+"""}
 DELIMITER = """
 Lines are "<path below the media folder>TAB<class>": set delimiter='\\t' in VideoDataset.
 """
@@ -99,7 +108,8 @@ def _parser() -> argparse.ArgumentParser:
         _add_published(name, media, data_sets.add_parser(
             name, formatter_class=argparse.RawDescriptionHelpFormatter, help=title,
             description=f'Check {title} and write its annotation files.',
-            epilog=EPILOG.format(layout=layout, delimiter=delimiter)))
+            epilog=EPILOG.format(layout=layout, delimiter=delimiter,
+                                 unseen=UNSEEN[media])))
     return parser
 
 

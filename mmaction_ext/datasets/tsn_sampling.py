@@ -32,7 +32,8 @@ def random_tsn_indices(num_frames: int, num_segments: int, rng) -> np.ndarray:
     return np.arange(num_segments) * length + rng.randint(length, size=num_segments)
 
 
-def fixed_tsn_indices(num_frames: int, num_segments: int, place: float = 0.5) -> np.ndarray:
+def fixed_tsn_indices(num_frames: int, num_segments: int, place: float = 0.5, *,
+                      num_clips: int = 1) -> np.ndarray:
     """The same frame of each segment, ``int(tick * place + tick * i)``, as the released code.
 
     Segments have ``tick = num_frames / num_segments`` frames, a fraction.
@@ -41,12 +42,13 @@ def fixed_tsn_indices(num_frames: int, num_segments: int, place: float = 0.5) ->
         num_frames: frames in the video.
         num_segments: frames to take.
         place: 0.5 for centres, 0 for starts.
+        num_clips: of the test; the code for two clips has no case of its own for short videos.
 
     Returns:
-        ``int64`` array of shape ``(num_segments,)``, from 0; all 0 in a video that has as many
-        frames as segments, or fewer.
+        ``int64`` array of shape ``(num_segments,)``, from 0. In a video that has as many frames
+        as segments, or fewer, all 0 for one clip, while frames repeat for two.
     """
-    if num_frames <= num_segments:
+    if num_clips == 1 and num_frames <= num_segments:
         return np.zeros(num_segments, np.int64)
     tick = num_frames / num_segments
     return np.array([int(tick * place + tick * i) for i in range(num_segments)], np.int64)
@@ -57,7 +59,7 @@ class SampleTSNSegments(BaseTransform):
     """Frames as the released code of SELFY and TCM takes them; see the functions above.
 
     ``SampleSegments`` differs: it sees the end of a video and does not turn a short one into a
-    still picture.
+    still picture, as this does in training and in a test of one clip.
 
     Required keys: ``total_frames``, ``start_index``. Added keys: ``frame_inds`` of shape
     ``(num_clips * num_segments,)``, one clip behind the other, ``clip_len``, ``num_clips``,
@@ -86,7 +88,7 @@ class SampleTSNSegments(BaseTransform):
             name = results.get('filename') or results.get('frame_dir')
             raise InputError(f'{name}: the video holds no frame')
         if self.test_mode:
-            clips = [fixed_tsn_indices(total, self.num_segments, place)
+            clips = [fixed_tsn_indices(total, self.num_segments, place, num_clips=self.num_clips)
                      for place in PLACES[self.num_clips]]
         else:
             clips = [random_tsn_indices(total, self.num_segments, np.random)]

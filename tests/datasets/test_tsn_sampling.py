@@ -84,7 +84,30 @@ def test_transform_counts_from_the_first_frame_and_puts_clips_behind_one_another
     found = sample(dict(total_frames=16, start_index=1))
     assert found['frame_inds'].tolist() == [3, 7, 11, 15, 1, 5, 9, 13]
     assert (found['clip_len'], found['num_clips']) == (4, 2)
-    assert sample(dict(total_frames=4, start_index=1))['frame_inds'].tolist() == [1] * 8
+
+
+@pytest.mark.parametrize('num_frames, centres, starts', [
+    (8, [0, 1, 2, 3, 4, 5, 6, 7], [0, 1, 2, 3, 4, 5, 6, 7]),
+    (4, [0, 0, 1, 1, 2, 2, 3, 3], [0, 0, 1, 1, 2, 2, 3, 3]),
+    (7, [0, 1, 2, 3, 3, 4, 5, 6], [0, 0, 1, 2, 3, 4, 5, 6]),  # tick = 0.875
+    (1, [0] * 8, [0] * 8),
+])
+def test_two_clips_of_a_short_video_move(num_frames, centres, starts):
+    sample = SampleTSNSegments(8, test_mode=True, num_clips=2)
+    found = sample(dict(total_frames=num_frames))['frame_inds']
+    assert found.tolist() == centres + starts
+    still = SampleTSNSegments(8, test_mode=True)(dict(total_frames=num_frames))['frame_inds']
+    assert still.tolist() == [0] * 8
+
+
+@given(frames, segments)
+def test_two_clips_follow_the_formulas_in_videos_of_any_length(num_frames, num_segments):
+    found = SampleTSNSegments(num_segments, test_mode=True, num_clips=2)(
+        dict(total_frames=num_frames))['frame_inds']
+    tick = num_frames / float(num_segments)
+    assert found.tolist() == [int(tick / 2.0 + tick * x) for x in range(num_segments)] + [
+        int(tick * x) for x in range(num_segments)]
+    assert found.min() >= 0 and found.max() < num_frames
 
 
 def test_transform_draws_in_training():

@@ -1,4 +1,6 @@
 import importlib.util
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -35,6 +37,18 @@ def test_draws_the_samples_asked_for(main, tmp_path, capsys):
     assert 'sheet.png: 2 of 3 train samples' in capsys.readouterr().out
     with Image.open(tmp_path / 'sheet.png') as sheet:
         assert sheet.format == 'PNG' and sheet.height == 2 * (16 + 34)
+
+
+@pytest.mark.slow
+def test_config_of_a_data_set_alone_imports_nothing_and_is_drawn(main, tmp_path):
+    text = CONFIG.replace("custom_imports = dict(imports=['mmaction_ext.register'], "
+                          'allow_failed_imports=False)', '')
+    assert 'custom_imports' not in text
+    (tmp_path / 'config.py').write_text(text)
+    command = [sys.executable, ROOT / 'tools/browse_data.py', 'config.py', '-o', 'sheet.png']
+    done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert 'sheet.png: 3 of 3 train samples' in done.stdout
 
 
 def ink_of_first_line(path):

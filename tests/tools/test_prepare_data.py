@@ -165,7 +165,7 @@ def test_help_says_what_is_expected_where(main, name, capsys):
         main([name, '--help'])
     text = capsys.readouterr().out
     for word in (f'data/{name}', 'annotations', '--skip-broken', '--recheck', 'classes.txt',
-                 'report.json', 'writes'):
+                 'report.json', 'writes', 'The full check does not see'):
         assert word in text
 
 

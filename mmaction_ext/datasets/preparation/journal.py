@@ -8,7 +8,7 @@ from pathlib import Path
 from mmaction_ext.datasets.preparation.inspection import Finding
 from mmaction_ext.video import write_bytes
 
-_VERSION = 1
+_VERSION = 2  # 1 passed damaged frames
 
 
 def signature(path) -> list | None:
@@ -55,16 +55,22 @@ class Journal:
 
     def __exit__(self, *error) -> None:
         """Close the file."""
-        self._file.close()
+        with _naming(self._path):
+            self._file.close()
 
     def add(self, name: str, state, finding: Finding) -> None:
-        """Record a sound item; it is in the file when this returns."""
+        """Record a sound item; it is in the file when this returns.
+
+        Raises:
+            OSError: it cannot be written; with the file's name.
+        """
         if finding.fault:
             return
         record = {'name': name, 'state': state, 'frames': finding.num_frames}
         self._records[name] = record
-        self._file.write(json.dumps(record) + '\n')
-        self._file.flush()
+        with _naming(self._path):
+            self._file.write(json.dumps(record) + '\n')
+            self._file.flush()
 
     def _read(self) -> dict:
         records = []
@@ -75,3 +81,12 @@ class Journal:
         if not records or records[0] != self._header:
             return {}
         return {record['name']: record for record in records[1:]}
+
+
+@contextlib.contextmanager
+def _naming(path: Path):
+    """Give the error of an open file, which a full disk may cause, the file's name."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error

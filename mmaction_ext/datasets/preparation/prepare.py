@@ -12,6 +12,7 @@ Videos: ``<path>TAB<id>``, for ``VideoDataset(delimiter='\\t')``, so that blanks
 survive. Folders of frames: ``<folder> <number of frames> <id>``, for ``RawframeDataset``.
 """
 
+import contextlib
 import json
 import sys
 from collections import Counter
@@ -23,7 +24,7 @@ from tqdm import tqdm
 
 from mmaction_ext.datasets.processes import locked, map_surviving
 from mmaction_ext.datasets.publishers import Item, Publication
-from mmaction_ext.errors import InputError
+from mmaction_ext.errors import InputError, last_line
 from mmaction_ext.video import write_bytes
 from .inspection import (CHECKS, FAULTS, FRAME_COUNT, MISSING, UNREADABLE, Finding,
                          inspect_frames, inspect_video)
@@ -77,14 +78,16 @@ def prepare(publication: Publication, root, media, *, check: str = 'full', worke
         The report, as in ``report.json``.
 
     Raises:
-        InputError: an argument is out of range, a folder is missing, two lines of a list
-            contradict each other, or a name cannot be written into a list.
+        InputError: an argument is out of range, a folder is missing, another data set was
+            prepared in ``root``, two lines of a list contradict each other, or a name cannot be
+            written into a list.
         OSError: the folder cannot be written.
     """
     root, media = Path(root), Path(media)
     _check_arguments(media, check, workers)
     root.mkdir(parents=True, exist_ok=True)
     with locked(root):
+        _check_root(root, publication.name)
         found, faults = _locate(publication, media)
         names = list({sample.name: None for samples in found.values() for sample in samples})
         findings = _inspect(publication, root, media, names, check, workers, recheck, progress)
@@ -92,6 +95,7 @@ def prepare(publication: Publication, root, media, *, check: str = 'full', worke
                           if not _add_fault(faults, split, sample, findings[sample.name])]
                   for split, samples in found.items()}
         report = _report(publication, root, media, check, usable, faults, skip_broken)
+        report['kept'] = [] if report['written'] else _lists_in(root, report)
         if report['written']:
             _write_lists(publication, root, usable, findings, faults if skip_broken else [])
         _write_text(root / REPORT, json.dumps(report, indent=1, ensure_ascii=False) + '\n')
@@ -105,6 +109,16 @@ def _check_arguments(media: Path, check: str, workers: int) -> None:
         raise InputError(f'workers must not be negative, got {workers}')
     if not media.is_dir():
         raise InputError(f'{media} is no folder: the videos or frames are expected there')
+
+
+def _check_root(root: Path, name: str) -> None:
+    """Refuse to write over the lists of another data set."""
+    other = None
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        other = json.loads((root / REPORT).read_text(encoding='utf-8'))['dataset']
+    if other not in (None, name):
+        raise InputError(f'{root / REPORT} is of {other}, whose lists {name} would replace: '
+                         'give each data set a folder of its own')
 
 
 # --- Which files there are ----------------------------------------------------------------
@@ -164,7 +178,10 @@ def _inspect(publication: Publication, root: Path, media: Path, names: list, che
 
 
 def _inspect_one(frames: bool, media: Path, check: str, name: str) -> Finding:
-    return (inspect_frames if frames else inspect_video)(media / name, check)
+    try:
+        return (inspect_frames if frames else inspect_video)(media / name, check)
+    except Exception as error:  # of whatever library: one file must not end the run
+        return Finding(0, UNREADABLE, f'{type(error).__name__}: {last_line(error)}')
 
 
 def _add_fault(faults: list, split: str, sample: Sample, finding: Finding) -> bool:
@@ -193,6 +210,12 @@ def _report(publication: Publication, root: Path, media: Path, check: str, usabl
         'delimiter': ' ' if publication.frames else VIDEO_DELIMITER,
         'faults': [asdict(fault) for fault in faults],
     }
+
+
+def _lists_in(root: Path, report: dict) -> list:
+    """Annotation files of an earlier run."""
+    names = [count['annotation_file'] for count in report['splits'].values()]
+    return [name for name in names if (root / name).exists()]
 
 
 def _count(publication: Publication, split: str, usable: list, faults: list) -> dict:

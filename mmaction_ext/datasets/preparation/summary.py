@@ -5,6 +5,8 @@ from .prepare import DUPLICATE, REPORT
 
 #: how many faults are shown; the report has them all
 SHOWN = 5
+#: names of the frames that :func:`inspection.inspect_frames` accepts
+FILENAME_TEMPLATE = '{:05}.jpg'
 
 
 def summarise(report: dict) -> str:
@@ -34,15 +36,19 @@ def _counts(split: str, count: dict) -> str:
 def _verdict(report: dict) -> str:
     root = report['root']
     if not report['written']:
+        kept = f'; of an earlier run there are still {", ".join(report["kept"])}'
         return (f'{root}: no annotation file written, {report["broken"]} items are broken; mend '
-                'them and run again, or leave them out with --skip-broken')
+                'them and run again, or leave them out with --skip-broken'
+                f'{kept if report["kept"] else ""}')
     names = ', '.join(count['annotation_file'] for count in report['splits'].values())
     left_out = f' without {report["broken"]} broken items' if report['broken'] else ''
     return f'{root}: {names} written{left_out}\nfor the config: {_settings(report)}'
 
 
 def _settings(report: dict) -> str:
+    """As in :func:`mmaction_ext.datasets.pipelines.training_loader`."""
     if report['delimiter'] == ' ':
-        return f'type=\'RawframeDataset\', data_prefix=dict(img={report["media"]!r})'
-    return (f'type=\'VideoDataset\', data_prefix=dict(video={report["media"]!r}), '
+        return (f'type=\'GuardedRawframeDataset\', data_prefix=dict(img={report["media"]!r}), '
+                f'filename_tmpl={FILENAME_TEMPLATE!r}')
+    return (f'type=\'GuardedVideoDataset\', data_prefix=dict(video={report["media"]!r}), '
             f'delimiter={report["delimiter"]!r}')

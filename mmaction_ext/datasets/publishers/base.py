@@ -37,7 +37,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Unlisted:
-    """Something a publisher's list asks for that no other list of the publisher describes."""
+    """What a publisher's list asks for, but the publisher does not describe: there is no clip."""
 
     name: str
     source: str

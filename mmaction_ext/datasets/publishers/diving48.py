@@ -17,7 +17,7 @@ first entries. Number of items: the data set's literature.
 from pathlib import Path
 
 from mmaction_ext.errors import InputError
-from .base import Item, Publication, class_id, fields_of, find_file, read_json
+from .base import Item, Publication, Unlisted, class_id, fields_of, find_file, read_json
 
 NUM_ITEMS = {'train': 15027, 'test': 1970}
 _FOLDERS = ('', 'rgb')
@@ -30,9 +30,12 @@ def read_diving48(annotations: Path) -> Publication:
         InputError: a file is missing, or an entry is not what it should be.
     """
     labels = _read_classes(find_file(annotations, 'Diving48_vocab.json'))
-    splits = {split: _read_split(find_file(annotations, f'Diving48_V2_{split}.json'), len(labels))
-              for split in ('train', 'test')}
-    return Publication('diving48', labels, splits, num_classes=48, num_items=NUM_ITEMS)
+    splits, unlisted = {}, {}
+    for split in ('train', 'test'):
+        path = find_file(annotations, f'Diving48_V2_{split}.json')
+        splits[split], unlisted[split] = _read_split(path, len(labels))
+    return Publication('diving48', labels, splits, num_classes=48, num_items=NUM_ITEMS,
+                       unlisted=unlisted)
 
 
 def _read_classes(path: Path) -> list:
@@ -43,14 +46,16 @@ def _read_classes(path: Path) -> list:
     return [' '.join(parts) for parts in classes]
 
 
-def _read_split(path: Path, num_classes: int) -> list:
-    items = []
+def _read_split(path: Path, num_classes: int) -> tuple:
+    """Items, and the entries whose clip ends before it starts."""
+    items, empty = [], []
     for number, entry in enumerate(read_json(path, list), 1):
         source = f'{path}: entry {number}'
         name, label, start, end = fields_of(entry, source, vid_name=str, label=int,
                                             start_frame=int, end_frame=int)
-        if end <= start:
-            raise InputError(f'{source}: {name} ends at frame {end}, where it starts or before')
         class_id(str(label), source, num_classes)
-        items.append(Item(_FOLDERS, (name,), label, source, min_frames=end - start - 1))
-    return items
+        if end <= start:
+            empty.append(Unlisted(name, source, f'the list has it from frame {start} to {end}'))
+        else:
+            items.append(Item(_FOLDERS, (name,), label, source, min_frames=end - start - 1))
+    return items, empty

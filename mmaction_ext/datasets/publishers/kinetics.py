@@ -56,11 +56,13 @@ def read_minikinetics200(annotations: Path) -> Publication:
     """Read the lists of Mini-Kinetics-200 and of Kinetics-400; see the module.
 
     Raises:
-        InputError: a file is missing, or a line is not what it should be.
+        InputError: a file is missing, a line is not what it should be, or two lines of
+            Kinetics-400 say different things of a video that the subset has.
     """
     wanted = {split: list(read_lines(find_file(annotations, f'{split}_ytid_list.txt')))
               for split in _FILES}
-    rows = {split: {row[1]: row for _, row in _read_rows(annotations, split)} for split in _FILES}
+    rows = {split: _rows_of(annotations, split, {video for _, video in wanted[split]})
+            for split in _FILES}
     ids = _classes(annotations, {rows['train'][video][0] for _, video in wanted['train']
                                  if video in rows['train']})
     splits = {split: [_item(source, rows[split][video], ids, split)
@@ -80,6 +82,23 @@ def _read_rows(annotations: Path, split: str) -> list:
     if not rows:
         raise InputError(f'{path} is empty')
     return rows
+
+
+def _rows_of(annotations: Path, split: str, wanted: set) -> dict:
+    """Row by id, of the ids wanted; the same row may be there twice."""
+    found = {}
+    for source, row in _read_rows(annotations, split):
+        if row[1] in wanted:
+            first, earlier = found.setdefault(row[1], (source, row))
+            if row != earlier:
+                raise InputError(f'{source}: {row[1]} is {_said(row)}, but {_said(earlier)} in '
+                                 f'{first}: which one the subset has cannot be known')
+    return {video: row for video, (_, row) in found.items()}
+
+
+def _said(row: tuple) -> str:
+    label, _, start, end = row
+    return f'{label!r} from {start} to {end}'
 
 
 def _classes(annotations: Path, occurring: set) -> dict:

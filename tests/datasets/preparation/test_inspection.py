@@ -1,13 +1,44 @@
 """Real videos and frames, and the faults that downloads and full disks leave in them."""
 
+import re
+from types import SimpleNamespace
+
+import av
 import numpy as np
 import pytest
-from published_data import write_frames, write_video
+from published_data import CODECS, write_frames, write_video
 
-from mmaction_ext.datasets.preparation.inspection import (EMPTY, FRAME_COUNT, UNREADABLE,
+from mmaction_ext.datasets.preparation.inspection import (EMPTY, FRAME_COUNT, UNREADABLE, _Seen,
                                                           inspect_frames, inspect_video)
 
 CHECKS = pytest.mark.parametrize('check', ['full', 'quick'])
+
+
+def encode(path, num_frames, codec=None, rate=10, side=32, step=1, options=None):
+    """A picture that moves sideways, of which every ``step``-th time has a frame."""
+    picture = np.random.RandomState(0).randint(0, 256, (side, side, 3), np.uint8)
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream(codec or CODECS[path.suffix][0], rate, options=options or {})
+        stream.width = stream.height = side
+        stream.pix_fmt = 'yuv420p'
+        for number in range(num_frames):
+            frame = av.VideoFrame.from_ndarray(np.roll(picture, 2 * number, 1), format='rgb24')
+            frame.pts = step * number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+def packets(path):
+    """Place and size of each, in bytes."""
+    with av.open(str(path)) as container:
+        return [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+
+
+def overwrite(path, place, size):
+    """Put noise into a file."""
+    data = bytearray(path.read_bytes())
+    data[place:place + size] = np.random.RandomState(1).bytes(size)
+    path.write_bytes(data)
 
 
 @CHECKS
@@ -42,7 +73,6 @@ def test_missing_file_and_folder_in_place_of_a_file(tmp_path, check):
 
 @CHECKS
 def test_sound_without_picture(tmp_path, check):
-    import av
     with av.open(str(tmp_path / 'a.mp4'), 'w') as container:
         stream = container.add_stream('aac', rate=8000)
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), 'fltp', 'mono')
@@ -64,7 +94,7 @@ def test_file_cut_off_in_the_middle(tmp_path, check, suffix, options):
     finding = inspect_video(path, check)
     assert finding.fault in (FRAME_COUNT, UNREADABLE), finding
     if finding.fault == FRAME_COUNT:
-        assert 5 < finding.num_frames < 30 and finding.reason.startswith('ends after ')
+        assert 5 < finding.num_frames < 30 and 'ends after ' in finding.reason
 
 
 def test_mp4_without_its_index(tmp_path):
@@ -84,16 +114,84 @@ def test_damage_in_the_middle_is_found_by_decoding(tmp_path):
     assert finding.reason.startswith(f'after {finding.num_frames} frames: ')
 
 
-def test_video_that_only_decord_cannot_read(tmp_path, monkeypatch):
-    decord = pytest.importorskip('decord')
-    write_video(tmp_path / 'a.mp4')
+@CHECKS
+@pytest.mark.parametrize('name, codec, num_frames', [
+    ('a.mp4', 'libsvtav1', 4), ('a.mkv', 'libx264', 1), ('a.webm', 'libvpx', 1)])
+def test_video_that_only_decord_cannot_read(tmp_path, check, name, codec, num_frames):
+    pytest.importorskip('decord')
+    if codec not in av.codecs_available:
+        pytest.skip(f'PyAV was built without {codec}')
+    encode(tmp_path / name, num_frames, codec=codec, rate=12, side=64)
+    finding = inspect_video(tmp_path / name, check)
+    assert (finding.num_frames, finding.fault) == (num_frames, UNREADABLE)
+    assert finding.reason.startswith('decord: ') and 'video_reader.cc' not in finding.reason
 
-    def fail(*args, **kwargs):
-        raise RuntimeError('stack\ncannot find decoder av1')
 
-    monkeypatch.setattr(decord, 'VideoReader', fail)
-    finding = inspect_video(tmp_path / 'a.mp4')
-    assert (finding.fault, finding.reason) == (UNREADABLE, 'decord: cannot find decoder av1')
+@CHECKS
+@pytest.mark.parametrize('name, num_frames, rate', [
+    ('a.mp4', 10, 1), ('a.webm', 10, 1), ('a.mkv', 10, 1), ('a.avi', 10, 1), ('a.mp4', 3, 2),
+    ('a.webm', 4, 3)])
+def test_last_frame_counts_for_as_long_as_it_is_shown(tmp_path, check, name, num_frames, rate):
+    encode(tmp_path / name, num_frames, rate=rate)
+    finding = inspect_video(tmp_path / name, check)
+    assert (finding.num_frames, finding.fault, finding.reason) == (num_frames, None, '')
+
+
+@pytest.mark.parametrize('name, key_frame', [
+    ('a.mp4', True), ('a.mp4', False), ('a.mkv', False), ('a.avi', True), ('a.avi', False)])
+def test_damage_that_the_decoder_patches_is_found_where_it_begins(tmp_path, name, key_frame):
+    path = tmp_path / name
+    encode(path, 30, side=96, options={'bf': '0'})  # packets in the order of frames
+    place, size = packets(path)[0 if key_frame else 6]
+    overwrite(path, place + size // 3, 40)
+    finding = inspect_video(path)
+    assert (finding.num_frames, finding.fault) == (30, UNREADABLE)
+    assert re.match(f'frame {1 if key_frame else 7} is damaged', finding.reason)
+    assert inspect_video(path, 'quick').fault is None
+
+
+def test_frames_before_the_first_key_frame_are_no_damage(tmp_path):
+    encode(tmp_path / 'whole.mp4', 40, options={
+        'x264-params': 'open-gop=1:keyint=10:min-keyint=10:bframes=3:scenecut=0'})
+    with av.open(str(tmp_path / 'whole.mp4')) as whole:
+        with av.open(str(tmp_path / 'a.mkv'), 'w') as container:
+            (source, ) = whole.streams.video
+            stream = container.add_stream_from_template(source)
+            for packet in list(whole.demux(source))[3:-1]:
+                packet.stream = stream
+                container.mux(packet)
+    assert inspect_video(tmp_path / 'a.mkv').fault is None  # FFmpeg leaves them out, or else:
+    seen = _Seen()
+    for number, (key_frame, is_corrupt) in enumerate(((0, 1), (1, 0), (0, 0), (0, 1), (0, 1)), 1):
+        seen.frames = number
+        seen.judge(SimpleNamespace(key_frame=key_frame, is_corrupt=is_corrupt))
+    assert seen.damage() == 'frame 4 is damaged, and 1 more of 5'
+
+
+@CHECKS
+@pytest.mark.parametrize('num_frames, rate, share, sound', [
+    (60, 25, 0.9, False), (60, 10, 0.9, False), (300, 25, 0.8, False),
+    (60, 25, 0.97, True)])  # what is lost of the last one is its index
+def test_avi_that_was_cut_off(tmp_path, check, num_frames, rate, share, sound):
+    path = tmp_path / 'a.avi'
+    encode(path, num_frames, rate=rate, side=64)
+    assert inspect_video(path, check).fault is None
+    data = path.read_bytes()
+    path.write_bytes(data[:int(len(data) * share)])
+    finding = inspect_video(path, check)
+    assert (finding.fault is None) == sound
+    if not sound:
+        assert finding.fault == FRAME_COUNT
+        assert finding.reason == f'the file ends after {finding.num_frames} frames of {num_frames}'
+
+
+@CHECKS
+def test_avi_that_leaves_out_every_other_frame_is_whole(tmp_path, check):
+    encode(tmp_path / 'a.avi', 40, step=2)
+    with av.open(str(tmp_path / 'a.avi')) as container:
+        assert container.streams.video[0].frames == 79  # 39 of them of no bytes
+    finding = inspect_video(tmp_path / 'a.avi', check)
+    assert (finding.num_frames, finding.fault) == (40, None)
 
 
 @CHECKS
@@ -109,6 +207,16 @@ def test_sound_frames_pass_and_other_files_do_not_count(tmp_path, check):
 def test_folder_without_frames(tmp_path, check):
     assert inspect_frames(tmp_path, check).fault == EMPTY
     assert inspect_frames(tmp_path / 'gone', check).fault == UNREADABLE
+
+
+@CHECKS
+def test_frames_of_other_names_are_hinted_at(tmp_path, check):
+    write_frames(tmp_path, 3)
+    for path in list(tmp_path.iterdir()):
+        path.rename(path.with_name(f'img_{path.name}'))
+    finding = inspect_frames(tmp_path, check)
+    assert (finding.fault, finding.reason) == (EMPTY, (
+        'no frame named like 00001.jpg, though there are 3 pictures, first img_00001.jpg'))
 
 
 @pytest.mark.parametrize('lost, reason', [

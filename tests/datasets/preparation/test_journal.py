@@ -1,4 +1,7 @@
+import errno
 import os
+
+import pytest
 
 from mmaction_ext.datasets.preparation.inspection import Finding
 from mmaction_ext.datasets.preparation.journal import Journal, signature
@@ -58,3 +61,22 @@ def test_signature_changes_with_the_file(tmp_path):
     assert first == signature(path) and first[0] == 3
     os.utime(path, ns=(0, 5))
     assert signature(path) == [3, 5]
+
+
+@pytest.mark.skipif(not os.path.exists('/dev/full'), reason='no device that is always full')
+def test_full_disk_is_reported_with_the_name_of_the_file(tmp_path):
+    path = tmp_path / 'journal'
+    with pytest.raises(OSError, match='journal') as caught, Journal(path, 'full') as journal:
+        path.unlink()
+        journal._file.close()
+        journal._file = open('/dev/full', 'a', encoding='utf-8')  # noqa: SIM115
+        journal.add('a', STATE, Finding(7))
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(path))
+
+
+def test_what_another_version_found_sound_is_looked_at_again(tmp_path):
+    path = tmp_path / 'journal'
+    with Journal(path, 'full') as journal:
+        journal.add('a', STATE, Finding(7))
+    path.write_text(path.read_text().replace('"journal": 2', '"journal": 1'))
+    assert Journal(path, 'full').finding('a', STATE) is None

@@ -3,10 +3,17 @@
 import json
 import os
 
+import av
+import numpy as np
 import pytest
 from mmaction.datasets import RawframeDataset, VideoDataset
+from mmaction.registry import DATASETS
+from mmengine.registry import DefaultScope
+from PIL import Image
 from published_data import SIDES, imitate, write, write_frames, write_video
 
+import mmaction_ext.register  # noqa: F401
+from mmaction_ext.datasets.pipelines import read_frames
 from mmaction_ext.datasets.preparation import prepare, summarise
 from mmaction_ext.datasets.publishers import READERS
 from mmaction_ext.errors import InputError
@@ -102,6 +109,81 @@ def test_nothing_usable_writes_nothing_even_on_demand(tmp_path):
     assert 'note: test: nothing usable' in summarise(report)
 
 
+def test_lists_of_an_earlier_run_stay_and_are_named(tmp_path):
+    imitate('sthv1', tmp_path)
+    report = run('sthv1', tmp_path)
+    assert report['kept'] == []
+    before = lists(tmp_path)
+    break_data(tmp_path)
+    report = run('sthv1', tmp_path)
+    assert lists(tmp_path) == before and report['kept'] == ['train.txt', 'val.txt']
+    assert 'of an earlier run there are still train.txt, val.txt' in summarise(report)
+
+
+def test_another_data_set_in_the_same_folder_is_refused(tmp_path):
+    imitate('gym99', tmp_path)
+    imitate('gym288', tmp_path)
+    run('gym99', tmp_path)
+    before = lists(tmp_path)
+    with pytest.raises(InputError, match='/report.json is of gym99, whose lists gym288'):
+        run('gym288', tmp_path)
+    assert lists(tmp_path) == before
+    for content in ('torn {', '[]', '{}'):
+        write(tmp_path / 'report.json', content)
+        assert run('gym288', tmp_path)['written']
+
+
+@pytest.mark.parametrize('name', ['sthv1', 'gym99'])
+def test_printed_settings_make_a_data_set_whose_media_can_be_read(tmp_path, name):
+    expected, _ = imitate(name, tmp_path)
+    settings = summarise(run(name, tmp_path)).rpartition('for the config: ')[2]
+    pipeline = read_frames('rawframes' if name == 'sthv1' else 'videos',
+                           dict(type='SampleSegments', num_segments=2))
+    config = eval(f'dict({settings})')  # as a config file would
+    config.update(ann_file=str(tmp_path / 'train.txt'), pipeline=pipeline)
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        assert len(DATASETS.build(config)[0]['imgs']) == 2
+
+
+@pytest.mark.parametrize('workers', [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_one_video_that_a_library_chokes_on_does_not_end_the_run(tmp_path, workers):
+    pytest.importorskip('decord')
+    imitate('gym99', tmp_path)
+    (tmp_path / 'videos/-LtLS9wROrk_E_000147_000152_A_0000_0005.mp4').unlink()
+    write_one_frame(tmp_path / 'videos/-LtLS9wROrk_E_000147_000152_A_0000_0005.mkv')
+    report = run('gym99', tmp_path, workers=workers)
+    (fault,) = report['faults']
+    assert fault['name'] == '-LtLS9wROrk_E_000147_000152_A_0000_0005.mkv'
+    assert fault['kind'] == 'unreadable' and fault['reason'].startswith('decord: ')
+    assert report['splits']['train']['usable'] == 1
+
+
+def write_one_frame(path):
+    """A sound video whose length decord cannot make out: 1/12 s, in thousandths."""
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream('libx264', 12)
+        stream.width = stream.height = 32
+        stream.pix_fmt = 'yuv420p'
+        picture = np.zeros((32, 32, 3), np.uint8)
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format='rgb24')))
+        container.mux(stream.encode())
+
+
+def test_whatever_an_inspection_raises_is_put_down_to_the_file(tmp_path, monkeypatch):
+    imitate('sthv1', tmp_path)
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 100)  # else it would take a huge picture
+    report = run('sthv1', tmp_path)
+    assert {fault['name'] for fault in report['faults']} == {'100218', '24413', '7'}
+    assert report['faults'][0]['reason'].startswith('DecompressionBombError: ')
+    monkeypatch.setattr(Image, 'open', interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run('sthv1', tmp_path)
+
+
+def interrupt(path):
+    raise KeyboardInterrupt
+
+
 def test_clip_with_fewer_frames_than_its_publisher_says(tmp_path):
     imitate('diving48', tmp_path)
     write_video(tmp_path / 'videos/rgb/-mmq0PT-u8k_00155.mp4', 7)  # one less is accepted
@@ -109,6 +191,20 @@ def test_clip_with_fewer_frames_than_its_publisher_says(tmp_path):
     write_video(tmp_path / 'videos/rgb/-mmq0PT-u8k_00155.mp4', 6)
     (fault,) = run('diving48', tmp_path)['faults']
     assert (fault['kind'], fault['reason']) == ('frame count', '6 frames, at least 7 expected')
+
+
+def test_entry_that_ends_before_it_starts_is_one_broken_item(tmp_path):
+    imitate('diving48', tmp_path)
+    path = tmp_path / 'annotations/Diving48_V2_train.json'
+    entries = json.loads(path.read_text())
+    entries.append(dict(entries[0], vid_name='b', start_frame=8, end_frame=8))
+    write(path, json.dumps(entries))
+    report = run('diving48', tmp_path)
+    (fault,) = report['faults']
+    assert (fault['name'], fault['reason']) == ('b', 'the list has it from frame 8 to 8')
+    assert fault['source'] == f'{path}: entry 2' and not report['written']
+    assert report['splits']['train']['listed'] == 2
+    assert run('diving48', tmp_path, skip_broken=True)['written']
 
 
 def test_item_listed_twice_is_written_once_and_said(tmp_path):

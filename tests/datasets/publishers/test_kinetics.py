@@ -64,3 +64,25 @@ def test_ids_that_the_full_lists_lack_are_kept_as_such(tmp_path):
     (entry,) = publication.unlisted['train']
     assert entry.name == 'b0000000001' and entry.source.endswith('train_ytid_list.txt:1')
     assert len(publication.splits['train']) == 1
+
+
+@pytest.mark.parametrize('row, told', [
+    ('petting animal (not cat),b0000000001,7,17,train,0', "'petting animal (not cat)' from 7"),
+    ('arm wrestling,b0000000001,30,40,train,0', "'arm wrestling' from 30 to 40")])
+def test_wanted_id_with_two_different_rows_is_named_with_both(tmp_path, row, told):
+    imitate('minikinetics200', tmp_path)
+    path = tmp_path / 'annotations/train.csv'
+    write(path, f'{KINETICS_TRAIN}{row}\n')
+    with pytest.raises(InputError) as caught:
+        read_minikinetics200(tmp_path / 'annotations')
+    assert str(caught.value).startswith(f'{path}:7: b0000000001 is {told}')
+    assert f"but 'arm wrestling' from 7 to 17 in {path}:6" in str(caught.value)
+
+
+@pytest.mark.parametrize('row', [
+    'arm wrestling,b0000000001,7,17,train,1',  # the same again
+    "massaging person's head,a0000000001,30,40,train,0"])  # the subset does not have it
+def test_other_rows_that_are_there_twice_do_not_matter(tmp_path, row):
+    imitate('minikinetics200', tmp_path)
+    write(tmp_path / 'annotations/train.csv', f'{KINETICS_TRAIN}{row}\n')
+    assert len(read_minikinetics200(tmp_path / 'annotations').splits['train']) == 2
