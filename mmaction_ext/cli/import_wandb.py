@@ -16,7 +16,8 @@ from pathlib import Path
 from mmaction_ext.cli.common import DEFAULT_RUNS
 from mmaction_ext.cli.text import clean, columns
 from mmaction_ext.errors import InputError
-from mmaction_ext.tracking.identity import RunIdentity, config_hash, config_name, load_config
+from mmaction_ext.tracking.identity import (RunIdentity, config_below, config_hash, config_name,
+                                            load_config)
 from mmaction_ext.tracking.snapshots import FOLDER, Copier, SourceRun
 
 NAME = 'import-wandb'
@@ -124,8 +125,8 @@ class Identifier:
         seed = groups.get('seed') or _look_up(run.config, self.seed_key or '')
         if not re.fullmatch(r'\d+', str(seed)):
             return InputError(f'its seed is {seed!r}, no whole number')
-        path = self.config or self.configs / f'{groups["config"]}.py'
         try:
+            path = self.config or config_below(self.configs, groups['config'])
             return RunIdentity(config_name(path), int(seed), _config_digest(path))
         except InputError as error:
             return error

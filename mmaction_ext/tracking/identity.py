@@ -165,6 +165,25 @@ def config_name(path) -> str:
     return '/'.join(parts[below[-1] + 1:] if below else parts[-2:])
 
 
+def config_below(folder, name: str) -> Path:
+    """The file of a config that some run says it is of.
+
+    Reading a config executes it, and a run may come from anywhere: a name that leads out of the
+    folder, by ``..``, as an absolute path or through a symbolic link, is refused.
+
+    Args:
+        folder: the ``configs`` folder.
+        name: path below it, without ``.py``; see :func:`config_name`.
+
+    Raises:
+        InputError: there is no such file below the folder.
+    """
+    path = Path(folder) / f'{name}.py'
+    if not path.resolve().is_relative_to(Path(folder).resolve()) or not path.is_file():
+        raise InputError(f'there is no config {name!r} below {folder}')
+    return path
+
+
 def config_hash(config: dict) -> str:
     """Hash of all in a resolved config that can change the run's numbers.
 

@@ -51,7 +51,7 @@ class WandbResultsHook(Hook):
 
     def after_test_epoch(self, runner, metrics=None) -> None:
         """Keep the metrics for the checkpoint."""
-        self._metrics = {f'test/{name}': float(value) for name, value in (metrics or {}).items()}
+        self._metrics = {f'test/{name}': value for name, value in (metrics or {}).items()}
 
     def after_test(self, runner) -> None:
         """Log tables and clips, and name the checkpoint that was tested."""
@@ -68,7 +68,12 @@ class WandbResultsHook(Hook):
         path = info.get('test_checkpoint')
         if path:
             backend.add_checkpoint(path, iter=info.get('iter', 0), epoch=info.get('epoch', 0),
-                                   sha256=file_sha256(path), metrics=self._metrics)
+                                   sha256=file_sha256(path), metrics=_scalars(self._metrics))
+
+
+def _scalars(metrics: dict) -> dict:
+    """The metrics that are one number; a metric may also be a whole matrix."""
+    return {name: float(value) for name, value in metrics.items() if np.ndim(value) == 0}
 
 
 def _backend_of(runner):

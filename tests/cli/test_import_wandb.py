@@ -65,7 +65,7 @@ def test_foreign_logs_become_rows_of_a_table(run, foreign, tmp_path):
     assert code == 1  # two were skipped
     lines = out.splitlines()
     assert '4 runs in logs: 2 new, 2 skipped' in lines[-1]
-    assert any('skipped' in line and 'demo/gone.py does not exist' in line for line in lines)
+    assert any('skipped' in line and "no config 'demo/gone'" in line for line in lines)
     assert any('skipped' in line and 'name does not match' in line for line in lines)
     assert len(lines) == 6  # head, four runs, summary: no name breaks a line
     records = find_runs(tmp_path)

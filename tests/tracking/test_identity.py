@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mmaction_ext.tracking.identity import (RunIdentity, canonical_json, config_hash, config_name,
-                                            ensemble_members, load_config, weights_source)
+from mmaction_ext.errors import InputError
+from mmaction_ext.tracking.identity import (RunIdentity, canonical_json, config_below, config_hash,
+                                            config_name, ensemble_members, load_config,
+                                            weights_source)
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 FULL = CONFIGS / 'synthmotion/dcf/table1_components/full.py'
@@ -184,3 +186,15 @@ def test_bad_sources_of_weights_are_named(tester, lines, message):
     with pytest.raises(ValueError, match=message) as error:
         load_config(path)
     assert '.py' in str(error.value)
+
+
+def test_config_that_a_run_names_lies_below_the_folder(tmp_path):
+    configs = tmp_path / 'configs'
+    (configs / 'demo').mkdir(parents=True)
+    (configs / 'demo/full.py').touch()
+    (tmp_path / 'evil.py').touch()
+    (configs / 'link.py').symlink_to(tmp_path / 'evil.py')
+    assert config_below(configs, 'demo/full') == configs / 'demo/full.py'
+    for name in ('../evil', f'{tmp_path}/evil', 'link', 'demo/gone', 'demo/../../evil', ''):
+        with pytest.raises(InputError, match='no config'):
+            config_below(configs, name)

@@ -81,7 +81,7 @@ def run_test(runner, predictions):
     predictions_hook.written = predictions is not None
     if predictions is not None:
         write_predictions(predictions_hook.path, predictions)
-    hook.after_test_epoch(runner, {'acc/top1': np.float32(0.25)})
+    hook.after_test_epoch(runner, {'acc/top1': np.float32(0.25), 'matrix': np.eye(3)})
     hook.after_test(runner)
 
 
