@@ -24,6 +24,7 @@ BLOCK_SIZE = 32 * 1024
 _FILE_HEADER = struct.pack('<4sHB', b':W&B', 0xBEE1, 0)
 _CHUNK_HEADER = struct.Struct('<IHB')  # checksum, length, type
 _FULL, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
+_SEEDS = [zlib.crc32(bytes([kind])) for kind in range(5)]
 _LOST = (None, b'')  # stands for chunks that could not be read
 
 # first bytes of protobuf tags: of history records, and of types that hold nothing for us
@@ -35,7 +36,7 @@ _ITERATION = re.compile(rb'\x04iter\x82\x01(.)([0-9]+)', re.DOTALL)  # value_jso
 _NUMBER = re.compile(rb'\n.[\n\x12].([!-~]+)\x82\x01.(NaN|-?Infinity|[-+.0-9eE]+)', re.DOTALL)
 _NUMBER_BYTES = 7
 _STEP = 2 << 3 | 2  # the field after the items
-_OWN = ord('_')  # first letter of the names of wandb's own values
+_decoded = functools.lru_cache(1024)(bytes.decode)
 _TRAIN_NAME = re.compile(rb'.train/[!-~]*', re.DOTALL)  # with the byte that tells its length
 
 
@@ -288,7 +289,7 @@ def _block_chunks(block, position, damage):
 
 def _is_intact(checksum, length, kind, data) -> bool:
     return (_FULL <= kind <= _LAST and len(data) == length
-            and zlib.crc32(data, zlib.crc32(bytes((kind,)))) == checksum)
+            and zlib.crc32(data, _SEEDS[kind]) == checksum)
 
 
 def _take_run(log, record) -> None:
@@ -328,12 +329,14 @@ def _row_of_numbers(payload: bytes) -> dict | None:
     """
     start, end = _message(payload, _NUMBER_OF_RECORD.match(payload).end())
     items = _NUMBER.findall(payload, start, end)
-    rest = end - start - sum(_NUMBER_BYTES + len(name) + len(text) for name, text in items)
+    if not items:
+        return None
+    names, texts = zip(*items)
+    rest = end - start - len(b''.join(names + texts)) - _NUMBER_BYTES * len(items)
     if rest and payload[end - rest:end - rest + 2] != bytes((_STEP, rest - 2 & 127)):
         return None
-    texts = b','.join([text for name, text in items if name[0] != _OWN])
-    names = [name.decode() for name, _ in items if name[0] != _OWN]
-    return dict(zip(names, json.loads(b'[' + texts + b']')))
+    values = json.loads(f'[{b",".join(texts).decode()}]')
+    return {name: value for name, value in zip(map(_decoded, names), values) if name[0] != '_'}
 
 
 def _training_row(payload: bytes) -> dict:

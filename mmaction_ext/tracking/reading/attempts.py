@@ -55,17 +55,20 @@ class Attempt:
     def add(self, phases: dict, source: str, conflicts) -> None:
         """Add what another source tells of the same attempt."""
         for phase, rows in phases.items():
-            known = self.phases.get(phase, {})
+            known = self.phases.setdefault(phase, {})
+            count = len(known)
             for place, row in rows.items():
                 mine = known.get(place)
-                if mine is not None:
+                if mine is None:
+                    known[place] = row
+                elif mine != row:
                     conflicts.compare(row, [(mine, self.source)], source)
-                    row = mine if row.keys() <= mine.keys() else {**mine, **_lacking(mine, row)}
-                known[place] = row
-            self.phases[phase] = dict(sorted(known.items()))
+                    known[place] = {**mine, **_lacking(mine, row)}
+            if len(known) > count:
+                self.phases[phase] = dict(sorted(known.items()))
         reached = [iteration for rows in phases.values() for iteration, _ in rows]
         if reached:
-            self.update(last_iter=max(*reached, self.fragment.last_iter or 0))
+            self.update(last_iter=max(max(reached), self.fragment.last_iter or 0))
 
 
 def _lacking(mine: dict, row: dict) -> dict:
@@ -262,7 +265,7 @@ def rows_by_iteration(attempts) -> dict:
 
 def compare_rows(attempt, told: dict, conflicts) -> None:
     """Compare an attempt with what others logged, whichever of them it repeats."""
-    for phase, rows in attempt.phases.items():
+    source, timings = attempt.source, attempt.ledger is None
+    for phase, rows in attempt.phases.items() if told else ():
         for (iteration, _), row in rows.items():
-            conflicts.compare(row, told.get((phase, iteration), ()), attempt.source,
-                              timings=attempt.ledger is None)
+            conflicts.compare(row, told.get((phase, iteration), ()), source, timings)

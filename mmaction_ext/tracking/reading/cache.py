@@ -54,12 +54,7 @@ class Entry:
 def _pack(rows: list) -> list:
     """Successive rows with the same names as (names, rows of values)."""
     return [(names, [[row[name] for name in names] for row in block])
-            for names, block in groupby(rows, key=_names)]
-
-
-def _names(row: dict) -> list:
-    """Names of a row: its place first, then the metrics in alphabetical order."""
-    return sorted(row, key=lambda name: (name not in ('iter', 'epoch'), name == 'epoch', name))
+            for names, block in groupby(rows, key=sorted)]
 
 
 def _unpack(blocks: list) -> list:

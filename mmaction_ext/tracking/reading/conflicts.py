@@ -33,7 +33,7 @@ class Conflicts:
             source: who tells ``row``.
             timings: whether to compare :data:`TIMINGS`, too.
         """
-        if any(row == other for other, _ in told):
+        if not told or any(row == other for other, _ in told):
             return
         for name, value in row.items():
             known = [(other[name], by) for other, by in told if name in other]

@@ -1,6 +1,7 @@
 """Search of folders for all that tells of runs."""
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import sys
@@ -65,7 +66,8 @@ def read_runs(sources, keys=None, *, cache: bool = True, jobs: int = None) -> li
     tables = [Path(source) for source in sources if _is_table(source)]
     roots = [Path(source) for source in sources if not _is_table(source)]
     records = [record for path in tables for record in read_csv_runs(path, keys)]
-    records += _find(roots, keys, cache, jobs)
+    with _without_collector():
+        records += _find(roots, keys, cache, jobs)
     return sorted(records, key=order)
 
 
@@ -90,6 +92,18 @@ class _Run:
 
     ledgers: list = field(default_factory=list)
     files: list = field(default_factory=list)
+
+
+@contextlib.contextmanager
+def _without_collector():
+    """Keep Python from searching, again and again, rows that are all in use for unused ones."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _find(roots, keys, cache, jobs) -> list:

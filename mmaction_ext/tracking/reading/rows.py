@@ -1,6 +1,5 @@
 """Rows of metrics: by phase, joined over attempts, and not more of them than a curve needs."""
 
-import math
 import operator
 
 #: training rows that are kept of an attempt, of those with the same metrics
@@ -73,9 +72,11 @@ def stitch(attempts) -> list:
     Returns:
         Rows, no iteration twice; rows that one attempt logged at one iteration are merged.
     """
-    joined = {}
+    joined, attempts = {}, [rows for rows in attempts if rows]
+    if len(attempts) == 1 and len({row['iter'] for row in attempts[0]}) == len(attempts[0]):
+        return list(attempts[0])
     for rows in attempts:
-        start = min((row['iter'] for row in rows), default=math.inf)
+        start = min(row['iter'] for row in rows)
         joined = {iteration: row for iteration, row in joined.items() if iteration < start}
         for row in rows:
             joined[row['iter']] = {**joined.get(row['iter'], {}), **row}
@@ -88,6 +89,9 @@ def by_place(rows) -> dict:
     Successive rows of one iteration that have no metric in common are parts of one row; rows with
     a common metric are two.
     """
+    placed = {(row['iter'], 0): row for row in rows}
+    if len(placed) == len(rows):
+        return placed
     placed, last = {}, {}
     for row in rows:
         iteration = row['iter']
@@ -136,6 +140,8 @@ def flat(row: dict) -> dict:
 
 def thin(rows) -> list:
     """An :class:`EvenSample` of the rows with the same metrics, in the order of the rows."""
+    if len(rows) <= MAX_TRAIN_ROWS:
+        return rows
     samples = {}
     for place, row in enumerate(rows):
         samples.setdefault(tuple(sorted(row)), EvenSample()).add((place, row))
