@@ -53,6 +53,20 @@ def test_parameter_groups(name):
     assert not groups and kinds['bias'] == 1 and min(kinds.values()) > 0
 
 
+@pytest.mark.parametrize('name', [SELFY, TCM])
+def test_classifier_starts_as_in_the_released_code(name):
+    """Xavier-uniform (the standard deviation is that of the range), and a bias of zero."""
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        head = MODELS.build(load(name).model.cls_head)
+        head.fc_cls.bias.data.fill_(1)
+        head.init_weights()
+    weight = head.fc_cls.weight.detach()
+    limit = (6 / sum(weight.shape)) ** 0.5
+    assert limit * 0.99 < weight.abs().max() <= limit
+    assert weight.std().item() == pytest.approx(limit / 3 ** 0.5, rel=0.02)
+    assert not head.fc_cls.bias.any()
+
+
 @pytest.mark.parametrize('name, media', [
     (SELFY, 'NamedRawFrameDecode'), (TCM, 'NamedRawFrameDecode'),
     ('selfy/table1_sthv2/selfy_tsm_r50_16f.py', 'DecordDecode')])

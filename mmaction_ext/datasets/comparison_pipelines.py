@@ -9,7 +9,7 @@ from mmaction_ext.datasets.pipelines import CROPS, pack_inputs, read_frames
 
 
 def multi_scale_train(source: str, num_segments: int, something: bool = False, dense: bool = False,
-                      crop: int = 224) -> list:
+                      crop: int = 224, places: int = 13) -> list:
     """Training pipeline of TSN and its descendants TRN, TSM and TANet, as mmaction2's configs.
 
     Args:
@@ -19,13 +19,15 @@ def multi_scale_train(source: str, num_segments: int, something: bool = False, d
             exchanges their labels.
         dense: take the frames evenly from 64 in a row instead of the whole video.
         crop: side of the square input; the frame's shorter side is 8/7 of it before the crop,
-            which is one of 13 places and of several sizes and aspects.
+            which is of several sizes and aspects.
+        places: where the crop may lie, 13 or 5; the latter are the corners and the centre, as in
+            the configs of TSN with 3 or 8 frames.
     """
     flip_labels = dict(SOMETHING_FLIP_LABELS) if something else None
     return [dict(type='SeedSample')] + read_frames(source, _frames(num_segments, dense)) + [
         dict(type='Resize', scale=(-1, crop * 8 // 7)),
         dict(type='MultiScaleCrop', input_size=crop, scales=(1, 0.875, 0.75, 0.66),
-             random_crop=False, max_wh_scale_gap=1, num_fixed_crops=13),
+             random_crop=False, max_wh_scale_gap=1, num_fixed_crops=places),
         dict(type='Resize', scale=(crop, crop), keep_ratio=False),
         dict(type='Flip', flip_ratio=0.5, flip_label_map=flip_labels),
     ] + pack_inputs('NCHW', source)

@@ -55,11 +55,19 @@ def synthmotion_train(num_segments: int, input_format: str, crop: int = 64) -> l
     ] + _format(input_format)
 
 
-def synthmotion_test(num_segments: int, input_format: str, crop: int = 64) -> list:
-    """Evaluation pipeline for SynthMotion: segment centres, one centre crop."""
+def synthmotion_test(num_segments: int, input_format: str, crop: int = 64,
+                     twice: bool = False) -> list:
+    """Evaluation pipeline for SynthMotion: segment centres, one centre crop.
+
+    With ``twice`` there is a second clip, of the segments' first frames, for 2-D hosts.
+    """
+    sampling = dict(type='SampleSegments', num_segments=num_segments, test_mode=True)
+    if twice:
+        sampling = dict(type='SampleFrames', clip_len=1, num_clips=num_segments, test_mode=True,
+                        twice_sample=True)
     return [
         dict(type='NamedDecordInit'),
-        dict(type='SampleSegments', num_segments=num_segments, test_mode=True),
+        sampling,
         dict(type='DecordDecode'),
         dict(type='CenterCrop', crop_size=crop),
     ] + _format(input_format)
@@ -209,7 +217,8 @@ def tsn_train(num_segments: int, media: str, something: bool = False, dense: boo
         crop: side of the network's input in pixels.
     """
     classes = dict(SOMETHING_FLIP_LABELS) if something else {}
-    return [dict(type='SeedSample')] + _tsn_steps(media, _tsn_sampling(num_segments, dense=dense), [
+    sampling = _tsn_sampling(num_segments, dense=dense)
+    return [dict(type='SeedSample')] + _tsn_steps(media, sampling, [
         dict(type='Resize', scale=(320, 240), keep_ratio=False),
         dict(type='MultiScaleCrop', input_size=crop, scales=(1, .875, .75, .66),
              max_wh_scale_gap=1, num_fixed_crops=13),

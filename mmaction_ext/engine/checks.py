@@ -2,6 +2,7 @@
 
 import os
 import os.path as osp
+import re
 import tempfile
 
 from mmengine.config import Config
@@ -44,15 +45,43 @@ def check_trainable(cfg: Config) -> None:
 
 
 def check_initial_weights(cfg: Config) -> None:
-    """Make sure that the file a run starts from, ``load_from``, exists; addresses are not tried.
+    """Make sure that the files a run starts from exist; addresses are not tried.
+
+    They are ``load_from`` and, anywhere in the model, the ``checkpoint`` of an ``init_cfg`` of
+    the type ``Pretrained`` and ``pretrained``.
 
     Raises:
-        InputError: it does not.
+        InputError: one does not; the message says what makes it.
     """
-    path = cfg.get('load_from')
-    if path and '://' not in path and not osp.isfile(path):
-        raise InputError(f'{cfg.filename} starts from {path}, which does not exist; '
-                         'tools/convert_checkpoint.py makes such a file')
+    for path in [cfg.get('load_from'), *_initial_weights(cfg.get('model'))]:
+        if _is_local(path) and not osp.isfile(osp.expanduser(path)):
+            raise InputError(f'{cfg.filename} starts from {path}, which does not exist; '
+                             f'{_maker(path)}')
+
+
+def _initial_weights(node) -> list:
+    """What the parts of a model start from, as its config has it."""
+    if isinstance(node, (list, tuple)):
+        return [path for each in node for path in _initial_weights(each)]
+    if not isinstance(node, dict):
+        return []
+    found = [node.get('pretrained')]
+    if node.get('type') in ('Pretrained', 'PretrainedInit'):
+        found.append(node.get('checkpoint'))
+    return found + [path for each in node.values() for path in _initial_weights(each)]
+
+
+def _is_local(path) -> bool:
+    """Neither an address nor, as ``pretrained`` may be, a name of timm's or a switch."""
+    return isinstance(path, str) and path != '' and '://' not in path and path[:5] != 'timm.'
+
+
+def _maker(path: str) -> str:
+    """What makes a checkpoint: the run in whose folder it lies, or the conversion of a file."""
+    run = re.search(r'work_dirs/(.+)/seed(\d+)/[^/]+$', path)
+    if run:
+        return 'first run python tools/train.py configs/{}.py --seed {}'.format(*run.groups())
+    return 'tools/convert_checkpoint.py makes such a file'
 
 
 def check_datasets(cfg: Config, splits=('train', 'val', 'test')) -> None:
@@ -119,6 +148,9 @@ def _read_annotations(ann_file: str, dataset: dict, num_classes) -> list:
         raise InputError(f'annotation list {ann_file} cannot be read: {reason}') from error
     if not lines:
         raise InputError(f'annotation list {ann_file} is empty')
+    if lines[0][0].startswith('\ufeff'):
+        raise InputError(f'{ann_file}:1: begins with a byte order mark, which would count as part '
+                         'of the first name: save the file as UTF-8 without it')
     if dataset.get('multi_class') or dataset.get('with_offset'):
         return [line[0] for line in lines]  # lines of another form, which mmaction2 checks
     for number, line in enumerate(lines, 1):

@@ -14,8 +14,9 @@ from mmaction_ext.models.backbones import (  # noqa: E402
     ResNetTSMEveryBlock,
     ThinResNetTSM,
 )
-from mmaction_ext.models.heads import ConcatHead  # noqa: E402
+from mmaction_ext.models.heads import ConcatHead, XavierTSMHead  # noqa: E402
 from mmaction_ext.models.host import MotionBackbone  # noqa: E402
 
 __all__ = ['ConcatHead', 'MFNet', 'MotionBackbone', 'R2Plus1D', 'ResizedTimeSformer', 'ResNetTAM',
-           'ResNetTSMEveryBlock', 'S3D', 'ThinResNetTSM', 'modules']
+           'ResNetTSMEveryBlock', 'S3D', 'ThinResNetTSM', 'XavierTSMHead',
+           'modules']

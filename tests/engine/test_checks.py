@@ -31,6 +31,7 @@ def test_sound_list_passes(tmp_path):
 
 @pytest.mark.parametrize('lines, message', [
     ('', 'list.txt is empty'),
+    ('\ufeffa.mp4 3\n', 'list.txt:1: begins with a byte order mark'),
     ('a.mp4 3\nb.mp4\n', r'list.txt:2: expected 2 fields.*b.mp4'),
     ('a.mp4 3\nb.mp4 x\n', r'list.txt:2: .*numbers.*b.mp4 x'),
     ('a.mp4 3\n\n', r'list.txt:2: expected 2 fields'),
@@ -176,3 +177,32 @@ def test_a_file_to_start_from_must_exist(tmp_path):
         checks.check_initial_weights(Config(dict(load_from=str(path))))
     path.touch()
     checks.check_initial_weights(Config(dict(load_from=str(path))))
+
+
+@pytest.mark.parametrize('part', [
+    dict(pretrained='{}'),
+    dict(backbone=dict(pretrained='{}')),
+    dict(init_cfg=dict(type='Pretrained', prefix='backbone.', checkpoint='{}')),
+    dict(init_cfg=[dict(type='Kaiming', layer='Conv2d'),
+                   dict(type='Pretrained', checkpoint='{}')]),
+], ids=['pretrained', 'pretrained host', 'init_cfg', 'list of init_cfg'])
+def test_files_that_parts_of_the_model_start_from_must_exist(tmp_path, part):
+    def cfg(source):
+        return Config.fromstring(f'model = dict(backbone={part})'.replace('{}', source), '.py')
+
+    for sound in ('https://example.org/start.pth', 'torchvision://resnet50', 'timm.resnet10t'):
+        checks.check_initial_weights(cfg(sound))
+    path = tmp_path / 'start.pth'
+    with pytest.raises(InputError, match=rf'starts from {path}, which does not exist'):
+        checks.check_initial_weights(cfg(str(path)))
+    path.touch()
+    checks.check_initial_weights(cfg(str(path)))
+
+
+@pytest.mark.parametrize('name, source', [
+    ('dcf/table4_sthv2/mvit_b', 'dcf/table5_k400/mvit_b'),
+    ('tcm/table_ucf101/tcm_r50_split1', 'tcm/table_k400/tcm_r50_8f')])
+def test_the_run_to_start_from_is_named(monkeypatch, tmp_path, name, source):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=rf'configs/{source}\.py --seed 0$'):
+        checks.check_initial_weights(Config.fromfile(CONFIGS / f'{name}.py'))

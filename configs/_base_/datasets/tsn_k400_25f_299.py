@@ -11,7 +11,7 @@ input_shape = (3, 1, 299, 299)
 global_batch_size = 256
 train_dataloader = training_loader(
     'videos', data_root,
-    multi_scale_train('videos', num_segments, crop=299), 8)
+    multi_scale_train('videos', num_segments, crop=299, places=5), 8)
 val_dataloader = evaluation_loader(
     train_dataloader, f'{data_root}/val.txt',
     frames_test('videos', num_segments, crop=299, short_side=341), 8)

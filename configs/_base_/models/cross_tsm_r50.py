@@ -18,6 +18,7 @@ model = dict(
         spatial_type='avg',
         consensus=dict(type='AvgConsensus', dim=1),
         dropout_ratio=0.5,
+        init_std=0.01,
         average_clips='prob'),
     data_preprocessor=dict(
         type='ActionDataPreprocessor',

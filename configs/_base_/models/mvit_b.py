@@ -10,6 +10,7 @@ model = dict(
         drop_path_rate=0.2,
         use_abs_pos_embed=True,
         rel_pos_embed=False,
+        rel_pos_zero_init=True,  # or mmaction2 draws values for what is not there
         residual_pooling=False,
         dim_mul_in_attention=False),
     cls_head=dict(

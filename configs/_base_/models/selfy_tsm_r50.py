@@ -1,5 +1,6 @@
 # SELFYNet-TSM-R50: one SELFY block after res3 of TSM-ResNet-50, L = 5, as in the released code
-# (github.com/arunos728/SELFY). The head averages the frames' logits.
+# (github.com/arunos728/SELFY). The head averages the frames' logits and starts as
+# there.
 model = dict(
     type='Recognizer2D',
     backbone=dict(
@@ -14,7 +15,7 @@ model = dict(
         stages=(3, ),
         num_segments=8),
     cls_head=dict(
-        type='TSMHead',
+        type='XavierTSMHead',
         in_channels=2048,
         num_classes=174,
         num_segments=8,

@@ -1,7 +1,10 @@
-# TSN with ResNet-50 from ImageNet, as in mmaction2's config for Something-Something V2.
+# TSN with ResNet-50 from ImageNet, as in mmaction2's config for Something-Something V2:
+# the weights are torchvision's second ones.
 model = dict(
     type='Recognizer2D',
-    backbone=dict(type='ResNet', depth=50, norm_eval=False, pretrained='torchvision://resnet50'),
+    backbone=dict(
+        type='ResNet', depth=50, norm_eval=False,
+        pretrained='https://download.pytorch.org/models/resnet50-11ad3fa6.pth'),
     cls_head=dict(
         type='TSNHead',
         in_channels=2048,

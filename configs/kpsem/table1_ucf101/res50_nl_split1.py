@@ -4,6 +4,8 @@ _base_ = ['../../_base_/models/kpsem_res50_nl.py', '../../_base_/datasets/kpsem_
 from mmaction_ext.datasets.stretched_pipelines import stretched_test, stretched_train
 
 model = dict(cls_head=dict(num_classes=101))
+# no image network has this block: it learns as fast as the classifier
+optim_wrapper = dict(paramwise_cfg=dict(custom_keys={'non_local_block': dict(lr_mult=1.0)}))
 clip = dict(type='SampleFrames', clip_len=8, frame_interval=8)
 input_shape = (3, 8, 224, 224)
 train_dataloader = dict(dataset=dict(pipeline=stretched_train(clip)))
