@@ -4,6 +4,8 @@ VENV  ?= .venv
 PY    := $(VENV)/bin/python
 TABLE ?= configs/synthmotion/dcf/table1_components/table.yaml
 DATA  ?= data/synthmotion
+# tables of `make demo`; those of `make tables` stay as they are
+DEMO  := reports/demo
 # what `make demo` trains: empty means all
 ROWS  ?= baseline full
 SEEDS ?= 0 1 2
@@ -52,12 +54,12 @@ check: env
 demo: data
 	@$(PY) tools/train_table.py $(TABLE) --seeds $(SEEDS) --jobs $(JOBS) \
 	    $(if $(ROWS),--rows $(ROWS)); status=$$?; \
-	$(PY) tools/make_tables.py $(TABLE) --print || exit $$?; \
+	$(PY) tools/make_tables.py $(TABLE) --out $(DEMO) --forget --print || exit $$?; \
 	echo; \
-	echo "tables   $(CURDIR)/reports"; \
+	echo "tables   $(CURDIR)/$(DEMO)"; \
 	echo "runs     $(CURDIR)/work_dirs (checkpoints, logs, offline W&B runs)"; \
 	echo "videos   $(CURDIR)/$(DATA)/videos"; \
-	echo "browse   $(VENV)/bin/wandb leet, or open reports/*.html"; \
+	echo "browse   $(VENV)/bin/wandb leet, or open $(DEMO)/*.html"; \
 	exit $$status
 
 test: env

@@ -1,19 +1,24 @@
 """Write paper-style tables from the records of their runs; no server, no account, no sync."""
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
 from mmaction_ext.errors import InputError
-from mmaction_ext.tables import (build_tables, load_spec, locked_table, read_complexity,
-                                 read_lock)
+from mmaction_ext.tables import (LockedTable, build_tables, load_spec, locked_table, lost_results,
+                                 read_complexity, read_lock)
 from mmaction_ext.tables.aggregate import PROTOCOL_KEYS
 from mmaction_ext.tables.files import write_atomically
 from mmaction_ext.tables.lock import FILE_NAME, renewed_lock
 from mmaction_ext.tables.render import RENDERERS
 from mmaction_ext.tables.render.markdown import embed
+from mmaction_ext.tables.render.text import clean
+from mmaction_ext.tables.verify import differing_files, unused_imports
 from mmaction_ext.tracking.records import read_runs
 
+CONFIGS, RUNS = Path('configs'), Path('work_dirs')
+COMPLEXITY = Path('reports/complexity.csv')
 EPILOG = """examples:
   python tools/make_tables.py                     every table of configs/, all formats
   python tools/make_tables.py configs/synthmotion/dcf/table1_components/table.yaml --print
@@ -23,9 +28,11 @@ EPILOG = """examples:
 
 reports/table.lock.json keeps every measured result that the tables are made of, so that --locked
 can build them where no runs are; a result whose config or code was edited since is then stale.
+Where the runs of results in it are gone, nothing is written without --locked or --forget.
 
-exit codes: 0 written, or up to date; 1 --check found a difference, or --strict a cell that is
-not complete; 2 a specification, config, lock or runs folder cannot be used (one line says why)
+exit codes: 0 written, or up to date; 1 --check found a difference or a file that is left of a
+table that is no more, or --strict what is not complete or not sound; 2 a specification, config,
+lock or runs folder cannot be used, or results would be lost (one line says why); 130 interrupted
 """
 
 
@@ -35,7 +42,7 @@ def parse_args(argv=None):
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('tables', nargs='*', type=Path, metavar='TABLE_YAML',
                         help='table specifications (default: every table.yaml below --configs)')
-    parser.add_argument('--configs', type=Path, default=Path('configs'),
+    parser.add_argument('--configs', type=Path, default=CONFIGS,
                         help='folder searched for table.yaml (default: configs)')
     source = parser.add_mutually_exclusive_group()
     source.add_argument('--runs', type=Path, nargs='+', metavar='FOLDER_OR_CSV',
@@ -43,8 +50,12 @@ def parse_args(argv=None):
     source.add_argument('--locked', action='store_true',
                         help=f'build from {FILE_NAME} in --out instead of runs')
     parser.add_argument('--out', type=Path, default=Path('reports'),
-                        help='folder for the tables (default: reports); its complexity.csv, if '
-                        'there is one, gives parameters and MACs of rows that never ran')
+                        help='folder for the tables and their lock (default: reports)')
+    parser.add_argument('--complexity', type=Path, metavar='CSV',
+                        help=f'parameters and multiply-adds (default: {COMPLEXITY}), as '
+                        'tools/get_complexity.py --csv writes them')
+    parser.add_argument('--forget', action='store_true',
+                        help=f'drop results from {FILE_NAME} of which there is no run')
     parser.add_argument('--formats', nargs='+', choices=sorted(RENDERERS),
                         default=list(RENDERERS), help='default: all')
     parser.add_argument('--embed', type=Path, nargs='+', default=[], metavar='MARKDOWN',
@@ -53,7 +64,8 @@ def parse_args(argv=None):
     parser.add_argument('--print', action='store_true', dest='show',
                         help='also print the Markdown')
     parser.add_argument('--strict', action='store_true',
-                        help='list the cells that are missing, partial, stale, ...; exit with 1 '
+                        help='list the cells that are missing, partial, stale, ..., and the '
+                        'checkpoints and predictions that are not those of a result; exit with 1 '
                         'if there is any')
     parser.add_argument('--check', action='store_true',
                         help='write nothing; exit with 1 if a written file differs')
@@ -78,19 +90,51 @@ def find_specs(args):
 def read_records(runs, specs):
     """Runs with the metrics that the tables need; none where nothing has run yet."""
     if runs is None:
-        runs = [Path('work_dirs')]
-        if not runs[0].is_dir():
-            print('note: there is no folder work_dirs, so no run', file=sys.stderr)
+        runs = [RUNS]
+        if not RUNS.is_dir():
+            print(f'note: there is no folder {RUNS}, so no run', file=sys.stderr)
             return []
     return read_runs(runs, PROTOCOL_KEYS.union(*(spec.metrics for spec in specs)))
 
 
+def read_costs(args):
+    """Parameters and multiply-adds of configs that were counted without a run."""
+    if args.complexity and not args.complexity.is_file():
+        raise InputError(f'{args.complexity} does not exist')
+    return read_complexity(args.complexity or COMPLEXITY)
+
+
 def make_tables(args, specs):
-    """Tables from their runs or, with --locked, from the lock file."""
-    complexity = read_complexity(args.out / 'complexity.csv')
+    """Tables from their runs or, with --locked, from the lock file; what is wrong with runs."""
     if args.locked:
-        return build_tables(specs, (), complexity, read_lock(args.out / FILE_NAME))
-    return build_tables(specs, read_records(args.runs, specs), complexity)
+        return build_tables(specs, (), read_costs(args), read_lock(args.out / FILE_NAME)), []
+    records = read_records(args.runs, specs)
+    unused = [f'not used: {line}' for line in unused_imports(records, specs)]
+    tables = build_tables(specs, records, read_costs(args))
+    if not (args.check or args.forget):
+        refuse_to_lose(args, specs, tables)
+    return tables, unused
+
+
+def refuse_to_lose(args, specs, tables):
+    """An error where results of the lock have no run here, as in a fresh clone."""
+    path = args.out / FILE_NAME
+    kept = read_lock(path) if path.exists() else {}
+    lost = {spec.id: lost_results(kept.get(spec.id, LockedTable()), table, spec)
+            for spec, table in zip(specs, tables)}
+    names = [name for name, results in lost.items() if results]
+    if names:
+        count = sum(map(len, lost.values()))
+        more = [f'{len(names) - 3} more tables'] if len(names) > 3 else []
+        raise InputError(
+            f'{count} result{"s" * (count > 1)} of {", ".join(names[:3] + more)} in {path} '
+            f'{"have" if count > 1 else "has"} no run here; use --locked to keep them, or '
+            '--forget to drop them')
+
+
+def is_everything(args):
+    """Whether the tables that are built are all there are."""
+    return not args.tables and args.configs == CONFIGS
 
 
 def render_files(args, specs, tables):
@@ -100,9 +144,29 @@ def render_files(args, specs, tables):
     files.update({path: embed(path.read_text(encoding='utf-8'), tables) for path in args.embed})
     if not args.locked:
         path = args.out / FILE_NAME
-        files[path] = renewed_lock(path, {spec.id: locked_table(table, spec)
-                                          for spec, table in zip(specs, tables)})
+        parts = {spec.id: locked_table(table, spec) for spec, table in zip(specs, tables)}
+        files[path] = renewed_lock(path, parts, is_everything(args))
     return files
+
+
+def leftovers(args, specs):
+    """Files of tables that no specification has any more; the JSON beside them says what made
+    them."""
+    ids = {spec.id for spec in specs}
+    gone = [path.stem for path in sorted(args.out.glob('*.json'))
+            if path.stem not in ids and _table_id(path) == path.stem]
+    files = [args.out / f'{name}.{ending}' for name in gone for ending in RENDERERS]
+    return [path for path in files if path.is_file()]
+
+
+def _table_id(path):
+    """The id of the table that a file holds; ``None`` for other JSON."""
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError, RecursionError):
+        return None
+    is_table = isinstance(content, dict) and {'schema', 'columns', 'rows'} <= content.keys()
+    return content.get('id') if is_table else None
 
 
 def differing(files):
@@ -114,28 +178,33 @@ def differing(files):
 def run(args) -> int:
     """Build all tables first, so that an error in one leaves the files of all untouched."""
     specs = find_specs(args)
-    tables = make_tables(args, specs)
+    tables, unused = make_tables(args, specs)
     files = render_files(args, specs, tables)
     outdated = differing(files)
     for path in () if args.check else outdated:
         write_atomically(path, files[path])
     if args.show:
         print('\n'.join(RENDERERS['md'](table) for table in tables))
-    return report(args, tables, outdated)
-
-
-def report(args, tables, outdated) -> int:
-    """Say what was found or written; returns the exit code."""
-    problems = [f'out of date: {path}' for path in outdated] if args.check else []
+    problems = []
+    if args.check:
+        problems += [f'out of date: {path}' for path in outdated]
+        problems += [f'no table has this id: {path}' for path in
+                     (leftovers(args, specs) if is_everything(args) else ())]
     if args.strict:
         problems += [problem for table in tables for problem in incomplete(table)]
-    for problem in problems:
-        print(problem, file=sys.stderr)
+        problems += differing_files(tables, args.runs or [RUNS])
+    return report(args, tables, problems, unused)
+
+
+def report(args, tables, problems, unused) -> int:
+    """Say what was found or written; returns the exit code."""
+    for line in unused + problems:
+        print(clean(line), file=sys.stderr)
     if not args.check:
         for table in tables:
             endings = ','.join(args.formats)
             print(f'wrote {args.out / table.id}.{{{endings}}}', file=sys.stderr)
-    return int(bool(problems))
+    return int(bool(problems or args.strict and unused))
 
 
 def incomplete(table):
@@ -153,9 +222,12 @@ def main(argv=None) -> int:
     try:
         return run(parse_args(argv))
     except InputError as error:
-        return error.exit()
+        return InputError(clean(error.sentence())).exit()
     except OSError as error:
-        return InputError(f'{error.filename}: {error.strerror}').exit()
+        return InputError(clean(f'{error.filename}: {error.strerror}')).exit()
+    except KeyboardInterrupt:
+        print('interrupted', file=sys.stderr)
+        return 130
 
 
 if __name__ == '__main__':

@@ -148,5 +148,6 @@ def _clips(content, length, samples) -> int | None:
 
 def global_batch(content: dict) -> int | None:
     """Samples of one iteration of a resolved config that trains in one process."""
-    loader = content.get('train_dataloader') or {}
-    return content.get('global_batch_size') or loader.get('batch_size')
+    loader = content.get('train_dataloader')
+    batch = loader.get('batch_size') if isinstance(loader, dict) else None
+    return content.get('global_batch_size') or batch

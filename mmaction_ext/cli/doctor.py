@@ -1,8 +1,9 @@
 """Look for what is wrong with the runs on disk, and say what to do about each of it.
 
-Looks for runs that died without a word, damaged or contradictory logs, ledgers of which a part is
-missing, copies of one run, results whose checkpoint is gone or another by now, runs of configs
-that have changed since, and files that a dying process left behind.
+Looks for runs that died or were ended by a signal, damaged or contradictory logs, ledgers of which
+a part is missing, copies of one run, results whose checkpoint is gone or another by now or whose
+predictions give another accuracy, runs of configs, code or lists of data that have changed since,
+and files that cannot be read or that a dying process left behind.
 """
 
 import textwrap
@@ -23,7 +24,7 @@ EPILOG = """examples:
 severities:
   error    numbers cannot be trusted: damage, contradictions, a file that differs
   warning  something is to be done: a dead run, a file that is gone, a config that has changed
-  note     for your information; shown with --notes
+  note     for your information, such as code that has changed since; shown with --notes
 
 Which runs failed is said by mmaction-ext status. --fix deletes nothing but temporary files of
 ledgers whose process is dead; all else is yours to decide.
@@ -53,6 +54,8 @@ def run(args) -> int:
     for root in args.runs:
         if not root.is_dir():
             raise InputError(f'runs folder {root} does not exist')
+    if not args.configs.is_dir():
+        raise InputError(f'configs folder {args.configs} does not exist')
     removed = remove_strays(args.runs) if args.fix else []
     findings = examine(args.runs, args.configs, not args.quick)
     if args.json:

@@ -22,7 +22,9 @@ EPILOG = """examples:
   mmaction-ext explain dcf_table1 full top1 --locked     from reports/table.lock.json, no runs
 
 ROW and COLUMN are the id and key that table.yaml gives them. Files that a result names are hashed
-again: verified, differs, gone (not on this machine), or unknown (the log names no file).
+again: verified, differs, gone (not on this machine), or unknown (the log names no file). Lists of
+data are, too: same, differs, gone, or unknown. Source files of the package that are not as they
+were are named, those of the network first; --json names them all.
 
 exit codes: 0 explained, and the cell has its number; 1 explained, but the cell has none, is not
 complete, or a file behind it differs; 2 bad input
@@ -32,6 +34,11 @@ INDENT = '  '
 #: how a config file of a run compares with the tree
 _TREE = {'same': 'same in the tree', 'differs': 'differs from the tree',
          'gone': 'no longer part of it', 'only': 'in the tree; the run records no files'}
+#: how a source file of a run compares with the tree
+_CODE = {'differs': 'differs from the tree', 'gone': 'no longer in the tree',
+         'new': 'not there at the time'}
+#: source files that are named
+MOST_FILES = 5
 LABEL_WIDTH = 14
 
 
@@ -164,7 +171,7 @@ def _measured_lines(seed) -> list:
 def _file(facts) -> str:
     if not facts:
         return ''
-    return f'{facts["path"] or "(not named)"} {facts["file"]} sha256 {facts["sha256"]}'
+    return f'{facts["path"] or "(not named)"} {facts["file"]} sha256 {facts.get("sha256")}'
 
 
 def _run_lines(run, config) -> list:
@@ -181,7 +188,8 @@ def _run_lines(run, config) -> list:
         *(('conflict', text) for text in run['conflicts'])], 2)
     lines += _entries([('attempt', _attempt(item)) for item in run['attempts']], 2)
     lines += _entries([
-        ('code', _git(run['git'])), ('environment', _pairs(run['env'])),
+        ('code', _git(run['git'])), *(('source files', text) for text in _code(run['code'])),
+        ('environment', _pairs(run['env'])),
         ('started from', _initial(run['initial_checkpoint'])),
         *(('data', _data(split, facts)) for split, facts in run['data'].items()),
         *(('config file', f'{item["path"]} ({_TREE[item["tree"]]}) sha256 {item["sha256"]}')
@@ -217,6 +225,16 @@ def _git(git) -> str:
     return f'commit {git["commit"]}, {state}'
 
 
+def _code(code) -> list:
+    """The first source files that are not as in the tree, and how many more there are."""
+    changed = code['changed']
+    if not changed:
+        return [f'{code["files"]}, all as in the tree'] if code['files'] else []
+    named = [f'{item["path"]} ({_CODE[item["tree"]]})' for item in changed[:MOST_FILES]]
+    more = len(changed) - len(named)
+    return named + ([f'and {more} more that changed since'] if more else [])
+
+
 def _initial(checkpoint) -> str:
     if not checkpoint:
         return ''
@@ -225,7 +243,7 @@ def _initial(checkpoint) -> str:
 
 def _data(split, facts) -> str:
     return (f'{split}: {facts.get("ann_file")}, {facts.get("num_samples")} samples, sha256 '
-            f'{facts.get("ann_sha256")}')
+            f'{facts.get("ann_sha256")} ({facts["list"]})')
 
 
 def _pairs(facts) -> str:

@@ -1,6 +1,5 @@
 """How far a run is, when it will be through, and what it said last."""
 
-import math
 import statistics
 import time
 from dataclasses import dataclass
@@ -54,7 +53,13 @@ def progress(record, schedule: tuple = None, metrics: tuple = (), now: float = N
     if record.state == 'running' and None not in (iteration, total):
         left = _seconds_left(record, total - iteration)
     return Progress(iteration, total, fraction, left, metric, value, _heartbeat_age(record, now),
-                    record.last_error, len(record.fragments))
+                    last_error(record), len(record.fragments))
+
+
+def last_error(record) -> str:
+    """What the last attempt failed with, which may be a signal; empty where nothing did."""
+    signal = record.fragments[-1].signal if record.fragments else None
+    return record.last_error or (f'ended by {signal}' if signal else '')
 
 
 def _iteration(record) -> int | None:
@@ -89,9 +94,12 @@ def _logged_epoch(record) -> int | None:
 def _expected_epoch(record) -> int | None:
     """Iterations of an epoch, by the length of the training list and the size of a batch."""
     from mmaction_ext.cli.costs import global_batch
-    samples = record.data.get('train', {}).get('num_samples')
+    train = record.data.get('train')
+    samples = train.get('num_samples') if isinstance(train, dict) else None
     batch = global_batch(record.recipe)
-    return math.ceil(samples / batch) if samples and batch else None
+    if not isinstance(samples, int) or not isinstance(batch, int) or samples < 1 or batch < 1:
+        return None
+    return -(-samples // batch)
 
 
 def _fraction(record, iteration, total, schedule) -> float | None:
@@ -135,4 +143,7 @@ def _heartbeat_age(record, now) -> float | None:
     """Seconds; of a clock that went back since, none."""
     if record.state not in ('running', 'killed') or not record.heartbeat:
         return None
-    return max(0.0, now - record.heartbeat.get('time', now))
+    try:
+        return max(0.0, now - float(record.heartbeat.get('time', now)))
+    except (TypeError, ValueError, OverflowError):
+        return None

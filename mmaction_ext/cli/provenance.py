@@ -6,10 +6,12 @@ Explanations are plain data, so that they print as text and as JSON alike.
 from fractions import Fraction
 from pathlib import Path
 
+from mmaction_ext.cli.progress import last_error
 from mmaction_ext.tables.cells import CellStatus
+from mmaction_ext.tracking.comparison import code_changes, list_state
 from mmaction_ext.tracking.identity import config_hash, load_config
 from mmaction_ext.tracking.ledger.attempts import read_run_file
-from mmaction_ext.tracking.ledger.facts import config_digests
+from mmaction_ext.tracking.ledger.facts import config_digests, source_digests
 from mmaction_ext.tracking.ledger.files import file_sha256
 
 DIFFERENCE = 'taken before rounding'
@@ -159,6 +161,7 @@ class RunFacts:
 
     def __init__(self, records, roots):
         self.records, self.roots = list(records), [Path(root) for root in roots]
+        self.tree = {}  # read when it is first needed
 
     def of(self, uid: str, row) -> list:
         """Facts about the runs of an id, one for its training and one for its tests."""
@@ -172,11 +175,21 @@ class RunFacts:
             uid=record.uid, job_type=record.job_type, state=record.state, folder=record.folder,
             config=record.config, seed=record.seed, config_hash=record.config_hash,
             overrides=record.overrides, sources=list(record.sources),
-            conflicts=list(record.conflicts), last_error=record.last_error, git=record.git,
-            env=record.env, data=record.data,
-            initial_checkpoint=content.get('initial_checkpoint'),
+            conflicts=list(record.conflicts), last_error=last_error(record), git=record.git,
+            env=record.env, code=self._code(record.code),
+            data={split: dict(_as_dict(facts), list=list_state(facts))
+                  for split, facts in record.data.items()},
+            initial_checkpoint=_as_dict(content.get('initial_checkpoint')) or None,
             config_files=_config_files(_as_dict(content.get('config_files')), row),
             attempts=[_attempt(item) for item in record.fragments])
+
+    def _code(self, recorded: dict) -> dict:
+        """How many source files a run recorded, and those that are not as in the tree."""
+        if recorded and not self.tree:
+            self.tree = source_digests()
+        return dict(files=len(recorded), changed=[
+            dict(path=path, tree=state)
+            for path, state in code_changes(recorded, self.tree).items()])
 
     def verified(self, evaluation: dict, uids) -> dict:
         """Facts about a measurement, with what became of the files it names.
@@ -190,10 +203,13 @@ class RunFacts:
             (record.folder for record in self.records if record.uid in uids), '')
         folder = self.folder(name)
         for key in ('checkpoint', 'predictions'):
-            if facts.get(key):
-                path = facts[key].get('path') or _likely_path(folder, facts)
-                facts[key] = dict(facts[key], path=path,
-                                  file=file_state(folder, path, facts[key].get('sha256')))
+            named = _as_dict(facts.get(key))
+            if named:
+                path = named.get('path') or _likely_path(folder, facts)
+                facts[key] = dict(named, path=path,
+                                  file=file_state(folder, path, named.get('sha256')))
+            elif facts.get(key):
+                facts[key] = None  # no such thing as a run writes
         return facts
 
     def folder(self, name: str) -> Path | None:
@@ -211,11 +227,14 @@ def file_state(folder: Path | None, path: str | None, sha256: str | None) -> str
         path: of the file, relative to the folder.
         sha256: what the file's SHA-256 was.
     """
-    if not path or not sha256 or '://' in path:
+    if not all(isinstance(text, str) and text for text in (path, sha256)) or '://' in path:
         return 'unknown'
-    if folder is None or not (folder / path).is_file():
+    try:
+        if folder is None or not (folder / path).is_file():
+            return 'gone'
+        return 'verified' if file_sha256(folder / path) == sha256 else 'differs'
+    except (OSError, ValueError):  # it cannot be read, or no file can have that name
         return 'gone'
-    return 'verified' if file_sha256(folder / path) == sha256 else 'differs'
 
 
 def _likely_path(folder, facts) -> str | None:

@@ -23,7 +23,8 @@ EPILOG = """examples:
 
 states:
   finished   the table has its numbers      running    a process works on it
-  failed     ended with an error            killed     its process is dead and left no word
+  failed     ended with an error or a       killed     its process is dead and left no word
+             signal, or its result is NaN
   no result  ended well, but was not tested stale      only runs of another version of the config
   missing    no run                         unfinished no exit record, and nobody can tell why
   conflict   results contradict each other  untrusted  a log is damaged
@@ -114,15 +115,18 @@ def _is_runs_folder(path) -> bool:
 def folder_lines(folder) -> list:
     """Status of every run below a folder."""
     from mmaction_ext.cli.progress import progress
-    from mmaction_ext.tables.results import training_length
+    from mmaction_ext.tables.results import is_finite, training_length
     from mmaction_ext.tracking.records import find_runs
     lines = []
     for record in find_runs(folder, PROGRESS_METRICS, cache=False):
         name = record.config or record.uid
         found = progress(record, training_length(record.recipe), ('test/acc/top1',))
         state = 'untrusted' if record.corrupt else _WORDS.get(record.state, record.state)
+        reason = _how_it_ended(record)
+        if state == 'finished' and record.evaluations and not is_finite(found.value):
+            state, reason = 'failed', f'{found.metric} is {found.value}'  # as tables have it
         lines.append(RunStatus(name if record.job_type == 'train' else f'{name} (test)',
-                               record.seed, state, _how_it_ended(record), found,
+                               record.seed, state, reason, found,
                                (Path(folder) / record.folder).as_posix()))
     return lines
 
@@ -131,9 +135,9 @@ def _how_it_ended(record) -> str:
     """What went wrong, in words; empty where nothing did."""
     if not record.exit_code:
         return '; '.join(record.damage)
-    signal = record.fragments[-1].signal
-    return (f'ended with exit code {record.exit_code}' + (f' ({signal})' if signal else '')
-            + (f': {record.last_error}' if record.last_error else ''))
+    from mmaction_ext.cli.progress import last_error
+    error = last_error(record)
+    return f'ended with exit code {record.exit_code}' + (f': {error}' if error else '')
 
 
 def table_lines(spec, records) -> list:
@@ -155,7 +159,8 @@ def _place_line(place, metrics) -> RunStatus:
     if record is None:
         return RunStatus(place.row.id, place.seed, state, place.reason)
     schedule = place.config.schedule if record.job_type == 'train' else None
-    return RunStatus(place.row.id, place.seed, state, place.reason,
+    reason = _how_it_ended(record) if state == 'failed' and record.exit_code else place.reason
+    return RunStatus(place.row.id, place.seed, state, reason,
                      progress(record, schedule, metrics), record.folder)
 
 
@@ -171,6 +176,7 @@ _WORDS = {'unknown': 'unfinished'}
 
 def _state(place, record) -> str:
     """Word for a row and seed whose main run of the present config is ``record``, if any."""
+    from mmaction_ext.tables import CellStatus
     if record and record.state == 'running':
         return 'running'
     if place.is_done:
@@ -179,7 +185,9 @@ def _state(place, record) -> str:
         return place.status.value
     if not record:
         return place.status.value
-    return 'no result' if record.state == 'finished' else _WORDS.get(record.state, record.state)
+    if record.state == 'finished':  # failed, if it has a result that is no number
+        return 'failed' if place.status is CellStatus.FAILED else 'no result'
+    return _WORDS.get(record.state, record.state)
 
 
 def _show(groups, args) -> None:

@@ -3,31 +3,22 @@
 import json
 import math
 import os
-import re
 import sys
 import unicodedata
 from collections.abc import Iterable
 from fractions import Fraction
+
+from mmaction_ext.tables.render.text import clean
+
+__all__ = ['WIDTH', 'clean', 'colour', 'columns', 'cut', 'duration', 'print_json', 'quantity', 'width']
 
 #: columns of a terminal that lines are made to fit
 WIDTH = 100
 GAP = '  '
 #: no column that is cut is made narrower
 NARROWEST = 8
-_ESCAPE = re.compile(r'(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]')
 _COLOURS = {'red': 31, 'green': 32, 'yellow': 33, 'blue': 34, 'faint': 2}
 _PREFIXES = (('E', 10**18), ('P', 10**15), ('T', 10**12), ('G', 10**9), ('M', 10**6), ('k', 1000))
-
-
-def clean(text) -> str:
-    """One line of printable characters: no escape sequence, control or direction mark.
-
-    >>> clean('a\\x1b[31m red\\x07\\nname\\u202e')
-    'a red name'
-    """
-    kept = (char if char.isprintable() else ' ' if char.isspace() else ''
-            for char in _ESCAPE.sub('', str(text)))
-    return ' '.join(''.join(kept).split())
 
 
 def width(text: str) -> int:

@@ -5,12 +5,12 @@ Imports neither torch nor mmaction2: a table builds wherever its runs and config
 
 from mmaction_ext.tables.aggregate import build_table, build_tables, seed_states
 from mmaction_ext.tables.cells import Cell, CellStatus, SeedResult, Table
-from mmaction_ext.tables.evidence import LockedTable, locked_table
+from mmaction_ext.tables.evidence import LockedTable, locked_table, lost_results
 from mmaction_ext.tables.lock import read_lock, write_lock
 from mmaction_ext.tables.results import resolve_configs
 from mmaction_ext.tables.spec import TableSpec, load_spec
 from mmaction_ext.tables.static import read_complexity
 
 __all__ = ['Cell', 'CellStatus', 'LockedTable', 'SeedResult', 'Table', 'TableSpec', 'build_table',
-           'build_tables', 'load_spec', 'locked_table', 'read_complexity', 'read_lock',
-           'resolve_configs', 'seed_states', 'write_lock']
+           'build_tables', 'load_spec', 'locked_table', 'lost_results', 'read_complexity',
+           'read_lock', 'resolve_configs', 'seed_states', 'write_lock']

@@ -54,7 +54,8 @@ def build_table(spec, records, configs=None, complexity=None, locked=None) -> Ta
         else:
             table.rows.append(TableRow(row.id, row.label, [cells[row.id, column.key]
                                                            for column in spec.columns],
-                                       notes.row_note(row, citation)))
+                                       notes.row_note(row, citation),
+                                       dated=row.id in builder.dated))
     _mark_best(table)
     number_footnotes(table)
     table.warnings = notes.warnings(spec, table)
@@ -117,7 +118,7 @@ class _Builder:
     def __init__(self, spec, evidence):
         self.spec, self.evidence = spec, evidence
         self.by_id = {row.id: row for row in spec.rows}
-        self.done, self.measurements = {}, {}
+        self.done, self.measurements, self.dated = {}, {}, set()
 
     def cells(self) -> dict:
         """(row id, column key) to cell."""
@@ -170,6 +171,9 @@ class _Builder:
             config = self.evidence.configs[row.id]
             self.measurements[row.id, metric, seed] = Measured(
                 row.id, config.name, config.digest, metric, seed, result)
+            if result.status is CellStatus.OK and config.watched.is_other(
+                    result.evaluation.get('watched')):
+                self.dated.add(row.id)
 
     def measured(self, row, column) -> Cell:
         if row.is_published_only:

@@ -7,6 +7,9 @@ from fractions import Fraction
 
 from mmaction_ext.errors import InputError
 
+#: A number beyond it is none that tables print: the spread and the differences of such numbers
+#: would leave the range of floats.
+LARGEST = 10 ** 300
 _FORMAT = re.compile(r'(?P<sign>\+?)\.(?P<digits>\d)f')
 
 
@@ -63,9 +66,9 @@ class SeedResult:
         imported: whether no run is behind it.
         evaluation: facts about the measurement, those that are known: ``job_type``, ``folder``
             of the run, ``attempt``, ``iter``, ``epoch``, ``commit``, ``checkpoint`` and
-            ``predictions`` (mappings with ``path`` and ``sha256``), ``protocol`` (mapping) and
-            ``code`` (digest of the files that the table tracks). Empty for means of rows and
-            for differences.
+            ``predictions`` (mappings with ``path`` and ``sha256``), ``protocol`` (mapping),
+            ``code`` (digest of the files that the table tracks) and ``watched`` (of those whose
+            change it notes). Empty for means of rows and for differences.
     """
 
     seed: int
@@ -150,6 +153,7 @@ class TableRow:
         cells: one :class:`Cell` per column.
         note: footnote to the label, empty for none.
         mark: letter of that footnote.
+        dated: whether it was measured with an earlier version of the operators, modules or host.
     """
 
     id: str
@@ -157,6 +161,7 @@ class TableRow:
     cells: list = field(default_factory=list)
     note: str = ''
     mark: str = ''
+    dated: bool = False
 
     @property
     def is_section(self) -> bool:

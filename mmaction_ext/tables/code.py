@@ -3,9 +3,16 @@
 import hashlib
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import lru_cache
+from pathlib import Path
 
+import mmaction_ext
 from mmaction_ext.tracking.identity import canonical_json
-from mmaction_ext.tracking.ledger.facts import source_digests
+from mmaction_ext.tracking.ledger.files import file_sha256
+
+#: Files whose change a table notes where its specification says nothing of ``code``.
+DEFAULT_GLOBS = ('mmaction_ext/ops/**/*.py', 'mmaction_ext/modules/**/*.py',
+                 'mmaction_ext/models/host/**/*.py')
 
 
 @dataclass(frozen=True)
@@ -13,7 +20,8 @@ class TrackedCode:
     """Source files as they stand in the tree.
 
     Attributes:
-        globs: patterns such as ``mmaction_ext/modules/*.py``; ``*`` also matches a ``/``.
+        globs: patterns such as ``mmaction_ext/modules/*.py``; ``*`` also matches a ``/``, and
+            ``**/`` nothing.
         files: path, relative to the folder of the package, to SHA-256.
     """
 
@@ -36,18 +44,36 @@ class TrackedCode:
             return None
         return hashlib.sha256(canonical_json(self._tracked(recorded)).encode()).hexdigest()[:16]
 
+    def is_other(self, digest: str | None) -> bool:
+        """Whether a :meth:`digest` that was kept of a run is not that of the tree."""
+        return bool(self.globs and digest) and digest != self.digest(self.files)
+
     def _tracked(self, files) -> dict:
         return {path: digest for path, digest in files.items() if matches(path, self.globs)}
 
 
 def matches(path: str, globs) -> bool:
     """Whether a path matches any of some patterns."""
-    return any(fnmatchcase(path, glob) for glob in globs)
+    return any(fnmatchcase(path, form) for glob in globs
+               for form in (glob, glob.replace('**/', '')))
 
 
 def tracked_code(globs) -> TrackedCode:
     """The files of the package that match any of some patterns."""
     globs = tuple(globs)
-    files = source_digests() if globs else {}
-    return TrackedCode(globs, {path: digest for path, digest in files.items()
-                               if matches(path, globs)})
+    package = Path(mmaction_ext.__file__).parent
+    found = {path.relative_to(package.parent).as_posix(): path
+             for path in (sorted(package.rglob('*.py')) if globs else ())}
+    return TrackedCode(globs, {name: _digest(path) for name, path in found.items()
+                               if matches(name, globs)})
+
+
+def _digest(path) -> str:
+    state = path.stat()
+    return _digest_of(path, (state.st_mtime_ns, state.st_size))
+
+
+@lru_cache(maxsize=None)
+def _digest_of(path, state) -> str:
+    """Many tables track the same files; ``state`` tells an edited one from that before."""
+    return file_sha256(path)

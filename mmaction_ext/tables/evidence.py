@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from mmaction_ext.tables import protocol
 from mmaction_ext.tables.cells import CellStatus, Measured, SeedResult
-from mmaction_ext.tables.results import SeedEvidence
-from mmaction_ext.tables.static import static_result
+from mmaction_ext.tables.results import SeedEvidence, resolve_configs
+from mmaction_ext.tables.static import compared, static_result
 
 
 class RunEvidence:
@@ -87,7 +87,9 @@ class LockedEvidence:
         item = self.results.get((row_id, None, f'static.{name}'))
         if item is None or self._other_config(item):
             return static_result((), self.configs[row_id], name, self.complexity)
-        return item.result
+        if item.result.value is None:
+            return item.result
+        return compared(item.result, self.configs[row_id], name, self.complexity)
 
     def _why_stale(self, item: Measured) -> str:
         if self._other_config(item):
@@ -112,3 +114,25 @@ def locked_table(table, spec) -> LockedTable:
     """What a lock file keeps of a table that was built from runs."""
     return LockedTable(select_text(spec.select), protocol.describe(spec.protocol),
                        table.measurements)
+
+
+def lost_results(kept, table, spec) -> list:
+    """Results of a lock that a table built from runs would drop, though they still hold.
+
+    Args:
+        kept: the :class:`LockedTable` as it is.
+        table: what was built, the :class:`mmaction_ext.tables.cells.Table`.
+        spec: its :class:`mmaction_ext.tables.spec.TableSpec`.
+
+    Returns:
+        (row, seed) of each that counts in the lock, is of the config as it stands in the tree, and
+        of which there is no run.
+    """
+    found = {(item.row, item.seed) for item in table.measurements}
+    missing = [item for item in kept.results
+               if item.result.status is CellStatus.OK and item.metric in spec.metrics
+               and item.seed in spec.seeds and (item.row, item.seed) not in found]
+    configs = resolve_configs(spec) if missing else {}
+    return sorted({(item.row, item.seed) for item in missing if item.row in configs
+                   and item.config_hash == configs[item.row].digest
+                   and item.config == configs[item.row].name})

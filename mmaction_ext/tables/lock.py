@@ -48,18 +48,19 @@ def read_lock(path) -> dict:
     return {name: _read_part(path, name, part) for name, part in content['tables'].items()}
 
 
-def renewed_lock(path, parts: dict) -> str:
+def renewed_lock(path, parts: dict, every: bool = False) -> str:
     """Text of a lock file in which some tables are renewed and all others stay.
 
     Args:
         path: the file as it is; it need not exist.
         parts: table id to :class:`mmaction_ext.tables.evidence.LockedTable`.
+        every: whether these are all tables there are, so that others are dropped.
 
     Raises:
         InputError: as :func:`read_lock`, but for a file that does not exist.
     """
     kept = read_lock(path) if Path(path).exists() else {}
-    return lock_text({**kept, **parts})
+    return lock_text(parts if every else {**kept, **parts})
 
 
 def write_lock(path, parts: dict) -> None:
@@ -125,7 +126,10 @@ def _value_text(value) -> str | None:
         return None
     if value.denominator == 1:
         return str(value)
-    text = repr(float(value))
+    try:
+        text = repr(float(value))
+    except OverflowError:
+        return str(value)
     return text if Fraction(text) == value else str(value)
 
 

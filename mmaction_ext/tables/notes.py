@@ -19,6 +19,9 @@ _LEGEND = {
     CellStatus.UNTRUSTED: 'untrusted: damaged log',
 }
 
+#: Said of rows whose numbers are older than the code beside them.
+DATED = 'Measured with an earlier version of the operators, modules or host'
+
 
 def number_footnotes(table) -> None:
     """Letter the footnotes in reading order, one per cell; equal texts share a letter."""
@@ -112,7 +115,7 @@ def row_note(row, citation) -> str:
 def notes(spec, table, citation) -> list:
     """The lines under a table."""
     cells = [cell for row in table.rows for cell in row.cells]
-    found = [_protocol_note(spec, cells), _unknown_protocol_note(spec, table),
+    found = [_protocol_note(spec, cells), _unknown_protocol_note(spec, table), _dated_note(table),
              _statistics_note(spec, cells), _bold_note(cells), _legend(cells)]
     if citation:
         others = any(row.published and row.published.citation != citation for row in spec.rows)
@@ -148,6 +151,11 @@ def _unknown_protocol_note(spec, table) -> str:
             if seed.status is CellStatus.OK and (seed.evaluation or seed.imported)
             and wanted - seed.evaluation.get('protocol', {}).keys()}
     return f'Protocol not recorded: {", ".join(rows)}.' if rows else ''
+
+
+def _dated_note(table) -> str:
+    rows = ', '.join(row.label for row in table.rows if row.dated)
+    return f'{DATED} than this one: {rows} (`explain` lists the files).' if rows else ''
 
 
 def _statistics_note(spec, cells) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from mmaction_ext.errors import InputError
 from mmaction_ext.tables import protocol
-from mmaction_ext.tables.cells import SEVERITY, CellStatus, SeedResult, exact
+from mmaction_ext.tables.cells import LARGEST, SEVERITY, CellStatus, SeedResult, exact
 from mmaction_ext.tables.code import TrackedCode, tracked_code
 from mmaction_ext.tables.spec import Select
 from mmaction_ext.tracking.identity import config_hash, load_config, weights_source
@@ -31,6 +31,7 @@ class RowConfig:
             config does not say, or is that of an ensemble; with ``weights_of`` that of the source.
         is_ensemble: whether it averages the predictions of other configs instead of training.
         code: the source files that the table tracks, as they stand in the tree.
+        watched: those whose change the table notes.
     """
 
     name: str
@@ -38,6 +39,7 @@ class RowConfig:
     schedule: tuple | None = None
     is_ensemble: bool = False
     code: TrackedCode = TrackedCode()
+    watched: TrackedCode = TrackedCode()
 
 
 def resolve_configs(spec, load=load_config) -> dict:
@@ -53,7 +55,7 @@ def resolve_configs(spec, load=load_config) -> dict:
     Raises:
         InputError: a config cannot be read; the message names specification, line and file.
     """
-    configs, code = {}, tracked_code(spec.code)
+    configs, code, watched = {}, tracked_code(spec.code or ()), tracked_code(spec.watched)
     for row in spec.configured:
         try:
             resolved = load(row.config)
@@ -65,7 +67,7 @@ def resolve_configs(spec, load=load_config) -> dict:
         is_ensemble = 'ensemble' in resolved
         schedule = None if is_ensemble else training_length(trained)
         configs[row.id] = RowConfig(row.config_name, config_hash(resolved), schedule, is_ensemble,
-                                    code)
+                                    code, watched)
     return configs
 
 
@@ -90,6 +92,8 @@ class _Measurement:
 
     @property
     def source(self) -> str:
+        if not self.record.uid:  # a line of a CSV file
+            return self.fragment.path
         text = f'run {self.record.uid}, {self.record.job_type}'
         if len(self.record.fragments) > 1:
             text += f', attempt {self.record.fragments.index(self.fragment) + 1}'
@@ -114,7 +118,7 @@ class _Measurement:
         """Imported numbers first, so that the last one has a run where any has."""
         return not self.record.imported, self.source, repr(sorted(self.row.items()))
 
-    def facts(self, code) -> dict:
+    def facts(self, config) -> dict:
         """What is known about it, see :class:`mmaction_ext.tables.cells.SeedResult`."""
         test = self.evaluation
         facts = dict(
@@ -122,7 +126,8 @@ class _Measurement:
             attempt=self.fragment.number, iter=self.row.get('iter'), epoch=self.row.get('epoch'),
             commit=self.fragment.commit, checkpoint=test and test.checkpoint,
             predictions=test and test.predictions, protocol=self.protocol,
-            code=code.digest(self.record.code))
+            code=config.code.digest(self.record.code),
+            watched=config.watched.digest(self.record.code))
         return {key: value for key, value in facts.items() if value not in (None, '', {})}
 
 
@@ -225,7 +230,7 @@ class SeedEvidence:
             _of_type(int, chosen.row.get('test/num_samples')), chosen.checkpoint,
             _of_type(str, chosen.row.get('test/data_digest')),
             protocol.describe(chosen.protocol), chosen.record.imported,
-            chosen.facts(self.config.code))
+            chosen.facts(self.config))
 
     def _without(self, status, reason, runs) -> SeedResult:
         return SeedResult(self.seed, status, None, reason, runs)
@@ -234,7 +239,7 @@ class SeedEvidence:
         values = [item.row[metric] for item in found]
         for value in values:
             if not is_finite(value):
-                return CellStatus.FAILED, f'{metric} is {value}'
+                return CellStatus.FAILED, f'{metric} is {_shown(value)}'
         if any(not math.isclose(value, values[0], rel_tol=SAME_RESULT) for value in values):
             return CellStatus.CONFLICT, _difference(metric, found)
         return self._too_early(metric, found)
@@ -319,6 +324,13 @@ def run_ids(records) -> tuple:
     return tuple(sorted({record.uid for record in records} - {''}))
 
 
+def _shown(value) -> str:
+    """A value that is none; a number that is too large is not spelled out."""
+    if isinstance(value, int) and abs(value) > LARGEST:
+        return 'too large a number'
+    return str(value)
+
+
 def _of_type(kind, value):
     return value if isinstance(value, kind) else None
 
@@ -326,4 +338,4 @@ def _of_type(kind, value):
 def is_finite(value) -> bool:
     """Whether a logged value is a number that a table can print."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and math.isfinite(value)
+    return number and abs(value) <= LARGEST

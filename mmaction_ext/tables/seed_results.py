@@ -3,8 +3,11 @@
 from collections import defaultdict
 from dataclasses import replace
 
-from mmaction_ext.tables.cells import SEVERITY, Cell, CellStatus, SeedResult, format_number
+from mmaction_ext.tables.cells import (LARGEST, SEVERITY, Cell, CellStatus, SeedResult,
+                                       format_number)
 from mmaction_ext.tables.statistics import mean, sample_std, t_interval
+
+_TOO_LARGE = f'the number is beyond {float(LARGEST):.0e}, too large to print'
 
 
 def scaled(result, scale) -> SeedResult:
@@ -62,6 +65,8 @@ def dash() -> Cell:
 
 def number_cell(value, column) -> Cell:
     """A number without seeds."""
+    if abs(value) > LARGEST:
+        return Cell(CellStatus.FAILED, CellStatus.FAILED.value, note=_TOO_LARGE)
     number = format_number(value, column.fmt)
     status, remarks, notes = _judge(value, column)
     return Cell(status, number + _in_brackets(remarks), number, value, note='; '.join(notes))
@@ -80,6 +85,7 @@ def common_cell(cells) -> Cell:
 
 def seeds_cell(seeds, column) -> Cell:
     """Mean and standard deviation of the seeds that count, and why the others do not."""
+    seeds = [_printable(seed) for seed in seeds]
     values = [seed.value for seed in seeds if seed.status is CellStatus.OK]
     note = _seed_note(seeds, bool(values))
     if not values:
@@ -92,6 +98,13 @@ def seeds_cell(seeds, column) -> Cell:
     text = number + _spread(std, interval, column) + _in_brackets(remarks)
     return Cell(status, text, number, centre, std, interval, tuple(seeds),
                 '; '.join(filter(None, (note, *notes))))
+
+
+def _printable(result) -> SeedResult:
+    """A result that is too large in the printed unit has failed."""
+    if result.value is None or abs(result.value) <= LARGEST:
+        return result
+    return replace(result, status=CellStatus.FAILED, value=None, reason=_TOO_LARGE)
 
 
 def _judge(value, column, seeds=()) -> tuple:

@@ -41,7 +41,9 @@ A test of which a run records another ``protocol`` (``split``, ``clip_len``, ``f
 the cell is stale. Rows that were tested under differing protocols are a warning, unless ``any``
 allows it or ``varies`` holds ``test_dataloader``. ``code`` names source files, relative to the
 folder of the package (``*`` also matches ``/``): runs that record another version of one of them
-are stale. Only ledgers record either; a run without one counts.
+are stale. Without ``code`` a change of the operators, modules or host
+(:data:`mmaction_ext.tables.code.DEFAULT_GLOBS`) since a run is noted under the table, and its
+numbers count; ``code: []`` tracks nothing. Only ledgers record either; a run without one counts.
 """
 
 import os
@@ -53,7 +55,7 @@ from pathlib import Path
 
 from mmaction_ext.errors import InputError
 from mmaction_ext.tables.cells import check_format, exact
-from mmaction_ext.tables.code import tracked_code
+from mmaction_ext.tables.code import DEFAULT_GLOBS, tracked_code
 from mmaction_ext.tables.document import Document
 from mmaction_ext.tables.protocol import PROTOCOL_FACTS
 from mmaction_ext.tables.published import Published, PublishedEntry
@@ -191,7 +193,8 @@ class TableSpec:
         row_head: head of the column of row labels.
         varies: config keys in which rows may differ from the reference row.
         protocol: facts of the test to the values that count, or to ``'any'``.
-        code: patterns of the source files whose change makes runs stale.
+        code: patterns of the source files whose change makes runs stale; ``None`` if the file
+            does not say.
     """
 
     id: str
@@ -206,7 +209,12 @@ class TableSpec:
     row_head: str = 'Model'
     varies: tuple = ()
     protocol: dict = field(default_factory=dict)
-    code: tuple = ()
+    code: tuple | None = None
+
+    @property
+    def watched(self) -> tuple:
+        """Patterns of the source files whose change is noted, but makes no run stale."""
+        return DEFAULT_GLOBS if self.code is None else ()
 
     @property
     def rows(self) -> tuple:
@@ -307,7 +315,9 @@ class _SpecReader:
                                      f'them, or any, found {value!r}')
         return values
 
-    def code(self) -> tuple:
+    def code(self) -> tuple | None:
+        if 'code' not in self.doc.get(()):
+            return None
         globs = self.names('code')
         for i, glob in enumerate(globs):
             if not tracked_code([glob]).files:

@@ -1,6 +1,7 @@
-"""Parameters and multiply-adds of a row: from its runs, else from a table of counts."""
+"""Parameters and multiply-adds of a row: from its runs and from a table of counts."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 from mmaction_ext.errors import InputError
@@ -12,28 +13,48 @@ def static_result(records, config, name, complexity) -> SeedResult:
     """A figure of the model itself: parameters, multiply-adds.
 
     Args:
-        records: run records; any undamaged run of the config as it stands will do.
+        records: run records; what undamaged runs of the config as it stands say counts.
         config: the row's :class:`RowConfig`.
         name: e.g. ``params``.
-        complexity: (config name, config hash) to such figures, for rows that never ran.
+        complexity: (config name, config hash) to such figures; for rows that never ran,
+            and to compare those that runs logged with.
 
     Returns:
-        A :class:`SeedResult` whose seed means nothing.
+        A :class:`SeedResult` whose seed means nothing; a conflict where two figures differ.
     """
     mine = [record for record in records
             if record.config == config.name and record.config_hash == config.digest
-            and not record.overrides and not record.corrupt]
-    values = {record.static[name] for record in mine if is_finite(record.static.get(name))}
+            and not record.overrides and not record.corrupt
+            and is_finite(record.static.get(name))]
+    values = {exact(record.static[name]) for record in mine}
     runs = run_ids(mine)
-    if not values:
-        value = complexity.get((config.name, config.digest), {}).get(name)
-        values = {value} if is_finite(value) else set()
-    if not values:
-        return SeedResult(0, CellStatus.MISSING)
     if len(values) > 1:
-        listed = ', '.join(map(str, sorted(values)))
-        return SeedResult(0, CellStatus.CONFLICT, None, f'runs differ in {name}: {listed}', runs)
-    return SeedResult(0, CellStatus.OK, exact(values.pop()), '', runs)
+        return _conflict(f'runs differ in {name}', values, runs)
+    result = SeedResult(0, CellStatus.OK, next(iter(values), None), '', runs)
+    return compared(result, config, name, complexity)
+
+
+def compared(result, config, name, complexity) -> SeedResult:
+    """What runs say of a figure, or a lock, beside what was counted without any run.
+
+    Args:
+        result: a sound :class:`SeedResult`; its value is ``None`` where no run says anything.
+        config, name, complexity: as for :func:`static_result`.
+    """
+    counted = complexity.get((config.name, config.digest), {}).get(name)
+    counted = exact(counted) if is_finite(counted) else None
+    if result.value is None:
+        status = CellStatus.MISSING if counted is None else CellStatus.OK
+        return replace(result, status=status, value=counted)
+    if counted is None or counted == result.value:
+        return result
+    return _conflict(f'runs and the table of counts differ in {name}', {result.value, counted},
+                     result.runs)
+
+
+def _conflict(what, values, runs) -> SeedResult:
+    listed = ', '.join(map(str, sorted(values)))
+    return SeedResult(0, CellStatus.CONFLICT, None, f'{what}: {listed}', runs)
 
 
 def read_complexity(path) -> dict:

@@ -387,7 +387,7 @@ def _other_lists(records) -> list:
     """Annotation lists that are not those that runs read, each once."""
     groups, facts_of = defaultdict(list), {}
     for record in records:
-        for split, facts in record.data.items():
+        for facts in record.data.values():
             if isinstance(facts, dict):
                 key = repr((facts.get('ann_file'), facts.get('ann_sha256')))
                 groups[key].append(_name(record))

@@ -4,6 +4,7 @@ import json
 import pytest
 
 from mmaction_ext.tables import build_table, load_spec, locked_table, write_lock
+from mmaction_ext.tracking.ledger.facts import source_digests
 from mmaction_ext.tracking.records import find_runs
 
 
@@ -88,6 +89,51 @@ def test_a_config_file_that_changed_without_effect_shows(trained, command):
     _, facts = explained(command, 'full', 'top1', '--seed', '0')
     [run] = facts['seeds'][0]['runs']
     assert [item['tree'] for item in run['config_files']] == ['same', 'differs']
+
+
+def test_source_files_that_changed_show(project, command):
+    tree = source_digests()
+    names = sorted(name for name in tree if name.startswith('mmaction_ext/cli/'))[:6]
+    block = 'mmaction_ext/modules/kpsem.py'
+    recorded = {**tree, **dict.fromkeys([*names, block, 'mmaction_ext/ops/gone.py'], 'f' * 64)}
+    del recorded['mmaction_ext/errors.py']
+    project.train('full', 0, sources=recorded)
+    project.train('full', 1, sources=tree)
+    _, facts = explained(command, 'full', 'top1')
+    first, second = (seed['runs'][0]['code'] for seed in facts['seeds'])
+    assert second == dict(files=len(tree), changed=[])
+    assert first['files'] == len(recorded)
+    assert [(item['path'], item['tree']) for item in first['changed']] == [
+        (block, 'differs'), ('mmaction_ext/ops/gone.py', 'gone'),
+        *((name, 'differs') for name in names), ('mmaction_ext/errors.py', 'new')]
+    _, out, _ = command('explain', 'demo', 'full', 'top1')
+    text = flat(out)
+    assert f'source files {block} (differs from the tree)' in text
+    assert 'source files mmaction_ext/ops/gone.py (no longer in the tree)' in text
+    assert 'source files and 4 more that changed since' in text
+    assert f'source files {len(tree)}, all as in the tree' in text
+    assert text.count('mmaction_ext/cli/') == 3
+
+
+def test_lists_of_data_are_hashed_again(project, command):
+    path = project.root / 'train.txt'
+    digest = hashlib.sha256(path.read_bytes() * 2).hexdigest()
+    data = {split: dict(ann_file=name, ann_sha256=digest, num_samples=32)
+            for split, name in (('train', 'train.txt,train.txt'), ('test', 'gone.txt'))}
+    project.train('full', 0, data=dict(data, val='odd'))
+    _, facts = explained(command, 'full', 'top1', '--seed', '0')
+    [run] = facts['seeds'][0]['runs']
+    assert {split: item['list'] for split, item in run['data'].items()} == dict(
+        train='same', val='unknown', test='gone')
+    path.write_text('another.mp4 0\n')
+    _, out, _ = command('explain', 'demo', 'full', 'top1', '--seed', '0')
+    assert f'train: train.txt,train.txt, 32 samples, sha256 {digest} (differs)' in flat(out)
+
+
+def test_a_signal_is_the_last_error(project, command):
+    project.train('full', 0, exit_code=143, signal='SIGTERM', last=3)
+    _, facts = explained(command, 'full', 'top1', '--seed', '0')
+    assert facts['seeds'][0]['runs'][0]['last_error'] == 'ended by SIGTERM'
 
 
 def test_a_run_that_tells_less(project, command):

@@ -12,11 +12,11 @@ def test_what_is_lacking_and_the_commands_that_make_it(project, command):
     project.train('base', 0, 0.7)
     project.train('full', 0, 0.75)
     project.train('full', 1, exit_code=1, last_error='ValueError: no such crop')
-    project.complexity(base=2_000_000_000)
+    project.complexity(base=2_000_000)
     code, out, err = command('plan', project.table)
     assert (code, err) == (1, '')
     assert out.startswith('demo: 2 of 4 done')
-    # 2 G x 16 samples x 2 epochs x 3; the row's run says 2 M, which counts before the file
+    # 2 M x 16 samples x 2 epochs x 3
     assert row_of(out, 'base') == 'base done 0; missing 1 1.50 M 2.00 M 2 epochs 16 192 M'
     assert row_of(out, 'full') == 'full done 0; failed 1 1.50 M 2.00 M 2 epochs 16 192 M'
     assert 'lacking: 1 failed, 1 missing; training: 384 M MACs' in out

@@ -71,6 +71,26 @@ def test_stale_conflict_and_finished_without_result(project, command):
     assert code == 0 and found['full', 0]['state'] == 'stale'
 
 
+@pytest.mark.parametrize('target', ['demo', 'work_dirs'])
+def test_a_result_that_is_no_number_is_a_failure(project, command, target):
+    project.train('full', 0, float('nan'))
+    code, found = as_json(command, target)
+    line = found['full' if target == 'demo' else 'demo/full', 0]
+    assert (code, line['state'], line['reason']) == (1, 'failed', 'test/acc/top1 is nan')
+    _, out, _ = command('status', target)
+    assert '    test/acc/top1 is nan' in out.splitlines()
+
+
+@pytest.mark.parametrize('target', ['demo', 'work_dirs'])
+def test_a_run_that_was_ended_by_a_signal(project, command, target):
+    project.train('full', 0, exit_code=143, signal='SIGTERM', last=5)
+    code, found = as_json(command, target)
+    line = found['full' if target == 'demo' else 'demo/full', 0]
+    assert (code, line['state']) == (1, 'failed')
+    assert line['progress']['error'] == 'ended by SIGTERM'
+    assert line['reason'] == 'ended with exit code 143: ended by SIGTERM'
+
+
 def test_a_folder_of_runs_needs_no_table(project, command):
     project.train('full', 0, 0.75)
     folder = project.train('full', 1, exit_code=2, last=4, last_error='InputError: no list')

@@ -35,9 +35,10 @@ def make_record(config='demo/full', seed=0, top1=0.8, *, digest='current', uid=N
                      evaluations=evaluations, **ledger)
 
 
-def make_configs(*names, schedule=('epoch', 2), digest='current', code=TrackedCode()):
+def make_configs(*names, schedule=('epoch', 2), digest='current', code=TrackedCode(),
+                 watched=TrackedCode()):
     """Row id to config of rows whose id is the last part of their config's name."""
-    return {name.rpartition('/')[2]: RowConfig(name, digest, schedule, code=code)
+    return {name.rpartition('/')[2]: RowConfig(name, digest, schedule, code=code, watched=watched)
             for name in names}
 
 

@@ -479,3 +479,22 @@ def test_states_are_those_of_rows_with_a_config(make):
     spec = make.spec(*split_rows(), columns=(make.top1,))
     configs = make.configs(*(f'demo/{name}' for name in SPLITS))
     assert set(seed_states(spec, all_splits(make), configs)) == set(SPLITS)
+
+
+def test_numbers_too_large_in_the_printed_unit(make):
+    """1e299 is a number, a hundred times that is none that a table prints."""
+    from mmaction_ext.tables.render import RENDERERS
+    columns = (make.top1, Column('delta', 'D', 'top1', relative_to='reference', fmt='+.1f'),
+               Column('params', 'P', 'static.params', Fraction(100)))
+    records = [make.record('demo/base', seed, value, static=dict(params=9 * 10 ** 299))
+               for seed, value in ((0, 1e299), (1, -4e297))]
+    records += [make.record('demo/full', seed, 4e297) for seed in (0, 1)]
+    table = build_table(make.spec('base', 'full', columns=columns), records,
+                        make.configs('demo/base', 'demo/full'))
+    cell = table.cell('base', 'top1')
+    assert [seed.status for seed in cell.seeds] == [CellStatus.FAILED, CellStatus.OK]
+    assert cell.note == 'seed 0 failed: the number is beyond 1e+300, too large to print'
+    assert table.cell('base', 'params').status is CellStatus.FAILED
+    assert table.cell('full', 'delta').value > 10 ** 299 * 7
+    for render in RENDERERS.values():
+        assert 'too large to print' in render(table)

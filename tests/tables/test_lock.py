@@ -221,3 +221,53 @@ def test_any_measurement_reads_back(tmp_path_factory, value, text, seed):
     item = Measured('a', text, text, text, seed, SeedResult(seed, CellStatus.OK, value, text))
     path.write_text(lock_text({'demo': LockedTable(text, text, (item,))}))
     assert read_lock(path) == {'demo': LockedTable(text, text, (item,))}
+
+
+class TestWatchedCode:
+    """A change of the operators, modules or host is noted; the numbers stand."""
+
+    def watched(self, digest):
+        return TrackedCode(('m/*',), {'m/a.py': digest})
+
+    def note(self, table):
+        return [note for note in table.notes if 'earlier version' in note]
+
+    def test_note(self, make, tmp_path):
+        spec = make.spec('base', 'full', 'more')
+        records = [make.record(f'demo/{row}', seed, 0.5, code=code) for seed in (0, 1)
+                   for row, code in (('base', {'m/a.py': '1', 'x': '2'}), ('full', {}),
+                                     ('more', {'m/a.py': '2'}))]
+        expected = ('Measured with an earlier version of the operators, modules or host than this '
+                    'one: base (`explain` lists the files).')
+        configs = make.configs(*CONFIGS, watched=self.watched('2'))
+        table = build_table(spec, records, configs)
+        assert self.note(table) == [expected]
+        assert table.cell('base', 'top1').status is CellStatus.OK
+        for render in RENDERERS.values():
+            assert 'earlier version of the operators' in render(table)
+        path = tmp_path / 'lock.json'
+        write_lock(path, {'demo': locked_table(table, spec)})
+        assert self.note(rebuild(path, spec, configs)) == [expected]
+        assert path.read_text().count('"watched": "') == 4 and 'm/a.py' not in path.read_text()
+        later = make.configs(*CONFIGS, watched=self.watched('3'))
+        assert ': base, more (' in self.note(rebuild(path, spec, later))[0]
+        assert self.note(rebuild(path, spec, make.configs(*CONFIGS))) == []
+
+    def test_no_note_of_what_does_not_count(self, make):
+        records = [make.record('demo/base', 0, 0.5, code={'m/a.py': '1'}, exit_code=1)]
+        configs = make.configs(*CONFIGS, watched=self.watched('2'))
+        assert self.note(build_table(make.spec('base', 'full', 'more'), records, configs)) == []
+
+
+def test_figures_that_were_counted_again_since(path, spec, configs):
+    counted = {('demo/base', 'current'): dict(params=9)}
+    cell = rebuild(path, spec, configs, counted).cell('base', 'params')
+    assert cell.status is CellStatus.CONFLICT and cell.note.endswith('differ in params: 7, 9')
+    counted['demo/base', 'current']['params'] = 7
+    assert rebuild(path, spec, configs, counted).cell('base', 'params').value == 7
+
+
+def test_lock_of_all_tables_drops_others(path, spec, table):
+    part = locked_table(table, spec)
+    assert set(json.loads(renewed_lock(path, {'new': part}))['tables']) == {'demo', 'new'}
+    assert set(json.loads(renewed_lock(path, {'new': part}, every=True))['tables']) == {'new'}

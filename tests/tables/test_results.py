@@ -323,3 +323,21 @@ def test_config_of_several_tables_is_read_once(table, monkeypatch):
     first, second = build_tables([spec, spec], ())
     assert first.id == second.id == spec.id
     assert sorted(reads) == sorted(row.config for row in spec.configured)
+
+
+@pytest.mark.parametrize('value', [10 ** 400, -10 ** 400, 1.1e300])
+def test_numbers_beyond_what_tables_print(make, value):
+    found = result(make.record(top1=value), make.record(top1=0.5, uid='b'))
+    assert found.status is CellStatus.FAILED and len(found.reason) < 60
+    assert found.reason.startswith('test/acc/top1 is ')
+    best = make.record(top1=0.5, rows=val_rows(0.5, value))
+    assert result(best, select=BEST).status is not CellStatus.OK
+
+
+def test_conflict_of_imported_numbers_names_their_lines(make):
+    records = [make.record(top1=value, uid='', imported=True, fragment=dict(path=f'r.csv:{line}'))
+               for line, value in ((2, 0.5), (3, 0.75))]
+    for record in records:
+        record.uid = ''
+    assert result(*records).reason == (
+        'finished results of test/acc/top1 differ: 0.5 (r.csv:2), 0.75 (r.csv:3)')

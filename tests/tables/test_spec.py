@@ -284,3 +284,11 @@ def test_edited_published_figures_are_read_again(folder):
     load(folder, SPEC)
     (folder.parent / 'published.yaml').write_text(PUBLISHED.replace('47.6', '47.625'))
     assert load(folder, SPEC).rows[1].published.figures == {'top1': 47.625}
+
+
+def test_code_that_is_watched_by_default(folder):
+    spec = load(folder, SPEC)
+    assert spec.code is None and 'mmaction_ext/modules/**/*.py' in spec.watched
+    for text in (DECLARED, SPEC + 'code: []\n'):
+        assert load(folder, text).watched == ()
+    assert load(folder, SPEC + 'code: []\n').code == ()

@@ -15,9 +15,14 @@ def test_static_figures(make):
     def static(name, *records):
         return static_result(records, CONFIG, name, complexity)
 
+    complexity['demo/full', 'current']['params'] = 3
     assert static('params', record, make.record(seed=1, static=dict(params=3))).value == 3
     assert static('params', make.record(exit_code=None, static=dict(params=3))).value == 3
-    assert static('macs', record).value == 8
+    assert static('macs', record).value == 8 and static('macs', record).runs == ()
+    complexity['demo/full', 'current']['params'] = 7
+    conflict = static('params', record)
+    assert conflict.status is CellStatus.CONFLICT and conflict.value is None
+    assert conflict.reason == 'runs and the table of counts differ in params: 3, 7'
     for settings in (dict(digest='old'), dict(overrides={'a': 1}), dict(corrupt=True)):
         assert static('params', make.record(static=dict(params=3), **settings)).value == 7
     assert static('flops', record).status is CellStatus.MISSING

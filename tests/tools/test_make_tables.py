@@ -380,3 +380,98 @@ def test_full_disk_leaves_the_old_tables_whole(place):
 def test_help_lists_exit_codes():
     done = subprocess_tool('--help')
     assert done.returncode == 0 and 'exit codes: 0 ' in done.stdout
+
+
+def test_results_without_runs_are_not_lost(place, capsys):
+    assert make_tables.main([]) == 0
+    before = contents()
+    shutil.move('work_dirs', 'elsewhere')
+    capsys.readouterr()
+    assert make_tables.main([]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        'error: 5 results of demo_table in reports/table.lock.json have no run here; use --locked '
+        'to keep them, or --forget to drop them')
+    assert contents() == before
+    assert make_tables.main(['--locked']) == 0 and contents() == before
+    shutil.copytree('elsewhere/demo/base', 'work_dirs/demo/base', symlinks=True)
+    shutil.copytree('elsewhere/demo/killed', 'work_dirs/demo/killed', symlinks=True)
+    shutil.copytree('elsewhere/demo/full/seed0', 'work_dirs/demo/full/seed0', symlinks=True)
+    assert make_tables.main([]) == 2
+    assert 'error: 1 result of demo_table' in capsys.readouterr().err
+    assert make_tables.main(['--forget']) == 0
+    assert {(item.row, item.seed) for item in read_lock(f'reports/{LOCK}')['demo_table'].results
+            if item.row == 'full'} == {('full', None), ('full', 0)}
+
+
+def test_results_of_an_edited_config_may_go(place):
+    assert make_tables.main([]) == 0
+    for name in ('full', 'killed'):
+        shutil.rmtree(f'work_dirs/demo/{name}')
+        with open(f'configs/demo/{name}.py', 'a') as file:
+            file.write('lr = 0.5\n')
+    assert make_tables.main([]) == 0
+
+
+def test_complexity_of_another_place(place, capsys):
+    digest = config_hash(load_config('configs/demo/never.py'))
+    Path('costs.csv').write_text('config,config_hash,params,macs\n'
+                                 f'demo/never,{digest},3400000,5\n')
+    assert make_tables.main(['--complexity', 'costs.csv']) == 0
+    assert cells()['never', 'params']['text'] == '3.40'
+    Path('reports/complexity.csv').write_text(Path('costs.csv').read_text())
+    assert make_tables.main(['--out', 'reports/demo']) == 0
+    assert b'3.40' in contents('reports/demo')['demo_table.md']
+    capsys.readouterr()
+    assert make_tables.main(['--complexity', 'gone.csv']) == 2
+    assert capsys.readouterr().err == 'error: gone.csv does not exist\n'
+
+
+def test_imported_results_that_nothing_takes(place, capsys):
+    Path('more.csv').write_text('config,seed,test/acc/top1\ndemo/nevr,0,0.5\n')
+    runs = ['--runs', 'work_dirs', 'more.csv']
+    assert make_tables.main(runs) == 0
+    [line] = [line for line in capsys.readouterr().err.splitlines() if 'not used' in line]
+    assert line.startswith('not used: more.csv')
+    assert line.endswith(': no row has config demo/nevr and seed 0')
+    lines = SPEC.splitlines(keepends=True)
+    Path('configs/demo/table.yaml').write_text(''.join(lines[:-2]))
+    assert make_tables.main(['--strict']) == 0
+    assert make_tables.main([*runs, '--strict']) == 1
+
+
+def test_interrupted(place, capsys, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(make_tables, 'build_tables', interrupt)
+    assert make_tables.main([]) == 130
+    assert capsys.readouterr().err == 'interrupted\n'
+
+
+def test_terminal_is_shown_no_escape_sequence(place, capsys):
+    name = 'evil\x1b[2J\u202e'
+    Path('configs/demo/table.yaml').write_text(SPEC.replace('id: never', 'id: "a\\e"'), 'utf-8')
+    assert make_tables.main([]) == 2
+    assert make_tables.main([f'{name}.yaml']) == 2
+    said = capsys.readouterr().err
+    assert said.isascii() and '\x1b' not in said and 'error: evil.yaml cannot be read' in said
+
+
+def test_tables_that_are_no_more(place, capsys):
+    shutil.copytree('configs/demo', 'configs/twin')
+    edit('configs/twin/table.yaml', 'id: demo_table', 'id: twin_table')
+    for name in ('base', 'full', 'killed', 'never'):
+        edit('configs/twin/table.yaml', f'config: {name}.py', f'config: ../demo/{name}.py')
+    Path('reports').mkdir()
+    Path('reports/other.json').write_text('{"id": "other"}')
+    assert make_tables.main([]) == make_tables.main(['--check']) == 0
+    assert set(read_lock(f'reports/{LOCK}')) == {'demo_table', 'twin_table'}
+    shutil.rmtree('configs/twin')
+    assert make_tables.main(['configs/demo/table.yaml', '--check']) == 0
+    capsys.readouterr()
+    assert make_tables.main(['--check']) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        f'out of date: reports/{LOCK}',
+        *(f'no table has this id: reports/twin_table.{ending}' for ending in RENDERERS)]
+    assert make_tables.main([]) == 0
+    assert set(read_lock(f'reports/{LOCK}')) == {'demo_table'}

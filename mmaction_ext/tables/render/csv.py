@@ -4,13 +4,22 @@ Numbers are in the column's unit (percent, millions); ``low`` and ``high`` are t
 interval of the mean, for three seeds or more; ``values`` and ``runs`` list the seeds that
 count, so that mean and standard deviation can be recomputed from one line. ``note`` holds the
 footnotes of the row and of the cell.
+
+A spreadsheet takes a text that begins with ``=``, ``@`` or a tab for a formula. Such a text has a
+``'`` in front, as has one that begins with ``+`` or ``-`` and calls something (``-cmd|...``,
+``+f(...)``, ``+sheet!A1``); labels such as ``+ basic correlation`` and numbers are as they are.
 """
 
 import csv
 import io
+import re
+
+from mmaction_ext.tables.notes import DATED
+from mmaction_ext.tables.render.text import visible
 
 HEADER = ('table', 'section', 'row', 'label', 'column', 'head', 'status', 'value', 'std', 'low',
           'high', 'n', 'seeds', 'text', 'values', 'runs', 'note')
+_FORMULA = re.compile(r'\s*(?:[=@\t\r]|[-+].*(?:[|!]|[^\W\d]\s*\())|[\t\r]', re.DOTALL)
 
 
 def render(table) -> str:
@@ -23,9 +32,23 @@ def render(table) -> str:
         if row.is_section:
             section = row.label
         for column, cell in zip(table.columns, row.cells):
-            writer.writerow([table.id, section, row.id, row.label, column.key, column.head,
-                             *_cell(cell), '; '.join(filter(None, (row.note, cell.note)))])
+            writer.writerow(map(_plain, [
+                table.id, section, row.id, row.label, column.key, column.head, *_cell(cell),
+                _note(row, cell)]))
     return buffer.getvalue()
+
+
+def _note(row, cell) -> str:
+    dated = DATED if row.dated and cell.seeds else ''
+    return '; '.join(filter(None, (row.note, cell.note, dated)))
+
+
+def _plain(value):
+    """A value that no spreadsheet runs."""
+    if not isinstance(value, str):
+        return value
+    text = visible(value)
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def _cell(cell) -> list:

@@ -6,6 +6,8 @@ are in the column's unit. Of a seed, what is unknown is left out.
 
 import json
 
+from mmaction_ext.tables.render.text import visible
+
 SCHEMA = 1
 
 
@@ -24,7 +26,7 @@ def render(table) -> str:
 
 
 def _dump(value) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return visible(json.dumps(value, ensure_ascii=False, allow_nan=False))
 
 
 def _block(name, lines) -> str:

@@ -1,9 +1,39 @@
-"""What all renderers do to a text before they escape it."""
+"""What all renderers do to a text before they escape it; what a terminal may be shown of it.
 
+No text of a run moves a cursor, sets a title or turns the reading order of what stands beside it.
+"""
+
+import re
 import unicodedata
+
+_ESCAPE = re.compile(r'(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]')
+#: marks, embeddings, overrides and isolates of writing direction
+_DIRECTION = frozenset('\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069')
+
+
+def visible(text: str) -> str:
+    """Text with U+FFFD for each control character that is no white space, for each direction
+    mark and for what UTF-8 cannot hold."""
+    return ''.join('\ufffd' if _is_hidden(char) else char for char in text)
 
 
 def one_line(text: str) -> str:
-    """Text on one line: runs of white space become a space, control characters visible."""
-    text = ' '.join(text.split())
-    return ''.join('\ufffd' if unicodedata.category(char) == 'Cc' else char for char in text)
+    """:func:`visible` text on one line: runs of white space become a space."""
+    return visible(' '.join(text.split()))
+
+
+def clean(text) -> str:
+    """One line of printable characters: no escape sequence, control or direction mark.
+
+    >>> clean('a\\x1b[31m red\\x07\\nname\\u202e')
+    'a red name'
+    """
+    kept = (char if char.isprintable() else ' ' if char.isspace() else ''
+            for char in _ESCAPE.sub('', str(text)))
+    return ' '.join(''.join(kept).split())
+
+
+def _is_hidden(char) -> bool:
+    if char in _DIRECTION:
+        return True
+    return unicodedata.category(char) in ('Cc', 'Cs') and char not in '\t\n\r'

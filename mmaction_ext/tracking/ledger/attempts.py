@@ -27,7 +27,7 @@ def read_run_file(folder) -> dict:
     """What ``run.json`` of a folder says; empty where it is missing or no JSON object."""
     try:
         content = from_json((Path(folder) / RUN_FILE).read_bytes())
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 

@@ -10,9 +10,12 @@ TIMINGS = frozenset({'time', 'data_time', 'memory', 'eta'})
 
 def same(one, other) -> bool:
     """Whether two values of a metric are the same; what is not a number is as itself."""
-    if isinstance(one, (int, float)) and isinstance(other, (int, float)):
-        return (math.isclose(one, other, rel_tol=SAME_VALUE)
-                or math.isnan(one) and math.isnan(other))
+    if isinstance(one, (int, float)) and isinstance(other, (int, float)) and one != other:
+        try:
+            return (math.isclose(one, other, rel_tol=SAME_VALUE)
+                    or math.isnan(one) and math.isnan(other))
+        except OverflowError:  # a whole number beyond all floats
+            return False
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(same, one, other))
     return one == other

@@ -64,7 +64,7 @@ def _record(path, line: int, row: dict, keys) -> RunRecord:
         raise InputError(f'{where}: there is no config')
     values = {name: _number(where, name, text) for name, text in cells.items() if '/' in name}
     place = {name: _whole(where, name, cells[name]) for name in ('iter', 'epoch') if name in cells}
-    fragment = Fragment(path.name, math.inf, '', '', place.get('iter'), 0, False, False,
+    fragment = Fragment(f'{path.name}:{line}', math.inf, '', '', place.get('iter'), 0, False, False,
                         source='csv')
     test = {name: value for name, value in values.items() if name.startswith('test/')}
     phases = split_by_phase([{'iter': 0, **values, **place}]) if len(test) < len(values) else {}

@@ -75,6 +75,10 @@ def _is_table(source) -> bool:
     return Path(source).suffix.lower() == '.csv' and not Path(source).is_dir()
 
 
+#: how often a ledger is read whose run goes on meanwhile
+READS = 3
+
+
 @dataclass
 class _File:
     """A file that is read, or was once."""
@@ -128,8 +132,19 @@ def _below(folder: str, name: str) -> str:
 
 
 def _ledger(root, folder, rows):
+    """The ledger of a folder; a run that logs or ends meanwhile is read again.
+
+    Its end tells how many rows there were: read before them, they would seem to be lost.
+    """
     try:
-        return read_ledger(root, folder, rows and rows.entry, rows.state.st_size if rows else 0)
+        for _ in range(READS):
+            size = rows.state.st_size if rows else 0
+            ledger = read_ledger(root, folder, rows and rows.entry, size)
+            if not rows or os.stat(rows.root / rows.path).st_size == size:
+                break
+            rows.state = os.stat(rows.root / rows.path)
+            rows.entry = _parse(rows)
+        return ledger
     except OSError as error:
         raise InputError(f'{error.filename} cannot be read: {error.strerror}') from error
 

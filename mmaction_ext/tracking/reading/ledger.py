@@ -68,6 +68,16 @@ class LedgerRun:
         return {attempt.number: attempt for attempt in attempts}
 
 
+_NUMBER = (int, float)
+#: kinds of the values in ``run.json``, in an attempt's entry, in a result file and in the heartbeat
+_RUN = dict(uid=str, config=str, seed=int, config_hash=str, job_type=str, overrides=dict,
+            recipe=dict, static=dict, env=dict, git=dict, sources=dict, data=dict, attempts=list)
+_ENTRY = dict(number=int, host=str, boot_id=str, pid=int, process_start=_NUMBER, start=_NUMBER)
+_RESULT = dict(uid=str, attempt=int, iter=int, epoch=int, checkpoint=dict, protocol=dict,
+               metrics=dict, num_samples=int, data_digest=str, predictions=dict)
+_HEARTBEAT = dict(attempt=int, pid=int, host=str, boot_id=str, iter=int, time=_NUMBER, beat=int)
+
+
 def read_ledger(root, folder: str, packed: Entry = None, size: int = 0) -> LedgerRun:
     """Read what is small in a run's folder; a file that is damaged is named, not raised.
 
@@ -81,11 +91,12 @@ def read_ledger(root, folder: str, packed: Entry = None, size: int = 0) -> Ledge
         OSError: a file cannot be read.
     """
     ledger = LedgerRun(Path(root), folder, packed=packed, size=size)
-    content = _read_object(ledger, ledger.path / RUN_FILE)
+    content = _read_object(ledger, ledger.path / RUN_FILE, _RUN)
     entries = content.pop('attempts', None)
     ledger.facts = content if _is_identity(content) else {}
-    ledger.entries = [entry for entry in entries or () if isinstance(entry, dict)]
-    ledger.heartbeat = _read_object(ledger, ledger.path / HEARTBEAT_FILE) or None
+    ledger.entries = [_of_kinds(entry, _ENTRY) for entry in entries or ()
+                      if isinstance(entry, dict)]
+    ledger.heartbeat = _read_object(ledger, ledger.path / HEARTBEAT_FILE, _HEARTBEAT) or None
     ledger.results = _read_results(ledger)
     return ledger
 
@@ -96,11 +107,17 @@ def _is_identity(content: dict) -> bool:
     return all(isinstance(content.get(name), kind) for name, kind in kinds)
 
 
-def _read_object(ledger, path) -> dict:
-    """A JSON object; empty if the file does not exist or is damaged."""
+def _of_kinds(content: dict, kinds: dict) -> dict:
+    """What of an object can be what it is named; the rest may come from anywhere."""
+    return {name: value for name, value in content.items()
+            if value is None or isinstance(value, kinds.get(name, object))}
+
+
+def _read_object(ledger, path, kinds: dict) -> dict:
+    """A JSON object; empty if the file does not exist or holds anything of the wrong kind."""
     try:
         content = from_json(path.read_bytes())
-        if isinstance(content, dict):
+        if isinstance(content, dict) and content == _of_kinds(content, kinds):
             return content
     except FileNotFoundError:
         return {}
@@ -119,7 +136,7 @@ def _read_results(ledger) -> list:
     results = []
     for name in sorted((name for name in names if name.endswith('.json')), key=_numbers):
         found = len(ledger.damage)
-        result = _read_object(ledger, ledger.path / RESULTS_FOLDER / name)
+        result = _read_object(ledger, ledger.path / RESULTS_FOLDER / name, _RESULT)
         if len(ledger.damage) == found and not _is_result(result, ledger.uid):
             ledger.damage.append(f'{ledger.folder}/{RESULTS_FOLDER}/{name} is no result of it')
         elif result:

@@ -107,3 +107,13 @@ def test_markup_in_a_text_is_text(table, name, markup):
     text = RENDERERS[name](table)
     assert markup not in text
     assert not any(line.strip() == 'next' for line in text.splitlines())
+
+
+def test_nothing_hidden_in_any_format(table):
+    hidden = 'a\x1b[2J\u202eb\u2066\x9b\ud800'
+    table.caption = table.rows[0].label = table.notes[0] = hidden
+    table.rows[0].cells[0].text = table.rows[0].note = hidden
+    for render in RENDERERS.values():
+        text = render(table)
+        text.encode()
+        assert not set(text) & set('\x1b\u202e\u2066\x9b')

@@ -2,7 +2,10 @@ import csv
 import io
 import statistics
 
+import pytest
+
 from mmaction_ext.tables.render.csv import HEADER, render
+from mmaction_ext.tables.render.text import visible
 
 
 def read(table):
@@ -13,8 +16,8 @@ def test_one_line_per_cell(table, nasty):
     lines = read(table)
     assert len(lines) == sum(len(row.cells) for row in table.rows)
     assert tuple(lines[0]) == HEADER
-    assert lines[0]['label'] == nasty and lines[0]['head'] == nasty
-    assert [line['section'] for line in lines[:3]] == ['', '', f'Section {nasty}']
+    assert lines[0]['label'] == lines[0]['head'] == visible(nasty)
+    assert [line['section'] for line in lines[:3]] == ['', '', f'Section {visible(nasty)}']
 
 
 def test_numbers_are_not_rounded(table):
@@ -32,6 +35,7 @@ def test_mean_can_be_recomputed_from_the_line(table):
 
 
 def test_footnotes_of_row_and_cell_are_in_the_note(table, nasty):
+    nasty = visible(nasty)
     notes = [line['note'] for line in read(table)]
     assert notes[:4] == [nasty, f'{nasty}; {nasty}', '', '']
 
@@ -42,3 +46,25 @@ def test_cells_without_a_number_have_empty_fields(table):
     line = read(table)[-1]
     assert line['status'] == 'n/a' and [line[key] for key in (
         'value', 'std', 'low', 'high', 'n')] == [''] * 5
+
+
+@pytest.mark.parametrize('text, shown', [
+    ('=1+1', "'=1+1"), ('@SUM(A1)', "'@SUM(A1)"), ('\t=1', "'\t=1"), (' =1', "' =1"),
+    ("-2+3+cmd|' /C calc'!A0", "'-2+3+cmd|' /C calc'!A0"), ('+SUM(A1:A9)', "'+SUM(A1:A9)"),
+    ('- sheet!A1', "'- sheet!A1"), ('-a\nb(1)', "'-a\nb(1)"),
+    ('+ basic correlation', '+ basic correlation'), ('- TDN', '- TDN'), ('-1.5', '-1.5'),
+    ('+60.8 ± 3.5 [+1.0, +9.0] (2/3)', '+60.8 ± 3.5 [+1.0, +9.0] (2/3)'),
+    ('-1.5 (imported)', '-1.5 (imported)'), ('8+16', '8+16'), ('a=b', 'a=b'),
+])
+def test_no_text_is_a_formula(table, text, shown):
+    table.rows[0].label = text
+    table.rows[0].note = ''
+    table.rows[0].cells[0].note = table.rows[0].cells[0].text = text
+    line = read(table)[0]
+    assert line['label'] == line['text'] == line['note'] == shown
+
+
+def test_dated_rows_say_so_beside_their_measurements(table):
+    table.rows[0].dated = True
+    notes = [line['note'] for line in read(table)]
+    assert [note.endswith('modules or host') for note in notes[:3]] == [False, True, False]

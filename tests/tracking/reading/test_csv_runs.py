@@ -27,7 +27,7 @@ def test_one_record_for_each_row(tmp_path):
         'iter': 80, 'epoch': 2, 'test/acc/top1': 0.5, 'test/num_samples': 240,
         'test/checkpoint_sha256': 's'}
     assert first.rows == {'val': [{'iter': 80, 'epoch': 2, 'val/acc/top1': 0.25}]}
-    assert first.fragments[0].source == 'csv' and first.fragments[0].path == 'numbers.csv'
+    assert first.fragments[0].source == 'csv' and first.fragments[0].path == 'numbers.csv:2'
     assert second.config == MARKUP and second.config_hash is None and second.rows == {}
     assert math.isnan(second.evaluations[0].values['test/acc/top1'])
     assert 'iter' not in second.evaluations[0].values

@@ -10,9 +10,11 @@ import subprocess
 import sys
 import time
 
+import hypothesis.strategies as st
 import ledger_runs
 import pytest
-from ledger_runs import attempt, write_ledger, write_test_result
+from hypothesis import HealthCheck, given, settings
+from ledger_runs import attempt, beat, write_ledger, write_test_result
 from offline_runs import MARKUP, history
 
 from mmaction_ext.errors import InputError
@@ -406,3 +408,41 @@ def test_folder_that_holds_no_run(tmp_path):
     assert find_runs(tmp_path) == []
     with pytest.raises(InputError, match='jobs must be at least 1'):
         find_runs(tmp_path, jobs=0)
+
+
+def test_run_that_ends_while_it_is_read_has_lost_nothing(place, monkeypatch):
+    """The rows are read first: the end that is read after them knows of more."""
+    write_ledger(place.folder, WHOLE[:2], attempts=[attempt(exit_code=None)])
+
+    def read_and_end(*args):
+        found = read(*args)
+        content = ledger_runs.lines(WHOLE)
+        write_ledger(place.folder, WHOLE, attempts=[attempt(metrics_bytes=len(content))])
+        write_test_result(place.folder, TEST)
+        return found
+
+    read = find._read
+    monkeypatch.setattr(find, '_read', read_and_end)
+    [record] = place.find()
+    assert record.finished and not record.corrupt
+    assert is_whole(record)
+
+
+KINDS = st.none() | st.booleans() | st.integers() | st.just(10 ** 400) | st.floats() | st.text(
+    max_size=3) | st.just({}) | st.just({'a': 'b'}) | st.just([]) | st.just(['a'])
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@given(st.sampled_from(['run.json', 'attempt', 'results/1-8.json', 'heartbeat']), st.data())
+def test_no_value_in_a_ledger_is_an_error(place, which, data):
+    """Whoever could write there must not be able to hide the other runs."""
+    write_ledger(place.folder, WHOLE)
+    write_test_result(place.folder, TEST)
+    beat(place.folder, 1, 2.0)
+    path = place.folder / ('run.json' if which == 'attempt' else which)
+    content = json.loads(path.read_text())
+    target = content['attempts'][0] if which == 'attempt' else content
+    target[data.draw(st.sampled_from(sorted(target)))] = data.draw(KINDS)
+    path.write_text(json.dumps(content))
+    for record in place.find():
+        assert record.state
