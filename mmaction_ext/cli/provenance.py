@@ -112,7 +112,7 @@ class Explainer:
             if row.published:
                 facts.update(citation=row.published.citation, figure=published)
             return facts
-        other = self._reference(row)
+        other = self.spec.counterpart(row)
         if other.id == row.id:
             return dict(formula='', why='the reference row has no difference to itself')
         paired = 'paired by seed, ' if cell.seeds else ''
@@ -120,14 +120,6 @@ class Explainer:
             formula=f'{column.source} of {row.id} - {column.source} of {other.id}, '
                     f'{paired}{DIFFERENCE}',
             seeds=self._plain_seeds(cell), parts=[mine, self.cell(other.id, column.source)])
-
-    def _reference(self, row):
-        """The reference row; for a part of a mean, the same part of a reference that is one."""
-        for mean_row in self.spec.rows:
-            part = dict(zip(mean_row.mean_of, self.spec.reference.mean_of)).get(row.id)
-            if part:
-                return self.rows[part]
-        return self.spec.reference
 
     def _plain_seeds(self, cell) -> list:
         """Seeds of a number that no run logged as such."""

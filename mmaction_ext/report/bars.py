@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 from mmaction_ext.report.addresses import figure_id, figure_text
 from mmaction_ext.report.figures import (PageFigure, colors, height_of, label_axis, links,
                                          page_figure, whisker_note, whiskers)
-from mmaction_ext.report.table_parts import body_rows, main_column, reference_row
+from mmaction_ext.report.table_parts import body_rows, counterpart, main_column
 
 _ROW = 38  # pixels
 
@@ -43,9 +43,10 @@ def _difference_dots(table, column, rows) -> PageFigure:
     cells = [table.cell(row.id, column.key) for row in rows]
     dots = go.Scatter(mode='markers', **_marks(table, rows, cells),
                       marker=dict(size=12, color=colors(table, rows), symbol='diamond'))
-    reference = reference_row(table)
-    to = f' to “{reference.label}”' if reference else ''
-    return _figure(table, 'differences', f'Difference{to}', 'Paired by seed. ', column, rows, dots)
+    labels = {counterpart(table, row).label for row in rows}
+    to = f'“{labels.pop()}”' if len(labels) == 1 else 'the row’s own counterpart'
+    return _figure(table, 'differences', f'Difference to {to}', 'Paired by seed. ', column, rows,
+                   dots)
 
 
 def _measured_rows(table, column) -> list:

@@ -1,10 +1,10 @@
-"""Which classes a row gains over the reference row, as in Figure 7 of KPSEM."""
+"""Which classes a row gains over another row, as in Figure 7 of KPSEM."""
 
 import plotly.graph_objects as go
 
 from mmaction_ext.report.addresses import figure_id, figure_text
 from mmaction_ext.report.figures import PageFigure, height_of, label_axis, page_figure
-from mmaction_ext.report.table_parts import reference_row
+from mmaction_ext.report.table_parts import counterpart
 from mmaction_ext.report.template import GAIN, LOSS
 
 #: Classes shown of a network that changes more of them than these together.
@@ -14,12 +14,12 @@ _EQUAL = 1e-9  # a difference that is none, however it was rounded
 
 
 def class_gain_bars(table, row, before: dict, after: dict) -> PageFigure | None:
-    """What each class gains over the reference row, the largest gain on top.
+    """What each class gains over the row's counterpart, the largest gain on top.
 
     Args:
         table: the table.
         row: a row.
-        before: class name to accuracy in [0, 1] of the reference row.
+        before: class name to accuracy in [0, 1] of the counterpart.
         after: the same of ``row``.
 
     Returns:
@@ -35,7 +35,7 @@ def class_gain_bars(table, row, before: dict, after: dict) -> PageFigure | None:
     layout = dict(xaxis=dict(title='gain in points of top-1', zeroline=True, rangemode='tozero'),
                   yaxis=axis, showlegend=False)
     return page_figure(figure_id(table, 'classes', row.id), f'Classes: {row.label}',
-                       _caption(table, gains, shown), [_bars(shown, before, after)], layout,
+                       _caption(counterpart(table, row), gains, shown), [_bars(shown, before, after)], layout,
                        height_of(axis, _ROW))
 
 
@@ -54,9 +54,9 @@ def _extremes(gains) -> list:
     return gains[:MOST_GAINS] + gains[-MOST_LOSSES:]
 
 
-def _caption(table, gains, shown) -> str:
+def _caption(other, gains, shown) -> str:
     more = sum(gain > _EQUAL for gain, _ in gains)
     less = sum(gain < -_EQUAL for gain, _ in gains)
     part = f' Shown: {MOST_GAINS} that gain most, {MOST_LOSSES} that lose most.'
-    return (f'Against “{reference_row(table).label}”, means over seeds: {more} of {len(gains)} '
+    return (f'Against “{other.label}”, means over seeds: {more} of {len(gains)} '
             f'classes gain, {less} lose.{part if len(shown) < len(gains) else ""}')

@@ -15,7 +15,7 @@ from mmaction_ext.report.runs import (absent_runs, absent_section, order, runs_b
 from mmaction_ext.report.script import EARLY_SCRIPT, SCRIPT
 from mmaction_ext.report.seeds import link_cells, seeds_table
 from mmaction_ext.report.style import STYLE
-from mmaction_ext.report.table_parts import body_rows, reference_row
+from mmaction_ext.report.table_parts import body_rows, counterpart
 from mmaction_ext.report.template import templates
 from mmaction_ext.tables.render.html import escape, render_table
 
@@ -203,11 +203,10 @@ def _figures(table, runs) -> str:
 
 
 def _class_figures(table, accuracies) -> str:
-    """Gains of classes of every row over the reference row, folded: there may be many."""
-    reference = reference_row(table)
-    before = accuracies.of_row(table, reference) if reference else {}
-    figures = [class_gain_bars(table, row, before, accuracies.of_row(table, row))
-               for row in body_rows(table) if before and row is not reference]
+    """Gains of classes of every row over its counterpart, folded: there may be many."""
+    pairs = [(row, counterpart(table, row)) for row in body_rows(table)]
+    figures = [class_gain_bars(table, row, accuracies.of_row(table, other),
+                               accuracies.of_row(table, row)) for row, other in pairs if other]
     figures = [_figure(figure) for figure in figures if figure]
     if not figures:
         return ''

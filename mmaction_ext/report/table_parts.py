@@ -1,8 +1,5 @@
 """The parts of a table that figures, seeds and runs are about."""
 
-from mmaction_ext.tables.cells import CellStatus
-
-
 def main_column(table):
     """The measured column that a table is about: the first; ``None`` without one."""
     return next((column for column in table.columns if column.kind == 'history'), None)
@@ -19,15 +16,8 @@ def rows_with_runs(table) -> list:
     return [row for row in body_rows(table) if any(row.cells[i].runs for i in columns)]
 
 
-def reference_row(table):
-    """The row that differences are taken to; ``None`` where no column holds such differences.
-
-    It is the row that was measured, or waits to be, and has no difference.
-    """
-    for column in table.columns:
-        source = next((each for each in table.columns if each.key == column.source), None)
-        for row in body_rows(table) if column.relative and source else ():
-            if (table.cell(row.id, column.key).status is CellStatus.NOT_APPLICABLE
-                    and table.cell(row.id, source.key).seeds):
-                return row
-    return None
+def counterpart(table, row):
+    """The row that a row's differences are taken to; ``None`` without one, or if it is itself."""
+    if row.counterpart in ('', row.id):
+        return None
+    return next(each for each in table.rows if each.id == row.counterpart)

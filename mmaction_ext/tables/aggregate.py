@@ -55,7 +55,8 @@ def build_table(spec, records, configs=None, complexity=None, locked=None) -> Ta
             table.rows.append(TableRow(row.id, row.label, [cells[row.id, column.key]
                                                            for column in spec.columns],
                                        notes.row_note(row, citation),
-                                       dated=row.id in builder.dated))
+                                       dated=row.id in builder.dated,
+                                       counterpart=getattr(spec.counterpart(row), 'id', '')))
     _mark_best(table)
     number_footnotes(table)
     table.warnings = notes.warnings(spec, table)
@@ -184,7 +185,7 @@ class _Builder:
         """Difference to the reference row, paired by seed, or to a published figure."""
         if not column.relative:
             return self.difference_to_published(row, column)
-        counterpart = self.counterpart(row)
+        counterpart = self.spec.counterpart(row)
         if row.id == counterpart.id:
             return dash()
         mine = self.done[row.id, column.source]
@@ -203,17 +204,6 @@ class _Builder:
         if mine.seeds:
             return seeds_cell([shifted(seed, figure) for seed in mine.seeds], column)
         return _without_number(mine) or number_cell(mine.value - figure, column)
-
-    def counterpart(self, row):
-        """The row that differences are taken to; for a part of a mean, the same part of it."""
-        if row.relative_to:
-            return self.by_id[row.relative_to]
-        reference = self.spec.reference
-        for mean_row in self.spec.rows:
-            same_part = dict(zip(mean_row.mean_of, reference.mean_of))
-            if row.id in same_part:
-                return self.by_id[same_part[row.id]]
-        return reference
 
 
 def _without_number(cell) -> Cell | None:

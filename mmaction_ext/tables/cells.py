@@ -154,6 +154,7 @@ class TableRow:
         note: footnote to the label, empty for none.
         mark: letter of that footnote.
         dated: whether it was measured with an earlier version of the operators, modules or host.
+        counterpart: id of the row that its differences are taken to; empty without one.
     """
 
     id: str
@@ -162,6 +163,7 @@ class TableRow:
     note: str = ''
     mark: str = ''
     dated: bool = False
+    counterpart: str = ''
 
     @property
     def is_section(self) -> bool:

@@ -231,6 +231,21 @@ class TableSpec:
         """The row that differences are taken to."""
         return next((row for row in self.rows if row.reference), None)
 
+    def counterpart(self, row: Row) -> Row | None:
+        """The row that a row's differences are taken to: itself where it has none.
+
+        Its own ``relative_to``, else the reference row; for a part of a mean, the same part of a
+        reference that is a mean.
+        """
+        by_id = {each.id: each for each in self.rows}
+        if row.relative_to:
+            return by_id[row.relative_to]
+        for mean_row in self.rows if self.reference else ():
+            same_part = dict(zip(mean_row.mean_of, self.reference.mean_of))
+            if row.id in same_part:
+                return by_id[same_part[row.id]]
+        return self.reference
+
     @property
     def metrics(self) -> set:
         """Names of the logged metrics that the table needs."""

@@ -52,13 +52,15 @@ def difference_cell(values, reference, row):
 
 
 def make_row(name, top1, reference, macs=1.0, gflops=None, published=None, label=None):
-    """A row of :data:`COLUMNS`; ``macs`` in 10^9."""
+    """A row of :data:`COLUMNS`, compared with the first of its table; ``macs`` in 10^9."""
     return TableRow(name, label or name, [
         plain_cell(macs), plain_cell(gflops), plain_cell(published), seeds_cell(top1, name),
         difference_cell(top1, reference, name)])
 
 
 def make_table(*rows, name='demo', caption='A demo', folder='dcf/table1_demo'):
+    for row in rows:
+        row.counterpart = row.counterpart or rows[0].id
     return Table(name, caption, 'Model', COLUMNS, list(rows),
                  spec_path=f'configs/{folder}/table.yaml')
 

@@ -7,7 +7,7 @@ from mmaction_ext.report.bars import ablation_bars, difference_dots
 from mmaction_ext.report.cost import cost_scatter
 from mmaction_ext.report.figures import height_of, label_axis, wrapped
 from mmaction_ext.report.gains import class_gain_bars
-from mmaction_ext.report.table_parts import main_column, reference_row, rows_with_runs
+from mmaction_ext.report.table_parts import counterpart, main_column, rows_with_runs
 from mmaction_ext.tables.cells import CellStatus
 
 #: Reach of the 95 % t interval of three seeds one point apart: 4.302652729... / sqrt(3).
@@ -101,8 +101,12 @@ def test_nothing_is_drawn_where_there_is_nothing(make):
     assert [draw(table) for draw in (ablation_bars, difference_dots, cost_scatter)] == [None] * 3
 
 
-def test_reference_is_the_measured_row_without_a_difference(table):
-    assert reference_row(table).id == 'base'
+def test_counterpart_is_the_row_that_differences_are_taken_to(table):
+    base, full, part, _ = table.rows
+    assert [counterpart(table, row) for row in (base, full)] == [None, base]
+    part.counterpart = 'full'
+    assert counterpart(table, part) is full
+    assert difference_dots(table).title == 'Difference to the row’s own counterpart'
     assert [row.id for row in rows_with_runs(table)] == ['base', 'full', 'part']
     assert main_column(table).key == 'top1'
 
@@ -112,7 +116,7 @@ def test_a_table_of_published_figures_has_no_main_column(make):
     table.columns = table.columns[:3]
     for row in table.rows:
         row.cells = row.cells[:3]
-    assert main_column(table) is None and reference_row(table) is None
+    assert main_column(table) is None
     assert cost_scatter(table) is None and ablation_bars(table) is None
 
 

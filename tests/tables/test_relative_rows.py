@@ -23,6 +23,7 @@ def test_difference_is_to_the_row_that_a_row_names(make):
     cells = [each.cells[1] for each in table.rows]
     assert [cell.text for cell in cells] == ['–', '+10.0', '–', '+5.0']
     assert cells[2].status is CellStatus.NOT_APPLICABLE
+    assert [each.counterpart for each in table.rows] == ['base', 'base', 'large', 'large']
     assert 'differences to a row’s own counterpart' in ' '.join(table.notes).lower()
 
 
