@@ -8,6 +8,7 @@ from mmaction_ext.report.addresses import figure_id, figure_text, run_id
 from mmaction_ext.report.figures import PageFigure, page_figure
 from mmaction_ext.report.table_parts import body_rows, main_column
 from mmaction_ext.report.template import color
+from mmaction_ext.tables.cells import CellStatus
 
 #: Points of a line; of more, groups of neighbours are averaged.
 MAX_POINTS = 150
@@ -39,14 +40,16 @@ def learning_curves(table, runs) -> list:
 def _runs_by_row(table, runs) -> list:
     """(place of the row, row, place of the seed, record); a run that rows share is in each.
 
-    The mean of rows has no runs of its own.
+    The mean of rows has no runs of its own, and a run of another version of the row's config is
+    none of the row's.
     """
     found = []
     for i, row in enumerate(body_rows(table)):
         measured = zip(*(cell.seeds for cell, column in zip(row.cells, table.columns)
                          if column.kind == 'history'))
         for j, results in enumerate(measured):
-            uids = sorted({uid for result in results for uid in result.runs})
+            uids = sorted({uid for result in results if result.status is not CellStatus.STALE
+                           for uid in result.runs})
             records = [record for uid in uids for record in runs.get(uid, ())]
             if len({record.config for record in records}) == 1:
                 found += [(i, row, j, record) for record in records]

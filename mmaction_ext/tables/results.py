@@ -176,16 +176,21 @@ class SeedEvidence:
         return self._agree(metric, found) if found else self._why_none(metric)
 
     def _evaluations(self, metric) -> list:
-        """Finished test evaluations of the checkpoint that counts, under the right protocol."""
+        """Finished test evaluations of the checkpoint that counts, under the right protocol.
+
+        Where a run of our own was tested, imported numbers agree with it or are a conflict,
+        whatever iteration they claim.
+        """
         found = [item for item in self._all_evaluations(metric)
                  if not protocol.mismatch(item.protocol, self.wanted_protocol)]
+        own = [item for item in found if not item.record.imported]
         if self.select.policy == 'best':
             chosen = self._selected_iters()
         else:
-            chosen = {max((item.row['iter'] for item in found if 'iter' in item.row),
+            chosen = {max((item.row['iter'] for item in own or found if 'iter' in item.row),
                           default=None)}
         return [item for item in found if item.iteration in chosen
-                or item.record.imported and 'iter' not in item.row]
+                or item.record.imported and (own or 'iter' not in item.row)]
 
     def _all_evaluations(self, metric) -> list:
         sound = [record for record in self.fresh if not record.corrupt]

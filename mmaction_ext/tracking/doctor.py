@@ -15,7 +15,8 @@ from pathlib import Path
 from mmaction_ext.errors import InputError
 from mmaction_ext.tracking.comparison import (NETWORK_CODE, code_changes, code_folder, list_state,
                                               top1_bounds)
-from mmaction_ext.tracking.identity import RunIdentity, config_hash, load_config
+from mmaction_ext.tracking.identity import (RunIdentity, config_below, config_hash,
+                                            load_config)
 from mmaction_ext.tracking.ledger.facts import source_digests
 from mmaction_ext.tracking.ledger.files import file_sha256
 from mmaction_ext.tracking.ledger.format import (HEARTBEAT_FILE, HEARTBEAT_STALE_SECONDS,
@@ -347,12 +348,9 @@ def _stale(records, configs: Path) -> list:
 
 
 def _hash_in_tree(configs, name: str) -> str | None:
-    """Hash of a config as it stands; no file is read but one below ``configs``."""
-    path = configs / f'{name}.py'
-    if '..' in Path(name).parts or Path(name).is_absolute() or not _is_file(path):
-        return None
+    """Hash of a config as it stands; ``None`` where there is none, or it cannot be read."""
     try:
-        return config_hash(load_config(path))
+        return config_hash(load_config(config_below(configs, name)))
     except (ValueError, OSError):
         return None
 

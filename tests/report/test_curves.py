@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
 from mmaction_ext.report.curves import MAX_POINTS, learning_curves, thinned
 from mmaction_ext.report.runs import runs_by_uid
+from mmaction_ext.tables import CellStatus
 
 
 def test_a_line_per_row_and_seed(table, runs):
@@ -53,6 +56,13 @@ def test_the_mean_of_rows_has_no_curves_of_its_own(table, make):
     runs = [make.run('base', 0), make.run('full', 0)]
     validation, _ = learning_curves(table, runs_by_uid(runs))
     assert [trace['name'] for trace in validation.data] == ['base', 'full']
+
+
+def test_run_of_another_version_of_the_config_is_not_drawn(table, runs):
+    cell = table.rows[0].cells[3]
+    cell.seeds = tuple(replace(seed, status=CellStatus.STALE, value=None) for seed in cell.seeds)
+    validation, _ = learning_curves(table, runs_by_uid(runs))
+    assert {trace['name'] for trace in validation.data} == {'full', 'part'}
 
 
 def test_long_curves_are_averaged_and_say_so(table, make):

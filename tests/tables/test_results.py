@@ -245,6 +245,12 @@ class TestImported:
         found = result(make.record(top1=0.8), self.imported(make))
         assert found.status is CellStatus.CONFLICT and '0.7 (run i, test)' in found.reason
 
+    def test_a_later_iteration_does_not_outbid_a_run(self, make):
+        record = self.imported(make)
+        record.evaluations[0].values['iter'] = 9
+        found = result(make.record(top1=0.8), record)
+        assert found.status is CellStatus.CONFLICT and '0.7 (run i, test)' in found.reason
+
     def test_before_the_end_of_the_schedule(self, make):
         config = RowConfig('demo/full', 'current', ('iter', 8))
         for iteration, status in ((0, CellStatus.OK), (4, CellStatus.UNFINISHED)):

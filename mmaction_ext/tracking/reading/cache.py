@@ -120,7 +120,8 @@ class Cache:
 def _key(path: str, state, content: bytes) -> bytes:
     """First line of an entry: which state of which file it is of, and a checksum."""
     facts = dict(reader=reader_version(), path=path, size=state.st_size,
-                 mtime_ns=state.st_mtime_ns, crc32=zlib.crc32(content))
+                 mtime_ns=state.st_mtime_ns, ctime_ns=state.st_ctime_ns, inode=state.st_ino,
+                 crc32=zlib.crc32(content))
     return json.dumps(facts).encode()
 
 

@@ -77,6 +77,18 @@ def test_change_without_a_change_of_size_within_one_tick_of_the_clock(tmp_path):
     assert record.evaluations[0].values['test/acc/top1'] == 0.7
 
 
+def test_change_that_keeps_size_and_time_of_change(runs):
+    """As ``cp -p`` or ``rsync -t`` bring one."""
+    record = next(record for record in find_runs(runs) if 'ledger' in record.sources)
+    path = runs / record.folder / 'metrics.jsonl'
+    state, content = path.stat(), path.read_bytes()
+    assert not record.corrupt and find_runs(runs)
+    path.write_bytes(content[:40] + bytes([content[40] ^ 1]) + content[41:])
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    [again] = [found for found in find_runs(runs) if found.folder == record.folder]
+    assert again.corrupt
+
+
 def test_file_that_changes_while_it_is_read_is_not_remembered(runs, monkeypatch):
     parse = find._parse
 
