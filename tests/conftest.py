@@ -1,6 +1,7 @@
 """Shared by all tests: no network, no W&B account, one thread per process."""
 
 import os
+import signal
 
 from hypothesis import settings
 
@@ -8,6 +9,10 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 os.environ['WANDB_MODE'] = 'offline'
 os.environ['WANDB_ERROR_REPORTING'] = 'false'
 os.environ['WANDB_SILENT'] = 'true'
+
+# a shell starts what runs in the background deaf to Ctrl-C, and so would be all that tests start
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from mmaction_ext import compat  # noqa: E402
 

@@ -15,7 +15,7 @@ from mmaction_ext.tracking.records import find_runs
 def runs(suite, tmp_path):
     """A copy of the suite and a ledger, old enough to be remembered."""
     root = tmp_path / 'runs'
-    shutil.copytree(suite, root, symlinks=True)
+    shutil.copytree(suite, root, symlinks=True, ignore=shutil.ignore_patterns('.cache'))
     write_ledger(root / 'demo/other/seed9', history(0.5), seed=9)
     ledger_runs.age(root)
     return root
