@@ -16,9 +16,9 @@ _HOLDER = """
 import fcntl, os, sys, time
 lock = open(sys.argv[1], 'a+')
 fcntl.flock(lock, fcntl.LOCK_EX)
-print('locked', flush=True)
 if len(sys.argv) > 2 and os.fork() == 0:
     time.sleep(600)
+print('locked', flush=True)
 time.sleep(600)
 """
 
