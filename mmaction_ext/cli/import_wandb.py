@@ -18,7 +18,8 @@ from mmaction_ext.cli.text import clean, columns
 from mmaction_ext.errors import InputError
 from mmaction_ext.tracking.identity import (RunIdentity, config_below, config_hash, config_name,
                                             load_config)
-from mmaction_ext.tracking.snapshots import FOLDER, Copier, SourceRun
+from mmaction_ext.tracking.reading.wandb_snapshot import SNAPSHOT_FOLDER
+from mmaction_ext.tracking.snapshots import Copier, SourceRun
 
 NAME = 'import-wandb'
 HELP = 'copy runs of a W&B project, or foreign offline logs, to where tables find them'
@@ -45,7 +46,8 @@ def add_arguments(parser) -> None:
     parser.add_argument('source', metavar='SOURCE', help='ENTITY/PROJECT, or a folder of logs '
                         '(a folder of that name wins)')
     parser.add_argument('--to', type=Path, default=DEFAULT_RUNS, metavar='FOLDER',
-                        help=f'folder of the runs; snapshots go to its {FOLDER} (default: '
+                        help=f'folder of the runs; snapshots go to its {SNAPSHOT_FOLDER} '
+                        '(default: '
                         f'{DEFAULT_RUNS})')
     parser.add_argument('--config', type=Path, metavar='FILE.py',
                         help='config of every foreign run')
@@ -233,5 +235,5 @@ def _taken_for(copied) -> str:
 def _summary(found, args) -> str:
     counts = Counter(copied.outcome for copied in found)
     words = ', '.join(f'{count} {outcome}' for outcome, count in sorted(counts.items()))
-    where = 'nothing was written' if args.dry_run else f'snapshots in {args.to / FOLDER}'
+    where = 'nothing was written' if args.dry_run else f'snapshots in {args.to / SNAPSHOT_FOLDER}'
     return clean(f'{len(found)} runs in {args.source}: {words or "none"}; {where}')

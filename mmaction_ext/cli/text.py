@@ -10,7 +10,8 @@ from fractions import Fraction
 
 from mmaction_ext.tables.render.text import clean
 
-__all__ = ['WIDTH', 'clean', 'colour', 'columns', 'cut', 'duration', 'print_json', 'quantity', 'width']
+__all__ = ['WIDTH', 'clean', 'colour', 'columns', 'cut', 'duration', 'print_json', 'quantity',
+           'width']
 
 #: columns of a terminal that lines are made to fit
 WIDTH = 100

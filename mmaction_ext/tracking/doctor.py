@@ -3,7 +3,6 @@
 Nothing is changed but by :func:`remove_strays`.
 """
 
-import fcntl
 import json
 import os
 import re
@@ -21,12 +20,12 @@ from mmaction_ext.tracking.ledger.facts import source_digests
 from mmaction_ext.tracking.ledger.files import file_sha256
 from mmaction_ext.tracking.ledger.format import (HEARTBEAT_FILE, HEARTBEAT_STALE_SECONDS,
                                                  LOCK_FILE, METRICS_FILE, RESULTS_FOLDER, RUN_FILE)
+from mmaction_ext.tracking.reading.liveness import is_locked
+from mmaction_ext.tracking.reading.wandb_snapshot import SNAPSHOT_FOLDER
 
 SEVERITIES = ('error', 'warning', 'note')
 #: a temporary file that is younger may be about to be renamed by a process on another host
 STRAY_SECONDS = 600
-#: where ``import-wandb`` keeps its copies
-SNAPSHOTS = '.online'
 #: metric that predictions alone tell, and how far it may be from what was logged
 TOP1, TOP1_TOLERANCE = 'test/acc/top1', 1e-6
 _BACKUP = 'restore it from a backup, or delete the run and train it again'
@@ -515,7 +514,7 @@ def _set_aside(root) -> list:
 
 def _copied_while_running(root) -> list:
     found = []
-    for path in sorted((root / SNAPSHOTS).rglob('*.json')):
+    for path in sorted((root / SNAPSHOT_FOLDER).rglob('*.json')):
         content = _read_object(path)
         if content is None:
             found.append(Finding('error', 'half-written', path.as_posix(), 'is no copy of a run',
@@ -539,14 +538,15 @@ def stray_files(root) -> list:
         folder = Path(folder)
         for name in names:
             path = folder / name
-            if _is_temporary(path) and _is_old(path) and not _is_locked(_run_folder(path)):
+            is_ours = _is_temporary(path) and _is_old(path)
+            if is_ours and not is_locked(_run_folder(path) / LOCK_FILE):
                 found.append(path)
     return sorted(found)
 
 
 def _is_temporary(path) -> bool:
     """Whether a file has a name that only the writer of ledgers and copies gives."""
-    if path.parent.name == RESULTS_FOLDER or SNAPSHOTS in path.parts:
+    if path.parent.name == RESULTS_FOLDER or SNAPSHOT_FOLDER in path.parts:
         return path.name.endswith('.json.tmp')
     return path.name in (f'{RUN_FILE}.tmp', f'{HEARTBEAT_FILE}.tmp')
 
@@ -560,18 +560,6 @@ def _is_old(path) -> bool:
         return time.time() - path.stat().st_mtime > STRAY_SECONDS
     except OSError:
         return False  # it has just been renamed
-
-
-def _is_locked(folder) -> bool:
-    """Whether a living process of this host holds a run's folder."""
-    try:
-        with open(folder / LOCK_FILE, 'rb') as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def _stray(path) -> Finding:

@@ -17,8 +17,8 @@ from mmaction_ext.errors import InputError
 from mmaction_ext.tracking.identity import RunIdentity, canonical_json
 from mmaction_ext.tracking.ledger.files import write_atomically
 from mmaction_ext.tracking.ledger.format import to_json
+from mmaction_ext.tracking.reading.wandb_snapshot import SNAPSHOT_FOLDER
 
-FOLDER = '.online'
 SCHEMA = 1
 
 
@@ -151,7 +151,7 @@ class Copier:
 def snapshot_path(root, run: SourceRun) -> Path:
     """File of a run's snapshot; what no file name may have in it is quoted."""
     name = f'{_file_name(run.run_id)}-{_file_name(run.job_type or "train")}.json'
-    return Path(root, FOLDER, *map(_file_name, run.place), name)
+    return Path(root, SNAPSHOT_FOLDER, *map(_file_name, run.place), name)
 
 
 def _file_name(text: str) -> str:

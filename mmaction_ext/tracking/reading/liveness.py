@@ -31,7 +31,7 @@ def state_of(entry: dict, heartbeat: dict | None, folder) -> str:
         return 'failed' if entry['exit_code'] else 'finished'
     age = _age(entry, heartbeat)
     if _is_here(entry):
-        held = _is_locked(Path(folder) / LOCK_FILE)
+        held = is_locked(Path(folder) / LOCK_FILE)
         if held is not None:
             alive = held and (not _is_gone(entry) or age < 3 * HEARTBEAT_SECONDS)
             return 'running' if alive else 'killed'
@@ -58,7 +58,7 @@ def _is_gone(entry) -> bool:
     return started is not None and process.process_start(entry.get('pid')) != started
 
 
-def _is_locked(path) -> bool | None:
+def is_locked(path) -> bool | None:
     """Whether a process holds the lock; ``None`` where that cannot be found out."""
     try:
         import fcntl  # which not every system has on which tables are built
