@@ -18,6 +18,7 @@ import decord
 import numpy as np
 import pytest
 import torch
+from disks import small_disk
 from mmaction.registry import DATASETS
 from mmaction.utils import register_all_modules
 
@@ -342,14 +343,9 @@ def test_too_little_space_is_said_before_making_clips(tmp_path, monkeypatch):
 
 @pytest.fixture
 def tiny_disk(tmp_path):
-    """A disk of 400 kB, where this user may mount one."""
-    disk = tmp_path / 'disk'
-    disk.mkdir()
-    mount = ['mount', '-t', 'tmpfs', '-o', 'size=400k', 'tmpfs', str(disk)]
-    if shutil.which('mount') is None or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip('this user may not mount a small disk')
-    yield disk
-    subprocess.run(['umount', str(disk)], check=True)
+    """A disk of 400 kB."""
+    with small_disk(tmp_path, '400k') as disk:
+        yield disk
 
 
 def test_full_disk_keeps_what_is_complete(tiny_disk, monkeypatch):

@@ -1,22 +1,16 @@
 """A disk that fills up."""
 
 import os
-import shutil
-import subprocess
 
 import pytest
+from disks import small_disk
 
 
 @pytest.fixture
 def tiny_disk(tmp_path):
-    """A disk of 64 kB, where this user may mount one."""
-    disk = tmp_path / 'disk'
-    disk.mkdir()
-    mount = ['mount', '-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', str(disk)]
-    if shutil.which('mount') is None or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip('this user may not mount a small disk')
-    yield disk
-    subprocess.run(['umount', '--lazy', str(disk)], check=True)
+    """A disk of 64 kB."""
+    with small_disk(tmp_path, '64k') as disk:
+        yield disk
 
 
 @pytest.fixture
