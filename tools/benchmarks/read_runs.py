@@ -349,6 +349,8 @@ def main() -> None:
     if args.log:
         return log_with_sdk(args.log[0], int(args.log[1]))
     report = Report()
+    if args.folder:
+        args.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         for number in args.runs:
             long = Suite('long', Path(folder) / f'long{number}', number, args.steps)
