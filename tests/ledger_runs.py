@@ -7,7 +7,8 @@ from mmaction_ext.tracking.identity import RunIdentity
 from mmaction_ext.tracking.ledger import process
 from mmaction_ext.tracking.ledger.attempts import write_run_file
 from mmaction_ext.tracking.ledger.files import write_atomically
-from mmaction_ext.tracking.ledger.format import METRICS_FILE, MetricsRow, encode_row, to_json
+from mmaction_ext.tracking.ledger.format import (METRICS_FILE, SCHEMA, MetricsRow, decode_object,
+                                                 encode_object, encode_row, to_json)
 from mmaction_ext.tracking.ledger.results import write_result
 
 CONFIG, CONFIG_HASH = 'demo/full', '0123456789abcdef'
@@ -45,7 +46,7 @@ def write_ledger(folder, *histories, attempts=None, seed=0, job_type='train', **
     attempts = attempts or [attempt(number, None if number < len(histories) else 0)
                             for number in range(1, len(histories) + 1)]
     write_run_file(folder, dict(
-        schema=1, uid=known.uid, config=CONFIG, seed=seed, config_hash=CONFIG_HASH,
+        schema=SCHEMA, uid=known.uid, config=CONFIG, seed=seed, config_hash=CONFIG_HASH,
         job_type=job_type, overrides={}, recipe=dict(train_cfg=dict(max_epochs=2)),
         static=dict(params=3250000), env=dict(python='3'), git=dict(commit='abc', dirty=False),
         sources={'mmaction_ext/a.py': 'f' * 64},
@@ -66,6 +67,12 @@ def write_test_result(folder, values, number=1, seed=0, job_type='train'):
         protocol=dict(split='test', num_clips=10), metrics=metrics,
         num_samples=values['test/num_samples'], data_digest='d',
         predictions=dict(path='predictions.npz', sha256='p')))
+
+
+def change(path, **values):
+    """Change entries of ``run.json`` or of a result file as their writer would."""
+    content = decode_object(Path(path).read_bytes())
+    write_atomically(path, encode_object(dict(content, **values)))
 
 
 def beat(folder, seconds_ago, now, number=1, **facts):

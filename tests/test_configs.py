@@ -16,8 +16,8 @@ from mmaction_ext.engine.building import build_model
 from mmaction_ext.engine.checks import KINDS
 from mmaction_ext.tables import load_spec, read_complexity
 from mmaction_ext.tables.published import Published
-from mmaction_ext.tables.results import training_length
-from mmaction_ext.tracking.identity import config_hash, ensemble_members, load_config
+from mmaction_ext.tracking.identity import (config_hash, ensemble_members, load_config,
+                                            training_length)
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 TABLES = sorted(CONFIGS.rglob('table.yaml'))

@@ -5,20 +5,19 @@ import json
 import sys
 from pathlib import Path
 
+from mmaction_ext.cli.common import (DEFAULT_CONFIGS, add_complexity_option, add_runs_option,
+                                     add_tables_argument, load_tables, needed_metrics,
+                                     note_strays, read_costs, read_records, run_folders)
 from mmaction_ext.errors import InputError
-from mmaction_ext.tables import (LockedTable, build_tables, load_spec, locked_table, lost_results,
-                                 read_complexity, read_lock)
-from mmaction_ext.tables.aggregate import PROTOCOL_KEYS
-from mmaction_ext.tables.files import write_atomically
+from mmaction_ext.tables import (LockedTable, build_tables, locked_table, lost_results,
+                                 read_lock)
 from mmaction_ext.tables.lock import FILE_NAME, renewed_lock
 from mmaction_ext.tables.render import RENDERERS
 from mmaction_ext.tables.render.markdown import embed
 from mmaction_ext.tables.render.text import clean
 from mmaction_ext.tables.verify import differing_files, unused_imports
-from mmaction_ext.tracking.records import read_runs
+from mmaction_ext.tracking.ledger.files import write_output
 
-CONFIGS, RUNS = Path('configs'), Path('work_dirs')
-COMPLEXITY = Path('reports/complexity.csv')
 EPILOG = """examples:
   python tools/make_tables.py                     every table of configs/, all formats
   python tools/make_tables.py configs/synthmotion/dcf/table1_components/table.yaml --print
@@ -28,7 +27,8 @@ EPILOG = """examples:
 
 reports/table.lock.json keeps every measured result that the tables are made of, so that --locked
 can build them where no runs are; a result whose config or code was edited since is then stale.
-Where the runs of results in it are gone, nothing is written without --locked or --forget.
+Where the runs of results in it are gone, nothing is written without --locked or --forget. When
+all tables are built from runs, those that belong to no row of any are named on standard error.
 
 exit codes: 0 written, or up to date; 1 --check found a difference or a file that is left of a
 table that is no more, or --strict what is not complete or not sound; 2 a specification, config,
@@ -40,20 +40,14 @@ def parse_args(argv=None):
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('tables', nargs='*', type=Path, metavar='TABLE_YAML',
-                        help='table specifications (default: every table.yaml below --configs)')
-    parser.add_argument('--configs', type=Path, default=CONFIGS,
-                        help='folder searched for table.yaml (default: configs)')
+    add_tables_argument(parser)
     source = parser.add_mutually_exclusive_group()
-    source.add_argument('--runs', type=Path, nargs='+', metavar='FOLDER_OR_CSV',
-                        help='folders of runs and CSV files of results (default: work_dirs)')
+    add_runs_option(source)
     source.add_argument('--locked', action='store_true',
                         help=f'build from {FILE_NAME} in --out instead of runs')
     parser.add_argument('--out', type=Path, default=Path('reports'),
                         help='folder for the tables and their lock (default: reports)')
-    parser.add_argument('--complexity', type=Path, metavar='CSV',
-                        help=f'parameters and multiply-adds (default: {COMPLEXITY}), as '
-                        'tools/get_complexity.py --csv writes them')
+    add_complexity_option(parser)
     parser.add_argument('--forget', action='store_true',
                         help=f'drop results from {FILE_NAME} of which there is no run')
     parser.add_argument('--formats', nargs='+', choices=sorted(RENDERERS),
@@ -72,43 +66,13 @@ def parse_args(argv=None):
     return parser.parse_args(argv)
 
 
-def find_specs(args):
-    """The specifications asked for, no two with the same id."""
-    paths = args.tables or sorted(args.configs.rglob('table.yaml'))
-    if not paths:
-        raise InputError(f'there is no table.yaml below {args.configs}')
-    specs = {}
-    for path in paths:
-        spec = load_spec(path)
-        if spec.id in specs:
-            raise InputError(f'{path} has the id {spec.id} of {specs[spec.id].path}; '
-                             'they would overwrite each other')
-        specs[spec.id] = spec
-    return list(specs.values())
-
-
-def read_records(runs, specs):
-    """Runs with the metrics that the tables need; none where nothing has run yet."""
-    if runs is None:
-        runs = [RUNS]
-        if not RUNS.is_dir():
-            print(f'note: there is no folder {RUNS}, so no run', file=sys.stderr)
-            return []
-    return read_runs(runs, PROTOCOL_KEYS.union(*(spec.metrics for spec in specs)))
-
-
-def read_costs(args):
-    """Parameters and multiply-adds of configs that were counted without a run."""
-    if args.complexity and not args.complexity.is_file():
-        raise InputError(f'{args.complexity} does not exist')
-    return read_complexity(args.complexity or COMPLEXITY)
-
-
 def make_tables(args, specs):
     """Tables from their runs or, with --locked, from the lock file; what is wrong with runs."""
     if args.locked:
         return build_tables(specs, (), read_costs(args), read_lock(args.out / FILE_NAME)), []
-    records = read_records(args.runs, specs)
+    records = read_records(args, needed_metrics(specs))
+    if is_everything(args):
+        note_strays(records, specs)
     unused = [f'not used: {line}' for line in unused_imports(records, specs)]
     tables = build_tables(specs, records, read_costs(args))
     if not (args.check or args.forget):
@@ -134,14 +98,15 @@ def refuse_to_lose(args, specs, tables):
 
 def is_everything(args):
     """Whether the tables that are built are all there are."""
-    return not args.tables and args.configs == CONFIGS
+    return not args.tables and args.configs == DEFAULT_CONFIGS
 
 
 def render_files(args, specs, tables):
     """Path to text of every file that the tables are written to."""
     files = {args.out / f'{table.id}.{name}': RENDERERS[name](table)
              for table in tables for name in args.formats}
-    files.update({path: embed(path.read_text(encoding='utf-8'), tables) for path in args.embed})
+    files.update({path: embed(path.read_text(encoding='utf-8'), tables, path,
+                               is_everything(args)) for path in args.embed})
     if not args.locked:
         path = args.out / FILE_NAME
         parts = {spec.id: locked_table(table, spec) for spec, table in zip(specs, tables)}
@@ -177,12 +142,12 @@ def differing(files):
 
 def run(args) -> int:
     """Build all tables first, so that an error in one leaves the files of all untouched."""
-    specs = find_specs(args)
+    specs = load_tables(args)
     tables, unused = make_tables(args, specs)
     files = render_files(args, specs, tables)
     outdated = differing(files)
     for path in () if args.check else outdated:
-        write_atomically(path, files[path])
+        write_output(path, files[path])
     if args.show:
         print('\n'.join(RENDERERS['md'](table) for table in tables))
     problems = []
@@ -192,7 +157,7 @@ def run(args) -> int:
                      (leftovers(args, specs) if is_everything(args) else ())]
     if args.strict:
         problems += [problem for table in tables for problem in incomplete(table)]
-        problems += differing_files(tables, args.runs or [RUNS])
+        problems += differing_files(tables, run_folders(args))
     return report(args, tables, problems, unused)
 
 

@@ -50,14 +50,14 @@ def log(cfg, row, attempt):
     """Write one test row to the backends of the config's visualiser."""
     from mmengine.registry import VISUALIZERS, DefaultScope
 
-    from mmaction_ext.tracking.hooks import wandb_location
+    from mmaction_ext.tracking.hooks import record_mirror
     folder = Path(cfg.work_dir) / time.strftime('%Y%m%d_%H%M%S')
     with DefaultScope.overwrite_default_scope('mmaction'):
         visualizer = VISUALIZERS.build(dict(cfg.visualizer, name=folder.as_posix(),
                                             save_dir=str(folder)))
     try:
         visualizer.add_config(cfg)
-        attempt.update(wandb=wandb_location(visualizer))
+        record_mirror(visualizer, attempt)
         visualizer.add_scalars(row, step=row['iter'])
     finally:
         visualizer.close()

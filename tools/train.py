@@ -136,6 +136,8 @@ def run(cfg, identity, test, attempt):
     from mmaction_ext.tracking.hooks import record_progress
     runner = Runner.from_cfg(cfg)
     record_progress(runner, attempt)
+    if cfg.get('resume'):
+        work_dir.keep_checkpoint(runner)
     runner.message_hub.update_info('config_hash', identity.config_hash)  # goes into checkpoints
     try:
         runner.train()

@@ -1,15 +1,19 @@
 """Train whatever a table still lacks: a plain loop over its rows and seeds on this machine.
 
-Rows and seeds whose result is there are left alone, half-trained ones go on from their newest
-checkpoint, and one failure does not stop the others. Rows that are tested with the weights of
-another config follow when it is trained, which is done first if need be, and ensembles when their
-members in the table are through; rows of published figures alone and means of rows need no run.
-Start it again at any time.
+Rows and seeds whose result is there are left alone, as are those on which another process works,
+half-trained ones go on from their newest checkpoint, and one failure does not stop the others.
+Rows that are tested with the weights of another config follow when it is trained, and ensembles
+when their members are through, all of which are run first if need be; rows of published figures
+alone and means of rows need no run. Start it again at any time.
+
+Exit codes: 0 nothing is lacking, or only listed; 1 something is, if only since a process is at it;
+2 bad input (one line says what); 130 interrupted.
 """
 
 import argparse
 import ctypes
 import fcntl
+import functools
 import os
 import re
 import signal
@@ -19,22 +23,22 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from mmaction_ext.tables import CellStatus, load_spec, seed_states
-from mmaction_ext.tracking.identity import config_name, load_config, weights_source
+from mmaction_ext.errors import InputError
+from mmaction_ext.tables import load_spec, resolve_configs
+from mmaction_ext.tables.gaps import TOOLS, find_gaps, in_order
+from mmaction_ext.tables.places import places, process_of
+from mmaction_ext.tracking.identity import config_name, load_config
 from mmaction_ext.tracking.records import find_runs
 
 RUNS = Path('work_dirs')
 REPORT_SECONDS = 20
-#: what makes results, in the order in which one needs those before it
-TOOLS = ('train.py', 'test.py', 'test_ensemble.py')
-#: what another training run would not mend
-BEYOND_TRAINING = (CellStatus.CONFLICT, CellStatus.UNTRUSTED)
 PROGRESS = re.compile(r'Epoch\(train\) +\[ *(\d+)\]\[ *(\d+)/(\d+)\].* eta: (\S+) .* loss: (\S+)')
 
 
 def parse_args():
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('table', type=Path, help='table.yaml')
     parser.add_argument('--rows', nargs='+', metavar='ROW', help='row ids (default: all)')
     parser.add_argument('--seeds', nargs='+', type=int, metavar='SEED',
@@ -44,69 +48,34 @@ def parse_args():
     return parser.parse_args()
 
 
-def lacking(spec, args):
-    """(row, seed, tool) without a sound result, and what their weights come from."""
-    rows = [row for row in spec.configured if args.rows is None or row.id in args.rows]
+def find_lacking(spec, args):
+    """The :class:`mmaction_ext.tables.gaps.Gap` list of the rows that are asked for."""
+    rows = tuple(row for row in spec.configured if args.rows is None or row.id in args.rows)
     unknown = set(args.rows or ()) - {row.id for row in rows}
     if unknown:
-        raise ValueError(f'{args.table} has no row {", ".join(sorted(unknown))} to train; '
+        raise InputError(f'{args.table} has no row {", ".join(sorted(unknown))} to train; '
                          f'it has {", ".join(row.id for row in spec.configured)}')
     records = find_runs(RUNS) if RUNS.is_dir() else []
-    spec = replace(spec, seeds=tuple(dict.fromkeys(args.seeds or spec.seeds)))
-    wanted = without_result(spec, rows, records)
-    needed = [(source_of(row, spec), seed) for row, seed in wanted]
-    sources = tuple({row.id: row for row, _ in needed if row}.values())
-    wanted += [job for job in without_result(spec, sources, records)
-               if job in needed and job not in wanted]
-    return sorted(((row, seed, tool_for(row)) for row, seed in wanted),
-                  key=lambda job: (spec.seeds.index(job[1]), TOOLS.index(job[2])))
+    load = functools.cache(load_config)
+    asked = replace(spec, layout=rows, seeds=tuple(dict.fromkeys(args.seeds or spec.seeds)))
+    found = places(asked, records, resolve_configs(asked, load))
+    return find_gaps(found, spec, records, load)
 
 
-def without_result(spec, rows, records):
-    """(row, seed) of rows that another run may give the result they lack."""
-    states = seed_states(replace(spec, layout=tuple(rows)), records)
-    wanted = []
-    for row in rows:
-        for seed, state in states[row.id].items():
-            if state in BEYOND_TRAINING:
-                print(f'{row.id}/seed{seed} is left alone ({state.value}): see the footnote of '
-                      'its table, and delete the run that is wrong')
-            elif state != CellStatus.OK:
-                wanted.append((row, seed))
-    return wanted
+class Process:
+    """One process that trains or tests, with its log file.
 
+    Args:
+        job: the :class:`mmaction_ext.tables.gaps.Job` that it does.
+    """
 
-def source_of(row, spec):
-    """The row whose weights a row is tested with, made up where the table has none; or None."""
-    source = weights_source(row.config, load_config(row.config))
-    if source is None:
-        return None
-    name = config_name(source)
-    made_up = replace(row, id=name, config=source, reference=False)
-    return next((each for each in spec.configured if each.config_name == name), made_up)
-
-
-def tool_for(row):
-    """The tool that makes the result of a row."""
-    config = load_config(row.config)
-    if 'ensemble' in config:
-        return 'test_ensemble.py'
-    return 'test.py' if config.get('weights_of') else 'train.py'
-
-
-class Job:
-    """One process that trains or tests, with its log file."""
-
-    def __init__(self, row, seed, tool):
-        self.name = f'{row.id}/seed{seed}'
-        folder = RUNS / '.logs' / row.config_name
-        folder.mkdir(parents=True, exist_ok=True)
-        self.log = folder / f'seed{seed}.log'
-        checkpoints = RUNS / row.config_name / f'seed{seed}'
-        epochs = [int(path.stem[len('epoch_'):]) for path in checkpoints.glob('epoch_*.pth')]
+    def __init__(self, job):
+        self.name, run = job.name, f'{config_name(job.config)}/seed{job.seed}'
+        self.log = RUNS / '.logs' / f'{run}.log'
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        epochs = [int(path.stem[len('epoch_'):]) for path in (RUNS / run).glob('epoch_*.pth')]
         self.start = f'goes on after epoch {max(epochs)}' if epochs else 'started'
-        command = [sys.executable, str(Path(__file__).with_name(tool)), str(row.config),
-                   '--seed', str(seed)] + ['--resume'] * (tool == 'train.py')
+        command = [sys.executable, str(Path(__file__).with_name(job.tool)), *job.arguments]
         with open(self.log, 'a') as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT,
                                             preexec_fn=_die_with_parent)
@@ -131,12 +100,17 @@ def _die_with_parent():
 
 
 def train_all(waiting, jobs):
-    """Keep ``jobs`` processes busy until every run has ended, well or not."""
+    """Keep ``jobs`` processes busy until every run has ended, well or not.
+
+    Args:
+        waiting: :class:`mmaction_ext.tables.gaps.Job` list.
+        jobs: how many to run at a time.
+    """
     start, reported, running, total = time.time(), time.time(), [], len(waiting)
     waiting = list(waiting)
     while waiting or running:
         while waiting and len(running) < jobs:
-            running.append(Job(*waiting.pop(0)))
+            running.append(Process(waiting.pop(0)))
             say(start, f'{running[-1].name}: {running[-1].start}, log in {running[-1].log}')
         time.sleep(0.5)
         for job in [job for job in running if job.process.poll() is not None]:
@@ -188,22 +162,33 @@ def run(args):
     try:
         spec = load_spec(args.table)
         lock = None if args.dry_run else wait_for_lock()
-        waiting = lacking(spec, args)
+        gaps = find_lacking(spec, args)
     except (ValueError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         raise SystemExit(2) from None
+    for gap in gaps:
+        if not gap.jobs:
+            print(f'{gap.place.name} is left alone ({gap.place.status.value}): {gap.reason}')
+    waiting = in_order(gaps)
     print(f'{spec.id}: {len(waiting) or "nothing is left, 0"} runs to train'
-          + ''.join(f'\n  {row.id}/seed{seed}' for row, seed, _ in waiting))
+          + ''.join(f'\n  {job.name}' for job in waiting))
     if args.dry_run:
         return
-    for tool in TOOLS:
-        train_all([job for job in waiting if job[2] == tool], args.jobs)
-    left = lacking(spec, args)
-    for row, seed, _ in left:
-        print(f'still without a result: {row.id}/seed{seed} (the footnotes of the table that '
-              'make_tables.py writes say why)', file=sys.stderr)
+    for kind in TOOLS:
+        train_all([job for job in waiting if job.kind == kind], args.jobs)
+    left = find_lacking(spec, args)
+    for gap in left:
+        print(leftover(gap), file=sys.stderr)
     lock.close()
     raise SystemExit(bool(left))
+
+
+def leftover(gap):
+    """What is said at the end of a row and seed that has no result."""
+    if gap.place.living:
+        return f'still running: {gap.place.name} ({process_of(gap.place.living)})'
+    return (f'still without a result: {gap.place.name} (the footnotes of the table that '
+            'make_tables.py writes say why)')
 
 
 if __name__ == '__main__':

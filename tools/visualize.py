@@ -125,8 +125,9 @@ def run(args: argparse.Namespace) -> list:
     Raises:
         InputError: An argument cannot be used; the message names it.
     """
-    from mmaction_ext.analysis.recognition import class_names, recognize
+    from mmaction_ext.analysis.recognition import recognize
     from mmaction_ext.engine.checks import check_output_folder
+    from mmaction_ext.evaluation.classes import class_names
 
     check_output_folder(args.out)
     shown = recognize(args.config, args.checkpoint, args.video, args.device)

@@ -1,11 +1,9 @@
 """A trained recognizer and what it says about one clip."""
 
-import csv
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
 
 import torch
 from mmengine.config import Config
@@ -41,7 +39,8 @@ class Recognition:
         """The class and its probability, e.g. ``'waving (0.93)'``.
 
         Args:
-            names: Class names by number; see :func:`class_names`.
+            names: Class names by number; see
+                :func:`mmaction_ext.evaluation.classes.class_names`.
         """
         return f'{names.get(self.label, f"class {self.label}")} ({self.probability:.2f})'
 
@@ -120,39 +119,3 @@ def predict(model: nn.Module, data: dict) -> Tensor:
     """
     inputs = model.data_preprocessor(data, False)['inputs']
     return model(inputs, mode='tensor', stage='head').softmax(dim=-1).mean(dim=0).cpu()
-
-
-def class_names(cfg: Config, file: Optional[str | Path] = None) -> dict[int, str]:
-    """Names of the classes, by number.
-
-    Args:
-        cfg: Config; names are its test set's ``metainfo.classes``, or those in the table that
-            a metric of it names as ``meta_file`` (columns ``label`` and ``class``).
-        file: Text file with a name per line, which comes before the config.
-
-    Returns:
-        Empty where nobody knows them.
-
-    Raises:
-        InputError: If ``file`` cannot be read.
-    """
-    if file:
-        try:
-            return dict(enumerate(Path(file).read_text(encoding='utf-8').splitlines()))
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f'labels {file} cannot be read: {error}') from error
-    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
-    stated = (dataset.get('metainfo') or {}).get('classes') or ()
-    return dict(enumerate(stated)) or _names_of_metrics(cfg.get('test_evaluator') or ())
-
-
-def _names_of_metrics(evaluators) -> dict[int, str]:
-    """From a metric's table; a missing or other table is no error, the numbers will do."""
-    evaluators = [evaluators] if isinstance(evaluators, dict) else evaluators
-    for path in filter(None, (evaluator.get('meta_file') for evaluator in evaluators)):
-        try:
-            with open(path, newline='', encoding='utf-8') as file:
-                return {int(row['label']): row['class'] for row in csv.DictReader(file)}
-        except (OSError, KeyError, ValueError):
-            continue
-    return {}

@@ -1,12 +1,16 @@
 """What the commands share: which tables, which runs, which figures of cost."""
 
+import re
 import sys
 from pathlib import Path
 
 from mmaction_ext.errors import InputError
+from mmaction_ext.tables.render.text import clean
 
-DEFAULT_RUNS = Path('work_dirs')
+DEFAULT_CONFIGS, DEFAULT_RUNS = Path('configs'), Path('work_dirs')
 COMPLEXITY = Path('reports/complexity.csv')
+#: runs of no table that are named
+MOST_STRAYS = 3
 
 
 def add_tables_argument(parser, metavar: str = 'TABLE') -> None:
@@ -19,8 +23,8 @@ def add_tables_argument(parser, metavar: str = 'TABLE') -> None:
 
 def add_configs_option(parser) -> None:
     """``--configs``: where tables are looked for by their id."""
-    parser.add_argument('--configs', type=Path, default=Path('configs'), metavar='FOLDER',
-                        help='folder searched for tables (default: configs)')
+    parser.add_argument('--configs', type=Path, default=DEFAULT_CONFIGS, metavar='FOLDER',
+                        help=f'folder searched for tables (default: {DEFAULT_CONFIGS})')
 
 
 def add_runs_option(parser) -> None:
@@ -93,21 +97,29 @@ def _below(folder: Path) -> list:
 
 
 def _by_id(name: str, configs: Path) -> Path:
-    """The specification of that id below ``configs``; the file is read only so far."""
-    import yaml
-    found = []
-    for path in sorted(configs.rglob('table.yaml')):
-        head = path.read_text(encoding='utf-8', errors='replace').partition('\ncolumns:')[0]
-        try:
-            content = yaml.safe_load(head)
-        except yaml.YAMLError:
-            continue  # a broken table is no reason to refuse another
-        if isinstance(content, dict) and content.get('id') == name:
-            found.append(path)
+    """The specification of that id below ``configs``."""
+    found = [path for path in sorted(configs.rglob('table.yaml'))
+             if _has_id(path.read_text(encoding='utf-8', errors='replace'), name)]
     if len(found) != 1:
         problem = 'are several tables' if found else 'is no file, folder or table'
         raise InputError(f'there {problem} {name} (ids are looked for below {configs})')
     return found[0]
+
+
+def _has_id(text: str, name: str) -> bool:
+    """Whether a specification has that id; it is parsed only where it has something like it.
+
+    One that is broken is no reason to refuse another; its own error shows when it is read.
+    """
+    import yaml
+    entry = rf'id["\']?\s*:\s*["\']?{re.escape(name)}(?![\w.-])'
+    if not re.search(rf'\b{entry}', text):
+        return False
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return re.search(rf'^["\']?{entry}', text, re.MULTILINE) is not None
+    return isinstance(content, dict) and content.get('id') == name
 
 
 def read_records(args, metrics=None) -> list:
@@ -137,6 +149,27 @@ def needed_metrics(specs) -> set:
     """Metrics without which the tables cannot be built."""
     from mmaction_ext.tables.aggregate import PROTOCOL_KEYS
     return set(PROTOCOL_KEYS).union(*(spec.metrics for spec in specs))
+
+
+def note_strays(records, specs) -> None:
+    """Say on standard error which runs no table shows, if any.
+
+    Args:
+        records: :class:`mmaction_ext.tracking.records.RunRecord` list; lines of CSV files, which
+            have no id, are passed over.
+        specs: every :class:`mmaction_ext.tables.TableSpec` there is.
+    """
+    wanted = {(row.config_name, seed) for spec in specs for row in spec.configured
+              for seed in spec.seeds}
+    strays = [record for record in records
+              if record.uid and (record.config, record.seed) not in wanted]
+    names = list(dict.fromkeys(f'{record.config or record.folder or record.uid} seed {record.seed}'
+                               for record in strays))
+    if names:
+        named = ', '.join(names[:MOST_STRAYS]) + (', ...' if len(names) > MOST_STRAYS else '')
+        verb = 'run belongs' if len(strays) == 1 else 'runs belong'
+        print(clean(f'note: {len(strays)} {verb} to no row of any table: {named}'),
+              file=sys.stderr)
 
 
 def read_costs(args) -> dict:

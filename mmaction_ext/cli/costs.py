@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-from mmaction_ext.tables.results import training_length
+from mmaction_ext.tables.gaps import kind_of
 from mmaction_ext.tables.static import static_result
-from mmaction_ext.tracking.identity import (config_hash, config_name, ensemble_members,
-                                            load_config, weights_source)
+from mmaction_ext.tracking.identity import training_length
 from mmaction_ext.tracking.ledger.facts import data_lists
 
 #: multiply-adds of a training step over those of its forward pass: the backward pass takes the
@@ -43,7 +42,7 @@ def row_cost(place, content: dict, records, complexity: dict) -> Cost:
     """Cost of training a row once; without training, as for an ensemble, that of the network.
 
     Args:
-        place: :class:`mmaction_ext.cli.matrix.Place`.
+        place: any :class:`mmaction_ext.tables.places.Place` of the row.
         content: its resolved config.
         records: run records, of which one may tell what no file here does.
         complexity: as for :func:`mmaction_ext.tables.static.static_result`.
@@ -56,61 +55,6 @@ def row_cost(place, content: dict, records, complexity: dict) -> Cost:
     samples = training_samples(content) or _recorded_samples(place, records)
     length = training_length(content)
     return Cost(**figures, length=length, samples=samples, clips=_clips(content, length, samples))
-
-
-def kind_of(content: dict) -> str:
-    """What is done with a resolved config: ``'train'``, ``'weights_of'`` or ``'ensemble'``."""
-    if 'ensemble' in content:
-        return 'ensemble'
-    return 'weights_of' if content.get('weights_of') else 'train'
-
-
-class Configs(dict):
-    """Resolved configs by their files, each read when it is first asked for."""
-
-    def __missing__(self, path):
-        self[path] = load_config(path)
-        return self[path]
-
-
-@dataclass(frozen=True)
-class Source:
-    """A config whose run has to be made before another one can be tested.
-
-    Attributes:
-        path: the config file.
-        kind: see :func:`kind_of`.
-        name, digest: of the config, as run records tell them.
-    """
-
-    path: str
-    kind: str
-    name: str
-    digest: str
-
-    def has_finished(self, seed: int, records) -> bool:
-        """Whether any of some run records is of it under a seed, and finished."""
-        wanted = self.name, seed, self.digest
-        return any((record.config, record.seed, record.config_hash) == wanted
-                   and record.finished and not record.overrides for record in records)
-
-
-def sources_of(path, configs: Configs) -> list:
-    """What a config of an ensemble, or one with ``weights_of``, is tested on.
-
-    Returns:
-        :class:`Source` list, in the order in which to make them.
-    """
-    content = configs[path]
-    if kind_of(content) == 'train':
-        return []
-    found = []
-    for source in (*ensemble_members(path, content), weights_source(path, content)):
-        if source:
-            found += sources_of(source, configs)
-            found.append(Source(source, kind_of(configs[source]), config_name(source),
-                                config_hash(configs[source])))
-    return found
 
 
 def training_samples(content: dict) -> int | None:

@@ -19,7 +19,7 @@ HELP = 'what is wrong with the runs on disk'
 EPILOG = """examples:
   mmaction-ext doctor                       everything below work_dirs
   mmaction-ext doctor work_dirs/dcf --quick without reading checkpoints again
-  mmaction-ext doctor --fix                 also remove stray temporary files
+  mmaction-ext doctor --fix                 also remove stray files of dead runs
 
 severities:
   error    numbers cannot be trusted: damage, contradictions, a file that differs
@@ -27,7 +27,8 @@ severities:
   note     for your information, such as code that has changed since; shown with --notes
 
 Which runs failed is said by mmaction-ext status. --fix deletes nothing but temporary files of
-ledgers whose process is dead; all else is yours to decide.
+ledgers whose process is dead, and the room that a run kept for its last entry (run.json.spare)
+where the run was set aside or has finished since; all else is yours to decide.
 
 exit codes: 0 no error and no warning; 1 problems found; 2 bad input
 """
@@ -43,7 +44,7 @@ def add_arguments(parser) -> None:
     parser.add_argument('--quick', action='store_true',
                         help='do not read checkpoints and predictions again')
     parser.add_argument('--notes', action='store_true', help='also show what is no problem')
-    parser.add_argument('--fix', action='store_true', help='remove stray temporary files')
+    parser.add_argument('--fix', action='store_true', help='remove stray files of dead runs')
     add_json_option(parser)
 
 

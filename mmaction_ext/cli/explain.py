@@ -22,9 +22,9 @@ EPILOG = """examples:
   mmaction-ext explain dcf_table1 full top1 --locked     from reports/table.lock.json, no runs
 
 ROW and COLUMN are the id and key that table.yaml gives them. Files that a result names are hashed
-again: verified, differs, gone (not on this machine), or unknown (the log names no file). Lists of
-data are, too: same, differs, gone, or unknown. Source files of the package that are not as they
-were are named, those of the network first; --json names them all.
+again: verified, differs, gone (not on this machine), unreadable, or unknown (the log names no
+file). Lists of data are, too: same, differs, gone, unreadable, or unknown. Source files of the
+package that are not as they were are named, those of the network first; --json names them all.
 
 exit codes: 0 explained, and the cell has its number; 1 explained, but the cell has none, is not
 complete, or a file behind it differs; 2 bad input

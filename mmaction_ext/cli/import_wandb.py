@@ -38,7 +38,6 @@ exit codes: 0 every run was copied or had not changed; 1 runs were skipped, or t
 """
 #: a log without exit record that was written to so recently belongs to a running process
 RUNNING_SECONDS = 180
-_LOG_NAME = re.compile(r'run-(?P<id>.+)\.wandb')
 
 
 def add_arguments(parser) -> None:
@@ -192,11 +191,9 @@ def local_runs(folder) -> Iterator[SourceRun]:
 def _read_log(path):
     from mmaction_ext.tracking.wandb_log import read_log
     try:
-        log = read_log(path)
+        return read_log(path)
     except OSError as error:
         raise InputError(f'{path} cannot be read: {error.strerror}') from error
-    log.run_id = log.run_id or _LOG_NAME.fullmatch(path.name)['id']
-    return log
 
 
 def _local_run(folder, logs) -> SourceRun:

@@ -3,6 +3,7 @@
 Says for each row what training it costs, and for each gap the command that fills it.
 """
 
+import functools
 import shlex
 import textwrap
 from collections import Counter
@@ -12,7 +13,13 @@ from pathlib import Path
 from mmaction_ext.cli.common import (add_complexity_option, add_json_option, add_runs_option,
                                      add_tables_argument, load_tables, needed_metrics, read_costs,
                                      read_records)
+from mmaction_ext.cli.costs import Cost, row_cost
 from mmaction_ext.cli.text import WIDTH, clean, columns, print_json, quantity
+from mmaction_ext.errors import check_at_least
+from mmaction_ext.tables import TableSpec, resolve_configs
+from mmaction_ext.tables.gaps import find_gaps, in_order, kind_of
+from mmaction_ext.tables.places import places
+from mmaction_ext.tracking.identity import load_config
 
 NAME = 'plan'
 HELP = 'what tables lack, what it costs, how to train it'
@@ -34,8 +41,6 @@ from reports/complexity.csv, clips from the training list (if it is on this mach
 exit codes: 0 nothing is lacking; 1 something is; 2 bad input
 """
 HEADS = ('row', 'seeds', 'params', 'MACs', 'length', 'samples', 'training')
-#: what training again would not mend
-_LOOK_FIRST = ('conflict', 'untrusted')
 _COLOURS = dict(done='green', failed='red', conflict='red', untrusted='red', running='blue')
 
 
@@ -61,7 +66,7 @@ class SeedPlan:
     Attributes:
         seed: the seed.
         state: word of :data:`EPILOG`.
-        reason: why it is not done.
+        reason: why it is not done, and why nothing is to be run.
         command: what would mend it; empty where nothing is to be run.
         needs: commands to be run before, for runs whose weights or predictions it takes.
     """
@@ -81,7 +86,7 @@ class RowPlan:
         id, label, config: of the row.
         kind: ``'train'``, ``'weights_of'`` (tested with the weights of another run) or
             ``'ensemble'``.
-        cost: :class:`mmaction_ext.cli.costs.Cost` of each seed.
+        cost: that of each seed.
         seeds: :class:`SeedPlan` tuple.
     """
 
@@ -89,7 +94,7 @@ class RowPlan:
     label: str
     config: str
     kind: str
-    cost: object
+    cost: Cost
     seeds: tuple
 
 
@@ -98,12 +103,14 @@ class TablePlan:
     """A table with its rows.
 
     Attributes:
-        spec: the :class:`mmaction_ext.tables.TableSpec`.
+        spec: its specification.
         rows: :class:`RowPlan` tuple.
+        commands: what to run, in an order in which each finds what it needs.
     """
 
-    spec: object
+    spec: TableSpec
     rows: tuple
+    commands: tuple
 
     @property
     def states(self) -> Counter:
@@ -118,25 +125,19 @@ class TablePlan:
         return sum(filter(None, costs)), costs.count(None)
 
     @property
-    def commands(self) -> list:
-        """What to run, in an order in which each finds what it needs."""
-        order = {'train': 0, 'weights_of': 1, 'ensemble': 2}
-        rows = sorted(self.rows, key=lambda row: order[row.kind])
-        found = [line for row in rows for seed in row.seeds if seed.command
-                 for line in (*seed.needs, seed.command)]
-        return list(dict.fromkeys(found))
+    def is_done(self) -> bool:
+        """Whether nothing is lacking."""
+        return not self.states.keys() - {'done'}
 
 
 def run(args) -> int:
     """Print the plan; returns 1 if anything is lacking."""
-    from mmaction_ext.cli.costs import Configs
-    from mmaction_ext.errors import check_at_least
     check_at_least('--gpus', args.gpus, 1)
     specs = load_tables(args)
     records = read_records(args, needed_metrics(specs))
     complexity = read_costs(args)
-    configs = Configs()
-    plans = [plan_table(spec, records, complexity, configs, args.gpus) for spec in specs]
+    load = functools.cache(load_config)
+    plans = [plan_table(spec, records, complexity, load, args.gpus) for spec in specs]
     if args.json:
         print_json([as_json(plan, args.missing) for plan in plans])
     elif args.commands:
@@ -145,64 +146,48 @@ def run(args) -> int:
         print('\n\n'.join('\n'.join(describe(plan, args.missing)) for plan in plans))
     else:
         print('\n'.join(overview(plans, args.missing)))
-    return int(any(plan.states.keys() - {'done'} for plan in plans))
+    return int(not all(plan.is_done for plan in plans))
 
 
-def plan_table(spec, records, complexity: dict, configs, gpus: int = 1) -> TablePlan:
+def plan_table(spec, records, complexity: dict, load, gpus: int = 1) -> TablePlan:
     """What a table has and lacks.
 
     Args:
         spec: :class:`mmaction_ext.tables.TableSpec`.
         records: run records.
         complexity: see :func:`mmaction_ext.tables.read_complexity`.
-        configs: :class:`mmaction_ext.cli.costs.Configs`, shared by all tables.
+        load: reads a config file; one that remembers serves all tables.
         gpus: number of processes that the commands start.
     """
-    from mmaction_ext.cli.matrix import places
+    found = places(spec, records, resolve_configs(spec, load))
+    gaps = {gap.place.name: gap for gap in find_gaps(found, spec, records, load)}
     rows = {}
-    for place in places(spec, records, configs.__getitem__):
+    for place in found:
         rows.setdefault(place.row.id, []).append(place)
-    return TablePlan(spec, tuple(_row_plan(found, records, complexity, configs, gpus)
-                                 for found in rows.values()))
+    return TablePlan(
+        spec, tuple(_row_plan(group, gaps, load(group[0].row.config), records, complexity, gpus)
+                    for group in rows.values()),
+        tuple(job.command(gpus) for job in in_order(gaps.values())))
 
 
-def _row_plan(found, records, complexity, configs, gpus) -> RowPlan:
-    from mmaction_ext.cli.costs import kind_of, row_cost, sources_of
-    row = found[0].row
-    content, sources = configs[row.config], sources_of(row.config, configs)
-    kind = kind_of(content)
-    seeds = tuple(_seed_plan(place, kind, [
-        source for source in sources if not source.has_finished(place.seed, records)], gpus)
-        for place in found)
-    return RowPlan(row.id, row.label, str(row.config), kind,
-                   row_cost(found[0], content, records, complexity), seeds)
+def _row_plan(group, gaps, content, records, complexity, gpus) -> RowPlan:
+    """Plan of the places of one row."""
+    row = group[0].row
+    seeds = tuple(_seed_plan(place, gaps.get(place.name), gpus) for place in group)
+    return RowPlan(row.id, row.label, str(row.config), kind_of(content),
+                   row_cost(group[0], content, records, complexity), seeds)
 
 
-def _seed_plan(place, kind, sources, gpus) -> SeedPlan:
-    """What fills a gap: nothing where a process is at it, or where training would not help."""
-    if place.is_done:
+def _seed_plan(place, gap, gpus) -> SeedPlan:
+    if gap is None:
         return SeedPlan(place.seed, 'done', '', '')
-    state = place.status.value
-    if state in (*_LOOK_FIRST, 'running'):
-        return SeedPlan(place.seed, state, place.reason, '')
-    needs = tuple(_command(source.kind, source.path, place.seed, gpus) for source in sources)
-    return SeedPlan(place.seed, state, place.reason,
-                    _command(kind, place.row.config, place.seed, gpus), needs)
-
-
-def _command(kind, config, seed, gpus) -> str:
-    words = {'ensemble': ['python', 'tools/test_ensemble.py', config],
-             'weights_of': ['python', 'tools/test.py', config],
-             'train': ['python', 'tools/train.py', config]}[kind]
-    if kind == 'train' and gpus > 1:
-        words = ['bash', 'tools/dist_train.sh', config, gpus]
-    resume = ['--resume'] if kind == 'train' else []
-    return shlex.join(map(str, [*words, '--seed', seed, *resume]))
+    *needs, command = [job.command(gpus) for job in gap.jobs] or ['']
+    return SeedPlan(place.seed, place.status.value, gap.reason, command, tuple(needs))
 
 
 def overview(plans, only_missing: bool = False) -> list:
     """One line per table, and a line about all of them."""
-    shown = [plan for plan in plans if not only_missing or plan.commands]
+    shown = [plan for plan in plans if not (only_missing and plan.is_done)]
     lines = columns(([plan.spec.id, f'{plan.states["done"]} of {plan.states.total()}',
                       _states(plan.states), _training(plan)] for plan in shown),
                     ('table', 'done', 'lacking', 'training (MACs)'), right=('training (MACs)', ),
@@ -220,7 +205,7 @@ def describe(plan: TablePlan, only_missing: bool = False) -> list:
              f'({clean(plan.spec.path)})', '']
     lines += columns((_row_cells(row, only_missing) for row in rows), HEADS,
                      right=HEADS[2:4] + HEADS[5:], elastic=(1, 0), colours=_COLOURS)
-    if set(plan.states) - {'done'}:
+    if not plan.is_done:
         lines += ['', f'lacking: {_states(plan.states)}; training: {_training(plan) or 0} MACs']
     return lines + _problems(plan) + _command_lines(plan)
 
@@ -255,7 +240,7 @@ def _problems(plan) -> list:
     """Why what is neither done nor missing is not done."""
     texts = [f'{clean(row.id)}/seed{seed.seed} {seed.state}: {clean(seed.reason)}'
              for row in plan.rows for seed in row.seeds
-             if seed.state not in ('done', 'missing') and seed.reason]
+             if seed.state != 'done' and not (seed.state == 'missing' and seed.command)]
     lines = [line for text in texts for line in textwrap.wrap(
         text, WIDTH, initial_indent='  ', subsequent_indent='    ', break_on_hyphens=False)]
     return ['', 'why:', *lines] if lines else []

@@ -4,8 +4,13 @@ import statistics
 import time
 from dataclasses import dataclass
 
+from mmaction_ext.tables.results import is_finite
+from mmaction_ext.tracking.identity import training_length
+
 #: rows of the training log over which the time of an iteration is taken
 RECENT_ROWS = 20
+#: no run has as many iterations or samples
+MOST = 10 ** 15
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,17 @@ def progress(record, schedule: tuple = None, metrics: tuple = (), now: float = N
                     last_error(record), len(record.fragments))
 
 
+def schedule_of(record) -> tuple | None:
+    """``('epoch', n)`` or ``('iter', n)`` by the config that a run recorded, if it says so."""
+    unit, number = training_length(record.recipe) or (None, None)
+    return (unit, number) if is_count(number) else None
+
+
+def is_count(value, least: int = 1) -> bool:
+    """Whether something that was recorded can be a number of iterations, epochs or samples."""
+    return type(value) is int and least <= value < MOST
+
+
 def last_error(record) -> str:
     """What the last attempt failed with, which may be a signal; empty where nothing did."""
     signal = record.fragments[-1].signal if record.fragments else None
@@ -65,7 +81,7 @@ def last_error(record) -> str:
 def _iteration(record) -> int | None:
     """What the heartbeat says of a living run, else what was logged last."""
     beat = (record.heartbeat or {}).get('iter')
-    if record.state == 'running' and isinstance(beat, int):
+    if record.state == 'running' and is_count(beat, least=0):
         return max(beat, record.last_iter or 0)
     return record.last_iter
 
@@ -86,8 +102,8 @@ def _logged_epoch(record) -> int | None:
     rows = [*record.rows.get('val', ()), *(item.values for item in record.evaluations)]
     for row in reversed(rows):
         iteration, epoch = row.get('iter'), row.get('epoch')
-        if isinstance(iteration, int) and isinstance(epoch, int) and epoch > 0:
-            return iteration // epoch if iteration and iteration % epoch == 0 else None
+        if is_count(iteration) and is_count(epoch):
+            return iteration // epoch if iteration % epoch == 0 else None
     return None
 
 
@@ -97,9 +113,7 @@ def _expected_epoch(record) -> int | None:
     train = record.data.get('train')
     samples = train.get('num_samples') if isinstance(train, dict) else None
     batch = global_batch(record.recipe)
-    if not isinstance(samples, int) or not isinstance(batch, int) or samples < 1 or batch < 1:
-        return None
-    return -(-samples // batch)
+    return -(-samples // batch) if is_count(samples) and is_count(batch) else None
 
 
 def _fraction(record, iteration, total, schedule) -> float | None:
@@ -109,12 +123,12 @@ def _fraction(record, iteration, total, schedule) -> float | None:
     if not train or schedule is None or schedule[0] != 'epoch':
         return None
     epoch = train[-1].get('epoch')
-    return min(1.0, (epoch - 1) / schedule[1]) if isinstance(epoch, int) else None
+    return min(1.0, (epoch - 1) / schedule[1]) if is_count(epoch) else None
 
 
 def _seconds_left(record, iterations) -> float | None:
     times = [row['train/time'] for row in record.rows.get('train', ())[-RECENT_ROWS:]
-             if isinstance(row.get('train/time'), (int, float))]
+             if is_finite(row.get('train/time'))]
     return statistics.median(times) * max(0, iterations) if times else None
 
 
@@ -143,7 +157,5 @@ def _heartbeat_age(record, now) -> float | None:
     """Seconds; of a clock that went back since, none."""
     if record.state not in ('running', 'killed') or not record.heartbeat:
         return None
-    try:
-        return max(0.0, now - float(record.heartbeat.get('time', now)))
-    except (TypeError, ValueError, OverflowError):
-        return None
+    last = record.heartbeat.get('time')
+    return max(0.0, now - last) if is_finite(last) else None

@@ -8,11 +8,10 @@ from pathlib import Path
 
 from mmaction_ext.cli.progress import last_error
 from mmaction_ext.tables.cells import CellStatus
-from mmaction_ext.tracking.comparison import code_changes, list_state
+from mmaction_ext.tracking.comparison import code_changes, file_state, list_state
 from mmaction_ext.tracking.identity import config_hash, load_config
 from mmaction_ext.tracking.ledger.attempts import read_run_file
 from mmaction_ext.tracking.ledger.facts import config_digests, source_digests
-from mmaction_ext.tracking.ledger.files import file_sha256
 
 DIFFERENCE = 'taken before rounding'
 
@@ -198,8 +197,8 @@ class RunFacts:
             named = _as_dict(facts.get(key))
             if named:
                 path = named.get('path') or _likely_path(folder, facts)
-                facts[key] = dict(named, path=path,
-                                  file=file_state(folder, path, named.get('sha256')))
+                state = file_state(folder, dict(named, path=path))
+                facts[key] = dict(named, path=path, file='verified' if state == 'same' else state)
             elif facts.get(key):
                 facts[key] = None  # no such thing as a run writes
         return facts
@@ -209,24 +208,6 @@ class RunFacts:
         if not name:
             return None
         return next((root / name for root in self.roots if (root / name).is_dir()), None)
-
-
-def file_state(folder: Path | None, path: str | None, sha256: str | None) -> str:
-    """``'verified'``, ``'differs'``, ``'gone'``, or ``'unknown'`` where no file is named.
-
-    Args:
-        folder: the run's folder; ``None`` if it is not on this machine.
-        path: of the file, relative to the folder.
-        sha256: what the file's SHA-256 was.
-    """
-    if not all(isinstance(text, str) and text for text in (path, sha256)) or '://' in path:
-        return 'unknown'
-    try:
-        if folder is None or not (folder / path).is_file():
-            return 'gone'
-        return 'verified' if file_sha256(folder / path) == sha256 else 'differs'
-    except (OSError, ValueError):  # it cannot be read, or no file can have that name
-        return 'gone'
 
 
 def _likely_path(folder, facts) -> str | None:

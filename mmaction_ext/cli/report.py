@@ -42,11 +42,11 @@ def add_arguments(parser) -> None:
 
 def run(args) -> int:
     """Write the page, or compare it; returns 1 if it is out of date."""
-    from mmaction_ext.tables.files import write_atomically
+    from mmaction_ext.tracking.ledger.files import write_output
     page = build_page(args)
     if args.check:
         return _check(args.out, page)
-    write_atomically(args.out, page)
+    write_output(args.out, page)
     print(f'wrote {args.out} ({len(page.encode()) / 1e6:.1f} MB)')
     return 0
 

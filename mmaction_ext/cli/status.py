@@ -3,6 +3,7 @@
 Takes tables, of which every row is shown under every seed, and folders of runs.
 """
 
+import functools
 import sys
 import time
 from collections import Counter
@@ -10,8 +11,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mmaction_ext.cli.common import (add_json_option, add_runs_option, add_tables_argument,
-                                     load_tables, needed_metrics, read_records)
+                                     load_tables, needed_metrics, note_strays,
+                                     read_records)
+from mmaction_ext.cli.progress import progress, schedule_of
 from mmaction_ext.cli.text import WIDTH, clean, columns, cut, duration, print_json
+from mmaction_ext.tables import CellStatus, resolve_configs
+from mmaction_ext.tables.places import places
+from mmaction_ext.tables.results import how_it_ended, is_finite
+from mmaction_ext.tracking.identity import load_config
+from mmaction_ext.tracking.records import find_runs
 
 NAME = 'status'
 HELP = 'how runs are doing: progress, result, error'
@@ -30,7 +38,8 @@ states:
   conflict   results contradict each other  untrusted  a log is damaged
 
 The time left is that of the remaining training iterations at their recent pace, without
-validation. The last column is the age of the last sign of life.
+validation. The last column is the age of the last sign of life. Without arguments, runs that
+belong to no row of any table are named on standard error.
 
 exit codes: 0 nothing is wrong; 1 a run failed, was killed, is in conflict or damaged; 2 bad input
 """
@@ -78,26 +87,36 @@ def run(args) -> int:
     from mmaction_ext.errors import check_positive
     if args.watch is not None:
         check_positive('--watch', args.watch)
+    groups = collect(args, notes=True)
     while True:
-        groups = collect(args)
         _show(groups, args)
         states = {line.state for lines in groups.values() for line in lines}
         if args.watch is None or 'running' not in states:
             return int(bool(states & set(PROBLEMS)))
         sys.stdout.flush()
         time.sleep(args.watch)
+        groups = collect(args)
 
 
-def collect(args) -> dict:
-    """Title of a table or folder to its :class:`RunStatus` list."""
+def collect(args, notes: bool = False) -> dict:
+    """Title of a table or folder to its :class:`RunStatus` list.
+
+    Args:
+        args: the command line.
+        notes: whether to say on standard error which runs no table shows, where all of both are
+            looked at.
+    """
     folders = [name for name in args.tables if _is_runs_folder(Path(name))]
     args_tables = [name for name in args.tables if name not in folders]
     groups = {name: folder_lines(name) for name in folders}
     if args_tables or not args.tables:
         specs = load_tables(_with_tables(args, args_tables))
         records = read_records(args, needed_metrics(specs) | PROGRESS_METRICS)
+        if notes and not args.tables:
+            note_strays(records, specs)
         ran = {record.config for record in records}
-        groups.update((spec.id, table_lines(spec, records)) for spec in specs
+        load = functools.cache(load_config)
+        groups.update((spec.id, table_lines(spec, records, load)) for spec in specs
                       if args.tables or ran & {row.config_name for row in spec.configured})
     return groups
 
@@ -114,15 +133,12 @@ def _is_runs_folder(path) -> bool:
 
 def folder_lines(folder) -> list:
     """Status of every run below a folder."""
-    from mmaction_ext.cli.progress import progress
-    from mmaction_ext.tables.results import is_finite, training_length
-    from mmaction_ext.tracking.records import find_runs
     lines = []
     for record in find_runs(folder, PROGRESS_METRICS, cache=False):
         name = record.config or record.uid
-        found = progress(record, training_length(record.recipe), ('test/acc/top1',))
+        found = progress(record, schedule_of(record), ('test/acc/top1',))
         state = 'untrusted' if record.corrupt else _WORDS.get(record.state, record.state)
-        reason = _how_it_ended(record)
+        reason = how_it_ended(record) if record.exit_code else '; '.join(record.damage)
         if state == 'finished' and record.evaluations and not is_finite(found.value):
             state, reason = 'failed', f'{found.metric} is {found.value}'  # as tables have it
         lines.append(RunStatus(name if record.job_type == 'train' else f'{name} (test)',
@@ -131,35 +147,26 @@ def folder_lines(folder) -> list:
     return lines
 
 
-def _how_it_ended(record) -> str:
-    """What went wrong, in words; empty where nothing did."""
-    if not record.exit_code:
-        return '; '.join(record.damage)
-    from mmaction_ext.cli.progress import last_error
-    error = last_error(record)
-    return f'ended with exit code {record.exit_code}' + (f': {error}' if error else '')
-
-
-def table_lines(spec, records) -> list:
+def table_lines(spec, records, load=load_config) -> list:
     """Status of every row and seed of a table.
 
     Args:
         spec: :class:`mmaction_ext.tables.TableSpec`.
         records: run records.
+        load: reads a config file; one that remembers serves all tables.
     """
-    from mmaction_ext.cli.matrix import places
     metrics = tuple(column.source for column in spec.columns if column.kind == 'history')
-    return [_place_line(place, metrics) for place in places(spec, records)]
+    return [_place_line(place, metrics)
+            for place in places(spec, records, resolve_configs(spec, load))]
 
 
 def _place_line(place, metrics) -> RunStatus:
-    from mmaction_ext.cli.progress import progress
     record = _main_record(place.fresh or place.others)
     state = _state(place, place.fresh and record)
     if record is None:
         return RunStatus(place.row.id, place.seed, state, place.reason)
     schedule = place.config.schedule if record.job_type == 'train' else None
-    reason = _how_it_ended(record) if state == 'failed' and record.exit_code else place.reason
+    reason = how_it_ended(record) if state == 'failed' and record.exit_code else place.reason
     return RunStatus(place.row.id, place.seed, state, reason,
                      progress(record, schedule, metrics), record.folder)
 
@@ -176,7 +183,6 @@ _WORDS = {'unknown': 'unfinished'}
 
 def _state(place, record) -> str:
     """Word for a row and seed whose main run of the present config is ``record``, if any."""
-    from mmaction_ext.tables import CellStatus
     if record and record.state == 'running':
         return 'running'
     if place.is_done:
@@ -230,8 +236,8 @@ def _cells(line) -> list:
 def _result(found) -> str:
     if not found.metric:
         return ''
-    value = found.value
-    return f'{found.metric} {value:.4g}' if isinstance(value, (int, float)) else found.metric
+    is_number = isinstance(found.value, float) or is_finite(found.value)
+    return f'{found.metric} {found.value:.4g}' if is_number else found.metric
 
 
 def _remarks(line) -> list:

@@ -1,14 +1,13 @@
 """Text for a terminal: nothing that a name smuggles in, columns that fit, colour where wanted."""
 
-import json
 import math
 import os
 import sys
 import unicodedata
 from collections.abc import Iterable
-from fractions import Fraction
 
 from mmaction_ext.tables.render.text import clean
+from mmaction_ext.tracking.ledger.format import to_json
 
 __all__ = ['WIDTH', 'clean', 'colour', 'columns', 'cut', 'duration', 'print_json', 'quantity',
            'width']
@@ -107,17 +106,5 @@ def duration(seconds: float | None) -> str:
 
 
 def print_json(content) -> None:
-    """Print as JSON that every reader takes: fractions as numbers, NaN and infinity as text."""
-    print(json.dumps(_plain(content), indent=1, allow_nan=False))
-
-
-def _plain(node):
-    if isinstance(node, dict):
-        return {str(key): _plain(value) for key, value in node.items()}
-    if isinstance(node, (list, tuple, set, frozenset)):
-        return [_plain(value) for value in node]
-    if isinstance(node, Fraction):
-        return float(node)
-    if isinstance(node, float) and not math.isfinite(node):
-        return 'NaN' if math.isnan(node) else 'Infinity' if node > 0 else '-Infinity'
-    return node if isinstance(node, (str, int, float, bool, type(None))) else str(node)
+    """Print as JSON that every reader takes: NaN and infinity as text."""
+    print(to_json(content, indent=1))

@@ -16,8 +16,8 @@ from mmaction_ext.engine.work_dir import newest_checkpoint
 from mmaction_ext.errors import InputError
 from mmaction_ext.evaluation.predictions import (FILE_NAME, Predictions, average,
                                                  read_predictions)
-from mmaction_ext.tables.results import training_length
-from mmaction_ext.tracking.identity import RunIdentity, ensemble_members, load_config
+from mmaction_ext.tracking.identity import (RunIdentity, ensemble_members, load_config,
+                                            training_length)
 from mmaction_ext.tracking.ledger.results import evaluation_protocol
 
 

@@ -265,12 +265,19 @@ def attach_predictions(cfg: Config, identity: RunIdentity, overrides: dict) -> N
 
 
 def environment() -> dict:
-    """Versions of what the numbers depend on, and the device they ran on."""
+    """Versions of what the numbers depend on, and the devices they ran on.
+
+    Returns:
+        Version by package, ``python``, ``host``, and what
+        :func:`mmaction_ext.tracking.ledger.facts.gpus` says; ``device`` is the first GPU or,
+        without one, the processor.
+    """
     from importlib.metadata import version
     names = ('torch', 'torchvision', 'timm', 'mmengine', 'mmaction2', 'numpy', 'decord')
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor()
+    gpus = ledger_facts.gpus()
+    device = next(iter(gpus['gpus']), None) or platform.processor() or platform.machine()
     return dict({name: version(name) for name in names}, python=platform.python_version(),
-                device=device or platform.machine(), host=platform.node())
+                device=device, host=platform.node(), **gpus)
 
 
 def git_state(folder: str) -> dict:

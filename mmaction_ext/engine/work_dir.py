@@ -10,6 +10,8 @@ import weakref
 from dataclasses import asdict
 from pathlib import Path
 
+from mmengine.model import is_model_wrapper
+
 from mmaction_ext.checkpoint_file import DamagedFile, load_plain
 from mmaction_ext.errors import InputError
 from mmaction_ext.tracking.identity import RunIdentity
@@ -183,6 +185,16 @@ def _read_checkpoint(path) -> dict:
     if not isinstance(content, dict):
         raise InputError(f'{path} is no checkpoint: it holds a {type(content).__name__}')
     return content
+
+
+def keep_checkpoint(runner) -> None:
+    """Load no weights to start from into a model that goes on from a checkpoint.
+
+    The checkpoint holds all weights, and the files and addresses that the first ones came from may
+    be gone by then.
+    """
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model.init_weights = lambda: None
 
 
 def load_for_test(runner, checkpoint) -> None:

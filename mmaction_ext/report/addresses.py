@@ -1,4 +1,4 @@
-"""Addresses inside the page, and texts made safe for the places they go to.
+"""Addresses, most of them inside the page, and texts made safe for the places they go to.
 
 Ids have their kind in front and colons between their parts. A colon stands in no part, so that
 no two of them are equal, nor equal to one of :func:`mmaction_ext.tables.render.html.render_table`.
@@ -8,8 +8,10 @@ import json
 import re
 from html import escape as _escape_html
 
+from mmaction_ext.tables.render.html import escape
 from mmaction_ext.tables.render.text import one_line
 
+_WEB = re.compile(r'https?://[^\s]+')
 _UNSAFE = re.compile(r'[^A-Za-z0-9_.-]')
 #: What could end a script element, or a line of JavaScript, inside JSON.
 _JSON_ESCAPES = {ord(char): f'\\u{ord(char):04x}' for char in '<>&\u2028\u2029'}
@@ -45,6 +47,24 @@ def run_id(record) -> str:
 def absent_run_id(uid: str) -> str:
     """Id of the section of a run that is known only from what a table took from it."""
     return f'run:{slug(uid)}'
+
+
+def web_link(address: str, text: str = '', label: str = '') -> str:
+    """HTML of a link out of the page, as to a run at W&B.
+
+    Args:
+        address: what it leads to; may come from anywhere.
+        text: what is shown, the address if empty.
+        label: what it is called for those who do not see the page, if not by its text.
+
+    Returns:
+        Empty for what is no address of the web.
+    """
+    if not _WEB.fullmatch(address):
+        return ''
+    name = f' aria-label="{escape(label)}"' if label else ''
+    return (f'<a href="{escape(address)}" rel="noreferrer noopener"{name}>'
+            f'{escape(text or address)}</a>')
 
 
 def embedded_json(value) -> str:

@@ -45,8 +45,9 @@ def _difference_dots(table, column, rows) -> PageFigure:
                       marker=dict(size=12, color=colors(table, rows), symbol='diamond'))
     labels = {counterpart(table, row).label for row in rows}
     to = f'“{labels.pop()}”' if len(labels) == 1 else 'the row’s own counterpart'
-    return _figure(table, 'differences', f'Difference to {to}', 'Paired by seed. ', column, rows,
-                   dots)
+    some = ', where a row shares two with it' * any(cell.unpaired for cell in cells)
+    return _figure(table, 'differences', f'Difference to {to}', f'Paired by seed{some}. ', column,
+                   rows, dots)
 
 
 def _measured_rows(table, column) -> list:

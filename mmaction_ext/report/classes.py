@@ -7,6 +7,7 @@ import numpy as np
 
 from mmaction_ext.datasets.synthmotion.scenes import CLASSES
 from mmaction_ext.errors import InputError
+from mmaction_ext.evaluation.classes import class_names, counts_by_class, predicted_classes
 from mmaction_ext.evaluation.predictions import FILE_NAME, read_predictions
 from mmaction_ext.report.table_parts import main_column
 from mmaction_ext.tables.cells import CellStatus
@@ -49,8 +50,8 @@ class ClassAccuracies:
 
     def _of_record(self, record, checkpoint) -> dict:
         accuracies = _logged(record, checkpoint) or self._predicted(record, checkpoint)
-        names = class_names(record)
-        return {names[number] if number < len(names) else f'class {number}': accuracy
+        names = names_of(record)
+        return {names.get(number, f'class {number}'): accuracy
                 for number, accuracy in sorted(accuracies.items())}
 
     def _predicted(self, record, checkpoint) -> dict:
@@ -81,28 +82,26 @@ def top1_by_class(scores: np.ndarray, labels: np.ndarray) -> dict:
     """Share of the samples of each class that score highest on it.
 
     Args:
-        scores: ``(N, num_classes)``.
+        scores: ``(N, num_classes)``; a sample of which one is not a number counts as wrong.
         labels: true classes, ``(N,)``.
 
     Returns:
         Class to accuracy in [0, 1], for the classes that have samples.
     """
-    right = scores.argmax(axis=1) == labels
-    return {int(label): float(right[labels == label].mean()) for label in np.unique(labels)}
+    counts = counts_by_class(labels, predicted_classes(scores))
+    return {label: correct / samples for label, (samples, correct) in counts.items()}
 
 
-def class_names(record) -> tuple:
+def names_of(record) -> dict:
     """Names of the classes a run was tested on, by number; empty if nobody here knows them.
 
-    Those of SynthMotion are known; other data sets have a ``classes.txt`` beside the list of
-    their test samples, if the data are on this machine.
+    Those of SynthMotion are known; for other data sets see
+    :func:`mmaction_ext.evaluation.classes.class_names`. Names that two classes share are none.
     """
     if (record.config or '').startswith('synthmotion/'):
-        return CLASSES
-    dataset = (record.recipe.get('test_dataloader') or {}).get('dataset') or {}
+        return dict(enumerate(CLASSES))
     try:
-        path = Path(dataset.get('ann_file') or '').with_name('classes.txt')
-        names = tuple(path.read_text(encoding='utf-8').splitlines())
-    except (OSError, ValueError, TypeError):
-        return ()
-    return names if len(set(names)) == len(names) else ()
+        names = class_names(record.recipe)
+        return names if len(set(names.values())) == len(names) else {}
+    except (AttributeError, TypeError, ValueError):  # a run may record anything as its config
+        return {}

@@ -35,8 +35,8 @@ def class_gain_bars(table, row, before: dict, after: dict) -> PageFigure | None:
     layout = dict(xaxis=dict(title='gain in points of top-1', zeroline=True, rangemode='tozero'),
                   yaxis=axis, showlegend=False)
     return page_figure(figure_id(table, 'classes', row.id), f'Classes: {row.label}',
-                       _caption(counterpart(table, row), gains, shown), [_bars(shown, before, after)], layout,
-                       height_of(axis, _ROW))
+                       _caption(counterpart(table, row), gains, shown),
+                       [_bars(shown, before, after)], layout, height_of(axis, _ROW))
 
 
 def _bars(shown, before, after):

@@ -10,14 +10,15 @@ from mmaction_ext.report.cost import cost_scatter
 from mmaction_ext.report.curves import learning_curves
 from mmaction_ext.report.gains import class_gain_bars
 from mmaction_ext.report.navigation import KINDS, entries
-from mmaction_ext.report.runs import (absent_runs, absent_section, order, runs_by_uid,
-                                      runs_section, uses)
+from mmaction_ext.report.runs import (absent_runs, absent_section, runs_by_uid, runs_section,
+                                      uses)
 from mmaction_ext.report.script import EARLY_SCRIPT, SCRIPT
 from mmaction_ext.report.seeds import link_cells, seeds_table
 from mmaction_ext.report.style import STYLE
 from mmaction_ext.report.table_parts import body_rows, counterpart
 from mmaction_ext.report.template import templates
 from mmaction_ext.tables.render.html import escape, render_table
+from mmaction_ext.tracking.records import order
 
 TITLE = 'Motion modules for action recognition'
 _NO_SCRIPT = '<noscript><p class="empty">The figure needs JavaScript.</p></noscript>'

@@ -5,13 +5,12 @@ import re
 from datetime import datetime, timezone
 from itertools import groupby
 
-from mmaction_ext.report.addresses import absent_run_id, run_id, seeds_id
+from mmaction_ext.report.addresses import absent_run_id, run_id, seeds_id, web_link
 from mmaction_ext.report.table_parts import rows_with_runs
+from mmaction_ext.tables.aggregate import PROTOCOL_KEYS
 from mmaction_ext.tables.render.html import escape
 
-_WEB = re.compile(r'https?://[^\s]+')
 _BAD_STATES = ('failed', 'killed')
-_METRICS_LEFT_OUT = ('test/num_samples', 'test/checkpoint_sha256', 'test/data_digest')
 _CLASS = re.compile(r'test/(class|motion)/top1_(class)?\d+')
 
 
@@ -60,7 +59,8 @@ def runs_section(records, used: dict) -> str:
     """HTML of all runs, under their configs.
 
     Args:
-        records: :class:`mmaction_ext.tracking.records.RunRecord` list, sorted by :func:`order`.
+        records: :class:`mmaction_ext.tracking.records.RunRecord` list, sorted by
+            :func:`mmaction_ext.tracking.records.order`.
         used: what :func:`uses` found.
     """
     lines = []
@@ -106,13 +106,6 @@ def _title(name) -> str:
     return text[:1].upper() + text[1:]
 
 
-def order(record) -> tuple:
-    """Sort key of runs: trainings before tests of their checkpoints."""
-    return (record.config or '', -1 if record.seed is None else record.seed,
-            record.config_hash or '', record.uid, record.job_type != 'train', record.job_type,
-            record.folder, [fragment.path for fragment in record.fragments])
-
-
 def _run(record, places, address='') -> str:
     state = record.state
     kind = 'state good' if state == 'finished' else 'state'
@@ -140,6 +133,7 @@ def _facts(record, places) -> str:
     facts = [
         ('Config', _breakable(record.config)), ('Config hash', _code(record.config_hash)),
         ('Seed', escape(str(record.seed))), ('Folder', _breakable(record.folder)),
+        ('W&amp;B', web_link(record.url)),
         ('Overrides', _pairs(record.overrides)), ('Imported', 'yes' if record.imported else ''),
         ('Model', _pairs(_model(record.static))), ('Checkout', _pairs(record.git)),
         ('Environment', _pairs(record.env)), ('Data', _data(record.data)),
@@ -205,14 +199,7 @@ def _attempt(index, fragment) -> list:
     return [escape(str(fragment.number or index)), escape(fragment.host),
             _time(fragment.start_time), _time(fragment.end_time), escape(ending),
             escape(str(fragment.last_iter or '')), _code(fragment.commit),
-            f'{escape(fragment.source)} {_log(fragment.path)}']
-
-
-def _log(path) -> str:
-    """A link to a run's page at W&B, or the path of a log."""
-    if _WEB.fullmatch(path):
-        return f'<a href="{escape(path)}" rel="noreferrer noopener">{escape(path)}</a>'
-    return _breakable(path)
+            f'{escape(fragment.source)} {web_link(fragment.path) or _breakable(fragment.path)}']
 
 
 def _time(seconds) -> str:
@@ -237,7 +224,7 @@ def _evaluation(item) -> list:
     checkpoint = dict(item.checkpoint or ({'sha256': digest} if digest else {}))
     metrics = {name: f'{value:.6g}' if isinstance(value, float) else value
                for name, value in values.items()
-               if name.startswith('test/') and name not in _METRICS_LEFT_OUT
+               if name.startswith('test/') and name not in PROTOCOL_KEYS
                and not _CLASS.fullmatch(name)}
     return [escape(str(values.get(key, ''))) for key in ('iter', 'epoch', 'test/num_samples')] + [
         _pairs(checkpoint), _pairs(item.protocol), _pairs(item.predictions or {}),

@@ -2,7 +2,7 @@
 
 import re
 
-from mmaction_ext.report.addresses import absent_run_id, run_id, seeds_id
+from mmaction_ext.report.addresses import absent_run_id, run_id, seeds_id, web_link
 from mmaction_ext.report.table_parts import body_rows, rows_with_runs
 from mmaction_ext.tables.cells import CellStatus, format_number
 from mmaction_ext.tables.render.html import escape
@@ -68,9 +68,14 @@ def _seed(table, columns, results, runs) -> str:
 
 
 def _run_links(uid, runs) -> list:
-    """Links to the sections of a run: of its training, of tests of its checkpoints."""
-    return [_link(run_id(record), uid, record.job_type) for record in runs.get(uid, ())] or [
-        _link(absent_run_id(uid), uid)]
+    """Links to a run: of its training, of tests of its checkpoints, and to its pages at W&B."""
+    records = runs.get(uid, ())
+    if not records:
+        return [_link(absent_run_id(uid), uid)]
+    pages = [web_link(page, 'W&B', f'run {uid} at W&B')
+             for page in dict.fromkeys(record.url for record in records)]
+    return [_link(run_id(record), uid, record.job_type) for record in records] + [
+        page for page in pages if page]
 
 
 def _value(result, column) -> str:

@@ -1,6 +1,8 @@
 """The page's style sheet; colours follow the scheme of the system or the page's own switch."""
 
-STYLE = """
+from mmaction_ext.tables.render.html import NARROW_TABLE_STYLE, TABLE_STYLE
+
+STYLE = ("""
 :root { color-scheme: light dark;
   --page: light-dark(#ffffff, #14181f); --ink: light-dark(#1d2430, #e4e8ee);
   --soft: light-dark(#566070, #9aa5b4); --faint: light-dark(#e3e7ed, #2a313c);
@@ -95,41 +97,13 @@ details.table .caption { grid-column: 2; color: var(--soft); font-size: .88rem; 
 .body { padding: .2rem 1rem 1.2rem; }
 .empty { margin: 0 0 .9rem; color: var(--soft); font-size: .88rem; }
 
-.scroll { overflow-x: auto; width: fit-content; max-width: 100%;
-  border-block: 2px solid var(--ink); background:
-    linear-gradient(to left, var(--page) 1.5rem, transparent) right / 3rem 100% local,
-    linear-gradient(to left, var(--shade), transparent) right / .9rem 100% scroll;
-  background-repeat: no-repeat; }
-table { border-collapse: separate; border-spacing: 0; font-size: .94rem;
-  font-variant-numeric: tabular-nums; }
-th, td { padding: .45rem .7rem; text-align: center; white-space: nowrap; }
-thead th { border-bottom: 1px solid var(--ink); font-weight: 600; vertical-align: bottom;
-  line-height: 1.3; white-space: normal; text-wrap: balance; max-width: 9rem; }
-thead span { white-space: nowrap; }
-tbody tr + tr > *, tbody + tbody > tr > * { border-top: 1px solid var(--faint); }
-tbody tr:hover > td { background: var(--band); }
-th:first-child { text-align: left; position: sticky; left: 0; background: var(--page);
-  min-width: 9rem; max-width: 18rem; white-space: normal; overflow-wrap: break-word; }
-tbody th { font-weight: 500; line-height: 1.35; }
-tr.section th { font-style: italic; color: var(--soft); max-width: none; padding-top: .9rem; }
+""" + TABLE_STYLE + """
+table { font-size: .94rem; }
+tbody + tbody > tr > * { border-top: 1px solid var(--faint); }
 td > a:has(.state) { text-decoration: none; }
 td > a { color: inherit; text-decoration-color: var(--accent); text-decoration-thickness: 1px; }
-.std { color: var(--soft); font-weight: 400; font-size: .88em; }
-[data-status="out of tolerance"] .std { color: var(--bad); }
-[data-status="imported"] .std { color: var(--warn); }
-.best { font-weight: 700; color: var(--accent); }
-.na { color: var(--soft); }
-.state { display: inline-block; padding: .05rem .55rem; border-radius: 1rem; font-size: .85em;
-  color: var(--warn); background: var(--warn-page); }
-.bad { color: var(--bad); background: var(--bad-page); }
 .good { color: var(--good); background: var(--good-page); }
 [data-status="missing"] .state { color: var(--soft); background: var(--band); }
-sup { font-size: .7em; line-height: 0; margin-left: .15em; color: var(--soft); }
-.notes { margin-top: .9rem; font-size: .85rem; color: var(--soft); max-width: 60rem;
-  overflow-wrap: anywhere; }
-.notes p { margin: .25rem 0; }
-.notes .warning { color: var(--bad); background: var(--bad-page); padding: .5rem .8rem;
-  border-radius: .4rem; }
 .seeds { margin-top: 1.1rem; }
 .seeds > summary, .classes > summary { color: var(--accent); font-size: .92rem; width: fit-content;
   margin-bottom: .5rem; }
@@ -168,8 +142,7 @@ footer { margin-top: 3rem; color: var(--soft); font-size: .85rem; }
   html { scroll-padding-top: .6rem; }
   h1 { font-size: 1.3rem; }
   .numbers { grid-template-columns: 1fr 1fr; gap: .5rem; }
-  th, td { padding: .4rem .5rem; }
-  th:first-child { max-width: 8.5rem; min-width: 6.5rem; } thead th { max-width: 6.5rem; }
+  """ + NARROW_TABLE_STYLE + """
   details.table > summary { grid-template-columns: auto minmax(0, 1fr); padding: .7rem .7rem; }
   details.table > summary::before { grid-row: span 3; }
   .tally { grid-column: 2; grid-row: auto; text-align: left; display: flex; gap: .6rem;
@@ -180,4 +153,4 @@ footer { margin-top: 3rem; color: var(--soft); font-size: .85rem; }
 @media print {
   .bar, .contents, .modebar { display: none; } .scroll { overflow: visible; }
   details.table { break-inside: avoid; } }
-""".strip()
+""").strip()

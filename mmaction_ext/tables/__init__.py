@@ -3,7 +3,7 @@
 Imports neither torch nor mmaction2: a table builds wherever its runs and configs lie.
 """
 
-from mmaction_ext.tables.aggregate import build_table, build_tables, seed_states
+from mmaction_ext.tables.aggregate import build_table, build_tables
 from mmaction_ext.tables.cells import Cell, CellStatus, SeedResult, Table
 from mmaction_ext.tables.evidence import LockedTable, locked_table, lost_results
 from mmaction_ext.tables.lock import read_lock, write_lock
@@ -13,4 +13,4 @@ from mmaction_ext.tables.static import read_complexity
 
 __all__ = ['Cell', 'CellStatus', 'LockedTable', 'SeedResult', 'Table', 'TableSpec', 'build_table',
            'build_tables', 'load_spec', 'locked_table', 'lost_results', 'read_complexity',
-           'read_lock', 'resolve_configs', 'seed_states', 'write_lock']
+           'read_lock', 'resolve_configs', 'write_lock']

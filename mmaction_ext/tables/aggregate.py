@@ -8,17 +8,17 @@ import functools
 from pathlib import PurePath
 
 from mmaction_ext.tables import notes
-from mmaction_ext.tables.cells import (SEVERITY, Cell, CellStatus, Measured, Table, TableRow,
-                                       exact)
+from mmaction_ext.tables.cells import Cell, CellStatus, Measured, Table, TableRow, exact
 from mmaction_ext.tables.evidence import LockedEvidence, LockedTable, RunEvidence
 from mmaction_ext.tables.notes import number_footnotes
 from mmaction_ext.tables.results import resolve_configs
-from mmaction_ext.tables.seed_results import (common_cell, dash, mean_result, minus, number_cell,
-                                              reject_shared, scaled, seeds_cell, shifted)
+from mmaction_ext.tables.seed_results import (common_cell, dash, difference_cell, mean_result,
+                                              number_cell, reject_shared, scaled, seeds_cell,
+                                              shifted)
 from mmaction_ext.tables.spec import Section
 from mmaction_ext.tracking.identity import load_config
 
-__all__ = ['PROTOCOL_KEYS', 'build_table', 'build_tables', 'number_footnotes', 'seed_states']
+__all__ = ['CellBuilder', 'PROTOCOL_KEYS', 'build_table', 'build_tables', 'number_footnotes']
 
 #: What a test row says about itself besides its metrics.
 PROTOCOL_KEYS = frozenset({'test/num_samples', 'test/checkpoint_sha256', 'test/data_digest'})
@@ -42,7 +42,7 @@ def build_table(spec, records, configs=None, complexity=None, locked=None) -> Ta
     Raises:
         InputError: a row's config cannot be read.
     """
-    builder = _Builder(spec, _evidence(spec, records, configs, complexity, locked))
+    builder = CellBuilder(spec, _evidence(spec, records, configs, complexity, locked))
     cells = builder.cells()
     citation = notes.main_citation(spec)
     table = Table(spec.id, spec.caption, spec.row_head, spec.columns, [],
@@ -84,28 +84,6 @@ def build_tables(specs, records, complexity=None, locked=None) -> list:
             for spec in specs]
 
 
-def seed_states(spec, records, configs=None) -> dict:
-    """State of every row and seed: the worst over the table's logged metrics.
-
-    Args:
-        spec, records, configs: as for :func:`build_table`.
-
-    Returns:
-        Row id to seed to :class:`mmaction_ext.tables.cells.CellStatus`, for the rows with a
-        config; ``OK`` where every metric has a result.
-    """
-    builder = _Builder(spec, _evidence(spec, records, configs))
-    states = {row.id: {} for row in spec.configured}
-    for row in spec.configured:
-        results = [builder.history(row, column)
-                   for column in spec.columns if column.kind == 'history']
-        for i, seed in enumerate(spec.seeds):
-            found = {result[i].status for result in results}
-            states[row.id][seed] = next((status for status in SEVERITY if status in found),
-                                        CellStatus.OK)
-    return states
-
-
 def _evidence(spec, records, configs=None, complexity=None, locked=None):
     configs = configs or resolve_configs(spec)
     if locked is not None:
@@ -113,8 +91,19 @@ def _evidence(spec, records, configs=None, complexity=None, locked=None):
     return RunEvidence(spec, records, configs, complexity or {})
 
 
-class _Builder:
-    """Fills cells column by column, since a column may build on an earlier one."""
+class CellBuilder:
+    """Fills cells column by column, since a column may build on an earlier one.
+
+    Args:
+        spec: :class:`mmaction_ext.tables.spec.TableSpec`.
+        evidence: :class:`mmaction_ext.tables.evidence.RunEvidence` or
+            :class:`mmaction_ext.tables.evidence.LockedEvidence` of it.
+
+    Attributes:
+        measurements: (row id, metric, seed) to :class:`mmaction_ext.tables.cells.Measured`, for
+            the cells that were filled so far.
+        dated: ids of rows with a result of other code than the tree's.
+    """
 
     def __init__(self, spec, evidence):
         self.spec, self.evidence = spec, evidence
@@ -132,11 +121,13 @@ class _Builder:
         return self.done
 
     def mark(self, row, column) -> Cell:
+        """A literal entry of the row."""
         value = row.marks.get(column.name, False)
         text = value if isinstance(value, str) else '✓' if value else ''
         return Cell(CellStatus.OK, text)
 
     def static(self, row, column) -> Cell:
+        """A figure of the network itself, such as its parameters."""
         if row.is_published_only:
             return dash()
         if row.mean_of:
@@ -148,6 +139,7 @@ class _Builder:
         return number_cell(found.value * column.scale, column)
 
     def published(self, row, column) -> Cell:
+        """A figure that a paper prints."""
         figure = row.published.figures.get(column.name) if row.published else None
         if figure is None:
             return dash()
@@ -177,12 +169,13 @@ class _Builder:
                 self.dated.add(row.id)
 
     def measured(self, row, column) -> Cell:
+        """A logged metric, over the seeds."""
         if row.is_published_only:
             return dash()
         return seeds_cell(self.history(row, column), column)
 
     def difference(self, row, column) -> Cell:
-        """Difference to the reference row, paired by seed, or to a published figure."""
+        """Difference to the reference row or to a published figure."""
         if not column.relative:
             return self.difference_to_published(row, column)
         counterpart = self.spec.counterpart(row)
@@ -191,11 +184,12 @@ class _Builder:
         mine = self.done[row.id, column.source]
         reference = self.done[counterpart.id, column.source]
         if mine.seeds:
-            return seeds_cell([minus(a, b) for a, b in zip(mine.seeds, reference.seeds)], column)
+            return difference_cell(mine.seeds, reference.seeds, column)
         without = _without_number(mine) or _without_number(reference)
         return without or number_cell(mine.value - reference.value, column)
 
     def difference_to_published(self, row, column) -> Cell:
+        """Difference to what a paper prints for the row; a dash where it prints no number."""
         name = column.relative_to.partition('.')[2]
         figure = row.published.figures.get(name) if row.published else None
         if row.is_published_only or figure is None or isinstance(figure, str):

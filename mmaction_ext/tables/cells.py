@@ -21,7 +21,7 @@ class CellStatus(Enum):
     PARTIAL = 'partial'
     #: a number without a run behind it, from a CSV file or a project of others
     IMPORTED = 'imported'
-    #: a difference to the published figure larger than the table tolerates
+    #: a difference to the published figure that is larger, as printed, than the table tolerates
     OUT_OF_TOLERANCE = 'out of tolerance'
     #: a process that lives works on it
     RUNNING = 'running'
@@ -84,6 +84,11 @@ class SeedResult:
     evaluation: dict = field(default_factory=dict)
 
 
+def is_imported(result: SeedResult) -> bool:
+    """Whether a result counts, but has no run behind it."""
+    return result.status is CellStatus.OK and result.imported
+
+
 @dataclass(frozen=True)
 class Measured:
     """What a table took from runs for one row, metric and seed, as a lock file keeps it.
@@ -109,17 +114,19 @@ class Cell:
     """One cell; every renderer shows ``text`` and ``mark``, escaped its own way.
 
     Attributes:
-        status: see :class:`CellStatus`.
+        status: see :class:`CellStatus`; of several that hold, the last one, see :attr:`statuses`.
         text: what is printed, e.g. ``84.2 ± 0.5 (2/3)``, ``stale``, ``✓``.
         number: the printed mean alone, e.g. ``84.2``; empty for cells without a number.
         value: mean, exact; ``None`` without one.
         std: standard deviation over seeds (ddof=1), exact; ``None`` for fewer than two seeds.
-        interval: (low, high), the 95 % interval of the mean over seeds; ``None`` for fewer than
-            three seeds.
+        interval: (low, high), the 95 % interval of the mean over seeds, or of the difference of
+            two means; ``None`` for fewer than three seeds.
         seeds: :class:`SeedResult` per seed, in the printed unit; empty where seeds play no role.
         note: footnote, empty for none.
         mark: letter of the footnote.
         best: whether it is the best of its column.
+        unpaired: whether it is the difference of two means that share fewer than two seeds;
+            ``seeds`` are the pairs then.
     """
 
     status: CellStatus
@@ -132,11 +139,21 @@ class Cell:
     note: str = ''
     mark: str = ''
     best: bool = False
+    unpaired: bool = False
 
     @property
     def n(self) -> int:
         """Number of seeds that count."""
         return sum(seed.status is CellStatus.OK for seed in self.seeds)
+
+    @property
+    def statuses(self) -> set:
+        """All that its text says of it: a number may be partial, imported and out of tolerance."""
+        found = {self.status}
+        if self.value is not None:
+            found |= {CellStatus.PARTIAL} if self.n < len(self.seeds) else set()
+            found |= {CellStatus.IMPORTED} if any(map(is_imported, self.seeds)) else set()
+        return found
 
     @property
     def runs(self) -> tuple:

@@ -3,12 +3,11 @@
 import hashlib
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from functools import lru_cache
 from pathlib import Path
 
 import mmaction_ext
+from mmaction_ext.tracking.comparison import code_changes, current_sha256
 from mmaction_ext.tracking.identity import canonical_json
-from mmaction_ext.tracking.ledger.files import file_sha256
 
 #: Files whose change a table notes where its specification says nothing of ``code``.
 DEFAULT_GLOBS = ('mmaction_ext/ops/**/*.py', 'mmaction_ext/modules/**/*.py',
@@ -34,9 +33,8 @@ class TrackedCode:
         Args:
             recorded: path to SHA-256 of the run; where it is empty, nobody can tell.
         """
-        then = self._tracked(recorded)
-        return sorted(path for path in then.keys() | self.files.keys()
-                      if then.get(path) != self.files.get(path)) if recorded else []
+        return sorted(path for path in code_changes(recorded, self.files)
+                      if matches(path, self.globs))
 
     def digest(self, recorded: dict) -> str | None:
         """One digest for the tracked files of a run; ``None`` if none are tracked or known."""
@@ -64,16 +62,5 @@ def tracked_code(globs) -> TrackedCode:
     package = Path(mmaction_ext.__file__).parent
     found = {path.relative_to(package.parent).as_posix(): path
              for path in (sorted(package.rglob('*.py')) if globs else ())}
-    return TrackedCode(globs, {name: _digest(path) for name, path in found.items()
+    return TrackedCode(globs, {name: current_sha256(path) for name, path in found.items()
                                if matches(name, globs)})
-
-
-def _digest(path) -> str:
-    state = path.stat()
-    return _digest_of(path, (state.st_mtime_ns, state.st_size))
-
-
-@lru_cache(maxsize=None)
-def _digest_of(path, state) -> str:
-    """Many tables track the same files; ``state`` tells an edited one from that before."""
-    return file_sha256(path)

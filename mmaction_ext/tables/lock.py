@@ -18,8 +18,8 @@ from mmaction_ext.errors import InputError
 from mmaction_ext.tables import protocol
 from mmaction_ext.tables.cells import CellStatus, Measured, SeedResult
 from mmaction_ext.tables.evidence import LockedTable
-from mmaction_ext.tables.files import write_atomically
 from mmaction_ext.tracking.identity import canonical_json
+from mmaction_ext.tracking.ledger.files import write_output
 
 FILE_NAME = 'table.lock.json'
 SCHEMA = 1
@@ -65,7 +65,7 @@ def renewed_lock(path, parts: dict, every: bool = False) -> str:
 
 def write_lock(path, parts: dict) -> None:
     """Write :func:`renewed_lock` to the file, whole or not at all."""
-    write_atomically(path, renewed_lock(path, parts))
+    write_output(path, renewed_lock(path, parts))
 
 
 def lock_text(parts: dict) -> str:

@@ -8,7 +8,8 @@ from mmaction_ext.tables.cells import CellStatus
 _LEGEND = {
     CellStatus.PARTIAL: '(n/N): n of N seeds count',
     CellStatus.IMPORTED: 'imported: a number without a run behind it',
-    CellStatus.OUT_OF_TOLERANCE: 'out of tolerance: too far from the published figure',
+    CellStatus.OUT_OF_TOLERANCE: 'out of tolerance: the difference to the published figure, as '
+                                 'printed, is too large',
     CellStatus.RUNNING: 'running: not through yet',
     CellStatus.UNFINISHED: 'unfinished: still running or killed',
     CellStatus.FAILED: 'failed: ended with an error or killed',
@@ -185,6 +186,6 @@ def _bold_note(cells) -> str:
 
 def _legend(cells) -> str:
     """Explain the statuses that occur."""
-    found = {cell.status for cell in cells}
+    found = {status for cell in cells for status in cell.statuses}
     texts = [text for status, text in _LEGEND.items() if status in found]
     return f'{"; ".join(texts)}.' if texts else ''

@@ -13,11 +13,13 @@ from mmaction_ext.tables import protocol
 from mmaction_ext.tables.cells import LARGEST, SEVERITY, CellStatus, SeedResult, exact
 from mmaction_ext.tables.code import TrackedCode, tracked_code
 from mmaction_ext.tables.spec import Select
-from mmaction_ext.tracking.identity import config_hash, load_config, weights_source
+from mmaction_ext.tracking.identity import (config_hash, load_config, training_length,
+                                            weights_source)
+from mmaction_ext.tracking.reading.conflicts import same
 from mmaction_ext.tracking.records import Evaluation, Fragment, RunRecord
 
-#: Two results closer than this (relative) are the same result measured twice.
-SAME_RESULT = 1e-6
+#: What a seed may show although a process works on a run of it.
+_BESIDE_A_LIVING_RUN = (CellStatus.OK, CellStatus.CONFLICT, CellStatus.UNTRUSTED)
 
 
 @dataclass(frozen=True)
@@ -69,16 +71,6 @@ def resolve_configs(spec, load=load_config) -> dict:
         configs[row.id] = RowConfig(row.config_name, config_hash(resolved), schedule, is_ensemble,
                                     code, watched)
     return configs
-
-
-def training_length(config) -> tuple | None:
-    """``('epoch', n)`` or ``('iter', n)`` of a resolved config; ``None`` if it does not say."""
-    train_cfg = config.get('train_cfg') or {}
-    for unit in ('epoch', 'iter'):
-        length = train_cfg.get(f'max_{unit}s')
-        if isinstance(length, int):
-            return unit, length
-    return None
 
 
 @dataclass(frozen=True)
@@ -167,7 +159,20 @@ class SeedEvidence:
         return f'run of another version of {_shortened(changed)}' if changed else ''
 
     def result(self, metric: str) -> SeedResult:
-        """The seed's value of a metric, unscaled, or the reason why there is none."""
+        """The seed's value of a metric, unscaled, or the reason why there is none.
+
+        While a process works on a run of the config as it stands, nothing else is said of the
+        seed but a result that is there, a contradiction or a damaged log.
+        """
+        found = self._settled(metric)
+        living = any(record.state == 'running' for record in self.fresh)
+        if not living or found.status in _BESIDE_A_LIVING_RUN:
+            return found
+        return self._worst([self._state(record, metric) for record in self.fresh + self.lost],
+                           (CellStatus.UNTRUSTED, CellStatus.RUNNING))
+
+    def _settled(self, metric) -> SeedResult:
+        """What the runs that ended say, where any did."""
         disagreeing = [record for record in self.fresh if record.conflicts]
         if disagreeing:
             reason = min(_shortened(record.conflicts, '; ') for record in disagreeing)
@@ -245,7 +250,7 @@ class SeedEvidence:
         for value in values:
             if not is_finite(value):
                 return CellStatus.FAILED, f'{metric} is {_shown(value)}'
-        if any(not math.isclose(value, values[0], rel_tol=SAME_RESULT) for value in values):
+        if not all(same(value, values[0]) for value in values):
             return CellStatus.CONFLICT, _difference(metric, found)
         return self._too_early(metric, found)
 
@@ -269,8 +274,12 @@ class SeedEvidence:
         states += [(CellStatus.STALE, self._why_stale(record)) for record in self.stale]
         states += [(CellStatus.STALE, f'tested with {text}')
                    for text in self._other_protocols(metric)]
-        states.sort(key=lambda state: (SEVERITY.index(state[0]), state[1]))
-        status, reason = (states or [(CellStatus.MISSING, 'no run')])[0]
+        return self._worst(states or [(CellStatus.MISSING, 'no run')], SEVERITY)
+
+    def _worst(self, states, order) -> SeedResult:
+        """The first of some (status, reason) in an order of statuses."""
+        status, reason = min((state for state in states if state[0] in order),
+                             key=lambda state: (order.index(state[0]), state[1]))
         return self._without(status, reason, run_ids(self.fresh + self.lost + self.stale))
 
     def _other_protocols(self, metric) -> list:
@@ -282,10 +291,10 @@ class SeedEvidence:
     def _state(self, record, metric) -> tuple:
         if record.corrupt:
             return CellStatus.UNTRUSTED, 'the log is damaged'
-        if record.exit_code is None:
+        if record.exit_code is None or record.state == 'running':
             return _state_without_exit(record)
         if record.exit_code:
-            return CellStatus.FAILED, _how_it_ended(record)
+            return CellStatus.FAILED, how_it_ended(record)
         return CellStatus.MISSING, f'finished without {metric} of the selected checkpoint'
 
 
@@ -298,7 +307,13 @@ def _state_without_exit(record) -> tuple:
     return CellStatus.UNFINISHED, f'no exit record, still running or killed{where}'
 
 
-def _how_it_ended(record) -> str:
+def how_it_ended(record) -> str:
+    """``ended with exit code 143 (SIGTERM): <the last error, shortened>``.
+
+    Args:
+        record: a :class:`mmaction_ext.tracking.records.RunRecord` whose last attempt has an exit
+            code.
+    """
     text = f'ended with exit code {record.exit_code}'
     if record.fragments[-1].signal:
         text += f' ({record.fragments[-1].signal})'

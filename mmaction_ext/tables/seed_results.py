@@ -2,10 +2,11 @@
 
 from collections import defaultdict
 from dataclasses import replace
+from fractions import Fraction
 
 from mmaction_ext.tables.cells import (LARGEST, SEVERITY, Cell, CellStatus, SeedResult,
-                                       format_number)
-from mmaction_ext.tables.statistics import mean, sample_std, t_interval
+                                       format_number, is_imported)
+from mmaction_ext.tables.statistics import mean, sample_std, t_interval, welch_interval
 
 _TOO_LARGE = f'the number is beyond {float(LARGEST):.0e}, too large to print'
 
@@ -68,7 +69,7 @@ def number_cell(value, column) -> Cell:
     if abs(value) > LARGEST:
         return Cell(CellStatus.FAILED, CellStatus.FAILED.value, note=_TOO_LARGE)
     number = format_number(value, column.fmt)
-    status, remarks, notes = _judge(value, column)
+    status, remarks, notes = _judge(number, column)
     return Cell(status, number + _in_brackets(remarks), number, value, note='; '.join(notes))
 
 
@@ -86,7 +87,7 @@ def common_cell(cells) -> Cell:
 def seeds_cell(seeds, column) -> Cell:
     """Mean and standard deviation of the seeds that count, and why the others do not."""
     seeds = [_printable(seed) for seed in seeds]
-    values = [seed.value for seed in seeds if seed.status is CellStatus.OK]
+    values = [seed.value for seed in _counted(seeds)]
     note = _seed_note(seeds, bool(values))
     if not values:
         status = next(s for s in SEVERITY if s in {seed.status for seed in seeds})
@@ -94,10 +95,51 @@ def seeds_cell(seeds, column) -> Cell:
     centre, interval = mean(values), t_interval(values)
     number = format_number(centre, column.fmt)
     std = sample_std(values) if len(values) > 1 else None
-    status, remarks, notes = _judge(centre, column, seeds)
+    status, remarks, notes = _judge(number, column, seeds)
     text = number + _spread(std, interval, column) + _in_brackets(remarks)
     return Cell(status, text, number, centre, std, interval, tuple(seeds),
                 '; '.join(filter(None, (note, *notes))))
+
+
+def difference_cell(mine, reference, column) -> Cell:
+    """Difference of two rows: paired by seed or, sharing fewer than two, that of their means.
+
+    Args:
+        mine, reference: one :class:`SeedResult` per seed of the table, in the printed unit.
+        column: the :class:`mmaction_ext.tables.spec.Column`.
+
+    Returns:
+        The cell; one of means needs two seeds of each row, and has Welch's interval from three
+        of each on.
+    """
+    pairs = [minus(*each) for each in zip(mine, reference)]
+    if len(_counted(pairs)) < 2 <= min(len(_counted(mine)), len(_counted(reference))):
+        seeds = [replace(pair, runs=theirs.runs + ours.runs)
+                 for pair, ours, theirs in zip(pairs, mine, reference)]
+        return _unpaired_cell(seeds, _counted(mine), _counted(reference), column)
+    return seeds_cell(pairs, column)
+
+
+def _unpaired_cell(pairs, mine, reference, column) -> Cell:
+    ours, theirs = ([seed.value for seed in seeds] for seeds in (mine, reference))
+    centre, interval = mean(ours) - mean(theirs), welch_interval(ours, theirs)
+    number = format_number(centre, column.fmt)
+    is_import = any(map(is_imported, [*mine, *reference]))
+    status = CellStatus.IMPORTED if is_import else CellStatus.PARTIAL
+    remarks = [f'{len(_counted(pairs))}/{len(pairs)} paired', *[status.value] * is_import]
+    note = (f'difference of the means over {_seeds(_names(mine))} and, of the reference row, '
+            f'{_seeds(_names(reference))}' + ', with Welch’s interval' * (interval is not None))
+    text = number + _interval_text(interval, column) + _in_brackets(remarks)
+    return Cell(status, text, number, centre, None, interval, tuple(pairs),
+                f'{_seed_note(pairs, True)}; {note}', unpaired=True)
+
+
+def _counted(seeds) -> list:
+    return [seed for seed in seeds if seed.status is CellStatus.OK]
+
+
+def _names(seeds) -> list:
+    return [str(seed.seed) for seed in seeds]
 
 
 def _printable(result) -> SeedResult:
@@ -107,20 +149,23 @@ def _printable(result) -> SeedResult:
     return replace(result, status=CellStatus.FAILED, value=None, reason=_TOO_LARGE)
 
 
-def _judge(value, column, seeds=()) -> tuple:
-    """Status of a cell with a number, remarks that stand beside it, and footnotes."""
+def _judge(number, column, seeds=()) -> tuple:
+    """Status of a cell with a printed number, remarks that stand beside it, and footnotes.
+
+    What is printed is held against the tolerance, so that a reader comes to the same result.
+    """
     status, remarks, notes = CellStatus.OK, [], []
-    counted = [seed for seed in seeds if seed.status is CellStatus.OK]
+    counted = _counted(seeds)
     if len(counted) < len(seeds):
         status = CellStatus.PARTIAL
         remarks.append(f'{len(counted)}/{len(seeds)}')
-    imported = [str(seed.seed) for seed in counted if seed.imported]
+    imported = _names(filter(is_imported, counted))
     if imported:
         status = CellStatus.IMPORTED
         remarks.append(status.value)
         if len(imported) < len(counted):
             notes.append(f'{_seeds(imported)} imported')
-    if column.tolerance is not None and abs(value) > column.tolerance:
+    if column.tolerance is not None and abs(Fraction(number)) > column.tolerance:
         status = CellStatus.OUT_OF_TOLERANCE
         remarks.append(status.value)
         notes.append(f'more than {float(column.tolerance):g} from the published figure')
@@ -132,10 +177,14 @@ def _spread(std, interval, column) -> str:
     if std is None:
         return ''
     text = f' ± {format_number(std, column.fmt.lstrip("+"))}'
-    if interval is None or not column.relative:
-        return text
+    return text + (_interval_text(interval, column) if column.relative else '')
+
+
+def _interval_text(interval, column) -> str:
+    if interval is None:
+        return ''
     low, high = (format_number(end, column.fmt) for end in interval)
-    return f'{text} [{low}, {high}]'
+    return f' [{low}, {high}]'
 
 
 def _in_brackets(remarks) -> str:

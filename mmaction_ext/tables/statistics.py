@@ -16,8 +16,13 @@ def mean(values) -> Fraction:
 
 def sample_std(values) -> Fraction:
     """Standard deviation with ddof=1, to 50 digits; needs two values at least."""
+    return _square_root(_variance(values))
+
+
+def _variance(values) -> Fraction:
+    """With ddof=1."""
     centre = mean(values)
-    return _square_root(sum((value - centre) ** 2 for value in values) / (len(values) - 1))
+    return sum((value - centre) ** 2 for value in values) / (len(values) - 1)
 
 
 def t_interval(values, confidence=CONFIDENCE) -> tuple | None:
@@ -40,12 +45,37 @@ def t_interval(values, confidence=CONFIDENCE) -> tuple | None:
     return centre - reach, centre + reach
 
 
+def welch_interval(values, others, confidence=CONFIDENCE) -> tuple | None:
+    """Confidence interval of the difference of two means, of which nobody assumes equal spread.
+
+    Welch's t with the degrees of freedom of Welch and Satterthwaite.
+
+    Args:
+        values, others: :class:`fractions.Fraction` lists, of independent measurements.
+        confidence: as for :func:`t_interval`.
+
+    Returns:
+        ``(low, high)`` of the mean of ``values`` less that of ``others``, or ``None`` where one
+        of them has fewer than :data:`LEAST_FOR_INTERVAL` values.
+    """
+    if min(len(values), len(others)) < LEAST_FOR_INTERVAL:
+        return None
+    centre = mean(values) - mean(others)
+    parts = [(_variance(each) / len(each), len(each) - 1) for each in (values, others)]
+    squared_error = sum(part for part, _ in parts)
+    if not squared_error:
+        return centre, centre
+    degrees = squared_error ** 2 / sum(part ** 2 / freedom for part, freedom in parts)
+    reach = _t_quantile(degrees, Fraction(confidence)) * _square_root(squared_error)
+    return centre - reach, centre + reach
+
+
 @lru_cache
 def _t_quantile(degrees, confidence) -> Fraction:
     """Where Student's t has ``confidence`` between the value and its negative, to 10 digits:
     no version of SciPy differs in those."""
     from scipy.special import stdtrit
-    return Fraction(f'{stdtrit(degrees, float((1 + confidence) / 2)):.9e}')
+    return Fraction(f'{stdtrit(float(degrees), float((1 + confidence) / 2)):.9e}')
 
 
 def _square_root(value) -> Fraction:

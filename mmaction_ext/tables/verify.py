@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mmaction_ext.tables.cells import CellStatus
-from mmaction_ext.tracking.ledger.files import file_sha256
+from mmaction_ext.tracking.comparison import file_state, named_file
 
 
 def differing_files(tables, roots) -> list:
@@ -18,31 +18,24 @@ def differing_files(tables, roots) -> list:
     Returns:
         A line for each file and table.
     """
-    digests, lines = {}, {}
+    lines = {}
     for table in tables:
         for item in table.measurements:
             if item.result.status is not CellStatus.OK:
                 continue
-            for kind, path, digest in _files(item.result.evaluation, roots):
-                if path not in digests:
-                    digests[path] = file_sha256(path)
-                if digests[path] != digest:
-                    lines[f'not sound: {table.id}, row {item.row}, seed {item.seed}: '
-                          f'{path.as_posix()} is not the {kind} that was measured'] = None
+            for kind, path in _differing(item.result.evaluation, roots):
+                lines[f'not sound: {table.id}, row {item.row}, seed {item.seed}: '
+                      f'{path.as_posix()} is not the {kind} that was measured'] = None
     return list(lines)
 
 
-def _files(facts, roots):
-    """(kind, path, SHA-256) of the files of a measurement that exist."""
+def _differing(facts, roots):
+    """(kind, path) of the files of a measurement that are others by now."""
+    folders = [Path(root) / facts['folder'] for root in roots] if facts.get('folder') else ()
     for kind in ('checkpoint', 'predictions'):
-        file = facts.get(kind)
-        name, digest = (file.get('path'), file.get('sha256')) if isinstance(file, dict) else (0, 0)
-        if not (facts.get('folder') and isinstance(name, str) and isinstance(digest, str)):
-            continue
-        for root in roots if '://' not in name else ():
-            path = Path(root) / facts['folder'] / name
-            if path.is_file():
-                yield kind, path, digest
+        for folder in folders:
+            if file_state(folder, facts.get(kind)) == 'differs':
+                yield kind, named_file(folder, facts[kind])[0]
 
 
 def unused_imports(records, specs) -> list:

@@ -1,7 +1,11 @@
-"""What a run recorded compared with what is on disk now: code, lists of data, predictions."""
+"""What a run recorded compared with what is on disk now: code, lists of data, measured files."""
 
 import hashlib
+import os
+from functools import lru_cache
 from pathlib import Path
+
+from mmaction_ext.tracking.ledger.files import file_sha256
 
 #: parts of this package on whose code a run's numbers depend
 NETWORK_CODE = ('ops', 'modules', 'models')
@@ -42,20 +46,90 @@ def list_state(facts) -> str:
             :func:`mmaction_ext.tracking.ledger.facts.data_lists` gives them.
 
     Returns:
-        ``'same'``, ``'differs'``, ``'gone'``, or ``'unknown'`` where the run does not say.
+        As :func:`file_state`.
     """
     facts = facts if isinstance(facts, dict) else {}
     files, digest = facts.get('ann_file'), facts.get('ann_sha256')
-    if not all(isinstance(text, str) and text for text in (files, digest)):
+    if not _are_texts(files, digest):
         return 'unknown'
-    paths = [Path(file) for file in files.split(',')]
-    try:
-        if not all(path.is_file() for path in paths):
-            return 'gone'
-        content = b''.join(path.read_bytes() for path in paths)
-    except (OSError, ValueError):
+    return _state([Path(file) for file in files.split(',')], digest)
+
+
+def file_state(folder, facts) -> str:
+    """How a file that a result names compares with the one that it was measured on.
+
+    Args:
+        folder: the run's folder; ``None`` if it is not on this machine.
+        facts: see :func:`named_file`.
+
+    Returns:
+        ``'same'``, ``'differs'``, ``'gone'``, ``'unreadable'``, or ``'unknown'`` where the run
+        names no file.
+    """
+    path, digest = named_file(folder or '', facts)
+    if path is None:
+        return 'unknown'
+    return 'gone' if folder is None else _state([path], digest)
+
+
+def named_file(folder, facts) -> tuple:
+    """A file that a result names and its SHA-256; ``None`` for both where it names none.
+
+    Args:
+        folder: the run's folder.
+        facts: ``path``, relative to the folder, and ``sha256``; anything else names no file, nor
+            does an address.
+    """
+    facts = facts if isinstance(facts, dict) else {}
+    path, digest = facts.get('path'), facts.get('sha256')
+    if not _are_texts(path, digest) or '://' in path:
+        return None, None
+    return Path(os.path.normpath(Path(folder) / path)), digest
+
+
+def _are_texts(*values) -> bool:
+    return all(isinstance(value, str) and value for value in values)
+
+
+def _state(paths, digest) -> str:
+    """How some files, one after the other, compare with a SHA-256."""
+    if not all(map(is_file, paths)):
         return 'gone'
-    return 'same' if hashlib.sha256(content).hexdigest() == digest else 'differs'
+    try:
+        return 'same' if _sha256(paths) == digest else 'differs'
+    except OSError:
+        return 'unreadable'
+
+
+def _sha256(paths) -> str:
+    if len(paths) == 1:
+        return current_sha256(paths[0])
+    return hashlib.sha256(b''.join(path.read_bytes() for path in paths)).hexdigest()
+
+
+def is_file(path) -> bool:
+    """As ``path.is_file()``, also of a name that no file can have."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def current_sha256(path) -> str:
+    """SHA-256 of a file, which this process reads once as long as the file does not change.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    state = os.stat(path)
+    return _digest_of(os.path.abspath(path), (state.st_dev, state.st_ino, state.st_size,
+                                              state.st_mtime_ns, state.st_ctime_ns))
+
+
+@lru_cache(maxsize=None)
+def _digest_of(path, state) -> str:
+    """``state`` tells a file from what it was before."""
+    return file_sha256(path)
 
 
 def top1_bounds(path) -> tuple | None:

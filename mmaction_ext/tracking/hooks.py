@@ -208,19 +208,25 @@ def record_progress(runner, attempt) -> None:
     if not isinstance(attempt, Attempt):
         return
     attempt.heartbeat.iteration = functools.partial(runner.message_hub.get_info, 'iter', 0)
-    attempt.update(wandb=wandb_location(runner.visualizer))
-    attempt.expect_termination()  # closing the W&B log may hang, and comes after
+    record_mirror(runner.visualizer, attempt)
     runner.register_hook(RunLedgerHook(attempt))
 
 
-def wandb_location(visualizer) -> str | None:
-    """Where the W&B log of an open visualiser is: ``RunWandbBackend.log_location()``.
+def record_mirror(visualizer, attempt: Attempt) -> None:
+    """Have the ledger say where the W&B log is, and, once that is closed, what it lacks.
 
-    Returns:
-        ``None`` without a W&B log.
+    The attempt's entry gets ``wandb``, ``wandb_closed`` and ``wandb_rows_missing`` of
+    :class:`~mmaction_ext.tracking.wandb_backend.RunWandbBackend`; without that, ``wandb=None``.
+
+    Args:
+        visualizer: an open visualiser.
+        attempt: the attempt that this process makes at the run.
     """
     backend = visualizer.get_backend('RunWandbBackend')
-    return backend.log_location() if backend else None
+    attempt.update(wandb=backend.log_location() if backend else None)
+    if backend:
+        backend.when_closed = attempt.update
+    attempt.expect_termination()  # closing the W&B log may hang, and comes after
 
 
 def sample_name(info: dict) -> str:

@@ -197,6 +197,17 @@ def config_hash(config: dict) -> str:
     return _sha(canonical_json(_without_volatile(copy.deepcopy(config))))
 
 
+def training_length(config: dict) -> tuple | None:
+    """``('epoch', n)`` or ``('iter', n)`` of a resolved config; ``None`` if it does not say."""
+    train_cfg = config.get('train_cfg')
+    train_cfg = train_cfg if isinstance(train_cfg, dict) else {}
+    for unit in ('epoch', 'iter'):
+        length = train_cfg.get(f'max_{unit}s')
+        if isinstance(length, int):
+            return unit, length
+    return None
+
+
 def canonical_json(value) -> str:
     """JSON with sorted keys and no spaces; tuples as lists, other objects by ``str``."""
     return json.dumps(value, sort_keys=True, separators=(',', ':'), default=str)

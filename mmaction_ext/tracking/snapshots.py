@@ -15,8 +15,9 @@ from urllib.parse import quote
 
 from mmaction_ext.errors import InputError
 from mmaction_ext.tracking.identity import RunIdentity, canonical_json
-from mmaction_ext.tracking.ledger.files import write_atomically
+from mmaction_ext.tracking.ledger.files import write_output
 from mmaction_ext.tracking.ledger.format import to_json
+from mmaction_ext.tracking.reading.rows import flat
 from mmaction_ext.tracking.reading.wandb_snapshot import SNAPSHOT_FOLDER
 
 SCHEMA = 1
@@ -175,11 +176,7 @@ def write_snapshot(path, content: dict) -> None:
     Raises:
         InputError: it cannot be written.
     """
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, to_json(content) + '\n')
-    except OSError as error:
-        raise InputError(f'{path} cannot be written: {error.strerror}') from error
+    write_output(path, to_json(content) + '\n')
 
 
 def run_uid(run_id: str, job_type: str) -> str:
@@ -204,18 +201,18 @@ def history_rows(rows, rename: dict = None) -> list:
         Rows whose nested values have names joined by dots. Where no row says ``iter``, rows are
         numbered from 1.
     """
-    flat = [_renamed(row, rename or {}) for row in _in_order(rows)]
-    flat = [row for row in flat if row]
-    if not any('iter' in row for row in flat):
-        flat = [dict(iter=index, **row) for index, row in enumerate(flat, 1)]
-    return flat
+    renamed = [_renamed(row, rename or {}) for row in _in_order(rows)]
+    renamed = [row for row in renamed if row]
+    if not any('iter' in row for row in renamed):
+        renamed = [dict(iter=index, **row) for index, row in enumerate(renamed, 1)]
+    return renamed
 
 
 def _renamed(row, rename) -> dict:
     """A row without W&B's entries; what was renamed wins over what had the name before."""
-    flat = {key: value for key, value in _flatten(row) if key[:1] != '_' or key in rename}
-    taken = {rename[key]: flat.pop(key) for key in list(flat) if key in rename}
-    return {**flat, **taken}
+    kept = {key: value for key, value in flat(row).items() if key[:1] != '_' or key in rename}
+    taken = {rename[key]: kept.pop(key) for key in list(kept) if key in rename}
+    return {**kept, **taken}
 
 
 def _in_order(rows) -> list:
@@ -226,14 +223,6 @@ def _in_order(rows) -> list:
         return list(unique.values())
     key = '_step' if len(set(steps)) == len(steps) else '_timestamp'
     return sorted(unique.values(), key=lambda row: row.get(key, math.inf))
-
-
-def _flatten(row, prefix=''):
-    for key, value in row.items():
-        if isinstance(value, dict) and '_type' not in value:  # with it, it is a picture, a table
-            yield from _flatten(value, f'{prefix}{key}.')
-        else:
-            yield prefix + key, value
 
 
 def _compare(found, seen) -> str:

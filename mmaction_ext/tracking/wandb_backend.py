@@ -1,16 +1,17 @@
 """The W&B mirror of a run, as an mmengine visualisation backend.
 
 Offline unless the user is logged in or says otherwise, one run id for all attempts at a run,
-and never a reason for training to stop, to fail or to wait longer than it says here.
+and never a reason for training to stop, to fail or to wait longer than it says here. W&B itself
+waits without end where its service stands still, and has no setting against that: all it is given
+while a run goes on passes through the queue of a :class:`~.wandb_writer.Writer`.
 """
 
 import contextlib
 import functools
 import logging
-import netrc
 import os
 import sys
-from urllib.parse import urlparse
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -20,19 +21,30 @@ from mmengine.logging import print_log
 from mmengine.registry import VISBACKENDS
 from mmengine.visualization import WandbVisBackend
 
+from mmaction_ext.tracking.ledger.attempts import outcome
 from mmaction_ext.tracking.termination import at_preemption, at_termination, remove
 from mmaction_ext.tracking.wandb_artifact import log_checkpoint, staging_in, within
 from mmaction_ext.tracking.wandb_media import MediaOptions
+from mmaction_ext.tracking.wandb_online import has_api_key, server_url
+from mmaction_ext.tracking.wandb_writer import Writer
 
 PROJECT = 'mmaction_ext'
 #: how long the server may take to answer before the run goes on offline
 INIT_SECONDS = 30
-#: how long a row with tables and clips may take, with the uploads that W&B does at once
+#: how long opening a log may take with all that: W&B waits for its service, then for the server
+OPEN_SECONDS = 4 * INIT_SECONDS
+#: most rows that wait until W&B takes them; it lacks what comes then
+QUEUE_ROWS = 10_000
+#: how long training waits for room in a full queue, all rows of a run together
+PATIENCE_SECONDS = 5
+#: how long closing a log waits until W&B has taken the rows
+DRAIN_SECONDS = 30
+#: the same where tables and clips are among them, with the uploads that W&B does at once
 MEDIA_SECONDS = 60
 #: how much longer than agreed W&B may take for closing a log
 GRACE_SECONDS = 5
-#: how long closing the log may take when the job is being ended
-TERMINATION_SECONDS = 15
+#: how long the rows may take when the job is being ended, and closing the log after that
+TERMINATION_SECONDS = 5, 10
 
 
 def wandb_mode() -> str:
@@ -47,18 +59,7 @@ def wandb_mode() -> str:
     settings.update_from_system_settings()
     if settings.mode != 'online':
         return settings.mode
-    server = os.environ.get('WANDB_BASE_URL') or settings.base_url
-    has_key = os.environ.get('WANDB_API_KEY') or _netrc_has_key(server)
-    return 'online' if has_key else 'offline'
-
-
-def _netrc_has_key(server: str) -> bool:
-    """Whether ``wandb login`` left a key for a server."""
-    try:
-        hosts = netrc.netrc(os.environ.get('NETRC')).hosts
-    except (OSError, netrc.NetrcParseError):
-        return False
-    return urlparse(server).hostname in hosts
+    return 'online' if has_api_key(server_url()) else 'offline'
 
 
 def _never_raise(method):
@@ -69,14 +70,13 @@ def _never_raise(method):
 
     @functools.wraps(method)
     def guarded(self, *args, **kwargs):
-        if self._broken or not is_main_process():
-            return None
+        if not is_main_process():
+            return
         try:
-            return method(self, *args, **kwargs)
+            method(self, *args, **kwargs)
         except Exception as error:
             self._broken = True
             _warn('W&B logging stopped', error)
-            return None
 
     return guarded
 
@@ -89,8 +89,10 @@ class RunWandbBackend(WandbVisBackend):
     group and name come from the config's path and the seed; the log reaches the disk every
     second and is closed with the signal's code on SIGTERM, while SIGUSR1 marks the run as
     about to be preempted; only the first process logs; a W&B failure never reaches the
-    training loop. With :class:`~mmaction_ext.tracking.wandb_hooks.WandbResultsHook` beside it,
-    it also gets what a test predicted, and the final checkpoint if it is asked for.
+    training loop, and neither does a W&B that stands still: rows wait in a queue, and those that
+    no longer find room there are counted. With
+    :class:`~mmaction_ext.tracking.wandb_hooks.WandbResultsHook` beside it, it also gets what a
+    test predicted, and the final checkpoint if it is asked for.
 
     Args:
         save_dir: folder that receives ``wandb/``.
@@ -110,6 +112,11 @@ class RunWandbBackend(WandbVisBackend):
             does not keep to it, :data:`GRACE_SECONDS` later the run ends without it.
         artifact_seconds: how long the upload of the checkpoint may take before that.
 
+    Attributes:
+        when_closed: called at the end with ``wandb_closed``, whether the log was closed in time,
+            and ``wandb_rows_missing``, how many rows W&B did not take; of those that it took, one
+            that did not close its log may lack more.
+
     Raises:
         InputError: ``media`` holds something that is no option.
     """
@@ -128,7 +135,10 @@ class RunWandbBackend(WandbVisBackend):
         self._extra = dict(init_kwargs or {})
         self._finish_seconds, self._artifact_seconds = finish_seconds, artifact_seconds
         self._wandb = self._wandb_run = self._location = self._checkpoint = None
-        self._broken = False
+        self._writer, self._drain_seconds = None, DRAIN_SECONDS
+        self._offered = self._taken = 0
+        self._broken = self._lags = self._closed = False
+        self.when_closed: Callable[..., None] = lambda **facts: None
 
     def _init_kwargs_for(self, mode: str) -> dict:
         identity, extra = self._run_identity, dict(self._extra)
@@ -158,23 +168,33 @@ class RunWandbBackend(WandbVisBackend):
             os.environ.setdefault('WANDB_ERROR_REPORTING', 'false')
         import wandb
         try:
-            run = wandb.init(**self._init_kwargs_for(mode))
-        except Exception as error:
-            if mode != 'online':
-                raise
-            _warn('W&B is out of reach; logging offline instead', error)
-            wandb.teardown()  # it still holds the run id of the failed attempt
-            run = wandb.init(**dict(self._init_kwargs_for('offline'), mode='offline'))
+            run = within(OPEN_SECONDS, self._open_run, wandb, mode)
+        except TimeoutError:
+            _let_process_end(wandb)
+            raise
+        self._writer, self._closed = Writer(QUEUE_ROWS, PATIENCE_SECONDS), False
         self._wandb, self._wandb_run = wandb, run
-        run.define_metric('*', step_metric='iter')
+        self._put(run.define_metric, '*', step_metric='iter')
         with self.attempt('the place of the W&B log is unknown'):
             self._location = _location(run)
         at_termination(self._on_termination)
         at_preemption(self._on_preemption)
 
-    def _open(self) -> None:
-        if self._wandb_run is None:
+    def _open_run(self, wandb, mode: str):
+        try:
+            return wandb.init(**self._init_kwargs_for(mode))
+        except Exception as error:
+            if mode != 'online':
+                raise
+            _warn('W&B is out of reach; logging offline instead', error)
+            wandb.teardown()  # it still holds the run id of the failed attempt
+            return wandb.init(**dict(self._init_kwargs_for('offline'), mode='offline'))
+
+    def _open(self) -> bool:
+        """Open the run unless it is open or W&B has failed; returns whether it takes rows."""
+        if self._wandb_run is None and not self._broken:
             self._init_env()
+        return not self._broken
 
     @property
     def experiment(self):
@@ -189,9 +209,8 @@ class RunWandbBackend(WandbVisBackend):
     @_never_raise
     def add_config(self, config: Config, **kwargs) -> None:
         """Open the run; the config itself was given at construction."""
-        self._open()
-        if not self._run_config:
-            self._wandb_run.config.update(config.to_dict(), allow_val_change=True)
+        if self._open() and not self._run_config:
+            self._put(self._wandb_run.config.update, config.to_dict(), allow_val_change=True)
 
     @_never_raise
     def add_graph(self, *args, **kwargs) -> None:
@@ -200,8 +219,9 @@ class RunWandbBackend(WandbVisBackend):
     @_never_raise
     def add_image(self, name: str, image: np.ndarray, step: int = 0, **kwargs) -> None:
         """Log one RGB picture of shape (H, W, 3) at iteration ``step``."""
-        self._open()
-        self._wandb_run.log({'iter': step, name: self._wandb.Image(image)})
+        self._offered += 1
+        if self._open():
+            self._put(self._log, {'iter': step, name: self._wandb.Image(image)})
 
     @_never_raise
     def add_scalar(self, name: str, value, step: int = 0, **kwargs) -> None:
@@ -212,10 +232,28 @@ class RunWandbBackend(WandbVisBackend):
     def add_scalars(self, scalar_dict: dict, step: int = 0, file_path: str = None,
                     **kwargs) -> None:
         """Log one row; it carries ``iter`` (``step`` where the row does not say)."""
-        self._open()
-        row = {'iter': step}
-        row.update((key, _plain(value)) for key, value in scalar_dict.items())
+        self._offered += 1
+        if self._open():
+            row = {'iter': step}
+            row.update((key, _plain(value)) for key, value in scalar_dict.items())
+            self._put(self._log, row)
+
+    def _put(self, function: Callable, *args, **kwargs) -> None:
+        """Have a function called once W&B has taken what came before."""
+        if not self._writer.put(self._call, function, *args, **kwargs) and not self._lags:
+            self._lags = True
+            print_log(f'{QUEUE_ROWS} rows wait for W&B; it will lack what it does not take in '
+                      'time. The ledger has all of them', logger='current',
+                      level=logging.WARNING)
+
+    @_never_raise
+    def _call(self, function: Callable, *args, **kwargs) -> None:
+        if not self._broken:
+            function(*args, **kwargs)
+
+    def _log(self, row: dict) -> None:
         self._wandb_run.log(row)
+        self._taken += 1
 
     @contextlib.contextmanager
     def attempt(self, what: str):
@@ -229,19 +267,20 @@ class RunWandbBackend(WandbVisBackend):
             _warn(what, error)
 
     def add_media(self, values: dict, iteration: int, epoch: int) -> None:
-        """Log one row of W&B tables, pictures or videos.
+        """Log one row of W&B tables, pictures or videos; what fails is a warning.
 
         Args:
             values: W&B objects by name.
             iteration, epoch: where they belong.
-
-        Raises:
-            Exception: whatever W&B raises, and ``TimeoutError`` after :data:`MEDIA_SECONDS`: to
-                be called in :meth:`attempt`.
         """
         if self.is_logging:
-            row = dict(values, iter=iteration, epoch=epoch)
-            within(MEDIA_SECONDS, self._log_staged, row)
+            self._offered += 1
+            self._drain_seconds = MEDIA_SECONDS
+            self._put(self._log_media, dict(values, iter=iteration, epoch=epoch))
+
+    def _log_media(self, row: dict) -> None:
+        with self.attempt('tables and clips are not logged'), staging_in(self._staging):
+            self._log(row)
 
     def add_checkpoint(self, path: str, **metadata) -> None:
         """Name the checkpoint that the run ends with, as far as is known.
@@ -271,28 +310,49 @@ class RunWandbBackend(WandbVisBackend):
         return os.path.relpath(self._location, folder).replace(os.sep, '/')
 
     def close(self) -> None:
-        """Log the checkpoint if asked to, and write the exit record.
+        """Hand over what waits, log the checkpoint if asked to, and write the exit record.
 
-        Its code is 0, or what the exception on its way will make of the process.
+        Its code is the ledger's: 0, or what the exception on its way will make of the process.
         """
-        code = _exit_code(sys.exc_info()[1])
-        if self._wandb_run is None:
-            return
-        if self._checkpoint and self.log_artifact and self.is_logging and not code:
+        code = outcome(sys.exc_info()[1])['exit_code']
+        if self._wandb_run is not None:
+            self._close_log(code)
+            remove(self._on_termination)
+            remove(self._on_preemption)
+            self._wandb = self._wandb_run = None
+        with self.attempt('the ledger does not say what W&B lacks'):
+            self._tell()
+
+    def _close_log(self, code: int) -> None:
+        drained = self._writer.drain(self._drain_seconds)
+        if drained and self._checkpoint and self.log_artifact and self.is_logging and not code:
             with self.attempt('the checkpoint is no artifact'):
                 within(self._artifact_seconds, self._log_checkpoint)
         with self.attempt('the W&B log is not closed'):
-            within(self._finish_seconds + GRACE_SECONDS, self._wandb_run.finish, exit_code=code)
-        remove(self._on_termination)
-        remove(self._on_preemption)
-        self._wandb = self._wandb_run = None
+            self._finish(code, GRACE_SECONDS + (self._finish_seconds if drained else 0))
+        if not self._closed:
+            _let_process_end(self._wandb)
+
+    def _finish(self, code: int, seconds: float) -> None:
+        self._writer.stop()
+        within(seconds, self._wandb_run.finish, exit_code=code)
+        self._closed = True
+
+    def _tell(self) -> None:
+        self.when_closed(wandb_closed=self._closed,
+                         wandb_rows_missing=self._offered - self._taken)
 
     def _on_termination(self, signum: int) -> None:
         """Close the log with 143 when a scheduler ends the job."""
-        within(TERMINATION_SECONDS, self._wandb_run.finish, exit_code=128 + signum)
+        for_rows, for_finish = TERMINATION_SECONDS
+        self._writer.drain(for_rows)
+        try:
+            self._finish(128 + signum, for_finish)
+        finally:
+            self._tell()
 
     def _on_preemption(self, signum: int) -> None:
-        self._wandb_run.mark_preempting()
+        self._writer.put(self._call, self._wandb_run.mark_preempting)
 
     def _log_checkpoint(self) -> None:
         path, metadata = self._checkpoint
@@ -301,10 +361,6 @@ class RunWandbBackend(WandbVisBackend):
                      config_hash=identity.get('config_hash'))
         with staging_in(self._staging):
             log_checkpoint(self._wandb_run, path, identity, facts, self._artifact_seconds)
-
-    def _log_staged(self, row: dict) -> None:
-        with staging_in(self._staging):
-            self._wandb_run.log(row)
 
     @property
     def _staging(self) -> str:
@@ -331,15 +387,10 @@ def _location(run) -> str | None:
     return os.path.abspath(run.settings.sync_file) if run.offline else run.url
 
 
-def _exit_code(error: BaseException | None) -> int:
-    """Exit code of a process that ends with an exception."""
-    if error is None:
-        return 0
-    if isinstance(error, KeyboardInterrupt):
-        return 130
-    if isinstance(error, SystemExit):
-        return error.code if isinstance(error.code, int) else int(error.code is not None)
-    return 1
+def _let_process_end(wandb) -> None:
+    """Give up a service that stands still; W&B would wait for it when the process ends."""
+    with contextlib.suppress(Exception, SystemExit):
+        within(GRACE_SECONDS, wandb.teardown)
 
 
 def _warn(what: str, error: Exception) -> None:

@@ -2,7 +2,6 @@
 
 import io
 import logging
-from pathlib import Path
 
 import numpy as np
 from mmaction.registry import HOOKS
@@ -11,6 +10,7 @@ from mmengine.logging import print_log
 from mmengine.runner import find_latest_checkpoint
 
 from mmaction_ext.errors import InputError
+from mmaction_ext.evaluation.classes import class_names, predicted_classes
 from mmaction_ext.evaluation.predictions import Predictions, read_predictions
 from mmaction_ext.tracking import wandb_media
 from mmaction_ext.tracking.hooks import PredictionsHook, sample_name
@@ -90,8 +90,8 @@ def _written_predictions(runner) -> list:
 
 def _add_media(runner, backend, predictions: Predictions) -> None:
     """One row with the tables and clips that the backend's options ask for."""
-    options, names = backend.media, class_names(runner)
-    predicted = wandb_media.predicted_classes(predictions.scores)
+    options, names = backend.media, class_names(runner.cfg)
+    predicted = predicted_classes(predictions.scores)
     values = {}
     if options.tables:
         for name, columns, rows in (
@@ -134,21 +134,3 @@ def _frames(runner, place: int, name: str) -> np.ndarray:
         raise InputError(f'sample {place} is {sample_name(info)}, not {name}')
     frames = load_clip(runner.cfg, info.get('filename') or info['frame_dir']).frames
     return frames.clip(0, 255).astype(np.uint8)
-
-
-def class_names(runner) -> dict[int, str]:
-    """Names of the test set's classes, by number.
-
-    From the config, as :func:`mmaction_ext.analysis.recognition.class_names` finds them, else
-    from ``classes.txt`` beside the annotation file; empty where nobody knows them.
-    """
-    from mmaction_ext.analysis.recognition import class_names as names_in
-    from mmaction_ext.datasets.flips import read_labels
-    found = names_in(runner.cfg)
-    annotations = getattr(runner.test_dataloader.dataset, 'ann_file', '')
-    if found or not annotations:
-        return found
-    try:
-        return dict(enumerate(read_labels(Path(annotations).with_name('classes.txt'))))
-    except InputError:
-        return {}

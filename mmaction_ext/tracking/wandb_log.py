@@ -21,6 +21,8 @@ from pathlib import Path
 from mmaction_ext.tracking.reading.rows import EvenSample
 
 BLOCK_SIZE = 32 * 1024
+#: name of a log
+LOG_NAME = re.compile(r'run-(?P<uid>.+)\.wandb')
 _FILE_HEADER = struct.pack('<4sHB', b':W&B', 0xBEE1, 0)
 _CHUNK_HEADER = struct.Struct('<IHB')  # checksum, length, type
 _FULL, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
@@ -60,7 +62,8 @@ class WandbLog:
 
     Attributes:
         path: the file.
-        run_id, name, group, job_type: as given to ``wandb.init``; empty if they were lost.
+        run_id, name, group, job_type: as given to ``wandb.init``; empty if they were lost, but
+            for the id, which the file's name tells, too.
         host: machine the attempt ran on.
         commit: git commit that wandb saw, or an empty string.
         start_time: seconds since the epoch, ``None`` if it was lost.
@@ -88,19 +91,19 @@ class WandbLog:
     damage: Damage = field(default_factory=Damage)
 
 
-def read_log(path, keys=None) -> WandbLog:
+def read_log(path) -> WandbLog:
     """Read one ``.wandb`` file.
 
     Args:
         path: the file; it may be damaged, empty, or still being written.
-        keys: names of the metrics wanted in ``rows``, ``None`` for all. Rows with none of them
-            are left out; ``iter`` and ``epoch`` are kept always.
 
     Raises:
         OSError: the file cannot be opened or read.
     """
     log = WandbLog(Path(path))
-    history = _History(log, None if keys is None else frozenset(keys) | {'iter', 'epoch'})
+    named = LOG_NAME.fullmatch(log.path.name)
+    log.run_id = named['uid'] if named else ''
+    history = _History(log)
     with open(path, 'rb') as stream:
         for payload in iter_payloads(stream, log.damage):
             kind = payload[_NUMBER_OF_RECORD.match(payload).end():][:1]
@@ -120,8 +123,8 @@ class _History:
     A row that the sample passes over is never decoded: most of the time that a long log takes.
     """
 
-    def __init__(self, log, wanted):
-        self._log, self._wanted = log, wanted
+    def __init__(self, log):
+        self._log = log
         self._count, self._rows, self._samples, self._names = 0, [], {}, _Names()
 
     def add(self, record) -> None:
@@ -156,11 +159,9 @@ class _History:
         return [row for _, row in sorted(self._rows, key=operator.itemgetter(0))]
 
     def _keep(self, place, row) -> None:
-        if self._wanted is not None:
-            row = {name: value for name, value in row.items() if name in self._wanted}
         if isinstance(row.get('iter'), int):
             self._log.last_iter = max(row['iter'], self._log.last_iter or 0)
-        if row.keys() - {'iter', 'epoch'} or self._wanted is None and row:
+        if row:
             self._rows.append((place, row))
 
 
@@ -294,7 +295,7 @@ def _is_intact(checksum, length, kind, data) -> bool:
 
 def _take_run(log, record) -> None:
     run = record.run
-    log.run_id, log.name, log.group = run.run_id, run.display_name, run.run_group
+    log.run_id, log.name, log.group = run.run_id or log.run_id, run.display_name, run.run_group
     log.job_type, log.host = run.job_type, run.host
     log.commit = run.git.commit or log.commit
     log.start_time = run.start_time.seconds + run.start_time.nanos / 1e9

@@ -12,12 +12,11 @@ import numpy as np
 from PIL import Image
 
 from mmaction_ext.errors import InputError, check_at_least, check_choice
+from mmaction_ext.evaluation.classes import NO_PREDICTION, counts_by_class
 from mmaction_ext.video import encode_mp4
 
 CLASS_COLUMNS = ('class', 'name', 'samples', 'correct', 'top1')
 CONFUSION_COLUMNS = ('true', 'predicted', 'count', 'true_name', 'predicted_name')
-#: stands for the prediction where a score is not a number
-NO_PREDICTION = -1
 _FRAMES_PER_SECOND = 8
 #: most clips, frames of a clip and pixels of its longest side: about 10 MB with all at once
 _MOST = dict(clips=64, frames=64, size=512)
@@ -64,18 +63,6 @@ class MediaOptions:
         return cls(**options)
 
 
-def predicted_classes(scores: np.ndarray) -> np.ndarray:
-    """Class with the highest score of each sample.
-
-    Args:
-        scores: (N, num_classes).
-
-    Returns:
-        (N,) of int64; :data:`NO_PREDICTION` where a score is not a number.
-    """
-    return np.where(np.isnan(scores).any(axis=1), NO_PREDICTION, scores.argmax(axis=1))
-
-
 def class_rows(labels: np.ndarray, predicted: np.ndarray, names: Mapping[int, str]) -> list:
     """Accuracy of each class that has samples: rows of :data:`CLASS_COLUMNS`.
 
@@ -84,10 +71,9 @@ def class_rows(labels: np.ndarray, predicted: np.ndarray, names: Mapping[int, st
         predicted: predicted classes, (N,).
         names: names of the classes; the number stands where there is none.
     """
-    classes, samples = np.unique(labels, return_counts=True)
-    correct = [int((predicted[labels == label] == label).sum()) for label in classes]
-    return [[int(label), _name(label, names), int(count), right, right / int(count)]
-            for label, count, right in zip(classes, samples, correct)]
+    counts = counts_by_class(labels, predicted)
+    return [[label, _name(label, names), samples, correct, correct / samples]
+            for label, (samples, correct) in counts.items()]
 
 
 def confusion_rows(labels: np.ndarray, predicted: np.ndarray, names: Mapping[int, str]) -> list:

@@ -14,6 +14,7 @@ from functools import partial
 from urllib.parse import urlparse
 
 from mmaction_ext.errors import InputError, last_line
+from mmaction_ext.tracking.reading.wandb_snapshot import EXIT_CODES
 from mmaction_ext.tracking.snapshots import Copied, Copier, SourceRun
 
 #: runs that one query lists; their configs come with them
@@ -24,8 +25,6 @@ CONNECTIONS = 4
 RETRIES = 3
 #: W&B's words for the end of a run, and ours
 _STATES = {'killed': 'failed', 'preempting': 'running', 'pending': 'running'}
-#: the server tells how a run ended, but not its exit code
-_EXIT_CODES = {'finished': 0, 'failed': 1, 'killed': 1}
 
 
 def server_url() -> str:
@@ -133,14 +132,13 @@ def copy_project(entity: str, project: str, copier: Copier) -> Iterator[Copied]:
 
 
 def _source_run(run, entity, project) -> SourceRun:
-    created = _seconds(run.createdAt)
+    created, state = _seconds(run.createdAt), _STATES.get(run.state, run.state)
     return SourceRun(
         place=(entity, project), run_id=run.id, name=run.name or '', group=run.group or '',
-        job_type=run.jobType or '', state=_STATES.get(run.state, run.state),
-        read_rows=partial(_read_rows, run), config=dict(run.config),
-        updated=_seconds(run.heartbeatAt) or created or 0.0, row_count=run.historyLineCount,
-        url=run.url, host=_host(run.config), commit=run.commit or '', start_time=created,
-        exit_code=_EXIT_CODES.get(run.state))
+        job_type=run.jobType or '', state=state, read_rows=partial(_read_rows, run),
+        config=dict(run.config), updated=_seconds(run.heartbeatAt) or created or 0.0,
+        row_count=run.historyLineCount, url=run.url, host=_host(run.config),
+        commit=run.commit or '', start_time=created, exit_code=EXIT_CODES.get(state))
 
 
 def _read_rows(run) -> list:

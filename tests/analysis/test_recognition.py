@@ -11,7 +11,7 @@ from mmengine.registry import DefaultScope
 
 import mmaction_ext.register  # noqa: F401
 from mmaction_ext.analysis.clip_loading import Clip
-from mmaction_ext.analysis.recognition import Recognition, class_names, load_recognizer, predict
+from mmaction_ext.analysis.recognition import Recognition, load_recognizer, predict
 from mmaction_ext.errors import InputError
 
 MODEL = dict(
@@ -75,22 +75,6 @@ def test_what_cannot_be_loaded_is_named(built, checkpoint, tmp_path):
         load_recognizer(Config(dict(model=dict(MODEL, type='Unheard'))), checkpoint)
     with pytest.raises(InputError, match='MotionBackbone is no recognizer'):
         load_recognizer(Config(dict(model=MODEL['backbone'])), checkpoint)
-
-
-def test_names_of_classes(tmp_path):
-    (tmp_path / 'labels.txt').write_text('waving\nsitting still\n')
-    table = tmp_path / 'meta.csv'
-    table.write_text('file,label,class\na.mp4,1,up\nb.mp4,0,down\nc.mp4,1,up\n')
-    stated = Config(dict(test_dataloader=dict(dataset=dict(metainfo=dict(classes=['a', 'b'])))))
-    by_metric = Config(dict(test_evaluator=[dict(type='AccMetric'),
-                                            dict(type='Other', meta_file=str(table))]))
-    assert class_names(stated, tmp_path / 'labels.txt') == {0: 'waving', 1: 'sitting still'}
-    assert class_names(stated) == {0: 'a', 1: 'b'}
-    assert class_names(by_metric) == {0: 'down', 1: 'up'}
-    gone = Config(dict(test_evaluator=dict(type='Other', meta_file='/nowhere/meta.csv')))
-    assert class_names(gone) == {} == class_names(Config(dict(model=MODEL)))
-    with pytest.raises(InputError, match='/nowhere/labels.txt'):
-        class_names(stated, '/nowhere/labels.txt')
 
 
 def test_verdict():

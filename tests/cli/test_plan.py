@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 
@@ -86,6 +87,34 @@ def test_a_living_run_is_not_started_again(project, command, hold):
     _, out, _ = command('plan', 'demo', '--json')
     [full] = [row for row in json.loads(out)[0]['rows'] if row['id'] == 'full']
     assert full['seeds'][0]['state'] == 'running' and not full['seeds'][0]['command']
+
+
+def test_a_living_run_beside_a_failed_one_is_not_started_again(project, command, hold):
+    """The training failed; a process tests its weights in a folder of its own."""
+    failed = project.train('full', 0, exit_code=1, last_error='ValueError: no such crop')
+    tested = failed.with_name('seed0-test')
+    shutil.copytree(failed, tested)
+    content = json.loads((tested / 'run.json').read_text())
+    content['attempts'][0].update(exit_code=None, last_error=None)
+    project.change(tested, job_type='test', attempts=content['attempts'])
+    holder = hold(tested)
+    _, out, _ = command('plan', 'demo', '--json')
+    [full] = [row for row in json.loads(out)[0]['rows'] if row['id'] == 'full']
+    assert full['seeds'][0]['state'] == 'running' and not full['seeds'][0]['command']
+    assert f'; process {holder.pid} on ' in full['seeds'][0]['reason']
+    code, out, _ = command('plan', 'demo', '--commands')
+    assert code == 1 and 'demo/full.py --seed 0' not in out and 'demo/full.py --seed 1' in out
+    _, out, _ = command('plan', 'demo', '--missing')
+    assert f'process {holder.pid} on ' in ' '.join(out.split())
+
+
+def test_a_table_of_which_all_is_running_is_listed_with_those_that_lack_something(
+        project, command, hold):
+    for row, seed in (('base', 0), ('base', 1), ('full', 1)):
+        project.train(row, seed)
+    hold(project.train('full', 0, exit_code=None, last=3))
+    code, out, _ = command('plan', '--missing')
+    assert code == 1 and row_of(out, 'demo').startswith('demo 3 of 4 1 running')
 
 
 def test_contradictory_results_are_to_be_looked_at_not_trained(project, command):

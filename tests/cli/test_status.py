@@ -1,10 +1,12 @@
 import json
+import math
 import signal
 
 import pytest
 
-from mmaction_ext.cli.progress import last_value, total_iterations
-from mmaction_ext.tracking.records import RunRecord
+from mmaction_ext.cli.progress import last_value, progress, schedule_of, total_iterations
+from mmaction_ext.cli.status import RunStatus, describe
+from mmaction_ext.tracking.records import Fragment, RunRecord
 
 
 def lines(out):
@@ -88,7 +90,7 @@ def test_a_run_that_was_ended_by_a_signal(project, command, target):
     line = found['full' if target == 'demo' else 'demo/full', 0]
     assert (code, line['state']) == (1, 'failed')
     assert line['progress']['error'] == 'ended by SIGTERM'
-    assert line['reason'] == 'ended with exit code 143: ended by SIGTERM'
+    assert line['reason'] == 'ended with exit code 143 (SIGTERM)'
 
 
 def test_a_folder_of_runs_needs_no_table(project, command):
@@ -148,9 +150,39 @@ def test_length_of_a_schedule(rows, schedule, total):
     assert total_iterations(record, schedule) == total
 
 
+ODD = (0, -1, True, 10 ** 400, 1.5, math.nan, math.inf, 'x', None, [], {})
+
+
+@pytest.mark.parametrize('odd', ODD, ids=lambda odd: str(odd)[:5])
+def test_odd_numbers_in_a_record_are_as_good_as_none(odd):
+    fragment = Fragment('path', 1.0, 'host', 'commit', 8, None, False, False)
+    recipe = dict(train_cfg=dict(max_epochs=2), train_dataloader=dict(batch_size=4))
+    facts = dict(recipe=recipe, data=dict(train=dict(num_samples=16)), heartbeat=dict(iter=odd),
+                 rows={'train': [{'iter': 8, 'epoch': odd, 'train/time': odd}]})
+    for change in ({}, dict(recipe=dict(recipe, train_cfg=odd)), dict(data=dict(train=odd)),
+                   dict(recipe=dict(recipe, train_cfg=dict(max_epochs=odd))),
+                   dict(recipe=dict(recipe, train_dataloader=odd)), dict(heartbeat=dict(time=odd)),
+                   dict(recipe=dict(recipe, train_dataloader=dict(batch_size=odd)))):
+        record = RunRecord('uid', 'train', fragments=(fragment,), state='running',
+                           **{**facts, **change})
+        found = progress(record, schedule_of(record))
+        assert found.iteration == 8 and found.total in (None, 8) and found.fraction in (None, 1, 0)
+        assert describe('title', [RunStatus('run', 0, 'running', progress=found)])
+
+
 def test_last_value_prefers_the_test_over_validation_over_the_loss():
     record = RunRecord('uid', 'train', rows={'train': [{'train/loss': 1.5}]})
     assert last_value(record) == ('train/loss', 1.5)
     record.rows['val'] = [{'val/acc/top1': 0.5}, {'val/mAP': 0.2}]
     assert last_value(record) == ('val/acc/top1', 0.5)
     assert last_value(record, ('test/mAP',)) == ('val/mAP', 0.2)
+
+
+def test_runs_of_no_table_are_named_once(project, command, hold, monkeypatch):
+    project.train('full', 5)
+    holder = hold(project.train('full', 0, exit_code=None, last=3))
+    monkeypatch.setattr('time.sleep', lambda seconds: (holder.kill(), holder.wait()))
+    _, out, err = command('status', '--watch', '7')
+    assert 'demo: 1 killed, 3 missing' in out
+    assert err == 'note: 1 run belongs to no row of any table: demo/full seed 5\n'
+    assert command('status', 'demo')[2] == ''  # there may be a row in another table

@@ -1,7 +1,9 @@
 """From command line to config: seeds, folders, batches, checkpoints."""
 
 import hashlib
+import platform
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -112,6 +114,16 @@ def test_git_state_names_what_was_changed(tmp_path):
         assert state['dirty'] and state['commit'] == clean['commit']
         digests.add(state['diff_sha256'])
     assert len(digests) == 3 and None not in digests
+
+
+@pytest.mark.parametrize('names, device', [
+    ([], None), (['NVIDIA H200', 'NVIDIA A100'], 'NVIDIA H200')])
+def test_environment_tells_versions_and_devices(monkeypatch, names, device):
+    found = dict(gpus=names, num_gpus=len(names), cuda=None, driver=None)
+    monkeypatch.setattr(run_config.ledger_facts, 'gpus', lambda: found)
+    told = run_config.environment()
+    assert told.items() >= dict(found, torch=version('torch'), host=platform.node()).items()
+    assert told['device'] == (device or platform.processor() or platform.machine())
 
 
 @pytest.fixture

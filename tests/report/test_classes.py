@@ -3,7 +3,7 @@ import pytest
 
 from mmaction_ext.datasets.synthmotion.scenes import CLASSES
 from mmaction_ext.evaluation.predictions import Predictions, write_predictions
-from mmaction_ext.report.classes import ClassAccuracies, class_names, top1_by_class
+from mmaction_ext.report.classes import ClassAccuracies, names_of, top1_by_class
 from mmaction_ext.report.runs import runs_by_uid
 
 
@@ -71,16 +71,29 @@ def test_top1_by_class():
     assert top1_by_class(scores, np.array([0, 0, 1, 2])) == {0: 0.5, 1: 1.0, 2: 0.0}
 
 
+def test_a_score_that_is_no_number_is_wrong():
+    scores = np.array([[np.nan, 1, 0], [2, 1, 0]])
+    assert top1_by_class(scores, np.array([0, 0])) == {0: 0.5}
+
+
 def test_names_of_synthmotion_are_known(make):
-    assert class_names(make.run('a', 0, config='synthmotion/dcf/table1/a')) == CLASSES
+    names = names_of(make.run('a', 0, config='synthmotion/dcf/table1/a'))
+    assert tuple(names.values()) == CLASSES and list(names) == list(range(len(CLASSES)))
 
 
-def test_names_stand_beside_the_samples(make, tmp_path):
+def test_names_of_other_data_stand_beside_the_samples(make, tmp_path):
     recipe = dict(test_dataloader=dict(dataset=dict(ann_file=str(tmp_path / 'test.txt'))))
     record = make.run('a', 0, recipe=recipe)
-    assert class_names(record) == ()
+    assert names_of(record) == {} == names_of(make.run('a', 0))
     (tmp_path / 'classes.txt').write_text('jump\nrun\n')
-    assert class_names(record) == ('jump', 'run')
+    assert names_of(record) == {0: 'jump', 1: 'run'}
     (tmp_path / 'classes.txt').write_text('jump\njump\n')  # would be one bar for two classes
-    assert class_names(record) == ()
-    assert class_names(make.run('a', 0)) == ()
+    assert names_of(record) == {}
+
+
+@pytest.mark.parametrize('recipe', [
+    dict(test_dataloader='x'), dict(test_dataloader=dict(dataset=[1])),
+    dict(test_evaluator=[3]), dict(test_dataloader=dict(dataset=dict(ann_file=7))),
+    dict(test_dataloader=dict(dataset=dict(ann_file='a\0b')))])
+def test_a_run_may_record_anything_as_its_config(make, recipe):
+    assert names_of(make.run('a', 0, recipe=recipe)) == {}

@@ -32,15 +32,15 @@ def test_bars_lead_to_the_seeds_of_their_rows(table):
 
 def test_rows_stand_from_top_to_bottom_even_with_equal_labels(make):
     reference = [1.0, 2.0]
-    table = make.table(make.row('a', reference, reference, label='TDN'),
-                       make.row('b', [3.0, 4.0], reference, label='TDN'))
+    table = make.table(make.row('a', reference, label='TDN'),
+                       make.row('b', [3.0, 4.0], label='TDN'))
     axis = ablation_bars(table).layout['yaxis']
     assert axis['ticktext'] == ['TDN', 'TDN'] and axis['tickvals'] == [0, 1]
     assert axis['range'][0] > axis['range'][1]
 
 
 def test_one_seed_has_no_whiskers(make):
-    figure = ablation_bars(make.table(make.row('a', [1.0], [1.0])))
+    figure = ablation_bars(make.table(make.row('a', [1.0])))
     assert 'error_x' not in figure.data[0] and 'Whiskers' not in figure.caption
 
 
@@ -58,6 +58,12 @@ def test_differences_are_those_of_the_column_without_the_reference(table):
     # the same difference under every seed: an interval without width, which is not drawn
     assert dots['error_x']['array'][0] == 0
     assert seeds['x'] == [2.0, 2.0, 2.0, 1.0, 2.0]
+
+
+def test_caption_says_where_differences_are_not_paired(table):
+    assert difference_dots(table).caption.startswith('Paired by seed. ')
+    table.cell('part', 'delta').unpaired = True
+    assert difference_dots(table).caption.startswith('Paired by seed, where a row shares two ')
 
 
 def test_rows_keep_their_colour_in_every_figure(table):
@@ -79,16 +85,17 @@ def test_costs_are_giga_multiply_adds_of_one_view(table):
 
 
 def test_macs_in_other_units_are_converted(make):
-    table = make.table(make.row('a', [1.0], [1.0], macs=2500.0))
-    macs, *others = table.columns
-    table.columns = (replace(macs, scale=Fraction(1, 10**6)), *others)
+    macs, *others = make.columns
+    table = make.table(make.row('a', [1.0], macs=2.5),
+                       columns=(replace(macs, scale=Fraction(1, 10**6)), *others))
+    assert table.cell('a', 'macs').text == '2500.00'
     assert cost_scatter(table).data[0]['x'] == [2.5]
 
 
 def test_published_figures_alone_are_marked_as_such(make):
     none = [None, None]
-    table = make.table(make.row('a', none, none, published=40.0, gflops='10'),
-                       make.row('b', none, none, published=50.0, gflops='900'))
+    table = make.table(make.row('a', none, published=40.0, gflops='10'),
+                       make.row('b', none, published=50.0, gflops='900'))
     figure = cost_scatter(table)
     assert len(figure.data) == 1 and figure.data[0]['name'] == 'published'
     assert 'Nothing of this table has been measured here yet' in figure.caption
@@ -97,7 +104,7 @@ def test_published_figures_alone_are_marked_as_such(make):
 
 def test_nothing_is_drawn_where_there_is_nothing(make):
     none = [None, None]
-    table = make.table(make.row('a', none, none, published=40.0))
+    table = make.table(make.row('a', none, published=40.0))
     assert [draw(table) for draw in (ablation_bars, difference_dots, cost_scatter)] == [None] * 3
 
 
@@ -112,10 +119,7 @@ def test_counterpart_is_the_row_that_differences_are_taken_to(table):
 
 
 def test_a_table_of_published_figures_has_no_main_column(make):
-    table = make.table(make.row('a', [1.0], [1.0]))
-    table.columns = table.columns[:3]
-    for row in table.rows:
-        row.cells = row.cells[:3]
+    table = make.table(make.row('a', [1.0]), columns=make.columns[:3])
     assert main_column(table) is None
     assert cost_scatter(table) is None and ablation_bars(table) is None
 

@@ -7,7 +7,7 @@ NONE = [None, None]
 
 def test_what_has_results_comes_first(make):
     def table(name, folder, top1):
-        return make.table(make.row('a', top1, NONE), name=name, folder=folder)
+        return make.table(make.row('a', top1), name=name, folder=folder)
 
     found = entries([
         table('t1', 'dcf/table1_components', NONE), table('t2', 'kpsem/table10_x', NONE),
@@ -19,7 +19,7 @@ def test_what_has_results_comes_first(make):
 
 
 def test_order_does_not_depend_on_that_of_the_tables(make):
-    tables = [make.table(make.row('a', NONE, NONE), name=f't{i}', folder=f'dcf/table{i % 3}')
+    tables = [make.table(make.row('a', NONE), name=f't{i}', folder=f'dcf/table{i % 3}')
               for i in range(6)]
     assert ([each.table.id for each in entries(tables)]
             == [each.table.id for each in entries(tables[::-1])])
@@ -32,7 +32,7 @@ def test_cells_are_counted_by_what_they_mean(table):
 
 
 def test_a_table_without_runs(make):
-    [entry] = entries([make.table(make.row('a', NONE, NONE))])
+    [entry] = entries([make.table(make.row('a', NONE))])
     assert (entry.with_numbers, entry.total, entry.has_runs) == (0, 2 - 1, False)
 
 
@@ -44,7 +44,7 @@ def test_a_table_without_runs(make):
     ('', 'Tables', 'Demo'),
 ])
 def test_places(make, path, group, name):
-    table = make.table(make.row('a', NONE, NONE))
+    table = make.table(make.row('a', NONE))
     table.spec_path = path
     [entry] = entries([table])
     assert (entry.group, entry.name) == (group, name)

@@ -8,7 +8,6 @@ from html.parser import HTMLParser
 import pytest
 
 from mmaction_ext.report import build_report
-from mmaction_ext.tables.cells import Measured
 
 VOID = {'meta', 'br', 'link', 'input', 'wbr'}
 
@@ -117,7 +116,7 @@ def test_library_is_there_once_and_can_be_inside_a_page(page):
 
 def test_a_page_without_figures_needs_no_library(make):
     none = [None, None]
-    page = build_report([make.table(make.row('a', none, none))], [])
+    page = build_report([make.table(make.row('a', none))], [])
     assert len(page) < 100_000 and 'No run of this table yet.' in page
     assert 'There is no run yet.' in page and addresses_resolve(Reader(page))
 
@@ -140,7 +139,8 @@ def test_numbers_without_a_run_and_copies_of_a_run_are_told_apart(make, table):
     imported = [make.run(row, seed, uid='', imported=True) for row in 'ab' for seed in (0, 1)]
     page = build_report([table], copies + imported)
     reader = Reader(page)
-    assert len(set(reader.ids)) == len(reader.ids) and page.count('class="run"') == 6
+    assert len(set(reader.ids)) == len(reader.ids)
+    assert page.count('class="run"') == 6 + 7  # seven of which only the table tells
     assert page == build_report([table], imported[::-1] + copies[::-1])
 
 
@@ -155,11 +155,19 @@ def test_only_web_addresses_become_links(make, table):
         assert links(path) == []
 
 
+def test_runs_lead_to_their_pages_at_the_server_too(make, table, runs):
+    page = 'https://wandb.example/me/suite/runs/base-0?a="b"'
+    runs[0].url = runs[1].url = page  # a training and a test of it share a page
+    runs[1].uid, runs[1].job_type = runs[0].uid, 'test'
+    runs[2].url = 'javascript:alert(1)'
+    reader = Reader(build_report([table], runs))
+    links = [link for link in reader.links if not link.startswith('#')]
+    # a line in the seeds of its row, and the sections of both runs
+    assert links == [page] * 3 and reader.texts.count('W&B') == 3
+    assert '#run:base-0:train' in reader.links and addresses_resolve(reader)
+
+
 def test_runs_of_a_lock_file_have_a_section_too(table):
-    for row in ('base', 'full', 'part'):
-        table.measurements += tuple(
-            Measured(row, f'dcf/table1_demo/{row}', 'cafe', 'test/acc/top1', seed.seed, seed)
-            for seed in table.cell(row, 'top1').seeds)
     reader = Reader(build_report([table], []))
     assert addresses_resolve(reader) and 'run:base-0' in reader.ids
     assert 'not on this machine' in reader.texts and '#run:part-2' in reader.links
@@ -171,7 +179,7 @@ def test_a_lone_surrogate_does_not_stop_the_page(make, table):
 
 
 def test_the_fullest_table_is_open(make, table):
-    empty = make.table(make.row('a', [None], [None]), name='empty')
+    empty = make.table(make.row('a', [None]), name='empty')
     page = build_report([empty, table], [])
     assert re.findall(r'<details class="table" id="([^"]*)"[^>]* open>', page) == ['table:demo']
 

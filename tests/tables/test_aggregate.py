@@ -1,4 +1,3 @@
-import math
 from fractions import Fraction
 
 import hypothesis.strategies as st
@@ -7,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from mmaction_ext.errors import InputError
-from mmaction_ext.tables import CellStatus, build_table, locked_table, seed_states
+from mmaction_ext.tables import CellStatus, build_table, locked_table
 from mmaction_ext.tables.lock import lock_text
 from mmaction_ext.tables.published import PublishedEntry
 from mmaction_ext.tables.render import RENDERERS
@@ -62,6 +61,16 @@ def test_interval_of_the_paired_difference_by_hand(make, build):
     assert build(*records[1:], seeds=(0, 1, 2))[1]['full']['delta'].interval is None
 
 
+def test_rows_that_share_no_seed_are_compared_by_their_means(make, build):
+    """(80 + 90) / 2 - (10 + 20) / 2."""
+    records = [make.record(f'demo/{row}', seed, top1) for row, seed, top1 in (
+        ('base', 0, 0.1), ('base', 1, 0.2), ('full', 2, 0.8), ('full', 3, 0.9))]
+    table, cells = build(*records, seeds=(0, 1, 2, 3))
+    assert cells['full']['delta'].text == '+70.0 (0/4 paired)'
+    assert 'difference of the means over seeds 2, 3' in cells['full']['delta'].note
+    assert any('(n/N)' in note for note in table.notes)
+
+
 def published_rows():
     entries = {name: PublishedEntry(f'p.{name}', {'top1': figure}, 'P, Table 1')
                for name, figure in (('base', 44.6), ('full', '86x6'))}
@@ -72,7 +81,9 @@ def published_rows():
 @pytest.mark.parametrize('top1, tolerance, text, status', [
     ((0.45, 0.452), '0.5', '+0.5 ± 0.1', CellStatus.OK),
     ((0.451, 0.451), '0.5', '+0.5 ± 0.0', CellStatus.OK),  # just the tolerance
-    ((0.4511, 0.4511), '0.5', '+0.5 ± 0.0 (out of tolerance)', CellStatus.OUT_OF_TOLERANCE),
+    ((0.4511, 0.4511), '0.5', '+0.5 ± 0.0', CellStatus.OK),  # as printed
+    ((0.4516, 0.4516), '0.5', '+0.6 ± 0.0 (out of tolerance)', CellStatus.OUT_OF_TOLERANCE),
+    ((0.4404, 0.4404), '0.5', '-0.6 ± 0.0 (out of tolerance)', CellStatus.OUT_OF_TOLERANCE),
     ((0.4, 0.44), '0.5', '-2.6 ± 2.8 (out of tolerance)', CellStatus.OUT_OF_TOLERANCE),
     ((0.4, 0.44), None, '-2.6 ± 2.8', CellStatus.OK),
     ((0.4, None), '0.5', '-4.6 (1/2, out of tolerance)', CellStatus.OUT_OF_TOLERANCE),
@@ -310,18 +321,6 @@ def test_notes_name_policy_and_other_splits(make, build):
     assert table.notes[1] == 'Seed 3, one run each.'
 
 
-def test_seed_states(make):
-    columns = (make.top1, Column('pair', 'Pair', 'test/motion/pair'))
-    spec = make.spec('base', 'full', 'more', columns=columns)
-    full = two_seeds(make, 'full', 0.8, 0.9, values={'test/motion/pair': 1.0})
-    records = [*two_seeds(make, 'base', 0.8, 0.9), full[0],
-               make.record('demo/full', 1, 0.9, values={'test/motion/pair': math.nan})]
-    assert seed_states(spec, records, make.configs(*CONFIGS)) == {
-        'base': {0: CellStatus.MISSING, 1: CellStatus.MISSING},  # one metric is not there
-        'full': {0: CellStatus.OK, 1: CellStatus.FAILED},
-        'more': {0: CellStatus.MISSING, 1: CellStatus.MISSING}}
-
-
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.randoms(use_true_random=False))
 def test_bytes_do_not_depend_on_the_order_of_the_runs(make, random):
@@ -473,12 +472,6 @@ def test_rows_published_elsewhere_say_where(make):
         'Published figures only: no code; published in a list',
         'Published figures only: no code']
     assert 'Published figures without a footnote: P, Table 1.' in table.notes
-
-
-def test_states_are_those_of_rows_with_a_config(make):
-    spec = make.spec(*split_rows(), columns=(make.top1,))
-    configs = make.configs(*(f'demo/{name}' for name in SPLITS))
-    assert set(seed_states(spec, all_splits(make), configs)) == set(SPLITS)
 
 
 def test_numbers_too_large_in_the_printed_unit(make):

@@ -271,3 +271,18 @@ def test_lock_of_all_tables_drops_others(path, spec, table):
     part = locked_table(table, spec)
     assert set(json.loads(renewed_lock(path, {'new': part}))['tables']) == {'demo', 'new'}
     assert set(json.loads(renewed_lock(path, {'new': part}, every=True))['tables']) == {'new'}
+
+
+def test_full_disk_leaves_the_old_lock_whole(make, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, 'No space left on device')
+
+    path = tmp_path / 'reports' / 'table.lock.json'
+    write_lock(path, {})  # its folder is made
+    old = path.read_bytes()
+    monkeypatch.setattr('os.fsync', full)
+    with pytest.raises(InputError, match='lock.json cannot be written: No space left on device'):
+        write_lock(path, {'demo': LockedTable('last', '', (Measured(
+            'full', 'demo/full', 'h', 'test/acc/top1', 0,
+            SeedResult(0, CellStatus.OK, Fraction(1, 2), runs=('r',))),))})
+    assert path.read_bytes() == old and list(path.parent.iterdir()) == [path]

@@ -82,6 +82,64 @@ def test_worst_state_explains_a_missing_result(make):
     assert result(*records[:2]).status is CellStatus.UNFINISHED
 
 
+FAILED, EARLY, NAN = dict(exit_code=1), dict(epoch=1), dict(top1=math.nan)
+
+
+@pytest.mark.parametrize('other, status', [
+    (FAILED, CellStatus.RUNNING), (EARLY, CellStatus.RUNNING), (NAN, CellStatus.RUNNING),
+    (dict(exit_code=None, state='killed'), CellStatus.RUNNING),
+    (dict(exit_code=None, state='unknown'), CellStatus.RUNNING),
+    (dict(top1=None), CellStatus.RUNNING), (dict(digest='old'), CellStatus.RUNNING),
+    (dict(overrides={'a': 1}), CellStatus.RUNNING),
+    (dict(digest=None, exit_code=None), CellStatus.RUNNING),
+    (dict(corrupt=True), CellStatus.UNTRUSTED),
+    (dict(digest=None, corrupt=True), CellStatus.UNTRUSTED),
+    (dict(conflicts=('two sources',)), CellStatus.CONFLICT),
+    (dict(top1=0.8), CellStatus.OK),
+    (dict(top1=0.8, digest=None, imported=True), CellStatus.OK)])
+def test_what_a_seed_shows_beside_a_living_run(make, other, status):
+    living = make.record(exit_code=None, state='running', uid='living')
+    for records in ((living, make.record(**other)), (make.record(**other), living)):
+        found = result(*records)
+        assert found.status is status and (found.value is None) == (status is not CellStatus.OK)
+        if status is CellStatus.RUNNING:
+            assert found.reason == 'still running at iteration 8' and 'living' in found.runs
+
+
+@pytest.mark.parametrize('others, status', [
+    ((FAILED, NAN, EARLY), CellStatus.RUNNING),
+    ((NAN, dict(corrupt=True)), CellStatus.UNTRUSTED),
+    ((EARLY, dict(top1=0.8)), CellStatus.RUNNING),  # two tests of one iteration, one too early
+    ((dict(top1=0.8), dict(top1=0.7)), CellStatus.CONFLICT),
+    ((dict(top1=0.8), dict(corrupt=True)), CellStatus.OK),
+    ((dict(top1=0.8), FAILED), CellStatus.OK)])
+def test_what_a_seed_shows_beside_a_living_run_and_others(make, others, status):
+    records = [make.record(uid=f'r{i}', **each) for i, each in enumerate(others)]
+    living = make.record(exit_code=None, state='running')
+    assert result(*records, living).status is status
+
+
+def test_a_living_run_of_another_version_says_nothing_of_the_row(make):
+    living = make.record(exit_code=None, state='running', digest='old')
+    assert result(living).status is CellStatus.STALE
+    assert result(living, make.record(**FAILED)).status is CellStatus.FAILED
+
+
+def test_a_damaged_log_of_a_living_run(make):
+    living = make.record(exit_code=None, state='running', corrupt=True)
+    assert result(living, make.record(**NAN)).status is CellStatus.UNTRUSTED
+
+
+def test_a_run_that_goes_on_after_its_first_test_keeps_the_result(make):
+    """Attempt 1 was tested at the end of the schedule, attempt 2 lives."""
+    record = make.record(top1=0.8, state='running')
+    record.fragments += (make.fragment(exit_code=None),)
+    assert result(record).value == Fraction('0.8')
+    early = make.record(epoch=1, state='running')
+    early.fragments += (make.fragment(exit_code=None),)
+    assert result(early).status is CellStatus.RUNNING
+
+
 def test_same_result_measured_twice_is_one_result(make):
     found = result(make.record(top1=0.8), make.record(top1=0.8 + 1e-9, job_type='test'))
     assert found.status is CellStatus.OK

@@ -4,10 +4,10 @@ from fractions import Fraction
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 
 from mmaction_ext.tables.cells import exact
-from mmaction_ext.tables.statistics import mean, sample_std, t_interval
+from mmaction_ext.tables.statistics import mean, sample_std, t_interval, welch_interval
 
 FLOATS = st.floats(-1e6, 1e6, allow_nan=False)
 
@@ -61,3 +61,33 @@ def test_interval_of_differences_is_that_of_the_paired_t_test():
     found = t_interval([exact(a) - exact(b) for a, b in zip(mine, reference)])
     expected = stats.ttest_rel(mine, reference).confidence_interval(0.95)
     assert [float(end) for end in found] == pytest.approx([expected.low, expected.high], rel=1e-8)
+
+
+@pytest.mark.parametrize('values, difference, reach', [
+    # equal variances of 1: error² 2/3 and (2/3)² / (2 * 1/9 / 2) = 4 degrees, t = 2.7764
+    ((11, 12, 13), 10, 2.776445105 * (2 / 3) ** 0.5),
+    # all spread on one side: error² 1/3 and its own 2 degrees, t = 4.3027
+    ((12, 12, 12, 12), 10, 4.302652730 * (1 / 3) ** 0.5)])
+def test_welch_interval_by_hand(values, difference, reach):
+    values, others = [Fraction(i) for i in values], [Fraction(i) for i in (1, 2, 3)]
+    low, high = welch_interval(values, others)
+    assert (low + high) / 2 == difference
+    assert float(high) == pytest.approx(difference + reach, rel=1e-9)
+    assert [-end for end in welch_interval(others, values)] == [high, low]
+
+
+def test_welch_interval_without_spread_and_from_too_few():
+    ones, twos = [Fraction(1)] * 3, [Fraction(2)] * 4
+    assert welch_interval(twos, ones) == (1, 1)
+    assert welch_interval(ones[:2], twos) is None and welch_interval(twos, ones[:2]) is None
+
+
+@given(st.lists(st.integers(-500, 500), min_size=3, max_size=6),
+       st.lists(st.integers(-500, 500), min_size=3, max_size=6))
+def test_welch_interval_against_scipy(values, others):
+    stats = pytest.importorskip('scipy.stats')
+    assume(len(set(values)) > 1 and len(set(others)) > 1)
+    found = welch_interval([Fraction(value) for value in values], [Fraction(o) for o in others])
+    expected = stats.ttest_ind(values, others, equal_var=False).confidence_interval(0.95)
+    assert [float(end) for end in found] == pytest.approx([expected.low, expected.high],
+                                                          rel=1e-7, abs=1e-7)

@@ -439,6 +439,23 @@ def test_imported_results_that_nothing_takes(place, capsys):
     assert make_tables.main([*runs, '--strict']) == 1
 
 
+def test_runs_of_no_table_are_named(place, capsys):
+    lines = SPEC.splitlines(keepends=True)
+    Path('configs/demo/table.yaml').write_text(''.join(
+        line for line in lines if 'id: killed' not in line))
+    assert make_tables.main(['--strict', '--forget']) == 1  # never ran
+    note = 'note: 2 runs belong to no row of any table: demo/killed seed 0, demo/killed seed 1'
+    assert capsys.readouterr().err.splitlines()[0] == note
+    assert make_tables.main(['configs/demo/table.yaml']) == 0
+    assert 'note' not in capsys.readouterr().err  # another table may have them
+
+
+def test_tables_by_their_ids_and_folders(place):
+    assert make_tables.main(['demo_table', '--out', 'one']) == 0
+    assert make_tables.main(['configs/demo', '--out', 'two']) == 0
+    assert contents('one') == contents('two') and FILES <= set(contents('one'))
+
+
 def test_interrupted(place, capsys, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt

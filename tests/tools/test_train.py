@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import runpy
 import shutil
 import signal
 import subprocess
@@ -13,10 +14,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from disks import small_disk
 from tool_runs import ROOT, make_place, run_tool
 
 from mmaction_ext import compat
+from mmaction_ext.cli import main
 from mmaction_ext.evaluation.predictions import read_predictions
+from mmaction_ext.tables.render import RENDERERS
 from mmaction_ext.tracking.hooks import file_sha256
 from mmaction_ext.tracking.identity import config_hash, load_config
 from mmaction_ext.tracking.ledger.format import decode_row
@@ -24,6 +28,21 @@ from mmaction_ext.tracking.records import find_runs
 
 compat.apply()
 pytestmark = pytest.mark.slow
+make_tables = runpy.run_path(str(ROOT / 'tools/make_tables.py'))['main']
+
+TABLE = """
+id: tiny
+caption: What three epochs give
+seeds: [0]
+select: {policy: last}
+split: test
+columns:
+  - {key: params, head: Params, from: static.params, fmt: .0f}
+  - {key: top1, head: Top-1, from: test/acc/top1, scale: 100, fmt: .2f, best: max}
+  - {key: pair, head: Within-pair, from: test/motion/within_pair, scale: 100, fmt: .2f}
+rows:
+  - {id: row, label: Row, config: row.py, reference: true}
+"""
 
 
 def weights(path):
@@ -140,48 +159,102 @@ def test_predictions_of_the_test_lie_beside_the_run(trained):
             found.meta['epoch']) == ('tiny/row', 0, {}, 3)
 
 
-@pytest.mark.parametrize('signum, draw', [(signal.SIGKILL, 1), (signal.SIGTERM, 2)])
-def test_interrupted_and_resumed_run_equals_the_uninterrupted_one(trained, place, signum, draw):
-    luck = random.Random(draw)
-    last = luck.randint(1, 17)
-    process = start(place)
+def tables_and_state(place, monkeypatch, capsys):
+    """Bytes of the run's table in every format, and the state of the run.
+
+    The only fact in them that differs between two runs of one config is the checkpoint's digest.
+    """
+    (place.config.parent / 'table.yaml').write_text(TABLE)
+    monkeypatch.chdir(place.path)
+    out = place.path.with_name(f'{place.path.name}_tables')
+    assert make_tables(['--out', str(out), '--forget']) == 0
+    capsys.readouterr()
+    main(['status', 'tiny', '--json'])
+    [[line]] = json.loads(capsys.readouterr().out).values()
+    files = {name: (out / f'tiny.{name}').read_bytes() for name in RENDERERS}
+    final = place.run / 'epoch_3.pth'
+    if final.exists():
+        digest = file_sha256(final).encode()
+        assert digest in files['json']
+        files['json'] = files['json'].replace(digest, b'digest')
+    return files, line['state']
+
+
+def interrupt(place, signum, luck, latest, *args):
+    """Train until a random iteration, then send a signal to all processes; what was logged."""
+    done = 6 * len(list(place.run.glob('epoch_*.pth')))
+    last = luck.randint(done + 1, latest)
+    process = start(place, *args)
     wait_for(process, last)
     time.sleep(luck.random() / 4)
     os.killpg(process.pid, signum)
     process.stdout.read()
     assert process.wait(60) == -signum
     assert not (place.run / 'results').exists()
-    first = read_ledger(place.run)
-    reached = iterations(first, 1)
-    assert reached == list(range(1, len(reached) + 1)) and len(reached) >= last
+    ledger = read_ledger(place.run)
+    assert max(iterations(ledger, len(ledger.attempts))) >= last
+    return ledger
+
+
+def test_interrupted_and_resumed_run_equals_the_uninterrupted_one(trained, place, monkeypatch,
+                                                                  capsys):
+    luck, signals = random.Random(1), [signal.SIGKILL, signal.SIGTERM]
+    for number, signum in enumerate(signals, 1):
+        before = interrupt(place, signum, luck, 8 * number, *['--resume'] * (number > 1))
+        _, state = tables_and_state(place, monkeypatch, capsys)
+        assert state == ('killed' if signum == signal.SIGKILL else 'failed')
     done = run_tool('train.py', place.config, '--resume', cwd=place.path)
     assert done.returncode == 0, done.stderr[-2000:]
-    check_attempts(place, first, signum)
+    check_attempts(place, before, signals)
     ours, theirs = weights(place.run / 'epoch_3.pth'), weights(trained.run / 'epoch_3.pth')
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
-    record = only(find_runs(place.path / 'work_dirs'))
-    assert len(record.fragments) == 2
+    record, expected = (only(find_runs(each.path / 'work_dirs')) for each in (place, trained))
+    assert len(record.fragments) == len(signals) + 1
+    for phase, metric in (('train', 'train/loss'), ('val', 'val/acc/top1')):
+        curves = [[(row['iter'], row['epoch'], row[metric]) for row in each.rows[phase]]
+                  for each in (record, expected)]
+        assert curves[0] == curves[1]
     assert [row['iter'] for row in record.rows['train']] == list(range(1, 19))
-    assert [row['iter'] for row in record.rows['val']] == [6, 12, 18]
-    expected = only(find_runs(trained.path / 'work_dirs'))
     got, want = test_values(record), test_values(expected)
     got.pop('test/checkpoint_sha256'), want.pop('test/checkpoint_sha256')
     assert got == want
+    (ours, state), (theirs, _) = (tables_and_state(each, monkeypatch, capsys)
+                                  for each in (place, trained))
+    assert state == 'finished' and ours == theirs
 
 
-def check_attempts(place, first, signum):
-    """The ledger of a resumed run against what it was after the first attempt."""
+def check_attempts(place, before, signals):
+    """The ledger of a resumed run against what it was after it was interrupted last."""
     ledger = read_ledger(place.run)
-    killed, last = ledger.attempts
-    ended = signum == signal.SIGTERM
-    assert [killed] == first.attempts and (killed['end'] is not None) == ended
-    assert (killed['exit_code'], killed['signal']) == ((143, 'SIGTERM') if ended else (None, None))
-    assert (last['exit_code'], last['number']) == (0, 2)
-    assert ledger.rows[:len(first.rows)] == first.rows
-    resumed = last['resumed_from_iter'] or 0
-    assert resumed % 6 == 0 and resumed <= max(iterations(first, 1))
-    assert iterations(ledger, 2) == list(range(resumed + 1, 19))
-    assert [(result['attempt'], result['iter']) for result in ledger.results] == [(2, 18)]
+    *interrupted, last = ledger.attempts
+    assert interrupted == before.attempts and ledger.rows[:len(before.rows)] == before.rows
+    for entry, signum in zip(interrupted, signals, strict=True):
+        ended = signum == signal.SIGTERM
+        assert (entry['end'] is not None) == ended
+        assert (entry['exit_code'], entry['signal']) == (
+            (143, 'SIGTERM') if ended else (None, None))
+    assert (last['exit_code'], last['number']) == (0, len(signals) + 1)
+    reached = 0
+    for entry in ledger.attempts:
+        logged, resumed = iterations(ledger, entry['number']), entry['resumed_from_iter'] or 0
+        assert resumed % 6 == 0 and resumed <= reached
+        assert logged == list(range(resumed + 1, resumed + 1 + len(logged)))
+        reached = logged[-1]
+    assert reached == 18
+    assert [(result['attempt'], result['iter']) for result in ledger.results] == [
+        (last['number'], 18)]
+
+
+def test_weights_to_start_from_are_needed_only_to_start(trained, place):
+    gone = place.path / 'gone.pth'
+    place.config.write_text(
+        place.config.read_text()
+        + f"model = dict(backbone=dict(init_cfg=dict(type='Pretrained', checkpoint='{gone}')))\n")
+    line = errors(run_tool('train.py', place.config, '--resume', cwd=place.path))
+    assert f'{place.config} starts from {gone}, which does not exist' in line
+    shutil.copy(trained.run / 'epoch_3.pth', place.run)
+    done = run_tool('train.py', place.config, '--resume', '--no-test', cwd=place.path)
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_resuming_a_finished_run_trains_nothing_more(trained):
@@ -369,22 +442,17 @@ def test_unforeseen_error_is_recorded(place):
 
 
 @pytest.fixture
-def small_disk(tmp_path):
-    """A disk of 64 MB, where this user may mount one."""
-    disk = tmp_path / 'disk'
-    disk.mkdir()
-    mount = ['mount', '-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', str(disk)]
-    if shutil.which('mount') is None or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip('this user may not mount a small disk')
-    yield disk
-    subprocess.run(['umount', '--lazy', str(disk)], check=True)
+def disk(tmp_path):
+    """A disk of 64 MB."""
+    with small_disk(tmp_path, '64m') as path:
+        yield path
 
 
-def test_full_disk_stops_training_and_loses_nothing(trained, place, small_disk):
-    folder = small_disk / 'run'
+def test_full_disk_stops_training_and_loses_nothing(trained, place, disk):
+    folder = disk / 'run'
     process = start(place, '--work-dir', folder)
     wait_for(process, 8)
-    with open(small_disk / 'ballast', 'wb', buffering=0) as ballast:
+    with open(disk / 'ballast', 'wb', buffering=0) as ballast:
         with pytest.raises(OSError, match='No space left'):
             while ballast.write(bytes(4096)):
                 pass
@@ -395,7 +463,7 @@ def test_full_disk_stops_training_and_loses_nothing(trained, place, small_disk):
     reached, attempt = iterations(first, 1), only(first.attempts)
     assert reached == list(range(1, len(reached) + 1)) and len(reached) >= 8
     assert attempt['exit_code'] == 2 and 'No space left on device' in attempt['last_error']
-    (small_disk / 'ballast').unlink()
+    (disk / 'ballast').unlink()
     done = run_tool('train.py', place.config, '--work-dir', folder, '--resume', cwd=place.path)
     assert done.returncode == 0, done.stderr[-2000:]
     ledger = read_ledger(folder)

@@ -1,7 +1,16 @@
 """tools/train_table.py: trains what is lacking, nothing else, and one failure stops nothing."""
 
+import subprocess
+import sys
+
+import ledger_runs
 import pytest
 from tool_runs import run_tool
+
+from mmaction_ext.tracking.identity import RunIdentity, config_hash, load_config
+from mmaction_ext.tracking.ledger import process
+from mmaction_ext.tracking.ledger.attempts import write_run_file
+from mmaction_ext.tracking.ledger.format import LOCK_FILE
 
 TABLE = """
 id: tiny
@@ -106,6 +115,58 @@ def test_weights_of_another_config_are_trained_once_and_tested_again(table, plac
     (folder / 'plain.py').write_text((folder / 'plain.py').read_text() + 'changed = True\n')
     stale = run_tool('train_table.py', table, '--dry-run', cwd=place.path)
     assert '3 runs to train' in stale.stdout
+
+
+#: holds the lock of a run's folder, as a training does, until it is told to end
+HOLDER = """
+import fcntl, sys
+lock = open(sys.argv[1], 'a+')
+fcntl.flock(lock, fcntl.LOCK_EX)
+print('held', flush=True)
+sys.stdin.read()
+"""
+
+
+def write_run(folder, config, entry, job_type='train'):
+    """Write who the run of a config under seed 0 is, and its one attempt."""
+    folder.mkdir(parents=True, exist_ok=True)
+    identity = RunIdentity('tiny/row', 0, config_hash(load_config(config)))
+    write_run_file(folder, dict(
+        schema=1, uid=identity.uid, config=identity.config, seed=0,
+        config_hash=identity.config_hash, job_type=job_type, attempts=[entry]))
+
+
+@pytest.fixture
+def living(tmp_path):
+    """Number of a process that tests a row whose training failed; it holds the run's lock."""
+    config = tmp_path / 'configs/tiny/row.py'
+    config.parent.mkdir(parents=True)
+    config.write_text('train_cfg = dict(max_epochs=1)\n')
+    (config.parent / 'table.yaml').write_text(
+        ''.join(line for line in TABLE.splitlines(keepends=True)
+                if 'plain' not in line and 'broken' not in line))
+    runs = tmp_path / 'work_dirs/tiny/row'
+    write_run(runs / 'seed0', config, ledger_runs.attempt(exit_code=1))
+    (runs / 'test').mkdir()
+    with subprocess.Popen([sys.executable, '-c', HOLDER, str(runs / 'test' / LOCK_FILE)],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == 'held\n'
+        write_run(runs / 'test', config, ledger_runs.attempt(
+            exit_code=None, pid=holder.pid,
+            process_start=process.process_start(holder.pid)), 'test')
+        yield holder.pid
+
+
+def test_what_a_process_works_on_is_left_to_it(living, tmp_path):
+    table = tmp_path / 'configs/tiny/table.yaml'
+    done = run_tool('train_table.py', table, cwd=tmp_path)
+    assert done.returncode == 1, done.stdout + done.stderr
+    who = f'process {living} on {process.host()}'
+    [line] = [line for line in done.stdout.splitlines() if 'left alone' in line]
+    assert line == f'full/seed0 is left alone (running): still running; {who} works on it'
+    assert 'tiny: nothing is left, 0 runs to train' in done.stdout
+    assert done.stderr.splitlines() == [f'still running: full/seed0 ({who})']
+    assert not (tmp_path / 'work_dirs/.logs').exists()
 
 
 def test_unknown_row_is_named_with_those_there_are(table, place):

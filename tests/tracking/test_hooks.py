@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import json
 from types import SimpleNamespace
 
 import pytest
@@ -13,9 +12,10 @@ from mmengine.runner import LogProcessor
 
 from mmaction_ext.evaluation.predictions import read_predictions
 from mmaction_ext.tracking.hooks import (PredictionsHook, RunLedgerHook, RunLoggerHook,
-                                         data_digest, file_sha256, record_progress,
-                                         wandb_location)
+                                         data_digest, file_sha256, record_mirror,
+                                         record_progress)
 from mmaction_ext.tracking.ledger.attempts import Attempt, read_run_file
+from mmaction_ext.tracking.ledger.format import decode_object
 
 
 class Videos:
@@ -200,7 +200,11 @@ def test_ledger_follows_a_runner(tmp_path):
         assert attempt.heartbeat.iteration() == 8
         [hook] = registered
         assert isinstance(hook, RunLedgerHook) and hook.attempt is attempt
-    assert read_run_file(tmp_path)['attempts'][0]['wandb'] == 'time/run-u.wandb'
+        runner.visualizer.get_backend('RunWandbBackend').when_closed(
+            wandb_closed=False, wandb_rows_missing=3)
+    [entry] = read_run_file(tmp_path)['attempts']
+    assert [entry[name] for name in ('wandb', 'wandb_closed', 'wandb_rows_missing')] == [
+        'time/run-u.wandb', False, 3]
 
 
 def test_processes_without_a_ledger_follow_nothing():
@@ -208,9 +212,11 @@ def test_processes_without_a_ledger_follow_nothing():
         record_progress(None, attempt)
 
 
-def test_run_without_wandb_has_no_log():
-    assert wandb_location(SimpleNamespace(get_backend={}.get)) is None
-    assert wandb_location(make_visualizer(None)) is None
+def test_run_without_wandb_has_no_log(tmp_path):
+    for visualizer in (SimpleNamespace(get_backend={}.get), make_visualizer(None)):
+        with Attempt(tmp_path, {}) as attempt:
+            record_mirror(visualizer, attempt)
+    assert [entry['wandb'] for entry in read_run_file(tmp_path)['attempts']] == [None, None]
 
 
 @pytest.mark.parametrize('iteration, expected', [(0, None), (12, 12)])
@@ -233,8 +239,8 @@ def test_result_file_of_a_test(tmp_path, written):
     runner.cfg = Config(dict(test_dataloader=dict(dataset=dict(pipeline=PIPELINE))))
     with Attempt(predictions.parent, dict(uid='u', job_type='test')) as attempt:
         RunLedgerHook(attempt).after_test_epoch(runner, {'acc/top1': 0.75})
-    assert json.loads((predictions.parent / 'results/1-1080.json').read_text()) == dict(
-        schema=1, uid='u', job_type='test', attempt=1, iter=1080, epoch=6,
+    assert decode_object((predictions.parent / 'results/1-1080.json').read_bytes()) == dict(
+        schema=2, uid='u', job_type='test', attempt=1, iter=1080, epoch=6,
         checkpoint=dict(path='../epoch_6.pth', sha256=hashlib.sha256(b'weights').hexdigest()),
         protocol=dict(split='test', clip_len=8, frame_interval=None, num_clips=1, num_crops=1,
                       resolution=[64, 64]),

@@ -192,7 +192,7 @@ def test_nested_values_are_named_as_logs_name_them():
     picture = {'_type': 'image-file', 'path': 'x.png'}
     assert history_rows([{'_step': 0, 'iter': 1, 'a': {'b': {'c': 1}, 'd': 2}, 'p': picture},
                          {'_step': 1, '_runtime': 3}]) == [
-        {'iter': 1, 'a.b.c': 1, 'a.d': 2, 'p': picture}]
+        {'iter': 1, 'a.b.c': 1, 'a.d': 2, 'p._type': 'image-file', 'p.path': 'x.png'}]
 
 
 @pytest.mark.parametrize('row', [{'gs': 8, 'iter': 0}, {'iter': 0, 'gs': 8}])

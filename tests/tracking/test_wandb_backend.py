@@ -1,7 +1,9 @@
 """The W&B mirror: offline by default, rows that know their iteration, no way to stop training."""
 
+import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +21,8 @@ from wandb_logs import records, written_whole
 
 from mmaction_ext.errors import InputError
 from mmaction_ext.tracking import wandb_backend
+from mmaction_ext.tracking.ledger.attempts import read_run_file
+from mmaction_ext.tracking.ledger.format import decode_row
 from mmaction_ext.tracking.wandb_backend import RunWandbBackend, wandb_mode
 from mmaction_ext.tracking.wandb_log import read_log
 
@@ -123,6 +127,89 @@ for step in range(10000):
     assert len(result.rows) >= 20
 
 
+FROZEN = """
+import os, signal, sys
+from mmengine.visualization import Visualizer
+from mmaction_ext.tracking import hooks, ledger_backend, wandb_backend
+from mmaction_ext.tracking.ledger.attempts import Attempt
+wandb_backend.DRAIN_SECONDS = wandb_backend.GRACE_SECONDS = wandb_backend.PATIENCE_SECONDS = 1
+wandb_backend.TERMINATION_SECONDS = 1, 1
+wandb_backend.QUEUE_ROWS, folder, then = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+
+def tell_service(signum):
+    for thread in os.listdir('/proc/self/task'):
+        for child in open(f'/proc/self/task/{thread}/children').read().split():
+            print('service', child, flush=True)
+            os.kill(int(child), signum)
+
+with Attempt(folder, dict(uid='u', job_type='train')) as attempt:
+    visualizer = Visualizer(name='x', save_dir=folder, vis_backends=[
+        dict(type='RunWandbBackend', save_dir=folder, run=dict(uid='u'), config=dict(a=1),
+             finish_seconds=1 if then == 'end' else 60),
+        dict(type='RunLedgerBackend', save_dir=folder, folder=folder, attempt=attempt.number)])
+    visualizer.add_config(None)
+    hooks.record_mirror(visualizer, attempt)
+    tell_service(signal.SIGSTOP)
+    for step in range(3000):
+        visualizer.add_scalars({'train/loss': 1 / (step + 1), 'iter': step, 'epoch': 1})
+    if then == 'terminate':
+        os.kill(os.getpid(), signal.SIGTERM)
+    if then == 'thaw':
+        tell_service(signal.SIGCONT)
+    visualizer.close()
+"""
+
+
+@pytest.fixture
+def frozen(tmp_path):
+    """Trains while the W&B service stands still: exit code, output, ledger entry, W&B log."""
+    services = set()
+
+    def train(capacity, then):
+        command = [sys.executable, '-c', FROZEN, str(capacity), str(tmp_path), then]
+        with open(tmp_path / 'said', 'w+') as said:  # a pipe would stay open with the service
+            code = subprocess.call(command, stdout=said, stderr=said, timeout=300)
+            text = said.seek(0) or said.read()
+        services.update(re.findall(r'^service (\d+)$', text, re.MULTILINE))
+        rows = map(decode_row, (tmp_path / 'metrics.jsonl').read_bytes().splitlines())
+        assert [row.iter for row in rows] == list(range(3000)), text
+        return code, text, read_run_file(tmp_path)['attempts'][0], logs(tmp_path)[0]
+
+    yield train
+    for service in services:  # what nobody wakes any more does not end by itself
+        command = Path(f'/proc/{service}/cmdline')
+        if command.exists() and b'wandb-core' in command.read_bytes():
+            os.kill(int(service), signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_service_that_stands_still_does_not_keep_training_from_its_end(frozen):
+    """Its socket takes some hundred rows before W&B waits for it."""
+    code, text, entry, _ = frozen(500, 'end')
+    assert code == 0 and text.count('500 rows wait for W&B') == 1, text
+    assert (entry['exit_code'], entry['wandb_closed']) == (0, False)
+    assert 500 < entry['wandb_rows_missing'] < 3000
+
+
+@pytest.mark.slow
+def test_service_that_stands_still_does_not_keep_a_job_from_being_ended(frozen):
+    code, text, entry, _ = frozen(5000, 'terminate')
+    assert code == -signal.SIGTERM, text
+    assert (entry['exit_code'], entry['wandb_closed']) == (143, False)
+    assert 500 < entry['wandb_rows_missing'] < 3000
+
+
+@pytest.mark.slow
+def test_service_that_went_on_has_every_row_in_order(frozen):
+    code, text, entry, log = frozen(5000, 'thaw')
+    assert code == 0, text
+    assert (entry['wandb_closed'], entry['wandb_rows_missing']) == (True, 0)
+    items = [item for kind, row in records(written_whole(log)) if kind == 'history'
+             for item in row.item]
+    assert [json.loads(item.value_json) for item in items
+            if 'iter' in (item.key, *item.nested_key)] == list(range(3000))
+
+
 class FakeRun:
     """A W&B run whose methods named in ``failing`` raise."""
 
@@ -191,7 +278,7 @@ def test_failures_of_wandb_never_reach_the_caller(tmp_path, fake, failing, monke
 
 @pytest.mark.parametrize('error, code', [
     (ValueError('x'), 1), (KeyboardInterrupt(), 130), (SystemExit(3), 3), (SystemExit(), 0),
-    (SystemExit('text'), 1)])
+    (SystemExit('text'), 1), (InputError('x'), 2), (OSError(errno.ENOSPC, 'full'), 2)])
 def test_exit_record_tells_how_the_run_ended(tmp_path, fake, error, code):
     run = fake(FakeRun())
     backend = RunWandbBackend(str(tmp_path), run=RUN)
@@ -202,6 +289,45 @@ def test_exit_record_tells_how_the_run_ended(tmp_path, fake, error, code):
         finally:
             backend.close()
     assert run.exit_codes == [code]
+
+
+def test_exit_record_of_an_interrupt_that_a_library_turned_into_an_error(tmp_path, fake):
+    run = fake(FakeRun())
+    backend = RunWandbBackend(str(tmp_path), run=RUN)
+    backend.add_scalar('x', 1)
+    with pytest.raises(SyntaxError):
+        try:
+            try:
+                raise KeyboardInterrupt
+            except KeyboardInterrupt:
+                raise SyntaxError('half a config')
+        finally:
+            backend.close()
+    assert run.exit_codes == [130]
+
+
+def test_warning_of_a_preemption_waits_for_nothing(tmp_path, fake):
+    run, released = fake(FakeRun()), threading.Event()
+    run.mark_preempting = lambda: released.wait() and run.rows.append('preempted')
+    backend = RunWandbBackend(str(tmp_path), run=RUN)
+    backend.add_scalar('x', 1)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    backend.add_scalar('x', 2)
+    released.set()
+    backend.close()
+    assert run.rows == [{'iter': 0, 'x': 1}, 'preempted', {'iter': 0, 'x': 2}]
+
+
+def test_what_wandb_lacks_is_told_once_it_is_closed(tmp_path, fake):
+    run, told = fake(FakeRun()), []
+    run.log = lambda row: run.rows.append(row) if len(run.rows) < 3 else 1 / 0
+    backend = RunWandbBackend(str(tmp_path), run=RUN)
+    backend.when_closed = lambda **facts: told.append(facts)
+    for step in range(5):
+        backend.add_scalar('x', 1, step)
+    assert not told
+    backend.close()
+    assert told == [dict(wandb_closed=True, wandb_rows_missing=2)]
 
 
 def test_handlers_are_gone_once_the_log_is_closed(tmp_path, fake):

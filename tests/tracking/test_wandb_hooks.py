@@ -69,7 +69,8 @@ def make_runner(folder, data, backend, **info):
     predictions = PredictionsHook(str(folder / 'predictions.npz'), {})
     loader = SimpleNamespace(dataset=data)
     return SimpleNamespace(
-        cfg=Config(dict(test_dataloader=dict(dataset=dict(pipeline=PIPELINE)))),
+        cfg=Config(dict(test_dataloader=dict(dataset=dict(pipeline=PIPELINE,
+                                                          ann_file=data.ann_file)))),
         hooks=[predictions], test_dataloader=loader, work_dir=str(folder), iter=1080, epoch=6,
         message_hub=SimpleNamespace(runtime_info=dict(iter=1080, epoch=6, **info)),
         visualizer=SimpleNamespace(get_backend=lambda name: backend))
@@ -247,8 +248,9 @@ def test_what_cannot_be_shown_leaves_the_rest(tmp_path):
     backend.close()
     assert [name.split('_')[1] for name in media_of(folder)] == [
         'clips', 'clips', 'confusion', 'per']
-    log = read_log(log_of(folder), ['test/acc/top1'])
-    assert [row['iter'] for row in log.rows] == [1080, 1090] and log.exit_code == 0
+    log = read_log(log_of(folder))
+    assert [row['iter'] for row in log.rows if 'test/acc/top1' in row] == [1080, 1090]
+    assert log.exit_code == 0
 
 
 def test_training_without_a_test_hands_over_its_last_checkpoint(tmp_path, data):

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mmaction_ext.errors import InputError
+from mmaction_ext.evaluation.classes import predicted_classes
 from mmaction_ext.tracking.wandb_media import (MediaOptions, caption, choose_clips, class_rows,
-                                               confusion_rows, encode_clip, predicted_classes)
+                                               confusion_rows, encode_clip)
 
 NAMES = {0: 'left', 1: 'right'}
 

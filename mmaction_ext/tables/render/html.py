@@ -7,21 +7,8 @@ from urllib.parse import quote
 from mmaction_ext.tables.cells import CellStatus
 from mmaction_ext.tables.render.text import one_line
 
-_STYLE = """
-:root { color-scheme: light dark;
-  --page: #ffffff; --ink: #1d2430; --soft: #5c6675; --faint: #e3e7ed; --band: #f6f7f9;
-  --shade: #1d243030; --accent: #0b5cad;
-  --warn: #8a5300; --warn-page: #fff3dc; --bad: #a11b2b; --bad-page: #fde9eb; }
-@media (prefers-color-scheme: dark) { :root {
-  --page: #14181f; --ink: #e4e8ee; --soft: #9aa5b4; --faint: #2a313c; --band: #1c222b;
-  --shade: #000000a0; --accent: #7db8f5;
-  --warn: #f0bd6a; --warn-page: #3a2c12; --bad: #ff9ba6; --bad-page: #43191f; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--page); color: var(--ink);
-  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
-main { max-width: 100rem; margin: 0 auto; padding: 2rem 1.25rem 3rem; }
-h1 { font-size: 1.3rem; line-height: 1.3; margin: 0 0 1.25rem; text-wrap: balance;
-  overflow-wrap: anywhere; }
+#: How :func:`render_table` looks, on a page that names these colours.
+TABLE_STYLE = """
 .scroll { overflow-x: auto; border-block: 2px solid var(--ink); width: fit-content;
   max-width: 100%; background:
     linear-gradient(to left, var(--page) 1.5rem, transparent) right / 3rem 100% local,
@@ -52,12 +39,34 @@ sup { font-size: .7em; line-height: 0; margin-left: .15em; color: var(--soft); }
 .notes p { margin: .3rem 0; }
 .notes .warning { color: var(--bad); background: var(--bad-page); padding: .5rem .8rem;
   border-radius: .4rem; }
+""".strip()
+#: The same on a phone.
+NARROW_TABLE_STYLE = """
+th, td { padding: .45rem .55rem; }
+  th:first-child { max-width: 8.5rem; min-width: 6.5rem; } thead th { max-width: 6.5rem; }
+""".strip()
+
+_STYLE = ("""
+:root { color-scheme: light dark;
+  --page: #ffffff; --ink: #1d2430; --soft: #5c6675; --faint: #e3e7ed; --band: #f6f7f9;
+  --shade: #1d243030; --accent: #0b5cad;
+  --warn: #8a5300; --warn-page: #fff3dc; --bad: #a11b2b; --bad-page: #fde9eb; }
+@media (prefers-color-scheme: dark) { :root {
+  --page: #14181f; --ink: #e4e8ee; --soft: #9aa5b4; --faint: #2a313c; --band: #1c222b;
+  --shade: #000000a0; --accent: #7db8f5;
+  --warn: #f0bd6a; --warn-page: #3a2c12; --bad: #ff9ba6; --bad-page: #43191f; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--page); color: var(--ink);
+  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
+main { max-width: 100rem; margin: 0 auto; padding: 2rem 1.25rem 3rem; }
+h1 { font-size: 1.3rem; line-height: 1.3; margin: 0 0 1.25rem; text-wrap: balance;
+  overflow-wrap: anywhere; }
+""" + TABLE_STYLE + """
 @media (max-width: 40rem) {
   main { padding: 1.1rem .8rem 2rem; } h1 { font-size: 1.12rem; margin-bottom: .9rem; }
-  body { font-size: 15px; } th, td { padding: .45rem .55rem; }
-  th:first-child { max-width: 8.5rem; min-width: 6.5rem; } thead th { max-width: 6.5rem; } }
+  body { font-size: 15px; } """ + NARROW_TABLE_STYLE + """ }
 @media print { .scroll { overflow: visible; } }
-""".strip()
+""").strip()
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _MINUS = re.compile(r'(?<![\w.-])-(?=\d)')  # of a number, not a hyphen

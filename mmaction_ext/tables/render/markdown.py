@@ -3,10 +3,12 @@
 import re
 import unicodedata
 
+from mmaction_ext.errors import InputError
 from mmaction_ext.tables.render.text import one_line
 
 _SPECIAL = re.compile(r'([\\`*_\[\]|~$])')
 _LIST_OR_HEADING = re.compile(r'^(\d*)([-+=#.)])')
+_BEGIN, _END = re.compile(r'<!-- *table: *(.*?) *--> *'), '<!-- /table -->'
 _ENTITIES = {'&': '&amp;', '<': '&lt;', '>': '&gt;'}
 
 
@@ -33,23 +35,46 @@ def render(table) -> str:
     return '\n'.join(lines) + '\n'
 
 
-def embed(text: str, tables) -> str:
+def embed(text: str, tables, path='document', every: bool = False) -> str:
     """Put tables where a document asks for them.
 
     Args:
         text: Markdown in which ``<!-- table: ID -->`` and ``<!-- /table -->``, each on a line
             of its own, enclose what an earlier call put there.
-        tables: tables; those the document does not name are left out, and what it holds of
-            others stays.
+        tables: tables; those the document does not name are left out.
+        path: the document's file, for messages.
+        every: whether these are all tables there are. If not, what the document holds of others
+            stays.
 
     Returns:
         The document.
+
+    Raises:
+        InputError: a place for a table has no end or, with ``every``, no table has its id; the
+            message names file, line and id.
     """
-    for table in tables:
-        begin, end = f'<!-- table: {table.id} -->\n', '<!-- /table -->'
-        place = re.compile(f'(?<={re.escape(begin)}).*?(?={re.escape(end)})', re.DOTALL)
-        text = place.sub(lambda _: f'\n{render(table)}\n', text)
-    return text
+    by_id = {table.id: table for table in tables}
+    lines = text.split('\n')
+    places = _places(lines, path)
+    for begin, _, name in places if every else ():
+        if name not in by_id:
+            raise InputError(f'{path}:{begin + 1}: there is no table {name!r}')
+    for begin, end, name in reversed(places):
+        if name in by_id:
+            lines[begin + 1:end] = [f'\n{render(by_id[name])}']
+    return '\n'.join(lines)
+
+
+def _places(lines, path) -> list:
+    """(index of the first line, index of the last line, id) of each place for a table."""
+    found = [(i, match[1]) for i, match in enumerate(map(_BEGIN.fullmatch, lines)) if match]
+    places = []
+    for (begin, name), (after, _) in zip(found, [*found[1:], (len(lines), '')]):
+        if _END not in lines[begin:after]:
+            raise InputError(f'{path}:{begin + 1}: the place of table {name!r} has no end: no '
+                             f'line {_END} follows before another one begins')
+        places.append((begin, lines.index(_END, begin), name))
+    return places
 
 
 def _grid(table) -> list:

@@ -10,9 +10,9 @@ from pathlib import Path
 from mmaction_ext.errors import InputError
 from mmaction_ext.tracking import termination
 from mmaction_ext.tracking.ledger import process
-from mmaction_ext.tracking.ledger.files import write_atomically
-from mmaction_ext.tracking.ledger.format import (METRICS_FILE, RUN_FILE, SCHEMA, from_json,
-                                                 to_json)
+from mmaction_ext.tracking.ledger.files import synced_size, write_atomically
+from mmaction_ext.tracking.ledger.format import (METRICS_FILE, RUN_FILE, SCHEMA, decode_object,
+                                                 encode_object)
 from mmaction_ext.tracking.ledger.heartbeat import Heartbeat
 
 #: longest error that is kept, in characters
@@ -24,12 +24,11 @@ SPARE_BYTES = 8192
 
 
 def read_run_file(folder) -> dict:
-    """What ``run.json`` of a folder says; empty where it is missing or no JSON object."""
+    """What ``run.json`` of a folder says; empty where it is missing or damaged."""
     try:
-        content = from_json((Path(folder) / RUN_FILE).read_bytes())
-    except (FileNotFoundError, ValueError, RecursionError):
+        return decode_object((Path(folder) / RUN_FILE).read_bytes())
+    except (FileNotFoundError, ValueError):
         return {}
-    return content if isinstance(content, dict) else {}
 
 
 def write_run_file(folder, content: dict) -> None:
@@ -38,15 +37,16 @@ def write_run_file(folder, content: dict) -> None:
     Raises:
         OSError: it cannot be written; it is then what it was before.
     """
-    write_atomically(Path(folder) / RUN_FILE, to_json(content, indent=1) + '\n')
+    write_atomically(Path(folder) / RUN_FILE, encode_object(content))
 
 
 class Attempt:
     """The attempt that this process makes at a run, from construction to the end of the block.
 
-    How it ends stands in ``run.json``: by itself, by an exception, on Ctrl-C or on SIGTERM, and how
-    long ``metrics.jsonl`` was then. A process that was killed cannot say so: its attempt has no end.
-    A Ctrl-C that some library turned into another exception leaves the block as what it was.
+    How it ends stands in ``run.json``: by itself, by an exception, on Ctrl-C or on SIGTERM, and
+    how long ``metrics.jsonl`` was then. A process that was killed cannot say so: its attempt has
+    no end. A Ctrl-C that some library turned into another exception leaves the block as what it
+    was.
 
     Args:
         folder: the run's folder, which exists and which this process has claimed.
@@ -76,7 +76,7 @@ class Attempt:
         self._entry = _new_entry(self.number, world_size, facts.get('git', {}).get('commit'))
         self._record = {'schema': SCHEMA, **facts, **(_inherited(found, facts) if resumes else {}),
                         'attempts': [*earlier, self._entry]}
-        size = len(to_json(self._record, indent=1))
+        size = len(encode_object(self._record))
         (self.folder / SPARE_FILE).write_bytes(bytes(size + SPARE_BYTES))
         write_run_file(self.folder, self._record)
         self.heartbeat = Heartbeat(self.folder, self.number)
@@ -103,9 +103,8 @@ class Attempt:
             OSError: the ledger cannot be written.
         """
         (self.folder / SPARE_FILE).unlink(missing_ok=True)
-        metrics = self.folder / METRICS_FILE
         self.update(end=time.time(), exit_code=exit_code, signal=signal, last_error=last_error,
-                    metrics_bytes=metrics.stat().st_size if metrics.exists() else 0)
+                    metrics_bytes=synced_size(self.folder / METRICS_FILE))
 
     def __enter__(self):
         return self
@@ -125,8 +124,8 @@ class Attempt:
                 self._lock.close()
 
     def _end_with(self, error: BaseException | None) -> None:
+        self.end(**outcome(error))
         interrupt = find_interrupt(error)
-        self.end(**_outcome(interrupt or error))
         if interrupt and interrupt is not error:
             raise KeyboardInterrupt from None
 
@@ -183,8 +182,12 @@ def find_interrupt(error: BaseException | None) -> KeyboardInterrupt | None:
     return None
 
 
-def _outcome(error: BaseException | None) -> dict:
-    """Exit code, signal and last error of a program that leaves with an exception or without."""
+def outcome(error: BaseException | None) -> dict:
+    """Exit code, signal and last error of a program that leaves with an exception or without.
+
+    A Ctrl-C that became another exception on its way counts as what it was.
+    """
+    error = find_interrupt(error) or error
     if error is None:
         return dict(exit_code=0)
     if isinstance(error, KeyboardInterrupt):

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from pathlib import Path
 
 import mmaction_ext
@@ -11,6 +12,8 @@ from mmaction_ext.tracking.ledger.files import file_sha256
 #: what ``static.macs`` counts
 COUNTER = ('multiply-adds of one view in convolutions, linear layers, matrix products and '
            'correlations')
+#: where NVIDIA's kernel module names its version
+DRIVER_FILE = Path('/proc/driver/nvidia/version')
 
 
 def source_digests() -> dict:
@@ -81,3 +84,26 @@ def weights_file(path: str | None) -> dict | None:
     if not path:
         return None
     return dict(path=path, sha256=file_sha256(path) if os.path.isfile(path) else None)
+
+
+def gpus() -> dict:
+    """The GPUs that this process sees, and what drives them.
+
+    Returns:
+        ``gpus``, their names in CUDA's order, ``num_gpus``, ``cuda``, the version that torch was
+        built for, and ``driver``, the version of NVIDIA's. Without a GPU these are ``[]``, 0 and
+        twice ``None``; so is a version that is not known.
+    """
+    import torch
+    names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return dict(gpus=names, num_gpus=len(names), cuda=torch.version.cuda if names else None,
+                driver=_driver() if names else None)
+
+
+def _driver() -> str | None:
+    try:
+        text = DRIVER_FILE.read_text()
+    except OSError:
+        return None
+    found = re.search(r'Kernel Module\s.*?(\d+(?:\.\d+)+)', text)
+    return found[1] if found else None

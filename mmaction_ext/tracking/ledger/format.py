@@ -9,6 +9,8 @@ all before it::
     {"attempt": 1, "phase": "train", "iter": 10, "epoch": 1, "time": 1700000000.1,
      "metrics": {"train/loss": 2.1}, "crc32": "0a1b2c3d"}
 
+``run.json`` and the result files end in the same way.
+
 Torch-free.
 """
 
@@ -19,7 +21,9 @@ import zlib
 from typing import NamedTuple
 
 #: version of all the ledger's files
-SCHEMA = 1
+SCHEMA = 2
+#: versions of ``run.json`` and of result files that had no checksum yet
+_UNCHECKED_SCHEMAS = (None, 1)
 RUN_FILE = 'run.json'
 METRICS_FILE = 'metrics.jsonl'
 HEARTBEAT_FILE = 'heartbeat'
@@ -32,8 +36,10 @@ HEARTBEAT_STALE_SECONDS = 180
 
 #: how JSON texts name the numbers that JSON does not have
 NON_FINITE = {'NaN': math.nan, 'Infinity': math.inf, '-Infinity': -math.inf}
+_NON_FINITE = re.compile(rb'"(NaN|-?Infinity)"')
 _CHECKSUM = re.compile(rb', "crc32": "([0-9a-f]{8})"\}\Z')
 _CHECKSUM_BYTES = len(', "crc32": "00000000"}')
+_OBJECT_CHECKSUM = re.compile(rb',\n "crc32": "([0-9a-f]{8})"\n\}\n?\Z')
 
 
 class DamagedLine(ValueError):
@@ -79,9 +85,14 @@ def decode_row(line: bytes) -> MetricsRow:
     try:
         content = json.loads(line)
         del content['crc32']
-        return MetricsRow(**dict(content, metrics=from_plain(content['metrics'])))
-    except (ValueError, TypeError, KeyError) as error:
+        if _NON_FINITE.search(line):
+            content['metrics'] = from_plain(content['metrics'])
+        row = MetricsRow(**content)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise DamagedLine(f'no row of metrics: {line[:80]!r}') from error
+    if not isinstance(row.metrics, dict):
+        raise DamagedLine(f'no row of metrics: {line[:80]!r}')
+    return row
 
 
 def check_line(line: bytes) -> None:
@@ -95,6 +106,36 @@ def check_line(line: bytes) -> None:
         raise DamagedLine(f'no whole line of metrics: {line[:80]!r}')
     if int(found[1], 16) != zlib.crc32(line[:found.start()]):
         raise DamagedLine(f'altered line of metrics: {line[:80]!r}')
+
+
+def encode_object(content: dict) -> str:
+    """The text of a file that holds one object: JSON whose last key is the checksum of the rest.
+
+    Args:
+        content: plain data, not empty.
+    """
+    body = to_json(content, indent=1).removesuffix('\n}')
+    return f'{body},\n "crc32": "{zlib.crc32(body.encode()):08x}"\n}}\n'
+
+
+def decode_object(data: bytes) -> dict:
+    """What :func:`encode_object` was given; a file of before there were checksums has none.
+
+    Raises:
+        ValueError: it holds no JSON object, or was altered.
+    """
+    try:
+        content = from_json(data)
+    except RecursionError as error:
+        raise ValueError('brackets without end') from error
+    if not isinstance(content, dict):
+        raise ValueError('no JSON object')
+    if 'crc32' in content or content.get('schema') not in _UNCHECKED_SCHEMAS:
+        content.pop('crc32', None)
+        found = _OBJECT_CHECKSUM.search(data)
+        if not found or int(found[1], 16) != zlib.crc32(data[:found.start()]):
+            raise ValueError('altered after it was written')
+    return content
 
 
 def to_json(content, indent: int = None) -> str:

@@ -1,8 +1,8 @@
 """A sign of life for readers on other machines, who cannot see the process or its lock."""
 
-import contextlib
 import itertools
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +16,9 @@ from mmaction_ext.tracking.ledger.format import HEARTBEAT_FILE, HEARTBEAT_SECOND
 class Heartbeat:
     """Writes ``heartbeat`` every few seconds from a thread that ends with the process.
 
-    A beat that cannot be written is left out: it is no reason for a run to stop.
+    A beat that cannot be written is left out: it is no reason for a run to stop. Whatever else
+    goes wrong is said once, as of a thread that ends; but this one goes on, or a living run would
+    seem dead.
 
     Args:
         folder: the run's folder, which exists.
@@ -32,7 +34,7 @@ class Heartbeat:
         self._path = Path(folder) / HEARTBEAT_FILE
         self._facts = dict(attempt=attempt, pid=os.getpid(), host=process.host(),
                            boot_id=process.boot_id())
-        self._seconds = seconds
+        self._seconds, self._iteration, self._failed = seconds, 0, False
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name='heartbeat', daemon=True)
         self._thread.start()
@@ -45,12 +47,26 @@ class Heartbeat:
     def _run(self) -> None:
         for number in itertools.count(1):
             last = self._stopped.is_set()
-            self._beat(number)
+            self._attempt(self._ask_iteration)
+            self._attempt(self._beat, number)
             if last:
                 return
             self._stopped.wait(self._seconds)
 
+    def _attempt(self, function: Callable, *args) -> None:
+        try:
+            function(*args)
+        except OSError:
+            pass
+        except Exception:
+            if not self._failed:
+                self._failed = True
+                threading.excepthook(threading.ExceptHookArgs(
+                    (*sys.exc_info(), threading.current_thread())))
+
+    def _ask_iteration(self) -> None:
+        self._iteration = self.iteration()
+
     def _beat(self, number: int) -> None:
-        with contextlib.suppress(OSError):
-            content = dict(self._facts, iter=self.iteration(), time=time.time(), beat=number)
-            write_atomically(self._path, to_json(content) + '\n', sync=False)
+        content = dict(self._facts, iter=self._iteration, time=time.time(), beat=number)
+        write_atomically(self._path, to_json(content) + '\n', sync=False)

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from mmaction_ext.tracking.ledger.files import write_atomically
-from mmaction_ext.tracking.ledger.format import RESULTS_FOLDER, SCHEMA, to_json
+from mmaction_ext.tracking.ledger.format import RESULTS_FOLDER, SCHEMA, encode_object
 
 #: crop transforms and how many crops each takes of a frame
 CROPS = {'CenterCrop': 1, 'ThreeCrop': 3, 'TenCrop': 10}
@@ -37,7 +37,7 @@ def write_result(folder, attempt: int, result: dict) -> Path:
     path = next(path for path in (results / f'{stem}.json' for stem in stems)
                 if not path.exists())
     content = dict(schema=SCHEMA, attempt=attempt, **result, finished=True)
-    write_atomically(path, to_json(content, indent=1) + '\n')
+    write_atomically(path, encode_object(content))
     return path
 
 

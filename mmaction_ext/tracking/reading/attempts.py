@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -25,7 +26,10 @@ class Attempt:
         entry: what ``run.json`` says of it; empty if only W&B tells of it.
         ledger: the ledger it stands in, if any.
         results: its result files by the place of the row they tell of.
-        state: what the server says of the run.
+        state: what the server said of the run.
+        last_sign: when the server had last heard of it.
+        resumed_from: up to which iteration it leaves what earlier attempts logged; ``None`` where
+            only its rows can tell.
     """
 
     fragment: Fragment
@@ -34,12 +38,14 @@ class Attempt:
     ledger: LedgerRun | None = None
     results: dict = field(default_factory=dict)
     state: str = ''
+    last_sign: float | None = None
+    resumed_from: int | None = None
 
     @classmethod
     def of_log(cls, log):
         """The attempt that only a W&B log or a snapshot tells of."""
         phases = {phase: by_place(rows) for phase, rows in log.phases.items()}
-        return cls(log.fragment(), phases, state=log.state)
+        return cls(log.fragment(), phases, state=log.state, last_sign=log.last_sign)
 
     @property
     def source(self) -> str:
@@ -51,6 +57,11 @@ class Attempt:
     def update(self, **facts) -> None:
         """Change its fragment."""
         self.fragment = replace(self.fragment, **facts)
+
+    def history(self) -> dict:
+        """Its rows by phase, without the tests."""
+        return {phase: list(rows.values()) for phase, rows in self.phases.items()
+                if phase != 'test'}
 
     def add(self, phases: dict, source: str, conflicts) -> None:
         """Add what another source tells of the same attempt."""
@@ -113,20 +124,22 @@ def _of_ledger(ledger) -> list:
     entries = {_typed(entry, 'number', int) or place: entry
                for place, entry in enumerate(ledger.entries, 1)}
     attempts = []
-    for number in sorted({*logs, *entries, *(result['attempt'] for result in ledger.results)}):
-        entry, log = entries.get(number), logs.get(number)
-        attempt = Attempt(_fragment(ledger, number, entry or {}, log), entry=entry or {},
-                          ledger=ledger)
+    tested = {result['attempt'] for result in ledger.results}
+    for number in sorted({*logs, *entries, *tested}):
+        entry, log = entries.get(number, {}), logs.get(number)
+        attempt = Attempt(_fragment(ledger, number, entry, logs), entry=entry, ledger=ledger,
+                          resumed_from=_typed(entry, 'resumed_from_iter', int))
         if log:
             attempt.phases = {phase: by_place(rows) for phase, rows in log.phases.items()}
         attempts.append(attempt)
     return attempts
 
 
-def _fragment(ledger, number, entry, log) -> Fragment:
-    exit_code = _typed(entry, 'exit_code', int)
-    is_cut = bool(log and log.truncated) or _has_lost_rows(ledger, number, entry, log)
-    is_corrupt = not entry or bool(log and log.corrupt)
+def _fragment(ledger, number, entry, logs) -> Fragment:
+    exit_code, log = _typed(entry, 'exit_code', int), logs.get(number)
+    is_cut = bool(log and log.truncated) or _has_lost_tests(ledger, number, log)
+    is_short = not _fits(ledger, number, entry, logs)
+    is_corrupt = not entry or bool(log and log.corrupt) or is_short
     name = METRICS_FILE if log else RUN_FILE
     return Fragment(
         path=(Path(ledger.folder) / name).as_posix(),
@@ -134,7 +147,7 @@ def _fragment(ledger, number, entry, log) -> Fragment:
         host=_typed(entry, 'host', str, ''), commit=_typed(entry, 'commit', str, ''),
         last_iter=log.last_iter if log else None, exit_code=exit_code,
         # who ended well has written whole lines
-        corrupt=is_corrupt or is_cut and exit_code == 0, truncated=is_cut,
+        corrupt=is_corrupt or is_cut and exit_code == 0, truncated=is_cut or is_short,
         number=number, source='ledger', pid=_typed(entry, 'pid', int),
         signal=_typed(entry, 'signal', str), last_error=_typed(entry, 'last_error', str, ''),
         end_time=_typed(entry, 'end', (int, float)))
@@ -145,29 +158,41 @@ def _typed(entry: dict, name: str, kind, default=None):
     return value if isinstance(value, kind) else default
 
 
-def _has_lost_rows(ledger, number, entry, log) -> bool:
-    """Whether rows are missing that were in the file when the attempt ended, or was tested."""
-    if ledger.size < _typed(entry, 'metrics_bytes', int, 0):
+def _fits(ledger, number, entry, logs) -> bool:
+    """Whether the rows up to an attempt end where the file ended when the attempt did."""
+    size = _typed(entry, 'metrics_bytes', int)
+    if size is None:
         return True
+    spans = [(each, log) for each, log in logs.items() if log.end_byte is not None]
+    reached = max((log.end_byte for each, log in spans if each <= number), default=0)
+    follows = min((log.first_byte for each, log in spans if each > number), default=ledger.size)
+    return reached <= size <= follows
+
+
+def _has_lost_tests(ledger, number, log) -> bool:
+    """Whether the row of a test is missing that was made before the result file was written."""
     logged = {row['iter'] for row in log.phases.get('test', ())} if log else set()
     return any(result['attempt'] == number and result['metrics'] and result['iter'] not in logged
                for result in ledger.results)
 
 
 def _add_results(attempt, conflicts) -> None:
-    """Match the result files of an attempt with its rows."""
-    counts = {}
-    tests = attempt.phases.setdefault('test', {})
+    """Match the result files of an attempt with its rows; of a damaged one, a row must tell."""
+    told = Counter(iteration for iteration, _ in attempt.phases.get('test', {}))
+    counts, lost = Counter(), set()
     for result in attempt.ledger.results:
         if result['attempt'] != attempt.fragment.number:
             continue
-        number = counts[result['iter']] = counts.get(result['iter'], -1) + 1
-        place = result['iter'], number
+        place = result['iter'], counts[result['iter']]
+        counts[result['iter']] += 1
+        if result['metrics'] is None:
+            lost.add(result['iter'])
+            continue
         attempt.results[place] = result
         attempt.add({'test': {place: _result_row(result)}},
                     f'{attempt.ledger.folder}/{result["file"]}', conflicts)
-    if not tests and not attempt.results:
-        del attempt.phases['test']
+    if any(counts[iteration] > told[iteration] for iteration in lost):
+        attempt.update(corrupt=True)
 
 
 def _result_row(result: dict) -> dict:

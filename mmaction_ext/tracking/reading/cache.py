@@ -29,11 +29,11 @@ class Entry:
 
     Attributes:
         heads: the attempts as dicts without rows.
-        packed: their rows, as JSON.
+        packed: their rows, as JSON; ``None`` where a cache keeps them.
     """
 
     heads: list
-    packed: bytes
+    packed: bytes | None
 
     @classmethod
     def of(cls, attempts: list):
@@ -89,10 +89,10 @@ class Cache:
         except (OSError, ValueError):
             return None
 
-    def put(self, path: str, state, entry: Entry) -> None:
-        """Keep what was read from a file, unless it is still being written."""
+    def put(self, path: str, state, entry: Entry) -> bool:
+        """Keep what was read from a file, unless it is still being written; whether it is kept."""
         if time.time() - state.st_mtime < SETTLED_SECONDS:
-            return
+            return False
         content = json.dumps(entry.heads).encode() + b'\n' + entry.packed
         place = self._place(path)
         temporary = place.with_suffix(f'.{os.getpid()}.tmp')
@@ -101,8 +101,10 @@ class Cache:
             try:
                 temporary.write_bytes(_key(path, state, content) + b'\n' + content)
                 os.replace(temporary, place)
+                return True
             finally:
                 temporary.unlink(missing_ok=True)
+        return False
 
     def tidy(self) -> None:
         """Drop the entries that nobody has asked for: their files are gone."""

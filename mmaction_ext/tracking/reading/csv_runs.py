@@ -2,6 +2,7 @@
 
 import csv
 import math
+import re
 from pathlib import Path
 
 from mmaction_ext.errors import InputError
@@ -10,6 +11,7 @@ from mmaction_ext.tracking.reading.rows import project, split_by_phase
 
 #: columns that say which run a row is of, and those that say more of its numbers
 IDENTITY_COLUMNS = ('config', 'seed')
+_ACCURACY = re.compile(r'[^/]+/acc/.+')
 FACT_COLUMNS = ('config_hash', 'iter', 'epoch', 'num_samples', 'checkpoint_sha256')
 
 
@@ -20,7 +22,7 @@ def read_csv_runs(path, keys=None) -> list:
         path: CSV file in UTF-8 with a head: ``config`` (path below ``configs/`` without
             ``.py``), ``seed``, then metrics by their full names (``test/acc/top1``), and any of
             ``config_hash``, ``iter``, ``epoch``, ``num_samples`` and ``checkpoint_sha256``. An
-            empty cell tells nothing.
+            empty cell tells nothing. Accuracies (``*/acc/*``) are fractions.
         keys: names of the metrics to give, ``None`` for all.
 
     Returns:
@@ -64,8 +66,8 @@ def _record(path, line: int, row: dict, keys) -> RunRecord:
         raise InputError(f'{where}: there is no config')
     values = {name: _number(where, name, text) for name, text in cells.items() if '/' in name}
     place = {name: _whole(where, name, cells[name]) for name in ('iter', 'epoch') if name in cells}
-    fragment = Fragment(f'{path.name}:{line}', math.inf, '', '', place.get('iter'), 0, False, False,
-                        source='csv')
+    fragment = Fragment(f'{path.name}:{line}', math.inf, '', '', place.get('iter'), 0, False,
+                        False, source='csv')
     test = {name: value for name, value in values.items() if name.startswith('test/')}
     phases = split_by_phase([{'iter': 0, **values, **place}]) if len(test) < len(values) else {}
     rows = {phase: project(rows, keys) for phase, rows in phases.items() if phase != 'test'}
@@ -91,13 +93,24 @@ def _facts(where, cells) -> dict:
 
 def _number(where, name, text) -> float:
     try:
-        return float(text)
+        value = _literal(float, text)
     except ValueError:
         raise InputError(f'{where}: {name} is no number: {text!r}') from None
+    if _ACCURACY.fullmatch(name) and (value < 0 or value > 1):
+        raise InputError(f'{where}: {name} is {text}, but accuracies are fractions between 0 and '
+                         f'1: write 75 % as 0.75')
+    return value
 
 
 def _whole(where, name, text) -> int:
     try:
-        return int(text)
+        return _literal(int, text)
     except ValueError:
         raise InputError(f'{where}: {name} is no whole number: {text!r}') from None
+
+
+def _literal(kind, text):
+    """A number as other programs write them; Python also reads ``1_000``."""
+    if '_' in text:
+        raise ValueError(text)
+    return kind(text)

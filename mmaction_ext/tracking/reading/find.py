@@ -9,8 +9,8 @@ import threading
 from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
 
 from mmaction_ext.errors import InputError, check_at_least
 from mmaction_ext.tracking.ledger.format import METRICS_FILE, RUN_FILE
@@ -20,7 +20,7 @@ from mmaction_ext.tracking.reading.csv_runs import read_csv_runs
 from mmaction_ext.tracking.reading.ledger import read_ledger
 from mmaction_ext.tracking.reading.merge import merge
 from mmaction_ext.tracking.reading.record import order
-from mmaction_ext.tracking.wandb_log import record_class
+from mmaction_ext.tracking.wandb_log import LOG_NAME, record_class
 
 #: Fewer bytes than this are read sooner than processes start.
 POOL_BYTES = 8 << 20
@@ -81,13 +81,21 @@ READS = 3
 
 @dataclass
 class _File:
-    """A file that is read, or was once."""
+    """A file that is read, or was once; rows that a cache keeps are not kept here, too."""
 
     root: Path
     path: str
     source: str
+    cache: Cache | None = None
     state: os.stat_result = None
     entry: Entry = None
+
+    def attempts(self) -> list:
+        """Its attempts with their rows."""
+        entry = self.entry
+        if entry.packed is None:
+            entry = self.cache.get(self.path, self.state) or _parse(self)
+        return entry.attempts(self.root, self.path)
 
 
 @dataclass
@@ -120,11 +128,17 @@ def _find(roots, keys, cache, jobs) -> list:
         folders += [(folder, root) for folder in ledgers]
     several = len(roots) > 1
     files = _in_order(files, lambda file: (file.path, file.root), several)
-    _read(files, {root: Cache(root) for root in roots} if cache else {}, jobs)
+    caches = {root: Cache(root) for root in roots} if cache else {}
+    for file in files:
+        file.cache = caches.get(file.root)
+    _read(files, jobs)
+    for kept in caches.values():
+        kept.tidy()
     rows = {(file.root, file.path): file for file in files if file.source == 'ledger'}
     ledgers = [_ledger(root, folder, rows.get((root, _below(folder, METRICS_FILE))))
                for folder, root in _in_order(folders, lambda place: place, several)]
-    return [_record(key, run, ledgers, keys) for key, run in _group(ledgers, files).items()]
+    homes = {(ledger.root, ledger.folder) for ledger in ledgers if ledger.facts}
+    return [_record(key, run, homes, keys) for key, run in _group(ledgers, files).items()]
 
 
 def _below(folder: str, name: str) -> str:
@@ -139,7 +153,7 @@ def _ledger(root, folder, rows):
     try:
         for _ in range(READS):
             size = rows.state.st_size if rows else 0
-            ledger = read_ledger(root, folder, rows and rows.entry, size)
+            ledger = read_ledger(root, folder, rows and rows.attempts, size)
             if not rows or os.stat(rows.root / rows.path).st_size == size:
                 break
             rows.state = os.stat(rows.root / rows.path)
@@ -172,7 +186,7 @@ def _source(folder, name) -> str | None:
     """Which of the readers a file is for, if any."""
     if name == METRICS_FILE:
         return 'ledger'
-    if wandb_offline.LOG_NAME.fullmatch(name):
+    if LOG_NAME.fullmatch(name):
         return 'wandb-offline'
     is_snapshot = (name.endswith('.json') and len(folder.parts) == 3
                    and folder.parts[0] == wandb_snapshot.SNAPSHOT_FOLDER)
@@ -196,24 +210,28 @@ def _in_order(found: list, place, several: bool) -> list:
     return list(once.values())
 
 
-def _read(files, caches, jobs) -> None:
-    """Fill in the entries of files, from the caches as far as they have not changed."""
+def _read(files, jobs) -> None:
+    """Fill in the entries of files, from their caches as far as they have not changed."""
     for file in files:
         with _naming(file):
             file.state = os.stat(file.root / file.path)
-        if file.root in caches:
-            file.entry = caches[file.root].get(file.path, file.state)
+        file.entry = file.cache and file.cache.get(file.path, file.state)
+        if file.entry:
+            file.entry.packed = None
     changed = [file for file in files if file.entry is None]
     for file, entry in _parsed(changed, jobs):
         file.entry = entry
-        with _naming(file):
-            state = os.stat(file.root / file.path)
-        is_same = (state.st_size, state.st_mtime_ns) == (file.state.st_size,
-                                                         file.state.st_mtime_ns)
-        if file.root in caches and is_same:
-            caches[file.root].put(file.path, state, entry)
-    for cache in caches.values():
-        cache.tidy()
+        if file.cache:
+            _keep(file)
+
+
+def _keep(file) -> None:
+    """Leave the rows of a file to its cache, unless the file has changed meanwhile."""
+    with _naming(file):
+        state = os.stat(file.root / file.path)
+    is_same = (state.st_size, state.st_mtime_ns) == (file.state.st_size, file.state.st_mtime_ns)
+    if is_same and file.cache.put(file.path, state, file.entry):
+        file.state, file.entry.packed = state, None
 
 
 @contextlib.contextmanager
@@ -248,11 +266,13 @@ def _parsed_by_pool(files, jobs):
     rest = {id(file): file for file in files}
     pool = ProcessPoolExecutor(jobs, multiprocessing.get_context('fork'))
     with pool, contextlib.suppress(BrokenProcessPool):
-        waiting = {pool.submit(_parse, file): file
+        waiting = {pool.submit(_parse, replace(file, cache=None)): file
                    for file in sorted(files, key=lambda file: -file.state.st_size)}
         for future in as_completed(waiting):
+            file = waiting.pop(future)
             entry = future.result()
-            yield rest.pop(id(waiting[future])), entry
+            del rest[id(file)]
+            yield file, entry
     for file in rest.values():
         yield file, _parse(file)
 
@@ -269,34 +289,45 @@ def _group(ledgers, files) -> dict:
         if file.source != 'ledger' and file.entry.heads:
             head = file.entry.heads[0]
             runs[head['uid'], head['job_type'], ''].files.append(file)
+    logged = _uids_by_folder(runs)
     for ledger in ledgers:
-        if ledger.tells_of_attempts:
-            uid = ledger.uid or _uid_of_logs(ledger, runs)
+        if ledger.tells_of_attempts:  # where run.json is lost, the W&B logs beside it may tell
+            uids = logged.get((ledger.root, ledger.folder, ledger.job_type), ())
+            uid = ledger.uid or (min(uids) if len(uids) == 1 else '')
             runs[uid, ledger.job_type, '' if uid else ledger.folder].ledgers.append(ledger)
     return runs
 
 
-def _uid_of_logs(ledger, runs) -> str:
-    """Id of a run whose ``run.json`` is lost, by the W&B logs in its folder."""
-    uids = {uid for (uid, job_type, _), run in runs.items() for file in run.files
-            if job_type == ledger.job_type and file.root == ledger.root
-            and file.path.startswith(f'{ledger.folder}/')}
-    return uids.pop() if len(uids) == 1 else ''
+def _uids_by_folder(runs) -> dict:
+    """(root, folder, type of job) to the ids of all W&B logs below."""
+    found = defaultdict(set)
+    for (uid, job_type, _), run in runs.items():
+        for file in run.files:
+            for folder in _folders_above(file):
+                found[file.root, folder, job_type].add(uid)
+    return found
 
 
-def _record(key, run, ledgers, keys):
+def _folders_above(file) -> list:
+    """Folders below its root that a file lies in, the nearest first."""
+    return [folder.as_posix() for folder in PurePosixPath(file.path).parents][:-1]
+
+
+def _record(key, run, homes, keys):
     """Put together what was found of one run."""
     uid, job_type, _ = key
     logs = [log for file in run.files if file.source == 'wandb-offline'
-            for log in file.entry.attempts(file.root, file.path)]
-    snapshots = [file.entry.attempts(file.root, file.path) for file in run.files
-                 if file.source == 'wandb-online']
-    return merge(uid, job_type, run.ledgers, logs, snapshots, _home(run.files, ledgers), keys)
+            for log in file.attempts()]
+    snapshots = [file.attempts() for file in run.files if file.source == 'wandb-online']
+    return merge(uid, job_type, run.ledgers, logs, snapshots, _home(run.files, homes), keys)
 
 
-def _home(files, ledgers) -> str:
-    """The nearest folder with a ``run.json`` above the last of a run's W&B logs."""
-    homes = [ledger.folder for file in files[-1:] for ledger in ledgers
-             if ledger.root == file.root and ledger.facts
-             and file.path.startswith(f'{ledger.folder}/')]
-    return max(homes, key=len, default='')
+def _home(files, homes) -> str:
+    """The nearest folder with a ``run.json`` above the last of a run's W&B logs.
+
+    Args:
+        files: the logs.
+        homes: (root, folder) of every ``run.json``.
+    """
+    return next((folder for file in files[-1:] for folder in _folders_above(file)
+                 if (file.root, folder) in homes), '')

@@ -2,13 +2,13 @@
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmaction_ext.tracking.identity import RunIdentity
-from mmaction_ext.tracking.ledger.format import (HEARTBEAT_FILE, METRICS_FILE, RESULTS_FOLDER,
-                                                 RUN_FILE, from_json)
-from mmaction_ext.tracking.reading.cache import Entry
+from mmaction_ext.tracking.ledger.format import (HEARTBEAT_FILE, RESULTS_FOLDER, RUN_FILE,
+                                                 decode_object)
 
 
 @dataclass
@@ -20,10 +20,12 @@ class LedgerRun:
         folder: the run's folder, relative to it.
         facts: content of ``run.json`` without the attempts; empty if it is damaged.
         entries: the attempts in ``run.json``, oldest first.
-        packed: its rows of metrics; ``None`` without any.
+        read_rows: reads its rows of metrics, as a list of
+            :class:`mmaction_ext.tracking.reading.record.AttemptLog`; ``None`` without any.
         size: bytes of the file that holds them.
         results: contents of the result files, in the order of attempts, iterations and names,
-            each with its own name as ``file``.
+            each with its own name as ``file``. Of one that is damaged, its name tells attempt
+            and iteration, and ``metrics`` are ``None``.
         heartbeat: content of ``heartbeat``; ``None`` without one.
         damage: files that cannot be read as they were written, in words.
     """
@@ -32,7 +34,7 @@ class LedgerRun:
     folder: str
     facts: dict = field(default_factory=dict)
     entries: list = field(default_factory=list)
-    packed: Entry | None = None
+    read_rows: Callable[[], list] | None = None
     size: int = 0
     results: list = field(default_factory=list)
     heartbeat: dict | None = None
@@ -59,17 +61,17 @@ class LedgerRun:
     @property
     def tells_of_attempts(self) -> bool:
         """Whether there is more than the name of the run."""
-        return bool(self.entries or self.packed or self.results)
+        return bool(self.entries or self.read_rows or self.results)
 
     def logs(self) -> dict:
         """Number of each attempt that has rows to its :class:`AttemptLog`."""
-        path = (Path(self.folder) / METRICS_FILE).as_posix()
-        attempts = self.packed.attempts(self.root, path) if self.packed else ()
+        attempts = self.read_rows() if self.read_rows else ()
         return {attempt.number: attempt for attempt in attempts}
 
 
+_RESULT_NAME = re.compile(r'(\d+)-(\d+)(-\d+)?\.json')
 _NUMBER = (int, float)
-#: kinds of the values in ``run.json``, in an attempt's entry, in a result file and in the heartbeat
+#: kinds of the values in ``run.json``, an attempt's entry, a result file and the heartbeat
 _RUN = dict(uid=str, config=str, seed=int, config_hash=str, job_type=str, overrides=dict,
             recipe=dict, static=dict, env=dict, git=dict, sources=dict, data=dict, attempts=list)
 _ENTRY = dict(number=int, host=str, boot_id=str, pid=int, process_start=_NUMBER, start=_NUMBER)
@@ -78,19 +80,19 @@ _RESULT = dict(uid=str, attempt=int, iter=int, epoch=int, checkpoint=dict, proto
 _HEARTBEAT = dict(attempt=int, pid=int, host=str, boot_id=str, iter=int, time=_NUMBER, beat=int)
 
 
-def read_ledger(root, folder: str, packed: Entry = None, size: int = 0) -> LedgerRun:
+def read_ledger(root, folder: str, read_rows: Callable = None, size: int = 0) -> LedgerRun:
     """Read what is small in a run's folder; a file that is damaged is named, not raised.
 
     Args:
         root: the folder that is searched.
         folder: the run's folder, relative to it.
-        packed: its rows of metrics.
+        read_rows: reads its rows of metrics.
         size: bytes of the file that holds them.
 
     Raises:
         OSError: a file cannot be read.
     """
-    ledger = LedgerRun(Path(root), folder, packed=packed, size=size)
+    ledger = LedgerRun(Path(root), folder, read_rows=read_rows, size=size)
     content = _read_object(ledger, ledger.path / RUN_FILE, _RUN)
     entries = content.pop('attempts', None)
     ledger.facts = content if _is_identity(content) else {}
@@ -114,14 +116,14 @@ def _of_kinds(content: dict, kinds: dict) -> dict:
 
 
 def _read_object(ledger, path, kinds: dict) -> dict:
-    """A JSON object; empty if the file does not exist or holds anything of the wrong kind."""
+    """A JSON object; empty if the file does not exist, or is damaged."""
     try:
-        content = from_json(path.read_bytes())
-        if isinstance(content, dict) and content == _of_kinds(content, kinds):
+        content = decode_object(path.read_bytes())
+        if content == _of_kinds(content, kinds):
             return content
     except FileNotFoundError:
         return {}
-    except (ValueError, RecursionError):
+    except ValueError:
         pass
     ledger.damage.append(f'{ledger.folder}/{path.relative_to(ledger.path).as_posix()} is damaged')
     return {}
@@ -137,11 +139,20 @@ def _read_results(ledger) -> list:
     for name in sorted((name for name in names if name.endswith('.json')), key=_numbers):
         found = len(ledger.damage)
         result = _read_object(ledger, ledger.path / RESULTS_FOLDER / name, _RESULT)
-        if len(ledger.damage) == found and not _is_result(result, ledger.uid):
+        if len(ledger.damage) > found:
+            results += _damaged_result(name)
+        elif not _is_result(result, ledger.uid):
             ledger.damage.append(f'{ledger.folder}/{RESULTS_FOLDER}/{name} is no result of it')
-        elif result:
+        else:
             results.append(dict(result, file=f'{RESULTS_FOLDER}/{name}'))
     return results
+
+
+def _damaged_result(name: str) -> list:
+    """What the name of a result file tells, alone in a list; empty where it has another name."""
+    found = _RESULT_NAME.fullmatch(name)
+    return [dict(attempt=int(found[1]), iter=int(found[2]), metrics=None,
+                 file=f'{RESULTS_FOLDER}/{name}')] if found else []
 
 
 def _numbers(name: str) -> tuple:

@@ -9,6 +9,9 @@ from mmaction_ext.tracking.ledger import process
 from mmaction_ext.tracking.ledger.format import (HEARTBEAT_SECONDS, HEARTBEAT_STALE_SECONDS,
                                                  LOCK_FILE)
 
+#: what a server calls a run that is over without having said so
+_DEAD = ('crashed', 'killed', 'preempted')
+
 
 def state_of(entry: dict, heartbeat: dict | None, folder) -> str:
     """State of a run by its last attempt.
@@ -40,11 +43,32 @@ def state_of(entry: dict, heartbeat: dict | None, folder) -> str:
     return 'running' if age < HEARTBEAT_STALE_SECONDS else 'killed'
 
 
+def state_at_server(told: str, last_sign: float | None) -> str:
+    """State of a run without an end of which only a W&B server, or its copy, tells.
+
+    Args:
+        told: what the server called it when it was asked.
+        last_sign: when the server had last heard of it, in seconds since the epoch.
+
+    Returns:
+        ``'running'``, ``'killed'``, or ``'unknown'``, which is also a run that was going on when
+        it was copied, but may have ended since.
+    """
+    if told in _DEAD:
+        return 'killed'
+    is_fresh = (told == 'running' and isinstance(last_sign, (int, float))
+                and abs(time.time() - last_sign) < HEARTBEAT_STALE_SECONDS)
+    return 'running' if is_fresh else 'unknown'
+
+
 def _age(entry, heartbeat) -> float:
     """Seconds since the last sign of life, which is the start if the heart has not beaten yet."""
     is_its_own = heartbeat is not None and heartbeat.get('attempt') == entry.get('number')
     last = heartbeat.get('time') if is_its_own else entry.get('start')
-    return time.time() - last if isinstance(last, (int, float)) else float('inf')
+    try:
+        return time.time() - last if isinstance(last, (int, float)) else float('inf')
+    except OverflowError:  # an integer beyond all clocks
+        return float('inf')
 
 
 def _is_here(entry) -> bool:

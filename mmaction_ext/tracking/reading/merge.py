@@ -8,11 +8,10 @@ from mmaction_ext.tracking.reading.attempts import (Attempt, attempts_of, compar
                                                     rows_by_iteration)
 from mmaction_ext.tracking.reading.conflicts import Conflicts
 from mmaction_ext.tracking.reading.record import SOURCES, Evaluation, RunRecord
-from mmaction_ext.tracking.reading.rows import project, stitch, thin
+from mmaction_ext.tracking.reading.rows import before_first, project, stitch, thin
 
 _RUN_FOLDER = re.compile(r'(?P<config>.+?)/seed(?P<seed>\d+)/')
-#: what a server calls a run that is over without having said so
-_DEAD = ('crashed', 'killed', 'preempted')
+_WEB = re.compile(r'https?://[^\s]+')
 
 
 def merge(uid: str, job_type: str, ledgers, logs, snapshots, folder: str = '',
@@ -43,7 +42,8 @@ def merge(uid: str, job_type: str, ledgers, logs, snapshots, folder: str = '',
         conflicts=conflicts.texts(), damage=_damage(ledgers, everything),
         heartbeat=ledgers[-1].heartbeat if ledgers else None,
         last_error=last.fragment.last_error,
-        imported=not ledgers and not logs and any(log.imported for log in everything))
+        imported=not ledgers and not logs and any(log.imported for log in everything),
+        url=_url(everything, attempts))
 
 
 def _start(log) -> tuple:
@@ -62,10 +62,13 @@ def _with_snapshot(attempts, snapshot, conflicts) -> list:
     told = rows_by_iteration(attempts)
     for attempt in online:
         compare_rows(attempt, told, conflicts)
-    is_later = _reached(online) > _reached(attempts)
+    known, reached = _iterations(told), _reached(attempts)
+    is_later = _reached(online) > reached
     for attempt in online:
-        attempt.phases = {phase: _unknown(rows, phase, told, is_later)
+        attempt.phases = {phase: _unknown(rows, phase, known.get(phase), is_later)
                           for phase, rows in attempt.phases.items()}
+        if is_later:  # it adds to what is known, and takes the place of none of it
+            attempt.resumed_from = max(reached, before_first(attempt.history()))
     added = [attempt for attempt in online if any(attempt.phases.values())]
     return [*attempts, *added] if is_later else [*added, *attempts]
 
@@ -74,25 +77,31 @@ def _reached(attempts) -> int:
     return max((attempt.fragment.last_iter or 0 for attempt in attempts), default=0)
 
 
-def _unknown(rows, phase, told, is_later) -> dict:
-    known = [iteration for name, iteration in told if name == phase]
+def _iterations(told) -> dict:
+    """Phase to the iterations of its rows."""
+    known = {}
+    for phase, iteration in told:
+        known.setdefault(phase, set()).add(iteration)
+    return known
+
+
+def _unknown(rows, phase, known, is_later) -> dict:
+    """Rows that nobody else has; ``known`` are the iterations of those that somebody has."""
     if not known:
         return rows
-    if phase == 'test':
-        return {place: row for place, row in rows.items() if place[0] not in known}
+    first, last = min(known), max(known)
     return {place: row for place, row in rows.items()
-            if (place[0] > max(known) if is_later else place[0] < min(known))}
+            if (place[0] not in known if phase == 'test' else
+                place[0] > last if is_later else place[0] < first)}
 
 
 def _rows(attempts, keys) -> dict:
     """Joined rows of every phase but the tests."""
-    phases = sorted({phase for attempt in attempts for phase in attempt.phases} - {'test'})
-    joined = {}
-    for phase in phases:
-        parts = [list(attempt.phases.get(phase, {}).values()) for attempt in attempts]
-        if phase == 'train':
-            parts = [thin(part) for part in parts]
-        joined[phase] = project(stitch(parts), keys)
+    histories = [(attempt.history(), attempt.resumed_from) for attempt in attempts]
+    for history, _ in histories:
+        if 'train' in history:
+            history['train'] = thin(history['train'])
+    joined = {phase: project(rows, keys) for phase, rows in sorted(stitch(histories).items())}
     return {phase: rows for phase, rows in joined.items() if rows}
 
 
@@ -156,6 +165,13 @@ def _sources(ledgers, logs) -> tuple:
     return tuple(source for source in SOURCES if source in found)
 
 
+def _url(logs, attempts) -> str:
+    """Page of the run on a W&B server, by its newest copy from there, else by its ledger."""
+    told = [attempt.entry.get('wandb') for attempt in attempts] + [log.url for log in logs]
+    pages = [url for url in told if isinstance(url, str) and _WEB.fullmatch(url)]
+    return pages[-1] if pages else ''
+
+
 def _state(last: Attempt) -> str:
     if last.ledger is not None:
         if not last.entry:
@@ -163,9 +179,7 @@ def _state(last: Attempt) -> str:
         return liveness.state_of(last.entry, last.ledger.heartbeat, last.ledger.path)
     if last.fragment.exit_code is not None:
         return 'failed' if last.fragment.exit_code else 'finished'
-    if last.state in _DEAD:
-        return 'killed'
-    return 'running' if last.state == 'running' else 'unknown'
+    return liveness.state_at_server(last.state, last.last_sign)
 
 
 def _damage(ledgers, logs) -> tuple:

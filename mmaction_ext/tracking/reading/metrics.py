@@ -1,16 +1,14 @@
 """A ledger's rows of metrics as attempts."""
 
-import json
 import operator
 import re
 
-from mmaction_ext.tracking.ledger.format import DamagedLine, check_line, from_plain
+from mmaction_ext.tracking.ledger.format import DamagedLine, check_line, decode_row
 from mmaction_ext.tracking.reading.record import AttemptLog
 from mmaction_ext.tracking.reading.rows import EvenSample, flat
 
 _PLACE = re.compile(rb'\{"attempt": (\d+), "phase": "(\w+)", "iter": (\d+), ')
 _NAME = re.compile(rb'"(train/[^"]*)": ')
-_NON_FINITE = re.compile(rb'NaN"|Infinity"')
 _CHECKSUM = b', "crc32": "'
 _CHECKSUM_BYTES = len(b', "crc32": "00000000"}')
 
@@ -28,20 +26,24 @@ def read_attempts(path) -> list:
     Raises:
         OSError: the file cannot be read.
     """
-    attempts = {}
+    attempts, start, end = {}, 0, 0
     number, cut = 1, None  # of the line at hand; of the line before, if that was cut off
     with open(path, 'rb') as stream:
         for line in stream:
+            start, end = end, end + len(line)
             line = line.removesuffix(b'\n')
             place = _PLACE.match(line)
             is_whole = line.endswith(b'"}') and line.startswith(_CHECKSUM, -_CHECKSUM_BYTES)
             is_intact = place is not None and is_whole and _is_intact(line)
-            if place and (is_intact or not is_whole):
+            names_attempt = place is not None and (is_intact or not is_whole)
+            if names_attempt:
                 number = int(place[1])
             attempt = attempts.setdefault(number, _Attempt(number))
             attempt.log.corrupt |= cut == number or is_whole and not is_intact
             attempt.log.truncated |= not is_whole
             cut = None if is_whole else number
+            if names_attempt:
+                attempt.take_bytes(start, start + len(line))
             if is_intact:
                 attempt.add(place, line)
     return [attempts[number].finish() for number in sorted(attempts)]
@@ -61,6 +63,12 @@ class _Attempt:
     def __init__(self, number):
         self.log = AttemptLog('ledger', number=number)
         self._count, self._rows, self._samples = 0, [], {}
+
+    def take_bytes(self, start: int, end: int) -> None:
+        """Note where in the file one of its lines stands, the newline not counted."""
+        if self.log.first_byte is None:
+            self.log.first_byte = start
+        self.log.end_byte = end
 
     def add(self, place, line) -> None:
         """Take an intact line, whose beginning was matched as ``place``."""
@@ -82,7 +90,7 @@ class _Attempt:
         for _, line in sorted(lines, key=operator.itemgetter(0)):
             try:
                 phase, row = _decode(line)
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            except (DamagedLine, RecursionError):
                 self.log.corrupt = True
             else:
                 self.log.phases.setdefault(phase, []).append(row)
@@ -91,11 +99,8 @@ class _Attempt:
 
 def _decode(line: bytes) -> tuple:
     """Phase and row of a line whose checksum is right."""
-    content = json.loads(line)
-    metrics = content['metrics']
-    if _NON_FINITE.search(line):
-        metrics = from_plain(metrics)
-    row = {'iter': content['iter'], 'epoch': content['epoch'], **flat(metrics)}
-    if row['epoch'] is None:
-        del row['epoch']
-    return content['phase'], row
+    content = decode_row(line)
+    place = {'iter': content.iter}
+    if content.epoch is not None:
+        place['epoch'] = content.epoch
+    return content.phase, {**place, **flat(content.metrics)}

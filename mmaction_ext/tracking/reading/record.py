@@ -82,7 +82,8 @@ class RunRecord:
         name, group: W&B display name and group.
         fragments: the attempts, oldest first.
         rows: history by phase (``'train'``, ``'val'``): dicts with ``iter``, ``epoch`` and the
-            metrics of that phase. What a later attempt repeated is there once. Of the training
+            metrics of that phase. What a later attempt repeated is there once, and what lies
+            beyond the checkpoint it went on from only if it logged that itself. Of the training
             rows of an attempt, at most
             :data:`mmaction_ext.tracking.reading.rows.MAX_TRAIN_ROWS` with the same metrics.
         evaluations: every evaluation on the test split, of every attempt.
@@ -98,6 +99,7 @@ class RunRecord:
         heartbeat: the last sign of life in the ledger.
         last_error: how the last attempt failed, or an empty string.
         imported: whether it stands for numbers of another project or a CSV file.
+        url: its page on a W&B server (http or https); empty if it has none.
     """
 
     uid: str
@@ -125,6 +127,7 @@ class RunRecord:
     heartbeat: dict | None = None
     last_error: str = ''
     imported: bool = False
+    url: str = ''
 
     @property
     def exit_code(self) -> int | None:
@@ -153,9 +156,10 @@ class RunRecord:
 
 
 def order(record) -> tuple:
-    """Sort key of records: config, seed, hash, id, type of job."""
+    """Sort key of records: config, seed, hash, id, trainings before tests, files."""
     return (record.config or '', -1 if record.seed is None else record.seed,
-            record.config_hash or '', record.uid, record.job_type, record.folder)
+            record.config_hash or '', record.uid, record.job_type != 'train', record.job_type,
+            record.folder, [fragment.path for fragment in record.fragments])
 
 
 @dataclass
@@ -170,7 +174,10 @@ class AttemptLog:
             ``None`` if unknown.
         config: the run's W&B config: ``identity``, ``static``, ``recipe``, ``env``, ``git``.
         state: what the server said of the run when it was asked.
+        last_sign: when the server had last heard of it, in seconds since the epoch.
+        url: its page there.
         imported: whether it is of another project.
+        first_byte, end_byte: where in the file its first line begins and its last one ends.
         phases: rows by phase.
     """
 
@@ -191,7 +198,11 @@ class AttemptLog:
     number: int | None = None
     config: dict = field(default_factory=dict)
     state: str = ''
+    last_sign: float | None = None
+    url: str = ''
     imported: bool = False
+    first_byte: int | None = None
+    end_byte: int | None = None
     phases: dict = field(default_factory=dict)
 
     def fragment(self) -> Fragment:

@@ -1,5 +1,6 @@
 """Rows of metrics: by phase, joined over attempts, and not more of them than a curve needs."""
 
+import math
 import operator
 
 #: training rows that are kept of an attempt, of those with the same metrics
@@ -60,27 +61,42 @@ def split_by_phase(rows) -> dict:
     return phases
 
 
-def stitch(attempts) -> list:
-    """Join the rows of successive attempts into one curve.
+def stitch(attempts) -> dict:
+    """Join the rows of successive attempts into one history.
 
-    A later attempt went on from a checkpoint: from its first iteration on, it replaces what
-    earlier attempts had logged.
+    A later attempt went on from a checkpoint: whatever earlier attempts had logged of any phase
+    beyond that checkpoint belongs to a branch that was given up.
 
     Args:
-        attempts: for each attempt, oldest first, its rows of one phase, each with ``iter``.
+        attempts: for each attempt, oldest first, its rows by phase, each with ``iter``, and the
+            iteration it went on from; where that is ``None``, it is the one before its first row.
 
     Returns:
-        Rows, no iteration twice; rows that one attempt logged at one iteration are merged.
+        Phase to rows, no iteration twice; rows of one phase at one iteration are merged.
     """
-    joined, attempts = {}, [rows for rows in attempts if rows]
-    if len(attempts) == 1 and len({row['iter'] for row in attempts[0]}) == len(attempts[0]):
-        return list(attempts[0])
-    for rows in attempts:
-        start = min(row['iter'] for row in rows)
-        joined = {iteration: row for iteration, row in joined.items() if iteration < start}
-        for row in rows:
-            joined[row['iter']] = {**joined.get(row['iter'], {}), **row}
-    return list(joined.values())
+    parts, limit = {}, math.inf
+    for phases, resumed_from in reversed(attempts):
+        for phase, rows in phases.items():
+            parts.setdefault(phase, []).append([row for row in rows if row['iter'] <= limit])
+        limit = min(limit, before_first(phases) if resumed_from is None else resumed_from)
+    return {phase: _merged([row for rows in reversed(found) for row in rows])
+            for phase, found in parts.items()}
+
+
+def before_first(phases) -> float:
+    """The iteration before the first one of any row; infinite without rows."""
+    return min((row['iter'] for rows in phases.values() for row in rows), default=math.inf) - 1
+
+
+def _merged(rows: list) -> list:
+    """Rows of which those of one iteration have become one; the last tells."""
+    merged = {row['iter']: row for row in rows}
+    if len(merged) == len(rows):
+        return rows
+    merged = {}
+    for row in rows:
+        merged[row['iter']] = {**merged.get(row['iter'], {}), **row}
+    return list(merged.values())
 
 
 def by_place(rows) -> dict:
@@ -116,9 +132,10 @@ def project(rows, keys) -> list:
     """
     if keys is None:
         return rows
-    kept = ({name: value for name, value in row.items()
-             if name in keys or name in ('iter', 'epoch')} for row in rows)
-    return [row for row in kept if row.keys() - {'iter', 'epoch'}]
+    wanted = frozenset(keys) - {'iter', 'epoch'}
+    return [{name: value for name, value in row.items()
+             if name in wanted or name in ('iter', 'epoch')}
+            for row in rows if not wanted.isdisjoint(row)]
 
 
 def last_iteration(phases: dict) -> int | None:

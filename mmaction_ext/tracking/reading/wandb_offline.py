@@ -1,13 +1,8 @@
 """Offline W&B logs as attempts."""
 
-import re
-from pathlib import Path
-
 from mmaction_ext.tracking.reading.record import AttemptLog
 from mmaction_ext.tracking.reading.rows import split_by_phase
 from mmaction_ext.tracking.wandb_log import read_log
-
-LOG_NAME = re.compile(r'run-(?P<uid>.+)\.wandb')
 
 
 def read_attempt(path) -> list:
@@ -21,8 +16,7 @@ def read_attempt(path) -> list:
     """
     log = read_log(path)
     return [AttemptLog(
-        'wandb-offline', uid=log.run_id or LOG_NAME.fullmatch(Path(path).name)['uid'],
-        job_type=log.job_type or 'train', name=log.name, group=log.group, host=log.host,
-        commit=log.commit, start_time=log.start_time, exit_code=log.exit_code,
-        last_iter=log.last_iter, corrupt=log.damage.corrupt, truncated=log.damage.truncated,
-        config=log.config, phases=split_by_phase(log.rows))]
+        'wandb-offline', uid=log.run_id, job_type=log.job_type or 'train', name=log.name,
+        group=log.group, host=log.host, commit=log.commit, start_time=log.start_time,
+        exit_code=log.exit_code, last_iter=log.last_iter, corrupt=log.damage.corrupt,
+        truncated=log.damage.truncated, config=log.config, phases=split_by_phase(log.rows))]

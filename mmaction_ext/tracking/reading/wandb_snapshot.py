@@ -9,7 +9,7 @@ from mmaction_ext.tracking.reading.rows import flat, last_iteration, split_by_ph
 
 SNAPSHOT_FOLDER = '.online'
 #: what the server calls a run that ended, to the exit code where it does not tell that
-_EXIT_CODES = {'finished': 0, 'failed': 1}
+EXIT_CODES = {'finished': 0, 'failed': 1}
 
 
 def read_attempts(path) -> list:
@@ -36,7 +36,8 @@ def _attempts(content: dict, rows: list) -> list:
         name=content.get('name') or '', group=content.get('group') or '',
         host=content.get('host') or '', commit=content.get('commit') or '',
         start_time=content.get('start_time'), config=content.get('config') or {},
-        state=content.get('state') or '', imported=bool(content.get('imported')))
+        state=content.get('state') or '', last_sign=(content.get('seen') or {}).get('updated'),
+        url=content.get('url') or '', imported=bool(content.get('imported')))
     logs = []
     for part in _parts(rows):
         phases = split_by_phase(part)
@@ -50,10 +51,10 @@ def _attempts(content: dict, rows: list) -> list:
 
 def _exit_code(content: dict) -> int | None:
     state = content.get('state')
-    if state not in _EXIT_CODES:
+    if state not in EXIT_CODES:
         return None
     code = content.get('exit_code')
-    return code if isinstance(code, int) else _EXIT_CODES[state]
+    return code if isinstance(code, int) else EXIT_CODES[state]
 
 
 def _parts(rows: list) -> list:

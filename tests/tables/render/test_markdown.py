@@ -4,6 +4,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from mmaction_ext.errors import InputError
 from mmaction_ext.tables.render.markdown import embed, escape, render
 from mmaction_ext.tables.render.text import one_line
 
@@ -31,6 +32,25 @@ def test_embedding_replaces_only_the_named_table(table):
     assert done == text.replace('old \\1\n', f'\n{render(table)}\n')
     assert embed(done, [table]) == done
     assert embed('no table here\n', [table]) == 'no table here\n'
+
+
+@pytest.mark.parametrize('text, every, message', [
+    ('a\n\n<!-- table: gone -->\n<!-- /table -->\n', True, "3: there is no table 'gone'"),
+    ('<!-- table: demo -->\nold\n', False, "1: the place of table 'demo' has no end"),
+    ('<!-- table: other -->\n', False, "1: the place of table 'other' has no end"),
+    ('<!-- table: demo -->\n<!-- table: other -->\n<!-- /table -->\n', False,
+     "1: the place of table 'demo' has no end"),
+    ('<!-- /table -->\n<!--table:demo-->\n', False, "2: the place of table 'demo' has no end"),
+])
+def test_places_that_cannot_be_filled(table, text, every, message):
+    with pytest.raises(InputError, match=f'^docs/a.md:{message}'):
+        embed(text, [table], 'docs/a.md', every)
+
+
+def test_a_table_may_stand_in_several_places(table):
+    place = '<!-- table: demo -->\n<!-- /table -->\n'
+    filled = f'<!-- table: demo -->\n\n{render(table)}\n<!-- /table -->\n'
+    assert embed(f'a\n{place}b\n{place}c', [table], every=True) == f'a\n{filled}b\n{filled}c'
 
 
 def test_columns_are_aligned_for_the_terminal(table):

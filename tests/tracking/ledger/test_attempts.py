@@ -14,7 +14,7 @@ import pytest
 from mmaction_ext.errors import InputError
 from mmaction_ext.tracking.ledger import attempts, process
 from mmaction_ext.tracking.ledger.attempts import (Attempt, error_line, merge_sources,
-                                                   read_run_file)
+                                                   read_run_file, write_run_file)
 from mmaction_ext.tracking.ledger.metrics_file import MetricsFile
 
 FACTS = dict(uid='u', config='a/b', seed=0, config_hash='h', job_type='train',
@@ -42,7 +42,7 @@ def test_beginning_says_what_runs_where(tmp_path, monkeypatch):
             process_start=process.process_start(), slurm_job='77', start=5.0, end=None,
             exit_code=None, signal=None, last_error=None, world_size=8, resumed_from_iter=None,
             commit='abc', wandb=None)]
-        assert content == dict(FACTS, schema=1)
+        assert content == dict(FACTS, schema=2)
         assert (attempt.number, attempt.run) == (1, dict(uid='u', job_type='train'))
         attempt.update(resumed_from_iter=12, wandb='x/run-u.wandb')
         assert entry(tmp_path)['resumed_from_iter'] == 12
@@ -203,7 +203,10 @@ def test_record_of_before_there_was_a_ledger_is_extended(tmp_path):
 
 def test_what_is_no_record_is_empty(tmp_path):
     assert read_run_file(tmp_path) == {}
-    for text in ('{"conf', '[1]', ''):
+    write_run_file(tmp_path, dict(seed=3))
+    assert read_run_file(tmp_path) == dict(seed=3)
+    altered = (tmp_path / 'run.json').read_text().replace('3', '4', 1)
+    for text in ('{"conf', '[1]', '', altered):
         (tmp_path / 'run.json').write_text(text)
         assert read_run_file(tmp_path) == {}
 
@@ -251,7 +254,8 @@ def test_end_on_a_full_disk_is_recorded(tiny_disk, fill):
 
 def test_end_without_any_room_does_not_hide_the_reason(tiny_disk, fill):
     for error in (ValueError, OSError):
-        with pytest.raises(error), Attempt(tiny_disk, FACTS):
+        with pytest.raises(error), Attempt(tiny_disk, FACTS) as attempt:
+            attempt.heartbeat.stop()  # its file would leave room when it is replaced
             (tiny_disk / 'run.json.spare').unlink()
             fill(tiny_disk)
             if error is ValueError:

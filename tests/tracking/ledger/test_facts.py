@@ -3,6 +3,9 @@
 import hashlib
 from pathlib import Path
 
+import pytest
+import torch
+
 from mmaction_ext.tracking.ledger import facts
 from mmaction_ext.tracking.ledger.files import file_sha256
 
@@ -72,3 +75,29 @@ def test_first_weights(tmp_path):
     url = 'https://example.com/weights.pth'
     assert facts.weights_file(url) == dict(path=url, sha256=None)
     assert facts.weights_file(None) is None
+
+
+DRIVERS = [
+    ('NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug 19 01:15:15 UTC 2023\n'
+     'GCC version:  gcc version 11.4.0\n', '535.104.05'),
+    ('NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.124.06  Release Build\n',
+     '570.124.06'),
+    ('of another form', None), (None, None)]
+
+
+@pytest.mark.parametrize('text, driver', DRIVERS)
+def test_gpus_and_what_drives_them(monkeypatch, tmp_path, text, driver):
+    names = ['NVIDIA H200', 'NVIDIA A100']
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
+    monkeypatch.setattr(torch.cuda, 'get_device_name', names.__getitem__)
+    monkeypatch.setattr(torch.version, 'cuda', '12.8')
+    monkeypatch.setattr(facts, 'DRIVER_FILE', tmp_path / 'version')
+    if text:
+        (tmp_path / 'version').write_text(text)
+    assert facts.gpus() == dict(gpus=names, num_gpus=2, cuda='12.8', driver=driver)
+
+
+def test_without_a_gpu_there_is_no_cuda(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 0)
+    monkeypatch.setattr(torch.version, 'cuda', '12.8')
+    assert facts.gpus() == dict(gpus=[], num_gpus=0, cuda=None, driver=None)

@@ -5,8 +5,10 @@ import os
 
 import pytest
 
+from mmaction_ext.errors import InputError
 from mmaction_ext.tracking.ledger import files
-from mmaction_ext.tracking.ledger.files import file_sha256, write_atomically
+from mmaction_ext.tracking.ledger.files import (file_sha256, synced_size, write_atomically,
+                                                write_output)
 
 
 def test_content_is_replaced(tmp_path):
@@ -28,7 +30,46 @@ def test_failure_at_any_step_leaves_the_old_content(tmp_path, monkeypatch, funct
     monkeypatch.setattr(files.os, function, fail)
     with pytest.raises(OSError, match='No space left'):
         write_atomically(path, 'new')
-    assert path.read_text() == 'old'
+    assert path.read_text() == 'old' and os.listdir(tmp_path) == ['run.json']
+    with pytest.raises(InputError, match='run.json cannot be written: No space left on device'):
+        write_output(path, 'new')
+    assert path.read_text() == 'old' and os.listdir(tmp_path) == ['run.json']
+
+
+def test_output_is_written_as_it_is_into_a_folder_that_is_made(tmp_path):
+    path = tmp_path / 'a/b.txt'
+    for text in ('é\r\n', 'x'):
+        write_output(path, text)
+        assert path.read_bytes() == text.encode() and os.listdir(path.parent) == ['b.txt']
+    mask = os.umask(0)
+    os.umask(mask)
+    assert path.stat().st_mode & 0o777 == 0o666 & ~mask
+    with pytest.raises(InputError, match='b.txt/c cannot be written'):
+        write_output(path / 'c', '')
+
+
+def test_two_processes_that_write_one_output_do_not_mix(tmp_path, monkeypatch):
+    path, real = tmp_path / 'table.md', os.fsync
+
+    def write_meanwhile(descriptor):
+        monkeypatch.setattr(files.os, 'fsync', real)
+        with monkeypatch.context() as patch:
+            patch.setattr(files.os, 'getpid', lambda: 1)
+            write_output(path, 'other')
+        assert path.read_text() == 'other'
+
+    monkeypatch.setattr(files.os, 'fsync', write_meanwhile)
+    write_output(path, 'mine, and longer')
+    assert path.read_text() == 'mine, and longer' and os.listdir(tmp_path) == ['table.md']
+
+
+def test_size_of_what_is_on_the_disk(tmp_path, monkeypatch):
+    path, synced = tmp_path / 'rows', []
+    assert synced_size(path) == 0
+    path.write_bytes(b'12345')
+    monkeypatch.setattr(files.os, 'fsync', lambda descriptor: synced.append(
+        os.readlink(f'/proc/self/fd/{descriptor}')))
+    assert synced_size(path) == 5 and synced == [str(path)]
 
 
 def test_content_and_name_are_brought_to_the_disk_in_this_order(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """Lines of metrics: what goes in comes out, and no damage goes unseen."""
 
+import contextlib
 import json
 import math
 import zlib
@@ -11,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmaction_ext.tracking.ledger.format import (NON_FINITE, DamagedLine, MetricsRow, check_line,
-                                                 decode_row, encode_row, from_json, to_json)
+                                                 decode_object, decode_row, encode_object,
+                                                 encode_row, from_json, to_json)
 
 texts = st.text().filter(lambda text: text not in NON_FINITE)
 values = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | texts,
@@ -65,6 +67,44 @@ def test_arrays_and_tensors_become_lists_and_the_rest_text():
         'pair': [1, 2], 'other': '3j', '5': 'key'}
 
 
+contents = st.dictionaries(texts.filter(lambda text: text != 'crc32'), values, min_size=1)
+
+
+@given(contents)
+def test_an_object_comes_back_as_it_was(content):
+    text = encode_object(content)
+    assert text.isascii() and same(decode_object(text.encode()), content)
+    assert same(decode_object(to_json(content).encode()), content), 'without a checksum, as once'
+
+
+def test_object_by_hand():
+    assert encode_object({'seed': 3, 'loss': math.nan}) == (
+        '{\n "seed": 3,\n "loss": "NaN",\n "crc32": "ba7891b9"\n}\n')
+
+
+@given(contents, st.data())
+@settings(max_examples=300)
+def test_altered_object_is_refused_or_is_what_was_written(content, data):
+    """Any one byte replaced, and the text cut off anywhere."""
+    written = bytearray(encode_object(content).encode())
+    place = data.draw(st.integers(0, len(written) - 1))
+    altered = bytes(written[:place])
+    if data.draw(st.booleans()):
+        written[place] = data.draw(st.integers(0, 255))
+        altered = bytes(written)
+    with contextlib.suppress(ValueError):
+        found = decode_object(altered)
+        assert same({name: found[name] for name in content}, content)
+
+
+@pytest.mark.parametrize('text', [
+    '', '[]', '3', '{"a": 1', '{"a": 1, "crc32": "00000000"}', '{"crc32": null, "a": 1}',
+    '[' * 100_000, '{"a": 1}x', '{"a": 1, "schema": 2}', '{\n "a": 2,\n "crc32": "56aca4eb"\n}\n'])
+def test_text_that_holds_no_object_as_it_was_written_is_refused(text):
+    with pytest.raises(ValueError):
+        decode_object(text.encode())
+
+
 def test_every_truncation_is_seen():
     line = encode_row(ROW)[:-1]
     for length in range(len(line)):
@@ -91,7 +131,8 @@ def test_bytes_that_are_no_line_are_refused(line):
 
 @pytest.mark.parametrize('content', [
     '[1', '{"attempt": 1', '{"attempt": 1, "phase": "val", "iter": 1, "epoch": 1, "time": 0, '
-    '"metrics": {}, "more": 1'])
+    '"metrics": {}, "more": 1', '{"attempt": 1, "phase": "val", "iter": 1, "epoch": 1, "time": 0, '
+    '"metrics": null', '[' * 100_000])
 def test_whole_line_that_is_no_row_is_refused(content):
     line = f'{content}, "crc32": "{zlib.crc32(content.encode()):08x}"}}'.encode()
     with pytest.raises(DamagedLine, match='no row of metrics'):

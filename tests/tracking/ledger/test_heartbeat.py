@@ -64,6 +64,20 @@ def test_full_disk_does_not_stop_it(tiny_disk, fill):
     heartbeat.stop()
 
 
+def test_fault_of_what_it_asks_is_said_once_and_does_not_stop_it(tmp_path, monkeypatch):
+    said, answers = [], iter([5])
+    monkeypatch.setattr(threading, 'excepthook', said.append)
+    heartbeat = Heartbeat(tmp_path, 1, seconds=0.01)
+    heartbeat.iteration = lambda: next(answers)  # StopIteration from the second time on
+    wait_for(lambda: said)
+    beat = read(tmp_path)['beat']
+    wait_for(lambda: read(tmp_path)['beat'] > beat + 2)
+    heartbeat.stop()
+    assert read(tmp_path)['iter'] == 5
+    [(kind, _, _, thread)] = said
+    assert (kind, thread.name) == (StopIteration, 'heartbeat')
+
+
 def test_clock_that_goes_back_does_not_change_the_count(tmp_path, monkeypatch):
     heartbeat = Heartbeat(tmp_path, 1, seconds=0.01)
     wait_for(lambda: (tmp_path / 'heartbeat').exists())

@@ -51,6 +51,23 @@ def test_nothing_is_read_twice_and_the_answer_is_the_same(runs, reads):
         reads.clear()
 
 
+def test_rows_are_kept_in_one_place_and_read_again_where_that_is_lost(runs, monkeypatch):
+    """The memory for a suite is not that for the rows of all of its runs."""
+    expected, group = repr(find_runs(runs, cache=False)), find._group
+
+    def lose(ledgers, files):
+        assert len(files) > 5 and not any(file.entry.packed for file in files)
+        shutil.rmtree(runs / cache.CACHE_FOLDER)
+        return group(ledgers, files)
+
+    monkeypatch.setattr(find, '_group', lose)
+    assert repr(find_runs(runs)) == expected
+    with monkeypatch.context() as patch:
+        patch.setattr(find, '_group', group)
+        find_runs(runs)
+    assert repr(find_runs(runs)) == expected, 'of a folder that was in the cache'
+
+
 def test_what_changes_is_read_again(runs, reads):
     find_runs(runs)
     reads.clear()

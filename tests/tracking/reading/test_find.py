@@ -18,7 +18,7 @@ from ledger_runs import attempt, beat, write_ledger, write_test_result
 from offline_runs import MARKUP, history
 
 from mmaction_ext.errors import InputError
-from mmaction_ext.tracking.ledger.format import METRICS_FILE
+from mmaction_ext.tracking.ledger.format import METRICS_FILE, decode_object, encode_object
 from mmaction_ext.tracking.reading import find
 from mmaction_ext.tracking.reading.wandb_offline import read_attempt
 from mmaction_ext.tracking.records import find_runs, read_runs, split_by_phase
@@ -100,6 +100,25 @@ def test_resumed_run_equals_an_uninterrupted_one(place):
     assert [fragment.number for fragment in record.fragments] == [1, 2]
 
 
+def test_branch_that_was_given_up_is_gone_in_every_phase(place):
+    """Also where the attempt that went on logs nothing of a phase (``--no-validate``)."""
+    going_on = [row for row in history(0.75, 4, 7) if 'val/acc/top1' not in row]
+    write_ledger(place.folder, history(0.25, 1, 8), going_on, attempts=[
+        attempt(1, 1), attempt(2, 0, resumed_from_iter=3)])
+    [record] = place.find()
+    assert [row['iter'] for row in record.rows['train']] == [1, 2, 3, 4, 5, 6, 7]
+    assert 'val' not in record.rows
+    assert [item.values['iter'] for item in record.evaluations] == [8, 7]
+    ledger_runs.change(place.folder / 'run.json', attempts=[
+        attempt(1, 1), attempt(2, 0, resumed_from_iter=4)])
+    assert [row['iter'] for row in place.find()[0].rows['val']] == [4]
+
+
+def test_attempt_that_logged_tests_alone_cuts_nothing(place):
+    write_ledger(place.folder, WHOLE[:-1], WHOLE[-1:])
+    assert is_whole(place.find()[0])
+
+
 def test_clock_that_goes_backwards_between_attempts(place):
     write_ledger(place.folder, history(None, 1, 6, test=False), history(0.75, 5, 8),
                  attempts=[attempt(1, None, start=9000.0), attempt(2, 0, start=1000.0)])
@@ -149,8 +168,7 @@ def test_not_finite_metrics_agree_with_themselves(place, suite):
     shutil.copy(suite / logged.fragments[0].path, path)
     write_ledger(place.folder, nan, seed=4, attempts=[
         attempt(wandb=path.relative_to(place.folder).as_posix())])
-    content = json.loads((place.folder / 'run.json').read_text())
-    (place.folder / 'run.json').write_text(json.dumps(dict(content, uid=logged.uid)))
+    ledger_runs.change(place.folder / 'run.json', uid=logged.uid)
     [record] = place.find()
     assert record.conflicts == () and record.sources == ('ledger', 'wandb-offline')
     [row] = record.rows['train']
@@ -195,6 +213,59 @@ def test_rows_that_are_missing_from_a_finished_attempt(place):
     [record] = place.find()
     assert record.corrupt and not record.finished
     assert record.evaluations[0].values['test/acc/top1'] == 0.75
+
+
+@pytest.fixture
+def in_three_attempts(place):
+    """A run of three attempts, each of which tells how long the rows were when it ended."""
+    parts = [history(None, 1, 3, test=False), history(None, 4, 6, test=False), history(0.75, 7, 8)]
+    sizes = [len(ledger_runs.lines(part)) for part in parts]
+    write_ledger(place.folder, *parts, attempts=[
+        attempt(number, 0 if number == 3 else 1, metrics_bytes=sum(sizes[:number]))
+        for number in (1, 2, 3)])
+    return place.folder / METRICS_FILE
+
+
+@pytest.mark.parametrize('exit_code', [0, None])
+def test_row_that_is_missing_from_any_attempt(place, in_three_attempts, exit_code):
+    """Whatever a later attempt added to the file, and whether that has ended or not."""
+    whole = in_three_attempts.read_bytes()
+    assert is_whole(place.find()[0]) and place.find()[0].finished
+    lines, more = whole.splitlines(keepends=True), ledger_runs.lines(history(0.5, 9, 12), 4)
+    size = None if exit_code is None else len(whole + more)
+    ledger_runs.change(place.folder / 'run.json', attempts=[
+        *decode_object((place.folder / 'run.json').read_bytes())['attempts'],
+        attempt(4, exit_code, metrics_bytes=size)])
+    for missing in range(len(lines)):
+        kept = b''.join(line for number, line in enumerate(lines) if number != missing)
+        in_three_attempts.write_bytes(kept + more)
+        [record] = place.find()
+        assert record.corrupt and not record.finished and any(
+            fragment.truncated for fragment in record.fragments), missing
+    in_three_attempts.write_bytes(whole + more)
+    assert not place.find()[0].corrupt
+
+
+@pytest.mark.parametrize('half', [0, 1, 2, 60])
+def test_attempts_that_ended_in_half_a_row_have_lost_nothing(place, half):
+    """The next one ends the line; where there was none, its newline is the first it writes."""
+    first, second = ledger_runs.lines(WHOLE[:4]), ledger_runs.lines(WHOLE[4:], 3)
+    cut = first + ledger_runs.lines(WHOLE[4:5])[:half]
+    for ended_by in ('the next row', 'the attempt without rows'):
+        size = len(cut) + (ended_by == 'the attempt without rows' and half > 0)
+        write_ledger(place.folder, attempts=[
+            attempt(1, 1, metrics_bytes=len(cut)), attempt(2, 1, metrics_bytes=size),
+            attempt(3, 0, resumed_from_iter=3, metrics_bytes=len(cut) + (half > 0) + len(second))])
+        (place.folder / METRICS_FILE).write_bytes(cut + b'\n' * (half > 0) + second)
+        [record] = place.find()
+        assert record.finished and record.state == 'finished'
+
+
+def test_row_beyond_the_end_of_its_attempt(place, in_three_attempts):
+    """Such as one that was put in from another run."""
+    lines = in_three_attempts.read_bytes().splitlines(keepends=True)
+    in_three_attempts.write_bytes(b''.join([*lines[:2], lines[0], *lines[2:]]))
+    assert place.find()[0].corrupt
 
 
 def test_truncated_at_every_byte(place):
@@ -255,6 +326,85 @@ def test_damaged_run_file(place, content):
     place.add_log('whole')
     [record] = place.find()
     assert record.uid == place.uid and record.corrupt and record.rows['val'] == PHASES['val']
+
+
+@pytest.mark.parametrize('name', ['run.json', 'results/1-8.json'])
+def test_no_byte_of_a_ledger_changes_a_number_unseen(place, name):
+    """Each byte flipped, and the file cut off at each; of damaged files some are read."""
+    write_ledger(place.folder, WHOLE[-2:])
+    write_test_result(place.folder, TEST)
+    path, [whole] = place.folder / name, place.find()
+    data = path.read_bytes()
+    damaged = [data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1:]
+               for at in range(len(data))] + [data[:end] for end in range(len(data) - 1)]
+    for number, content in enumerate(damaged):
+        if is_sound(content) or number % 11 == 0:
+            path.write_bytes(content)
+            [record] = place.find()
+            assert vars(record) == vars(whole) if is_sound(content) else record.damage, number
+            assert [item.values['test/acc/top1'] for item in record.evaluations] == [0.75]
+
+
+def is_sound(content):
+    """Whether the file of a ledger is taken for what was written."""
+    try:
+        return bool(decode_object(content))
+    except ValueError:
+        return False
+
+
+@pytest.mark.parametrize('name', ['run.json', 'results/1-8.json'])
+@pytest.mark.parametrize('old, new', [(b'8', b'9'), (b'": ', b'":'), (b'{', b'')])
+def test_altered_file_of_a_ledger(place, name, old, new):
+    write_ledger(place.folder, WHOLE)
+    write_test_result(place.folder, TEST)
+    path = place.folder / name
+    path.write_bytes(path.read_bytes().replace(old, new, 1))
+    [record] = place.find()
+    assert record.damage == (f'demo/full/seed0/{name} is damaged',)
+    assert record.corrupt == (name == 'run.json') and record.finished != record.corrupt
+    assert [item.values['test/acc/top1'] for item in record.evaluations] == [0.75]
+
+
+def test_damaged_result_of_which_no_row_tells(place):
+    again = {**TEST, 'test/acc/top1': 0.5}
+    write_ledger(place.folder, [*WHOLE, again])
+    write_test_result(place.folder, TEST)
+    path = write_test_result(place.folder, again)
+    path.write_bytes(path.read_bytes()[:-30])
+    assert place.find()[0].finished, 'its row tells of it'
+    first = place.folder / 'results/1-8.json'
+    content, _ = first.read_text(), first.write_text('')
+    write_test_result(place.folder, again).replace(path)
+    [record] = place.find()
+    assert record.finished and not record.conflicts, 'the other result is that of the other row'
+    first.write_text(content)
+    path.write_text('')
+    write_ledger(place.folder, WHOLE)
+    [record] = place.find()
+    assert record.corrupt and record.damage
+    (place.folder / 'results/1-8.json').write_text('')
+    write_ledger(place.folder, WHOLE[:-1], attempts=[attempt(wandb=place.add_log('whole'))])
+    path.unlink()
+    [record] = place.find()
+    assert not record.corrupt and len(record.evaluations) == 1, 'the W&B log tells of it'
+
+
+def test_damaged_result_of_an_attempt_that_nobody_knows(place):
+    write_ledger(place.folder, WHOLE)
+    path = write_test_result(place.folder, TEST)
+    path.rename(path.with_name('2-8.json')).write_text('{')
+    assert place.find()[0].corrupt
+    path.with_name('2-8.json').rename(path.with_name('notes.json'))
+    assert place.find()[0].finished
+
+
+def test_ledger_of_before_there_were_checksums(place):
+    write_ledger(place.folder, WHOLE)
+    write_test_result(place.folder, TEST)
+    for path in (place.folder / 'run.json', place.folder / 'results/1-8.json'):
+        path.write_text(json.dumps(dict(decode_object(path.read_bytes()), schema=1)))
+    assert is_whole(place.find()[0]) and place.find()[0].finished
 
 
 def test_damaged_result_and_result_of_another_run(place):
@@ -341,9 +491,27 @@ def test_run_that_was_trained_twice_must_give_the_same(place):
 
 def test_identity_that_contradicts_the_ledger(place):
     write_ledger(place.folder, WHOLE, attempts=[attempt(wandb=place.add_log('whole'))])
-    content = json.loads((place.folder / 'run.json').read_text())
-    (place.folder / 'run.json').write_text(json.dumps(dict(content, seed=3)))
+    ledger_runs.change(place.folder / 'run.json', seed=3)
     assert place.find()[0].conflicts == ('seed: 3 (ledger) against 0 (W&B)',)
+
+
+def test_page_of_a_run_that_was_logged_online(place):
+    for wandb, url in (('https://example.org/x', 'https://example.org/x'), ('a/run-x.wandb', ''),
+                       ('javascript://x', ''), ('https://x y', '')):
+        write_ledger(place.folder, WHOLE, attempts=[attempt(wandb=wandb)])
+        assert place.find()[0].url == url
+
+
+def test_log_of_a_test_lies_in_the_folder_of_its_run(place):
+    """The nearest folder with a ``run.json`` above it."""
+    log = place.folder / place.add_log('whole')
+    log.rename(log.with_name('run-another.wandb'))
+    log.with_name('run-another.wandb').write_bytes(b'')
+    write_ledger(place.root / 'demo', WHOLE, seed=1)
+    write_ledger(place.folder, WHOLE)
+    write_ledger(place.folder / '1/vis_data/wandb/offline-run', WHOLE, seed=2)
+    assert [record.folder for record in place.find() if record.uid == 'another'] == [
+        'demo/full/seed0']
 
 
 def test_several_folders_tell_of_one_run(place, tmp_path_factory):
@@ -440,9 +608,10 @@ def test_no_value_in_a_ledger_is_an_error(place, which, data):
     write_test_result(place.folder, TEST)
     beat(place.folder, 1, 2.0)
     path = place.folder / ('run.json' if which == 'attempt' else which)
-    content = json.loads(path.read_text())
+    content = decode_object(path.read_bytes())
     target = content['attempts'][0] if which == 'attempt' else content
-    target[data.draw(st.sampled_from(sorted(target)))] = data.draw(KINDS)
-    path.write_text(json.dumps(content))
+    names = [*target, *(['resumed_from_iter', 'metrics_bytes'] if which == 'attempt' else [])]
+    target[data.draw(st.sampled_from(sorted(names)))] = data.draw(KINDS)
+    path.write_text(encode_object(content))
     for record in place.find():
         assert record.state

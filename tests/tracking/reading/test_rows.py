@@ -1,7 +1,9 @@
 import hypothesis.strategies as st
+import pytest
 from hypothesis import given
 
-from mmaction_ext.tracking.reading.rows import EvenSample, by_place, flat, project, thin
+from mmaction_ext.tracking.reading.rows import (EvenSample, by_place, flat, project, stitch,
+                                                thin)
 
 
 @given(st.integers(2, 12), st.integers(0, 400))
@@ -46,3 +48,53 @@ def test_project():
 
 def test_flat():
     assert flat({'a': 1, 'b': {'c': 2, 'd': {'e': [3]}}}) == {'a': 1, 'b.c': 2, 'b.d.e': [3]}
+
+
+def curve(iterations, phase='train', value='old'):
+    return [{'iter': i, f'{phase}/x': value} for i in iterations]
+
+
+@given(st.integers(1, 40), st.integers(1, 9), st.booleans(), st.data())
+def test_stitch_equals_the_uninterrupted_curve(length, interval, says_so, data):
+    """However often a run dies and goes back to a checkpoint, with or without validation."""
+    def rows(start, end, branch, validates=True):
+        history = {'train': [{'iter': i, 'train/x': i, 'by': branch}
+                             for i in range(start + 1, end + 1)]}
+        history['val'] = [{'iter': i, 'val/x': i, 'by': branch}
+                          for i in range(start + 1, end + 1) if validates and i % interval == 0]
+        return history
+
+    attempts, done, origins = [], 0, {}
+    while done < length:
+        start = data.draw(st.integers(0, done))
+        done = data.draw(st.integers(start, length)) if len(attempts) < 6 else length
+        validates, branch = data.draw(st.booleans()), len(attempts)
+        attempts.append((rows(start, done, branch, validates), start if says_so else None))
+        if says_so or done > start:
+            origins = {i: origin for i, origin in origins.items() if i <= start}
+        origins.update(dict.fromkeys(range(start + 1, done + 1), (branch, validates)))
+    joined = stitch(attempts)
+    assert [(row['iter'], row['by']) for row in joined['train']] == [
+        (i, origins[i][0]) for i in range(1, length + 1)]
+    assert [(row['iter'], row['by']) for row in joined['val']] == [
+        (i, origins[i][0]) for i in range(1, length + 1) if i % interval == 0 and origins[i][1]]
+
+
+def test_stitch_takes_the_later_attempt():
+    first = dict(train=curve((2, 4, 6, 8)), val=curve((4, 8), 'val'))
+    second = dict(train=curve((5, 7), value='new'))
+    assert stitch([(first, None), ({}, None), (second, None)]) == dict(
+        train=[*curve((2, 4)), *curve((5, 7), value='new')], val=curve((4,), 'val'))
+
+
+@pytest.mark.parametrize('rows', [{}, dict(val=curve((12,), 'val')), dict(train=curve((9,)))])
+def test_attempt_cuts_where_it_went_on_though_it_logged_nothing_there(rows):
+    first = dict(train=curve(range(1, 8)), val=curve((3, 6), 'val'))
+    joined = stitch([(first, None), (rows, 5)])
+    assert [row['iter'] for row in joined['train'] if row['iter'] < 8] == [1, 2, 3, 4, 5]
+    assert joined['val'][0]['iter'] == 3 and 6 not in [row['iter'] for row in joined['val']]
+
+
+def test_stitch_merges_rows_of_one_iteration():
+    rows = dict(train=[{'iter': 1, 'a': 1}, {'iter': 1, 'b': 2}])
+    assert stitch([(rows, None)]) == dict(train=[{'iter': 1, 'a': 1, 'b': 2}])

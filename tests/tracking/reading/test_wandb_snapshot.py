@@ -1,4 +1,5 @@
 import json
+import time
 
 import ledger_runs
 import pytest
@@ -48,12 +49,38 @@ def test_history_of_a_resumed_run_is_cut_where_it_goes_back(place, snapshot):
 @pytest.mark.parametrize(('told', 'exit_code', 'state', 'code'), [
     ('finished', None, 'finished', 0), ('failed', 7, 'failed', 7), ('failed', None, 'failed', 1),
     ('crashed', None, 'killed', None), ('crashed', 255, 'killed', None),
-    ('running', None, 'running', None), ('preempted', None, 'killed', None),
+    ('running', None, 'unknown', None), ('preempted', None, 'killed', None),
     ('odd', None, 'unknown', None)])
 def test_state(place, snapshot, told, exit_code, state, code):
     snapshot(WHOLE, state=told, exit_code=exit_code)
     [record] = place.find()
     assert (record.state, record.exit_code) == (state, code)
+
+
+@pytest.mark.parametrize(('seconds_ago', 'state'), [
+    (0, 'running'), (170, 'running'), (-170, 'running'), (190, 'unknown'), (-190, 'unknown')])
+def test_copy_of_a_running_run_grows_old(place, snapshot, seconds_ago, state):
+    """Nobody can tell what has become of it since."""
+    snapshot(WHOLE, state='running', exit_code=None, seen=dict(updated=time.time() - seconds_ago))
+    assert place.find()[0].state == state
+    snapshot(WHOLE, state='finished', seen=dict(updated=time.time() - seconds_ago))
+    assert place.find()[0].state == 'finished'
+
+
+@pytest.mark.parametrize(('url', 'expected'), [
+    ('https://example.org/x', 'https://example.org/x'), ('http://localhost:8080/a?b=c',) * 2,
+    ('javascript:alert(1)', ''), ('https://x\nHost: y', ''), (7, ''), (None, '')])
+def test_page_of_the_run(place, snapshot, url, expected):
+    snapshot(WHOLE, url=url)
+    assert place.find()[0].url == expected
+
+
+def test_phase_that_nobody_else_has_replaces_nothing(place, snapshot):
+    write_ledger(place.folder, [row for row in history(None, 1, 6, test=False)
+                                if 'train/loss' in row], attempts=[attempt(1, None)])
+    snapshot(WHOLE, config={})
+    [record] = place.find()
+    assert record.rows == {phase: PHASES[phase] for phase in ('train', 'val')}
 
 
 def test_snapshot_of_a_run_that_is_here(place, snapshot):

@@ -1,0 +1,86 @@
+"""Classes of a test: their names, and how many samples of each are recognized. Torch-free."""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from mmaction_ext.datasets.flips import read_labels
+from mmaction_ext.errors import InputError
+from mmaction_ext.tracking.ledger.facts import annotation_files
+
+#: stands for the prediction where a score is not a number
+NO_PREDICTION = -1
+
+
+def predicted_classes(scores: np.ndarray) -> np.ndarray:
+    """Class with the highest score of each sample.
+
+    Args:
+        scores: ``(N, num_classes)``.
+
+    Returns:
+        ``(N,)`` of int64; :data:`NO_PREDICTION` where a score is not a number.
+    """
+    return np.where(np.isnan(scores).any(axis=1), NO_PREDICTION, scores.argmax(axis=1))
+
+
+def counts_by_class(labels: np.ndarray, predicted: np.ndarray) -> dict[int, tuple[int, int]]:
+    """Number of samples of each class, and how many of them are recognized.
+
+    Args:
+        labels: true classes, ``(N,)``.
+        predicted: predicted classes, ``(N,)``.
+
+    Returns:
+        Class to (samples, correct), in the order of the classes, for those that have samples.
+    """
+    classes, samples = np.unique(labels, return_counts=True)
+    return {int(label): (int(count), int((predicted[labels == label] == label).sum()))
+            for label, count in zip(classes, samples)}
+
+
+def class_names(cfg: Mapping, file: str | Path | None = None) -> dict[int, str]:
+    """Names of the classes, by number.
+
+    Args:
+        cfg: resolved config; names are its test set's ``metainfo.classes``, or those in the
+            table that a metric of it names as ``meta_file`` (columns ``label`` and ``class``), or
+            those in ``classes.txt`` beside its list of test samples.
+        file: text file with a name per line, which comes before the config.
+
+    Returns:
+        Empty where nobody knows them.
+
+    Raises:
+        InputError: ``file`` cannot be read.
+    """
+    if file:
+        try:
+            return dict(enumerate(Path(file).read_text(encoding='utf-8').splitlines()))
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f'labels {file} cannot be read: {error}') from error
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    stated = (dataset.get('metainfo') or {}).get('classes') or ()
+    return (dict(enumerate(stated)) or _names_of_metrics(cfg.get('test_evaluator') or ())
+            or _names_beside(annotation_files(dataset)))
+
+
+def _names_of_metrics(evaluators) -> dict[int, str]:
+    """From a metric's table; a missing or other table is no error, the numbers will do."""
+    evaluators = [evaluators] if isinstance(evaluators, Mapping) else evaluators
+    for path in filter(None, (evaluator.get('meta_file') for evaluator in evaluators)):
+        try:
+            with open(path, newline='', encoding='utf-8') as table:
+                return {int(row['label']): row['class'] for row in csv.DictReader(table)}
+        except (OSError, KeyError, ValueError):
+            continue
+    return {}
+
+
+def _names_beside(lists) -> dict[int, str]:
+    try:
+        return dict(enumerate(read_labels(Path(lists[0]).with_name('classes.txt'))))
+    except (InputError, IndexError):
+        return {}

@@ -1,0 +1,172 @@
+"""What fills the gaps of a table: which runs to make, in which order, by which commands."""
+
+import functools
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmaction_ext.tables.cells import CellStatus
+from mmaction_ext.tables.places import Place, living_run, process_of
+from mmaction_ext.tables.results import RowConfig, SeedEvidence
+from mmaction_ext.tables.spec import Select
+from mmaction_ext.tracking.identity import (config_hash, config_name, ensemble_members,
+                                            load_config, weights_source)
+
+#: what is done with a config, and the tool that does it, in the order in which one needs those
+#: before it
+TOOLS = {'train': 'train.py', 'weights_of': 'test.py', 'ensemble': 'test_ensemble.py'}
+#: states that another run would not mend
+LOOK_FIRST = (CellStatus.CONFLICT, CellStatus.UNTRUSTED)
+
+
+def kind_of(content: dict) -> str:
+    """What is done with a resolved config: ``'train'``, ``'weights_of'`` or ``'ensemble'``."""
+    if 'ensemble' in content:
+        return 'ensemble'
+    return 'weights_of' if content.get('weights_of') else 'train'
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run to be made.
+
+    Attributes:
+        name: ``row/seed0``, or with the config's name where the table has no such row.
+        kind: see :func:`kind_of`.
+        config: the config file.
+        seed: the seed.
+    """
+
+    name: str
+    kind: str
+    config: Path
+    seed: int
+
+    @property
+    def tool(self) -> str:
+        """Name of the script in ``tools/`` that makes it."""
+        return TOOLS[self.kind]
+
+    @property
+    def arguments(self) -> list:
+        """Command line of the tool; a training goes on where an earlier one ended."""
+        resume = ['--resume'] if self.kind == 'train' else []
+        return [str(self.config), '--seed', str(self.seed), *resume]
+
+    def command(self, gpus: int = 1) -> str:
+        """The line that a shell takes.
+
+        Args:
+            gpus: number of processes that train.
+        """
+        words = ['python', f'tools/{self.tool}', *self.arguments]
+        if self.kind == 'train' and gpus > 1:
+            words = ['bash', 'tools/dist_train.sh', words[2], str(gpus), *words[3:]]
+        return shlex.join(words)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A row and seed whose result a table lacks.
+
+    Attributes:
+        place: the row and seed.
+        jobs: what to run, its own run last; before it those whose weights or predictions it takes
+            and that are lacking, too. Empty where nothing is to be started.
+        obstacle: why nothing is to be started, in words.
+    """
+
+    place: Place
+    jobs: tuple = ()
+    obstacle: str = ''
+
+    @property
+    def reason(self) -> str:
+        """Why the result is lacking, and why nothing is to be started."""
+        return '; '.join(filter(None, (self.place.reason, self.obstacle)))
+
+
+def find_gaps(found, spec, records, load=load_config) -> list:
+    """What a table lacks and what to run for it.
+
+    Nothing is to be started where a process works on the row and seed, or on what it needs, and
+    where another run would not help.
+
+    Args:
+        found: :func:`mmaction_ext.tables.places.places` of the table, or some of them.
+        spec: :class:`mmaction_ext.tables.TableSpec`.
+        records: :class:`mmaction_ext.tracking.records.RunRecord` of any runs.
+        load: reads a config file; one that remembers serves several tables.
+
+    Returns:
+        :class:`Gap` list, in the order of the places.
+
+    Raises:
+        InputError: a config cannot be read.
+    """
+    finder = _Finder(spec, records, load)
+    return [finder.gap(place) for place in found if not place.is_done]
+
+
+def in_order(gaps) -> list:
+    """The jobs of some gaps, each once, so that each finds what it needs.
+
+    Returns:
+        :class:`Job` list: trainings, then tests of their weights, then ensembles; of each, those
+        of the first seed first.
+    """
+    once = {}
+    for job in (job for gap in gaps for job in gap.jobs):
+        once.setdefault((config_name(job.config), job.seed), job)
+    order = list(TOOLS)
+    return sorted(once.values(), key=lambda job: (order.index(job.kind), job.seed))
+
+
+class _Finder:
+    """Finds what fills the gaps of one table."""
+
+    def __init__(self, spec, records, load):
+        self.rows = {row.config_name: row for row in spec.configured}
+        self.records, self.load = records, functools.cache(load)
+        self.sources = functools.cache(self._sources)
+
+    def gap(self, place) -> Gap:
+        if place.status in LOOK_FIRST:
+            return Gap(place, obstacle='remove what is wrong first')
+        if place.living:
+            return Gap(place, obstacle=f'{process_of(place.living)} works on it')
+        jobs = []
+        for path in self.sources(place.row.config):
+            job, runs = self._job(path, place.seed), self._runs(path, place)
+            living = living_run(runs.fresh + runs.stale + runs.lost)
+            if any(map(_is_complete, runs.fresh)):
+                continue
+            if living:
+                return Gap(place, obstacle=f'{process_of(living)} works on {job.name}, '
+                           'which it needs')
+            jobs.append(job)
+        return Gap(place, (*jobs, self._job(place.row.config, place.seed)))
+
+    def _sources(self, path) -> list:
+        """Configs on whose runs one is tested, in the order in which to make them."""
+        content = self.load(path)
+        if kind_of(content) == 'train':
+            return []
+        direct = [*ensemble_members(path, content), weights_source(path, content)]
+        return [each for source in direct if source for each in (*self._sources(source), source)]
+
+    def _runs(self, path, place) -> SeedEvidence:
+        """The runs of a source, told apart by the code that the table tracks."""
+        config = RowConfig(config_name(path), config_hash(self.load(path)),
+                           code=place.config.code)
+        return SeedEvidence(self.records, config, place.seed, Select())
+
+    def _job(self, path, seed) -> Job:
+        row = self.rows.get(config_name(path))
+        name, path = (row.id, row.config) if row else (config_name(path), path)
+        return Job(f'{name}/seed{seed}', kind_of(self.load(path)), path, seed)
+
+
+def _is_complete(record) -> bool:
+    """Whether weights or predictions of a run are there to be taken."""
+    return record.finished and not record.imported

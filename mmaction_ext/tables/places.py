@@ -1,0 +1,93 @@
+"""Rows and seeds of a table: what state each is in, and which runs it has."""
+
+from dataclasses import dataclass
+
+from mmaction_ext.tables.aggregate import CellBuilder
+from mmaction_ext.tables.cells import SEVERITY, CellStatus
+from mmaction_ext.tables.evidence import RunEvidence
+from mmaction_ext.tables.results import RowConfig, resolve_configs
+from mmaction_ext.tables.spec import Row
+
+
+@dataclass(frozen=True)
+class Place:
+    """One row under one seed.
+
+    Attributes:
+        row: the row, which has a config.
+        seed: the seed.
+        config: the row's config as it stands in the tree.
+        status: the worst over the table's logged metrics.
+        reason: why it is no better; empty for ``OK``.
+        fresh: its run records of the config as it stands in the tree.
+        others: its run records of other versions of the config, with settings overridden, or
+            that lost their config.
+    """
+
+    row: Row
+    seed: int
+    config: RowConfig
+    status: CellStatus
+    reason: str
+    fresh: tuple
+    others: tuple
+
+    @property
+    def name(self) -> str:
+        """``row/seed0``."""
+        return f'{self.row.id}/seed{self.seed}'
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the table has what it needs of it."""
+        return self.status is CellStatus.OK
+
+    @property
+    def living(self):
+        """The record of a run on which a process works now, whatever its version; or ``None``."""
+        return living_run(self.fresh + self.others)
+
+
+def living_run(records):
+    """The first of some run records on which a process works now; ``None`` without any."""
+    return next((record for record in records if record.state == 'running'), None)
+
+
+def process_of(record) -> str:
+    """Who works on a run, in words; what its log does not say is left out."""
+    last = record.fragments[-1] if record.fragments else None
+    pid = last and last.pid
+    host = last and last.host
+    return (f'process {pid}' if pid else 'a process') + (f' on {host}' if host else '')
+
+
+def places(spec, records, configs=None) -> list:
+    """Every row that has a config under every seed of a table.
+
+    Args:
+        spec, records, configs: as for :func:`mmaction_ext.tables.build_table`.
+
+    Returns:
+        :class:`Place` list, row by row.
+
+    Raises:
+        InputError: a row's config cannot be read.
+    """
+    evidence = RunEvidence(spec, records, configs or resolve_configs(spec), {})
+    builder = CellBuilder(spec, evidence)
+    logged = [column for column in spec.columns if column.kind == 'history']
+    found = []
+    for row in spec.configured:
+        results = zip(*(builder.measured(row, column).seeds for column in logged))
+        found += [_place(row, seed, evidence, of_seed)
+                  for seed, of_seed in zip(spec.seeds, list(results) or [()] * len(spec.seeds))]
+    return found
+
+
+def _place(row, seed, evidence, results) -> Place:
+    """The place whose metrics have some :class:`mmaction_ext.tables.SeedResult`, one each."""
+    runs = evidence.seeds[row.id, seed]
+    worst = min((result for result in results if result.status in SEVERITY),
+                key=lambda result: SEVERITY.index(result.status), default=None)
+    return Place(row, seed, evidence.configs[row.id], worst.status if worst else CellStatus.OK,
+                 worst.reason if worst else '', tuple(runs.fresh), tuple(runs.stale + runs.lost))

@@ -1,0 +1,83 @@
+"""Whether the checkpoints and predictions that results name are still those of the results."""
+
+from mmaction_ext.tracking.comparison import file_state, is_file, named_file, top1_bounds
+from mmaction_ext.tracking.doctor.finding import TEST_AGAIN, Finding, run_name, unreadable
+
+KINDS = ('checkpoint', 'predictions')
+#: metric that predictions alone tell, and how far it may be from what was logged
+TOP1, TOP1_TOLERANCE = 'test/acc/top1', 1e-6
+
+
+def look(records, hash_files: bool) -> list:
+    """Checkpoints and predictions that results name and that are not there, or differ.
+
+    A file that several results of a run name is that of the newest.
+
+    Args:
+        records: :class:`mmaction_ext.tracking.records.RunRecord` list, each with its folder from
+            the working folder on.
+        hash_files: whether to read the files.
+
+    Returns:
+        :class:`Finding` list.
+    """
+    found = {}
+    for record in records:
+        newest = {}
+        for item in reversed(record.evaluations):
+            for kind in KINDS:
+                found.update(dict.fromkeys(_of_result(record, item, kind, newest, hash_files)))
+    return list(found)
+
+
+def _of_result(record, item, kind, newest, hash_files) -> list:
+    """What is wrong with a file of a result.
+
+    Args:
+        newest: path to SHA-256 in the newest result that names it; filled in here.
+    """
+    facts = getattr(item, kind)
+    path, digest = named_file(record.folder, facts)
+    if path is None:
+        return []
+    if newest.setdefault(path, digest) != digest:
+        return [_replaced(record, kind, path)]
+    if not hash_files:
+        return [] if is_file(path) else [_gone(record, kind, path)]
+    state = file_state(record.folder, facts)
+    if state == 'same':
+        return _other_top1(record, item, path) if kind == 'predictions' else []
+    return [dict(gone=_gone, differs=_differs, unreadable=_unreadable)[state](record, kind, path)]
+
+
+def _gone(record, kind, path) -> Finding:
+    return Finding('warning', f'{kind} gone', path.as_posix(), f'the {kind} of a result of '
+                   f'{run_name(record)} is not there', 'the number stands, but cannot be measured '
+                   'again')
+
+
+def _differs(record, kind, path) -> Finding:
+    return Finding('error', f'{kind} differs', path.as_posix(), f'is not the {kind} of which a '
+                   f'result of {run_name(record)} tells', TEST_AGAIN)
+
+
+def _unreadable(record, kind, path) -> Finding:
+    return unreadable(path.as_posix())
+
+
+def _replaced(record, kind, path) -> Finding:
+    return Finding('note', f'{kind} replaced', path.as_posix(), f'took the place of the {kind} of '
+                   f'an earlier result of {run_name(record)}', 'the earlier number stands, but '
+                   'cannot be measured again')
+
+
+def _other_top1(record, item, path) -> list:
+    """What is wrong where the predictions of a result do not give its accuracy."""
+    logged = item.values.get(TOP1)
+    is_number = isinstance(logged, (int, float)) and not isinstance(logged, bool)
+    bounds = top1_bounds(path) if is_number and logged == logged else None
+    if bounds is None or bounds[0] - TOP1_TOLERANCE <= logged <= bounds[1] + TOP1_TOLERANCE:
+        return []
+    return [Finding('error', 'accuracy differs', path.as_posix(), f'gives a top-1 accuracy of '
+                    f'{bounds[1]!r}, and a result of {run_name(record)} says {logged!r}',
+                    TEST_AGAIN)]

@@ -1,0 +1,127 @@
+"""Whether all rows of metrics are there as they were written, and all tests that they tell of."""
+
+import os
+from pathlib import Path
+
+from mmaction_ext.tracking.comparison import is_file
+from mmaction_ext.tracking.doctor.finding import BACKUP, TEST_AGAIN, Finding
+from mmaction_ext.tracking.doctor.run_file import (attempt_numbers, attempts_in, is_whole,
+                                                   read_object)
+from mmaction_ext.tracking.ledger.format import METRICS_FILE, RESULTS_FOLDER, RUN_FILE
+from mmaction_ext.tracking.reading.metrics import read_attempts
+
+
+def damaged(root, records) -> list:
+    """Logs that were altered or cut off, but for those that :func:`incomplete` tells of.
+
+    Args:
+        root: the folder that was searched.
+        records: :class:`mmaction_ext.tracking.records.RunRecord` list; paths of attempts begin
+            there.
+
+    Returns:
+        :class:`Finding` list.
+    """
+    return [finding for record in records for finding in _damaged(root, record)]
+
+
+def _damaged(root, record) -> list:
+    places = {item: root / item.path for item in record.fragments}
+    whole = [item for item in places if not _lost_rows(places[item].parent)]
+    found = [finding for item in whole if item.corrupt
+             for finding in _damage(item, places[item])]
+    last = record.fragments[-1]
+    if record.truncated and record.state != 'running' and not record.corrupt and last in whole:
+        found.append(Finding('note', 'truncated', places[last].as_posix(), 'ends in the middle of '
+                             'a record, as a kill or a full disk leaves it',
+                             'all before it is read; nothing is to be done'))
+    return found
+
+
+def _damage(fragment, place) -> list:
+    """Why an attempt is not trusted; nothing where other findings tell of it."""
+    text = _reason(fragment, place) if fragment.source == 'ledger' else \
+        'was altered after it was written'
+    return [Finding('error', 'corrupt', place.as_posix(), f'{text}; tables do not trust it',
+                    BACKUP)] if text else []
+
+
+def _reason(fragment, place) -> str:
+    content = read_object(place.with_name(RUN_FILE))
+    if content is None:
+        return ''  # which is told of by itself
+    if fragment.number not in attempt_numbers(content):
+        return f'tells of attempt {fragment.number}, of which {RUN_FILE} does not tell'
+    if fragment.truncated:
+        return f'is cut off, or lacks rows of attempt {fragment.number} that were there when it ' \
+               'ended'
+    # else one of its other files was, which is told of by itself
+    return 'was altered after it was written' if _has_altered_rows(fragment, place) else ''
+
+
+def _has_altered_rows(fragment, place) -> bool:
+    if place.name != METRICS_FILE:
+        return False
+    try:
+        return any(log.corrupt for log in read_attempts(place) if log.number == fragment.number)
+    except OSError:
+        return True
+
+
+def incomplete(records) -> list:
+    """Ledgers that lack rows, or result files of tests of which their rows tell.
+
+    Args:
+        records: :class:`mmaction_ext.tracking.records.RunRecord` list, each with its folder from
+            the working folder on.
+
+    Returns:
+        :class:`Finding` list.
+    """
+    found = []
+    for record in records:
+        if 'ledger' in record.sources:
+            lost = _lost_rows(Path(record.folder))
+            found += [lost] if lost else []
+            found += _lost_results(record, Path(record.folder))
+    return found
+
+
+def _lost_rows(folder) -> Finding | None:
+    """What is wrong where ``metrics.jsonl`` is shorter than it was at the end of an attempt."""
+    attempts, path = attempts_in(read_object(folder / RUN_FILE)), folder / METRICS_FILE
+    sizes = [item['metrics_bytes'] for item in attempts if is_whole(item.get('metrics_bytes'))]
+    wanted = max(sizes, default=0)
+    if is_file(path):
+        size = path.stat().st_size
+        return None if size >= wanted else _incomplete(
+            path, f'has {size} of the {wanted} bytes it had when an attempt ended: rows are '
+            'missing')
+    if wanted > 0 or any(item.get('exit_code') == 0 for item in attempts):
+        return _incomplete(path, 'is gone: rows are missing')
+    if not sizes and any(item.get('exit_code') is not None for item in attempts):
+        return Finding('note', 'incomplete', path.as_posix(), 'is not there, though an attempt '
+                       'has ended', 'it may have failed before its first row; else restore it')
+    return None
+
+
+def _incomplete(path, text) -> Finding:
+    return Finding('error', 'incomplete', path.as_posix(), text, BACKUP)
+
+
+def _lost_results(record, folder) -> list:
+    """Tests of which rows tell, but no result file."""
+    try:
+        names = os.listdir(folder / RESULTS_FOLDER)
+    except OSError:
+        names = []
+    stems = {f'{item.fragment.number}-{item.values.get("iter")}' for item in record.evaluations
+             if item.fragment.source == 'ledger' and item.fragment.exit_code == 0}
+    return [_lost_result(folder / RESULTS_FOLDER / f'{stem}.json') for stem in sorted(stems)
+            if not any(name.startswith((f'{stem}.', f'{stem}-')) for name in names)]
+
+
+def _lost_result(path) -> Finding:
+    return Finding('warning', 'result gone', path.as_posix(), f'{METRICS_FILE} tells of the '
+                   'test, but its result file is not there',
+                   f'restore it from a backup, or {TEST_AGAIN}')

@@ -1,0 +1,29 @@
+"""What the JSON files of a ledger say, whatever they hold."""
+
+from mmaction_ext.tracking.ledger.format import decode_object
+
+
+def read_object(path) -> dict | None:
+    """The object in a file; ``None`` where it holds none, was altered or cannot be read."""
+    try:
+        return decode_object(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def attempts_in(content: dict | None) -> list:
+    """The attempts that a ``run.json`` tells of, oldest first."""
+    attempts = (content or {}).get('attempts')
+    return [item for item in attempts if isinstance(item, dict)] \
+        if isinstance(attempts, list) else []
+
+
+def attempt_numbers(content: dict) -> set:
+    """Numbers of these attempts."""
+    return {item['number'] if is_whole(item.get('number')) else place
+            for place, item in enumerate(attempts_in(content), 1)}
+
+
+def is_whole(value) -> bool:
+    """Whether a value is a whole number, which a truth value is not."""
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,0 +1,100 @@
+"""How runs ended, in how many attempts they were made, and who tells of them."""
+
+import time
+from pathlib import Path
+
+from mmaction_ext.tracking.doctor.finding import Finding, run_name
+from mmaction_ext.tracking.doctor.run_file import attempt_numbers, read_object
+from mmaction_ext.tracking.ledger.format import HEARTBEAT_STALE_SECONDS, RUN_FILE
+
+_RESUME = 'the same command with --resume goes on from the newest checkpoint'
+
+
+def look(records) -> list:
+    """Runs that did not end, whose sources disagree, or that one source or attempt is not all of.
+
+    Args:
+        records: :class:`mmaction_ext.tracking.records.RunRecord` list, each with its folder from
+            the working folder on.
+
+    Returns:
+        :class:`Finding` list.
+    """
+    checks = (_killed, _ended, _unknown, _silent, _contradictions, _one_sided, _stitched)
+    return [finding for record in records for check in checks for finding in check(record)]
+
+
+def _where(record) -> str:
+    return f' at iteration {record.last_iter}' if record.last_iter else ''
+
+
+def _killed(record) -> list:
+    if record.state != 'killed':
+        return []
+    return [Finding('warning', 'killed', run_name(record),
+                    f'its process died{_where(record)} without a word', _RESUME)]
+
+
+def _ended(record) -> list:
+    signal = record.fragments[-1].signal
+    if record.state != 'failed' or not signal:
+        return []
+    return [Finding('warning', 'ended', run_name(record), f'was ended by {signal}{_where(record)}',
+                    _RESUME)]
+
+
+def _unknown(record) -> list:
+    if record.state != 'unknown':
+        return []
+    return [Finding('note', 'unfinished', run_name(record), 'has no exit record and no ledger to '
+                    'tell whether it runs', 'if it does not, train it again with --resume')]
+
+
+def _silent(record) -> list:
+    if record.state != 'running' or not _is_overdue(record.heartbeat or {}):
+        return []
+    return [Finding('warning', 'silent', run_name(record), 'its process lives, but gives no sign '
+                    'of life', 'it was stopped or hangs; look at process '
+                    f'{record.heartbeat.get("pid")}')]
+
+
+def _is_overdue(heartbeat: dict) -> bool:
+    try:
+        age = time.time() - float(heartbeat.get('time'))
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return age > HEARTBEAT_STALE_SECONDS
+
+
+def _contradictions(record) -> list:
+    return [Finding('error', 'conflict', run_name(record), text, 'find out which source was '
+                    'altered or belongs to another run, and take it away')
+            for text in record.conflicts]
+
+
+def _one_sided(record) -> list:
+    """A run of which the ledger or the W&B log alone tells."""
+    if record.imported or not record.sources:
+        return []
+    if set(record.sources) == {'ledger'}:
+        return [Finding('note', 'no W&B log', run_name(record), 'only its ledger tells of it',
+                        'tables need no more; W&B was off or its log is gone')]
+    if 'ledger' in record.sources:
+        return []
+    return [Finding('note', 'no ledger', run_name(record), 'only its W&B log tells of it',
+                    'tables read it; it was made elsewhere or before ledgers were kept')]
+
+
+def _stitched(record) -> list:
+    count = len(record.fragments)
+    if count == 1 or not _knows_its_attempts(record):
+        return []
+    return [Finding('note', 'attempts', run_name(record), f'was made in {count} attempts',
+                    'they are joined when they are read; nothing is to be done')]
+
+
+def _knows_its_attempts(record) -> bool:
+    """Whether ``run.json`` tells of all attempts of which the rest of the ledger tells."""
+    numbers = {item.number for item in record.fragments if item.source == 'ledger'}
+    known = read_object(Path(record.folder) / RUN_FILE) if 'ledger' in record.sources else {}
+    return known is not None and numbers <= attempt_numbers(known)

@@ -1,0 +1,131 @@
+"""Runs of other configs, code or lists than there are now, and runs that lie there twice."""
+
+import os
+import re
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from mmaction_ext.tracking.comparison import NETWORK_CODE, code_changes, code_folder, list_state
+from mmaction_ext.tracking.doctor.finding import Finding, and_more, run_name
+from mmaction_ext.tracking.doctor.run_file import read_object
+from mmaction_ext.tracking.identity import RunIdentity, config_below, config_hash, load_config
+from mmaction_ext.tracking.ledger.facts import source_digests
+from mmaction_ext.tracking.ledger.format import RUN_FILE
+
+_SET_ASIDE = re.compile(r'(seed\d+(-[0-9a-f]{8})?|test)\.([0-9a-f]{16}|unknown)(\.\d+)?')
+
+
+def look(records, configs: Path) -> list:
+    """Runs whose config, code or lists of data are others by now.
+
+    Args:
+        records: :class:`mmaction_ext.tracking.records.RunRecord` list, each with its folder from
+            the working folder on.
+        configs: folder of the configs as they stand in the tree.
+
+    Returns:
+        :class:`Finding` list.
+    """
+    return _stale(records, configs) + _other_code(records) + _other_lists(records)
+
+
+def _stale(records, configs) -> list:
+    """Runs that belong to no config as it stands in the tree."""
+    found, current = [], {}
+    for record in records:
+        if record.config is None or record.config_hash is None or record.overrides:
+            continue
+        if record.config not in current:
+            current[record.config] = _hash_in_tree(configs, record.config)
+        now = current[record.config]
+        if now != record.config_hash:
+            text = 'its config is not in the tree' if now is None else \
+                'its config has changed since; tables show the row as stale'
+            found.append(Finding('note' if now is None else 'warning', 'stale', run_name(record),
+                                 text, 'train it again, or delete it if it is no longer needed'))
+    return found
+
+
+def _hash_in_tree(configs, name: str) -> str | None:
+    """Hash of a config as it stands; ``None`` where there is none, or it cannot be read."""
+    try:
+        return config_hash(load_config(config_below(configs, name)))
+    except (ValueError, OSError):
+        return None
+
+
+def _other_code(records) -> list:
+    """Runs whose networks were made by other code, those of the same code together."""
+    records, groups = [record for record in records if record.code], defaultdict(list)
+    tree = source_digests() if records else {}
+    for record in records:
+        changed = [path for path, state in code_changes(record.code, tree).items()
+                   if code_folder(path) in NETWORK_CODE and state != 'new']
+        if changed:
+            groups[tuple(changed)].append(run_name(record))
+    return [Finding('note', 'other code', min(names), 'source files of the package have changed '
+                    f'since it{and_more(names)} began: {_counted(changed)}',
+                    'mmaction-ext explain names them; train again where numbers depend on them')
+            for changed, names in groups.items()]
+
+
+def _counted(paths) -> str:
+    """How many of some source files belong to each part of the package."""
+    counts = Counter(map(code_folder, paths))
+    return ', '.join(f'{counts[name]} of {name}' for name in NETWORK_CODE if counts[name])
+
+
+def _other_lists(records) -> list:
+    """Annotation lists that are not those that runs read, each once."""
+    groups, facts_of = defaultdict(list), {}
+    for record in records:
+        for facts in record.data.values():
+            if isinstance(facts, dict):
+                key = repr((facts.get('ann_file'), facts.get('ann_sha256')))
+                groups[key].append(run_name(record))
+                facts_of[key] = facts
+    return [Finding('note', 'other list', facts['ann_file'], f'has changed since {min(names)}'
+                    f'{and_more(names)} read it', 'restore it, or train again, if the samples '
+                    'are others')
+            for key, names in groups.items()
+            if list_state(facts := facts_of[key]) == 'differs']
+
+
+def set_aside(root) -> list:
+    """Folders below one whose run gave way to another version of its config."""
+    places = [Path(folder) / name for folder, names, _ in os.walk(root) for name in names
+              if _SET_ASIDE.fullmatch(name)]
+    return [Finding('note', 'set aside', place.as_posix(), 'holds a run of another version of its '
+                    'config, kept when a new one took its place',
+                    'delete it if it is no longer needed') for place in places]
+
+
+def is_set_aside(folder: Path) -> bool:
+    """Whether a folder is one of those, or lies in one."""
+    return any(_SET_ASIDE.fullmatch(part) for part in folder.parts)
+
+
+def duplicates(roots) -> list:
+    """Runs that lie in several folders: copies, of which tables would make attempts."""
+    folders = defaultdict(set)
+    for root in roots:
+        for folder, _, names in os.walk(root):
+            run = _identity(Path(folder)) if RUN_FILE in names else None
+            if run:
+                folders[run].add(Path(folder).as_posix())
+    return [Finding('error', 'duplicate', sorted(places)[0], 'is the same run as '
+                    f'{", ".join(sorted(places)[1:])}', 'move or delete all but one of them')
+            for places in folders.values() if len(places) > 1]
+
+
+def _identity(folder) -> tuple | None:
+    """Id and job type of the run in a folder, also where its record is of before the ledger."""
+    content = read_object(folder / RUN_FILE) or {}
+    known = [content.get(name) for name in ('config', 'seed', 'config_hash')]
+    uid, job_type = content.get('uid'), content.get('job_type')
+    if not uid and list(map(type, known)) == [str, int, str]:
+        uid = RunIdentity(*known).uid
+    if not isinstance(uid, str) or not uid:
+        return None
+    is_named = isinstance(job_type, str) and job_type
+    return uid, job_type if is_named else 'test' if folder.name == 'test' else 'train'

@@ -1,0 +1,58 @@
+from fractions import Fraction
+
+import pytest
+
+from mmaction_ext.tables.cells import CellStatus, SeedResult
+from mmaction_ext.tables.seed_results import difference_cell
+from mmaction_ext.tables.spec import Column
+
+DELTA = Column('delta', 'Delta', 'top1', fmt='+.1f', relative_to='reference')
+
+
+def results(name, *values, imported=False):
+    """A seed without a value has no run."""
+    return [SeedResult(i, CellStatus.MISSING, reason='no run') if value is None else
+            SeedResult(i, CellStatus.OK, Fraction(repr(value)), runs=(f'{name}{i}',),
+                       imported=imported) for i, value in enumerate(values)]
+
+
+def test_differences_of_shared_seeds_are_paired():
+    cell = difference_cell(results('a', 8, 9, None, 5), results('b', 2, 1, 7, None), DELTA)
+    assert (cell.text, cell.status) == ('+7.0 ± 1.4 (2/4)', CellStatus.PARTIAL)
+    assert not cell.unpaired and 'means' not in cell.note
+
+
+def test_means_of_rows_that_share_too_few_seeds_by_hand():
+    """12 - 2; variances of 1, error² 2/3, 4 degrees, t = 2.776, so 10 ± 2.267."""
+    cell = difference_cell(results('a', 11, 12, 13, None, None, None),
+                           results('b', None, None, None, 1, 2, 3), DELTA)
+    assert (cell.text, cell.status) == ('+10.0 [+7.7, +12.3] (0/6 paired)', CellStatus.PARTIAL)
+    assert (cell.value, cell.std, cell.n, cell.unpaired) == (10, None, 0, True)
+    assert cell.note == (
+        'seeds 0, 1, 2 missing: of the reference row: no run; seeds 3, 4, 5 missing: no run; '
+        'difference of the means over seeds 0, 1, 2 and, of the reference row, seeds 3, 4, 5, '
+        'with Welch’s interval')
+    assert cell.runs == ('a0', 'a1', 'a2', 'b3', 'b4', 'b5')
+
+
+def test_no_interval_from_fewer_than_three_seeds_of_a_row():
+    """(8 + 9) / 2 - (1 + 2) / 2; one seed is shared, which is too few for a spread."""
+    cell = difference_cell(results('a', 8, 9, None), results('b', None, 1, 2), DELTA)
+    assert (cell.text, cell.interval) == ('+7.0 (1/3 paired)', None)
+    assert cell.note.endswith('over seeds 0, 1 and, of the reference row, seeds 1, 2')
+    assert cell.runs == ('a0', 'b1', 'a1', 'b2')
+
+
+@pytest.mark.parametrize('mine, reference, text', [
+    ((8, None, None), (None, 1, 2), 'missing'), ((8, 9, None), (None, 1, None), '+8.0 (1/3)'),
+    ((None, None), (1, 2), 'missing')])
+def test_one_seed_has_no_mean(mine, reference, text):
+    cell = difference_cell(results('a', *mine), results('b', *reference), DELTA)
+    assert (cell.text, cell.unpaired) == (text, False)
+
+
+def test_imported_numbers_say_so_unpaired_too():
+    cell = difference_cell(results('a', 8, 9, None, None),
+                           results('b', None, None, 1, 2, imported=True), DELTA)
+    assert (cell.text, cell.status) == ('+7.0 (0/4 paired, imported)', CellStatus.IMPORTED)
+    assert cell.statuses == {CellStatus.IMPORTED, CellStatus.PARTIAL}

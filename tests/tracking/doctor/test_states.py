@@ -1,0 +1,62 @@
+import time
+
+import ledger_runs
+import pytest
+from doctor_runs import history, only
+
+
+def test_a_run_whose_process_is_dead_is_found_and_a_living_one_is_not(runs, hold):
+    folder = runs.train(exit_code=None, last=5)
+    lock = hold(folder)
+    assert not runs.problems()
+    lock.close()
+    runs.change(folder, attempts=[ledger_runs.attempt(exit_code=None)])
+    place, severity, text, advice = only(runs.find(), 'killed')
+    assert (severity, place) == ('warning', folder.as_posix())
+    assert text == 'its process died at iteration 5 without a word' and '--resume' in advice
+
+
+def test_a_process_without_a_sign_of_life(runs, hold):
+    folder = runs.train(exit_code=None, last=5)
+    hold(folder)
+    ledger_runs.beat(folder, 60, time.time())
+    assert not runs.problems()
+    ledger_runs.beat(folder, 3600, time.time())
+    assert only(runs.find(), 'silent')[1:3] == (
+        'warning', 'its process lives, but gives no sign of life')
+
+
+def test_a_run_that_was_ended_by_a_signal(runs):
+    folder = runs.train(exit_code=143, signal='SIGTERM', last=5)
+    place, severity, text, advice = only(runs.find(), 'ended')
+    assert (severity, place) == ('warning', folder.as_posix())
+    assert text == 'was ended by SIGTERM at iteration 5' and '--resume' in advice
+
+
+def test_a_run_that_failed_by_itself_is_no_finding(runs):
+    runs.train(exit_code=1, last_error='ValueError: no')
+    assert not runs.problems()
+
+
+def test_attempts_are_told_where_run_json_knows_them(runs):
+    folder = runs.train(exit_code=None, last=5)
+    assert 'attempts' not in {check for check, _ in runs.find()}
+    runs.attempt(folder, history(None), exit_code=0)
+    place, severity, text, _ = only(runs.find(), 'attempts')
+    assert (place, severity, text) == (folder.as_posix(), 'note', 'was made in 2 attempts')
+    (folder / 'run.json').unlink()
+    assert 'attempts' not in {check for check, _ in runs.find()}
+
+
+def test_only_a_ledger_tells_of_a_run(runs):
+    folder = runs.train()
+    assert only(runs.find(), 'no W&B log')[:2] == (folder.as_posix(), 'note')
+
+
+@pytest.mark.parametrize('number', [7, 9])
+def test_sources_that_disagree(runs, number):
+    """A row and the result file of the same test."""
+    folder = runs.train(top1=number / 10)
+    runs.change(folder / 'results/1-8.json', metrics={'test/acc/top1': 0.8})
+    place, severity, text, _ = only(runs.find(), 'conflict')
+    assert (place, severity) == (folder.as_posix(), 'error') and f'{number / 10}' in text
