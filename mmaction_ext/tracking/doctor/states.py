@@ -4,7 +4,8 @@ import time
 from pathlib import Path
 
 from mmaction_ext.tracking.doctor.finding import Finding, run_name
-from mmaction_ext.tracking.doctor.run_file import attempt_numbers, read_object
+from mmaction_ext.tracking.doctor.run_file import (attempt_numbers, attempts_in, is_whole,
+                                                   read_object)
 from mmaction_ext.tracking.ledger.format import HEARTBEAT_STALE_SECONDS, RUN_FILE
 
 _RESUME = 'the same command with --resume goes on from the newest checkpoint'
@@ -20,7 +21,8 @@ def look(records) -> list:
     Returns:
         :class:`Finding` list.
     """
-    checks = (_killed, _ended, _unknown, _silent, _contradictions, _one_sided, _stitched)
+    checks = (_killed, _ended, _unknown, _silent, _contradictions, _one_sided, _behind,
+              _stitched)
     return [finding for record in records for check in checks for finding in check(record)]
 
 
@@ -85,6 +87,24 @@ def _one_sided(record) -> list:
                     'tables read it; it was made elsewhere or before ledgers were kept')]
 
 
+def _behind(record) -> list:
+    """A run whose W&B log did not take all rows in time."""
+    entries = attempts_in(_run_file(record))
+    missing = sum(item['wandb_rows_missing'] for item in entries
+                  if is_whole(item.get('wandb_rows_missing')))
+    is_open = any(item.get('wandb_closed') is False for item in entries if item.get('wandb'))
+    if missing <= 0 and not is_open:
+        return []
+    text = f'W&B did not take {missing} of its rows' if missing > 0 else \
+        'W&B did not close its log in time'
+    return [Finding('note', 'W&B behind', run_name(record), text,
+                    'tables need no more than the ledger, which has every row')]
+
+
+def _run_file(record) -> dict | None:
+    return read_object(Path(record.folder) / RUN_FILE) if 'ledger' in record.sources else {}
+
+
 def _stitched(record) -> list:
     count = len(record.fragments)
     if count == 1 or not _knows_its_attempts(record):
@@ -96,5 +116,5 @@ def _stitched(record) -> list:
 def _knows_its_attempts(record) -> bool:
     """Whether ``run.json`` tells of all attempts of which the rest of the ledger tells."""
     numbers = {item.number for item in record.fragments if item.source == 'ledger'}
-    known = read_object(Path(record.folder) / RUN_FILE) if 'ledger' in record.sources else {}
+    known = _run_file(record)
     return known is not None and numbers <= attempt_numbers(known)

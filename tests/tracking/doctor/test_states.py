@@ -53,6 +53,22 @@ def test_only_a_ledger_tells_of_a_run(runs):
     assert only(runs.find(), 'no W&B log')[:2] == (folder.as_posix(), 'note')
 
 
+@pytest.mark.parametrize('facts, text', [
+    (dict(wandb_rows_missing=3, wandb_closed=True), 'W&B did not take 3 of its rows'),
+    (dict(wandb_rows_missing=0, wandb_closed=False), 'W&B did not close its log in time')])
+def test_what_is_lacking_at_wandb(runs, facts, text):
+    folder = runs.train(wandb='vis_data/wandb/run-1.wandb', **facts)
+    assert only(runs.find(), 'W&B behind')[:3] == (folder.as_posix(), 'note', text)
+    assert not runs.problems()
+
+
+@pytest.mark.parametrize('facts', [
+    dict(wandb_rows_missing=0, wandb_closed=True), dict(wandb_closed=False), dict()])
+def test_a_mirror_that_has_all_or_was_off_is_no_finding(runs, facts):
+    runs.train(**facts)
+    assert 'W&B behind' not in {check for check, _ in runs.find()}
+
+
 @pytest.mark.parametrize('number', [7, 9])
 def test_sources_that_disagree(runs, number):
     """A row and the result file of the same test."""
