@@ -325,17 +325,16 @@ class RunWandbBackend(WandbVisBackend):
 
     def _close_log(self, code: int) -> None:
         drained = self._writer.drain(self._drain_seconds)
-        if drained and self._checkpoint and self.log_artifact and self.is_logging and not code:
+        if self._checkpoint and self.log_artifact and self.is_logging and not code:
             with self.attempt('the checkpoint is no artifact'):
-                within(self._artifact_seconds, self._log_checkpoint)
+                self._log_checkpoint_if(drained)
         with self.attempt('the W&B log is not closed'):
             self._finish(code, GRACE_SECONDS + (self._finish_seconds if drained else 0))
         if not self._closed:
             _let_process_end(self._wandb)
 
     def _finish(self, code: int, seconds: float) -> None:
-        self._writer.stop()
-        within(seconds, self._wandb_run.finish, exit_code=code)
+        self._writer.end_with(functools.partial(self._wandb_run.finish, exit_code=code), seconds)
         self._closed = True
 
     def _tell(self) -> None:
@@ -353,6 +352,11 @@ class RunWandbBackend(WandbVisBackend):
 
     def _on_preemption(self, signum: int) -> None:
         self._writer.put(self._call, self._wandb_run.mark_preempting)
+
+    def _log_checkpoint_if(self, drained: bool) -> None:
+        if not drained:
+            raise TimeoutError(f'W&B has not taken all rows in {self._drain_seconds} s')
+        within(self._artifact_seconds, self._log_checkpoint)
 
     def _log_checkpoint(self) -> None:
         path, metadata = self._checkpoint

@@ -5,6 +5,8 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 
 _POLL_SECONDS = 0.01
 
@@ -23,7 +25,8 @@ class Writer:
 
     def __init__(self, capacity: int, patience: float):
         self._calls = queue.SimpleQueue()
-        self._capacity, self._patience, self._stopped = capacity, patience, False
+        self._capacity, self._patience, self._last = capacity, patience, None
+        self._ended = Future()
         threading.Thread(target=self._run, name='W&B writer', daemon=True).start()
 
     def put(self, function: Callable, *args, **kwargs) -> bool:
@@ -54,13 +57,37 @@ class Writer:
         self._calls.put(reached.set)
         return reached.wait(seconds)
 
-    def stop(self) -> None:
-        """End the thread after the call that it is at; those that still wait are not made."""
-        self._stopped = True
-        self._calls.put(None)
+    def end_with(self, function: Callable, seconds: float) -> None:
+        """Make one more call after the one that the thread is at; those that wait are not made.
+
+        A signal handler that comes in between waits for the call that is being made already.
+
+        Args:
+            function: what is called; the thread ends with it.
+            seconds: how long to wait until it was.
+
+        Raises:
+            TimeoutError: it took longer.
+            Exception: what the function raises.
+        """
+        if self._last is None:
+            self._last = functools.partial(_settle, self._ended, function)
+        self._calls.put(None)  # wakes the thread where nothing waits
+        try:
+            self._ended.result(seconds)
+        except FutureTimeoutError:
+            raise TimeoutError(f'W&B took more than {seconds:g} s') from None
 
     def _run(self) -> None:
-        for call in iter(self._calls.get, None):
-            if self._stopped:
-                return
-            call()
+        while self._last is None:
+            call = self._calls.get()
+            if call is not None and self._last is None:
+                call()
+        self._last()
+
+
+def _settle(ended: Future, function: Callable) -> None:
+    try:
+        ended.set_result(function())
+    except BaseException as error:
+        ended.set_exception(error)

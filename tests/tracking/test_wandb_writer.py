@@ -34,7 +34,7 @@ def test_calls_are_made_in_their_order(values):
     writer, made = Writer(capacity=100, patience=0), []
     assert all(writer.put(made.append, value) for value in values)
     assert writer.drain(SECONDS) and made == values
-    writer.stop()
+    writer.end_with(lambda: None, SECONDS)
 
 
 def test_calls_beyond_the_capacity_are_refused_and_the_others_made(gate):
@@ -44,7 +44,7 @@ def test_calls_beyond_the_capacity_are_refused_and_the_others_made(gate):
     gate.set()
     assert writer.drain(SECONDS) and made == [0, 1, 2]
     assert writer.put(made.append, 'later') and writer.drain(SECONDS) and made[-1] == 'later'
-    writer.stop()
+    writer.end_with(lambda: None, SECONDS)
 
 
 def test_room_is_waited_for(gate):
@@ -53,17 +53,18 @@ def test_room_is_waited_for(gate):
     timer.start()
     assert all(writer.put(made.append, number) for number in range(20))
     assert writer.drain(SECONDS) and made == list(range(20))
-    writer.stop()
+    writer.end_with(lambda: None, SECONDS)
 
 
-def test_calls_that_wait_when_it_is_stopped_are_not_made(gate):
+def test_calls_that_wait_when_it_ends_are_not_made(gate):
     writer, made = stuck(5, gate), []
     writer.put(made.append, 1)
-    writer.stop()
+    with pytest.raises(TimeoutError, match='0.01 s'):
+        writer.end_with(lambda: made.append('last'), 0.01)
     gate.set()
     [thread] = [each for each in threading.enumerate() if each.name == 'W&B writer']
     thread.join(SECONDS)
-    assert made == [] and not thread.is_alive()
+    assert made == ['last'] and not thread.is_alive()
 
 
 def test_signal_handler_may_use_it_while_the_program_waits_for_room(gate):
@@ -81,4 +82,18 @@ def test_signal_handler_may_use_it_while_the_program_waits_for_room(gate):
     finally:
         signal.signal(signal.SIGALRM, before)
     assert (made, drained) == ([0, 'handler', 1], [True])
-    writer.stop()
+    writer.end_with(lambda: None, SECONDS)
+
+
+def test_failure_of_the_last_call_is_raised():
+    with pytest.raises(ZeroDivisionError):
+        Writer(capacity=1, patience=0).end_with(lambda: 1 / 0, SECONDS)
+
+
+def test_second_end_waits_for_the_first(gate):
+    writer, made = stuck(1, gate), []
+    with pytest.raises(TimeoutError):
+        writer.end_with(lambda: made.append('first'), 0.01)
+    gate.set()
+    writer.end_with(lambda: made.append('second'), SECONDS)
+    assert made == ['first']
