@@ -1,16 +1,17 @@
 """Write paper-style tables from the records of their runs; no server, no account, no sync."""
 
 import argparse
+import contextlib
 import json
 import sys
 from pathlib import Path
 
 from mmaction_ext.cli.common import (DEFAULT_CONFIGS, add_complexity_option, add_runs_option,
                                      add_tables_argument, load_tables, needed_metrics,
-                                     note_strays, read_costs, read_records, run_folders)
+                                     note_strays, read_costs, read_records)
 from mmaction_ext.errors import InputError
-from mmaction_ext.tables import (LockedTable, build_tables, locked_table, lost_results,
-                                 read_lock)
+from mmaction_ext.tables import (LockedTable, alone_in, build_tables, locked_table,
+                                 lost_results, read_lock)
 from mmaction_ext.tables.lock import FILE_NAME, renewed_lock
 from mmaction_ext.tables.render import RENDERERS
 from mmaction_ext.tables.render.markdown import embed
@@ -26,9 +27,19 @@ EPILOG = """examples:
   python tools/make_tables.py --runs work_dirs results.csv
 
 reports/table.lock.json keeps every measured result that the tables are made of, so that --locked
-can build them where no runs are; a result whose config or code was edited since is then stale.
-Where the runs of results in it are gone, nothing is written without --locked or --forget. When
-all tables are built from runs, those that belong to no row of any are named on standard error.
+can build them where no runs are; a result whose config was edited since is then stale, and so is
+one of edited code where the table lists that code. Other changes of operators, modules or host are
+named below the table.
+When all tables are built from runs, those that belong to no row of any and no config are named on
+standard error.
+
+A result that is in the lock may go where its table has no such row, seed or column any more, where
+another takes its place, or where the run that logged it was read: then the table says what became
+of it (stale, since the config was edited; a conflict; ...). Where no run that was read logs it (it
+is gone, elsewhere, began anew or is damaged), nothing is written without --locked or --forget.
+
+Config, code and protocol of every result are always compared with the tree. Checkpoints and
+predictions are not, as that means to hash each of them: --strict does it, where they are there.
 
 exit codes: 0 written, or up to date; 1 --check found a difference or a file that is left of a
 table that is no more, or --strict what is not complete or not sound; 2 a specification, config,
@@ -49,7 +60,7 @@ def parse_args(argv=None):
                         help='folder for the tables and their lock (default: reports)')
     add_complexity_option(parser)
     parser.add_argument('--forget', action='store_true',
-                        help=f'drop results from {FILE_NAME} of which there is no run')
+                        help=f'drop results from {FILE_NAME} that no run which was read logs')
     parser.add_argument('--formats', nargs='+', choices=sorted(RENDERERS),
                         default=list(RENDERERS), help='default: all')
     parser.add_argument('--embed', type=Path, nargs='+', default=[], metavar='MARKDOWN',
@@ -67,24 +78,20 @@ def parse_args(argv=None):
 
 
 def make_tables(args, specs):
-    """Tables from their runs or, with --locked, from the lock file; what is wrong with runs."""
+    """Tables from their runs or, with --locked, from the lock file; the records of the runs."""
     if args.locked:
         return build_tables(specs, (), read_costs(args), read_lock(args.out / FILE_NAME)), []
     records = read_records(args, needed_metrics(specs))
     if is_everything(args):
-        note_strays(records, specs)
-    unused = [f'not used: {line}' for line in unused_imports(records, specs)]
-    tables = build_tables(specs, records, read_costs(args))
-    if not (args.check or args.forget):
-        refuse_to_lose(args, specs, tables)
-    return tables, unused
+        note_strays(records, specs, args.configs)
+    return build_tables(specs, records, read_costs(args)), records
 
 
-def refuse_to_lose(args, specs, tables):
-    """An error where results of the lock have no run here, as in a fresh clone."""
+def refuse_to_lose(args, specs, tables, records):
+    """An error where results of the lock are in no run here, as in a fresh clone."""
     path = args.out / FILE_NAME
     kept = read_lock(path) if path.exists() else {}
-    lost = {spec.id: lost_results(kept.get(spec.id, LockedTable()), table, spec)
+    lost = {spec.id: lost_results(kept.get(spec.id, LockedTable()), table, spec, records)
             for spec, table in zip(specs, tables)}
     names = [name for name, results in lost.items() if results]
     if names:
@@ -92,8 +99,8 @@ def refuse_to_lose(args, specs, tables):
         more = [f'{len(names) - 3} more tables'] if len(names) > 3 else []
         raise InputError(
             f'{count} result{"s" * (count > 1)} of {", ".join(names[:3] + more)} in {path} '
-            f'{"have" if count > 1 else "has"} no run here; use --locked to keep them, or '
-            '--forget to drop them')
+            f'{"are" if count > 1 else "is"} in no run that was read; use --locked to keep them, '
+            'or --forget to drop them')
 
 
 def is_everything(args):
@@ -140,14 +147,27 @@ def differing(files):
             if not path.is_file() or path.read_bytes() != text.encode('utf-8')]
 
 
-def run(args) -> int:
-    """Build all tables first, so that an error in one leaves the files of all untouched."""
-    specs = load_tables(args)
-    tables, unused = make_tables(args, specs)
+def renew(args, specs, tables, records):
+    """Write the files that are out of date, or with --check none of them; their paths.
+
+    What others wrote while the tables were built stays: lock and Markdown are read here.
+    """
+    if not (args.locked or args.check or args.forget):
+        refuse_to_lose(args, specs, tables, records)
     files = render_files(args, specs, tables)
     outdated = differing(files)
     for path in () if args.check else outdated:
         write_output(path, files[path])
+    return outdated
+
+
+def run(args) -> int:
+    """Build all tables first, so that an error in one leaves the files of all untouched."""
+    specs = load_tables(args)
+    tables, records = make_tables(args, specs)
+    unused = [f'not used: {line}' for line in unused_imports(records, specs)]
+    with contextlib.nullcontext() if args.check else alone_in(args.out):
+        outdated = renew(args, specs, tables, records)
     if args.show:
         print('\n'.join(RENDERERS['md'](table) for table in tables))
     problems = []
@@ -157,7 +177,7 @@ def run(args) -> int:
                      (leftovers(args, specs) if is_everything(args) else ())]
     if args.strict:
         problems += [problem for table in tables for problem in incomplete(table)]
-        problems += differing_files(tables, run_folders(args))
+        problems += differing_files(tables, records)
     return report(args, tables, problems, unused)
 
 

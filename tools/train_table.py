@@ -11,6 +11,7 @@ Exit codes: 0 nothing is lacking, or only listed; 1 something is, if only since 
 """
 
 import argparse
+import contextlib
 import ctypes
 import fcntl
 import functools
@@ -23,6 +24,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from mmaction_ext.cli.text import clean
 from mmaction_ext.errors import InputError
 from mmaction_ext.tables import load_spec, resolve_configs
 from mmaction_ext.tables.gaps import TOOLS, find_gaps, in_order
@@ -33,6 +35,8 @@ from mmaction_ext.tracking.records import find_runs
 RUNS = Path('work_dirs')
 REPORT_SECONDS = 20
 PROGRESS = re.compile(r'Epoch\(train\) +\[ *(\d+)\]\[ *(\d+)/(\d+)\].* eta: (\S+) .* loss: (\S+)')
+#: what the tools say, with exit code 2, of a folder that another process holds
+IN_USE = re.compile(r'^error: .* is in use by (process \d+|process)')
 
 
 def parse_args():
@@ -67,30 +71,54 @@ class Process:
 
     Args:
         job: the :class:`mmaction_ext.tables.gaps.Job` that it does.
+
+    Raises:
+        OSError: the log cannot be written, or no process can be started.
     """
 
     def __init__(self, job):
         self.name, run = job.name, f'{config_name(job.config)}/seed{job.seed}'
         self.log = RUNS / '.logs' / f'{run}.log'
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        epochs = [int(path.stem[len('epoch_'):]) for path in (RUNS / run).glob('epoch_*.pth')]
-        self.start = f'goes on after epoch {max(epochs)}' if epochs else 'started'
-        command = [sys.executable, str(Path(__file__).with_name(job.tool)), *job.arguments]
-        with open(self.log, 'a') as log:
+        epoch = last_epoch(RUNS / run)
+        self.start = 'started' if epoch is None else f'goes on after epoch {epoch}'
+        command = [sys.executable, str(Path(__file__).parent / job.tool), *job.arguments]
+        self.trained, self.said = None, ''
+        with open(self.log, 'ab') as log:
+            self.taken_in = log.tell()  # what stands before was said by earlier processes
             self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT,
                                             preexec_fn=_die_with_parent)
 
     def progress(self):
         """How far training is, from the newest line of the log that says so."""
-        found = PROGRESS.findall(self.log.read_text(errors='replace'))
-        if not found:
+        self._read_on()
+        if not self.trained:
             return 'starting'
-        return 'epoch {}, batch {} of {}, {} left, loss {}'.format(*found[-1])
+        return 'epoch {}, batch {} of {}, {} left, loss {}'.format(*self.trained)
 
-    def last_line(self):
-        """What the process said last: the error, when it failed."""
-        lines = self.log.read_text(errors='replace').strip().splitlines()
-        return lines[-1] if lines else 'no output'
+    def outcome(self):
+        """How the process ended, and if it failed what it said last: the error."""
+        self._read_on()
+        holder = IN_USE.search(self.said)
+        if self.process.returncode == 2 and holder:
+            return f'left alone, another process works on it ({holder[1]})'
+        return f'FAILED: {self.said or "no output"}' if self.process.returncode else 'done'
+
+    def _read_on(self):
+        """Take in what was logged since the last time; a log that is gone says nothing."""
+        with contextlib.suppress(OSError), open(self.log, 'rb') as log:
+            log.seek(self.taken_in)
+            new = log.read()
+            self.taken_in += new.rfind(b'\n') + 1  # a line that is not whole is read again
+            text = new.decode(errors='replace')
+            self.trained = (PROGRESS.findall(text) or [self.trained])[-1]
+            self.said = (text.strip().splitlines() or [self.said])[-1]
+
+
+def last_epoch(folder):
+    """The last epoch of which a folder holds a checkpoint; ``None`` without any."""
+    stems = (re.fullmatch(r'epoch_(\d+)', path.stem) for path in folder.glob('epoch_*.pth'))
+    return max((int(stem[1]) for stem in stems if stem), default=None)
 
 
 def _die_with_parent():
@@ -110,24 +138,39 @@ def train_all(waiting, jobs):
     waiting = list(waiting)
     while waiting or running:
         while waiting and len(running) < jobs:
-            running.append(Process(waiting.pop(0)))
-            say(start, f'{running[-1].name}: {running[-1].start}, log in {running[-1].log}')
+            running += started(waiting.pop(0), start)
         time.sleep(0.5)
         for job in [job for job in running if job.process.poll() is not None]:
             running.remove(job)
             left = len(waiting) + len(running)
-            outcome = f'FAILED: {job.last_line()}' if job.process.returncode else 'done'
-            say(start, f'{job.name}: {outcome} ({total - left} of {total})')
+            say(start, f'{job.name}: {job.outcome()} ({total - left} of {total})')
         if time.time() - reported > REPORT_SECONDS:
             reported = time.time()
             for job in running:
                 say(start, f'{job.name}: {job.progress()}')
 
 
+def started(job, start):
+    """The :class:`Process` of a job; none, which is said, where it cannot be started.
+
+    Args:
+        job: :class:`mmaction_ext.tables.gaps.Job`.
+        start: see :func:`say`.
+    """
+    try:
+        process = Process(job)
+    except OSError as error:
+        say(start, f'{job.name}: FAILED: {error}')
+        return []
+    say(start, f'{job.name}: {process.start}, log in {process.log}')
+    return [process]
+
+
 def say(start, text):
-    """Print a line with the minutes and seconds since ``start``."""
+    """Print a line with the minutes and seconds since ``start``; nobody need be there to read."""
     minutes, seconds = divmod(int(time.time() - start), 60)
-    print(f'[{minutes:3d}:{seconds:02d}] {text}', flush=True)
+    with contextlib.suppress(OSError):  # would end the processes, too
+        print(f'[{minutes:3d}:{seconds:02d}] {clean(text)}', flush=True)
 
 
 def wait_for_lock():
@@ -138,8 +181,8 @@ def wait_for_lock():
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.seek(0)
-        print(f'process {lock.read().strip()} already trains in {RUNS.resolve()}; waiting for it '
-              f'to end (its logs are in {RUNS / ".logs"})', flush=True)
+        print(clean(f'process {lock.read()} already trains in {RUNS.resolve()}; waiting for it '
+                    f'to end (its logs are in {RUNS / ".logs"})'), flush=True)
         fcntl.flock(lock, fcntl.LOCK_EX)
     lock.truncate(0)
     lock.write(f'{os.getpid()}\n')
@@ -151,36 +194,41 @@ def main():
     """Run the tool."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        run(parse_args())
+        raise SystemExit(run(parse_args()))
     except KeyboardInterrupt:
         print('interrupted; the same command goes on from here', file=sys.stderr)
         raise SystemExit(130) from None
+    except (ValueError, OSError) as error:
+        print(f'error: {clean(error)}', file=sys.stderr)
+        raise SystemExit(2) from None
 
 
 def run(args):
-    """Train what is lacking; exit code 1 if something still is."""
-    try:
-        spec = load_spec(args.table)
-        lock = None if args.dry_run else wait_for_lock()
-        gaps = find_lacking(spec, args)
-    except (ValueError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        raise SystemExit(2) from None
+    """Train what is lacking; returns 1 if something still is.
+
+    Raises:
+        InputError: the table or a config cannot be used, or can no more when all are trained.
+        OSError: the folder of the runs cannot be used.
+    """
+    spec = load_spec(args.table)
+    lock = None if args.dry_run else wait_for_lock()
+    gaps = find_lacking(spec, args)
     for gap in gaps:
         if not gap.jobs:
-            print(f'{gap.place.name} is left alone ({gap.place.status.value}): {gap.reason}')
+            print(clean(f'{gap.place.name} is left alone ({gap.place.status.value}): '
+                        f'{gap.reason}'))
     waiting = in_order(gaps)
-    print(f'{spec.id}: {len(waiting) or "nothing is left, 0"} runs to train'
-          + ''.join(f'\n  {job.name}' for job in waiting))
+    print(f'{clean(spec.id)}: {len(waiting) or "nothing is left, 0"} runs to train'
+          + ''.join(f'\n  {clean(job.name)}' for job in waiting))
     if args.dry_run:
-        return
+        return 0
     for kind in TOOLS:
         train_all([job for job in waiting if job.kind == kind], args.jobs)
     left = find_lacking(spec, args)
     for gap in left:
-        print(leftover(gap), file=sys.stderr)
+        print(clean(leftover(gap)), file=sys.stderr)
     lock.close()
-    raise SystemExit(bool(left))
+    return int(bool(left))
 
 
 def leftover(gap):

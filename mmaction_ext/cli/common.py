@@ -151,25 +151,35 @@ def needed_metrics(specs) -> set:
     return set(PROTOCOL_KEYS).union(*(spec.metrics for spec in specs))
 
 
-def note_strays(records, specs) -> None:
-    """Say on standard error which runs no table shows, if any.
+def note_strays(records, specs, configs) -> None:
+    """Say on standard error which runs are of no row of any table and no config of the tree.
+
+    A run whose config is there, but stands in no table, may be what an ensemble is made of.
 
     Args:
         records: :class:`mmaction_ext.tracking.records.RunRecord` list; lines of CSV files, which
             have no id, are passed over.
         specs: every :class:`mmaction_ext.tables.TableSpec` there is.
+        configs: folder of the configs.
     """
-    wanted = {(row.config_name, seed) for spec in specs for row in spec.configured
-              for seed in spec.seeds}
-    strays = [record for record in records
-              if record.uid and (record.config, record.seed) not in wanted]
+    wanted = set().union(*(spec.wanted_runs for spec in specs))
+    strays = [record for record in records if record.uid
+              and (record.config, record.seed) not in wanted and not _is_below(configs, record)]
     names = list(dict.fromkeys(f'{record.config or record.folder or record.uid} seed {record.seed}'
                                for record in strays))
     if names:
         named = ', '.join(names[:MOST_STRAYS]) + (', ...' if len(names) > MOST_STRAYS else '')
         verb = 'run belongs' if len(strays) == 1 else 'runs belong'
-        print(clean(f'note: {len(strays)} {verb} to no row of any table: {named}'),
-              file=sys.stderr)
+        print(clean(f'note: {len(strays)} {verb} to no row of any table and no config below '
+                    f'{configs}: {named}'), file=sys.stderr)
+
+
+def _is_below(configs, record) -> bool:
+    from mmaction_ext.tracking.identity import config_below
+    try:
+        return bool(record.config and config_below(configs, record.config))
+    except ValueError:
+        return False
 
 
 def read_costs(args) -> dict:
@@ -182,8 +192,3 @@ def read_costs(args) -> dict:
     if args.complexity and not args.complexity.is_file():
         raise InputError(f'{args.complexity} does not exist')
     return read_complexity(args.complexity or COMPLEXITY)
-
-
-def run_folders(args) -> list:
-    """The folders among ``args.runs``."""
-    return [path for path in args.runs or [DEFAULT_RUNS] if Path(path).is_dir()]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mmaction_ext.cli.common import (add_complexity_option, add_configs_option, add_json_option,
                                      add_runs_option, find_table, needed_metrics, read_costs,
-                                     read_records, run_folders)
+                                     read_records)
 from mmaction_ext.cli.text import WIDTH, clean, print_json
 
 NAME = 'explain'
@@ -79,11 +79,10 @@ def explain(args) -> dict:
     if args.locked:
         locked = read_lock(args.lock).get(spec.id, LockedTable())
         table = build_table(spec, (), complexity=read_costs(args), locked=locked)
-        return Explainer(spec, table, (), run_folders(args), args.seed).cell(args.row, args.column)
+        return Explainer(spec, table, (), args.seed).cell(args.row, args.column)
     records = read_records(args, needed_metrics([spec]))
     table = build_table(spec, records, complexity=read_costs(args))
-    return Explainer(spec, table, records, run_folders(args), args.seed).cell(args.row,
-                                                                              args.column)
+    return Explainer(spec, table, records, args.seed).cell(args.row, args.column)
 
 
 def _is_sound(facts) -> bool:

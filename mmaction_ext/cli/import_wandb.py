@@ -6,10 +6,13 @@ This project's own runs say which row and seed they are; for any other run say i
 --match, and its numbers are marked in tables as imported.
 """
 
+import hashlib
+import os
 import re
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -19,7 +22,7 @@ from mmaction_ext.errors import InputError
 from mmaction_ext.tracking.identity import (RunIdentity, config_below, config_hash, config_name,
                                             load_config)
 from mmaction_ext.tracking.reading.wandb_snapshot import SNAPSHOT_FOLDER
-from mmaction_ext.tracking.snapshots import Copier, SourceRun
+from mmaction_ext.tracking.snapshots import Copier, SourceRun, read_snapshot, snapshot_path
 
 NAME = 'import-wandb'
 HELP = 'copy runs of a W&B project, or foreign offline logs, to where tables find them'
@@ -68,7 +71,7 @@ def run(args) -> int:
     """Copy the runs and say what became of them; returns the exit code."""
     copier = Copier(args.to, Identifier(args), parse_renames(args.metric), args.dry_run)
     if Path(args.source).is_dir():
-        copies = map(copier, local_runs(args.source))
+        copies = map(copier, local_runs(args.source, args.to))
     else:
         copies = _online_copies(args.source, copier)
     found = list(_with_progress(copies))
@@ -170,11 +173,12 @@ def parse_renames(texts) -> dict:
     return dict(pairs)
 
 
-def local_runs(folder) -> Iterator[SourceRun]:
+def local_runs(folder, root) -> Iterator[SourceRun]:
     """The runs whose offline logs lie below a folder, attempts with one id as one run.
 
     Args:
         folder: searched without following links, so that ``latest-run`` is not read twice.
+        root: folder of the runs, below which there may be snapshots of them.
 
     Raises:
         InputError: a log cannot be read.
@@ -185,7 +189,7 @@ def local_runs(folder) -> Iterator[SourceRun]:
             log = _read_log(path)
             attempts.setdefault((log.run_id, log.job_type), []).append(log)
     for logs in attempts.values():
-        yield _local_run(Path(folder).resolve(), logs)
+        yield _placed(_local_run(logs), Path(folder).resolve(), root)
 
 
 def _read_log(path):
@@ -196,13 +200,26 @@ def _read_log(path):
         raise InputError(f'{path} cannot be read: {error.strerror}') from error
 
 
-def _local_run(folder, logs) -> SourceRun:
+def _placed(run, folder, root) -> SourceRun:
+    """A run at the place of its folder's runs, or where an earlier version left its snapshot.
+
+    Folders of one name shared a place then: a snapshot there may be of another folder's run.
+    """
+    earlier = replace(run, place=('imported', folder.name))
+    kept = read_snapshot(snapshot_path(root, earlier)) or {}
+    if run.start_time is not None and kept.get('start_time') == run.start_time:
+        return earlier
+    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()
+    return replace(run, place=('imported', f'{folder.name}-{digest[:8]}'))
+
+
+def _local_run(logs) -> SourceRun:
     logs = sorted(logs, key=lambda log: (log.start_time or 0, log.path))
     last = logs[-1]
     rows = [row for log in logs for row in log.rows]
     return SourceRun(
-        place=('imported', folder.name), run_id=last.run_id, name=last.name, group=last.group,
-        job_type=last.job_type, state=_state(last), read_rows=partial(list, rows),
+        place=(), run_id=last.run_id, name=last.name, group=last.group, job_type=last.job_type,
+        state=_state(last), read_rows=partial(list, rows),
         config=last.config, updated=max(log.path.stat().st_mtime for log in logs),
         row_count=len(rows), host=last.host, commit=last.commit, start_time=logs[0].start_time,
         exit_code=last.exit_code,

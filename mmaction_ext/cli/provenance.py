@@ -12,6 +12,7 @@ from mmaction_ext.tracking.comparison import code_changes, file_state, list_stat
 from mmaction_ext.tracking.identity import config_hash, load_config
 from mmaction_ext.tracking.ledger.attempts import read_run_file
 from mmaction_ext.tracking.ledger.facts import config_digests, source_digests
+from mmaction_ext.tracking.reading.ledger import as_dict
 
 DIFFERENCE = 'taken before rounding'
 
@@ -23,16 +24,15 @@ class Explainer:
         spec: :class:`mmaction_ext.tables.TableSpec`.
         table: the :class:`mmaction_ext.tables.Table` that was built from it.
         records: run records; none for a table that was built from its lock.
-        roots: folders in which the runs lie.
         seed: explain the runs of this seed only; of all if ``None``.
     """
 
-    def __init__(self, spec, table, records=(), roots=(), seed: int = None):
+    def __init__(self, spec, table, records=(), seed: int = None):
         self.spec, self.table, self.seed = spec, table, seed
         self.rows = {row.id: row for row in spec.rows}
         self.columns = {column.key: column for column in spec.columns}
         self.logged = {(item.row, item.seed, item.metric): item for item in table.measurements}
-        self.runs = RunFacts(records, roots)
+        self.runs = RunFacts(records)
 
     def cell(self, row_id: str, column_key: str) -> dict:
         """What is known about a cell, the cells that it is made of included.
@@ -114,11 +114,12 @@ class Explainer:
         other = self.spec.counterpart(row)
         if other.id == row.id:
             return dict(formula='', why='the reference row has no difference to itself')
-        paired = 'paired by seed, ' if cell.seeds else ''
+        way = 'of the means, ' if cell.unpaired else 'paired by seed, ' if cell.seeds else ''
         return dict(
             formula=f'{column.source} of {row.id} - {column.source} of {other.id}, '
-                    f'{paired}{DIFFERENCE}',
-            seeds=self._plain_seeds(cell), parts=[mine, self.cell(other.id, column.source)])
+                    f'{way}{DIFFERENCE}',
+            seeds=[] if cell.unpaired else self._plain_seeds(cell),
+            parts=[mine, self.cell(other.id, column.source)])
 
     def _plain_seeds(self, cell) -> list:
         """Seeds of a number that no run logged as such."""
@@ -147,11 +148,10 @@ class RunFacts:
 
     Args:
         records: run records.
-        roots: folders in which the runs lie.
     """
 
-    def __init__(self, records, roots):
-        self.records, self.roots = list(records), [Path(root) for root in roots]
+    def __init__(self, records):
+        self.records = list(records)
         self.tree = {}  # read when it is first needed
 
     def of(self, uid: str, row) -> list:
@@ -160,18 +160,17 @@ class RunFacts:
         return [self._facts(record, row) for record in found] or [dict(uid=uid)]
 
     def _facts(self, record, row) -> dict:
-        folder = self.folder(record.folder)
-        content = read_run_file(folder) if folder else {}
+        content = read_run_file(record.path) if record.path else {}
         return dict(
             uid=record.uid, job_type=record.job_type, state=record.state, folder=record.folder,
             config=record.config, seed=record.seed, config_hash=record.config_hash,
             overrides=record.overrides, sources=list(record.sources),
             conflicts=list(record.conflicts), last_error=last_error(record), git=record.git,
             env=record.env, code=self._code(record.code),
-            data={split: dict(_as_dict(facts), list=list_state(facts))
+            data={split: dict(as_dict(facts), list=list_state(facts))
                   for split, facts in record.data.items()},
-            initial_checkpoint=_as_dict(content.get('initial_checkpoint')) or None,
-            config_files=_config_files(_as_dict(content.get('config_files')), row),
+            initial_checkpoint=as_dict(content.get('initial_checkpoint')) or None,
+            config_files=_config_files(as_dict(content.get('config_files')), row),
             attempts=[_attempt(item) for item in record.fragments])
 
     def _code(self, recorded: dict) -> dict:
@@ -190,11 +189,9 @@ class RunFacts:
             uids: ids of the runs that it may be of.
         """
         facts = dict(evaluation)
-        name = facts.get('folder') or next(
-            (record.folder for record in self.records if record.uid in uids), '')
-        folder = self.folder(name)
+        folder = self._folder(facts, uids)
         for key in ('checkpoint', 'predictions'):
-            named = _as_dict(facts.get(key))
+            named = as_dict(facts.get(key))
             if named:
                 path = named.get('path') or _likely_path(folder, facts)
                 state = file_state(folder, dict(named, path=path))
@@ -203,11 +200,11 @@ class RunFacts:
                 facts[key] = None  # no such thing as a run writes
         return facts
 
-    def folder(self, name: str) -> Path | None:
-        """The folder of a run, by its path below one of the roots."""
-        if not name:
-            return None
-        return next((root / name for root in self.roots if (root / name).is_dir()), None)
+    def _folder(self, facts, uids) -> Path | None:
+        """The folder of the run that a measurement is of; ``None`` if it is not here."""
+        found = [record.path for record in self.records if record.uid in uids
+                 and facts.get('folder') in (None, record.folder)]
+        return next((path for path in found if path and path.is_dir()), None)
 
 
 def _likely_path(folder, facts) -> str | None:
@@ -234,10 +231,6 @@ def _config_files(recorded: dict, row) -> list:
         return [dict(path=path, sha256=digest, tree='only') for path, digest in now.items()]
     return [dict(path=path, sha256=digest, tree='same' if now.get(path) == digest else
                  'differs' if path in now else 'gone') for path, digest in recorded.items()]
-
-
-def _as_dict(value) -> dict:
-    return value if isinstance(value, dict) else {}
 
 
 def _number(value: Fraction | None) -> float | None:

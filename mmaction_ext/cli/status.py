@@ -39,7 +39,7 @@ states:
 
 The time left is that of the remaining training iterations at their recent pace, without
 validation. The last column is the age of the last sign of life. Without arguments, runs that
-belong to no row of any table are named on standard error.
+belong to no row of any table and no config are named on standard error.
 
 exit codes: 0 nothing is wrong; 1 a run failed, was killed, is in conflict or damaged; 2 bad input
 """
@@ -113,7 +113,7 @@ def collect(args, notes: bool = False) -> dict:
         specs = load_tables(_with_tables(args, args_tables))
         records = read_records(args, needed_metrics(specs) | PROGRESS_METRICS)
         if notes and not args.tables:
-            note_strays(records, specs)
+            note_strays(records, specs, args.configs)
         ran = {record.config for record in records}
         load = functools.cache(load_config)
         groups.update((spec.id, table_lines(spec, records, load)) for spec in specs

@@ -5,6 +5,7 @@ import errno
 import fcntl
 import os
 import os.path as osp
+import re
 import time
 import weakref
 from dataclasses import asdict
@@ -18,6 +19,7 @@ from mmaction_ext.tracking.identity import RunIdentity
 from mmaction_ext.tracking.ledger.attempts import read_run_file, write_run_file
 from mmaction_ext.tracking.ledger.format import LOCK_FILE, RUN_FILE
 
+_CHECKPOINT = re.compile(r'(epoch|iter)_(?P<number>\d+)\.pth')
 #: seconds that a killed run's loader processes may hold on to its folder
 LOCK_SECONDS = 30
 
@@ -133,8 +135,8 @@ def newest_checkpoint(work_dir):
         InputError: a file is whole but cannot be read, or asks for more than weights and plain
             data.
     """
-    files = [file for kind in ('epoch', 'iter') for file in Path(work_dir).glob(f'{kind}_*.pth')]
-    files.sort(key=lambda file: int(file.stem.rpartition('_')[2]), reverse=True)
+    files = [file for file in Path(work_dir).glob('*.pth') if _CHECKPOINT.fullmatch(file.name)]
+    files.sort(key=lambda file: int(_CHECKPOINT.fullmatch(file.name)['number']), reverse=True)
     return next((str(file) for file in files if _loads(file)), None)
 
 

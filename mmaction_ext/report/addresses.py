@@ -10,8 +10,8 @@ from html import escape as _escape_html
 
 from mmaction_ext.tables.render.html import escape
 from mmaction_ext.tables.render.text import one_line
+from mmaction_ext.tracking.records import is_web_address
 
-_WEB = re.compile(r'https?://[^\s]+')
 _UNSAFE = re.compile(r'[^A-Za-z0-9_.-]')
 #: What could end a script element, or a line of JavaScript, inside JSON.
 _JSON_ESCAPES = {ord(char): f'\\u{ord(char):04x}' for char in '<>&\u2028\u2029'}
@@ -60,7 +60,7 @@ def web_link(address: str, text: str = '', label: str = '') -> str:
     Returns:
         Empty for what is no address of the web.
     """
-    if not _WEB.fullmatch(address):
+    if not is_web_address(address):
         return ''
     name = f' aria-label="{escape(label)}"' if label else ''
     return (f'<a href="{escape(address)}" rel="noreferrer noopener"{name}>'

@@ -9,6 +9,7 @@ from mmaction_ext.report.figures import PageFigure, page_figure
 from mmaction_ext.report.table_parts import body_rows, main_column
 from mmaction_ext.report.template import color
 from mmaction_ext.tables.cells import CellStatus
+from mmaction_ext.tables.results import is_finite
 
 #: Points of a line; of more, groups of neighbours are averaged.
 MAX_POINTS = 150
@@ -61,7 +62,7 @@ def _curves(table, lines, metric, head, scale) -> PageFigure | None:
     traces, named = [], set()
     for i, row, j, record in lines:
         points = [(entry['iter'], scale * entry[metric]) for entry in record.rows.get(phase, ())
-                  if _is_number(entry.get(metric))]
+                  if is_finite(entry.get(metric))]
         if points:
             traces.append(_line(i, row, j, record, points, row.id not in named))
             named.add(row.id)
@@ -104,8 +105,3 @@ def thinned(points, most: int) -> list:
 
 def _rounded(value) -> float:
     return float(f'{value:.7g}')
-
-
-def _is_number(value) -> bool:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and math.isfinite(value)

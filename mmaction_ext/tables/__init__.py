@@ -6,11 +6,11 @@ Imports neither torch nor mmaction2: a table builds wherever its runs and config
 from mmaction_ext.tables.aggregate import build_table, build_tables
 from mmaction_ext.tables.cells import Cell, CellStatus, SeedResult, Table
 from mmaction_ext.tables.evidence import LockedTable, locked_table, lost_results
-from mmaction_ext.tables.lock import read_lock, write_lock
+from mmaction_ext.tables.lock import alone_in, read_lock
 from mmaction_ext.tables.results import resolve_configs
 from mmaction_ext.tables.spec import TableSpec, load_spec
 from mmaction_ext.tables.static import read_complexity
 
-__all__ = ['Cell', 'CellStatus', 'LockedTable', 'SeedResult', 'Table', 'TableSpec', 'build_table',
-           'build_tables', 'load_spec', 'locked_table', 'lost_results', 'read_complexity',
-           'read_lock', 'resolve_configs', 'write_lock']
+__all__ = ['Cell', 'CellStatus', 'LockedTable', 'SeedResult', 'Table', 'TableSpec', 'alone_in',
+           'build_table', 'build_tables', 'load_spec', 'locked_table', 'lost_results',
+           'read_complexity', 'read_lock', 'resolve_configs']

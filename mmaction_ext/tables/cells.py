@@ -126,7 +126,7 @@ class Cell:
         mark: letter of the footnote.
         best: whether it is the best of its column.
         unpaired: whether it is the difference of two means that share fewer than two seeds;
-            ``seeds`` are the pairs then.
+            ``seeds`` are the pairs then, from which ``value`` cannot be computed.
     """
 
     status: CellStatus

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from mmaction_ext.tables import protocol
 from mmaction_ext.tables.cells import CellStatus, Measured, SeedResult
-from mmaction_ext.tables.results import SeedEvidence, resolve_configs
+from mmaction_ext.tables.results import SeedEvidence
 from mmaction_ext.tables.static import compared, static_result
+from mmaction_ext.tracking.reading.conflicts import same
 
 
 class RunEvidence:
@@ -116,23 +117,42 @@ def locked_table(table, spec) -> LockedTable:
                        table.measurements)
 
 
-def lost_results(kept, table, spec) -> list:
-    """Results of a lock that a table built from runs would drop, though they still hold.
+def lost_results(kept, table, spec, records) -> list:
+    """Results of a lock that a table built from runs would drop, though no run says why.
+
+    A run that logged such a result and was read may let it go: what has become of it, stale with
+    an edited config or code, tested under another protocol than the table asks for by now, in
+    conflict with another run, is then in the table. So may a table that has no such row, seed or
+    column any more. A run that is not there, was begun anew under its old id, or whose log lost
+    the result may not.
 
     Args:
         kept: the :class:`LockedTable` as it is.
         table: what was built, the :class:`mmaction_ext.tables.cells.Table`.
         spec: its :class:`mmaction_ext.tables.spec.TableSpec`.
+        records: :class:`mmaction_ext.tracking.records.RunRecord` of the runs it was built from.
 
     Returns:
-        (row, seed) of each that counts in the lock, is of the config as it stands in the tree, and
-        of which there is no run.
+        (row, seed) of each, sorted.
     """
-    found = {(item.row, item.seed) for item in table.measurements}
-    missing = [item for item in kept.results
-               if item.result.status is CellStatus.OK and item.metric in spec.metrics
-               and item.seed in spec.seeds and (item.row, item.seed) not in found]
-    configs = resolve_configs(spec) if missing else {}
-    return sorted({(item.row, item.seed) for item in missing if item.row in configs
-                   and item.config_hash == configs[item.row].digest
-                   and item.config == configs[item.row].name})
+    wanted = {(row.id, seed, metric) for row in spec.configured for seed in spec.seeds
+              for metric in spec.metrics}
+    wanted -= {_place(item) for item in table.measurements if item.result.status is CellStatus.OK}
+    return sorted({(item.row, item.seed) for item in kept.results
+                   if item.result.status is CellStatus.OK and _place(item) in wanted
+                   and not any(_logged(record, item) for record in records)})
+
+
+def _place(item: Measured) -> tuple:
+    return item.row, item.seed, item.metric
+
+
+def _logged(record, item: Measured) -> bool:
+    """Whether a run is one that a measurement was taken from, and still tells it."""
+    if item.result.runs:
+        is_source = record.uid in item.result.runs
+    else:  # a line of a CSV file
+        is_source = not record.uid and (record.config, record.seed) == (item.config, item.seed)
+    rows = [*record.rows.get(item.metric.partition('/')[0], ()),
+            *(test.values for test in record.evaluations)] if is_source else ()
+    return any(same(row.get(item.metric), float(item.result.value)) for row in rows)

@@ -51,7 +51,8 @@ class Job:
     def arguments(self) -> list:
         """Command line of the tool; a training goes on where an earlier one ended."""
         resume = ['--resume'] if self.kind == 'train' else []
-        return [str(self.config), '--seed', str(self.seed), *resume]
+        path = str(self.config)
+        return [f'./{path}' if path.startswith('-') else path, '--seed', str(self.seed), *resume]
 
     def command(self, gpus: int = 1) -> str:
         """The line that a shell takes.

@@ -170,7 +170,9 @@ def _statistics_note(spec, cells) -> str:
         brackets = any(cell.number and '[' in cell.text for cell in cells)
         own = any(row.relative_to not in ('', row.id) for row in spec.rows)
         to = 'a row’s own counterpart' if own else f'the row “{spec.reference.label}”'
-        parts.append(f'differences to {to} are paired by seed and taken before rounding'
+        some = (', but for those of means, which say so,'
+                * any(cell.unpaired for cell in cells))
+        parts.append(f'differences to {to} are paired by seed{some} and taken before rounding'
                      + ', in brackets their 95 % interval (Student’s t)' * brackets)
     if any(row.mean_of for row in spec.rows):
         parts.append('a mean of rows is taken seed by seed')

@@ -29,13 +29,13 @@ def minus(mine, reference) -> SeedResult:
         reason = f'of the reference row: {reference.reason}'
         return SeedResult(mine.seed, reference.status, None, reason, reference.runs)
     return SeedResult(mine.seed, CellStatus.OK, mine.value - reference.value,
-                      runs=reference.runs + mine.runs,
+                      runs=_runs(reference, mine),
                       imported=mine.imported or reference.imported)
 
 
 def mean_result(rows, results) -> SeedResult:
     """One seed's mean over several rows; without one of them there is none."""
-    runs = tuple(run for result in results for run in result.runs)
+    runs = _runs(*results)
     for status in SEVERITY:
         wrong = [(row, result) for row, result in zip(rows, results) if result.status is status]
         if wrong:
@@ -45,6 +45,11 @@ def mean_result(rows, results) -> SeedResult:
             return SeedResult(result.seed, status, None, reason, runs)
     return SeedResult(results[0].seed, CellStatus.OK, mean([result.value for result in results]),
                       runs=runs, imported=any(result.imported for result in results))
+
+
+def _runs(*results) -> tuple:
+    """Ids of the runs of some results, each once."""
+    return tuple(dict.fromkeys(run for result in results for run in result.runs))
 
 
 def reject_shared(results) -> list:
@@ -114,7 +119,7 @@ def difference_cell(mine, reference, column) -> Cell:
     """
     pairs = [minus(*each) for each in zip(mine, reference)]
     if len(_counted(pairs)) < 2 <= min(len(_counted(mine)), len(_counted(reference))):
-        seeds = [replace(pair, runs=theirs.runs + ours.runs)
+        seeds = [replace(pair, runs=_runs(theirs, ours))
                  for pair, ours, theirs in zip(pairs, mine, reference)]
         return _unpaired_cell(seeds, _counted(mine), _counted(reference), column)
     return seeds_cell(pairs, column)

@@ -1,41 +1,53 @@
-"""Whether what a table says of runs still holds of the files that lie in their folders."""
+"""Whether what a table says of runs still holds of the files that lie in their folders.
 
-from pathlib import Path
+Building a table reads logs alone: config, code and protocol of every result are compared with the
+tree and the specification, whatever the command. That a checkpoint or a file of predictions is
+still the one that was measured takes its SHA-256, since neither size nor time of a file tell; that
+is a read of every file, of gigabytes where the logs are megabytes. So a table does not turn stale
+by it: ``make_tables --strict``, ``explain`` (of one cell) and ``doctor`` look.
+"""
 
 from mmaction_ext.tables.cells import CellStatus
-from mmaction_ext.tracking.comparison import file_state, named_file
+from mmaction_ext.tracking.comparison import TOP1, file_state, named_file, other_top1
 
 
-def differing_files(tables, roots) -> list:
-    """Checkpoints and predictions that are not those a counted result was measured on.
+def differing_files(tables, records) -> list:
+    """Checkpoints and predictions that are not those of a counted result, or refute it.
 
-    Files that are not there cannot be told; each file is hashed once.
+    Files that are not there cannot be told; each file is hashed once. Predictions that are those
+    of a result are also asked for its top-1 accuracy.
 
     Args:
         tables: :class:`mmaction_ext.tables.cells.Table` list, built from runs.
-        roots: folders in which the runs lie.
+        records: :class:`mmaction_ext.tracking.records.RunRecord` of the runs they were built from.
 
     Returns:
         A line for each file and table.
     """
+    folders = {(record.uid, record.job_type, record.folder): record.path for record in records}
     lines = {}
     for table in tables:
         for item in table.measurements:
             if item.result.status is not CellStatus.OK:
                 continue
-            for kind, path in _differing(item.result.evaluation, roots):
-                lines[f'not sound: {table.id}, row {item.row}, seed {item.seed}: '
-                      f'{path.as_posix()} is not the {kind} that was measured'] = None
+            for problem in _problems(item, folders):
+                lines[f'not sound: {table.id}, row {item.row}, seed {item.seed}: {problem}'] = None
     return list(lines)
 
 
-def _differing(facts, roots):
-    """(kind, path) of the files of a measurement that are others by now."""
-    folders = [Path(root) / facts['folder'] for root in roots] if facts.get('folder') else ()
-    for kind in ('checkpoint', 'predictions'):
-        for folder in folders:
-            if file_state(folder, facts.get(kind)) == 'differs':
-                yield kind, named_file(folder, facts[kind])[0]
+def _problems(item, folders):
+    """What is wrong with the files of a measurement, in words."""
+    facts = item.result.evaluation
+    runs = [(uid, facts.get('job_type'), facts.get('folder')) for uid in item.result.runs]
+    folder = next((folders[run] for run in runs if folders.get(run)), None)
+    for kind in ('checkpoint', 'predictions') if folder else ():
+        path, state = named_file(folder, facts.get(kind))[0], file_state(folder, facts.get(kind))
+        if state == 'differs':
+            yield f'{path.as_posix()} is not the {kind} that was measured'
+        told = other_top1(path, float(item.result.value)) \
+            if (state, kind, item.metric) == ('same', 'predictions', TOP1) else None
+        if told is not None:
+            yield f'{path.as_posix()} gives a top-1 accuracy of {told!r}'
 
 
 def unused_imports(records, specs) -> list:
@@ -45,8 +57,7 @@ def unused_imports(records, specs) -> list:
         records: :class:`mmaction_ext.tracking.records.RunRecord` of any runs.
         specs: :class:`mmaction_ext.tables.spec.TableSpec` of the tables.
     """
-    wanted = {(row.config_name, seed) for spec in specs for row in spec.configured
-              for seed in spec.seeds}
+    wanted = set().union(*(spec.wanted_runs for spec in specs))
     return [f'{record.fragments[-1].path}: no row has config {record.config} and '
             f'seed {record.seed}' for record in records
             if record.imported and not record.uid and (record.config, record.seed) not in wanted]

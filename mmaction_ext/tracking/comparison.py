@@ -9,6 +9,8 @@ from mmaction_ext.tracking.ledger.files import file_sha256
 
 #: parts of this package on whose code a run's numbers depend
 NETWORK_CODE = ('ops', 'modules', 'models')
+#: metric that predictions alone tell, and how far it may be from what was logged
+TOP1, TOP1_TOLERANCE = 'test/acc/top1', 1e-6
 
 
 def code_changes(recorded: dict, now: dict) -> dict:
@@ -130,6 +132,15 @@ def current_sha256(path) -> str:
 def _digest_of(path, state) -> str:
     """``state`` tells a file from what it was before."""
     return file_sha256(path)
+
+
+def other_top1(path, logged) -> float | None:
+    """Top-1 accuracy by a file of predictions; ``None`` where it may be what was logged."""
+    is_number = isinstance(logged, (int, float)) and not isinstance(logged, bool)
+    bounds = top1_bounds(path) if is_number and logged == logged else None
+    if bounds is None or bounds[0] - TOP1_TOLERANCE <= logged <= bounds[1] + TOP1_TOLERANCE:
+        return None
+    return bounds[1]
 
 
 def top1_bounds(path) -> tuple | None:

@@ -173,8 +173,8 @@ class RunLedgerHook(Hook):
         self.attempt = attempt
 
     def before_train(self, runner) -> None:
-        """Note the iteration of the checkpoint that training goes on from."""
-        self.attempt.update(resumed_from_iter=runner.iter or None)
+        """Note the iteration of the checkpoint that training goes on from; 0 without one."""
+        self.attempt.update(resumed_from_iter=runner.iter)
 
     def after_test_epoch(self, runner, metrics=None) -> None:
         """Write the result file of one evaluation."""

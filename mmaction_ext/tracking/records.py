@@ -10,8 +10,9 @@ contradicts it makes a conflict of the record.
 
 from mmaction_ext.tracking.reading.csv_runs import read_csv_runs
 from mmaction_ext.tracking.reading.find import find_runs, read_runs
-from mmaction_ext.tracking.reading.record import SOURCES, Evaluation, Fragment, RunRecord, order
+from mmaction_ext.tracking.reading.record import (SOURCES, Evaluation, Fragment, RunRecord,
+                                                  is_web_address, order)
 from mmaction_ext.tracking.reading.rows import MAX_TRAIN_ROWS, split_by_phase, stitch
 
 __all__ = ['MAX_TRAIN_ROWS', 'SOURCES', 'Evaluation', 'Fragment', 'RunRecord', 'find_runs',
-           'order', 'read_csv_runs', 'read_runs', 'split_by_phase', 'stitch']
+           'is_web_address', 'order', 'read_csv_runs', 'read_runs', 'split_by_phase', 'stitch']

@@ -1,12 +1,12 @@
 """Snapshots: runs of somewhere else, copied into files that are read as logs are.
 
 A run on a W&B server, or a log that another project wrote, becomes one JSON file
-``<root>/.online/<place>/<run id>-<job type>.json``, written as a whole. What the source said when
-it was copied stands in it (``seen``), so that copying again takes only what has changed.
+``<root>/.online/<place>/<run id>-<job type>.json``, written as a whole and with a checksum. What
+the source said when it was copied stands in it (``seen``), so that copying again takes only what
+has changed.
 """
 
 import hashlib
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,11 +16,13 @@ from urllib.parse import quote
 from mmaction_ext.errors import InputError
 from mmaction_ext.tracking.identity import RunIdentity, canonical_json
 from mmaction_ext.tracking.ledger.files import write_output
-from mmaction_ext.tracking.ledger.format import to_json
+from mmaction_ext.tracking.ledger.format import encode_object
 from mmaction_ext.tracking.reading.rows import flat
-from mmaction_ext.tracking.reading.wandb_snapshot import SNAPSHOT_FOLDER
+from mmaction_ext.tracking.reading.wandb_snapshot import (SNAPSHOT_FOLDER, decode_snapshot,
+                                                          run_uid)
 
-SCHEMA = 1
+#: version of the files; those of version 1 had no checksum, and are copied anew
+SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -163,11 +165,9 @@ def _file_name(text: str) -> str:
 def read_snapshot(path) -> dict | None:
     """The content of a snapshot; ``None`` where there is none that can be read."""
     try:
-        content = json.loads(Path(path).read_text(encoding='utf-8'))
+        return decode_snapshot(Path(path).read_bytes())
     except (OSError, ValueError):
         return None
-    is_known = isinstance(content, dict) and content.get('schema') == SCHEMA
-    return content if is_known else None
 
 
 def write_snapshot(path, content: dict) -> None:
@@ -176,16 +176,7 @@ def write_snapshot(path, content: dict) -> None:
     Raises:
         InputError: it cannot be written.
     """
-    write_output(path, to_json(content) + '\n')
-
-
-def run_uid(run_id: str, job_type: str) -> str:
-    """The id that all attempts at a run share: a test's W&B run is ``<uid>-<job type>``.
-
-    >>> run_uid('0a1b-test', 'test'), run_uid('0a1b', 'train')
-    ('0a1b', '0a1b')
-    """
-    return run_id if job_type in ('', 'train') else run_id.removesuffix(f'-{job_type}')
+    write_output(path, encode_object(content))
 
 
 def history_rows(rows, rename: dict = None) -> list:
@@ -232,7 +223,7 @@ def _compare(found, seen) -> str:
     earlier = found.get('seen') or {}
     if earlier == seen:
         return 'unchanged'
-    return 'newer' if earlier.get('updated', 0) > seen['updated'] else 'changed'
+    return 'newer' if (earlier.get('updated') or 0) > seen['updated'] else 'changed'
 
 
 def _own_identity(run) -> RunIdentity | None:

@@ -118,7 +118,8 @@ def copy_project(entity: str, project: str, copier: Copier) -> Iterator[Copied]:
 
     Yields:
         What became of each run, as soon as it is written: whatever stops the copying, the
-        snapshots that were yielded stay, and copying again goes on with the others.
+        snapshots that were yielded stay, and copying again goes on with the others. A run that
+        cannot be copied is skipped.
 
     Raises:
         InputError: see :func:`connect` and :func:`list_runs`.
@@ -126,9 +127,19 @@ def copy_project(entity: str, project: str, copier: Copier) -> Iterator[Copied]:
     runs = list(list_runs(connect(), entity, project))
     pool = ThreadPoolExecutor(CONNECTIONS)
     try:
-        yield from pool.map(copier, runs)
+        for run, future in [(run, pool.submit(copier, run)) for run in runs]:
+            yield _outcome(run, future)
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _outcome(run, future) -> Copied:
+    """What became of a run; raises InputError where the server fails, not just this run."""
+    try:
+        return future.result()
+    except InputError as error:
+        connect()
+        return Copied(run, 'skipped', error.sentence())
 
 
 def _source_run(run, entity, project) -> SourceRun:

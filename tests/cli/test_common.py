@@ -55,9 +55,12 @@ def stray(config, seed, uid='uid'):
 
 @pytest.mark.parametrize(('records', 'note'), [
     ([], ''), ([stray('demo/base', 1)], ''), ([stray('demo/bose', 0, uid='')], ''),
-    ([stray('demo/base', 2)], 'note: 1 run belongs to no row of any table: demo/base seed 2\n'),
-    ([stray('a', 0), stray('a', 0), stray('b', 0), stray('\x1b[2Jc', 0), stray('d', None)],
-     'note: 5 runs belong to no row of any table: a seed 0, b seed 0, c seed 0, ...\n')])
+    ([stray('demo/base', 7)], ''),
+    ([stray('demo/bose', 2)], 'note: 1 run belongs to no row of any table and no config below '
+     'configs: demo/bose seed 2\n'),
+    ([stray('../a', 0), stray('../a', 0), stray('b', 0), stray('\x1b[2Jc', 0), stray('d', None)],
+     'note: 5 runs belong to no row of any table and no config below configs: ../a seed 0, '
+     'b seed 0, c seed 0, ...\n')])
 def test_runs_that_no_table_shows(project, capsys, records, note):
-    note_strays(records, [load_spec(project.table)])
+    note_strays(records, [load_spec(project.table)], 'configs')
     assert capsys.readouterr().err == note

@@ -1,11 +1,14 @@
 import hashlib
 import json
+import shutil
 
 import pytest
 
-from mmaction_ext.tables import build_table, load_spec, locked_table, write_lock
+from mmaction_ext.tables import build_table, load_spec, locked_table
+from mmaction_ext.tables.lock import lock_text
 from mmaction_ext.tracking.ledger.facts import source_digests
 from mmaction_ext.tracking.records import find_runs
+from mmaction_ext.tracking.snapshots import SCHEMA, write_snapshot
 
 
 def explained(command, *argv):
@@ -81,6 +84,34 @@ def test_files_are_hashed_again(trained, command, change, state, code):
     found, facts = explained(command, 'full', 'top1', '--seed', '0')
     assert facts['seeds'][0]['measured']['checkpoint']['file'] == state
     assert found == code
+
+
+def test_folder_of_another_run_in_another_place_is_not_its_own(trained, command):
+    trained.folder('base', 0).rename(trained.root / 'moved')
+    elsewhere = trained.root / 'archive/demo/full/seed0'
+    shutil.copytree(trained.root / 'moved', elsewhere)
+    code, facts = explained(command, 'full', 'top1', '--seed', '0', '--runs', 'archive',
+                            'work_dirs')
+    measured = facts['seeds'][0]['measured']
+    assert (code, measured['checkpoint']['file'], measured['predictions']['file']) == (
+        0, 'verified', 'verified')
+    code, facts = explained(command, 'base', 'top1', '--seed', '0', '--runs', 'work_dirs',
+                            'archive')
+    assert facts['seeds'][0]['measured']['checkpoint']['file'] == 'verified'
+
+
+def test_damaged_copy_of_an_online_run_is_not_trusted(project, command):
+    identity = project.identity('full', 0)
+    path = project.runs / '.online/lab/p/u1-train.json'
+    write_snapshot(path, dict(
+        schema=SCHEMA, uid='u1', state='finished', imported=True, config=dict(identity=dict(
+            config=identity.config, seed=0, config_hash=identity.config_hash)),
+        rows=[{'iter': 8, 'epoch': 2, 'test/acc/top1': 0.75}]))
+    _, facts = explained(command, 'full', 'top1')
+    assert (facts['value'], facts['seeds'][0]['runs'][0]['uid']) == (75.0, 'lab/p/u1')
+    path.write_bytes(path.read_bytes().replace(b'0.75', b'0.95'))
+    code, facts = explained(command, 'full', 'top1')
+    assert (code, facts['value'], facts['seeds'][0]['status']) == (1, None, 'untrusted')
 
 
 def test_a_config_file_that_changed_without_effect_shows(trained, command):
@@ -161,6 +192,21 @@ def test_a_difference_has_both_sides(trained, command):
     assert facts['why'] == 'the reference row has no difference to itself'
 
 
+def test_a_difference_of_means_is_not_called_paired(project, command):
+    """Seed 1 alone is shared; (75 + 79) / 2 - (70 + 72) / 2."""
+    for row, seed, top1 in (('base', 0, 0.7), ('base', 1, 0.72), ('full', 1, 0.75),
+                            ('full', 2, 0.79)):
+        project.train(row, seed, top1)
+    table = project.root / 'configs/demo/table.yaml'
+    table.write_text(table.read_text().replace('seeds: [0, 1]', 'seeds: [0, 1, 2]'))
+    _, facts = explained(command, 'full', 'delta')
+    assert (facts['text'], facts['value']) == ('+6.0 (1/3 paired)', 6.0)
+    assert facts['formula'] == 'top1 of full - top1 of base, of the means, taken before rounding'
+    assert facts['seeds'] == []  # what the one pair differs by is not what the cell is made of
+    assert [[seed['value'] for seed in part['seeds']] for part in facts['parts']] == [
+        [None, 75.0, 79.0], [70.0, 72.0, None]]
+
+
 def test_a_difference_to_a_published_figure(trained, command):
     code, facts = explained(command, 'full', 'gap')
     assert (code, facts['value'], facts['figure']) == (0, 1.5, 75.5)
@@ -221,7 +267,7 @@ def test_from_the_lock_alone(trained, command, monkeypatch):
     spec = load_spec(trained.table)
     table = build_table(spec, find_runs(trained.runs))
     (trained.root / 'reports').mkdir()
-    write_lock(trained.root / 'reports/table.lock.json', {'demo': locked_table(table, spec)})
+    trained.write('reports/table.lock.json', lock_text({'demo': locked_table(table, spec)}))
     trained.runs.rename(trained.root / 'elsewhere')
     code, facts = explained(command, 'full', 'top1', '--locked')
     assert (code, facts['value']) == (0, 77.0)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from offline_runs import MARKUP
@@ -11,9 +12,9 @@ from wandb_server import ENTITY, StoredRun, WandbServer
 from mmaction_ext.cli import import_wandb, main
 from mmaction_ext.tables import build_table, load_spec
 from mmaction_ext.tables.render import RENDERERS
-from mmaction_ext.tracking.identity import config_hash, load_config
+from mmaction_ext.tracking.identity import RunIdentity, config_hash, load_config
 from mmaction_ext.tracking.records import find_runs
-from mmaction_ext.tracking.snapshots import read_snapshot
+from mmaction_ext.tracking.snapshots import Copier, read_snapshot
 
 MATCH = r'(?P<config>demo/\w+)-s(?P<seed>\d+)'
 #: another project's training: its own names, the last run fails
@@ -77,6 +78,51 @@ def test_foreign_logs_become_rows_of_a_table(run, foreign, tmp_path):
     text = RENDERERS['md'](table)
     assert '56.2' in text and 'imported' in text
     assert run(*options)[1].splitlines()[-1].startswith('4 runs in logs: 2 skipped, 2 unchanged')
+
+
+def copy_of(monkeypatch, folder, root, **facts):
+    """Copy a log as the one run of a folder; what became of it."""
+    log = SimpleNamespace(**{**dict(
+        run_id='r', name='', group='', job_type='', config={}, host='h', commit='', exit_code=0,
+        rows=[{'acc': 0.5}], path=folder / 'run-r.wandb', damage=SimpleNamespace(corrupt=False),
+        start_time=7.5), **facts})
+    folder.mkdir(parents=True, exist_ok=True)
+    log.path.write_bytes(b'')
+    monkeypatch.setattr(import_wandb, '_read_log', lambda path: log)
+    [source] = import_wandb.local_runs(folder, root)
+    return Copier(root, lambda _: RunIdentity('demo/full', 0, '0' * 16))(source)
+
+
+def test_folders_of_one_name_keep_their_snapshots_apart(tmp_path, monkeypatch):
+    first, second = (copy_of(monkeypatch, tmp_path / name / 'wandb', tmp_path, rows=[{'acc': acc}])
+                     for name, acc in (('a', 0.25), ('b', 0.75)))
+    assert [copied.outcome for copied in (first, second)] == ['new', 'new']
+    assert first.path != second.path
+    for copied, acc in ((first, 0.25), (second, 0.75)):
+        assert copied.path.parent.name.startswith('wandb-')
+        assert read_snapshot(copied.path)['rows'] == [dict(iter=1, acc=acc)]
+    (tmp_path / 'link').symlink_to(tmp_path / 'a')
+    again = copy_of(monkeypatch, tmp_path / 'link/wandb', tmp_path, rows=[{'acc': 0.25}])
+    assert again.path == first.path
+
+
+def test_a_snapshot_that_was_copied_before_folders_were_told_apart_stays_the_run_s(
+        tmp_path, monkeypatch):
+    """It is brought up to date where it lies; another folder's run of that id leaves it alone."""
+    folders = [tmp_path / name / 'wandb' for name in ('a', 'b')]
+    copied = copy_of(monkeypatch, folders[0], tmp_path)
+    old = tmp_path / '.online/imported/wandb' / copied.path.name
+    old.parent.mkdir()
+    copied.path.rename(old)
+    same = copy_of(monkeypatch, folders[0], tmp_path)
+    assert same.path == old and same.outcome != 'new'
+    grown = copy_of(monkeypatch, folders[0], tmp_path, rows=[{'acc': 0.5}, {'acc': 1.0}])
+    assert (grown.path, grown.outcome) == (old, 'changed')
+    other = copy_of(monkeypatch, folders[1], tmp_path, start_time=8.5)
+    assert other.outcome == 'new' and other.path != old
+    assert len(read_snapshot(old)['rows']) == 2 and len(read_snapshot(other.path)['rows']) == 1
+    nobody = copy_of(monkeypatch, folders[0], tmp_path, start_time=None)
+    assert nobody.path != old
 
 
 @pytest.mark.slow

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mmaction_ext.tables import build_table, load_spec, locked_table, write_lock
+from mmaction_ext.tables import build_table, load_spec, locked_table
+from mmaction_ext.tables.lock import lock_text
 from mmaction_ext.tracking.records import find_runs
 
 
@@ -52,7 +53,7 @@ def test_check_says_whether_the_page_is_up_to_date(trained, command):
 def test_locked_needs_no_runs(trained, command):
     spec = load_spec(trained.table)
     table = build_table(spec, find_runs(trained.runs))
-    write_lock(trained.root / 'reports/table.lock.json', {spec.id: locked_table(table, spec)})
+    trained.write('reports/table.lock.json', lock_text({spec.id: locked_table(table, spec)}))
     trained.runs.rename(trained.root / 'elsewhere')
     code, _, err = command('report', '--locked')
     assert (code, err) == (0, '')

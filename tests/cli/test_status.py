@@ -179,10 +179,13 @@ def test_last_value_prefers_the_test_over_validation_over_the_loss():
 
 
 def test_runs_of_no_table_are_named_once(project, command, hold, monkeypatch):
-    project.train('full', 5)
+    project.write('configs/demo/gone.py', project.config('full').read_text())
+    project.train('gone', 5)
+    project.config('gone').unlink()
     holder = hold(project.train('full', 0, exit_code=None, last=3))
     monkeypatch.setattr('time.sleep', lambda seconds: (holder.kill(), holder.wait()))
     _, out, err = command('status', '--watch', '7')
     assert 'demo: 1 killed, 3 missing' in out
-    assert err == 'note: 1 run belongs to no row of any table: demo/full seed 5\n'
+    assert err == ('note: 1 run belongs to no row of any table and no config below configs: '
+                   'demo/gone seed 5\n')
     assert command('status', 'demo')[2] == ''  # there may be a row in another table

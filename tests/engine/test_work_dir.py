@@ -97,6 +97,7 @@ def test_newest_checkpoint_passes_over_a_damaged_one(tmp_path, capsys):
         torch.save(dict(epoch=epoch), tmp_path / f'epoch_{epoch}.pth')
     data = (tmp_path / 'epoch_10.pth').read_bytes()
     (tmp_path / 'epoch_10.pth').write_bytes(data[:len(data) // 2])
+    (tmp_path / 'epoch_2_backup.pth').write_bytes(data)
     assert work_dir.newest_checkpoint(tmp_path) == str(tmp_path / 'epoch_2.pth')
     assert 'epoch_10.pth is damaged' in capsys.readouterr().out
     assert work_dir.newest_checkpoint(tmp_path / 'nowhere') is None
@@ -139,7 +140,7 @@ from mmaction_ext.engine.work_dir import claim_work_dir
 from mmaction_ext.tracking.identity import RunIdentity
 lock = claim_work_dir({str(tmp_path)!r}, RunIdentity('a/b', 0, 'x'))
 child = os.fork()
-print(child, flush=True)
+os.write(1, b'%d' % child + bytes([10]))  # at once, beside the other's
 time.sleep(60)
 """
     holder = subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True,

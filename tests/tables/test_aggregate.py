@@ -69,6 +69,8 @@ def test_rows_that_share_no_seed_are_compared_by_their_means(make, build):
     assert cells['full']['delta'].text == '+70.0 (0/4 paired)'
     assert 'difference of the means over seeds 2, 3' in cells['full']['delta'].note
     assert any('(n/N)' in note for note in table.notes)
+    assert table.notes[1].endswith('are paired by seed, but for those of means, which say so, '
+                                   'and taken before rounding.')
 
 
 def published_rows():

@@ -11,7 +11,7 @@ from mmaction_ext.errors import InputError
 from mmaction_ext.tables import CellStatus, LockedTable, build_table, locked_table
 from mmaction_ext.tables.cells import Measured, SeedResult
 from mmaction_ext.tables.code import TrackedCode
-from mmaction_ext.tables.lock import lock_text, read_lock, renewed_lock, write_lock
+from mmaction_ext.tables.lock import alone_in, lock_text, read_lock, renewed_lock
 from mmaction_ext.tables.render import RENDERERS
 from mmaction_ext.tables.spec import Column, Select
 
@@ -56,7 +56,7 @@ def table(make, spec, configs):
 @pytest.fixture
 def path(tmp_path, spec, table):
     path = tmp_path / 'table.lock.json'
-    write_lock(path, {'demo': locked_table(table, spec)})
+    path.write_text(lock_text({'demo': locked_table(table, spec)}))
     return path
 
 
@@ -122,8 +122,8 @@ def test_a_table_renews_its_own_part_alone(path, spec, table):
 
 
 def test_empty_lock(tmp_path):
-    path = tmp_path / 'sub' / 'a.json'
-    write_lock(path, {'demo': LockedTable('last')})
+    path = tmp_path / 'a.json'
+    path.write_text(renewed_lock(path, {'demo': LockedTable('last')}))
     assert path.read_text() == '{\n"schema": 1,\n"tables": {}\n}\n' and read_lock(path) == {}
 
 
@@ -177,7 +177,7 @@ def test_missing_lock(tmp_path):
 def test_damaged_lock_is_not_renewed(path, spec, table):
     path.write_text(path.read_text().replace('0.8125', '0.9'))
     with pytest.raises(InputError, match='was edited'):
-        write_lock(path, {'other': locked_table(table, spec)})
+        renewed_lock(path, {'other': locked_table(table, spec)})
 
 
 class TestStale:
@@ -246,7 +246,7 @@ class TestWatchedCode:
         for render in RENDERERS.values():
             assert 'earlier version of the operators' in render(table)
         path = tmp_path / 'lock.json'
-        write_lock(path, {'demo': locked_table(table, spec)})
+        path.write_text(lock_text({'demo': locked_table(table, spec)}))
         assert self.note(rebuild(path, spec, configs)) == [expected]
         assert path.read_text().count('"watched": "') == 4 and 'm/a.py' not in path.read_text()
         later = make.configs(*CONFIGS, watched=self.watched('3'))
@@ -273,16 +273,17 @@ def test_lock_of_all_tables_drops_others(path, spec, table):
     assert set(json.loads(renewed_lock(path, {'new': part}, every=True))['tables']) == {'new'}
 
 
-def test_full_disk_leaves_the_old_lock_whole(make, tmp_path, monkeypatch):
-    def full(*_):
-        raise OSError(28, 'No space left on device')
+def test_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / 'file').write_text('')
+    for folder in ('file', 'file/reports'):
+        with pytest.raises(InputError, match=f'{folder} cannot be written: '):
+            with alone_in(tmp_path / folder):
+                pass
 
-    path = tmp_path / 'reports' / 'table.lock.json'
-    write_lock(path, {})  # its folder is made
-    old = path.read_bytes()
-    monkeypatch.setattr('os.fsync', full)
-    with pytest.raises(InputError, match='lock.json cannot be written: No space left on device'):
-        write_lock(path, {'demo': LockedTable('last', '', (Measured(
-            'full', 'demo/full', 'h', 'test/acc/top1', 0,
-            SeedResult(0, CellStatus.OK, Fraction(1, 2), runs=('r',))),))})
-    assert path.read_bytes() == old and list(path.parent.iterdir()) == [path]
+
+def test_folder_is_free_again_after_an_error(tmp_path):
+    for _ in range(2):
+        with pytest.raises(KeyError):
+            with alone_in(tmp_path / 'reports'):
+                raise KeyError
+    assert list((tmp_path / 'reports').iterdir()) == []

@@ -43,6 +43,14 @@ def test_no_interval_from_fewer_than_three_seeds_of_a_row():
     assert cell.runs == ('a0', 'b1', 'a1', 'b2')
 
 
+@pytest.mark.parametrize('values', [(8, 9), (8, 9, None)])
+def test_a_run_of_both_rows_is_named_once(values):
+    """Paired and, seed 1 alone being shared, not paired."""
+    cell = difference_cell(results('a', *values), results('a', *reversed(values)), DELTA)
+    assert cell.unpaired == (len(values) == 3)
+    assert [len(seed.runs) for seed in cell.seeds] == [1] * len(values)
+
+
 @pytest.mark.parametrize('mine, reference, text', [
     ((8, None, None), (None, 1, 2), 'missing'), ((8, 9, None), (None, 1, None), '+8.0 (1/3)'),
     ((None, None), (1, 2), 'missing')])

@@ -64,6 +64,8 @@ def test_everything_is_read(folder):
     assert full.config_name == 'demo/sub/full' and full.line == 18
     assert full.published.figures == {'top1': 47.6} and full.marks == {'basic': True}
     assert spec.metrics == {'test/acc/top1'}
+    assert spec.wanted_runs == {(name, seed) for seed in (0, 1)
+                                for name in ('demo/base', 'demo/sub/full')}
 
 
 def test_defaults(folder):
@@ -81,6 +83,9 @@ def test_best_policy_needs_its_metric_from_the_logs(folder):
 
 @pytest.mark.parametrize('old, new, line, message', [
     ('id: demo', 'id: a/b', 1, "'a/b' is no plain file name"),
+    ('id: demo', 'id: complexity', 1, "id 'complexity' is that of complexity.csv, which is no"),
+    ('id: demo', 'id: Index', 1, "id 'Index' is that of index.html"),
+    ('id: demo', 'id: table.lock', 1, "id 'table.lock' is that of table.lock.json"),
     ('id: demo', 'ids: demo', 1, "unknown key 'ids'"),
     ('id: demo\n', '', 1, "'id' is missing"),
     ('A demo', '" "', 2, 'caption is empty'),

@@ -345,7 +345,7 @@ def test_nothing_has_run_yet(place, capsys):
     (lambda: shutil.copytree('configs/demo', 'configs/twin'), [],
      'error: configs/twin/table.yaml has the id demo_table of configs/demo/table.yaml'),
     (lambda: Path('file').write_text(''), ['--out', 'file/reports'],
-     'error: file/reports/demo_table.md cannot be written: Not a directory'),
+     'error: file/reports cannot be written: Not a directory'),
     (lambda: Path('reports/complexity.csv').write_text('a,b\n1,2\n'), [],
      'error: reports/complexity.csv is no table of'),
 ])
@@ -389,8 +389,8 @@ def test_results_without_runs_are_not_lost(place, capsys):
     capsys.readouterr()
     assert make_tables.main([]) == 2
     assert capsys.readouterr().err.splitlines()[-1] == (
-        'error: 5 results of demo_table in reports/table.lock.json have no run here; use --locked '
-        'to keep them, or --forget to drop them')
+        'error: 5 results of demo_table in reports/table.lock.json are in no run that was read; '
+        'use --locked to keep them, or --forget to drop them')
     assert contents() == before
     assert make_tables.main(['--locked']) == 0 and contents() == before
     shutil.copytree('elsewhere/demo/base', 'work_dirs/demo/base', symlinks=True)
@@ -403,13 +403,121 @@ def test_results_without_runs_are_not_lost(place, capsys):
             if item.row == 'full'} == {('full', None), ('full', 0)}
 
 
-def test_results_of_an_edited_config_may_go(place):
+def locked_seeds(row):
+    """Seed to status of a row's top-1 in the lock."""
+    return {item.seed: item.result.status.value
+            for item in read_lock(f'reports/{LOCK}')['demo_table'].results
+            if (item.row, item.metric) == (row, 'test/acc/top1')}
+
+
+def test_results_of_an_edited_config_may_go_with_their_runs_there(place, capsys):
     assert make_tables.main([]) == 0
-    for name in ('full', 'killed'):
-        shutil.rmtree(f'work_dirs/demo/{name}')
-        with open(f'configs/demo/{name}.py', 'a') as file:
-            file.write('lr = 0.5\n')
+    with open('configs/demo/full.py', 'a') as file:
+        file.write('lr = 0.5\n')
     assert make_tables.main([]) == 0
+    assert locked_seeds('full') == {0: 'stale', 1: 'stale'}
+    before = contents()
+    shutil.rmtree('work_dirs/demo/killed')
+    with open('configs/demo/killed.py', 'a') as file:
+        file.write('lr = 0.5\n')
+    capsys.readouterr()
+    assert make_tables.main([]) == 2
+    assert 'error: 1 result of demo_table' in capsys.readouterr().err
+    assert contents() == before
+
+
+def other_runs(row, **settings):
+    """Leave of a row's runs only those that are described, one under seed 0."""
+    shutil.rmtree(f'work_dirs/demo/{row}')
+    digest = config_hash(load_config(f'configs/demo/{row}.py'))
+    settings = {'config_hash': digest, **settings}
+    offline_runs.write([describe(Path(f'work_dirs/demo/{row}/seed0/b'), config=f'demo/{row}',
+                                 seed=0, **settings)])
+
+
+@pytest.mark.parametrize('run', [
+    dict(config_hash='0' * 16, rows=history(0.75)),
+    dict(rows=history(None, 1, 5, test=False), die=True),
+    dict(rows=history(None, test=False)),
+], ids=['of an older config', 'killed', 'not tested'])
+def test_runs_that_do_not_count_are_no_reason_to_lose_results(place, capsys, run):
+    assert make_tables.main([]) == 0
+    before = contents()
+    other_runs('killed', **run)
+    capsys.readouterr()
+    assert make_tables.main([]) == 2
+    assert 'error: 1 result of demo_table' in capsys.readouterr().err
+    assert contents() == before
+    assert make_tables.main(['--forget']) == 0
+    assert 'ok' not in locked_seeds('killed').values()
+
+
+def test_a_result_that_was_measured_anew_takes_the_place_of_another(place):
+    assert make_tables.main([]) == 0
+    other_runs('killed', rows=history(0.5))
+    assert make_tables.main([]) == 0
+    assert cells()['killed', 'top1']['text'] == '50.0 (1/2)'
+
+
+def test_a_metric_that_is_gone_is_lost_though_another_is_there(place, capsys):
+    edit('configs/demo/table.yaml', 'rows:\n', '  - {key: loss, head: Loss, from: train/loss}\n'
+         'rows:\n')
+    assert make_tables.main([]) == 0
+    before = contents()
+    other_runs('killed', rows=history(None, test=False))
+    capsys.readouterr()
+    assert make_tables.main([]) == 2
+    assert 'error: 1 result of demo_table' in capsys.readouterr().err
+    assert contents() == before
+
+
+PAUSED = """\
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location('make_tables', sys.argv[1])
+tool = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(tool)
+renew = tool.renewed_lock
+def paused(*args):
+    text = renew(*args)
+    print('read', flush=True)
+    sys.stdin.readline()
+    return text
+tool.renewed_lock = paused
+sys.exit(tool.main(sys.argv[2:]))
+"""
+WAITING = """\
+import fcntl, runpy, sys
+flock = fcntl.flock
+def said(descriptor, operation):
+    if operation == fcntl.LOCK_EX:
+        print('asks', flush=True)
+    flock(descriptor, operation)
+fcntl.flock = said
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name='__main__')
+"""
+
+
+def test_two_at_once_lose_nothing_of_the_lock(place):
+    """One has read the lock and is about to write it; another, of another table, comes in."""
+    Path('configs/twin').mkdir()
+    Path('configs/twin/table.yaml').write_text(SPEC.replace('id: demo_table', 'id: twin_table')
+                                               .replace('config: ', 'config: ../demo/'))
+
+    def start(script, table):
+        return subprocess.Popen(
+            [sys.executable, '-c', script, str(TOOL), f'configs/{table}/table.yaml'],
+            env=dict(os.environ, PYTHONPATH=str(ROOT)), text=True, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+    with start(PAUSED, 'demo') as first:
+        assert first.stdout.readline() == 'read\n'
+        with start(WAITING, 'twin') as second:
+            second.stdout.readline()  # it asks for the lock, or is through
+            first.communicate('go\n', timeout=60)
+            second.communicate(timeout=60)
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert set(read_lock(f'reports/{LOCK}')) == {'demo_table', 'twin_table'}
 
 
 def test_complexity_of_another_place(place, capsys):
@@ -444,8 +552,12 @@ def test_runs_of_no_table_are_named(place, capsys):
     Path('configs/demo/table.yaml').write_text(''.join(
         line for line in lines if 'id: killed' not in line))
     assert make_tables.main(['--strict', '--forget']) == 1  # never ran
-    note = 'note: 2 runs belong to no row of any table: demo/killed seed 0, demo/killed seed 1'
-    assert capsys.readouterr().err.splitlines()[0] == note
+    assert 'note' not in capsys.readouterr().err  # an ensemble may be made of it
+    Path('configs/demo/killed.py').unlink()
+    assert make_tables.main(['--strict', '--forget']) == 1
+    assert capsys.readouterr().err.splitlines()[0] == (
+        'note: 2 runs belong to no row of any table and no config below configs: '
+        'demo/killed seed 0, demo/killed seed 1')
     assert make_tables.main(['configs/demo/table.yaml']) == 0
     assert 'note' not in capsys.readouterr().err  # another table may have them
 

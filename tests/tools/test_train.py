@@ -121,7 +121,7 @@ def test_ledger_of_a_run_tells_all(trained):
     assert ledger.run['static']['macs'] == record.static['macs']
     attempt = ledger.attempts[0]
     assert (attempt['number'], attempt['exit_code'], attempt['signal']) == (1, 0, None)
-    assert attempt['resumed_from_iter'] is None and attempt['start'] < attempt['end']
+    assert attempt['resumed_from_iter'] == 0 and attempt['start'] < attempt['end']
     assert attempt['wandb'].endswith(f'run-{record.uid}.wandb')
     assert (trained.run / attempt['wandb']).is_file()
     assert iterations(ledger, 1) == list(range(1, 19))

@@ -1,11 +1,16 @@
 """tools/train_table.py: trains what is lacking, nothing else, and one failure stops nothing."""
 
+import contextlib
+import importlib.util
+import re
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import ledger_runs
 import pytest
-from tool_runs import run_tool
+from tool_runs import ROOT, run_tool
 
 from mmaction_ext.tracking.identity import RunIdentity, config_hash, load_config
 from mmaction_ext.tracking.ledger import process
@@ -119,12 +124,23 @@ def test_weights_of_another_config_are_trained_once_and_tested_again(table, plac
 
 #: holds the lock of a run's folder, as a training does, until it is told to end
 HOLDER = """
-import fcntl, sys
+import fcntl, os, sys
 lock = open(sys.argv[1], 'a+')
 fcntl.flock(lock, fcntl.LOCK_EX)
+lock.write(f'{os.getpid()}\\n')
+lock.flush()
 print('held', flush=True)
 sys.stdin.read()
 """
+
+
+@contextlib.contextmanager
+def holding(folder):
+    """A process that holds the lock of a folder."""
+    with subprocess.Popen([sys.executable, '-c', HOLDER, str(folder / LOCK_FILE)],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == 'held\n'
+        yield holder
 
 
 def write_run(folder, config, entry, job_type='train'):
@@ -148,9 +164,7 @@ def living(tmp_path):
     runs = tmp_path / 'work_dirs/tiny/row'
     write_run(runs / 'seed0', config, ledger_runs.attempt(exit_code=1))
     (runs / 'test').mkdir()
-    with subprocess.Popen([sys.executable, '-c', HOLDER, str(runs / 'test' / LOCK_FILE)],
-                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout.readline() == 'held\n'
+    with holding(runs / 'test') as holder:
         write_run(runs / 'test', config, ledger_runs.attempt(
             exit_code=None, pid=holder.pid,
             process_start=process.process_start(holder.pid)), 'test')
@@ -183,3 +197,116 @@ def test_table_that_points_to_no_config_is_named(table, place):
     assert done.returncode == 2
     assert 'gone.py' in done.stderr and 'table.yaml:' in done.stderr
     assert 'Traceback' not in done.stderr
+
+
+EPOCH = 'Epoch(train)  [{}][ 4/20]  lr: 1e-2  eta: 0:07:00  time: 0.1  loss: {}'
+
+
+@pytest.fixture
+def loop(tmp_path, monkeypatch):
+    """The tool as a module in an empty folder; ``loop.job`` makes a job of a Python program."""
+    spec = importlib.util.spec_from_file_location('train_table', ROOT / 'tools/train_table.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.chdir(tmp_path)
+
+    def job(program, name='row'):
+        (tmp_path / f'{name}_tool.py').write_text(program)
+        return SimpleNamespace(name=f'{name}/seed0', config=Path(f'configs/{name}.py'), seed=0,
+                               tool=str(tmp_path / f'{name}_tool.py'), arguments=[])
+
+    module.job = job
+    return module
+
+
+def test_what_an_earlier_process_said_is_not_said_of_a_new_one(loop):
+    earlier = loop.Process(loop.job(f'print({EPOCH.format(1, 0.5)!r})\nraise SystemExit("old")'))
+    assert earlier.process.wait() == 1
+    assert (earlier.outcome(), earlier.progress()[:7]) == ('FAILED: old', 'epoch 1')
+    process = loop.Process(loop.job('raise SystemExit(1)'))
+    assert process.process.wait() == 1 and process.log == earlier.log
+    assert (process.outcome(), process.progress()) == ('FAILED: no output', 'starting')
+
+
+def test_a_growing_log_is_read_on_from_where_it_was_read_to(loop):
+    process = loop.Process(loop.job(''))
+    process.process.wait()
+    first, second = (EPOCH.format(number, 0.5 / number) + '\n' for number in (1, 2))
+    seen = []
+    with open(process.log, 'ab', buffering=0) as log:
+        for text in ('starts', f'\n{first}', second[:30], second[30:], 'saves', '\n\n'):
+            log.write(text.encode())
+            seen.append((process.progress()[:7], process.taken_in))
+    ends = [0, 7 + len(first), 7 + len(first + second)]
+    assert seen == [('startin', ends[0]), ('epoch 1', ends[1]), ('epoch 1', ends[1]),
+                    ('epoch 2', ends[2]), ('epoch 2', ends[2]), ('epoch 2', ends[2] + 7)]
+    process.log.unlink()
+    assert process.progress() == 'epoch 2, batch 4 of 20, 0:07:00 left, loss 0.25'
+    assert process.outcome() == 'done'
+
+
+def test_nothing_that_a_process_or_a_name_says_moves_the_cursor(loop, capsys):
+    program = 'raise SystemExit("\\x1b]0;title\\x07\\x1b[2Jgone\\u202e")'
+    loop.train_all([loop.job(program, 'a\x1b[31m\u202eb')], 1)
+    said = capsys.readouterr().out
+    assert 'FAILED: ' in said and 'gone' in said and 'ab/seed0: started' in said
+    assert all(char.isprintable() for line in said.splitlines() for char in line)
+
+
+def test_odd_names_beside_checkpoints_stop_nothing(loop):
+    folder = loop.RUNS / 'row/seed0'
+    folder.mkdir(parents=True)
+    for name in ('epoch_2_backup', 'epoch_', 'epoch_x', 'old_epoch_9'):
+        (folder / f'{name}.pth').touch()
+    assert loop.last_epoch(folder) is None
+    for number in (3, 12):
+        (folder / f'epoch_{number}.pth').touch()
+    process = loop.Process(loop.job(''))
+    assert (process.start, process.process.wait()) == ('goes on after epoch 12', 0)
+
+
+def test_a_job_that_cannot_be_started_leaves_those_that_train_alone(loop, capsys):
+    """The log of the second one cannot be written: a folder stands in its place."""
+    (loop.RUNS / '.logs/second/seed0.log').mkdir(parents=True)
+    jobs = [loop.job('import time; time.sleep(1); open("through", "w")', 'first'),
+            loop.job('', 'second'), loop.job('', 'third')]
+    loop.train_all(jobs, 2)
+    said = capsys.readouterr().out
+    assert Path('through').exists() and 'first/seed0: done (' in said
+    assert re.search('second/seed0: FAILED: .*Is a directory', said)
+    assert 'third/seed0: done (' in said
+
+
+def test_a_run_that_another_process_took_first_has_not_failed(loop, capsys):
+    program = ('import sys; sys.exit(print("error: work_dirs/row is in use by process 7", '
+               'file=sys.stderr) or {})')
+    loop.train_all([loop.job(program.format(2)), loop.job(program.format(1), 'other')], 1)
+    said = capsys.readouterr().out
+    assert 'row/seed0: left alone, another process works on it (process 7) (1 of 2)' in said
+    assert 'other/seed0: FAILED: error: ' in said
+
+
+def test_a_config_that_breaks_while_the_table_trains_is_one_line(loop, monkeypatch, capsys):
+    table = Path('configs/tiny/table.yaml')
+    table.parent.mkdir(parents=True)
+    table.write_text(''.join(line for line in TABLE.splitlines(keepends=True)
+                             if 'broken' not in line and 'full' not in line))
+    (table.parent / 'plain.py').write_text('train_cfg = dict(max_epochs=1)\n')
+    monkeypatch.setattr(loop, 'train_all', lambda *_: (table.parent / 'plain.py').write_text('('))
+    monkeypatch.setattr(sys, 'argv', ['train_table.py', str(table)])
+    with pytest.raises(SystemExit) as stop:
+        loop.main()
+    said = capsys.readouterr().err
+    assert stop.value.code == 2
+    assert said.startswith('error: ') and said.count('\n') == 1 and 'plain.py' in said
+
+
+@pytest.mark.slow
+def test_a_run_started_by_hand_between_look_and_start_is_left_alone(table, place):
+    folder = place.path / 'work_dirs/tiny/plain/seed0'
+    folder.mkdir(parents=True)
+    with holding(folder) as holder:
+        done = run_tool('train_table.py', table, '--rows', 'plain', cwd=place.path)
+    assert done.returncode == 1 and 'FAILED' not in done.stdout
+    assert (f'plain/seed0: left alone, another process works on it (process {holder.pid}) '
+            '(1 of 1)') in done.stdout

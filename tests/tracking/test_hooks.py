@@ -219,7 +219,7 @@ def test_run_without_wandb_has_no_log(tmp_path):
     assert [entry['wandb'] for entry in read_run_file(tmp_path)['attempts']] == [None, None]
 
 
-@pytest.mark.parametrize('iteration, expected', [(0, None), (12, 12)])
+@pytest.mark.parametrize('iteration, expected', [(0, 0), (12, 12)])
 def test_ledger_names_where_training_goes_on_from(tmp_path, iteration, expected):
     with Attempt(tmp_path, {}) as attempt:
         RunLedgerHook(attempt).before_train(SimpleNamespace(iter=iteration))

@@ -1,13 +1,18 @@
 """The ledger's rows as they come from a visualiser of mmengine."""
 
+import math
+
+import hypothesis.strategies as st
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
 from mmengine.config import Config
 from mmengine.visualization import Visualizer
 
-import mmaction_ext.tracking.ledger_backend  # noqa: F401
 from mmaction_ext.tracking.ledger.format import decode_row
+from mmaction_ext.tracking.ledger_backend import RunLedgerBackend
+from mmaction_ext.tracking.reading.metrics import read_attempts
 
 
 @pytest.fixture
@@ -64,3 +69,26 @@ def test_full_disk_reaches_the_training_loop(visualizer, monkeypatch):
     with pytest.raises(OSError, match='No space left'):
         visualizer.add_scalar('train/loss', 0.5, step=1)
     visualizer.close()
+
+
+TEXTS = st.text(max_size=8) | st.sampled_from(['ema-val', 'a b', 'x"y', '\\', 'NaN', 'train', ''])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(st.builds('{}/{}'.format, TEXTS, TEXTS),
+                       st.floats() | st.integers(), min_size=1), st.integers(0, 9))
+def test_whatever_a_metric_is_called_the_reader_takes_it(tmp_path_factory, metrics, step):
+    folder = tmp_path_factory.mktemp('run')
+    backend = RunLedgerBackend('', str(folder), 1)
+    for _ in range(2):
+        backend.add_scalars(metrics, step)
+    backend.close()
+    [log] = read_attempts(folder / 'metrics.jsonl')
+    assert not log.corrupt and not log.truncated and log.last_iter == step
+    found = {name: row[name] for rows in log.phases.values() for row in rows for name in row}
+    assert found.pop('iter') == step and found.keys() == metrics.keys()
+    assert all(found[name] == value or math.isnan(found[name]) and math.isnan(value)
+               for name, value in metrics.items())
+    assert all(len(rows) == 2 and all(name.partition('/')[0] == phase for row in rows
+                                      for name in row if name != 'iter')
+               for phase, rows in log.phases.items())

@@ -9,6 +9,7 @@ from hypothesis import given
 
 from mmaction_ext.errors import InputError
 from mmaction_ext.tracking.identity import RunIdentity
+from mmaction_ext.tracking.ledger.format import decode_object, encode_object, to_json
 from mmaction_ext.tracking.snapshots import (Copier, SourceRun, history_rows, read_snapshot,
                                              run_uid, snapshot_path)
 
@@ -41,9 +42,9 @@ def test_snapshot_says_what_the_source_said(tmp_path):
     assert copied.path == tmp_path / '.online/lab/p/u1-train.json'
     assert copied.identity == RunIdentity('demo/full', 3, '0123456789abcdef')
     content = json.loads(copied.path.read_text(), parse_constant=pytest.fail)
-    del content['seen']
+    del content['seen'], content['crc32']
     assert content == dict(
-        schema=1, url='http://x', uid='u1', job_type='train', name='<script> | \\input{x}\nline',
+        schema=2, url='http://x', uid='u1', job_type='train', name='<script> | \\input{x}\nline',
         group='g', state='finished', exit_code=0, host='h', commit='c', start_time=7.5,
         imported=False, config=dict(identity=IDENTITY),
         rows=[{'iter': 1, 'train/loss': 'NaN'}, {'iter': 2, 'val/acc/top1': 0.5}])
@@ -83,15 +84,28 @@ def test_history_that_came_short_is_read_again(tmp_path):
     assert copier(source.run()).outcome == 'unchanged'
 
 
-@pytest.mark.parametrize('damage', [b'', b'{"schema": 1, "se', b'[]', b'\xff\xfe',
-                                    b'{"schema": 0}'])
+@pytest.mark.parametrize('damage', [
+    lambda data: b'', lambda data: data[:-9], lambda data: b'[]', lambda data: b'\xff\xfe',
+    lambda data: b'{"schema": 0}', lambda data: data.replace(b'0.5', b'0.6'),
+    lambda data: data.replace(b'crc32', b'crc64'),
+    lambda data: encode_object(dict(decode_object(data), config=[1])).encode()])
 def test_damaged_snapshot_is_replaced(tmp_path, damage):
     source, copier = Source(), Copier(tmp_path)
     path = copier(source.run()).path
-    path.write_bytes(damage)
+    path.write_bytes(damage(path.read_bytes()))
     assert read_snapshot(path) is None
     assert copier(source.run()).outcome == 'new'
     assert len(read_snapshot(path)['rows']) == 2
+
+
+def test_copy_of_before_there_were_checksums_is_copied_anew(tmp_path):
+    source, copier = Source(), Copier(tmp_path)
+    path = copier(source.run()).path
+    content = dict(read_snapshot(path), schema=1)
+    content['seen']['digest'] = 'of another schema'
+    path.write_text(to_json(content))
+    assert copier(source.run()).outcome == 'changed'
+    assert b'crc32' in path.read_bytes() and copier(source.run()).outcome == 'unchanged'
 
 
 def test_dry_run_reads_and_writes_nothing(tmp_path):

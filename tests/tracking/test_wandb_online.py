@@ -105,7 +105,8 @@ backend.close()
     content = read_snapshot(copy(root, 'mmaction_ext')['u1'].path)
     assert (content['name'], content['group'], content['state']) == (MARKUP, 'demo', 'finished')
     assert [row['iter'] for row in content['rows']] == [1, 2, 3, 4, 5, 6, 7, 5, 6, 7, 8]
-    assert content['rows'][6] == {'train/loss': 'NaN', 'val/acc/top1': 'Infinity', 'iter': 7}
+    row = content['rows'][6]
+    assert math.isnan(row['train/loss']) and row['val/acc/top1'] == math.inf and row['iter'] == 7
     assert content['config']['static'] == dict(params=7)
     [record] = find_runs(root)
     assert [row['iter'] for row in record.rows['train']] == [1, 2, 3, 4, 5, 6, 7, 8]
@@ -129,7 +130,7 @@ def test_listing_costs_one_query_and_only_what_changed_is_read(online, tmp_path)
     assert [name for name, outcome in outcomes.items() if outcome != 'unchanged'] == ['u7']
     assert online.operations.count('RunParquetHistory') == 1
     content = read_snapshot(tmp_path / f'.online/{ENTITY}/p/u7-train.json')
-    assert content['state'] == 'running' and content['rows'][1]['test/acc/top1'] == 'NaN'
+    assert content['state'] == 'running' and math.isnan(content['rows'][1]['test/acc/top1'])
     assert [path.name for path in tmp_path.iterdir()] == ['.online']
 
 
@@ -160,6 +161,19 @@ def test_what_was_copied_before_a_failure_stays(online, tmp_path):
     online.answer, online.broken = answer, False
     assert {name: copied.outcome for name, copied in copy(tmp_path).items()} == {
         f'u{seed}': 'unchanged' if f'u{seed}' in kept else 'new' for seed in range(9)}
+
+
+def test_a_run_that_the_server_cannot_give_is_skipped_and_the_others_come(online, tmp_path):
+    stored(online, 7)
+    whole = online.run('u0').history
+    online.run('u1').history = online.run('u3').history = ['{"_step": no json', *whole]
+    found = copy(tmp_path)
+    assert {name: copied.outcome for name, copied in found.items()} == {
+        f'u{seed}': 'skipped' if seed in (1, 3) else 'new' for seed in range(7)}
+    assert found['u3'].reason.startswith(f'W&B run {online.url}/')
+    assert len(list(tmp_path.rglob('*.json'))) == 5
+    online.run('u3').history = whole
+    assert copy(tmp_path)['u3'].outcome == 'new'
 
 
 @pytest.mark.parametrize('entity, project', [(ENTITY, 'nothing'), ('nobody', 'p')])

@@ -2,8 +2,10 @@
 
 Numbers are in the column's unit (percent, millions); ``low`` and ``high`` are the ends of the 95 %
 interval of the mean, for three seeds or more; ``values`` and ``runs`` list the seeds that
-count, so that mean and standard deviation can be recomputed from one line. ``note`` holds the
-footnotes of the row and of the cell.
+count, so that mean and standard deviation can be recomputed from one line. ``n``, ``values`` and
+``runs`` are empty where a difference is not paired by seed: it is that of the values of two rows,
+see the lines of both. ``note`` holds the footnotes of the row and of the cell; it names their
+seeds.
 
 A spreadsheet takes a text that begins with ``=``, ``@`` or a tab for a formula. Such a text has a
 ``'`` in front, as has one that begins with ``+`` or ``-`` and calls something (``-cmd|...``,
@@ -52,11 +54,11 @@ def _plain(value):
 
 
 def _cell(cell) -> list:
-    counted = [seed for seed in cell.seeds if seed.value is not None]
+    counted = [seed for seed in cell.seeds if seed.value is not None and not cell.unpaired]
     return [
         cell.status.value, _number(cell.value), _number(cell.std),
         *map(_number, cell.interval or (None, None)),
-        cell.n if cell.seeds else '', len(cell.seeds) or '', cell.text,
+        cell.n if cell.seeds and not cell.unpaired else '', len(cell.seeds) or '', cell.text,
         '; '.join(f'{seed.seed}: {_number(seed.value)}' for seed in counted),
         '; '.join(f'{seed.seed}: {" ".join(seed.runs)}' for seed in counted)]
 

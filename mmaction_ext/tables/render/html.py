@@ -170,7 +170,9 @@ def _body(cell) -> str:
 
 
 def _tooltip(cell) -> str:
-    """What each seed contributed, unrounded."""
+    """What each seed contributed, unrounded; of a difference of means, of which it is."""
+    if cell.unpaired:
+        return cell.note
     return ', '.join(
         f'seed {seed.seed}: '
         + (f'{float(seed.value)!r}' if seed.value is not None else seed.status.value)

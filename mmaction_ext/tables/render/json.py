@@ -1,7 +1,8 @@
 """JSON with all that a table holds: unrounded numbers, statuses, seeds, runs; one line per cell.
 
 ``rows`` are in reading order, a heading has no ``cells``; ``cells`` are keyed by column. Numbers
-are in the column's unit. Of a seed, what is unknown is left out.
+are in the column's unit. Of a seed, what is unknown is left out. ``unpaired`` differences are
+those of the means of two rows: the values are with the cells of both, and not with the seeds.
 """
 
 import json
@@ -53,14 +54,16 @@ def _row(row, columns) -> str:
 def _cell(cell) -> dict:
     facts = _known(dict(text=cell.text, value=_number(cell.value), std=_number(cell.std),
                         interval=cell.interval and list(map(_number, cell.interval)),
-                        n=cell.n if cell.seeds else None, note=cell.note, mark=cell.mark,
-                        best=cell.best or None, seeds=list(map(_seed, cell.seeds))))
+                        n=cell.n if cell.seeds and not cell.unpaired else None,
+                        unpaired=cell.unpaired or None, note=cell.note, mark=cell.mark,
+                        best=cell.best or None,
+                        seeds=[_seed(seed, cell.unpaired) for seed in cell.seeds]))
     return dict(status=cell.status.value, **facts)
 
 
-def _seed(seed) -> dict:
+def _seed(seed, unpaired) -> dict:
     return dict(seed=seed.seed, status=seed.status.value, **_known(dict(
-        value=_number(seed.value), reason=seed.reason, runs=list(seed.runs),
+        value=None if unpaired else _number(seed.value), reason=seed.reason, runs=list(seed.runs),
         samples=seed.samples, checkpoint=seed.checkpoint, data=seed.data,
         protocol=seed.protocol, imported=seed.imported or None)))
 

@@ -166,6 +166,11 @@ class TableSpec:
         return tuple(row for row in self.rows if row.config)
 
     @property
+    def wanted_runs(self) -> set:
+        """(name of the config, seed) of every run that it takes numbers from."""
+        return {(row.config_name, seed) for row in self.configured for seed in self.seeds}
+
+    @property
     def reference(self) -> Row | None:
         """The row that differences are taken to."""
         return next((row for row in self.rows if row.reference), None)

@@ -8,6 +8,8 @@ from mmaction_ext.tables.spec.model import Select, TableSpec
 
 #: Where a metric is logged.
 PHASES = ('train', 'val', 'test')
+#: Files beside those of tables; their ends do not matter, nor does the case of letters.
+_OTHER_FILES = ('complexity.csv', 'complexity.md', 'index.html', 'table.lock.json')
 _NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9_.-]*')
 
 
@@ -36,6 +38,9 @@ def _id(doc) -> str:
     name = doc.get(('id',))
     if not is_plain_name(name):
         raise doc.error(('id',), f'id {name!r} is no plain file name')
+    for other in _OTHER_FILES:
+        if name.lower() == other.rpartition('.')[0]:
+            raise doc.error(('id',), f'id {name!r} is that of {other}, which is no table')
     return name
 
 

@@ -1,11 +1,9 @@
 """Whether the checkpoints and predictions that results name are still those of the results."""
 
-from mmaction_ext.tracking.comparison import file_state, is_file, named_file, top1_bounds
+from mmaction_ext.tracking.comparison import TOP1, file_state, is_file, named_file, other_top1
 from mmaction_ext.tracking.doctor.finding import TEST_AGAIN, Finding, run_name, unreadable
 
 KINDS = ('checkpoint', 'predictions')
-#: metric that predictions alone tell, and how far it may be from what was logged
-TOP1, TOP1_TOLERANCE = 'test/acc/top1', 1e-6
 
 
 def look(records, hash_files: bool) -> list:
@@ -74,10 +72,9 @@ def _replaced(record, kind, path) -> Finding:
 def _other_top1(record, item, path) -> list:
     """What is wrong where the predictions of a result do not give its accuracy."""
     logged = item.values.get(TOP1)
-    is_number = isinstance(logged, (int, float)) and not isinstance(logged, bool)
-    bounds = top1_bounds(path) if is_number and logged == logged else None
-    if bounds is None or bounds[0] - TOP1_TOLERANCE <= logged <= bounds[1] + TOP1_TOLERANCE:
+    told = other_top1(path, logged)
+    if told is None:
         return []
     return [Finding('error', 'accuracy differs', path.as_posix(), f'gives a top-1 accuracy of '
-                    f'{bounds[1]!r}, and a result of {run_name(record)} says {logged!r}',
+                    f'{told!r}, and a result of {run_name(record)} says {logged!r}',
                     TEST_AGAIN)]

@@ -95,8 +95,9 @@ def _behind(record) -> list:
     is_open = any(item.get('wandb_closed') is False for item in entries if item.get('wandb'))
     if missing <= 0 and not is_open:
         return []
-    text = f'W&B did not take {missing} of its rows' if missing > 0 else \
-        'W&B did not close its log in time'
+    parts = [f'did not take {missing} of its rows'] if missing > 0 else []
+    parts += ['did not close its log in time, which may lack rows'] if is_open else []
+    text = f'W&B {" and ".join(parts)}'
     return [Finding('note', 'W&B behind', run_name(record), text,
                     'tables need no more than the ledger, which has every row')]
 

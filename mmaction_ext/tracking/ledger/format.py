@@ -122,7 +122,7 @@ def decode_object(data: bytes) -> dict:
     """What :func:`encode_object` was given; a file of before there were checksums has none.
 
     Raises:
-        ValueError: it holds no JSON object, or was altered.
+        ValueError: it holds no JSON object, was altered, or is of a later version.
     """
     try:
         content = from_json(data)
@@ -135,6 +135,8 @@ def decode_object(data: bytes) -> dict:
         found = _OBJECT_CHECKSUM.search(data)
         if not found or int(found[1], 16) != zlib.crc32(data[:found.start()]):
             raise ValueError('altered after it was written')
+        if content.get('schema') not in (*_UNCHECKED_SCHEMAS, SCHEMA):
+            raise ValueError(f'of version {content["schema"]}, which this program does not know')
     return content
 
 

@@ -90,7 +90,8 @@ def attempts_of(ledgers, logs, conflicts) -> list:
     """All attempts at a run, oldest first.
 
     Those of a ledger stand in its order, whatever the clock said; those that only W&B tells of
-    stand before the first one that began later.
+    stand before the first one that began later. A W&B log that began during an attempt in a
+    ledger is of that attempt, wherever it lies.
 
     Args:
         ledgers: the :class:`LedgerRun` of the run's folders; of more than one, the others are
@@ -99,9 +100,11 @@ def attempts_of(ledgers, logs, conflicts) -> list:
         conflicts: collects disagreements.
     """
     attempts, rest = [], sorted(logs, key=_log_order)
-    for ledger in ledgers:
-        own = _of_ledger(ledger)
+    found = [_of_ledger(ledger) for ledger in ledgers]
+    for ledger, own in zip(ledgers, found):
         rest = _attach_logs(own, ledger, rest, conflicts)
+    rest = _attach_distant_logs([attempt for own in found for attempt in own], rest, conflicts)
+    for own in found:
         for attempt in own:
             _add_results(attempt, conflicts)
         _join(attempts, own, conflicts)
@@ -205,7 +208,11 @@ def _result_row(result: dict) -> dict:
 
 
 def _attach_logs(attempts, ledger, logs, conflicts) -> list:
-    """Add W&B logs to the attempts that wrote them; returns the others."""
+    """Add W&B logs to the attempts whose folder they are in, or that name them.
+
+    Returns:
+        The other logs.
+    """
     rest, taken = [], set()
     known = {_location(ledger.path, attempt.entry): number
              for number, attempt in enumerate(attempts) if _location(ledger.path, attempt.entry)}
@@ -222,6 +229,24 @@ def _attach_logs(attempts, ledger, logs, conflicts) -> list:
     return rest
 
 
+def _attach_distant_logs(attempts, logs, conflicts) -> list:
+    """Add W&B logs from elsewhere, such as copies, to the attempts during which they began.
+
+    Returns:
+        The other logs.
+    """
+    rest = []
+    for log in logs:
+        fitting = [attempt for attempt in attempts if attempt.entry and _began_during(
+            attempt.fragment, log, attempt.fragment.end_time is not None)]
+        if fitting:
+            _add_log(max(fitting, key=lambda attempt: attempt.fragment.start_time), log,
+                     conflicts)
+        else:
+            rest.append(log)
+    return rest
+
+
 def _location(folder, entry) -> str | None:
     """Absolute path of the W&B log that an attempt names."""
     path = _typed(entry, 'wandb', str)
@@ -235,12 +260,13 @@ def _by_time(attempts, log, taken) -> int | None:
     return fitting[-1] if fitting else None
 
 
-def _began_during(fragment, log) -> bool:
+def _began_during(fragment, log, anywhere: bool = False) -> bool:
+    """Whether a log began while an attempt ran: on its host, or ``anywhere``."""
     if log.start_time is None:  # it has just been opened, by an attempt that runs
         return fragment.end_time is None
     end = math.inf if fragment.end_time is None else fragment.end_time
-    same_host = fragment.host == log.host or not log.host
-    return (same_host and fragment.start_time - CLOCK_SECONDS <= log.start_time
+    fits = anywhere or not log.host or fragment.host == log.host
+    return (fits and fragment.start_time - CLOCK_SECONDS <= log.start_time
             and log.start_time <= end + CLOCK_SECONDS)
 
 

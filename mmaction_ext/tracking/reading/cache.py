@@ -20,6 +20,8 @@ from mmaction_ext.tracking.reading.record import AttemptLog
 CACHE_FOLDER = '.cache'
 #: A file that was written this recently may be written again without its time changing.
 SETTLED_SECONDS = 2
+#: A temporary file that is older was left by a process that died.
+ABANDONED_SECONDS = 600
 _NOT_KEPT = ('root', 'path', 'phases')
 
 
@@ -107,10 +109,13 @@ class Cache:
         return False
 
     def tidy(self) -> None:
-        """Drop the entries that nobody has asked for: their files are gone."""
+        """Drop what nobody has asked for, as the files are gone, or left half written."""
         with contextlib.suppress(OSError):
             for place in self._folder.glob('*.json'):
                 if place.name not in self._used:
+                    place.unlink(missing_ok=True)
+            for place in self._folder.glob('*.tmp'):
+                if time.time() - place.stat().st_mtime > ABANDONED_SECONDS:
                     place.unlink(missing_ok=True)
 
     def _place(self, path: str) -> Path:

@@ -148,19 +148,40 @@ def _below(folder: str, name: str) -> str:
 def _ledger(root, folder, rows):
     """The ledger of a folder; a run that logs or ends meanwhile is read again.
 
-    Its end tells how many rows there were: read before them, they would seem to be lost.
+    Its end tells how many rows there were: of rows that were read before, some would seem to be
+    lost. So the rows that count are never older than the rest.
+
+    Args:
+        root, folder: where it lies.
+        rows: the :class:`_File` of its rows as they were before; ``None`` if there was none.
     """
     try:
         for _ in range(READS):
-            size = rows.state.st_size if rows else 0
-            ledger = read_ledger(root, folder, rows and rows.attempts, size)
-            if not rows or os.stat(rows.root / rows.path).st_size == size:
+            ledger = read_ledger(root, folder)
+            newer = _newer(root, _below(folder, METRICS_FILE), rows)
+            if newer is None:
                 break
-            rows.state = os.stat(rows.root / rows.path)
-            rows.entry = _parse(rows)
-        return ledger
+            rows = newer
     except OSError as error:
         raise InputError(f'{error.filename} cannot be read: {error.strerror}') from error
+    if rows:
+        ledger.read_rows, ledger.size = rows.attempts, rows.state.st_size
+    return ledger
+
+
+def _newer(root, path, rows):
+    """The rows at a place, read again; ``None`` where ``rows`` are all there are."""
+    try:
+        state = os.stat(root / path)
+    except FileNotFoundError:
+        if rows:
+            raise
+        return None
+    if rows and state.st_size == rows.state.st_size:
+        return None
+    newer = _File(root, path, 'ledger', state=state)
+    newer.entry = _parse(newer)
+    return newer
 
 
 def _search(root) -> tuple:
@@ -287,8 +308,7 @@ def _group(ledgers, files) -> dict:
     runs = defaultdict(_Run)
     for file in files:
         if file.source != 'ledger' and file.entry.heads:
-            head = file.entry.heads[0]
-            runs[head['uid'], head['job_type'], ''].files.append(file)
+            runs[_uid(file), file.entry.heads[0]['job_type'], ''].files.append(file)
     logged = _uids_by_folder(runs)
     for ledger in ledgers:
         if ledger.tells_of_attempts:  # where run.json is lost, the W&B logs beside it may tell
@@ -296,6 +316,15 @@ def _group(ledgers, files) -> dict:
             uid = ledger.uid or (min(uids) if len(uids) == 1 else '')
             runs[uid, ledger.job_type, '' if uid else ledger.folder].ledgers.append(ledger)
     return runs
+
+
+def _uid(file) -> str:
+    """Id of the run that a W&B log or snapshot is of; other projects may have equal ids."""
+    head = file.entry.heads[0]
+    if not head['imported']:
+        return head['uid']
+    place = PurePosixPath(file.path).parent.relative_to(wandb_snapshot.SNAPSHOT_FOLDER)
+    return f'{place.as_posix()}/{head["uid"]}'
 
 
 def _uids_by_folder(runs) -> dict:
@@ -322,12 +351,12 @@ def _record(key, run, homes, keys):
     return merge(uid, job_type, run.ledgers, logs, snapshots, _home(run.files, homes), keys)
 
 
-def _home(files, homes) -> str:
-    """The nearest folder with a ``run.json`` above the last of a run's W&B logs.
+def _home(files, homes) -> tuple:
+    """(root, folder) of the nearest ``run.json`` above the last of a run's W&B logs.
 
     Args:
         files: the logs.
         homes: (root, folder) of every ``run.json``.
     """
-    return next((folder for file in files[-1:] for folder in _folders_above(file)
-                 if (file.root, folder) in homes), '')
+    return next(((file.root, folder) for file in files[-1:] for folder in _folders_above(file)
+                 if (file.root, folder) in homes), (None, ''))

@@ -80,23 +80,24 @@ _RESULT = dict(uid=str, attempt=int, iter=int, epoch=int, checkpoint=dict, proto
 _HEARTBEAT = dict(attempt=int, pid=int, host=str, boot_id=str, iter=int, time=_NUMBER, beat=int)
 
 
-def read_ledger(root, folder: str, read_rows: Callable = None, size: int = 0) -> LedgerRun:
+def read_ledger(root, folder: str) -> LedgerRun:
     """Read what is small in a run's folder; a file that is damaged is named, not raised.
 
     Args:
         root: the folder that is searched.
         folder: the run's folder, relative to it.
-        read_rows: reads its rows of metrics.
-        size: bytes of the file that holds them.
+
+    Returns:
+        The ledger without its rows of metrics.
 
     Raises:
         OSError: a file cannot be read.
     """
-    ledger = LedgerRun(Path(root), folder, read_rows=read_rows, size=size)
+    ledger = LedgerRun(Path(root), folder)
     content = _read_object(ledger, ledger.path / RUN_FILE, _RUN)
     entries = content.pop('attempts', None)
     ledger.facts = content if _is_identity(content) else {}
-    ledger.entries = [_of_kinds(entry, _ENTRY) for entry in entries or ()
+    ledger.entries = [of_kinds(entry, _ENTRY) for entry in entries or ()
                       if isinstance(entry, dict)]
     ledger.heartbeat = _read_object(ledger, ledger.path / HEARTBEAT_FILE, _HEARTBEAT) or None
     ledger.results = _read_results(ledger)
@@ -109,17 +110,27 @@ def _is_identity(content: dict) -> bool:
     return all(isinstance(content.get(name), kind) for name, kind in kinds)
 
 
-def _of_kinds(content: dict, kinds: dict) -> dict:
-    """What of an object can be what it is named; the rest may come from anywhere."""
+def of_kinds(content: dict, kinds: dict) -> dict:
+    """What of an object can be what it is named; the rest may come from anywhere.
+
+    Args:
+        content: plain data.
+        kinds: name to the type of its value, or a tuple of types; ``None`` may stand for each.
+    """
     return {name: value for name, value in content.items()
             if value is None or isinstance(value, kinds.get(name, object))}
+
+
+def as_dict(value) -> dict:
+    """A value that should be a dict; empty where it is none."""
+    return value if isinstance(value, dict) else {}
 
 
 def _read_object(ledger, path, kinds: dict) -> dict:
     """A JSON object; empty if the file does not exist, or is damaged."""
     try:
         content = decode_object(path.read_bytes())
-        if content == _of_kinds(content, kinds):
+        if content == of_kinds(content, kinds):
             return content
     except FileNotFoundError:
         return {}

@@ -1,20 +1,22 @@
 """All that tells of one run, put together into one record."""
 
 import re
+from itertools import combinations
 
 from mmaction_ext.tracking.identity import RunIdentity
 from mmaction_ext.tracking.reading import liveness
 from mmaction_ext.tracking.reading.attempts import (Attempt, attempts_of, compare_rows,
                                                     rows_by_iteration)
 from mmaction_ext.tracking.reading.conflicts import Conflicts
-from mmaction_ext.tracking.reading.record import SOURCES, Evaluation, RunRecord
+from mmaction_ext.tracking.reading.ledger import as_dict
+from mmaction_ext.tracking.reading.record import (SOURCES, Evaluation, RunRecord,
+                                                  is_web_address)
 from mmaction_ext.tracking.reading.rows import before_first, project, stitch, thin
 
 _RUN_FOLDER = re.compile(r'(?P<config>.+?)/seed(?P<seed>\d+)/')
-_WEB = re.compile(r'https?://[^\s]+')
 
 
-def merge(uid: str, job_type: str, ledgers, logs, snapshots, folder: str = '',
+def merge(uid: str, job_type: str, ledgers, logs, snapshots, home: tuple = (None, ''),
           keys=None) -> RunRecord:
     """Put a run together.
 
@@ -23,7 +25,8 @@ def merge(uid: str, job_type: str, ledgers, logs, snapshots, folder: str = '',
         ledgers: the :class:`mmaction_ext.tracking.reading.ledger.LedgerRun` of its folders.
         logs: :class:`mmaction_ext.tracking.reading.record.AttemptLog` of its offline W&B logs.
         snapshots: for each of its snapshots, a list of the same.
-        folder: its folder, where no ledger says so.
+        home: the folder that was searched and, relative to it, that of the run, where no ledger
+            says so.
         keys: names of the metrics wanted; all if ``None``.
     """
     conflicts = Conflicts()
@@ -32,17 +35,18 @@ def merge(uid: str, job_type: str, ledgers, logs, snapshots, folder: str = '',
         attempts = _with_snapshot(attempts, snapshot, conflicts)
     everything = sorted(logs, key=_start) + [log for snapshot in snapshots for log in snapshot]
     last = attempts[-1]
+    root, folder = (ledgers[0].root, ledgers[0].folder) if ledgers else home
     return RunRecord(
         uid, job_type, **_identity(ledgers, everything, last, conflicts),
         **_names(ledgers, everything), fragments=tuple(each.fragment for each in attempts),
         rows=_rows(attempts, keys),
         evaluations=tuple(item for each in attempts for item in _evaluations(each, keys)),
-        folder=ledgers[0].folder if ledgers else folder,
+        folder=folder, root=root,
         sources=_sources(ledgers, everything), state=_state(last),
         conflicts=conflicts.texts(), damage=_damage(ledgers, everything),
         heartbeat=ledgers[-1].heartbeat if ledgers else None,
         last_error=last.fragment.last_error,
-        imported=not ledgers and not logs and any(log.imported for log in everything),
+        imported=any(log.imported for log in everything),
         url=_url(everything, attempts))
 
 
@@ -68,7 +72,7 @@ def _with_snapshot(attempts, snapshot, conflicts) -> list:
         attempt.phases = {phase: _unknown(rows, phase, known.get(phase), is_later)
                           for phase, rows in attempt.phases.items()}
         if is_later:  # it adds to what is known, and takes the place of none of it
-            attempt.resumed_from = max(reached, before_first(attempt.history()))
+            attempt.resumed_from = max(reached, before_first(attempt.history())) or None
     added = [attempt for attempt in online if any(attempt.phases.values())]
     return [*attempts, *added] if is_later else [*added, *attempts]
 
@@ -109,7 +113,7 @@ def _evaluations(attempt, keys) -> list:
     found = []
     for place, row in attempt.phases.get('test', {}).items():
         result = attempt.results.get(place, {})
-        found += [Evaluation(values, attempt.fragment, _as_dict(result.get('protocol')),
+        found += [Evaluation(values, attempt.fragment, as_dict(result.get('protocol')),
                              result.get('predictions'), result.get('checkpoint'))
                   for values in project([row], keys)]
     return found
@@ -117,40 +121,45 @@ def _evaluations(attempt, keys) -> list:
 
 def _identity(ledgers, logs, last, conflicts) -> dict:
     """Who the run is: by its ledger, else its newest log that says so, else by its folder."""
-    facts = [ledger.facts for ledger in ledgers if ledger.facts]
-    configs = [log.config for log in logs if isinstance(log.config.get('identity'), dict)]
-    if facts and configs:
-        _compare_identity(facts[-1], configs[-1]['identity'], conflicts)
-    if facts:
-        known = _known(facts[-1], facts[-1])
-        return dict(known, data=_as_dict(facts[-1].get('data')),
-                    code=_as_dict(facts[-1].get('sources')))
-    if configs:
-        return _known(configs[-1], configs[-1]['identity'])
+    ledgers = [ledger for ledger in ledgers if ledger.facts]
+    logs = [log for log in logs if isinstance(log.config.get('identity'), dict)]
+    logs = [log for log in logs if not log.corrupt] or logs
+    _compare_identities(
+        [(ledger.facts, f'ledger of {ledger.folder}') for ledger in ledgers]
+        + [(log.config['identity'], f'{log.source} {log.path}') for log in logs], conflicts)
+    if ledgers:
+        facts = ledgers[-1].facts
+        return dict(_known(facts, facts), data=as_dict(facts.get('data')),
+                    code=as_dict(facts.get('sources')))
+    if logs:
+        return _known(logs[-1].config, logs[-1].config['identity'])
     place = _RUN_FOLDER.match(last.fragment.path)
     return dict(config=place['config'], seed=int(place['seed'])) if place else {}
 
 
 def _known(facts, identity) -> dict:
-    known = {name: _as_dict(facts.get(name)) for name in ('static', 'recipe', 'env', 'git')}
+    known = {name: as_dict(facts.get(name)) for name in ('static', 'recipe', 'env', 'git')}
     for name, kind in (('config', str), ('seed', int), ('config_hash', str)):
         value = identity.get(name)
         known[name] = value if isinstance(value, kind) else None
-    return dict(known, overrides=_as_dict(identity.get('overrides')))
+    return dict(known, overrides=as_dict(identity.get('overrides')))
 
 
-def _compare_identity(facts, identity, conflicts) -> None:
+def _compare_identities(sources, conflicts) -> None:
+    """Enter where any two of the sources, (identity, source) pairs, tell of different runs."""
     for name in ('config', 'seed', 'config_hash'):
-        if identity.get(name) not in (None, facts[name]):
-            conflicts.add(name, name, (facts[name], 'ledger'), (identity[name], 'W&B'))
-
-
-def _as_dict(value) -> dict:
-    return value if isinstance(value, dict) else {}
+        told = []
+        for identity, source in sources:
+            value = identity.get(name)
+            if value is not None and all(value != known for known, _ in told):
+                told.append((value, source))
+        for one, other in combinations(told, 2):
+            conflicts.add(name, name, one, other)
 
 
 def _names(ledgers, logs) -> dict:
-    """Name and group, by the newest log, else as W&B would call the run."""
+    """Name and group, by the newest log that has them, else as W&B would call the run."""
+    logs = [log for log in logs if log.name or log.group]
     if logs:
         return dict(name=logs[-1].name, group=logs[-1].group)
     facts = [ledger.facts for ledger in ledgers if ledger.facts]
@@ -168,7 +177,7 @@ def _sources(ledgers, logs) -> tuple:
 def _url(logs, attempts) -> str:
     """Page of the run on a W&B server, by its newest copy from there, else by its ledger."""
     told = [attempt.entry.get('wandb') for attempt in attempts] + [log.url for log in logs]
-    pages = [url for url in told if isinstance(url, str) and _WEB.fullmatch(url)]
+    pages = [url for url in told if isinstance(url, str) and is_web_address(url)]
     return pages[-1] if pages else ''
 
 

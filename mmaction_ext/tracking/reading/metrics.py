@@ -7,7 +7,9 @@ from mmaction_ext.tracking.ledger.format import DamagedLine, check_line, decode_
 from mmaction_ext.tracking.reading.record import AttemptLog
 from mmaction_ext.tracking.reading.rows import EvenSample, flat
 
-_PLACE = re.compile(rb'\{"attempt": (\d+), "phase": "(\w+)", "iter": (\d+), ')
+#: the phase is any JSON string
+_PLACE = re.compile(rb'\{"attempt": (\d+), "phase": "([^"\\]*(?:\\.[^"\\]*)*)", '
+                    rb'"iter": (-?\d+), ')
 _NAME = re.compile(rb'"(train/[^"]*)": ')
 _CHECKSUM = b', "crc32": "'
 _CHECKSUM_BYTES = len(b', "crc32": "00000000"}')

@@ -1,11 +1,13 @@
 """What tables see of a run: one record, whatever files it was read from."""
 
 import math
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 #: Where a number was read, in the order in which the sources are believed.
 SOURCES = ('ledger', 'wandb-offline', 'wandb-online', 'csv')
+_WEB = re.compile(r'https?://[^\s]+')
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ class RunRecord:
     """One training or test run, stitched from its attempts.
 
     Attributes:
-        uid: W&B run id, the same for every attempt; empty where no run stands behind it.
+        uid: W&B run id, the same for every attempt; of another project's run, with the project in
+            front (``<entity>/<project>/<run id>``); empty where no run stands behind it.
         job_type: ``'train'`` or ``'test'``.
         config: posix path of the config below ``configs/``; ``None`` if unknown.
         seed: random seed; ``None`` if unknown.
@@ -88,6 +91,7 @@ class RunRecord:
             :data:`mmaction_ext.tracking.reading.rows.MAX_TRAIN_ROWS` with the same metrics.
         evaluations: every evaluation on the test split, of every attempt.
         folder: the run's folder relative to the one that was searched; empty if unknown.
+        root: the folder that was searched; ``None`` where ``folder`` is empty.
         sources: which of :data:`SOURCES` told about the run.
         state: ``'finished'``, ``'failed'``, ``'running'``, ``'killed'`` (dead without an exit
             record) or ``'unknown'`` (no exit record, and nobody can tell).
@@ -128,6 +132,12 @@ class RunRecord:
     last_error: str = ''
     imported: bool = False
     url: str = ''
+    root: Path | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def path(self) -> Path | None:
+        """The run's folder; ``None`` if unknown."""
+        return self.root / self.folder if self.root and self.folder else None
 
     @property
     def exit_code(self) -> int | None:
@@ -153,6 +163,11 @@ class RunRecord:
     def last_iter(self) -> int | None:
         """Iteration that the last attempt had reached."""
         return self.fragments[-1].last_iter
+
+
+def is_web_address(text: str) -> bool:
+    """Whether a text is an address of the web (http or https), and nothing else."""
+    return bool(_WEB.fullmatch(text))
 
 
 def order(record) -> tuple:

@@ -69,7 +69,8 @@ def stitch(attempts) -> dict:
 
     Args:
         attempts: for each attempt, oldest first, its rows by phase, each with ``iter``, and the
-            iteration it went on from; where that is ``None``, it is the one before its first row.
+            iteration it went on from: 0 where it began anew, which leaves nothing of the earlier
+            ones; where it is ``None``, it is the one before its first row.
 
     Returns:
         Phase to rows, no iteration twice; rows of one phase at one iteration are merged.
@@ -78,7 +79,7 @@ def stitch(attempts) -> dict:
     for phases, resumed_from in reversed(attempts):
         for phase, rows in phases.items():
             parts.setdefault(phase, []).append([row for row in rows if row['iter'] <= limit])
-        limit = min(limit, before_first(phases) if resumed_from is None else resumed_from)
+        limit = min(limit, before_first(phases) if resumed_from is None else resumed_from or -1)
     return {phase: _merged([row for rows in reversed(found) for row in rows])
             for phase, found in parts.items()}
 

@@ -2,20 +2,31 @@
 
 import json
 from pathlib import Path
+from urllib.parse import unquote
 
-from mmaction_ext.tracking.ledger.format import from_plain
+from mmaction_ext.tracking.ledger.format import decode_object
+from mmaction_ext.tracking.reading.ledger import of_kinds
 from mmaction_ext.tracking.reading.record import AttemptLog
 from mmaction_ext.tracking.reading.rows import flat, last_iteration, split_by_phase, thin
 
 SNAPSHOT_FOLDER = '.online'
 #: what the server calls a run that ended, to the exit code where it does not tell that
 EXIT_CODES = {'finished': 0, 'failed': 1}
+_NUMBER = (int, float)
+#: what is read as a number may have been a text: a run can be called "NaN"
+_TEXT = (str, float)
+_KINDS = dict(uid=str, job_type=str, name=_TEXT, group=_TEXT, state=str, exit_code=int, host=_TEXT,
+              commit=str, start_time=_NUMBER, imported=bool, url=str, config=dict, seen=dict,
+              rows=list)
+_SEEN = dict(updated=_NUMBER)
 
 
 def read_attempts(path) -> list:
-    """The attempts that one snapshot tells of, oldest first; none if it is no snapshot.
+    """The attempts that one snapshot tells of, oldest first.
 
     The server has one history for all attempts. A new one begins where the iteration goes back.
+    Of a damaged snapshot there is one attempt without rows, ``corrupt``: its name tells which run
+    it is of, and what is left of it of which config and seed.
 
     Args:
         path: the JSON file.
@@ -23,18 +34,65 @@ def read_attempts(path) -> list:
     Raises:
         OSError: the file cannot be read.
     """
+    data = Path(path).read_bytes()
     try:
-        content = from_plain(json.loads(Path(path).read_bytes()))
+        content = decode_snapshot(data)
         return _attempts(content, [flat(row) for row in content['rows']])
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return [AttemptLog('wandb-online', uid=Path(path).stem, job_type='train', corrupt=True)]
+    except (ValueError, RecursionError):
+        return [_damaged(Path(path).stem, data.decode(errors='replace'))]
+
+
+def decode_snapshot(data: bytes) -> dict:
+    """The content of a snapshot.
+
+    Raises:
+        ValueError: the bytes are no snapshot, or were altered after they were written.
+    """
+    content = decode_object(data)
+    if not _is_snapshot(content):
+        raise ValueError('no snapshot')
+    return content
+
+
+def _is_snapshot(content: dict) -> bool:
+    if content != of_kinds(content, _KINDS) or not content.get('uid'):
+        return False
+    seen, rows = content.get('seen') or {}, content.get('rows')
+    return (seen == of_kinds(seen, _SEEN) and rows is not None
+            and all(isinstance(row, dict) for row in rows))
+
+
+def run_uid(run_id: str, job_type: str) -> str:
+    """The id that all attempts at a run share: a test's W&B run is ``<uid>-<job type>``.
+
+    >>> run_uid('0a1b-test', 'test'), run_uid('0a1b', 'train')
+    ('0a1b', '0a1b')
+    """
+    return run_id if job_type in ('', 'train') else run_id.removesuffix(f'-{job_type}')
+
+
+def _damaged(name: str, text: str) -> AttemptLog:
+    run_id, job_type = map(unquote, (name if '-' in name else f'{name}-train').rsplit('-', 1))
+    return AttemptLog(
+        'wandb-online', uid=run_uid(run_id, job_type), job_type=job_type, corrupt=True,
+        config=_told(text, 'config', dict) or {}, imported=_told(text, 'imported', bool) or False)
+
+
+def _told(text: str, name: str, kind):
+    """What a damaged file holds under a name; ``None`` if nothing that can be read."""
+    _, found, rest = text.partition(f'"{name}": ')
+    try:
+        value, _ = json.JSONDecoder().raw_decode(rest)
+    except (ValueError, RecursionError):
+        return None
+    return value if found and isinstance(value, kind) else None
 
 
 def _attempts(content: dict, rows: list) -> list:
     shared = dict(
         uid=content['uid'], job_type=content.get('job_type') or 'train',
-        name=content.get('name') or '', group=content.get('group') or '',
-        host=content.get('host') or '', commit=content.get('commit') or '',
+        name=_text(content, 'name'), group=_text(content, 'group'), host=_text(content, 'host'),
+        commit=content.get('commit') or '',
         start_time=content.get('start_time'), config=content.get('config') or {},
         state=content.get('state') or '', last_sign=(content.get('seen') or {}).get('updated'),
         url=content.get('url') or '', imported=bool(content.get('imported')))
@@ -47,6 +105,11 @@ def _attempts(content: dict, rows: list) -> list:
         logs.append(AttemptLog('wandb-online', last_iter=last_iter, phases=phases, **shared))
     logs[-1].exit_code = _exit_code(content)
     return logs
+
+
+def _text(content: dict, name: str) -> str:
+    value = content.get(name)
+    return value if isinstance(value, str) else ''
 
 
 def _exit_code(content: dict) -> int | None:

@@ -47,3 +47,16 @@ def table():
     columns = (Column('mark', NASTY, 'row.mark'), Column('top1', 'Top-1', 'test/acc/top1'))
     return Table('demo', NASTY, 'Model', columns, rows, [('a', NASTY), ('b', NASTY)],
                  ['A note.', '- no list', '1. no list', '# no heading', NASTY], [NASTY])
+
+
+@pytest.fixture
+def unpaired(table):
+    """(11 + 9) / 2 - (2 - 4) / 2 of seeds 0 and 1, and 1 and 2."""
+    seeds = (SeedResult(0, CellStatus.MISSING, reason='of the reference row: no run',
+                        runs=('a0',)),
+             SeedResult(1, CellStatus.OK, Fraction(19), runs=('b1', 'a1')),
+             SeedResult(2, CellStatus.MISSING, reason='no run', runs=('b2',)))
+    table.rows[0].cells[1] = Cell(
+        CellStatus.PARTIAL, '+13.0 (1/3 paired)', '+13.0', Fraction(13), seeds=seeds,
+        note='difference of the means', mark='a', unpaired=True)
+    return table

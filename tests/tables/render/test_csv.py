@@ -34,6 +34,13 @@ def test_mean_can_be_recomputed_from_the_line(table):
     assert line['runs'] == '0: r0; 1: r1'
 
 
+def test_differences_of_means_hold_nothing_to_recompute_them_from(unpaired):
+    line = read(unpaired)[1]
+    assert (line['text'], line['value'], line['seeds']) == ('+13.0 (1/3 paired)', '13.0', '3')
+    assert line['note'].endswith('difference of the means')
+    assert line['n'] == line['values'] == line['runs'] == ''
+
+
 def test_footnotes_of_row_and_cell_are_in_the_note(table, nasty):
     nasty = visible(nasty)
     notes = [line['note'] for line in read(table)]

@@ -91,6 +91,11 @@ def test_seeds_are_in_the_tooltip(table):
     assert 'title="seed 0: 82.5, seed 1: 84.1, seed 2: failed"' in render_table(table)
 
 
+def test_tooltip_of_a_difference_of_means_names_no_pair(unpaired):
+    page = render_table(unpaired)
+    assert 'title="difference of the means"' in page and '19.0' not in page
+
+
 def test_both_colour_schemes_and_phones(table):
     page = render(table)
     assert 'prefers-color-scheme: dark' in page and 'width=device-width' in page

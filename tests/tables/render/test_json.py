@@ -29,6 +29,16 @@ def test_cells(table, nasty):
     assert [cell['interval'] for cell in imported] == [[-3.1, 0.2]]
 
 
+def test_differences_of_means_are_marked_and_hold_no_other_number(unpaired):
+    cells = json.loads(render(unpaired))['rows'][0]['cells']
+    assert cells['top1'] == dict(
+        status='partial', text='+13.0 (1/3 paired)', value=13.0, unpaired=True,
+        note='difference of the means', mark='a', seeds=[
+            dict(seed=0, status='missing', reason='of the reference row: no run', runs=['a0']),
+            dict(seed=1, status='ok', runs=['b1', 'a1']),
+            dict(seed=2, status='missing', reason='no run', runs=['b2'])])
+
+
 def test_one_line_per_cell(table):
     lines = render(table).splitlines()
     cells = [cell for row in table.rows for cell in row.cells]

@@ -55,7 +55,8 @@ def test_only_a_ledger_tells_of_a_run(runs):
 
 @pytest.mark.parametrize('facts, text', [
     (dict(wandb_rows_missing=3, wandb_closed=True), 'W&B did not take 3 of its rows'),
-    (dict(wandb_rows_missing=0, wandb_closed=False), 'W&B did not close its log in time')])
+    (dict(wandb_rows_missing=0, wandb_closed=False),
+     'W&B did not close its log in time, which may lack rows')])
 def test_what_is_lacking_at_wandb(runs, facts, text):
     folder = runs.train(wandb='vis_data/wandb/run-1.wandb', **facts)
     assert only(runs.find(), 'W&B behind')[:3] == (folder.as_posix(), 'note', text)

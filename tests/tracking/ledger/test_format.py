@@ -67,7 +67,8 @@ def test_arrays_and_tensors_become_lists_and_the_rest_text():
         'pair': [1, 2], 'other': '3j', '5': 'key'}
 
 
-contents = st.dictionaries(texts.filter(lambda text: text != 'crc32'), values, min_size=1)
+contents = st.dictionaries(texts.filter(lambda text: text not in ('crc32', 'schema')), values,
+                           min_size=1)
 
 
 @given(contents)
@@ -75,6 +76,11 @@ def test_an_object_comes_back_as_it_was(content):
     text = encode_object(content)
     assert text.isascii() and same(decode_object(text.encode()), content)
     assert same(decode_object(to_json(content).encode()), content), 'without a checksum, as once'
+
+
+def test_object_of_a_later_version():
+    with pytest.raises(ValueError, match='of version 3'):
+        decode_object(encode_object({'schema': 3}).encode())
 
 
 def test_object_by_hand():

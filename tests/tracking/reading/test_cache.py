@@ -152,6 +152,16 @@ def test_entries_of_files_that_are_gone_go_too(runs):
     assert len(entries(runs)) == before - 1
 
 
+def test_what_a_killed_reader_left_goes_once_it_is_old(runs):
+    find_runs(runs)
+    old, young = (runs / cache.CACHE_FOLDER / f'{"0" * 32}.{pid}.tmp' for pid in (7, 8))
+    for path in (old, young):
+        path.write_bytes(b'half')
+    os.utime(old, (1, 1))
+    find_runs(runs)
+    assert young.exists() and not old.exists()
+
+
 @pytest.mark.parametrize('obstacle', ['file', 'folder'])
 def test_folder_that_cannot_keep_anything(runs, obstacle):
     expected = repr(find_runs(runs, cache=False))

@@ -127,6 +127,38 @@ def test_clock_that_goes_backwards_between_attempts(place):
     assert [fragment.start_time for fragment in record.fragments] == [9000, 1000]
 
 
+@pytest.mark.parametrize('is_at_home', [True, False])
+def test_log_that_lies_elsewhere_is_of_the_attempt_that_wrote_it(place, recorded, is_at_home,
+                                                                 tmp_path_factory):
+    """As in a folder into which the logs of all runs were copied."""
+    collected = tmp_path_factory.mktemp('collected')
+    place.add_log('second', folder=collected)
+    log = read_log(recorded['second'])
+    own = place.add_log('second', '2') if is_at_home else None
+    for top1, conflicts in ((0.75, 0), (0.8, 3)):
+        write_ledger(place.folder, history(None, 1, 6, test=False), history(top1, 5, 8), attempts=[
+            attempt(1, None, start=log.start_time - 500, host=log.host),
+            attempt(2, 0, start=log.start_time - 3, host=log.host, wandb=own)])
+        [record] = read_runs([place.root, collected], cache=False)
+        assert len(record.conflicts) == (conflicts and conflicts * (1 + is_at_home))
+        assert len(record.fragments) == 2 and len(record.evaluations) == 1
+        assert record.evaluations[0].values['test/acc/top1'] == top1
+        assert conflicts or is_whole(record)
+
+
+@pytest.mark.parametrize(('end', 'fragments'), [(50.0, 1), (None, 2), (-50.0, 2)])
+def test_log_of_another_host(place, recorded, tmp_path_factory, end, fragments):
+    """Two hosts do not work on one run at a time: where both did, they must agree."""
+    collected = tmp_path_factory.mktemp('collected')
+    place.add_log('whole', folder=collected)
+    start = read_log(recorded['whole']).start_time
+    write_ledger(place.folder, history(0.5), attempts=[attempt(
+        1, None if end is None else 0, start=start - 100, host='elsewhere',
+        end=end and start + end)])
+    [record] = read_runs([place.root, collected], cache=False)
+    assert bool(record.conflicts) == (fragments == 1) and len(record.fragments) == fragments
+
+
 def test_log_from_before_there_was_a_ledger(place):
     """A run that was begun without a ledger and resumed with one."""
     place.add_log('first')
@@ -492,7 +524,10 @@ def test_run_that_was_trained_twice_must_give_the_same(place):
 def test_identity_that_contradicts_the_ledger(place):
     write_ledger(place.folder, WHOLE, attempts=[attempt(wandb=place.add_log('whole'))])
     ledger_runs.change(place.folder / 'run.json', seed=3)
-    assert place.find()[0].conflicts == ('seed: 3 (ledger) against 0 (W&B)',)
+    [log] = place.folder.rglob('*.wandb')
+    assert place.find()[0].conflicts == (
+        'seed: 3 (ledger of demo/full/seed0) against 0 (wandb-offline '
+        f'{log.relative_to(place.root).as_posix()})',)
 
 
 def test_page_of_a_run_that_was_logged_online(place):
@@ -596,6 +631,73 @@ def test_run_that_ends_while_it_is_read_has_lost_nothing(place, monkeypatch):
     assert is_whole(record)
 
 
+def test_rows_that_begin_while_folders_are_searched(place, monkeypatch):
+    write_ledger(place.folder, attempts=[attempt(exit_code=None)])
+    (place.folder / METRICS_FILE).unlink()
+
+    def search_and_end(*args):
+        found = search(*args)
+        content = ledger_runs.lines(WHOLE)
+        write_ledger(place.folder, WHOLE, attempts=[attempt(metrics_bytes=len(content))])
+        return found
+
+    search = find._search
+    monkeypatch.setattr(find, '_search', search_and_end)
+    [record] = place.find()
+    assert record.finished and is_whole(record)
+
+
+def test_run_that_logs_faster_than_it_is_read(place, monkeypatch):
+    """It ends after its rows were read for the last time, and before its end is."""
+    rows = iter(range(1, len(WHOLE) + 1))
+
+    def log_and_read(*args):
+        number = next(rows)
+        content = ledger_runs.lines(WHOLE[:number])
+        is_last = number == find.READS
+        write_ledger(place.folder, WHOLE[:number], attempts=[attempt(
+            exit_code=0 if is_last else None, metrics_bytes=len(content) if is_last else None)])
+        return read(*args)
+
+    read = find.read_ledger
+    write_ledger(place.folder, attempts=[attempt(exit_code=None)])
+    monkeypatch.setattr(find, 'read_ledger', log_and_read)
+    [record] = place.find()
+    assert record.finished and record.last_iter == find.READS
+
+
+def test_folder_within_another_that_is_searched(place):
+    """Rows and ledger belong together, by whichever path each of them is named."""
+    write_ledger(place.folder, WHOLE)
+    [record] = read_runs([place.root, place.folder], cache=False)
+    assert is_whole(record) and record.path.samefile(place.folder)
+
+
+def test_record_knows_where_its_folder_lies(place, tmp_path_factory):
+    other = tmp_path_factory.mktemp('other')
+    write_ledger(other / 'demo/full/seed0', WHOLE, seed=1)
+    log = place.folder / place.add_log('whole')
+    first = read_runs([other, place.root], cache=False)[0]
+    assert first.path is None and first.folder == '', 'no ledger is there'
+    write_ledger(place.folder, WHOLE)
+    log.rename(log.with_name('run-another.wandb'))
+    log.with_name('run-another.wandb').write_bytes(b'')
+    records = read_runs([other, place.root], cache=False)
+    assert {record.uid: record.path for record in records} == {
+        place.uid: place.folder, 'another': place.folder,
+        ledger_runs.identity(1).uid: other / 'demo/full/seed0'}
+
+
+def test_attempt_that_began_anew_leaves_nothing_of_the_earlier_one(place):
+    given_up = [{'iter': 0, 'val/acc/top1': 0.25}, *history(None, 1, 8, test=False)]
+    for attempts, epochs in (([attempt(1, 1), attempt(2, 0, resumed_from_iter=0)], [8]),
+                             ([attempt(1, 1), attempt(2, 0)], [0, 4, 8])):
+        write_ledger(place.folder, given_up, history(0.75, 5, 8), attempts=attempts)
+        [record] = place.find()
+        assert [row['iter'] for row in record.rows['val']] == epochs
+        assert record.rows['train'][0]['iter'] == (5 if epochs == [8] else 1)
+
+
 KINDS = st.none() | st.booleans() | st.integers() | st.just(10 ** 400) | st.floats() | st.text(
     max_size=3) | st.just({}) | st.just({'a': 'b'}) | st.just([]) | st.just(['a'])
 
@@ -604,6 +706,7 @@ KINDS = st.none() | st.booleans() | st.integers() | st.just(10 ** 400) | st.floa
 @given(st.sampled_from(['run.json', 'attempt', 'results/1-8.json', 'heartbeat']), st.data())
 def test_no_value_in_a_ledger_is_an_error(place, which, data):
     """Whoever could write there must not be able to hide the other runs."""
+    shutil.rmtree(place.folder, ignore_errors=True)
     write_ledger(place.folder, WHOLE)
     write_test_result(place.folder, TEST)
     beat(place.folder, 1, 2.0)

@@ -98,3 +98,9 @@ def test_attempt_cuts_where_it_went_on_though_it_logged_nothing_there(rows):
 def test_stitch_merges_rows_of_one_iteration():
     rows = dict(train=[{'iter': 1, 'a': 1}, {'iter': 1, 'b': 2}])
     assert stitch([(rows, None)]) == dict(train=[{'iter': 1, 'a': 1, 'b': 2}])
+
+
+def test_stitch_drops_all_that_an_attempt_which_began_anew_found():
+    first = dict(train=[{'iter': 0, 'a': 1}, {'iter': 1, 'a': 1}], val=[{'iter': 0, 'b': 1}])
+    second = dict(train=[{'iter': 2, 'a': 2}])
+    assert stitch([(first, None), (second, 0)]) == dict(train=second['train'], val=[])

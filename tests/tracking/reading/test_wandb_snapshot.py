@@ -3,9 +3,11 @@ import time
 
 import ledger_runs
 import pytest
-from ledger_runs import attempt, write_ledger
+from ledger_runs import CONFIG_HASH, attempt, write_ledger
 from offline_runs import MARKUP, history
 
+from mmaction_ext.tracking.identity import RunIdentity
+from mmaction_ext.tracking.ledger.format import decode_object, encode_object
 from mmaction_ext.tracking.records import split_by_phase
 
 WHOLE = history(0.75)
@@ -18,13 +20,16 @@ def snapshot(place):
     def write(rows, project='lab/p', **facts):
         path = place.root / '.online' / project / f'{place.uid}-train.json'
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({**dict(
-            schema=1, url='https://example.org/x', uid=place.uid, job_type='train', name=MARKUP,
+        path.write_text(encode_object({**dict(
+            schema=2, url='https://example.org/x', uid=place.uid, job_type='train', name=MARKUP,
             group='g', state='finished', exit_code=0, host='h', commit='c', start_time=5.0,
-            imported=False, rows=rows,
-            config=dict(identity=dict(config='demo/full', seed=0, config_hash='h'))), **facts}))
+            imported=False, config=config_of(), rows=rows), **facts}))
         return path
     return write
+
+
+def config_of(config='demo/full', seed=0):
+    return dict(identity=dict(config=config, seed=seed, config_hash=CONFIG_HASH))
 
 
 def test_online_run_alone(place, snapshot):
@@ -127,9 +132,30 @@ def test_run_that_began_elsewhere(place, snapshot):
 
 def test_run_of_another_project(place, snapshot):
     snapshot(WHOLE, imported=True)
-    assert place.find()[0].imported
-    write_ledger(place.folder, WHOLE)
-    assert not place.find()[0].imported
+    [record] = place.find()
+    assert record.imported and record.uid == f'lab/p/{place.uid}'
+    write_ledger(place.folder, history(0.5))
+    own, imported = sorted(place.find(), key=lambda record: record.imported)
+    assert not own.imported and imported.imported
+    assert (own.uid, own.conflicts, imported.conflicts) == (place.uid, (), ())
+
+
+def test_runs_of_two_projects_with_one_id_are_two(place, snapshot):
+    snapshot(history(0.5), 'lab/one', imported=True, config=config_of('demo/full'))
+    snapshot(history(0.9), 'lab/two', imported=True, config=config_of('demo/base'))
+    assert [(record.config, record.evaluations[0].values['test/acc/top1'], record.conflicts)
+            for record in place.find()] == [('demo/base', 0.9, ()), ('demo/full', 0.5, ())]
+
+
+def test_any_two_sources_that_tell_of_different_runs(place, snapshot):
+    first = snapshot(WHOLE, 'lab/one').relative_to(place.root)
+    second = snapshot(WHOLE, 'lab/two', config=config_of('demo/base')).relative_to(place.root)
+    snapshot(WHOLE, 'lab/wee', config={})
+    assert place.find()[0].conflicts == (
+        f"config: 'demo/full' (wandb-online {first}) against 'demo/base' (wandb-online {second})",)
+    write_ledger(place.folder, WHOLE, seed=3)
+    ledger_runs.change(place.folder / 'run.json', uid=place.uid)
+    assert [text.partition(':')[0] for text in place.find()[0].conflicts] == ['config', 'seed']
 
 
 def test_numbers_that_json_does_not_have_and_nested_ones(place, snapshot):
@@ -144,6 +170,65 @@ def test_damaged_snapshot_is_seen(place, snapshot, content):
     snapshot(WHOLE).write_text(content)
     [record] = place.find()
     assert record.corrupt and not record.finished and record.damage
+    assert (record.uid, record.job_type) == (place.uid, 'train')
+
+
+@pytest.mark.parametrize('damage', [
+    lambda data: data[:len(data) // 2], lambda data: data[:-30],
+    lambda data: data.replace(b'0.75', b'0.95', 1), lambda data: data.replace(b'crc32', b'crc64'),
+    lambda data: encode_object(dict(decode_object(data), rows=[1])).encode(),
+    lambda data: encode_object(dict(decode_object(data), seen=dict(updated='x'))).encode()])
+@pytest.mark.parametrize('imported', [False, True])
+def test_damaged_snapshot_is_still_of_its_run(place, snapshot, damage, imported):
+    path = snapshot(WHOLE, imported=imported)
+    [sound] = place.find()
+    path.write_bytes(damage(path.read_bytes()))
+    [record] = place.find()
+    assert record.corrupt and record.rows == {} and record.evaluations == ()
+    assert record.imported == imported and record.uid == sound.uid
+    assert (record.config, record.seed, record.config_hash) == ('demo/full', 0, CONFIG_HASH)
+
+
+def test_damaged_snapshot_takes_nothing_from_a_sound_ledger(place, snapshot):
+    write_ledger(place.folder, WHOLE)
+    path = snapshot(WHOLE)
+    path.write_bytes(path.read_bytes().replace(b'"seed": 0', b'"seed": 9'))
+    [record] = place.find()
+    assert record.finished and record.damage and record.name == 'full/seed0'
+    assert RunIdentity(record.config, record.seed, record.config_hash).uid == place.uid
+
+
+@pytest.mark.parametrize('facts', [
+    dict(config=[1]), dict(config=dict(identity=[1])), dict(seen=3), dict(uid=''), dict(uid=None),
+    dict(exit_code='x')])
+def test_value_of_another_kind_stops_nobody(place, snapshot, facts):
+    snapshot(WHOLE, **facts)
+    assert len(place.find()) == 1
+
+
+def test_name_of_the_file_tells_which_run_a_damaged_snapshot_is_of(place, snapshot):
+    path = snapshot(WHOLE)
+    for name, uid, job_type in (('a%2Fb-train', 'a/b', 'train'), ('u-2-test-test', 'u-2', 'test'),
+                                ('u-eval', 'u', 'eval'), ('u', 'u', 'train')):
+        path = path.rename(path.with_name(f'{name}.json'))
+        path.write_text('{')
+        assert [(each.uid, each.job_type) for each in place.find()] == [(uid, job_type)]
+
+
+def test_snapshot_of_before_there_were_checksums(place, snapshot):
+    path = snapshot(WHOLE)
+    content = decode_object(path.read_bytes())
+    path.write_text(json.dumps(dict(content, schema=1)))
+    assert place.find()[0].finished
+    path.write_text(json.dumps(content))
+    assert place.find()[0].corrupt, 'the checksum is lost'
+
+
+@pytest.mark.parametrize('name', ['NaN', 'Infinity'])
+def test_name_that_reads_as_a_number(place, snapshot, name):
+    snapshot(WHOLE, name=name, group=name)
+    [record] = place.find()
+    assert record.finished and record.name == record.group == ''
 
 
 def test_only_snapshots_at_their_place_count(place, snapshot):
