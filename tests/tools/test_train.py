@@ -513,12 +513,15 @@ def test_checkpoint_of_an_edited_config_fills_no_cell(trained, tmp_path):
 def test_second_process_on_a_folder_is_refused(place):
     first = start(place)
     wait_for(first, 1)
+    os.killpg(first.pid, signal.SIGSTOP)  # it must not end before the second one looks
     try:
         before = (place.run / 'run.json').read_bytes()
         line = errors(run_tool('train.py', place.config, cwd=place.path))
         assert 'in use' in line and str(first.pid) in line
         assert len(json.loads(before)['attempts']) == 1
+        os.killpg(first.pid, signal.SIGCONT)
+        wait_for(first, 3)
         assert {row.attempt for row in read_ledger(place.run).rows} == {1}
     finally:
-        first.kill()
+        os.killpg(first.pid, signal.SIGKILL)
         first.wait()
