@@ -78,14 +78,9 @@ def _figure(table, kind, title, begin, column, rows, marks) -> PageFigure:
                        [marks, _seed_rings(table, column, rows)], layout, height_of(axis, _ROW))
 
 
-def _shown_seeds(cell) -> list:
-    """The seeds whose mean a cell shows; none of a difference of means."""
-    return [] if cell.unpaired else [seed for seed in cell.seeds if seed.value is not None]
-
-
 def _seed_rings(table, column, rows):
     rings = [(place, link, seed) for place, (row, link) in enumerate(zip(rows, links(table, rows)))
-             for seed in _shown_seeds(table.cell(row.id, column.key))]
+             for seed in table.cell(row.id, column.key).counted]
     return go.Scatter(
         mode='markers', x=[float(seed.value) for _, _, seed in rings],
         y=[place for place, _, _ in rings], customdata=[link for _, link, _ in rings],

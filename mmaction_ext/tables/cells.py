@@ -147,6 +147,12 @@ class Cell:
         return sum(seed.status is CellStatus.OK for seed in self.seeds)
 
     @property
+    def counted(self) -> tuple:
+        """The seeds from whose values ``value`` can be computed."""
+        return () if self.unpaired else tuple(seed for seed in self.seeds
+                                              if seed.value is not None)
+
+    @property
     def statuses(self) -> set:
         """All that its text says of it: a number may be partial, imported and out of tolerance."""
         found = {self.status}

@@ -132,6 +132,7 @@ class _Finder:
         self.sources = functools.cache(self._sources)
 
     def gap(self, place) -> Gap:
+        """What fills the gap at a place that is not done."""
         if place.status in LOOK_FIRST:
             return Gap(place, obstacle='remove what is wrong first')
         if place.living:

@@ -84,6 +84,7 @@ class _Measurement:
 
     @property
     def source(self) -> str:
+        """Which run and attempt it is of, or which line of a CSV file, in words."""
         if not self.record.uid:  # a line of a CSV file
             return self.fragment.path
         text = f'run {self.record.uid}, {self.record.job_type}'
@@ -98,10 +99,12 @@ class _Measurement:
 
     @property
     def protocol(self) -> dict:
+        """How it was tested; empty where nobody says."""
         return self.evaluation.protocol if self.evaluation else {}
 
     @property
     def checkpoint(self) -> str | None:
+        """SHA-256 of the checkpoint that was tested, if anybody says."""
         recorded = (self.evaluation and self.evaluation.checkpoint) or {}
         return _of_type(str, self.row.get('test/checkpoint_sha256') or recorded.get('sha256'))
 

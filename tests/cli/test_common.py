@@ -50,6 +50,7 @@ def test_two_tables_of_one_id(project):
 
 
 def stray(config, seed, uid='uid'):
+    """A run of which a table may know nothing."""
     return RunRecord(uid, 'train', config, seed)
 
 

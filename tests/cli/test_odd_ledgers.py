@@ -49,6 +49,7 @@ def folder(request, project, cached_configs):
 
 
 def check(folder, command, data, names):
+    """Change one file of a ledger; no command may end in a traceback or print an escape."""
     name = data.draw(st.sampled_from(names))
     intact = (folder / name).read_text()
     content = json.loads(intact)

@@ -42,12 +42,14 @@ class Model:
     relative_to: str = ''
 
     def row(self, folder, is_first):
+        """Its row in the specification; the first one is the reference."""
         figures = dict(gflops=self.gflops, top1=self.published)
         return Row(self.id, self.label or self.id, f'configs/{folder}/{self.id}.py', 1, is_first,
                    PublishedEntry(f'p.{self.id}', figures, 'P, Table 1'),
                    relative_to=self.relative_to)
 
     def runs(self, folder):
+        """Its runs, one for each seed."""
         return [make_run(self.id, seed, {'test/acc/top1': top1 / 100}, f'{folder}/{self.id}',
                          static={}) for seed, top1 in enumerate(self.top1) if top1 is not None]
 

@@ -36,6 +36,7 @@ def gaps(make, tmp_path):
 
 
 def names(gaps):
+    """Names of all jobs, in the order in which they are to be done."""
     return [job.name for job in in_order(gaps)]
 
 

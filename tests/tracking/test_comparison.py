@@ -13,6 +13,7 @@ from mmaction_ext.tracking.comparison import (code_changes, code_folder, current
 
 
 def sha256(content: bytes) -> str:
+    """Digest in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 

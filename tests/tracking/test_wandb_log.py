@@ -57,6 +57,7 @@ def decode(data):
 
 
 def read_bytes(tmp_path, data):
+    """Read a log that holds these bytes."""
     path = tmp_path / 'run-x.wandb'
     path.write_bytes(data)
     return read_log(path)

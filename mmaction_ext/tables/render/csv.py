@@ -54,13 +54,12 @@ def _plain(value):
 
 
 def _cell(cell) -> list:
-    counted = [seed for seed in cell.seeds if seed.value is not None and not cell.unpaired]
     return [
         cell.status.value, _number(cell.value), _number(cell.std),
         *map(_number, cell.interval or (None, None)),
         cell.n if cell.seeds and not cell.unpaired else '', len(cell.seeds) or '', cell.text,
-        '; '.join(f'{seed.seed}: {_number(seed.value)}' for seed in counted),
-        '; '.join(f'{seed.seed}: {" ".join(seed.runs)}' for seed in counted)]
+        '; '.join(f'{seed.seed}: {_number(seed.value)}' for seed in cell.counted),
+        '; '.join(f'{seed.seed}: {" ".join(seed.runs)}' for seed in cell.counted)]
 
 
 def _number(value) -> str:

@@ -22,6 +22,7 @@ LEGEND = {CellStatus.PARTIAL: '(n/N): n of N seeds count',
 
 
 def seed(number, value, imported):
+    """What one seed gave; it failed where there is no value."""
     if value is None:
         return SeedResult(number, CellStatus.FAILED, reason='why')
     return SeedResult(number, CellStatus.OK, Fraction(value), runs=(f'r{number}',),
@@ -45,6 +46,7 @@ COMBINATIONS = [set(held) for size in range(4) for held in itertools.combination
 
 
 def names(holding):
+    """The statuses that hold, always in one order."""
     return '+'.join(sorted(status.name for status in holding)) or 'OK'
 
 

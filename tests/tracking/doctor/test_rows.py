@@ -5,10 +5,12 @@ from doctor_runs import history, only
 
 
 def lines_of(folder) -> list:
+    """Rows of a run as they lie in its file."""
     return (folder / 'metrics.jsonl').read_bytes().splitlines(keepends=True)
 
 
 def write_lines(folder, lines) -> None:
+    """Put others in their place."""
     (folder / 'metrics.jsonl').write_bytes(b''.join(lines))
 
 

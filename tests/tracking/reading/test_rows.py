@@ -51,6 +51,7 @@ def test_flat():
 
 
 def curve(iterations, phase='train', value='old'):
+    """Rows of one metric, which say what wrote them."""
     return [{'iter': i, f'{phase}/x': value} for i in iterations]
 
 

@@ -29,6 +29,7 @@ def snapshot(place):
 
 
 def config_of(config='demo/full', seed=0):
+    """W&B config of a run of this project."""
     return dict(identity=dict(config=config, seed=seed, config_hash=CONFIG_HASH))
 
 
