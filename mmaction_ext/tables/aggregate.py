@@ -5,10 +5,11 @@ once, when they are printed; differences are paired by seed and taken before rou
 """
 
 import functools
+from dataclasses import replace
 from pathlib import PurePath
 
 from mmaction_ext.tables import notes
-from mmaction_ext.tables.cells import Cell, CellStatus, Measured, Table, TableRow, exact
+from mmaction_ext.tables.cells import Cell, CellStatus, Measured, Table, TableRow, exact, printed_as
 from mmaction_ext.tables.evidence import LockedEvidence, LockedTable, RunEvidence
 from mmaction_ext.tables.notes import number_footnotes
 from mmaction_ext.tables.results import resolve_configs
@@ -108,6 +109,7 @@ class CellBuilder:
     def __init__(self, spec, evidence):
         self.spec, self.evidence = spec, evidence
         self.by_id = {row.id: row for row in spec.rows}
+        self.by_key = {column.key: column for column in spec.columns}
         self.done, self.measurements, self.dated = {}, {}, set()
 
     def cells(self) -> dict:
@@ -139,12 +141,14 @@ class CellBuilder:
         return number_cell(found.value * column.scale, column)
 
     def published(self, row, column) -> Cell:
-        """A figure that a paper prints."""
+        """A figure that a paper prints, with the digits it has there unless it is scaled."""
         figure = row.published.figures.get(column.name) if row.published else None
         if figure is None:
             return dash()
         if isinstance(figure, str):
             return Cell(CellStatus.OK, figure)
+        if column.scale == 1:
+            column = replace(column, fmt=printed_as(column.fmt, repr(figure)))
         return number_cell(exact(figure) * column.scale, column)
 
     def history(self, row, column) -> list:
@@ -186,7 +190,7 @@ class CellBuilder:
         if mine.seeds:
             return difference_cell(mine.seeds, reference.seeds, column)
         without = _without_number(mine) or _without_number(reference)
-        return without or number_cell(mine.value - reference.value, column)
+        return without or self.plain_difference(mine, reference.value, reference.number, column)
 
     def difference_to_published(self, row, column) -> Cell:
         """Difference to what a paper prints for the row; a dash where it prints no number."""
@@ -194,10 +198,16 @@ class CellBuilder:
         figure = row.published.figures.get(name) if row.published else None
         if row.is_published_only or figure is None or isinstance(figure, str):
             return dash()
-        mine, figure = self.done[row.id, column.source], exact(figure)
+        mine, printed, figure = self.done[row.id, column.source], repr(figure), exact(figure)
         if mine.seeds:
             return seeds_cell([shifted(seed, figure) for seed in mine.seeds], column)
-        return _without_number(mine) or number_cell(mine.value - figure, column)
+        return _without_number(mine) or self.plain_difference(mine, figure, printed, column)
+
+    def plain_difference(self, mine, other, printed, column) -> Cell:
+        """Difference of a number without seeds; one of a published figure keeps all digits."""
+        if self.by_key[column.source].kind == 'published':
+            column = replace(column, fmt=printed_as(column.fmt, mine.number, printed))
+        return number_cell(mine.value - other, column)
 
 
 def _without_number(cell) -> Cell | None:

@@ -262,6 +262,17 @@ def check_format(fmt: str) -> None:
         raise ValueError(f'{fmt!r} is no format like .1f or +.2f')
 
 
+def printed_as(fmt: str, *numbers: str) -> str:
+    """A format with as many digits as the one of some printed numbers that has most, up to 9.
+
+    Args:
+        fmt: its sign stays.
+        numbers: as printed, e.g. ``82.88``.
+    """
+    digits = min(9, max(len(number.partition('.')[2]) for number in numbers))
+    return f'{_FORMAT.fullmatch(fmt)["sign"]}.{digits}f'
+
+
 def format_number(value: Fraction, fmt: str) -> str:
     """Print a number; the only place where tables round.
 

@@ -23,7 +23,7 @@ class Document:
 
     def __init__(self, path):
         self.path = Path(path)
-        self._lines = {}
+        self._lines, self._texts = {}, {}
         self._loader = yaml.SafeLoader('')
         try:
             root = yaml.compose(self._text(), Loader=yaml.SafeLoader)
@@ -48,6 +48,10 @@ class Document:
     def line(self, where) -> int:
         """Line of a value that exists."""
         return self._lines[tuple(where)]
+
+    def written(self, where) -> str:
+        """A plain value that exists as the file writes it: ``73.50`` where the value is 73.5."""
+        return self._texts[tuple(where)]
 
     def get(self, where, default=None):
         """Value at a place; ``default`` if its key is not given.
@@ -113,6 +117,7 @@ class Document:
             return [self._plain(item, where + (i,)) for i, item in enumerate(node.value)]
         if isinstance(node, yaml.MappingNode):
             return self._plain_mapping(node, where)
+        self._texts[where] = node.value
         return self._loader.construct_object(node)
 
     def _plain_mapping(self, node, where) -> dict:

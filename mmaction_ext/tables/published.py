@@ -13,16 +13,38 @@ A ``published.yaml`` is a tree; a dot-separated name leads to an entry::
         full: {top1: 47.6, delta: 3.0}
 
 ``paper``, ``table``, ``protocol``, ``source``, ``unit``, ``note`` and ``caption`` describe
-everything below the level they stand on. Everything else in an entry is a figure: a number; a
-text such as ``'86x6'``, which tables print as it stands; or ``null``, which says that the paper
-prints none or that nobody here could read it.
+everything below the level they stand on. Everything else in an entry is a figure: a number, which
+tables print with the digits that it has in the file (``82.88``, ``73.50``); a text such as
+``'86x6'``, which they print as it stands; or ``null``, which says that the paper prints none or
+that nobody here could read it.
 """
 
+import re
 from dataclasses import dataclass
 
+from mmaction_ext.tables.cells import LARGEST
 from mmaction_ext.tables.document import Document
 
 _DESCRIPTION = ('paper', 'table', 'protocol', 'source', 'unit', 'note', 'caption')
+_DECIMAL = re.compile(r'[+-]?\d+(\.\d+)?')
+
+
+class PrintedNumber(float):
+    """A number that keeps the digits it was printed with; they are its ``repr``.
+
+    Args:
+        text: the number as printed, e.g. ``73.50``.
+    """
+
+    def __new__(cls, text: str):
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    def __repr__(self) -> str:
+        return self.text
+
+    __str__ = __repr__
 
 
 @dataclass(frozen=True)
@@ -31,7 +53,8 @@ class PublishedEntry:
 
     Attributes:
         name: dot-separated place in the file.
-        figures: metric to number, or to text printed as it stands, or to ``None``.
+        figures: metric to number (a :class:`PrintedNumber`), or to text printed as it stands, or
+            to ``None``.
         citation: paper, table, protocol and source in one line.
     """
 
@@ -83,13 +106,20 @@ class Published:
             if not _is_figure(value):
                 raise self._document.error(
                     where + (key,), f'{name}.{key} is {value!r}, not a number, text or null')
-        return figures
+        return {key: self._as_printed(where + (key,), value) for key, value in figures.items()}
+
+    def _as_printed(self, where, value):
+        """A number with its digits, whether the file quotes it or not; all else as it is."""
+        text = self._document.written(where).strip()
+        if value is None or not _DECIMAL.fullmatch(text):
+            return value
+        return PrintedNumber(text)
 
 
 def _is_figure(value) -> bool:
     if isinstance(value, str):
         return bool(value.strip())
-    return value is None or isinstance(value, (int, float)) and not isinstance(value, bool)
+    return value is None or type(value) in (int, float) and abs(value) <= LARGEST
 
 
 def _description(node) -> dict:

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from mmaction_ext.errors import InputError
 from mmaction_ext.tables import CellStatus, build_table, locked_table
 from mmaction_ext.tables.lock import lock_text
-from mmaction_ext.tables.published import PublishedEntry
+from mmaction_ext.tables.published import Published, PublishedEntry
 from mmaction_ext.tables.render import RENDERERS
 from mmaction_ext.tables.spec import Column, Row, Section, Select
 
@@ -461,6 +461,24 @@ def test_published_figures_alone(make, build_splits):
     assert (row.note, row.mark) == ('Published figures only: no code', 'a')
     assert table.footnotes == [('a', row.note)] and table.is_complete
     assert 'Published figures: P, Table 1.' in table.notes
+
+
+def test_published_figures_keep_their_digits(make, tmp_path):
+    """Whatever the format of the column says: rounding them would print what no paper has."""
+    (tmp_path / 'p.yaml').write_text('p: {paper: P, a: {top1: 82.88}, b: {top1: 73.50}, '
+                                     'c: {top1: 96.0}, d: {top1: 98}}\n')
+    published = Published(tmp_path / 'p.yaml')
+    rows = [Row(name, name, None if name != 'b' else 'b.py', 1, reference=name == 'b',
+                published=published.entry(f'p.{name}'), reason='' if name == 'b' else 'no code')
+            for name in 'abcd']
+    columns = (Column('pub', 'P', 'published.top1', fmt='+.1f', best='max'),
+               Column('more', 'Δ', 'pub', fmt='+.1f', relative_to='reference'),
+               Column('kilo', 'k', 'published.top1', Fraction(1, 1000), '.3f'))
+    table = build_table(make.spec(*rows, columns=columns), [], make.configs('demo/b'))
+    assert [[cell.text for cell in row.cells] for row in table.rows] == [
+        ['+82.88', '+9.38', '0.083'], ['+73.50', '–', '0.074'], ['+96.0', '+22.50', '0.096'],
+        ['+98', '+24.50', '0.098']]
+    assert table.rows[3].cells[0].best
 
 
 def test_rows_published_elsewhere_say_where(make):

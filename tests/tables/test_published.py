@@ -51,8 +51,23 @@ def test_bad_names_and_entries(published, name, message):
         published.entry(name)
 
 
-def test_text_is_a_figure(published):
-    assert published.entry('dcf.table1.text').figures == {'top1': '86x6', 'gflops': '98'}
+def test_text_is_a_figure_and_quoting_a_number_changes_nothing(published):
+    assert published.entry('dcf.table1.text').figures == {'top1': '86x6', 'gflops': 98}
+
+
+@pytest.mark.parametrize('written, value', [
+    ('44.6', 44.6), ('73.50', 73.5), ("'73.50'", 73.5), ('78.0', 78), ('98', 98), ('+3.0', 3)])
+def test_a_number_keeps_its_digits(tmp_path, written, value):
+    (tmp_path / 'p.yaml').write_text(f'p: {{paper: P, row: {{top1: {written}}}}}\n')
+    figure = Published(tmp_path / 'p.yaml').entry('p.row').figures['top1']
+    assert (figure, repr(figure)) == (value, written.strip("'"))
+
+
+@pytest.mark.parametrize('written', ['.inf', '-.inf', '.nan', '1.0e+301'])
+def test_what_no_table_prints_is_no_figure(tmp_path, written):
+    (tmp_path / 'p.yaml').write_text(f'p: {{paper: P, row: {{top1: {written}}}}}\n')
+    with pytest.raises(InputError, match='p.yaml:1: p.row.top1 is .*, not a number, text or null'):
+        Published(tmp_path / 'p.yaml').entry('p.row')
 
 
 def test_names_of_all_entries(published, tmp_path):

@@ -21,6 +21,10 @@ taken of::
     - {key: delta, head: Δ, from: top1, relative_to: reference, fmt: +.1f}
     - {key: off, head: Δ paper, from: top1, relative_to: published.top1, tolerance: 0.5, fmt: +.1f}
 
+A published figure is printed with the digits that it has in the file, whatever ``fmt`` says of
+them, and so is a difference of two of them; ``fmt`` gives the sign, and the digits where ``scale``
+changes the number.
+
 ``relative_to: reference`` is paired by seed with the row that has ``reference: true``, with its
 95 % interval from three seeds on, or with the row that the row's own ``relative_to`` names
 (itself: no difference). Where the two share fewer than two seeds, but have two each, it is the
