@@ -1,16 +1,19 @@
 """Checkpoint files from anywhere, read without running code that they may hold."""
 
+import os
 import pickle
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import urlparse
 
 import torch
 from torch import Tensor
 
-from mmaction_ext.errors import InputError
+from mmaction_ext.errors import InputError, last_line
 
 _LISTED = 8
 
@@ -19,21 +22,50 @@ class DamagedFile(InputError):
     """A file that is not whole, or none of torch's."""
 
 
-def load_plain(path: str | Path) -> Any:
-    """What a file of ``torch.save`` holds, of old versions too; tensors come to the CPU.
+def load_plain(path: str | Path | BinaryIO, map_location: Any = 'cpu') -> Any:
+    """What a file of ``torch.save`` holds, of old versions too.
 
     Args:
-        path: The file: tensors, and what Python has of plain data.
+        path: The file, or one that is open: tensors, and what Python has of plain data.
+        map_location: Where tensors come to, as ``torch.load`` takes it.
 
     Raises:
         DamagedFile: If it is truncated, or was never written by torch.
         InputError: If it cannot be read, or asks for anything but tensors and plain data.
     """
+    if not isinstance(path, (str, Path)):
+        return _safely('what was fetched', torch.load, path, map_location=map_location)
     try:
         with open(path, 'rb') as file:
-            return _unpickle(path, file)
+            return _safely(path, torch.load, file, map_location=map_location)
     except OSError as error:
         raise InputError(f'{path} cannot be read: {error.strerror}') from error
+
+
+def load_address(url: str, model_dir: str | None = None, map_location: Any = 'cpu',
+                 progress: bool = True) -> Any:
+    """As :func:`load_plain`, of a file at an address of the web.
+
+    Args:
+        url: The address.
+        model_dir: Where the file is kept; where torch keeps such files if ``None``. One that is
+            there already is not fetched again.
+        map_location: See :func:`load_plain`.
+        progress: Whether to show how much has come.
+
+    Raises:
+        DamagedFile, InputError: As :func:`load_plain`; also if the file cannot be fetched.
+    """
+    folder = model_dir or os.path.join(torch.hub.get_dir(), 'checkpoints')
+    path = os.path.join(folder, os.path.basename(urlparse(url).path))
+    if not os.path.exists(path):
+        try:
+            os.makedirs(folder, exist_ok=True)
+            torch.hub.download_url_to_file(url, path, progress=progress)
+        except (OSError, HTTPException) as error:
+            raise InputError(f'{url} cannot be fetched: {last_line(error)}') from error
+    return _safely(f'{url} (kept as {path})', torch.hub.load_state_dict_from_url, url,
+                   model_dir=folder, map_location=map_location)
 
 
 def find_weights(content: Any, source: str | Path) -> dict[str, Tensor]:
@@ -60,15 +92,15 @@ def find_weights(content: Any, source: str | Path) -> dict[str, Tensor]:
     return dict(weights)
 
 
-def _unpickle(path: str | Path, file: BinaryIO) -> Any:
+def _safely(source: str | Path, load: Callable, *args: Any, **how: Any) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
-            return torch.load(file, map_location='cpu', weights_only=True)
+            return load(*args, weights_only=True, **how)
     except Exception as error:  # torch's reader has a different one for each kind of damage
         asked = re.search(r'GLOBAL (\S+)', str(error))
         if isinstance(error, pickle.UnpicklingError) and asked:
-            raise InputError(f'{path} is refused: it asks for {asked.group(1)}, and only weights '
-                             'and plain data are loaded') from error
-        raise DamagedFile(f'{path} is damaged, or no checkpoint of torch '
+            raise InputError(f'{source} is refused: it asks for {asked.group(1)}, and only '
+                             'weights and plain data are loaded') from error
+        raise DamagedFile(f'{source} is damaged, or no checkpoint of torch '
                           f'({type(error).__name__})') from error

@@ -5,6 +5,7 @@ gone. :func:`apply` runs them all and may be called any number of times; importi
 ``mmaction_ext.register`` does so before it touches mmaction2.
 """
 
+import functools
 import importlib
 import importlib.metadata
 import importlib.util
@@ -23,6 +24,7 @@ def apply() -> None:
     provide_drn()
     replace_pkg_resources()
     allow_mmengine_checkpoints()
+    load_weights_only()
 
 
 def silence_lite_build() -> None:
@@ -160,3 +162,30 @@ def allow_mmengine_checkpoints() -> None:
     torch.serialization.add_safe_globals(
         [*methods, np.ndarray, np.dtype, core._reconstruct, core.scalar, *dtypes,
          *old_names, (known_method, 'builtins.getattr')])
+
+
+def load_weights_only() -> None:
+    """Let mmengine load checkpoints of every scheme without running code that they may hold.
+
+    mmengine 0.10.7 fetches ``http(s)://``, ``torchvision://``, ``open-mmlab://`` and ``mmcls://``
+    by ``torch.hub``, which unpickles whatever it is given; other schemes depend on the default of
+    ``torch.load``, which an environment variable changes. So do the weights of a
+    ``torchvision.<network>`` backbone.
+    """
+    from mmengine.runner import checkpoint
+    from torchvision.models import _api
+
+    from mmaction_ext.checkpoint_file import load_address, load_plain
+
+    class WeightsOnlyTorch(types.ModuleType):
+        """``torch`` for the module whose loaders all call its ``load``."""
+
+        load = staticmethod(load_plain)
+
+        def __getattr__(self, name):
+            return getattr(importlib.import_module('torch'), name)
+
+    checkpoint.torch, checkpoint.load_url = WeightsOnlyTorch('torch'), load_address
+    load = _api.load_state_dict_from_url
+    if not isinstance(load, functools.partial):
+        _api.load_state_dict_from_url = functools.partial(load, weights_only=True)

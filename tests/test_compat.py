@@ -1,12 +1,25 @@
 """Each defect of the host stack: mended where it shows, untouched where it does not.
 
-Every case runs in a fresh interpreter, because a cure in this process would hide the defect.
+Most cases run in a fresh interpreter, because a cure in this process would hide the defect.
 """
 
+import functools
+import os
+import pickle
+import shutil
 import subprocess
 import sys
+import threading
+import types
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import torch
+import torchvision
+from mmengine.model import initialize
+from mmengine.runner import checkpoint
+
+from mmaction_ext.errors import InputError
 
 
 def run(code):
@@ -193,4 +206,99 @@ torch.load({path!r})
 
 
 def test_apply_twice_changes_nothing():
-    ok('from mmaction_ext import compat; compat.apply(); compat.apply(); import mmaction.models')
+    ok("""
+from mmaction_ext import compat
+compat.apply()
+from mmengine.runner import checkpoint
+from torchvision.models import _api
+loaders = checkpoint.load_url, _api.load_state_dict_from_url
+compat.apply()
+assert loaders == (checkpoint.load_url, _api.load_state_dict_from_url)
+import mmaction.models
+""")
+
+
+class Evil:
+    """What runs where a checkpoint is unpickled."""
+
+    def __reduce__(self):
+        return os.mkdir, (os.environ['PROOF'],)
+
+
+@pytest.fixture
+def served(tmp_path, monkeypatch):
+    """A server's address, and its folder: a sound checkpoint and one that runs code."""
+    monkeypatch.setenv('PROOF', str(tmp_path / 'ran'))
+    for name, extra in (('good', {}), ('evil', dict(x=Evil()))):
+        torch.save(dict(state_dict={'backbone.weight': torch.full((1, 2), 3.0)}, **extra),
+                   tmp_path / f'{name}.pth')
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'torch'))
+    monkeypatch.setenv('MMENGINE_HOME', str(tmp_path / 'mmengine'))
+    monkeypatch.setenv('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1')
+    handler = functools.partial(QuietHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f'http://127.0.0.1:{server.server_port}', tmp_path
+        server.shutdown()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        """Say nothing."""
+
+
+@pytest.fixture(params=['', 'http://', 'modelzoo://', 'torchvision://', 'open-mmlab://',
+                        'openmmlab://', 'openmmlab:local', 'mmcls://', 's3://', 'petrel://',
+                        'cluster:s3://', 'pavi://'])
+def place(request, served, monkeypatch):
+    """Function from a name to where mmengine finds that checkpoint, by one of its schemes."""
+    address, folder = served
+    urls = {name: f'{address}/{name}.pth' for name in ('good', 'evil')}
+    if request.param == 'openmmlab:local':
+        (folder / 'mmengine').mkdir()
+        urls = {name: f'../{name}.pth' for name in urls}
+    for hub in ('torchvision_models', 'external_models', 'mmcls_models'):
+        monkeypatch.setattr(checkpoint, f'get_{hub}', lambda: urls)
+    cloud = types.SimpleNamespace(get=lambda url, **how: (folder / url.split('/')[-1]).read_bytes())
+    monkeypatch.setattr(checkpoint, 'get_file_backend', lambda *args, **how: cloud)
+    stored = types.SimpleNamespace(get=lambda path: types.SimpleNamespace(
+        name=path, download=lambda to: shutil.copy(folder / path, to)))
+    monkeypatch.setitem(sys.modules, 'pavi', types.SimpleNamespace(modelcloud=stored))
+    scheme = request.param.replace(':local', '://')
+    file = dict.fromkeys(('s3://', 'petrel://', 'cluster:s3://'), 'bucket/{}.pth')
+    file.update({'': f'{folder}/{{}}.pth', 'http://': f'{address[7:]}/{{}}.pth',
+                 'pavi://': '{}.pth'})
+    return lambda name: scheme + file.get(scheme, '{}').format(name)
+
+
+def test_no_scheme_of_mmengine_runs_what_a_checkpoint_holds(place, served):
+    content = checkpoint.CheckpointLoader.load_checkpoint(place('good'), map_location='cpu')
+    assert [weight.tolist() for weight in content['state_dict'].values()] == [[[3.0, 3.0]]]
+    with pytest.raises(InputError, match='is refused: it asks for posix.mkdir'):
+        checkpoint.CheckpointLoader.load_checkpoint(place('evil'), map_location='cpu')
+    assert not (served[1] / 'ran').exists()
+
+
+@pytest.mark.parametrize('prefix', [None, 'backbone.'])
+def test_first_weights_of_a_model_run_nothing(served, prefix):
+    layer = torch.nn.Linear(2, 1, bias=False)
+    model = layer if prefix else torch.nn.ModuleDict(dict(backbone=layer))
+    initialize(model, dict(type='Pretrained', checkpoint=f'{served[0]}/good.pth', prefix=prefix))
+    assert layer.weight.tolist() == [[3.0, 3.0]]
+    with pytest.raises(InputError, match=r'http://.*/evil.pth \(kept as .*\) is refused'):
+        initialize(model, dict(type='Pretrained', checkpoint=f'{served[0]}/evil.pth',
+                               prefix=prefix))
+    assert not (served[1] / 'ran').exists()
+
+
+def test_torchvision_runs_nothing(served):
+    weights = torchvision.models.ResNet18_Weights.DEFAULT
+    fake = types.SimpleNamespace(url=f'{served[0]}/evil.pth')
+    with pytest.raises(pickle.UnpicklingError):
+        type(weights).get_state_dict(fake)
+    assert not (served[1] / 'ran').exists()
+
+
+def test_address_without_a_file_is_named(served):
+    with pytest.raises(InputError, match=r'/none.pth cannot be fetched: .*404'):
+        checkpoint.CheckpointLoader.load_checkpoint(f'{served[0]}/none.pth')

@@ -4,10 +4,9 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Optional
 
-import torch
 from torch import Tensor, nn
 
-from mmaction_ext.checkpoint_file import find_weights, load_plain
+from mmaction_ext.checkpoint_file import find_weights, load_address, load_plain
 from mmaction_ext.errors import InputError, last_line
 
 _LISTED = 8
@@ -33,7 +32,7 @@ def load_image_weights(source: str) -> dict[str, Tensor]:
         return _load_timm(source.removeprefix('timm.'))
     url = _torchvision_url(source) if source.startswith('torchvision://') else source
     if url.startswith(('http://', 'https://')):
-        state = torch.hub.load_state_dict_from_url(url, map_location='cpu', weights_only=True)
+        state = load_address(url)
     else:
         state = load_plain(os.path.expanduser(url))
     return find_weights(state, source)
