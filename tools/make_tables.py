@@ -10,14 +10,14 @@ from mmaction_ext.cli.common import (DEFAULT_CONFIGS, add_complexity_option, add
                                      add_tables_argument, load_tables, needed_metrics,
                                      note_strays, read_costs, read_records)
 from mmaction_ext.errors import InputError
-from mmaction_ext.tables import (LockedTable, alone_in, build_tables, locked_table,
-                                 lost_results, read_lock)
+from mmaction_ext.tables import (alone_in, build_tables, locked_table, lost_results,
+                                 read_lock)
 from mmaction_ext.tables.lock import FILE_NAME, renewed_lock
 from mmaction_ext.tables.render import RENDERERS
 from mmaction_ext.tables.render.markdown import embed
 from mmaction_ext.tables.render.text import clean
 from mmaction_ext.tables.verify import differing_files, unused_imports
-from mmaction_ext.tracking.ledger.files import write_output
+from mmaction_ext.tracking.ledger.files import write_outputs
 
 EPILOG = """examples:
   python tools/make_tables.py                     every table of configs/, all formats
@@ -34,9 +34,10 @@ When all tables are built from runs, those that belong to no row of any and no c
 standard error.
 
 A result that is in the lock may go where its table has no such row, seed or column any more, where
-another takes its place, or where the run that logged it was read: then the table says what became
-of it (stale, since the config was edited; a conflict; ...). Where no run that was read logs it (it
-is gone, elsewhere, began anew or is damaged), nothing is written without --locked or --forget.
+another number takes its place, or where its config or code was edited, or the table asks for
+another protocol, and the run that logged it was read: then the table says that it is stale. Where
+the result still holds, but no run gives a number (it is gone, elsewhere, damaged, in conflict,
+killed, began anew, ...), nothing is written without --locked or --forget.
 
 Config, code and protocol of every result are always compared with the tree. Checkpoints and
 predictions are not, as that means to hash each of them: --strict does it, where they are there.
@@ -60,7 +61,7 @@ def parse_args(argv=None):
                         help='folder for the tables and their lock (default: reports)')
     add_complexity_option(parser)
     parser.add_argument('--forget', action='store_true',
-                        help=f'drop results from {FILE_NAME} that no run which was read logs')
+                        help=f'drop results from {FILE_NAME} of which no run gives a number')
     parser.add_argument('--formats', nargs='+', choices=sorted(RENDERERS),
                         default=list(RENDERERS), help='default: all')
     parser.add_argument('--embed', type=Path, nargs='+', default=[], metavar='MARKDOWN',
@@ -88,19 +89,19 @@ def make_tables(args, specs):
 
 
 def refuse_to_lose(args, specs, tables, records):
-    """An error where results of the lock are in no run here, as in a fresh clone."""
+    """An error where results of the lock would go that still hold, as in a fresh clone."""
     path = args.out / FILE_NAME
     kept = read_lock(path) if path.exists() else {}
-    lost = {spec.id: lost_results(kept.get(spec.id, LockedTable()), table, spec, records)
-            for spec, table in zip(specs, tables)}
-    names = [name for name, results in lost.items() if results]
-    if names:
-        count = sum(map(len, lost.values()))
+    lost = [(spec.id, result) for spec, table in zip(specs, tables) if spec.id in kept
+            for result in lost_results(kept[spec.id], table, spec, records)]
+    if lost:
+        names = list(dict.fromkeys(name for name, _ in lost))
         more = [f'{len(names) - 3} more tables'] if len(names) > 3 else []
+        others = f', and {len(lost) - 1} more' if len(lost) > 1 else ''
         raise InputError(
-            f'{count} result{"s" * (count > 1)} of {", ".join(names[:3] + more)} in {path} '
-            f'{"are" if count > 1 else "is"} in no run that was read; use --locked to keep them, '
-            'or --forget to drop them')
+            f'{len(lost)} result{"s" * (len(lost) > 1)} of {", ".join(names[:3] + more)} in {path} '
+            f'would be lost: {lost[0][1]}{others}; use --locked to keep them, or --forget to drop '
+            'them')
 
 
 def is_everything(args):
@@ -156,8 +157,8 @@ def renew(args, specs, tables, records):
         refuse_to_lose(args, specs, tables, records)
     files = render_files(args, specs, tables)
     outdated = differing(files)
-    for path in () if args.check else outdated:
-        write_output(path, files[path])
+    if not args.check:
+        write_outputs({path: files[path] for path in outdated})  # the lock is the last of them
     return outdated
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mmaction_ext.tables import protocol
 from mmaction_ext.tables.cells import CellStatus, Measured, SeedResult
-from mmaction_ext.tables.results import SeedEvidence
+from mmaction_ext.tables.results import SeedEvidence, resolve_configs
 from mmaction_ext.tables.static import compared, static_result
 from mmaction_ext.tracking.reading.conflicts import same
 
@@ -117,30 +117,46 @@ def locked_table(table, spec) -> LockedTable:
                        table.measurements)
 
 
-def lost_results(kept, table, spec, records) -> list:
-    """Results of a lock that a table built from runs would drop, though no run says why.
+def lost_results(kept, table, spec, records, configs=None) -> list:
+    """Results of a lock of which a table built from runs has no number any more.
 
-    A run that logged such a result and was read may let it go: what has become of it, stale with
-    an edited config or code, tested under another protocol than the table asks for by now, in
-    conflict with another run, is then in the table. So may a table that has no such row, seed or
-    column any more. A run that is not there, was begun anew under its old id, or whose log lost
-    the result may not.
+    One may go whose config or code was edited, or of which the table asks for another protocol or
+    checkpoint by now, so that its own lock would not show it either, if the run that logged it
+    was read: it is measured again, or the edit undone, without loss. So may one of a row, seed or
+    column that the table has no more. Whatever else became of its run, be it gone, damaged or in
+    conflict with another, is none that should take the place of a number.
 
     Args:
         kept: the :class:`LockedTable` as it is.
         table: what was built, the :class:`mmaction_ext.tables.cells.Table`.
         spec: its :class:`mmaction_ext.tables.spec.TableSpec`.
         records: :class:`mmaction_ext.tracking.records.RunRecord` of the runs it was built from.
+        configs: as for :func:`mmaction_ext.tables.build_table`.
 
     Returns:
-        (row, seed) of each, sorted.
+        What became of a metric of each row and seed, in words, sorted.
     """
+    now = {_place(item): item.result for item in table.measurements}
     wanted = {(row.id, seed, metric) for row in spec.configured for seed in spec.seeds
               for metric in spec.metrics}
-    wanted -= {_place(item) for item in table.measurements if item.result.status is CellStatus.OK}
-    return sorted({(item.row, item.seed) for item in kept.results
-                   if item.result.status is CellStatus.OK and _place(item) in wanted
-                   and not any(_logged(record, item) for record in records)})
+    gone = [item for item in kept.results
+            if item.result.status is CellStatus.OK and _place(item) in wanted
+            and (_place(item) not in now or now[_place(item)].status is not CellStatus.OK)]
+    locked = LockedEvidence(spec, kept, configs or resolve_configs(spec), {}) if gone else None
+    lost = {}
+    for item in gone:
+        may_go = (locked.result(item.row, item.seed, item.metric).status is CellStatus.STALE
+                  and any(_logged(record, item) for record in records))
+        if not may_go:
+            lost[item.row, item.seed] = _what_became(item, now.get(_place(item)))
+    return [lost[place] for place in sorted(lost)]
+
+
+def _what_became(item: Measured, result: SeedResult | None) -> str:
+    where = f'row {item.row}, seed {item.seed} is'
+    if result is None:
+        return f'{where} in no sound run that was read'
+    return f'{where} now {result.status.value} ({result.reason})'
 
 
 def _place(item: Measured) -> tuple:

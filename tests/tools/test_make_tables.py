@@ -1,19 +1,18 @@
 import csv
 import importlib.util
 import os
-import resource
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from mmaction_ext.tables.lock import FILE_NAME as LOCK, read_lock
 from mmaction_ext.tables.render import RENDERERS
-from mmaction_ext.tracking.identity import config_hash, load_config
+from mmaction_ext.tracking.identity import RunIdentity, config_hash, load_config
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / 'tools' / 'make_tables.py'
@@ -21,6 +20,8 @@ TOOL = ROOT / 'tools' / 'make_tables.py'
 sys.path.insert(0, str(ROOT / 'tests'))
 
 import offline_runs
+from disks import small_disk
+from ledger_runs import attempt, change, lines, write_ledger, write_test_result
 from offline_runs import describe, history
 
 SPEC = """\
@@ -360,21 +361,21 @@ def test_errors_are_one_line_and_lose_nothing(place, capsys, change, args, messa
     assert contents() == before
 
 
-def test_full_disk_leaves_the_old_tables_whole(place):
-    """A file size limit makes the write fail half-way, as a full disk does."""
+def test_full_disk_leaves_tables_and_lock_as_they_were(place, capsys):
     assert make_tables.main([]) == 0
-    for path in Path('reports').glob('demo_table.*'):
-        path.write_text('old')
-    before = contents()
-
-    def limit():
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
-
-    done = subprocess_tool(preexec_fn=limit)
-    assert done.returncode == 2
-    assert 'reports/demo_table.md cannot be written: File too large' in done.stderr
-    assert contents() == before
+    edit('configs/demo/table.yaml', 'A demo of', 'Another demo of')
+    with small_disk(place, '256k') as disk:
+        shutil.copytree('reports', disk / 'reports')
+        (disk / 'filling').write_bytes(bytes(1 << 18)[:os.statvfs(disk).f_bavail * 4096 - 20_000])
+        before = contents(disk / 'reports')
+        capsys.readouterr()
+        assert make_tables.main(['--out', str(disk / 'reports')]) == 2
+        assert 'cannot be written: No space left on device' in capsys.readouterr().err
+        assert contents(disk / 'reports') == before
+        (disk / 'filling').unlink()
+        assert make_tables.main(['--out', str(disk / 'reports')]) == 0
+        assert contents(disk / 'reports') != before
+        assert make_tables.main(['--out', str(disk / 'reports'), '--check']) == 0
 
 
 def test_help_lists_exit_codes():
@@ -389,8 +390,8 @@ def test_results_without_runs_are_not_lost(place, capsys):
     capsys.readouterr()
     assert make_tables.main([]) == 2
     assert capsys.readouterr().err.splitlines()[-1] == (
-        'error: 5 results of demo_table in reports/table.lock.json are in no run that was read; '
-        'use --locked to keep them, or --forget to drop them')
+        'error: 5 results of demo_table in reports/table.lock.json would be lost: row base, seed '
+        '0 is in no sound run that was read, and 4 more; use --locked to keep them, or --forget to drop them')
     assert contents() == before
     assert make_tables.main(['--locked']) == 0 and contents() == before
     shutil.copytree('elsewhere/demo/base', 'work_dirs/demo/base', symlinks=True)
@@ -450,6 +451,57 @@ def test_runs_that_do_not_count_are_no_reason_to_lose_results(place, capsys, run
     assert contents() == before
     assert make_tables.main(['--forget']) == 0
     assert 'ok' not in locked_seeds('killed').values()
+
+
+@pytest.fixture
+def ledger(place):
+    """Folder of a run of the row ``never`` whose result is in the lock."""
+    digest = config_hash(load_config('configs/demo/never.py'))
+    uid = RunIdentity('demo/never', 0, digest).uid
+    folder = write_ledger('work_dirs/demo/never/seed0', history(0.6875))
+    change(folder / 'run.json', config='demo/never', config_hash=digest, uid=uid)
+    change(write_test_result(folder, history(0.6875)[-1]), uid=uid)
+    assert make_tables.main([]) == 0 and locked_seeds('never') == {0: 'ok'}
+    return folder
+
+
+def other_attempt(folder, **facts):
+    """Write down in ``run.json`` how the attempt at a run ended instead."""
+    change(folder / 'run.json', attempts=[attempt(**facts)])
+
+
+NO_RUN = 'in no sound run that was read'
+
+
+@pytest.mark.parametrize('damage, became', [
+    (lambda folder: edit(folder / 'metrics.jsonl', 'test/acc', 'text/acc'),
+     'now untrusted (the log is damaged)'),
+    (lambda folder: (folder / 'run.json').unlink(), NO_RUN),
+    (lambda folder: edit(folder / 'run.json', 'demo/never', 'demo/newer'), NO_RUN),
+    (lambda folder: shutil.rmtree(folder / 'results') or os.truncate(
+        folder / 'metrics.jsonl', 300), 'now untrusted'),
+    (lambda folder: change(next((folder / 'results').iterdir()), metrics={'test/acc/top1': 0.75}),
+     'now conflict (test/acc/top1 at iteration 8: '),
+    (lambda folder: shutil.rmtree(folder / 'results') or (folder / 'metrics.jsonl').write_bytes(
+        lines(history(float('nan')))), 'now failed (test/acc/top1 is nan)'),
+    (lambda folder: other_attempt(folder, exit_code=1, last_error='x'), 'now failed'),
+    (lambda folder: other_attempt(folder, exit_code=None), 'now failed (killed'),
+    (lambda folder: other_attempt(folder, exit_code=None, host='elsewhere', start=time.time()),
+     'now running (still running'),
+    (lambda folder: change(folder / 'run.json', overrides={'lr': 1}),
+     'now stale (run with overridden lr)'),
+    (lambda folder: change(folder / 'run.json', config_hash='0' * 16), 'now stale (run of another'),
+])
+def test_no_word_takes_the_place_of_a_number(ledger, capsys, damage, became):
+    before = contents()
+    damage(ledger)
+    capsys.readouterr()
+    assert make_tables.main([]) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith('error: 1 result of demo_table in reports/table.lock.json would be '
+                           f'lost: row never, seed 0 is {became}')
+    assert contents() == before
+    assert make_tables.main(['--forget']) == 0 and 'ok' not in locked_seeds('never').values()
 
 
 def test_a_result_that_was_measured_anew_takes_the_place_of_another(place):

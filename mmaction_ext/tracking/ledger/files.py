@@ -1,53 +1,74 @@
-"""Files that are either as they were or as they shall be, whatever happens in between."""
+"""Files that are either as they were or as they shall be, and what others may have put there."""
 
 import contextlib
+import errno
+import fcntl
 import hashlib
 import os
+import secrets
+import stat
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from mmaction_ext.errors import InputError
 
+#: A file that holds one object, or a list of names, has no more bytes.
+DOCUMENT_BYTES = 16 << 20
+#: A file of rows, of predictions or of a copied history has no more.
+LOG_BYTES = 4 << 30
+#: How the names of folders end in which files are being written.
+UNFINISHED = '.mmaction_ext.tmp'
 
-def write_atomically(path, text: str, sync: bool = True) -> None:
+
+def open_regular(path, most: int = LOG_BYTES) -> BinaryIO:
+    """Open a file for reading that anybody may have put there; waits for nobody.
+
+    Args:
+        path: the file, or a link to one.
+        most: how many bytes it may have.
+
+    Raises:
+        OSError: it cannot be opened, is a pipe, a device or a folder, or has more bytes.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        state = os.fstat(descriptor)
+        if stat.S_ISDIR(state.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(state.st_mode):
+            raise OSError(errno.EINVAL, 'not a regular file', str(path))
+        if state.st_size > most:
+            raise OSError(errno.EFBIG, f'larger than {most >> 20} MiB', str(path))
+        return open(descriptor, 'rb')
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_regular(path, most: int = DOCUMENT_BYTES) -> bytes:
+    """The content of a file, as :func:`open_regular` opens it."""
+    with open_regular(path, most) as file:
+        return file.read(most)
+
+
+def write_atomically(path, content: str | bytes, sync: bool = True) -> None:
     """Replace a file as a whole; no other process does so at the same time.
 
     Args:
         path: the file; its folder exists.
-        text: its new content.
+        content: its new content.
         sync: whether to outlast a power failure, too; takes milliseconds.
 
     Raises:
         OSError: it cannot be written; the file is then what it was before.
     """
     path = Path(path)
-    _write_and_rename(path.with_name(f'{path.name}.tmp'), path, text, sync)
-
-
-def write_output(path, text: str) -> None:
-    """Replace a file as a whole that a command leaves behind, whoever else may do so, too.
-
-    Args:
-        path: the file; its folder is made where there is none.
-        text: its new content, with the line ends that it is to have.
-
-    Raises:
-        InputError: it cannot be written; the file is then what it was before.
-    """
-    path = Path(path)
+    temporary = path.with_name(f'{path.name}.tmp')
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write_and_rename(path.with_name(f'{os.getpid()}.{path.name}.tmp'), path, text, True)
-    except OSError as error:
-        raise InputError(f'{path} cannot be written: {error.strerror}') from error
-
-
-def _write_and_rename(temporary, path, text, sync) -> None:
-    try:
-        with open(temporary, 'w', encoding='utf-8', newline='') as file:
-            file.write(text)
-            if sync:
-                file.flush()
-                os.fsync(file.fileno())
+        temporary.unlink(missing_ok=True)  # of a process that died, or a link: not to be followed
+        with open(_create(temporary), 'wb') as file:
+            _fill(file, content, sync)
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -55,6 +76,131 @@ def _write_and_rename(temporary, path, text, sync) -> None:
         raise
     if sync:
         sync_folder(path.parent)
+
+
+def write_output(path, text: str) -> None:
+    """As :func:`write_outputs`, of one file."""
+    write_outputs({path: text})
+
+
+def write_outputs(contents: Mapping) -> None:
+    """Replace the files that a command leaves behind, whoever else may do so, too.
+
+    What a process that died has left of such files in their folders is removed.
+
+    Args:
+        contents: see :func:`replace_files`; the folders are made where there are none.
+
+    Raises:
+        InputError: one cannot be written.
+    """
+    for folder in dict.fromkeys(Path(path).parent for path in contents):
+        with _naming(next(path for path in contents if Path(path).parent == folder)):
+            folder.mkdir(parents=True, exist_ok=True)
+        remove_unfinished(folder)
+    replace_files(contents)
+
+
+def replace_files(contents: Mapping, sync: bool = True) -> None:
+    """Replace files once all of them are whole: a disk that fills up leaves each as it was.
+
+    Args:
+        contents: path to text, with the line ends that it is to have, or to bytes. The files
+            take their places in this order.
+        sync: whether to outlast a power failure, too.
+
+    Raises:
+        InputError: one cannot be written; if the disk is full or a folder stands in the place of
+            one, all files are then what they were before.
+    """
+    with contextlib.ExitStack() as stack:
+        whole, places = {}, {}
+        for path, content in contents.items():
+            with _naming(path):
+                path = Path(path)
+                if path.is_dir():
+                    raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+                if path.parent not in places:
+                    places[path.parent] = stack.enter_context(_unfinished_below(path.parent))
+                whole[path] = places[path.parent] / path.name
+                with open(_create(whole[path]), 'wb') as file:
+                    _fill(file, content, sync)
+        for path, temporary in whole.items():
+            with _naming(path):
+                os.replace(temporary, path)
+        for folder in places if sync else ():
+            with _naming(folder):
+                sync_folder(folder)
+
+
+@contextlib.contextmanager
+def _unfinished_below(folder) -> Iterator[Path]:
+    """A folder in a folder for files that are being written; gone in the end, with what is in it.
+
+    The system takes the lock on it away from a process that dies, so that
+    :func:`remove_unfinished` can tell.
+    """
+    place = Path(folder, f'.{secrets.token_hex(4)}{UNFINISHED}')
+    descriptor = _make_locked(place)
+    try:
+        yield place
+    finally:
+        with contextlib.suppress(OSError):
+            _remove(place)
+        os.close(descriptor)
+
+
+def _make_locked(place) -> int:
+    """Make a folder and lock it, where there are locks."""
+    while True:
+        place.mkdir(0o700)
+        with contextlib.suppress(FileNotFoundError):  # taken for one whose writer died
+            descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+            with contextlib.suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if place.is_dir():
+                return descriptor
+            os.close(descriptor)
+
+
+def remove_unfinished(folder) -> None:
+    """Remove what processes that died have left in a folder of files they were writing."""
+    for place in Path(folder).glob(f'.*{UNFINISHED}'):
+        with contextlib.suppress(OSError):
+            descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _remove(place)
+            finally:
+                os.close(descriptor)
+
+
+def _remove(place) -> None:
+    """Remove a folder and the files in it."""
+    for path in place.iterdir():
+        path.unlink()
+    place.rmdir()
+
+
+@contextlib.contextmanager
+def _naming(path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f'{path} cannot be written: {error.strerror}') from error
+
+
+def _create(path) -> int:
+    """A descriptor of a new file, which is none that a link leads to."""
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC,
+                   0o666)
+
+
+def _fill(file: BinaryIO, content: str | bytes, sync: bool) -> None:
+    file.write(content.encode() if isinstance(content, str) else content)
+    file.flush()
+    if sync:
+        os.fsync(file.fileno())
 
 
 def sync_folder(folder) -> None:

@@ -2,13 +2,16 @@
 
 import hashlib
 import os
+import subprocess
+import sys
 
 import pytest
+from disks import small_disk
 
 from mmaction_ext.errors import InputError
 from mmaction_ext.tracking.ledger import files
-from mmaction_ext.tracking.ledger.files import (file_sha256, synced_size, write_atomically,
-                                                write_output)
+from mmaction_ext.tracking.ledger.files import (file_sha256, read_regular, synced_size,
+                                                write_atomically, write_output, write_outputs)
 
 
 def test_content_is_replaced(tmp_path):
@@ -53,14 +56,70 @@ def test_two_processes_that_write_one_output_do_not_mix(tmp_path, monkeypatch):
 
     def write_meanwhile(descriptor):
         monkeypatch.setattr(files.os, 'fsync', real)
-        with monkeypatch.context() as patch:
-            patch.setattr(files.os, 'getpid', lambda: 1)
-            write_output(path, 'other')
+        write_output(path, 'other')
         assert path.read_text() == 'other'
 
     monkeypatch.setattr(files.os, 'fsync', write_meanwhile)
     write_output(path, 'mine, and longer')
     assert path.read_text() == 'mine, and longer' and os.listdir(tmp_path) == ['table.md']
+
+
+KILLED = """
+import os, signal, sys
+from mmaction_ext.tracking.ledger import files
+files.os.replace = lambda *names: os.kill(os.getpid(), signal.SIGKILL)
+files.write_outputs({sys.argv[1]: 'new', sys.argv[1] + '.lock': 'new'})
+"""
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_one(tmp_path):
+    path = tmp_path / 'index.html'
+    path.write_text('old')
+    (tmp_path / '7.index.html.tmp').write_text('of another program')
+    (tmp_path / '.half.mmaction_ext.tmp').symlink_to('index.html')
+    before = set(os.listdir(tmp_path))
+    done = subprocess.run([sys.executable, '-c', KILLED, str(path)])
+    assert done.returncode == -9 and path.read_text() == 'old'
+    assert len(set(os.listdir(tmp_path)) - before) == 1
+    write_output(tmp_path / 'table.md', 'other')
+    assert set(os.listdir(tmp_path)) == before | {'table.md'} and path.read_text() == 'old'
+
+
+@pytest.mark.parametrize('last', ['a' * 40_000, None], ids=['full disk', 'folder in its place'])
+def test_outputs_take_their_places_together(tmp_path, last):
+    with small_disk(tmp_path, '64k') as disk:
+        for name in ('a.md', 'b.md'):
+            (disk / name).write_text('old')
+        if last is None:
+            (disk / 'table.lock.json').mkdir()
+        reason = 'Is a directory' if last is None else 'No space left on device'
+        with pytest.raises(InputError, match=f'table.lock.json cannot be written: {reason}'):
+            write_outputs({disk / 'a.md': 'new', disk / 'b.md': 'b' * 20_000,
+                           disk / 'table.lock.json': last or ''})
+        assert [(disk / name).read_text() for name in ('a.md', 'b.md')] == ['old', 'old']
+        assert sorted(os.listdir(disk)) == ['a.md', 'b.md'] + ['table.lock.json'] * (last is None)
+
+
+def test_link_in_place_of_a_temporary_file_is_not_followed(tmp_path):
+    (tmp_path / 'mine').write_text('mine')
+    (tmp_path / 'run.json.tmp').symlink_to('mine')
+    write_atomically(tmp_path / 'run.json', 'new')
+    assert (tmp_path / 'mine').read_text() == 'mine'
+    assert (tmp_path / 'run.json').read_text() == 'new'
+    assert not (tmp_path / 'run.json').is_symlink()
+
+
+def test_odd_files_are_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / 'pipe')
+    (tmp_path / 'zero').symlink_to('/dev/zero')
+    with open(tmp_path / 'large', 'wb') as file:
+        file.truncate(3 << 20)
+    for name, reason in (('pipe', 'not a regular file'), ('zero', 'not a regular file'),
+                         ('large', 'larger than 2 MiB'), ('', 'Is a directory')):
+        with pytest.raises(OSError, match=reason) as caught:
+            read_regular(tmp_path / name, 2 << 20)
+        assert caught.value.filename == str(tmp_path / name)
+    assert read_regular(tmp_path / 'large', 3 << 20) == bytes(3 << 20)
 
 
 def test_size_of_what_is_on_the_disk(tmp_path, monkeypatch):
