@@ -3,6 +3,7 @@
 import os
 import signal
 
+import pytest
 from hypothesis import settings
 
 os.environ.setdefault('OMP_NUM_THREADS', '1')
@@ -22,3 +23,13 @@ compat.apply()
 settings.register_profile('ci', derandomize=True, deadline=None)
 settings.register_profile('desk', deadline=None)
 settings.load_profile('ci' if os.environ.get('CI') else 'desk')
+
+
+@pytest.fixture(scope='session', autouse=True)
+def cache_home(tmp_path_factory):
+    """Folder in which the reader of runs keeps what it has read, for all tests."""
+    from mmaction_ext.tracking.reading import cache
+    home = tmp_path_factory.mktemp('cache') / 'runs'
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cache, '_home', lambda: home)
+        yield home

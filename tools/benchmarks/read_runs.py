@@ -263,12 +263,18 @@ def cpu(usage) -> float:
     return usage.ru_utime + usage.ru_stime
 
 
+def cache_home(suite: Suite) -> Path:
+    """Where our cache of a suite lies, apart from that of the user."""
+    return suite.folder.with_name(f'{suite.folder.name}-cache')
+
+
 def time_ours(suite: Suite, jobs: int, cache: bool, metrics: str) -> dict:
     """Read a suite with ``find_runs`` in a process of its own."""
     command = [sys.executable, __file__, '--measure', str(suite.folder), str(jobs),
                str(int(cache)), metrics]
     start = time.perf_counter()
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, check=True, capture_output=True, text=True,
+                          env=dict(os.environ, XDG_CACHE_HOME=str(cache_home(suite))))
     return dict(json.loads(done.stdout), seconds=time.perf_counter() - start)
 
 
@@ -318,7 +324,7 @@ class Report:
 
     def add_cold(self, suite, files, jobs, metrics='all') -> None:
         """Read everything for the first time."""
-        shutil.rmtree(suite.folder / '.cache', ignore_errors=True)
+        shutil.rmtree(cache_home(suite), ignore_errors=True)
         self.add(suite, files, 'ours, cold', metrics, jobs, time_ours, True, metrics)
 
     def add_unchanged(self, suite, files) -> None:

@@ -1,7 +1,8 @@
 """What was read from files that have not changed since.
 
-One small file per log, below the folder of runs. It is replaced as a whole, carries a checksum,
-and is passed over if anything about it is not as it should be.
+One small file per log, in the user's cache directory, in a folder for each folder of runs. It is
+replaced as a whole, carries a checksum, and is passed over if anything about it is not as it
+should be.
 """
 
 import contextlib
@@ -9,19 +10,30 @@ import functools
 import hashlib
 import json
 import os
+import re
+import stat
 import time
 import zlib
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+import platformdirs
+
+from mmaction_ext.errors import InputError
+from mmaction_ext.tracking.ledger.files import (LOG_BYTES, read_regular, remove_unfinished,
+                                                replace_files)
 from mmaction_ext.tracking.reading.record import AttemptLog
 
-CACHE_FOLDER = '.cache'
+#: Marks a folder as one of ours, in the form that backup programs know.
+TAG_FILE = 'CACHEDIR.TAG'
+TAG = (b'Signature: 8a477f597d28d172789f06886806bc55\n'
+       b'# What mmaction_ext has read of runs; it may be deleted.\n')
 #: A file that was written this recently may be written again without its time changing.
 SETTLED_SECONDS = 2
-#: A temporary file that is older was left by a process that died.
-ABANDONED_SECONDS = 600
+#: What was kept of a folder of runs goes once it has not been read for so long.
+UNUSED_SECONDS = 90 * 24 * 3600
+_ENTRY_NAME = re.compile(r'[0-9a-f]{32}\.json')
 _NOT_KEPT = ('root', 'path', 'phases')
 
 
@@ -64,15 +76,20 @@ def _unpack(blocks: list) -> list:
 
 
 class Cache:
-    """Entries of the files below one folder.
+    """Entries of the files below one folder, in a folder of the user's cache directory.
+
+    Nothing is read, written or removed but in a folder with our tag, and there nothing but files
+    with names of ours; no link is followed.
 
     Args:
-        root: the folder of runs. Where it cannot be written, nothing is kept.
+        root: the folder of runs. Where there is no cache directory, or it cannot be written,
+            nothing is kept.
     """
 
     def __init__(self, root):
-        self._folder = Path(root) / CACHE_FOLDER
-        self._used = set()
+        place = os.path.realpath(root)
+        self._folder = _home() / hashlib.sha256(os.fsencode(place)).hexdigest()[:32]
+        self._is_ours, self._used = _is_ours(self._folder), set()
 
     def get(self, path: str, state) -> Entry | None:
         """What is known of a file; ``None`` if that is nothing, or of another state of it.
@@ -83,7 +100,9 @@ class Cache:
         """
         place = self._place(path)
         try:
-            key, _, content = place.read_bytes().partition(b'\n')
+            if not self._is_ours or place.is_symlink():
+                return None
+            key, _, content = read_regular(place, LOG_BYTES).partition(b'\n')
             if key != _key(path, state, content):
                 return None
             heads, _, packed = content.partition(b'\n')
@@ -96,32 +115,68 @@ class Cache:
         if time.time() - state.st_mtime < SETTLED_SECONDS:
             return False
         content = json.dumps(entry.heads).encode() + b'\n' + entry.packed
-        place = self._place(path)
-        temporary = place.with_suffix(f'.{os.getpid()}.tmp')
-        with contextlib.suppress(OSError):
-            self._folder.mkdir(exist_ok=True)
-            try:
-                temporary.write_bytes(_key(path, state, content) + b'\n' + content)
-                os.replace(temporary, place)
+        with contextlib.suppress(OSError, InputError):
+            self._is_ours = self._is_ours or _make_ours(self._folder)
+            if self._is_ours:
+                replace_files({self._place(path): _key(path, state, content) + b'\n' + content},
+                              sync=False)
                 return True
-            finally:
-                temporary.unlink(missing_ok=True)
         return False
 
     def tidy(self) -> None:
-        """Drop what nobody has asked for, as the files are gone, or left half written."""
+        """Drop what nobody has asked for: of files that are gone, of roots not read for long."""
         with contextlib.suppress(OSError):
-            for place in self._folder.glob('*.json'):
-                if place.name not in self._used:
-                    place.unlink(missing_ok=True)
-            for place in self._folder.glob('*.tmp'):
-                if time.time() - place.stat().st_mtime > ABANDONED_SECONDS:
-                    place.unlink(missing_ok=True)
+            if self._is_ours:
+                os.utime(self._folder / TAG_FILE)
+                _clear(self._folder, self._used)
+            for folder in self._folder.parent.iterdir():
+                if _is_ours(folder) and _age(folder / TAG_FILE) > UNUSED_SECONDS:
+                    _clear(folder)
+                    (folder / TAG_FILE).unlink()
+                    folder.rmdir()
 
     def _place(self, path: str) -> Path:
         name = f'{hashlib.sha256(os.fsencode(path)).hexdigest()[:32]}.json'
         self._used.add(name)
         return self._folder / name
+
+
+def _home() -> Path:
+    """Folder of all caches; in a home that nobody knows there is none, and nothing is kept."""
+    return platformdirs.user_cache_path('mmaction_ext', appauthor=False) / 'runs'
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder is one that :func:`_make_ours` made for this user, and no link to one."""
+    try:
+        state = folder.lstat()
+        return (stat.S_ISDIR(state.st_mode) and state.st_uid == os.geteuid()
+                and not folder.parent.is_symlink() and read_regular(folder / TAG_FILE) == TAG)
+    except OSError:
+        return False
+
+
+def _make_ours(folder: Path) -> bool:
+    """Make a folder and its tag where there is nothing; whether it is ours then."""
+    is_free = not (os.path.lexists(folder) and os.listdir(folder))
+    if is_free and folder.is_absolute() and not folder.parent.is_symlink():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(0o700, exist_ok=True)
+        replace_files({folder / TAG_FILE: TAG}, sync=False)
+    return _is_ours(folder)
+
+
+def _clear(folder: Path, used=()) -> None:
+    """Remove the entries of a folder of ours that are not used, and what was not finished."""
+    remove_unfinished(folder)
+    for place in folder.iterdir():
+        if place.name not in used and _ENTRY_NAME.fullmatch(place.name):
+            with contextlib.suppress(OSError):
+                place.unlink()
+
+
+def _age(path: Path) -> float:
+    return time.time() - path.stat().st_mtime
 
 
 def _key(path: str, state, content: bytes) -> bytes:

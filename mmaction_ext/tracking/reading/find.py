@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from mmaction_ext.errors import InputError, check_at_least
 from mmaction_ext.tracking.ledger.format import METRICS_FILE, RUN_FILE
 from mmaction_ext.tracking.reading import metrics, wandb_offline, wandb_snapshot
-from mmaction_ext.tracking.reading.cache import CACHE_FOLDER, Cache, Entry
+from mmaction_ext.tracking.reading.cache import Cache, Entry
 from mmaction_ext.tracking.reading.csv_runs import read_csv_runs
 from mmaction_ext.tracking.reading.ledger import read_ledger
 from mmaction_ext.tracking.reading.merge import merge
@@ -34,8 +34,8 @@ def find_runs(root, keys=None, *, cache: bool = True, jobs: int = None) -> list:
     Args:
         root: folder to search; symbolic links (``latest-run``) are not followed.
         keys: names of the metrics to give, ``None`` for all. Conflicts are looked for in all.
-        cache: keep what was read in ``<root>/.cache``, where that can be written, and read only
-            what has changed.
+        cache: keep what was read in the user's cache directory, where that can be written, and
+            read only what has changed.
         jobs: processes that read; as many as there are cores if ``None``.
 
     Returns:
@@ -190,11 +190,8 @@ def _search(root) -> tuple:
         raise InputError(f'{error.filename} cannot be read: {error.strerror}') from error
 
     files, folders = [], []
-    for folder, below, names in os.walk(root, onerror=fail):
+    for folder, _, names in os.walk(root, onerror=fail):
         place = Path(folder).relative_to(root)
-        if place.parts[:1] == (CACHE_FOLDER,):
-            below.clear()
-            continue
         sources = {name: _source(place, name) for name in names}
         files += [_File(root, (place / name).as_posix(), source)
                   for name, source in sources.items() if source]

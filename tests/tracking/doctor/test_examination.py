@@ -49,11 +49,12 @@ def test_a_folder_that_does_not_exist(runs):
         examine(['nowhere'])
 
 
-def test_a_run_folder_itself(runs):
+def test_a_run_folder_itself(runs, cache_home):
+    before = set(cache_home.parent.rglob('*'))
     folder = runs.train(exit_code=None)
     [problem] = [item for item in examine([folder]) if item.severity != 'note']
     assert (problem.check, problem.place) == ('killed', folder.as_posix())
-    assert not (folder / '.cache').exists()
+    assert set(cache_home.parent.rglob('*')) == before
 
 
 @pytest.mark.parametrize('name', ['run.json', 'metrics.jsonl', 'results/1-8.json'])

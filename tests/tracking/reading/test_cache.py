@@ -1,21 +1,28 @@
 import json
 import os
 import shutil
+import subprocess
+from pathlib import Path
 
 import ledger_runs
 import pytest
+from disks import small_disk
 from ledger_runs import write_ledger
 from offline_runs import history
 
+from mmaction_ext.tracking.ledger.files import UNFINISHED
 from mmaction_ext.tracking.reading import cache, find
 from mmaction_ext.tracking.records import find_runs
+
+
+HOME = cache._home
 
 
 @pytest.fixture
 def runs(suite, tmp_path):
     """A copy of the suite and a ledger, old enough to be remembered."""
     root = tmp_path / 'runs'
-    shutil.copytree(suite, root, symlinks=True, ignore=shutil.ignore_patterns('.cache'))
+    shutil.copytree(suite, root, symlinks=True)
     write_ledger(root / 'demo/other/seed9', history(0.5), seed=9)
     ledger_runs.age(root)
     return root
@@ -33,8 +40,21 @@ def reads(monkeypatch):
     return read
 
 
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """The cache directory of a user who has read nothing yet."""
+    home = tmp_path / 'home/.cache'
+    monkeypatch.setenv('XDG_CACHE_HOME', str(home))
+    monkeypatch.setattr(cache, '_home', HOME)
+    return home
+
+
+def folder_of(root):
+    return cache.Cache(root)._folder
+
+
 def entries(root):
-    return sorted((root / cache.CACHE_FOLDER).glob('*.json'))
+    return sorted(folder_of(root).glob('*.json'))
 
 
 def test_nothing_is_read_twice_and_the_answer_is_the_same(runs, reads):
@@ -57,7 +77,7 @@ def test_rows_are_kept_in_one_place_and_read_again_where_that_is_lost(runs, monk
 
     def lose(ledgers, files):
         assert len(files) > 5 and not any(file.entry.packed for file in files)
-        shutil.rmtree(runs / cache.CACHE_FOLDER)
+        shutil.rmtree(folder_of(runs))
         return group(ledgers, files)
 
     monkeypatch.setattr(find, '_group', lose)
@@ -152,42 +172,126 @@ def test_entries_of_files_that_are_gone_go_too(runs):
     assert len(entries(runs)) == before - 1
 
 
-def test_what_a_killed_reader_left_goes_once_it_is_old(runs):
+def test_what_a_killed_reader_left_goes(runs):
     find_runs(runs)
-    old, young = (runs / cache.CACHE_FOLDER / f'{"0" * 32}.{pid}.tmp' for pid in (7, 8))
-    for path in (old, young):
-        path.write_bytes(b'half')
-    os.utime(old, (1, 1))
+    half = folder_of(runs) / f'.0a{UNFINISHED}'
+    half.mkdir()
+    (half / f'{"0" * 32}.json').write_bytes(b'half')
     find_runs(runs)
-    assert young.exists() and not old.exists()
+    assert not half.exists() and entries(runs)
 
 
-@pytest.mark.parametrize('obstacle', ['file', 'folder'])
-def test_folder_that_cannot_keep_anything(runs, obstacle):
+def test_what_was_kept_of_runs_that_nobody_reads_any_more_goes(runs, tmp_path, home):
+    other = tmp_path / 'other'
+    for root in (shutil.copytree(runs, other, symlinks=True), runs):
+        ledger_runs.age(root)
+        find_runs(root)
+    kept = entries(other)
+    os.utime(folder_of(other) / cache.TAG_FILE, (1, 1))
+    foreign = folder_of(other).with_name('f' * 32)
+    foreign.mkdir()
+    (foreign / cache.TAG_FILE).write_bytes(b'Signature: 8a477f597d28d172789f06886806bc55')
+    os.utime(foreign / cache.TAG_FILE, (1, 1))
+    find_runs(runs)
+    assert kept and not folder_of(other).exists()
+    assert entries(runs) and foreign.is_dir(), 'it has another tag'
+
+
+def snapshot(folder):
+    """All that lies below a folder, and where links lead."""
+    return {path: os.readlink(path) if path.is_symlink() else path.is_file() and path.read_bytes()
+            for path in folder.rglob('*')}
+
+
+def test_no_file_of_another_program_is_touched(runs, home):
+    """As ``--runs ~`` did: all that lies there, in the cache directory, too, is somebody's."""
+    old = [runs / '.cache', home / 'other', home / 'mmaction_ext', home / 'mmaction_ext/runs']
+    for folder in old:
+        folder.mkdir(parents=True)
+        for name in ('settings.json', f'{"0" * 32}.json', f'{"0" * 32}.7.tmp', 'a.tmp'):
+            (folder / name).write_text('{}')
+            os.utime(folder / name, (1, 1))
+    before = snapshot(runs), {path: data for path, data in snapshot(home).items()}
+    for root in (runs, home.parent):
+        find_runs(root)
+        find_runs(root)
+    assert snapshot(runs) == before[0]
+    assert before[1].items() <= snapshot(home).items()
+    assert entries(runs)
+    mine = folder_of(runs) / 'notes.json'
+    mine.write_text('a name that is none of ours')
+    find_runs(runs)
+    assert mine.exists()
+
+
+@pytest.mark.parametrize('place', ['folder', 'runs', 'entry', 'tag'])
+def test_no_link_is_followed(runs, tmp_path, place):
+    expected = repr(find_runs(runs, cache=False))
+    target = tmp_path / 'target'
+    target.mkdir()
+    (target / f'{"0" * 32}.json').write_text('{}')
+    folder = folder_of(runs)
+    if place == 'entry':
+        find_runs(runs)
+        (target / 'kept').write_bytes(entries(runs)[0].read_bytes())
+        for entry in entries(runs):
+            entry.unlink()
+            entry.symlink_to(target / 'kept')
+    elif place == 'tag':
+        folder.mkdir(parents=True)
+        (folder / 'a.json').write_text('{}')
+        (folder / cache.TAG_FILE).symlink_to(target / 'gone')
+    else:
+        link = folder if place == 'folder' else folder.parent
+        link.parent.mkdir(parents=True)
+        link.symlink_to(target)
+    if place == 'folder':
+        (target / cache.TAG_FILE).write_bytes(cache.TAG)
+    before = snapshot(target)
+    for _ in range(2):
+        assert repr(find_runs(runs)) == expected
+    assert snapshot(target) == before
+
+
+@pytest.mark.parametrize('obstacle', ['file', 'folder', 'foreign', 'no home'])
+def test_folder_that_cannot_keep_anything(runs, home, obstacle, monkeypatch):
     expected = repr(find_runs(runs, cache=False))
     if obstacle == 'file':
-        (runs / cache.CACHE_FOLDER).write_text('in the way')
+        home.parent.mkdir()
+        home.write_text('in the way')
+    elif obstacle == 'foreign':
+        folder_of(runs).mkdir(parents=True)
+        (folder_of(runs) / 'settings.json').write_text('{}')
+    elif obstacle == 'no home':
+        monkeypatch.setattr(cache.platformdirs, 'user_cache_path',
+                            lambda *args, **how: Path('~/.cache/mmaction_ext'))
+        monkeypatch.chdir(runs.parent)
     else:
         find_runs(runs)
         for path in entries(runs):
             path.unlink()
             path.mkdir()
     assert repr(find_runs(runs)) == expected
-    assert not list(runs.rglob('*.tmp'))
+    assert not list(runs.parent.rglob(f'*{UNFINISHED}')) and not Path('~').exists()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason='root can write any folder')
-def test_read_only_folder(runs):
+def test_read_only_disk(runs, tmp_path, monkeypatch):
     expected = repr(find_runs(runs, cache=False))
-    runs.chmod(0o555)
-    try:
-        assert repr(find_runs(runs)) == expected
-    finally:
-        runs.chmod(0o755)
+    with small_disk(tmp_path, '1m') as disk:
+        subprocess.run(['mount', '-o', 'remount,ro', str(disk)], check=True)
+        monkeypatch.setenv('XDG_CACHE_HOME', str(disk))
+        assert repr(find_runs(runs)) == expected and not list(disk.iterdir())
 
 
-def test_cache_holds_no_run_of_its_own(runs):
+def test_full_disk(runs, tmp_path, monkeypatch):
+    expected = repr(find_runs(runs, cache=False))
+    with small_disk(tmp_path, '16k') as disk:
+        monkeypatch.setenv('XDG_CACHE_HOME', str(disk))
+        for _ in range(2):
+            assert repr(find_runs(runs)) == expected
+        assert not list(disk.rglob(f'*{UNFINISHED}'))
+
+
+def test_first_line_of_an_entry_tells_what_it_is_of(runs):
     find_runs(runs)
-    (runs / cache.CACHE_FOLDER / 'run-x.wandb').write_bytes(b'')
-    assert 'x' not in {record.uid for record in find_runs(runs)}
     assert all(json.loads(path.read_bytes().partition(b'\n')[0]) for path in entries(runs))
