@@ -90,15 +90,12 @@ class Explainer:
                         seeds=self._plain_seeds(cell),
                         parts=[self.cell(name, column.key) for name in row.mean_of])
         return dict(formula=formula if names else f'{column.source}{_times(column)}',
-                    select=self._selection(), config=_config_in_tree(row),
+                    select=self._selection(column), config=_config_in_tree(row),
                     seeds=[self._seed(row, column, result) for result in cell.seeds
                            if self.seed in (None, result.seed)])
 
-    def _selection(self) -> str:
-        select = self.spec.select
-        if select.policy == 'last':
-            return 'the last checkpoint of each run'
-        return f'the checkpoint with the {select.mode} {select.metric} of each run'
+    def _selection(self, column) -> str:
+        return f'the {(column.select or self.spec.select).checkpoint} of each run'
 
     def _derived(self, row, column, cell) -> dict:
         """A difference, with both of its sides."""
@@ -128,7 +125,7 @@ class Explainer:
                 for result in cell.seeds if self.seed in (None, result.seed)]
 
     def _seed(self, row, column, result) -> dict:
-        item = self.logged.get((row.id, result.seed, column.source))
+        item = self.logged.get((row.id, result.seed, column.measure))
         facts = dict(seed=result.seed, status=result.status.value, reason=result.reason,
                      value=_number(result.value), metric=column.source,
                      logged=_number(item.result.value) if item else None,

@@ -47,7 +47,7 @@ def _runs_by_row(table, runs) -> list:
     found = []
     for i, row in enumerate(body_rows(table)):
         measured = zip(*(cell.seeds for cell, column in zip(row.cells, table.columns)
-                         if column.kind == 'history'))
+                         if column.kind == 'history' and cell.seeds))
         for j, results in enumerate(measured):
             uids = sorted({uid for result in results if result.status is not CellStatus.STALE
                            for uid in result.runs})

@@ -157,9 +157,9 @@ class CellBuilder:
             parts = [self.by_id[name] for name in row.mean_of]
             by_seed = zip(*(self.history(part, column) for part in parts))
             return [mean_result(parts, results) for results in by_seed]
-        results = [self.evidence.result(row.id, seed, column.source) for seed in self.spec.seeds]
+        results = [self.evidence.result(row.id, seed, column) for seed in self.spec.seeds]
         for result in results:
-            self.measure(row, column.source, result.seed, result)
+            self.measure(row, column.measure, result.seed, result)
         return [scaled(result, column.scale) for result in reject_shared(results)]
 
     def measure(self, row, metric, seed, result) -> None:
@@ -174,9 +174,15 @@ class CellBuilder:
 
     def measured(self, row, column) -> Cell:
         """A logged metric, over the seeds."""
-        if row.is_published_only:
+        if row.is_published_only or self.trains_nothing(row, column):
             return dash()
         return seeds_cell(self.history(row, column), column)
+
+    def trains_nothing(self, row, column) -> bool:
+        """Whether a metric of training or validation is asked of a row that is only tested."""
+        parts = [self.by_id[name] for name in row.mean_of] or [row]
+        return not column.source.startswith('test/') and any(
+            self.evidence.configs[part.id].is_only_tested for part in parts)
 
     def difference(self, row, column) -> Cell:
         """Difference to the reference row or to a published figure."""
@@ -187,7 +193,7 @@ class CellBuilder:
             return dash()
         mine = self.done[row.id, column.source]
         reference = self.done[counterpart.id, column.source]
-        if mine.seeds:
+        if mine.seeds and reference.seeds:
             return difference_cell(mine.seeds, reference.seeds, column)
         without = _without_number(mine) or _without_number(reference)
         return without or self.plain_difference(mine, reference.value, reference.number, column)

@@ -96,7 +96,8 @@ class Measured:
     Attributes:
         row: id of the row.
         config, config_hash: the row's config as it stood in the tree.
-        metric: logged metric, or ``static.<figure>`` for a figure of the model itself.
+        metric: logged metric, ``<metric> at <selection>`` for a column with a selection of its
+            own, or ``static.<figure>`` for a figure of the model itself.
         seed: the seed; ``None`` for a figure of the model.
         result: the :class:`SeedResult`, in the logged unit.
     """

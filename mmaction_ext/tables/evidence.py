@@ -24,7 +24,7 @@ class RunEvidence:
     """
 
     def __init__(self, spec, records, configs, complexity):
-        self.configs, self.complexity = configs, complexity
+        self.configs, self.complexity, self.protocol = configs, complexity, spec.protocol
         self.records = defaultdict(list)
         for record in records:
             self.records[record.config].append(record)
@@ -33,9 +33,13 @@ class RunEvidence:
                                          seed, spec.select, spec.protocol)
             for row in spec.configured for seed in spec.seeds}
 
-    def result(self, row_id: str, seed: int, metric: str) -> SeedResult:
-        """A logged metric of a row under a seed, in the logged unit."""
-        return self.seeds[row_id, seed].result(metric)
+    def result(self, row_id: str, seed: int, column) -> SeedResult:
+        """The logged metric of a column for a row under a seed, in the logged unit."""
+        if column.select is None:
+            return self.seeds[row_id, seed].result(column.source)
+        config = self.configs[row_id]
+        return SeedEvidence(self.records[config.name], config, seed, column.select,
+                            self.protocol).result(column.source)
 
     def static(self, row_id: str, name: str) -> SeedResult:
         """A figure of the model of a row."""
@@ -69,13 +73,13 @@ class LockedEvidence:
         self.configs, self.complexity = configs, complexity
         self.results = {(item.row, item.seed, item.metric): item for item in locked.results}
         self.changed = ''
-        if (locked.select, locked.protocol) != (select_text(spec.select),
+        if (locked.select, locked.protocol) != (str(spec.select),
                                                 protocol.describe(spec.protocol)):
             self.changed = 'locked under another selection of checkpoints or protocol'
 
-    def result(self, row_id: str, seed: int, metric: str) -> SeedResult:
+    def result(self, row_id: str, seed: int, column) -> SeedResult:
         """As :meth:`RunEvidence.result`; stale where the tree has changed since."""
-        item = self.results.get((row_id, seed, metric))
+        item = self.results.get((row_id, seed, column.measure))
         if item is None:
             return SeedResult(seed, CellStatus.MISSING, None, 'no run')
         reason = self.changed or self._why_stale(item)
@@ -106,14 +110,9 @@ class LockedEvidence:
         return (item.config, item.config_hash) != (config.name, config.digest)
 
 
-def select_text(select) -> str:
-    """``last``, or ``max val/acc/top1``."""
-    return select.policy if select.policy == 'last' else f'{select.mode} {select.metric}'
-
-
 def locked_table(table, spec) -> LockedTable:
     """What a lock file keeps of a table that was built from runs."""
-    return LockedTable(select_text(spec.select), protocol.describe(spec.protocol),
+    return LockedTable(str(spec.select), protocol.describe(spec.protocol),
                        table.measurements)
 
 
@@ -137,15 +136,17 @@ def lost_results(kept, table, spec, records, configs=None) -> list:
         What became of a metric of each row and seed, in words, sorted.
     """
     now = {_place(item): item.result for item in table.measurements}
-    wanted = {(row.id, seed, metric) for row in spec.configured for seed in spec.seeds
-              for metric in spec.metrics}
+    columns = {column.measure: column for column in spec.columns if column.kind == 'history'}
+    wanted = {(row.id, seed, measure) for row in spec.configured for seed in spec.seeds
+              for measure in columns}
     gone = [item for item in kept.results
             if item.result.status is CellStatus.OK and _place(item) in wanted
             and (_place(item) not in now or now[_place(item)].status is not CellStatus.OK)]
     locked = LockedEvidence(spec, kept, configs or resolve_configs(spec), {}) if gone else None
     lost = {}
     for item in gone:
-        may_go = (locked.result(item.row, item.seed, item.metric).status is CellStatus.STALE
+        may_go = (locked.result(item.row, item.seed, columns[item.metric]).status
+                  is CellStatus.STALE
                   and any(_logged(record, item) for record in records))
         if not may_go:
             lost[item.row, item.seed] = _what_became(item, now.get(_place(item)))
@@ -169,6 +170,7 @@ def _logged(record, item: Measured) -> bool:
         is_source = record.uid in item.result.runs
     else:  # a line of a CSV file
         is_source = not record.uid and (record.config, record.seed) == (item.config, item.seed)
-    rows = [*record.rows.get(item.metric.partition('/')[0], ()),
+    metric = item.metric.partition(' at ')[0]
+    rows = [*record.rows.get(metric.partition('/')[0], ()),
             *(test.values for test in record.evaluations)] if is_source else ()
-    return any(same(row.get(item.metric), float(item.result.value)) for row in rows)
+    return any(same(row.get(metric), float(item.result.value)) for row in rows)

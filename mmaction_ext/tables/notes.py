@@ -128,19 +128,17 @@ def notes(spec, table, citation) -> list:
 def _protocol_note(spec, cells) -> str:
     if not any(column.kind == 'history' for column in spec.columns):
         return ''
-    select = spec.select
-    checkpoint = 'last checkpoint'
-    if select.policy == 'best':
-        end = 'highest' if select.mode == 'max' else 'lowest'
-        checkpoint = f'checkpoint with the {end} {select.metric}'
     samples = {seed.samples for cell in cells for seed in cell.seeds} - {None}
     count = f' ({samples.pop()} samples)' if len(samples) == 1 else ''
     wanted = protocol.describe(protocol.fixed(spec.protocol))
-    others = [f'{column.head}: {column.source.partition("/")[0]}' for column in spec.columns
-              if column.kind == 'history' and column.source.split('/')[0] != spec.split]
+    logged = [column for column in spec.columns if column.kind == 'history']
+    others = [f'{column.head}: {column.source.partition("/")[0]}' for column in logged
+              if column.source.split('/')[0] != spec.split]
     aside = f'; other splits: {", ".join(others)}' if others else ''
+    own = ''.join(f' {column.head}: {column.select.checkpoint}.' for column in logged
+                  if column.select)
     return ', '.join(filter(None, (f'{spec.split.capitalize()} split{count}', wanted,
-                                   f'{checkpoint} of each run{aside}.')))
+                                   f'{spec.select.checkpoint} of each run{aside}.{own}')))
 
 
 def _unknown_protocol_note(spec, table) -> str:

@@ -78,7 +78,8 @@ def places(spec, records, configs=None) -> list:
     logged = [column for column in spec.columns if column.kind == 'history']
     found = []
     for row in spec.configured:
-        results = zip(*(builder.measured(row, column).seeds for column in logged))
+        cells = [builder.measured(row, column) for column in logged]
+        results = zip(*(cell.seeds for cell in cells if cell.seeds))
         found += [_place(row, seed, evidence, of_seed)
                   for seed, of_seed in zip(spec.seeds, list(results) or [()] * len(spec.seeds))]
     return found

@@ -32,6 +32,7 @@ class RowConfig:
         schedule: ``('epoch', n)`` or ``('iter', n)``, the length of training; ``None`` if the
             config does not say, or is that of an ensemble; with ``weights_of`` that of the source.
         is_ensemble: whether it averages the predictions of other configs instead of training.
+        is_only_tested: whether it is an ensemble or tests the weights of another config.
         code: the source files that the table tracks, as they stand in the tree.
         watched: those whose change the table notes.
     """
@@ -40,6 +41,7 @@ class RowConfig:
     digest: str
     schedule: tuple | None = None
     is_ensemble: bool = False
+    is_only_tested: bool = False
     code: TrackedCode = TrackedCode()
     watched: TrackedCode = TrackedCode()
 
@@ -69,7 +71,7 @@ def resolve_configs(spec, load=load_config) -> dict:
         is_ensemble = 'ensemble' in resolved
         schedule = None if is_ensemble else training_length(trained)
         configs[row.id] = RowConfig(row.config_name, config_hash(resolved), schedule, is_ensemble,
-                                    code, watched)
+                                    is_ensemble or bool(source), code, watched)
     return configs
 
 

@@ -38,7 +38,8 @@ def _block(name, lines) -> str:
 
 def _column(column) -> dict:
     facts = dict(key=column.key, head=column.head, source=column.source, best=column.best,
-                 relative_to=column.relative_to, tolerance=_number(column.tolerance))
+                 relative_to=column.relative_to, tolerance=_number(column.tolerance),
+                 select=column.select and str(column.select))
     return _known(facts)
 
 

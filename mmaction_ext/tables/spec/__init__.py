@@ -18,6 +18,8 @@ taken of::
     - {key: params, head: Params (M), from: static.params, scale: 1.0e-6, fmt: .2f}
     - {key: paper, head: Published, from: published.top1}
     - {key: top1, head: Top-1, from: test/acc/top1, scale: 100, best: max}
+    - {key: best, head: Best epoch, from: val/acc/top1, scale: 100,
+       select: {policy: best, metric: val/acc/top1}}         # see below; else as the table has it
     - {key: delta, head: Δ, from: top1, relative_to: reference, fmt: +.1f}
     - {key: off, head: Δ paper, from: top1, relative_to: published.top1, tolerance: 0.5, fmt: +.1f}
 

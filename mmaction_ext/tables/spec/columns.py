@@ -4,9 +4,9 @@ from fractions import Fraction
 
 from mmaction_ext.tables.cells import check_format, exact
 from mmaction_ext.tables.spec.model import Column
-from mmaction_ext.tables.spec.settings import PHASES
+from mmaction_ext.tables.spec.settings import PHASES, read_select
 
-_KEYS = {'key', 'head', 'from', 'scale', 'fmt', 'best', 'relative_to', 'tolerance'}
+_KEYS = {'key', 'head', 'from', 'scale', 'fmt', 'best', 'relative_to', 'tolerance', 'select'}
 
 
 def read_columns(doc) -> tuple:
@@ -33,7 +33,8 @@ def _column(doc, where, earlier) -> Column:
     column = Column(key, doc.text(where + ('head',)), doc.text(where + ('from',)),
                     _scale(doc, where), _fmt(doc, where),
                     doc.choice(where + ('best',), ('max', 'min', None), None),
-                    _relative_to(doc, where, values), _tolerance(doc, where, values))
+                    _relative_to(doc, where, values), _tolerance(doc, where, values),
+                    read_select(doc, where + ('select',)))
     _check_source(doc, where, column, earlier)
     return column
 
@@ -80,6 +81,9 @@ def _check_source(doc, where, column, earlier) -> None:
     if column.kind == 'history' and column.source.split('/')[0] not in PHASES:
         raise doc.error(place, f'metric {column.source!r} does not begin with one of '
                         f'{", ".join(f"{phase}/" for phase in PHASES)}')
+    if column.select and column.kind != 'history':
+        raise doc.error(where + ('select',), f'{column.source!r} is no logged metric, of which '
+                        'a checkpoint could be selected')
     if column.kind == 'row' and (column.best or column.relative_to):
         raise doc.error(where, f'{column.source} holds marks, not numbers to compare')
     if column.kind == 'column':

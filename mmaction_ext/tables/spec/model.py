@@ -23,6 +23,18 @@ class Select:
     metric: str | None = None
     mode: str = 'max'
 
+    def __str__(self) -> str:
+        """``last``, or ``max val/acc/top1``."""
+        return self.policy if self.policy == 'last' else f'{self.mode} {self.metric}'
+
+    @property
+    def checkpoint(self) -> str:
+        """The checkpoint in words."""
+        if self.policy == 'last':
+            return 'last checkpoint'
+        end = 'highest' if self.mode == 'max' else 'lowest'
+        return f'checkpoint with the {end} {self.metric}'
+
 
 @dataclass(frozen=True)
 class Column:
@@ -38,6 +50,7 @@ class Column:
         relative_to: ``'reference'`` for the difference to the reference row,
             ``'published.<metric>'`` for that to a published figure, ``None`` for no difference.
         tolerance: largest difference to the published figure that is fine, in the printed unit.
+        select: which checkpoint of a run counts in this column; ``None`` for that of the table.
     """
 
     key: str
@@ -48,6 +61,12 @@ class Column:
     best: str | None = None
     relative_to: str | None = None
     tolerance: Fraction | None = None
+    select: Select | None = None
+
+    @property
+    def measure(self) -> str:
+        """What is measured, as a lock file names it: the source, and a selection of its own."""
+        return f'{self.source} at {self.select}' if self.select else self.source
 
     @property
     def relative(self) -> bool:
@@ -193,5 +212,7 @@ class TableSpec:
     @property
     def metrics(self) -> set:
         """Names of the logged metrics that the table needs."""
-        names = {column.source for column in self.columns if column.kind == 'history'}
-        return names | ({self.select.metric} if self.select.metric else set())
+        logged = [column for column in self.columns if column.kind == 'history']
+        selects = [self.select, *(column.select for column in logged if column.select)]
+        return ({column.source for column in logged}
+                | {select.metric for select in selects if select.metric})

@@ -23,7 +23,7 @@ def read_settings(doc) -> dict:
         InputError: one is of another kind than it should be.
     """
     return dict(
-        id=_id(doc), caption=_caption(doc), seeds=_seeds(doc), select=_select(doc),
+        id=_id(doc), caption=_caption(doc), seeds=_seeds(doc), select=read_select(doc, ('select',)) or Select(),
         split=doc.choice(('split',), PHASES, 'test'), note=doc.text(('note',), ''),
         row_head=doc.text(('row_head',), 'Model'), varies=_names(doc, 'varies'),
         protocol=_protocol(doc), code=_code(doc))
@@ -62,17 +62,22 @@ def _seeds(doc) -> tuple:
     return tuple(sorted(seeds))
 
 
-def _select(doc) -> Select:
-    if doc.get(('select',)) is None:
-        return Select()
-    values = doc.mapping(('select',), {'policy', 'metric', 'mode'}, ('policy',))
-    policy = doc.choice(('select', 'policy'), ('last', 'best'), None)
+def read_select(doc, where) -> Select | None:
+    """Which checkpoint counts, of the table or of one column; ``None`` where nothing is said.
+
+    Raises:
+        InputError: it is no selection.
+    """
+    if doc.get(where) is None:
+        return None
+    values = doc.mapping(where, {'policy', 'metric', 'mode'}, ('policy',))
+    policy = doc.choice((*where, 'policy'), ('last', 'best'), None)
     metric = values.get('metric')
     if policy == 'last' and len(values) > 1:
-        raise doc.error(('select',), 'policy last takes neither metric nor mode')
+        raise doc.error(where, 'policy last takes neither metric nor mode')
     if policy == 'best' and not str(metric).startswith('val/'):
-        raise doc.error(('select',), f'policy best needs a val/ metric, found {metric!r}')
-    return Select(policy, metric, doc.choice(('select', 'mode'), ('max', 'min'), 'max'))
+        raise doc.error(where, f'policy best needs a val/ metric, found {metric!r}')
+    return Select(policy, metric, doc.choice((*where, 'mode'), ('max', 'min'), 'max'))
 
 
 def _names(doc, key) -> tuple:
