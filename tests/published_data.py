@@ -29,6 +29,94 @@ def write_video(path, num_frames=4, options=None):
         container.mux(stream.encode())
 
 
+def numbered(number, height=64, width=128):
+    """A picture that tells its number: eight blocks at the top are its bits."""
+    picture = np.full((height, width, 3), 90, np.uint8)
+    picture[height // 2:] += np.arange(width, dtype=np.uint8)[:, None] // 2 + number % 16
+    for bit in range(8):
+        block = slice(bit * width // 8, (bit + 1) * width // 8)
+        picture[:height // 2, block] = 255 * (number >> bit & 1)
+    return picture
+
+
+def number_of(picture):
+    """The number that a :func:`numbered` picture tells."""
+    height, width = picture.shape[:2]
+    blocks = picture[height // 8:3 * height // 8].reshape(height // 4, 8, width // 8, 3)
+    return sum(int(level > 127) << bit for bit, level in enumerate(blocks.mean(axis=(0, 2, 3))))
+
+
+def write_numbered(path, num_frames, codec, step=1, **options):
+    """Encode :func:`numbered` pictures, one every ``step`` twelfths of a second."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream(codec, rate=12, options=options)
+        stream.height, stream.width, stream.pix_fmt = 64, 128, 'yuv420p'
+        stream.thread_count = 1
+        for number in range(num_frames):
+            frame = av.VideoFrame.from_ndarray(numbered(number), 'rgb24')
+            frame.pts = step * number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+def write_packed(path, num_frames):
+    """An AVI with packed B-frames, as DivX 5 and XviD for Windows write them.
+
+    A B-frame lies in the packet of the picture that it refers to, and an empty picture in the
+    place where it would be.
+    """
+    plain = path.with_suffix('.plain.avi')
+    write_numbered(plain, num_frames, 'mpeg4', g='10', bf='1', sc_threshold='1000000000',
+                   qscale='4', flags='+qscale')
+    with av.open(str(plain)) as source, av.open(str(path), 'w') as target:
+        (stream, ) = source.streams.video
+        copy = target.add_stream_from_template(stream)
+        chunks = _pack([bytes(packet) for packet in source.demux(stream) if packet.size])
+        for number, chunk in enumerate(chunks):
+            packet = av.Packet(chunk)
+            packet.stream, packet.time_base = copy, 1 / stream.average_rate
+            packet.pts = packet.dts = number
+            packet.is_keyframe = _picture_type(chunk) == 0
+            target.mux(packet)
+    plain.unlink()
+
+
+def _picture_type(chunk):
+    """0 of I, 1 of P, 2 of B (ISO 14496-2, vop_coding_type)."""
+    return chunk[chunk.index(b'\0\0\1\xb6') + 4] >> 6
+
+
+def _pack(chunks):
+    mark = chunks[0].index(b'\0\0\1\xb6')
+    chunks[0] = chunks[0][:mark] + b'\0\0\1\xb2DivX503b1393p' + chunks[0][mark:]
+    packed, empty = [], b'\0\0\1\xb6\x50\0\x7f'
+    while chunks:
+        chunk = chunks.pop(0)
+        if chunks and _picture_type(chunk) < 2 and _picture_type(chunks[0]) == 2:
+            packed += [chunk + chunks.pop(0), empty]
+        else:
+            packed.append(chunk)
+    return packed
+
+
+def write_cut(path, num_frames, first, **options):
+    """A part of an MP4 without encoding it again, as trimming tools do: from ``first`` on."""
+    whole = path.with_suffix('.whole.mp4')
+    write_numbered(whole, num_frames, 'libx264', **options)
+    with av.open(str(whole)) as source, av.open(str(path), 'w') as target:
+        (stream, ) = source.streams.video
+        copy = target.add_stream_from_template(stream)
+        packets = [packet for packet in source.demux(stream) if packet.size]
+        shift = sorted(packet.pts for packet in packets)[first]
+        begin = max(place for place, packet in enumerate(packets)
+                    if packet.is_keyframe and packet.pts <= shift)
+        for packet in packets[begin:]:
+            packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, copy
+            target.mux(packet)
+    whole.unlink()
+
+
 def write_frames(folder, num_frames=4):
     """Write JPEG files ``00001.jpg`` and on."""
     folder.mkdir(parents=True, exist_ok=True)

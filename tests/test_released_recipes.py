@@ -69,7 +69,7 @@ def test_classifier_starts_as_in_the_released_code(name):
 
 @pytest.mark.parametrize('name, media', [
     (SELFY, 'NamedRawFrameDecode'), (TCM, 'NamedRawFrameDecode'),
-    ('selfy/table1_sthv2/selfy_tsm_r50_16f.py', 'DecordDecode')])
+    ('selfy/table1_sthv2/selfy_tsm_r50_16f.py', 'VideoDecode')])
 def test_images(name, media):
     cfg = load(name)
     steps = {step.type: step for step in cfg.train_dataloader.dataset.pipeline}

@@ -19,8 +19,8 @@ from PIL import Image
 from mmaction_ext.errors import InputError, last_line
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png')
-_OPENERS = ('NamedDecordInit', 'DecordInit', 'OpenCVInit', 'PIMSInit', 'PyAVInit')
-_DECODERS = ('DecordDecode', 'OpenCVDecode', 'PIMSDecode', 'PyAVDecode', 'RawFrameDecode',
+_OPENERS = ('VideoInit', 'DecordInit', 'OpenCVInit', 'PIMSInit', 'PyAVInit')
+_DECODERS = ('VideoDecode', 'DecordDecode', 'OpenCVDecode', 'PIMSDecode', 'PyAVDecode', 'RawFrameDecode',
              'NamedRawFrameDecode')
 
 
@@ -57,30 +57,26 @@ def load_clip(cfg: Config, video: str | Path) -> Clip:
 
 
 def _run(cfg: Config, video: Path) -> dict:
-    """What the pipeline makes of the video, by the first reader that can read it."""
-    failure = None
-    for reader in _readers(video):
-        results = dict(filename=str(video), label=-1, start_index=0, modality='RGB')
-        try:
-            with DefaultScope.overwrite_default_scope('mmaction'):
-                return Compose(adapt_steps(config_steps(cfg), *reader))(results)
-        except Exception as error:  # whatever a decoder or a transform of anyone's may raise
-            failure = failure or error
-    if isinstance(failure, InputError):
-        raise failure
-    raise InputError(f'{video}: the test pipeline of {cfg.filename} cannot prepare it: '
-                     f'{last_line(failure)}') from failure
+    """What the pipeline makes of the video."""
+    results = dict(filename=str(video), label=-1, start_index=0, modality='RGB')
+    try:
+        with DefaultScope.overwrite_default_scope('mmaction'):
+            return Compose(adapt_steps(config_steps(cfg), *_reader(video)))(results)
+    except InputError:
+        raise
+    except Exception as error:  # whatever a transform of anyone's may raise
+        raise InputError(f'{video}: the test pipeline of {cfg.filename} cannot prepare it: '
+                         f'{last_line(error)}') from error
 
 
-def _readers(video: Path) -> list[tuple]:
-    """Pairs of steps that open and decode. Decord gives up on some small frames; PyAV not."""
+def _reader(video: Path) -> tuple:
+    """The steps that open and decode."""
     if video.is_dir():
         folder = FrameFolder(video)
-        return [(folder.open, folder.decode)]
+        return folder.open, folder.decode
     if not video.exists():
         raise InputError(f'video {video} does not exist')
-    return [(dict(type='NamedDecordInit'), dict(type='DecordDecode')),
-            (dict(type='PyAVInit'), dict(type='PyAVDecode'))]
+    return dict(type='VideoInit'), dict(type='VideoDecode')
 
 
 class FrameFolder:
@@ -144,7 +140,7 @@ def _uniform_steps(cfg: Config) -> list:
     layout = 'NCTHW' if cfg.model.type == 'Recognizer3D' else 'NCHW'
     return [
         dict(type='SampleSegments', num_segments=num_frames, test_mode=True),
-        dict(type='DecordDecode'),
+        dict(type='VideoDecode'),
         dict(type='Resize', scale=(-1, max(height, width))),
         dict(type='CenterCrop', crop_size=(width, height)),
         dict(type='FormatShape', input_format=preprocessor.get('format_shape', layout)),

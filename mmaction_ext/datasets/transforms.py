@@ -104,7 +104,8 @@ class VideoInit(BaseTransform):
 
     def __init__(self, io_backend: str = 'disk', **kwargs) -> None:
         self.io_backend = io_backend
-        self._client = None if io_backend == 'disk' else FileClient(io_backend, **kwargs)
+        client = FileClient(io_backend, **kwargs)
+        self._client = None if io_backend == 'disk' else client  # the reader opens files itself
 
     def transform(self, results: dict) -> dict:
         """Open ``results['filename']``."""

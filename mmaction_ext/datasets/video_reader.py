@@ -30,7 +30,7 @@ HELD_BYTES, KEPT_BYTES = 256 << 20, 64 << 20
 
 #: containers that state when each packet is shown
 _INDEXED_FORMATS = frozenset({'mov,mp4,m4a,3gp,3g2,mj2', 'matroska,webm'})
-#: FFmpeg's AV_FIELD_PROGRESSIVE; else a packet may be half a frame
+#: FFmpeg's AV_FIELD_PROGRESSIVE; else a packet may be half a frame. PyAV tells from 16 or later on
 _PROGRESSIVE = 1
 
 
@@ -94,7 +94,7 @@ class _Vp9:
 
 #: H.264, table 7-1: IDR; H.265, table 7-1: IDR_W_RADL, IDR_N_LP
 _CODECS = {'h264': _NalCodec(4, 0, 31, frozenset({5})),
-           'hevc': _NalCodec(21, 1, 63, frozenset({19, 20})),
+           'hevc': _NalCodec(21, 1, 63, frozenset({19, 20}), fields=False),
            'vp9': _Vp9()}
 
 
@@ -235,7 +235,7 @@ class VideoReader:
         context, container = self.stream.codec_context, self.stream.container
         codec = _CODECS.get(context.name)
         proven = (codec is not None and container.format.name in _INDEXED_FORMATS
-                  and (context.field_order == _PROGRESSIVE or not codec.fields))
+                  and (not codec.fields or getattr(context, 'field_order', 0) == _PROGRESSIVE))
         rate, base = self.stream.average_rate, self.stream.time_base
         lasting = 1 / rate / base if rate and base else 0  # of one that does not say how long
         kept, size, pts, starts, self.end = [], 0, [], [], 0

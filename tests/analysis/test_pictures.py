@@ -21,7 +21,7 @@ from mmaction_ext.analysis.pictures import (
     write_sheet,
 )
 from mmaction_ext.errors import InputError
-from mmaction_ext.video import read_mp4
+from mmaction_ext.datasets.video_reader import VideoReader
 
 LEGEND = Legend(np.full((5, 5, 3), (0, 0, 255), np.uint8), 'the key')
 
@@ -152,7 +152,7 @@ def test_moving_pictures_have_a_frame_for_each_moment(tmp_path):
     with Image.open(tmp_path / 'a.gif') as image:
         assert image.n_frames == 5
         size = image.size
-    assert read_mp4(tmp_path / 'a.mp4').shape == (5, size[1], size[0], 3)
+    assert VideoReader(tmp_path / 'a.mp4').read().shape == (5, size[1], size[0], 3)
 
 
 def test_what_cannot_be_written_is_said(tmp_path):

@@ -57,8 +57,8 @@ def dataset(tmp_path):
     for number in range(2):
         write_video(tmp_path / f'{number}.mp4')
     (tmp_path / 'list.txt').write_text('0.mp4 0\n1.mp4 1\n')
-    steps = [dict(type='SeedSample'), dict(type='NamedDecordInit'),
-             dict(type='SampleSegments', num_segments=2), dict(type='DecordDecode'),
+    steps = [dict(type='SeedSample'), dict(type='VideoInit'),
+             dict(type='SampleSegments', num_segments=2), dict(type='VideoDecode'),
              dict(type='DirectionAwareFlip', classes={1: 2, 2: 1}, flip_ratio=1.0),
              dict(type='FormatShape', input_format='NCTHW'), dict(type='PackActionInputs')]
     return DATASETS.build(dict(type='VideoDataset', ann_file=str(tmp_path / 'list.txt'),

@@ -75,5 +75,5 @@ def test_a_flip_exchanges_the_labels_of_something_something_only():
 
 def test_slowfast_crops_without_augmentation():
     kinds = [step['type'] for step in resized_crop_train(interval_clips(32, 2))]
-    assert kinds[:2] == ['SeedSample', 'NamedDecordInit'] and 'RandomResizedCrop' in kinds
+    assert kinds[:2] == ['SeedSample', 'VideoInit'] and 'RandomResizedCrop' in kinds
     assert not {'TorchVisionWrapper', 'RandomErasing'} & set(kinds)

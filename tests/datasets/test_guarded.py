@@ -13,8 +13,8 @@ from mmaction_ext.errors import InputError
 
 FORMAT = [dict(type='FormatShape', input_format='NCHW'),
           dict(type='PackActionInputs', meta_keys=('filename', 'frame_dir'))]
-PIPELINE = [dict(type='SeedSample'), dict(type='NamedDecordInit'),
-            dict(type='SampleSegments', num_segments=2), dict(type='DecordDecode'), *FORMAT]
+PIPELINE = [dict(type='SeedSample'), dict(type='VideoInit'),
+            dict(type='SampleSegments', num_segments=2), dict(type='VideoDecode'), *FORMAT]
 
 
 @pytest.fixture(autouse=True)

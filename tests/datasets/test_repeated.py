@@ -97,8 +97,8 @@ def test_what_makes_no_sense_is_refused(videos, options):
 
 
 def test_pipeline_without_decoding_is_refused(videos):
-    dataset = build(videos, pipeline=[dict(type='NamedDecordInit')])
-    with pytest.raises(InputError, match='has no DecordDecode'):
+    dataset = build(videos, pipeline=[dict(type='VideoInit')])
+    with pytest.raises(InputError, match='has no VideoDecode'):
         dataset[0]
 
 

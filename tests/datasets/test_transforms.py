@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mmaction.datasets.transforms import DecordDecode
 from mmengine.dataset import Compose
 from published_data import write_frames
 
 from mmaction_ext.datasets.flips import SOMETHING_FLIP_LABELS
-from mmaction_ext.datasets.transforms import (DirectionAwareFlip, NamedDecordInit,
-                                              NamedRawFrameDecode, SampleSegments,
+from mmaction_ext.datasets.transforms import (DirectionAwareFlip, NamedRawFrameDecode,
+                                              SampleSegments, VideoDecode, VideoInit,
                                               segment_indices)
 from mmaction_ext.errors import InputError
 from mmaction_ext.video import write_mp4
@@ -82,13 +81,13 @@ def test_undecodable_video_is_named(tmp_path, content):
     path = tmp_path / 'broken.mp4'
     path.write_bytes(content)
     with pytest.raises(InputError, match=f'{path}: the video cannot be decoded'):
-        NamedDecordInit()(dict(filename=str(path)))
+        VideoInit()(dict(filename=str(path)))
 
 
 def test_damage_in_the_middle_of_a_video_is_named(tmp_path):
     path = tmp_path / 'clip.mp4'
     write_mp4(np.random.RandomState(0).randint(0, 256, (24, 80, 80, 3), np.uint8), path)
-    pipeline = Compose([NamedDecordInit(), SampleSegments(8, test_mode=True), DecordDecode()])
+    pipeline = Compose([VideoInit(), SampleSegments(8, test_mode=True), VideoDecode()])
     assert len(pipeline(dict(filename=str(path)))['imgs']) == 8
     data = bytearray(path.read_bytes())
     data[len(data) // 4:3 * len(data) // 4] = bytes(len(data) // 2)
@@ -101,12 +100,12 @@ def test_wrong_argument_is_not_blamed_on_the_video(tmp_path):
     path = tmp_path / 'clip.mp4'
     write_mp4(np.zeros((2, 80, 80, 3), np.uint8), path)
     with pytest.raises(TypeError, match='no_such_argument'):
-        NamedDecordInit(no_such_argument=1)(dict(filename=str(path)))
+        VideoInit(no_such_argument=1)(dict(filename=str(path)))
 
 
 def test_missing_video_is_named(tmp_path):
     with pytest.raises(InputError, match='gone.mp4: the video cannot be decoded'):
-        NamedDecordInit()(dict(filename=str(tmp_path / 'gone.mp4')))
+        VideoInit()(dict(filename=str(tmp_path / 'gone.mp4')))
 
 
 def frames_of(folder, *indices):

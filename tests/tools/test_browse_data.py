@@ -13,8 +13,8 @@ _base_ = []
 custom_imports = dict(imports=['mmaction_ext.register'], allow_failed_imports=False)
 train_dataloader = dict(dataset=dict(
     type='VideoDataset', ann_file='list.txt', data_prefix=dict(video='.'), delimiter='\\t',
-    pipeline=[dict(type='SeedSample'), dict(type='NamedDecordInit'),
-              dict(type='SampleSegments', num_segments=4), dict(type='DecordDecode'),
+    pipeline=[dict(type='SeedSample'), dict(type='VideoInit'),
+              dict(type='SampleSegments', num_segments=4), dict(type='VideoDecode'),
               dict(type='FormatShape', input_format='NCTHW'), dict(type='PackActionInputs')]))
 """
 

@@ -15,7 +15,8 @@ import mmaction_ext.register  # noqa: F401
 from mmaction_ext.analysis.displacement_figure import wheel
 from mmaction_ext.datasets.pipelines import synthmotion_test
 from mmaction_ext.modules.base import Displacements, MotionModule
-from mmaction_ext.video import read_mp4, write_mp4
+from mmaction_ext.datasets.video_reader import VideoReader
+from mmaction_ext.video import write_mp4
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'visualize.py'
 FRAMES, SIDE = 8, 64
@@ -105,7 +106,7 @@ def check_pictures(files, kind='motion', moving='gif'):
     with Image.open(files[0]) as sheet:
         assert sheet.format == 'PNG'
     if moving == 'mp4':
-        assert len(read_mp4(files[1])) == FRAMES
+        assert len(VideoReader(files[1]).read()) == FRAMES
     else:
         with Image.open(files[1]) as moving:
             assert moving.n_frames == FRAMES
@@ -164,7 +165,7 @@ def test_baseline_of_another_kind_stands_above(main, place, moves_right, movie, 
 
 
 def test_folder_of_frames(main, moves_right, movie, tmp_path):
-    for index, frame in enumerate(read_mp4(movie)):
+    for index, frame in enumerate(VideoReader(movie).read()):
         Image.fromarray(frame).save(tmp_path / f'{index}.png')
     for video, out in ((movie, 'a'), (tmp_path, 'b')):
         assert main([*moves_right, str(video), '-o', str(tmp_path / out), '--kinds', 'cam']) == 0

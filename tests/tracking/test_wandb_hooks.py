@@ -26,9 +26,9 @@ RUN = dict(uid='0123456789abcdef', group='paper/table', name='row/seed3')
 IDENTITY = dict(config='paper/table/row', seed=3, config_hash='fedcba9876543210')
 CLASSES = ['falling', 'rising', 'turning']
 PIPELINE = [
-    dict(type='DecordInit'),
+    dict(type='VideoInit'),
     dict(type='SampleFrames', clip_len=4, frame_interval=1, num_clips=1, test_mode=True),
-    dict(type='DecordDecode'),
+    dict(type='VideoDecode'),
     dict(type='FormatShape', input_format='NCTHW'),
     dict(type='PackActionInputs'),
 ]

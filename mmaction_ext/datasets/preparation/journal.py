@@ -8,7 +8,7 @@ from pathlib import Path
 from mmaction_ext.datasets.preparation.inspection import Finding
 from mmaction_ext.video import write_bytes
 
-_VERSION = 2  # 1 passed damaged frames
+_VERSION = 3  # 1 passed damaged frames, 2 counted as the container does
 
 
 def signature(path) -> list | None:
@@ -43,7 +43,9 @@ class Journal:
     def finding(self, name: str, state) -> Finding | None:
         """What was found in an item, if that still holds in the given :func:`signature`."""
         record = self._records.get(name)
-        return Finding(record['frames']) if record and record['state'] == state else None
+        if not record or record['state'] != state:
+            return None
+        return Finding(record['frames'], listed_frames=record['listed'])
 
     def __enter__(self) -> 'Journal':
         """Write what is known in one piece, and stay open for more."""
@@ -66,7 +68,8 @@ class Journal:
         """
         if finding.fault:
             return
-        record = {'name': name, 'state': state, 'frames': finding.num_frames}
+        record = {'name': name, 'state': state, 'frames': finding.num_frames,
+                  'listed': finding.listed_frames}
         self._records[name] = record
         with _naming(self._path):
             self._file.write(json.dumps(record) + '\n')

@@ -33,6 +33,8 @@ from .listing import Listing
 
 REPORT, CLASSES, JOURNAL = 'report.json', 'classes.txt', 'checked.jsonl'
 VIDEO_DELIMITER = '\t'
+#: how many faults, or videos of a kind, are named; the journal and the report have them all
+SHOWN = 5
 #: an item that its list names twice, under the same label: written once, and no loss
 DUPLICATE = 'duplicate'
 
@@ -95,6 +97,7 @@ def prepare(publication: Publication, root, media, *, check: str = 'full', worke
                           if not _add_fault(faults, split, sample, findings[sample.name])]
                   for split, samples in found.items()}
         report = _report(publication, root, media, check, usable, faults, skip_broken)
+        report['notes'] += _miscounted(usable, findings)
         report['kept'] = [] if report['written'] else _lists_in(root, report)
         if report['written']:
             _write_lists(publication, root, usable, findings, faults if skip_broken else [])
@@ -234,6 +237,18 @@ def _notes(publication: Publication, empty: list) -> list:
     return notes + [f'{split}: {len(publication.splits[split])} items listed, the whole data set '
                     f'has {number}' for split, number in publication.num_items.items()
                     if number != len(publication.splits[split])]
+
+
+def _miscounted(usable: dict, findings: dict) -> list:
+    """Videos that are read as they decode, though their containers count otherwise."""
+    names = {sample.name: None for samples in usable.values() for sample in samples}
+    found = [(name, findings[name]) for name in names if findings[name].listed_frames]
+    if not found:
+        return []
+    shown = ', '.join(f'{name} (container {finding.listed_frames}, decoder {finding.num_frames})'
+                      for name, finding in found[:SHOWN])
+    return [f'{len(found)} sound videos of another number of frames than their containers state, '
+            f'which are read as they decode: {shown}{", ..." if len(found) > SHOWN else ""}']
 
 
 def _write_lists(publication: Publication, root: Path, usable: dict, findings: dict,

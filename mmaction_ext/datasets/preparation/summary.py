@@ -1,10 +1,8 @@
 """The report of a preparation, for a person."""
 
 from .inspection import FAULTS
-from .prepare import DUPLICATE, REPORT
+from .prepare import DUPLICATE, REPORT, SHOWN
 
-#: how many faults are shown; the report has them all
-SHOWN = 5
 #: names of the frames that :func:`inspection.inspect_frames` accepts
 FILENAME_TEMPLATE = '{:05}.jpg'
 

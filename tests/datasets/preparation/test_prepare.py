@@ -10,7 +10,7 @@ from mmaction.datasets import RawframeDataset, VideoDataset
 from mmaction.registry import DATASETS
 from mmengine.registry import DefaultScope
 from PIL import Image
-from published_data import SIDES, imitate, write, write_frames, write_video
+from published_data import SIDES, imitate, write, write_frames, write_numbered, write_video
 
 import mmaction_ext.register  # noqa: F401
 from mmaction_ext.datasets.pipelines import read_frames
@@ -145,28 +145,16 @@ def test_printed_settings_make_a_data_set_whose_media_can_be_read(tmp_path, name
         assert len(DATASETS.build(config)[0]['imgs']) == 2
 
 
-@pytest.mark.parametrize('workers', [0, pytest.param(1, marks=pytest.mark.slow)])
-def test_one_video_that_a_library_chokes_on_does_not_end_the_run(tmp_path, workers):
-    pytest.importorskip('decord')
-    imitate('gym99', tmp_path)
-    (tmp_path / 'videos/-LtLS9wROrk_E_000147_000152_A_0000_0005.mp4').unlink()
-    write_one_frame(tmp_path / 'videos/-LtLS9wROrk_E_000147_000152_A_0000_0005.mkv')
-    report = run('gym99', tmp_path, workers=workers)
-    (fault,) = report['faults']
-    assert fault['name'] == '-LtLS9wROrk_E_000147_000152_A_0000_0005.mkv'
-    assert fault['kind'] == 'unreadable' and fault['reason'].startswith('decord: ')
-    assert report['splits']['train']['usable'] == 1
-
-
-def write_one_frame(path):
-    """A sound video whose length decord cannot make out: 1/12 s, in thousandths."""
-    with av.open(str(path), 'w') as container:
-        stream = container.add_stream('libx264', 12)
-        stream.width = stream.height = 32
-        stream.pix_fmt = 'yuv420p'
-        picture = np.zeros((32, 32, 3), np.uint8)
-        container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format='rgb24')))
-        container.mux(stream.encode())
+@pytest.mark.parametrize('check', ['full', 'quick'])
+def test_container_that_counts_otherwise_is_told_with_both_numbers(tmp_path, check):
+    imitate('ucf101', tmp_path)
+    path = next((tmp_path / 'videos').rglob('*.avi'))
+    write_numbered(path, 10, 'mpeg4', step=2)  # of every other frame there is no packet
+    for _ in range(2):  # looked at, and from the journal
+        report = run('ucf101', tmp_path, check=check)
+        (note,) = (note for note in report['notes'] if 'containers' in note)
+        assert report['written'] and f'{path.name} (container 19, decoder 10)' in note
+        assert note in summarise(report)
 
 
 def test_whatever_an_inspection_raises_is_put_down_to_the_file(tmp_path, monkeypatch):

@@ -14,7 +14,6 @@ from collections import Counter
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import decord
 import numpy as np
 import pytest
 import torch
@@ -29,7 +28,7 @@ from mmaction_ext.datasets.synthmotion.generate import (GenerationError, generat
                                                         verify)
 from mmaction_ext.datasets.synthmotion.scenes import SPLITS, render, sample_scene
 from mmaction_ext.evaluation.synthmotion import SynthMotionMetric, motion_accuracies
-from mmaction_ext.video import read_mp4
+from mmaction_ext.datasets.video_reader import VideoReader
 
 SMALL = dict(num_train=12, num_val=6, num_test=6, workers=1, progress=False)
 TEXTS = ('train.txt', 'val.txt', 'test.txt', 'meta.csv')
@@ -76,7 +75,7 @@ def test_partner_is_the_exact_reversal_after_decoding(reference):
             continue
         partner = file.replace('_f.mp4', '_r.mp4')
         assert dict(annotations(reference, 'test'))[partner] == label + 1
-        forward, backward = (read_mp4(reference / 'videos' / name) for name in (file, partner))
+        forward, backward = (VideoReader(reference / 'videos' / name).read() for name in (file, partner))
         assert len(forward) == 24 and np.array_equal(forward, backward[::-1])
 
 
@@ -125,10 +124,10 @@ def test_a_larger_data_set_begins_with_the_smaller_one(reference, tmp_path):
 
 
 def bag_of_frames(root, split):
-    """Sum over the eight centre frames of each clip, decoded by decord, (N, 64 * 64 * 3)."""
+    """Sum over the eight centre frames of each clip, (N, 64 * 64 * 3)."""
     rows = annotations(root, split)
-    sums = [decord.VideoReader(str(root / 'videos' / file), num_threads=1)
-            .get_batch(range(1, 24, 3)).asnumpy()[:, 8:72, 8:72].astype(np.int64).sum(axis=0)
+    sums = [VideoReader(root / 'videos' / file).read(range(1, 24, 3))[:, 8:72, 8:72]
+            .astype(np.int64).sum(axis=0)
             for file, _ in rows]
     return np.stack(sums).reshape(len(rows), -1), np.array([label for _, label in rows])
 
