@@ -157,6 +157,7 @@ class VideoReader:
         self._held, self._reformatter = None, VideoReformatter()
         with self._naming():
             self.stream = self._open()
+            self._size = self.stream.height, self.stream.width  # a decoder may change them
             self._index = self._read_packets()
         self.indexed = self._index is not None
 
@@ -192,7 +193,7 @@ class VideoReader:
             if not 0 <= number < self.num_frames:
                 raise IndexError(f'{self.name}: asked for frame {number} of {self.num_frames}')
             places.setdefault(number, []).append(place)
-        height, width = self.stream.height, self.stream.width
+        height, width = self._size
         images = np.empty((len(numbers), height, width, 3), np.uint8)
         with self._naming():
             for number, frame in self._wanted(places):
