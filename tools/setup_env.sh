@@ -5,7 +5,7 @@
 #
 # Does nothing when VENV is already complete for the present setup.cfg; finishes an
 # installation that was interrupted. PYTHON chooses the interpreter (3.10 to 3.13); pip's own
-# variables (PIP_INDEX_URL, ...) are honoured. Exit code 1 with one sentence when it cannot go on.
+# variables (PIP_INDEX_URL, ...) are honoured. WITHOUT_DECORD=1 leaves decord out. Exit code 1 with one sentence when it cannot go on.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 VENV=${1:-.venv}
@@ -71,6 +71,28 @@ explain_pip() {
     fail "pip could not install the project; the log is $log"
 }
 
+# mmaction2's wheel asks for decord, which nothing here imports and which is built for x86-64
+# alone. Elsewhere, or with WITHOUT_DECORD=1, pip gets all that the two ask for but that.
+install_project() {
+    local pip="$VENV/bin/python -m pip install"
+    if [ "$(uname -m)" = x86_64 ] && [ -z "${WITHOUT_DECORD:-}" ]; then
+        $pip -e '.[test]'
+        return
+    fi
+    "$VENV/bin/python" - >"$VENV/requirements.txt" <<'REQUIREMENTS' || return
+from configparser import ConfigParser
+setup = ConfigParser()
+setup.read('setup.cfg')
+asked = setup['options']['install_requires'] + setup['options.extras_require']['test']
+print(*(line for line in asked.splitlines() if not line.startswith('mmaction2')), sep='\n')
+# what mmaction2 asks for beside
+print('einops', 'opencv-contrib-python', sep='\n')
+REQUIREMENTS
+    $pip -r "$VENV/requirements.txt" &&
+        $pip --no-deps "$(sed -n 's/^ *\(mmaction2[>=].*\)/\1/p' setup.cfg)" &&
+        $pip --no-deps -e .
+}
+
 # OpenCV's desktop build needs libGL; a bare machine gets the headless build instead.
 ensure_opencv() {
     "$VENV/bin/python" -c 'import cv2' 2>/dev/null && return
@@ -104,7 +126,7 @@ if ! "$VENV/bin/python" -m pip --version >/dev/null 2>&1; then
     make_venv "$PYTHON_FOUND"
 fi
 echo "Installing the project into $VENV (a few minutes, several GB the first time) ..."
-"$VENV/bin/python" -m pip install -e '.[test]' 2>&1 | tee "$LOG" |
+install_project 2>&1 | tee "$LOG" |
     grep --line-buffered -E "^(Collecting|Downloading|Installing|Building|ERROR)|^  Downloading" |
     cut -c1-100
 [ "${PIPESTATUS[0]}" = 0 ] || explain_pip "$LOG"

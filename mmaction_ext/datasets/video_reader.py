@@ -263,7 +263,7 @@ class VideoReader:
         """Decode all frames, count them, and keep them, unless they are too many."""
         held, size, number = [], 0, 0
         for number, frame in enumerate(self.decode(), 1):
-            size += sum(plane.buffer_size for plane in frame.planes)
+            size += 2 * frame.width * frame.height  # of yuv420p it is 1.5
             if size > HELD_BYTES:
                 held.clear()
             else:

@@ -19,7 +19,6 @@ import io
 import json
 import multiprocessing
 import platform
-import resource
 import statistics
 import sys
 import tempfile
@@ -124,8 +123,13 @@ def serve(reader: str, path: str, rule: str, pipe) -> None:
         begin = time.process_time()
         numbers, images = read(path, rule, np.random.default_rng(seed))
         seconds = time.process_time() - begin
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        pipe.send((seconds, numbers, images, peak / 1024))
+        pipe.send((seconds, numbers, images, peak_mb()))
+
+
+def peak_mb() -> float:
+    """Largest resident size of this process; ``ru_maxrss`` would count its parent's."""
+    status = Path('/proc/self/status').read_text(encoding='ascii')
+    return int(status.partition('VmHWM:')[2].split()[0]) / 1024
 
 
 def measure(path: Path, rule: str, clips: int, truth: list) -> dict:
