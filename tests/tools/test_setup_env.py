@@ -51,3 +51,21 @@ def test_missing_network_is_said_and_can_be_mended(tmp_path):
     line = sentence(done)
     assert 'index cannot be reached' in line and 'again' in line
     assert not (tmp_path / 'venv' / '.installed').exists()
+
+
+def test_mmaction2_without_decord_where_that_has_no_build(tmp_path):
+    python = tmp_path / 'venv/bin/python'
+    python.parent.mkdir(parents=True)
+    (tmp_path / 'venv/pyvenv.cfg').touch()
+    python.write_text(f'#!/bin/sh\n[ "$1" = - ] && exec {sys.executable} -\n'
+                      f'echo "$@" >>{tmp_path}/calls\n')
+    python.chmod(0o755)
+    done = setup_env(tmp_path / 'venv', WITHOUT_DECORD='1')
+    assert done.returncode == 0, done.stdout + done.stderr
+    asked = (tmp_path / 'venv/requirements.txt').read_text().splitlines()
+    assert 'torch>=2.11' in asked and 'einops' in asked and 'pytest>=8' in asked
+    assert not [line for line in asked if line.startswith(('mmaction2', 'decord'))]
+    calls = [line for line in (tmp_path / 'calls').read_text().splitlines() if 'install' in line]
+    assert calls == [f'-m pip install -r {tmp_path}/venv/requirements.txt',
+                     '-m pip install --no-deps mmaction2>=1.2,<1.3',
+                     '-m pip install --no-deps -e .']
