@@ -24,7 +24,7 @@ class Guard:
     """Mix-in for a data set of mmaction2: ``on_error``.
 
     What counts as unreadable is an :class:`InputError` of the pipeline, as raised by
-    ``NamedDecordInit``, ``NamedRawFrameDecode`` and ``SampleSegments``; any other error is a
+    ``VideoInit``, ``NamedRawFrameDecode`` and ``SampleSegments``; any other error is a
     programming error and passes. Which sample replaces another depends on numpy's random state
     alone: with ``SeedSample`` first in the pipeline, on seed, epoch and sample, so that a
     resumed run and a run on more processes replace alike.

@@ -46,9 +46,9 @@ def synthmotion_train(num_segments: int, input_format: str, crop: int = 64) -> l
     """
     return [
         dict(type='SeedSample'),
-        dict(type='NamedDecordInit'),
+        dict(type='VideoInit'),
         dict(type='SampleSegments', num_segments=num_segments),
-        dict(type='DecordDecode'),
+        dict(type='VideoDecode'),
         dict(type='CenterCrop', crop_size=crop + 8),
         dict(type='RandomCrop', size=crop),
         dict(type='Flip', flip_ratio=0.5, flip_label_map=dict(FLIP_LABELS)),
@@ -66,9 +66,9 @@ def synthmotion_test(num_segments: int, input_format: str, crop: int = 64,
         sampling = dict(type='SampleFrames', clip_len=1, num_clips=num_segments, test_mode=True,
                         twice_sample=True)
     return [
-        dict(type='NamedDecordInit'),
+        dict(type='VideoInit'),
         sampling,
-        dict(type='DecordDecode'),
+        dict(type='VideoDecode'),
         dict(type='CenterCrop', crop_size=crop),
     ] + _format(input_format)
 
@@ -165,7 +165,7 @@ def read_frames(source: str, sampling: dict) -> list:
     """
     if source == 'rawframes':
         return [sampling, dict(type='NamedRawFrameDecode')]
-    return [dict(type='NamedDecordInit'), sampling, dict(type='DecordDecode')]
+    return [dict(type='VideoInit'), sampling, dict(type='VideoDecode')]
 
 
 def pack_inputs(input_format: str, source: str) -> list:
@@ -187,7 +187,7 @@ def _tsn_steps(media: str, sampling: dict, between: list) -> list:
     if media == 'rawframes':
         steps, name = [sampling, dict(type='NamedRawFrameDecode')], 'frame_dir'
     else:
-        steps = [dict(type='NamedDecordInit'), sampling, dict(type='DecordDecode')]
+        steps = [dict(type='VideoInit'), sampling, dict(type='VideoDecode')]
         name = 'filename'
     return steps + between + _format('NCHW', (name,))
 

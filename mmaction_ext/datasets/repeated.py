@@ -1,7 +1,7 @@
 """Videos of which one reading gives several samples of a batch ("repeated augmentation").
 
 As mmaction2's ``RepeatAugDataset`` with ``sample_once=True``, but the pipeline may begin with
-``SeedSample`` and read with ``NamedDecordInit``: what a sample looks like depends on seed, epoch
+``SeedSample`` and read with ``VideoInit``: what a sample looks like depends on seed, epoch
 and sample alone, and a video that cannot be read is named, or replaced on demand.
 """
 
@@ -39,9 +39,9 @@ class Repeat:
         """The samples of video ``idx``."""
         steps = self.pipeline.transforms
         decoded = next((place for place, step in enumerate(steps, 1)
-                        if type(step).__name__ == 'DecordDecode'), None)
+                        if type(step).__name__ == 'VideoDecode'), None)
         if decoded is None:
-            raise InputError(f'the pipeline of {self.ann_file} has no DecordDecode to repeat '
+            raise InputError(f'the pipeline of {self.ann_file} has no VideoDecode to repeat '
                              'what follows it')
         data = self.get_data_info(idx)
         for step in steps[:decoded]:

@@ -48,8 +48,8 @@ def _steps(sampling: dict, input_format: str, media: str, between: list) -> list
     if media == 'rawframes':
         name, read = 'frame_dir', [dict(sampling), dict(type='NamedRawFrameDecode')]
     else:
-        name, read = 'filename', [dict(type='NamedDecordInit'), dict(sampling),
-                                  dict(type='DecordDecode')]
+        name = 'filename'
+        read = [dict(type='VideoInit'), dict(sampling), dict(type='VideoDecode')]
     return read + between + [
         dict(type='FormatShape', input_format=input_format),
         dict(type='PackActionInputs', meta_keys=('img_shape', name)),

@@ -1,17 +1,18 @@
 """Pipeline transforms that mmaction2 lacks."""
 
-import contextlib
 import os.path as osp
 
 import cv2
 import mmcv
 import numpy as np
-from mmaction.datasets.transforms import DecordInit, Flip, RawFrameDecode
+from mmaction.datasets.transforms import Flip, RawFrameDecode
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
+from mmengine.fileio import FileClient
 
 from mmaction_ext.datasets.flips import flip_label_map, read_labels, sided_classes
-from mmaction_ext.errors import InputError, last_line
+from mmaction_ext.datasets.video_reader import VideoReader
+from mmaction_ext.errors import InputError
 
 
 def segment_indices(num_frames: int, num_segments: int, rng=None) -> np.ndarray:
@@ -84,52 +85,59 @@ class SampleSegments(BaseTransform):
 
 
 @TRANSFORMS.register_module()
-class NamedDecordInit(DecordInit):
-    """mmaction2's ``DecordInit`` whose failures, and those of ``DecordDecode``, name the video.
+class VideoInit(BaseTransform):
+    """Open a video with :class:`VideoReader`, which counts its frames as FFmpeg decodes them.
 
-    decord reports a broken file without its name, which is of no use in the middle of an
-    epoch over thousands of them.
+    In the place of mmaction2's ``DecordInit`` and ``PyAVInit``, which count, or hand over,
+    other frames for several kinds of files.
+
+    Required keys: ``filename``. Added keys: ``video_reader``, ``total_frames``, ``avg_fps``.
+
+    Args:
+        io_backend: where files are read from, see mmengine's ``FileClient``.
+        **kwargs: arguments of that.
 
     Raises:
-        InputError: the file is missing, is no video, or holds no frame; when its frames are
-            asked for, one of them is damaged.
+        InputError: the file is missing, is no video, or holds no frame; one that is not indexed
+            holds a damaged one. The message names it.
+    """
+
+    def __init__(self, io_backend: str = 'disk', **kwargs) -> None:
+        self.io_backend = io_backend
+        self._client = None if io_backend == 'disk' else FileClient(io_backend, **kwargs)
+
+    def transform(self, results: dict) -> dict:
+        """Open ``results['filename']``."""
+        name = results['filename']
+        reader = VideoReader(self._client.get(name) if self._client else name, name)
+        rate = reader.stream.average_rate
+        return dict(results, video_reader=reader, total_frames=reader.num_frames,
+                    avg_fps=float(rate) if rate else None)
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(io_backend={self.io_backend!r})'
+
+
+@TRANSFORMS.register_module()
+class VideoDecode(BaseTransform):
+    """Read the frames that were sampled of a video that :class:`VideoInit` opened, and close it.
+
+    Required keys: ``video_reader``, ``frame_inds``. Added keys: ``imgs``, a list of (H, W, 3) of
+    uint8 in RGB; ``original_shape`` and ``img_shape``, (H, W).
+
+    Raises:
+        InputError: a frame cannot be decoded; the message names the video.
     """
 
     def transform(self, results: dict) -> dict:
-        """Open ``results['filename']`` and add ``video_reader`` and ``total_frames``."""
-        name = results['filename']
-        with _naming(name):
-            results = super().transform(results)
-        if results['total_frames'] < 1:
-            raise InputError(f'{name}: the video holds no frame')
-        results['video_reader'] = _NamedReader(results['video_reader'], name)
-        return results
+        """Read the frames ``results['frame_inds']``."""
+        images = results['video_reader'].read(results['frame_inds'])
+        shape = images.shape[1:3]
+        return dict(results, imgs=list(images), original_shape=shape, img_shape=shape,
+                    frame_inds=np.ravel(results['frame_inds']), video_reader=None)
 
-
-class _NamedReader:
-    """A decord reader that says which file it could not decode."""
-
-    def __init__(self, reader, name):
-        self._reader, self._name = reader, name
-
-    def __getattr__(self, attribute):
-        return getattr(self._reader, attribute)
-
-    def get_batch(self, indices):
-        """Frames of ``indices``, (len(indices), H, W, 3) as decord gives them."""
-        with _naming(self._name):
-            return self._reader.get_batch(indices)
-
-
-@contextlib.contextmanager
-def _naming(name):
-    """Turn a decoding error into one with the file; a programming error passes."""
-    try:
-        yield
-    except (ImportError, TypeError):
-        raise
-    except Exception as error:
-        raise InputError(f'{name}: the video cannot be decoded ({last_line(error)})') from error
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}()'
 
 
 @TRANSFORMS.register_module()

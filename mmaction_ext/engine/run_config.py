@@ -273,7 +273,7 @@ def environment() -> dict:
         without one, the processor.
     """
     from importlib.metadata import version
-    names = ('torch', 'torchvision', 'timm', 'mmengine', 'mmaction2', 'numpy', 'decord')
+    names = ('torch', 'torchvision', 'timm', 'mmengine', 'mmaction2', 'numpy', 'av')
     gpus = ledger_facts.gpus()
     device = next(iter(gpus['gpus']), None) or platform.processor() or platform.machine()
     return dict({name: version(name) for name in names}, python=platform.python_version(),
