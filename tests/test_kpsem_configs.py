@@ -8,6 +8,7 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
+from mmengine.runner import set_random_seed
 from mmengine.runner.checkpoint import load_checkpoint
 
 import mmaction_ext.register  # noqa: F401
@@ -25,6 +26,19 @@ def small_model(name, num_classes):
     head = model.cls_head.get('head', model.cls_head)
     head.update(in_channels=32, num_classes=num_classes)
     return MODELS.build(model)
+
+
+@pytest.mark.parametrize('table', ['kpsem', 'synthmotion/kpsem'])
+def test_each_seed_of_fixed_regions_has_splits_of_its_own(table):
+    path = KPSEM.parent / table / 'table2b_adaptive/fixed_regions.py'
+    init_default_scope('mmaction')
+    config = load_config(path)['model']['backbone']['module']
+    drawn = []
+    for seed in (0, 1, 0):
+        set_random_seed(seed)  # as the runner does it before it builds the model
+        module = MODELS.build({**config, 'in_channels': {2: 16}})
+        drawn.append(module.state_dict()['blocks.2.extractor.splits'])
+    assert torch.equal(drawn[0], drawn[2]) and not torch.equal(drawn[0], drawn[1])
 
 
 def test_a_plain_network_loads_into_the_one_with_kpsem_but_for_what_is_new(tmp_path):

@@ -8,6 +8,7 @@ of a frame, d_e embedding channels.
 """
 
 import math
+import random
 from collections.abc import Mapping
 from typing import Optional
 
@@ -276,8 +277,9 @@ class KPSEM(MotionModule):
         adaptive: Splits that depend on the frame. If not, those of Table 2b: each set has one
             split for all frames and clips, drawn evenly from all that leave every region a pixel,
             and kept (a buffer, so that checkpoints have it).
-        split_seed: Seed of those splits, so that they do not depend on what else was drawn and
-            all processes of a run have the same.
+        split_seed: Seed of those splits, which do not depend on what else was drawn. When None it
+            comes from the seed that torch was given (``torch.manual_seed``), which is that of the
+            run: each seed of a row has splits of its own, all its processes have the same.
         regions: ``'area'``: key points as printed; the means of equation 11 over the area between
             the lines, of which a line may cut a part of a pixel. The same as ``'hard'`` where
             lines fall between pixels, and yet all of equation 11 trains the splits; therefore the
@@ -315,7 +317,7 @@ class KPSEM(MotionModule):
     def __init__(self, in_channels: Mapping[int, int], *, num_regions: int = 4,
                  num_sets: int = 8, embedding_channels: int = 24,
                  out_channels: Optional[int] = None, adaptive: bool = True,
-                 split_seed: int = 0, regions: str = 'area', grid: str = 'shift',
+                 split_seed: Optional[int] = None, regions: str = 'area', grid: str = 'shift',
                  offset_hidden_channels: Optional[int] = None,
                  offset_bound: str = 'straight_through', temperature: float = 0.1,
                  sum_regions: bool = True, relative_coordinates: bool = False,
@@ -327,7 +329,8 @@ class KPSEM(MotionModule):
         if out_channels is None and min(self.in_channels.values()) < 4:
             raise InputError('out_channels must be given for a stage of less than 4 channels, got '
                              f'stages of {list(self.in_channels.values())}')
-        generator = torch.Generator('cpu').manual_seed(split_seed)
+        generator = torch.Generator('cpu').manual_seed(_run_seed() if split_seed is None
+                                                         else split_seed)
         self.blocks = nn.ModuleDict({
             str(stage): KPSEMBlock(
                 channels, out_channels or channels // 4, num_regions, num_sets,
@@ -362,6 +365,11 @@ class KPSEM(MotionModule):
     def motion(self, x: Tensor, stage: int) -> KeyPoints:
         """The key points of all sets; see :meth:`MotionModule.motion`."""
         return self.block_for(x, stage).extractor(x)
+
+
+def _run_seed() -> int:
+    """A seed made of torch's, whose own numbers become the weights."""
+    return random.Random(f'splits of seed {torch.initial_seed()}').getrandbits(63)
 
 
 def _check_counts(**counts: Optional[int]) -> None:

@@ -288,7 +288,7 @@ def test_fixed_splits_are_drawn_once_by_their_seed():
     """Whatever else was drawn before, as it is in the processes of a run."""
     first, second = (build(adaptive=False, split_seed=seed) for seed in (0, 1))
     torch.manual_seed(5)
-    again = build(adaptive=False)
+    again = build(adaptive=False, split_seed=0)
     x = features(2, 8, 3, 14, 14)
     found, other, repeated = (m.motion(x, 4) for m in (first, second, again))
     assert torch.equal(found.row_borders, repeated.row_borders)
@@ -297,6 +297,23 @@ def test_fixed_splits_are_drawn_once_by_their_seed():
     assert len(found.row_borders[0, :, 0, 1].unique()) == 8
     second.load_state_dict(first.state_dict())
     assert torch.equal(second.motion(x, 4).row_borders, found.row_borders)
+
+
+def test_fixed_splits_follow_the_seed_of_the_run_unless_they_have_their_own():
+    """Not what was drawn since; that of a run is given to torch before the model is built."""
+    drawn = {}
+    for name, seed, numbers in (('first', 0, 0), ('again', 0, 7), ('second', 1, 0)):
+        torch.manual_seed(seed)
+        torch.rand(numbers)
+        before = torch.get_rng_state()
+        drawn[name] = KPSEM({3: 8}, adaptive=False, split_seed=None).blocks['3'].extractor.splits
+        fixed = KPSEM({3: 8}, adaptive=False, split_seed=4).blocks['3'].extractor.splits
+        assert torch.equal(drawn.setdefault('fixed', fixed), fixed)
+        torch.set_rng_state(before)
+        weights = torch.rand(16)  # what the first weights are made of
+        assert not torch.isin(((drawn[name] + 1) / 2).flatten(), weights).any()
+    assert torch.equal(drawn['first'], drawn['again'])
+    assert not torch.equal(drawn['first'], drawn['second'])
 
 
 def test_stages_have_splits_of_their_own():

@@ -1,2 +1,2 @@
 _base_ = '../table2a_regions/kpsem.py'
-model = dict(backbone=dict(module=dict(adaptive=False)))
+model = dict(backbone=dict(module=dict(adaptive=False, split_seed=None)))
