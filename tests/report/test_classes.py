@@ -42,6 +42,16 @@ def test_another_checkpoint_does_not_count(table, make):
     assert accuracies(table, runs) == {}
 
 
+def test_test_of_an_attempt_that_failed_does_not_count(table, make):
+    """Nor does one of an attempt without an end: another of the same checkpoint may."""
+    for exit_code in (1, None):
+        runs = [logged(make, 'base', seed, 1.0, fragment=make.fragment(exit_code))
+                for seed in range(3)]
+        assert accuracies(table, runs) == {}
+        runs += [logged(make, 'base', seed, 0.5) for seed in range(3)]
+        assert accuracies(table, runs) == {'class 0': 0.5}
+
+
 def test_predictions_tell_where_nothing_was_logged(table, make, tmp_path):
     runs = [make.run('base', seed, folder=f'base/seed{seed}') for seed in range(3)]
     for seed, record in enumerate(runs):

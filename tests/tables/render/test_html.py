@@ -91,6 +91,15 @@ def test_seeds_are_in_the_tooltip(table):
     assert 'title="seed 0: 82.5, seed 1: 84.1, seed 2: failed"' in render_table(table)
 
 
+def test_titles_are_text(unpaired, nasty):
+    """The note of a cell may carry a run's last words, which anyone may have chosen."""
+    cell = unpaired.rows[0].cells[1]
+    cell.note = f'seed 1 failed: "{nasty}'
+    titles = [value for _, name, value in Reader(render_table(unpaired)).attributes
+              if name == 'title']
+    assert one_line(cell.note) in titles
+
+
 def test_tooltip_of_a_difference_of_means_names_no_pair(unpaired):
     page = render_table(unpaired)
     assert 'title="difference of the means"' in page and '19.0' not in page
