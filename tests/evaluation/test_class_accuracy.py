@@ -24,6 +24,14 @@ def test_ids_sort_as_text():
     assert list(metric.evaluate(2).items()) == [('class/top1_02', 0.), ('class/top1_10', 1.)]
 
 
+@pytest.mark.parametrize('num_classes, digits', [
+    (9, 1), (10, 1), (11, 2), (99, 2), (100, 2), (101, 3), (1000, 3)])
+def test_ids_have_the_digits_of_the_last_one(num_classes, digits):
+    metric = ClassAccuracyMetric()
+    metric.process({}, [sample(3, [0.] * num_classes)])
+    assert list(metric.evaluate(1)) == [f'class/top1_{"3".zfill(digits)}']
+
+
 def test_scores_that_are_no_numbers_are_wrong():
     metric = ClassAccuracyMetric()
     metric.process({}, [sample(0, [float('nan'), .1]), sample(0, [.1, float('nan')])])

@@ -260,6 +260,17 @@ def children(pid):
     return found
 
 
+def test_every_pair_is_on_record_before_the_next_one_is_made(tmp_path, monkeypatch):
+    """A kill costs the pairs in work, and none that are complete."""
+    def one_by_one(make, bases, workers):
+        for base in bases:
+            made = make(base)
+            yield made
+            assert made.items() <= recorded(tmp_path).items()
+    monkeypatch.setattr(module, '_map', one_by_one)
+    generate(tmp_path, num_train=2, num_val=1, num_test=1, progress=False)
+
+
 @pytest.mark.slow
 def test_kill_in_the_middle_then_resume(tmp_path):
     """SIGKILL twice; what was complete is kept, the result is that of an undisturbed run."""

@@ -116,6 +116,17 @@ def test_temporal_kernels_start_as_identity():
         assert torch.equal(kernel.flatten(1), torch.tensor([[0., 1, 0]]).expand(len(kernel), 3))
 
 
+def test_initialising_twice_changes_nothing(tmp_path):
+    """mmengine initialises once; what was trained since, or loaded, stays."""
+    network = R2Plus1D(base_channels=2, zero_init_residual=True, pretrained=None)
+    network.init_weights()
+    trained = {name: torch.full_like(value, 7) for name, value in network.state_dict().items()}
+    network.load_state_dict(trained)
+    network.pretrained = str(tmp_path / 'gone since.pth')
+    network.init_weights()
+    assert all(value.eq(7).all() for value in network.state_dict().values())
+
+
 def test_other_initialisations():
     torch.manual_seed(0)
     network = R2Plus1D(base_channels=2, temporal_init='random', zero_init_residual=True)
