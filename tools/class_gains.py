@@ -39,14 +39,13 @@ def parse_args(argv=None) -> argparse.Namespace:
 def row_config(path: Path):
     """The config of a row as it stands in the tree."""
     from mmaction_ext.tables.results import RowConfig
-    from mmaction_ext.tracking.identity import (config_hash, config_name, load_config,
-                                                training_length)
+    from mmaction_ext.tracking.identity import config_name, load_config, training_length
 
     try:
         resolved = load_config(path)
     except ValueError as error:
         raise InputError(' '.join(str(error).split())) from error
-    return RowConfig(config_name(path), config_hash(resolved), training_length(resolved))
+    return RowConfig.of(config_name(path), resolved, schedule=training_length(resolved))
 
 
 def draw(args: argparse.Namespace) -> list[str]:

@@ -73,10 +73,11 @@ def prepare(args):
     identity, overrides = run_config.identify(args.config, seed, options)
     trained_with = work_dir.trained_config_hash(args.checkpoint)
     _, trained = run_config.identify_weights(args.config, seed)
-    if trained_with != trained.config_hash and not overrides:
+    if trained_with not in trained.hashes and not overrides:
         overrides = dict(checkpoint_config_hash=trained_with)
     home = work_dir.default_work_dir(identity, overrides)
     cfg.work_dir = args.work_dir or os.path.join(home, 'test')
+    identity = run_config.from_first_process(work_dir.as_begun, identity, cfg.work_dir, home)
     cfg.launcher = args.launcher
     cfg.randomness = dict(seed=seed)
     for key in ('train_cfg', 'train_dataloader', 'optim_wrapper', 'param_scheduler',

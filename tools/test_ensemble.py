@@ -71,6 +71,7 @@ def run(args):
     cfg = run_config.read_config(args.config)
     identity, _ = run_config.identify(args.config, args.seed)
     cfg.work_dir = args.work_dir or identity.work_dir()
+    identity = work_dir.as_begun(identity, cfg.work_dir)
     row, static = measure(cfg, args)
     lock = work_dir.claim_work_dir(cfg.work_dir, identity, not args.work_dir, 'test')
     facts = run_config.attach_tracking(cfg, identity, {}, static, 'test')

@@ -70,6 +70,7 @@ def configure(cfg, args, world_size):
     if args.deterministic:
         cfg.randomness.deterministic = True
     cfg.work_dir = args.work_dir or work_dir.default_work_dir(identity, overrides)
+    identity = run_config.from_first_process(work_dir.as_begun, identity, cfg.work_dir)
     cfg.launcher = args.launcher
     if args.amp:
         run_config.use_amp(cfg)

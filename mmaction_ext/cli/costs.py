@@ -76,7 +76,7 @@ def _repetitions(dataset: dict) -> int:
 def _recorded_samples(place, records) -> int | None:
     """What a run of the config says about its training list, also one of another seed."""
     counts = {record.data.get('train', {}).get('num_samples') for record in records
-              if (record.config, record.config_hash) == (place.config.name, place.config.digest)}
+              if place.config.is_named(record.config, record.config_hash)}
     return max((count for count in counts if isinstance(count, int)), default=None)
 
 

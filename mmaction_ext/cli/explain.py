@@ -177,7 +177,7 @@ def _run_lines(run, config) -> list:
     """One run: identity, attempts, code, environment, data."""
     if 'job_type' not in run:
         return _entries([('run', f'{run["uid"]} (not in the folders of runs)')], 2)
-    same = config and run['config_hash'] == config['hash']
+    same = config and run['config_hash'] in (config['hash'], *config['aliases'])
     lines = _entries([
         ('run', f'{run["uid"]}, {run["job_type"]}, {run["state"]}, in {run["folder"] or "?"}'),
         ('config hash', f'{run["config_hash"]}, {"as" if same else "not as"} in the tree'),

@@ -9,7 +9,7 @@ from pathlib import Path
 from mmaction_ext.cli.progress import last_error
 from mmaction_ext.tables.cells import CellStatus
 from mmaction_ext.tracking.comparison import code_changes, file_state, list_state
-from mmaction_ext.tracking.identity import config_hash, load_config
+from mmaction_ext.tracking.identity import config_hashes, load_config
 from mmaction_ext.tracking.ledger.attempts import read_run_file
 from mmaction_ext.tracking.ledger.facts import config_digests, source_digests
 from mmaction_ext.tracking.reading.ledger import as_dict
@@ -218,7 +218,8 @@ def _attempt(fragment) -> dict:
 
 
 def _config_in_tree(row) -> dict:
-    return dict(path=Path(row.config).as_posix(), hash=config_hash(load_config(row.config)))
+    digest, *aliases = config_hashes(load_config(row.config))
+    return dict(path=Path(row.config).as_posix(), hash=digest, aliases=aliases)
 
 
 def _config_files(recorded: dict, row) -> list:

@@ -3,7 +3,6 @@
 import copy
 import hashlib
 import shlex
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -75,12 +74,11 @@ def member_predictions(config: Path, identity: RunIdentity) -> tuple[Path, Predi
 
 def _problem(meta: dict, identity: RunIdentity, schedule: tuple | None) -> str:
     """Why predictions are not those of a run at its end; empty if they are."""
-    found = {name: meta.get(name) for name in asdict(identity)}
-    if found != asdict(identity):
-        same_run = (found['config'], found['seed']) == (identity.config, identity.seed)
+    if not identity.named_as_in(meta):
+        config, seed, digest = map(meta.get, identity.facts)
+        same_run = (config, seed) == (identity.config, identity.seed)
         version = 'another version of the config' if same_run else 'another run'
-        return f'is of {version} ({found["config"]}, seed {found["seed"]}, ' \
-               f'hash {found["config_hash"]})'
+        return f'is of {version} ({config}, seed {seed}, hash {digest})'
     if meta.get('overrides'):
         return f'was made with overridden {", ".join(sorted(map(str, meta["overrides"])))}'
     if schedule:

@@ -6,7 +6,6 @@ import hashlib
 import os.path as osp
 import platform
 import subprocess
-from dataclasses import asdict
 
 import torch
 from mmengine.config import Config
@@ -16,7 +15,7 @@ from mmengine.utils.dl_utils import set_multi_processing
 
 from mmaction_ext.errors import InputError, last_line
 from mmaction_ext.evaluation.predictions import FILE_NAME
-from mmaction_ext.tracking.identity import (RunIdentity, config_hash, config_name, load_config,
+from mmaction_ext.tracking.identity import (RunIdentity, config_hashes, config_name, load_config,
                                             weights_source)
 from mmaction_ext.tracking.ledger import facts as ledger_facts
 from mmaction_ext.tracking.ledger.attempts import Attempt
@@ -64,9 +63,10 @@ def identify(path, seed: int, overrides: dict = None) -> tuple:
     plain = load_config(path)
     changed = Config(copy.deepcopy(plain))
     changed.merge_from_dict(overrides or {})
-    digest = config_hash(changed.to_dict())
-    effective = {} if digest == config_hash(plain) else dict(overrides)
-    return RunIdentity(config_name(path), seed, digest), effective
+    known, hashes, effective = config_hashes(plain), config_hashes(changed.to_dict()), overrides
+    if hashes[0] == known[0]:
+        hashes, effective = known, {}
+    return RunIdentity(config_name(path), seed, hashes[0], hashes[1:]), dict(effective)
 
 
 def identify_weights(path, seed: int) -> tuple:
@@ -223,7 +223,7 @@ def begin_attempt(cfg: Config, identity: RunIdentity, facts: dict, job_type: str
 def _ledger_facts(cfg, identity, facts, job_type, load_from) -> dict:
     """What ``run.json`` tells of a run beside its attempts."""
     return dict(
-        uid=identity.uid, **asdict(identity), job_type=job_type,
+        uid=identity.uid, **identity.facts, job_type=job_type,
         overrides=facts['identity']['overrides'], recipe=facts['recipe'],
         config_files=ledger_facts.config_digests(cfg.filename),
         static=dict(facts['static'], counter=ledger_facts.COUNTER), env=facts['env'],
@@ -259,7 +259,7 @@ def attach_predictions(cfg: Config, identity: RunIdentity, overrides: dict) -> N
         identity: who the run is.
         overrides: settings that differ from the file's.
     """
-    run = dict(asdict(identity), overrides=dict(overrides or {}))
+    run = dict(identity.facts, overrides=dict(overrides or {}))
     hook = dict(type='PredictionsHook', path=osp.join(cfg.work_dir, FILE_NAME), run=run)
     cfg.custom_hooks = [*(cfg.get('custom_hooks') or ()), hook, dict(type='WandbResultsHook')]
 

@@ -8,7 +8,6 @@ import os.path as osp
 import re
 import time
 import weakref
-from dataclasses import asdict
 from pathlib import Path
 
 from mmengine.model import is_model_wrapper
@@ -26,8 +25,20 @@ LOCK_SECONDS = 30
 
 def default_work_dir(identity: RunIdentity, overrides: dict) -> str:
     """Folder of the run; one whose recipe was overridden gets a folder of its own."""
-    suffix = f'-{identity.config_hash[:8]}' if overrides else ''
-    return identity.work_dir() + suffix
+    if not overrides:
+        return identity.work_dir()
+    folders = [f'{identity.work_dir()}-{digest[:8]}' for digest in identity.hashes]
+    return next(filter(osp.isdir, folders), folders[0])
+
+
+def as_begun(identity: RunIdentity, *folders) -> RunIdentity:
+    """A run as the first of some folders names it, where one holds it; its hash may be of old.
+
+    What goes on under another hash than it began with would be another run to W&B and to
+    whoever reads the ledger.
+    """
+    found = (identity.named_as_in(read_run_file(folder)) for folder in folders)
+    return next(filter(None, found), identity)
 
 
 def claim_work_dir(work_dir, identity: RunIdentity, movable: bool = True,
@@ -54,9 +65,10 @@ def claim_work_dir(work_dir, identity: RunIdentity, movable: bool = True,
     """
     work_dir = Path(work_dir)
     lock = _lock(work_dir)
-    wanted = dict(asdict(identity), job_type=job_type)
     found = read_run_file(work_dir)
-    if (work_dir / RUN_FILE).exists() and not _is_of(found, wanted):
+    # records of old do not tell the type of job
+    is_ours = identity.named_as_in(found) and found.get('job_type') in (job_type, None)
+    if (work_dir / RUN_FILE).exists() and not is_ours:
         if not movable:
             lock.close()
             raise InputError(f'{work_dir} belongs to {found.get("config", "an unknown run")} '
@@ -69,13 +81,8 @@ def claim_work_dir(work_dir, identity: RunIdentity, movable: bool = True,
         work_dir.mkdir()
         lock, found = _lock(work_dir), {}
     if not found:
-        write_run_file(work_dir, wanted)
+        write_run_file(work_dir, dict(identity.facts, job_type=job_type))
     return lock
-
-
-def _is_of(found: dict, wanted: dict) -> bool:
-    """Whether a folder's record is that of a run; those of old do not tell the type of job."""
-    return {name: found.get(name) for name in wanted} in (wanted, dict(wanted, job_type=None))
 
 
 def _lock(work_dir: Path):
@@ -176,7 +183,7 @@ def check_resumable(checkpoint, identity: RunIdentity) -> None:
         InputError: it cannot be read, or was trained with another config.
     """
     digest = trained_config_hash(checkpoint)
-    if digest != identity.config_hash:
+    if digest not in identity.hashes:
         raise InputError(f'checkpoint {checkpoint} was trained with another config (hash '
                          f'{digest}, not {identity.config_hash}); to start from its weights use '
                          f'--cfg-options load_from={checkpoint}')

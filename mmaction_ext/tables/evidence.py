@@ -106,8 +106,7 @@ class LockedEvidence:
         return ''
 
     def _other_config(self, item: Measured) -> bool:
-        config = self.configs[item.row]
-        return (item.config, item.config_hash) != (config.name, config.digest)
+        return not self.configs[item.row].is_named(item.config, item.config_hash)
 
 
 def locked_table(table, spec) -> LockedTable:

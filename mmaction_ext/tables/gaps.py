@@ -9,8 +9,8 @@ from mmaction_ext.tables.cells import CellStatus
 from mmaction_ext.tables.places import Place, living_run, process_of
 from mmaction_ext.tables.results import RowConfig, SeedEvidence
 from mmaction_ext.tables.spec import Select
-from mmaction_ext.tracking.identity import (config_hash, config_name, ensemble_members,
-                                            load_config, weights_source)
+from mmaction_ext.tracking.identity import (config_name, ensemble_members, load_config,
+                                            weights_source)
 
 #: what is done with a config, and the tool that does it, in the order in which one needs those
 #: before it
@@ -159,8 +159,7 @@ class _Finder:
 
     def _runs(self, path, place) -> SeedEvidence:
         """The runs of a source, told apart by the code that the table tracks."""
-        config = RowConfig(config_name(path), config_hash(self.load(path)),
-                           code=place.config.code)
+        config = RowConfig.of(config_name(path), self.load(path), code=place.config.code)
         return SeedEvidence(self.records, config, place.seed, Select())
 
     def _job(self, path, seed) -> Job:

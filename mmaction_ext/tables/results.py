@@ -13,7 +13,7 @@ from mmaction_ext.tables import protocol
 from mmaction_ext.tables.cells import LARGEST, SEVERITY, CellStatus, SeedResult, exact
 from mmaction_ext.tables.code import TrackedCode, tracked_code
 from mmaction_ext.tables.spec import Select
-from mmaction_ext.tracking.identity import (config_hash, load_config, training_length,
+from mmaction_ext.tracking.identity import (config_hashes, load_config, training_length,
                                             weights_source)
 from mmaction_ext.tracking.reading.conflicts import same
 from mmaction_ext.tracking.records import Evaluation, Fragment, RunRecord
@@ -35,6 +35,7 @@ class RowConfig:
         is_only_tested: whether it is an ensemble or tests the weights of another config.
         code: the source files that the table tracks, as they stand in the tree.
         watched: those whose change the table notes.
+        aliases: hashes by earlier rules, which name the same config.
     """
 
     name: str
@@ -44,6 +45,22 @@ class RowConfig:
     is_only_tested: bool = False
     code: TrackedCode = TrackedCode()
     watched: TrackedCode = TrackedCode()
+    aliases: tuple = ()
+
+    @classmethod
+    def of(cls, name: str, resolved: dict, **facts) -> 'RowConfig':
+        """A config of some name, by what it resolves to; ``facts`` are the other attributes."""
+        digest, *aliases = config_hashes(resolved)
+        return cls(name, digest, aliases=tuple(aliases), **facts)
+
+    @property
+    def hashes(self) -> tuple:
+        """All hashes that a run of the config may bear."""
+        return (self.digest, *self.aliases)
+
+    def is_named(self, name: str, digest: str) -> bool:
+        """Whether a config's name and hash on record are those of this one."""
+        return name == self.name and digest in self.hashes
 
 
 def resolve_configs(spec, load=load_config) -> dict:
@@ -70,8 +87,10 @@ def resolve_configs(spec, load=load_config) -> dict:
             raise InputError(f'{spec.path}:{row.line}: {reason}') from error
         is_ensemble = 'ensemble' in resolved
         schedule = None if is_ensemble else training_length(trained)
-        configs[row.id] = RowConfig(row.config_name, config_hash(resolved), schedule, is_ensemble,
-                                    is_ensemble or bool(source), code, watched)
+        configs[row.id] = RowConfig.of(row.config_name, resolved, schedule=schedule,
+                                       is_ensemble=is_ensemble,
+                                       is_only_tested=is_ensemble or bool(source), code=code,
+                                       watched=watched)
     return configs
 
 
@@ -158,7 +177,7 @@ class SeedEvidence:
         """Why a run is not one of the row as it stands in the tree; empty if it is."""
         if record.overrides:
             return f'run with overridden {", ".join(sorted(map(str, record.overrides)))}'
-        if record.config_hash not in (self.config.digest, None):
+        if record.config_hash not in (*self.config.hashes, None):
             return 'run of another version of the config'
         changed = self.config.code.changes(record.code)
         return f'run of another version of {_shortened(changed)}' if changed else ''

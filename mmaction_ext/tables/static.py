@@ -23,7 +23,7 @@ def static_result(records, config, name, complexity) -> SeedResult:
         A :class:`SeedResult` whose seed means nothing; a conflict where two figures differ.
     """
     mine = [record for record in records
-            if record.config == config.name and record.config_hash == config.digest
+            if config.is_named(record.config, record.config_hash)
             and not record.overrides and not record.corrupt
             and is_finite(record.static.get(name))]
     values = {exact(record.static[name]) for record in mine}
@@ -41,7 +41,8 @@ def compared(result, config, name, complexity) -> SeedResult:
         result: a sound :class:`SeedResult`; its value is ``None`` where no run says anything.
         config, name, complexity: as for :func:`static_result`.
     """
-    counted = complexity.get((config.name, config.digest), {}).get(name)
+    keys = ((config.name, digest) for digest in config.hashes)
+    counted = next((complexity[key] for key in keys if key in complexity), {}).get(name)
     counted = exact(counted) if is_finite(counted) else None
     if result.value is None:
         status = CellStatus.MISSING if counted is None else CellStatus.OK

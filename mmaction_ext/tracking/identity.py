@@ -3,24 +3,52 @@
 Torch-free, so that tables build where torch is not installed.
 """
 
-import copy
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mmaction_ext.compat import replace_pkg_resources
 from mmaction_ext.errors import InputError
 
-#: What may differ between two machines or two attempts of one and the same run: where it
-#: runs, how it logs, how many loader processes feed it. None of it changes the numbers.
-VOLATILE_KEYS = frozenset({
+
+@dataclass(frozen=True)
+class HashRule:
+    """What of a resolved config is no part of its hash.
+
+    Attributes:
+        keys: names of settings, wherever they stand, and dotted paths from the top.
+        hooks: types of hooks, of any scope, in ``default_hooks`` and ``custom_hooks``.
+    """
+
+    keys: frozenset
+    hooks: frozenset = frozenset()
+
+
+_FORMER_RULE = HashRule(frozenset({
     'work_dir', 'launcher', 'resume', 'load_from_resume', 'visualizer', 'vis_backends',
     'log_level', 'log_processor', 'default_hooks.logger', 'default_hooks.runtime_info',
     'env_cfg', 'randomness.seed', 'model_wrapper_cfg', 'num_workers', 'persistent_workers',
     'pin_memory', 'prefetch_factor', 'filename',
-})
+}))
+#: What cannot change a run's numbers, and so is no part of its recipe: where it runs, how it
+#: logs, the processes that load its data; how many samples an evaluation takes at a time (but for
+#: a loader that drops the last ones) and how many views of them; how often checkpoints are written
+#: and how many are kept, as tables take no number of an earlier one than they ask for; hooks that
+#: only report. How often is validated is part of it: each validation draws a random number.
+NO_RECIPE = HashRule(
+    _FORMER_RULE.keys | {
+        'val_dataloader.batch_size', 'test_dataloader.batch_size',
+        'model.test_cfg.max_testing_views', 'default_hooks.timer', 'default_hooks.visualization',
+        'default_hooks.checkpoint.interval', 'default_hooks.checkpoint.max_keep_ckpts',
+        'find_unused_parameters'},
+    frozenset({
+        'LoggerHook', 'RunLoggerHook', 'MeanLossHook', 'RuntimeInfoHook', 'IterTimerHook',
+        'VisualizationHook', 'NaiveVisualizationHook', 'ProfilerHook', 'NPUProfilerHook',
+        'EmptyCacheHook', 'PredictionsHook', 'WandbResultsHook'}))
+#: Today's rule, then those by which runs were named before.
+HASH_RULES = (NO_RECIPE, _FORMER_RULE)
 
 
 @dataclass(frozen=True)
@@ -30,12 +58,35 @@ class RunIdentity:
     Attributes:
         config: posix path of the config below ``configs/``, without ``.py``.
         seed: the random seed.
-        config_hash: :func:`config_hash` of the resolved config.
+        config_hash: one of :func:`config_hashes` of the resolved config.
+        aliases: the others of them, which name the same run.
     """
 
     config: str
     seed: int
     config_hash: str
+    aliases: tuple = field(default=(), compare=False)
+
+    @property
+    def hashes(self) -> tuple:
+        """All hashes that a run of the config may bear."""
+        return (self.config_hash, *self.aliases)
+
+    @property
+    def facts(self) -> dict:
+        """What is recorded of it: ``config``, ``seed`` and ``config_hash``."""
+        return dict(config=self.config, seed=self.seed, config_hash=self.config_hash)
+
+    def named_as_in(self, facts: dict) -> 'RunIdentity | None':
+        """The same run by the hash that is on record; ``None`` if the record is of another run.
+
+        Args:
+            facts: what was recorded of some run, see :attr:`facts`.
+        """
+        others = [each for each in self.hashes if each != facts.get('config_hash')]
+        named = replace(self, config_hash=facts.get('config_hash'), aliases=tuple(others))
+        known = len(others) < len(self.hashes) and named.facts.items() <= facts.items()
+        return named if known else None
 
     @property
     def group(self) -> str:
@@ -78,11 +129,11 @@ def load_config(path) -> dict:
     config = _read_config(path)
     source = weights_source(path, config)
     if source:
-        config['weights_of_hashes'] = {config_name(source): config_hash(_read_config(source))}
+        config['weights_of_hashes'] = {config_name(source): config_hashes(_read_config(source))}
     if 'ensemble' in config:
         members = ensemble_members(path, config)
         config['ensemble']['member_hashes'] = {
-            config_name(member): config_hash(load_config(member)) for member in members}
+            config_name(member): config_hashes(load_config(member)) for member in members}
     return config
 
 
@@ -188,13 +239,23 @@ def config_hash(config: dict) -> str:
     """Hash of all in a resolved config that can change the run's numbers.
 
     Args:
-        config: as returned by :func:`load_config`; see :data:`VOLATILE_KEYS` for what is
-            left out.
+        config: as returned by :func:`load_config`; see :data:`NO_RECIPE` for what is left out.
 
     Returns:
         16 hexadecimal digits.
     """
-    return _sha(canonical_json(_without_volatile(copy.deepcopy(config))))
+    return config_hashes(config)[0]
+
+
+def config_hashes(config: dict) -> tuple:
+    """All hashes that a run of a config may bear: by today's rule, then by earlier ones.
+
+    Whoever asks whether a run is one of a config looks for the run's hash among these.
+
+    Args:
+        config: as for :func:`config_hash`.
+    """
+    return tuple(_sha(canonical_json(_recipe(config, rule))) for rule in HASH_RULES)
 
 
 def training_length(config: dict) -> tuple | None:
@@ -213,16 +274,39 @@ def canonical_json(value) -> str:
     return json.dumps(value, sort_keys=True, separators=(',', ':'), default=str)
 
 
-def _without_volatile(node, prefix=''):
+_HOOK_PLACES = ('default_hooks.', 'custom_hooks.')
+_HASH_PLACES = ('weights_of_hashes.', 'ensemble.member_hashes.')
+
+
+def _recipe(node, rule: HashRule, prefix: str = ''):
+    """A config, or the part of one below ``prefix``, without what a rule leaves out.
+
+    By today's rule nor does it matter whether what then is empty was there.
+    """
+    if prefix in _HASH_PLACES:
+        return {name: hashes[HASH_RULES.index(rule)] for name, hashes in node.items()}
     if isinstance(node, dict):
-        return {
-            key: _without_volatile(value, f'{prefix}{key}.')
-            for key, value in node.items()
-            if key not in VOLATILE_KEYS and f'{prefix}{key}' not in VOLATILE_KEYS
-        }
+        kept = {key: (value, _recipe(value, rule, f'{prefix}{key}.'))
+                for key, value in node.items() if not _is_left_out(node, key, rule, prefix)}
+        return {key: recipe for key, (value, recipe) in kept.items()
+                if recipe or not value or rule is _FORMER_RULE}
     if isinstance(node, (list, tuple)):
-        return [_without_volatile(item, prefix) for item in node]
+        return [_recipe(item, rule, prefix) for item in node
+                if not (prefix in _HOOK_PLACES and _hook_type(item) in rule.hooks)]
     return node
+
+
+def _is_left_out(node: dict, key: str, rule: HashRule, prefix: str) -> bool:
+    if key == 'batch_size' and node.get('drop_last'):
+        return False
+    return (key in rule.keys or f'{prefix}{key}' in rule.keys
+            or prefix in _HOOK_PLACES and _hook_type(node[key]) in rule.hooks)
+
+
+def _hook_type(hook) -> str | None:
+    """Name of a hook's class, without scope or module."""
+    kind = hook.get('type') if isinstance(hook, dict) else None
+    return getattr(kind, '__name__', None) or str(kind).rpartition('.')[2]
 
 
 def _sha(text: str) -> str:

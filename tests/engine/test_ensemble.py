@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -39,7 +38,7 @@ def leave(both, name, under=0, where='', **changes):
     """Leave predictions as the test of a run does; returns their file."""
     config = both.with_name(f'{name}.py')
     run = RunIdentity(f'demo/{name}', under, config_hash(load_config(config)))
-    meta = dict(asdict(run), overrides={}, iter=8, epoch=2, data_digest='d',
+    meta = dict(run.facts, overrides={}, iter=8, epoch=2, data_digest='d',
                 checkpoint_sha256=f'sha of {name}')
     meta.update(changes)
     folder = both.parents[2] / run.work_dir() / where

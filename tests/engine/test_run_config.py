@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmaction_ext.engine import run_config
 from mmaction_ext.engine.work_dir import default_work_dir
 from mmaction_ext.errors import InputError
+from mmaction_ext.tracking.identity import config_hash
 from mmaction_ext.tracking.ledger.attempts import read_run_file
 
 ROW = Path(__file__).parents[2] / 'configs/synthmotion/dcf/table1_components/full.py'
@@ -34,10 +35,13 @@ def test_override_of_the_recipe_makes_another_run_with_its_own_folder():
     assert default_work_dir(changed, overrides) != plain.work_dir()
 
 
-def test_number_of_loader_processes_is_no_override():
+@pytest.mark.parametrize('setting', [
+    {'train_dataloader.num_workers': 5}, {'test_dataloader.batch_size': 3},
+    {'model.test_cfg.max_testing_views': 10}, {'default_hooks.logger.interval': 1}])
+def test_what_changes_no_number_is_no_override(setting):
     plain, _ = run_config.identify(ROW, 0)
-    same, overrides = run_config.identify(ROW, 0, {'train_dataloader.num_workers': 5})
-    assert same == plain and overrides == {}
+    same, overrides = run_config.identify(ROW, 0, setting)
+    assert (same.hashes, overrides) == (plain.hashes, {})
 
 
 @pytest.mark.parametrize('world_size, expected', [(1, 8), (2, 4), (8, 1)])
@@ -177,7 +181,7 @@ def test_rows_are_kept_whatever_the_config_logs_to(run, tmp_path, visualizer, ty
     assert [backend.type for backend in backends] == types
     assert all('run' in each for each in backends if each.type == 'RunWandbBackend')
     assert backends[-1] == dict(type='RunLedgerBackend', folder=str(tmp_path), attempt=1)
-    assert run_config.config_hash(run[0].to_dict()) == run_config.config_hash(
+    assert config_hash(run[0].to_dict()) == config_hash(
         dict(run[0].to_dict(), visualizer=None))
 
 

@@ -50,6 +50,30 @@ def test_claim_leaves_the_ledger_of_the_same_run_alone(tmp_path):
         assert json.loads((tmp_path / 'run.json').read_text()) == record
 
 
+def test_run_of_an_earlier_rule_goes_on_under_its_own_name(tmp_path):
+    now = RunIdentity(RUN.config, 0, 'bbbb', ('aaaa',))
+    assert work_dir.as_begun(now, tmp_path) == now
+    work_dir.claim_work_dir(tmp_path, RUN).close()
+    begun = work_dir.as_begun(now, tmp_path / 'test', tmp_path)
+    assert begun == RUN and begun.uid == RUN.uid
+    work_dir.claim_work_dir(tmp_path, begun, movable=False).close()
+    work_dir.claim_work_dir(tmp_path, now, movable=False).close()
+    assert json.loads((tmp_path / 'run.json').read_text())['config_hash'] == 'aaaa'
+    torch.save(dict(message_hub=dict(runtime_info=dict(config_hash='aaaa'))), tmp_path / 'a.pth')
+    work_dir.check_resumable(tmp_path / 'a.pth', now)
+    with pytest.raises(InputError, match='trained with another config'):
+        work_dir.check_resumable(tmp_path / 'a.pth', RunIdentity(RUN.config, 0, 'bbbb'))
+
+
+def test_folder_of_overridden_settings_is_found_by_its_old_hash(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = RunIdentity('a/b', 0, 'new45678' * 2, ('old45678' * 2,))
+    assert work_dir.default_work_dir(run, dict(x=1)) == 'work_dirs/a/b/seed0-new45678'
+    (tmp_path / 'work_dirs/a/b/seed0-old45678').mkdir(parents=True)
+    assert work_dir.default_work_dir(run, dict(x=1)) == 'work_dirs/a/b/seed0-old45678'
+    assert work_dir.default_work_dir(run, {}) == 'work_dirs/a/b/seed0'
+
+
 def test_training_and_test_do_not_share_a_folder(tmp_path):
     work_dir.claim_work_dir(tmp_path, RUN).close()
     with pytest.raises(InputError, match='or not to a test run: choose another --work-dir'):

@@ -15,6 +15,9 @@ def test_static_figures(make):
     def static(name, *records):
         return static_result(records, CONFIG, name, complexity)
 
+    former = RowConfig('demo/full', 'new', aliases=('current',))
+    assert static_result([record], former, 'params', {}).value == 3
+    assert static_result([], former, 'macs', complexity).value == 8
     complexity['demo/full', 'current']['params'] = 3
     assert static('params', record, make.record(seed=1, static=dict(params=3))).value == 3
     assert static('params', make.record(exit_code=None, static=dict(params=3))).value == 3

@@ -1,7 +1,6 @@
 """tools/test_ensemble.py: from the members' predictions to the cell of a table."""
 
 import json
-from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -51,7 +50,7 @@ def leave(config, probability, guesses):
     folder.mkdir(parents=True, exist_ok=True)
     write_predictions(folder / 'predictions.npz', Predictions(
         np.array([f'test/{i:06d}.mp4' for i in range(12)]), LABELS, scores,
-        dict(asdict(run), overrides={}, iter=1080, epoch=6, data_digest='d',
+        dict(run.facts, overrides={}, iter=1080, epoch=6, data_digest='d',
              checkpoint_sha256=config.stem)))
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from mmaction_ext.errors import InputError
 from mmaction_ext.tracking.identity import (RunIdentity, canonical_json, config_below, config_hash,
-                                            config_name, ensemble_members, load_config,
-                                            weights_source)
+                                            config_hashes, config_name, ensemble_members,
+                                            load_config, weights_source)
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 FULL = CONFIGS / 'synthmotion/dcf/table1_components/full.py'
@@ -48,6 +48,82 @@ def test_hash_ignores_where_and_how_a_run_runs(change):
     merged = {key: {**config.get(key, {}), **value} if isinstance(value, dict) else value
               for key, value in change.items()}
     assert config_hash({**config, **merged}) == config_hash(config)
+
+
+def _changed(config, path, value):
+    """A copy of a config with the setting at a dotted path changed; folders are made."""
+    first, _, rest = path.partition('.')
+    value = _changed(config.get(first, {}), rest, value) if rest else value
+    return {**config, first: value}
+
+
+RECIPE = dict(
+    model=dict(type='X', test_cfg=dict(average_clips='prob')),
+    train_dataloader=dict(batch_size=8, num_workers=2, persistent_workers=True),
+    val_dataloader=dict(batch_size=8), test_dataloader=dict(batch_size=1),
+    default_hooks=dict(logger=dict(type='RunLoggerHook', interval=20),
+                       checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2)),
+    custom_hooks=[dict(type='EpochSeedHook'), dict(type='MeanLossHook')])
+
+
+@pytest.mark.parametrize('path, value', [
+    ('train_dataloader.num_workers', 0), ('train_dataloader.persistent_workers', False),
+    ('test_dataloader.prefetch_factor', 4), ('val_dataloader.pin_memory', True),
+    ('val_dataloader.batch_size', 1), ('test_dataloader.batch_size', 4),
+    ('model.test_cfg.max_testing_views', 10), ('log_processor.window_size', 3),
+    ('default_hooks.logger.interval', 1), ('default_hooks.timer', dict(type='IterTimerHook')),
+    ('default_hooks.checkpoint.interval', 5), ('default_hooks.checkpoint.max_keep_ckpts', -1),
+    ('default_hooks.show', dict(type='mmaction.VisualizationHook', enable=True)),
+    ('custom_hooks', [dict(type='EpochSeedHook')]),
+    ('custom_hooks', [dict(type='EpochSeedHook'), dict(type='mmengine.ProfilerHook')]),
+])
+def test_what_cannot_change_a_number_is_no_part_of_the_recipe(path, value):
+    changed = _changed(RECIPE, path, value)
+    assert changed != RECIPE and config_hash(changed) == config_hash(RECIPE)
+
+
+def test_what_only_reports_leaves_no_trace_where_nothing_else_stands():
+    bare = dict(model=dict(type='X'))
+    for path, value in (('model.test_cfg.max_testing_views', 10), ('default_hooks.timer', None),
+                        ('custom_hooks', [dict(type='ProfilerHook')])):
+        assert config_hash(_changed(bare, path, value)) == config_hash(bare)
+    assert config_hash(dict(bare, custom_hooks=[])) != config_hash(bare)
+
+
+@pytest.mark.parametrize('path, value', [
+    ('train_dataloader.batch_size', 4), ('model.test_cfg.average_clips', 'score'),
+    ('model.test_cfg.fcn_test', True), ('default_hooks.ema', dict(type='EMAHook')),
+    ('custom_hooks', [dict(type='MeanLossHook')]), ('model.backbone.max_testing_views', 3),
+    ('custom_hooks', [*RECIPE['custom_hooks'], dict(type='EarlyStoppingHook')]),
+    ('train_cfg.val_interval', 2), ('default_hooks.sync_buffers', dict(type='SyncBuffersHook')),
+])
+def test_what_may_change_a_number_is_part_of_the_recipe(path, value):
+    assert config_hash(_changed(RECIPE, path, value)) != config_hash(RECIPE)
+
+
+def test_batch_of_a_test_that_drops_its_last_samples_is_part_of_the_recipe():
+    hashes = {config_hash(_changed(RECIPE, 'test_dataloader', dict(batch_size=size,
+                                                                   drop_last=True)))
+              for size in (1, 4)}
+    assert len(hashes) == 2
+
+
+def test_hashes_by_the_rule_of_before_are_as_they_were(ensemble, tester):
+    """The expected ones were taken before the rule was changed."""
+    former = [config_hashes(config)[1]
+              for config in (RECIPE, load_config(ensemble), load_config(tester))]
+    assert former == ['fa42b5d983b93d15', 'c7b4983c967dbeb7', 'ab2f667aba910293']
+
+
+def test_a_run_is_known_by_each_of_its_hashes():
+    run = RunIdentity('a/b', 0, 'new', ('old',))
+    assert run.named_as_in(run.facts) == run
+    old = run.named_as_in(dict(run.facts, config_hash='old', job_type='train'))
+    assert (old.config_hash, old.aliases, old.uid) == ('old', ('new',),
+                                                       RunIdentity('a/b', 0, 'old').uid)
+    for facts in ({}, dict(run.facts, config_hash='x'), dict(run.facts, seed=1),
+                  dict(run.facts, config='a/c'), dict(run.facts, config_hash=['old'])):
+        assert run.named_as_in(facts) is None
 
 
 @pytest.mark.parametrize('change', [
@@ -115,7 +191,7 @@ def test_hash_of_an_ensemble_changes_with_its_members(ensemble):
     configs = ensemble.parents[1]
     first = config_hash(load_config(ensemble))
     assert load_config(ensemble)['ensemble']['member_hashes'] == {
-        f'rows/{name}': config_hash(load_config(configs / f'rows/{name}.py')) for name in 'ab'}
+        f'rows/{name}': config_hashes(load_config(configs / f'rows/{name}.py')) for name in 'ab'}
     with open(configs / 'rows/b.py', 'a') as file:
         file.write('epochs = 2\n')
     second = config_hash(load_config(ensemble))
@@ -145,10 +221,11 @@ def test_bad_ensembles_are_named(ensemble, members, message):
 @pytest.fixture
 def tester(tmp_path):
     """A config that tests the weights of ``rows/a.py`` in another way."""
-    (tmp_path / 'configs/rows').mkdir(parents=True)
-    (tmp_path / 'configs/more').mkdir()
-    (tmp_path / 'configs/rows/a.py').write_text('lr = 1\nclips = 1\n')
-    path = tmp_path / 'configs/more/two_clips.py'
+    configs = tmp_path / 'tester/configs'
+    (configs / 'rows').mkdir(parents=True)
+    (configs / 'more').mkdir()
+    (configs / 'rows/a.py').write_text('lr = 1\nclips = 1\n')
+    path = configs / 'more/two_clips.py'
     path.write_text("_base_ = '../rows/a.py'\nweights_of = '../rows/a.py'\nclips = 2\n")
     return path
 
@@ -157,7 +234,7 @@ def test_hash_changes_with_the_config_whose_weights_are_tested(tester):
     source = tester.parents[1] / 'rows/a.py'
     first = load_config(tester)
     assert weights_source(tester, first) == source and weights_source(source, {}) is None
-    assert first['weights_of_hashes'] == {'rows/a': config_hash(load_config(source))}
+    assert first['weights_of_hashes'] == {'rows/a': config_hashes(load_config(source))}
     tester.write_text(tester.read_text().replace("_base_ = '../rows/a.py'", 'lr = 1'))
     assert config_hash(load_config(tester)) == config_hash(first)
     source.write_text('lr = 2\nclips = 1\n')
@@ -168,8 +245,8 @@ def test_ensemble_sees_where_the_weights_of_a_member_come_from(tester):
     source, path = tester.parents[1] / 'rows/a.py', tester.with_name('both.py')
     path.write_text("ensemble = dict(members=['two_clips.py', '../rows/a.py'])\n")
     hashes = load_config(path)['ensemble']['member_hashes']
-    assert hashes == {'more/two_clips': config_hash(load_config(tester)),
-                      'rows/a': config_hash(load_config(source))}
+    assert hashes == {'more/two_clips': config_hashes(load_config(tester)),
+                      'rows/a': config_hashes(load_config(source))}
 
 
 @pytest.mark.parametrize('lines, message', [

@@ -8,7 +8,7 @@ from pathlib import Path
 from mmaction_ext.tracking.comparison import NETWORK_CODE, code_changes, code_folder, list_state
 from mmaction_ext.tracking.doctor.finding import Finding, and_more, run_name
 from mmaction_ext.tracking.doctor.run_file import read_object
-from mmaction_ext.tracking.identity import RunIdentity, config_below, config_hash, load_config
+from mmaction_ext.tracking.identity import RunIdentity, config_below, config_hashes, load_config
 from mmaction_ext.tracking.ledger.facts import source_digests
 from mmaction_ext.tracking.ledger.format import RUN_FILE
 
@@ -36,22 +36,22 @@ def _stale(records, configs) -> list:
         if record.config is None or record.config_hash is None or record.overrides:
             continue
         if record.config not in current:
-            current[record.config] = _hash_in_tree(configs, record.config)
+            current[record.config] = _hashes_in_tree(configs, record.config)
         now = current[record.config]
-        if now != record.config_hash:
-            text = 'its config is not in the tree' if now is None else \
-                'its config has changed since; tables show the row as stale'
-            found.append(Finding('note' if now is None else 'warning', 'stale', run_name(record),
-                                 text, 'train it again, or delete it if it is no longer needed'))
+        if record.config_hash not in now:
+            text = 'its config has changed since; tables show the row as stale' if now else \
+                'its config is not in the tree'
+            found.append(Finding('warning' if now else 'note', 'stale', run_name(record), text,
+                                 'train it again, or delete it if it is no longer needed'))
     return found
 
 
-def _hash_in_tree(configs, name: str) -> str | None:
-    """Hash of a config as it stands; ``None`` where there is none, or it cannot be read."""
+def _hashes_in_tree(configs, name: str) -> tuple:
+    """Hashes of a config as it stands; none where there is none, or it cannot be read."""
     try:
-        return config_hash(load_config(config_below(configs, name)))
+        return config_hashes(load_config(config_below(configs, name)))
     except (ValueError, OSError):
-        return None
+        return ()
 
 
 def _other_code(records) -> list:
