@@ -132,9 +132,10 @@ import os, signal, sys
 from mmengine.visualization import Visualizer
 from mmaction_ext.tracking import hooks, ledger_backend, wandb_backend
 from mmaction_ext.tracking.ledger.attempts import Attempt
-wandb_backend.DRAIN_SECONDS = wandb_backend.GRACE_SECONDS = wandb_backend.PATIENCE_SECONDS = 1
+wandb_backend.GRACE_SECONDS = wandb_backend.PATIENCE_SECONDS = 1
 wandb_backend.TERMINATION_SECONDS = 1, 1
 wandb_backend.QUEUE_ROWS, folder, then = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+wandb_backend.DRAIN_SECONDS = 60 if then == 'thaw' else 1
 
 def tell_service(signum):
     for thread in os.listdir('/proc/self/task'):

@@ -27,7 +27,7 @@ def read_run_file(folder) -> dict:
     """What ``run.json`` of a folder says; empty where it is missing or damaged."""
     try:
         return decode_object((Path(folder) / RUN_FILE).read_bytes())
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return {}
 
 
