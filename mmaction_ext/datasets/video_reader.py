@@ -14,6 +14,7 @@ import contextlib
 import functools
 import io
 import itertools
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -217,6 +218,9 @@ class VideoReader:
         source = self._source
         # without the protocol, a name such as a:b.mp4 or http://... would be an address
         container = av.open(io.BytesIO(source) if isinstance(source, bytes) else f'file:{source}')
+        # container and streams refer to each other: the memory of a decoder's frames would stay
+        # until the garbage collector comes, hundreds of megabytes of it
+        weakref.finalize(self, container.close).atexit = False
         stream = container.streams.best('video')
         if stream is None:
             raise ValueError('no video stream')

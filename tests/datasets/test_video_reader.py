@@ -94,6 +94,21 @@ def test_only_what_is_wanted_is_decoded_of_an_indexed_file(folder, monkeypatch):
     assert len(decoded) <= 4 + 10
 
 
+@pytest.mark.parametrize('kept', [True, False])
+def test_what_a_decoder_holds_goes_with_its_reader(folder, monkeypatch, kept):
+    if not kept:
+        monkeypatch.setattr(video_reader, 'KEPT_BYTES', 0)
+    opened, original = [], av.open
+    monkeypatch.setattr(av, 'open', lambda name: opened.append(original(name)) or opened[-1])
+    reader = VideoReader(folder / 'packed.avi')
+    reader.read([3])
+    del reader
+    assert len(opened) == (1 if kept else 2)
+    for container in opened:
+        with pytest.raises(AssertionError, match='not open'):
+            next(container.demux())
+
+
 def test_content_in_memory_and_a_name_that_looks_like_an_address(folder, tmp_path, monkeypatch):
     content = (folder / 'intra.mp4').read_bytes()
     assert number_of(VideoReader(content, 'here').read([7])[0]) == 7
