@@ -88,6 +88,7 @@ def check(cfg, args):
     splits = ['train'] + ['val'] * (not args.no_validate) + ['test'] * (not args.no_test)
     checks.check_output_folder(cfg.work_dir)
     static = checks.check_model(cfg)
+    checks.check_loaders(cfg, splits)
     checks.check_datasets(cfg, splits)
     return static
 

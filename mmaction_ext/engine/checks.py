@@ -1,20 +1,27 @@
 """Everything that can be known to be wrong before training time is spent."""
 
+import copy
 import os
 import os.path as osp
 import re
 import tempfile
+from numbers import Integral
 
+from mmaction.datasets import RawframeDataset, VideoDataset
+from mmaction.registry import DATASETS
 from mmengine.config import Config
+from mmengine.dataset import BaseDataset
+from mmengine.registry import DefaultScope
+from torch.utils.data import DataLoader
 
-from mmaction_ext.errors import InputError
+from mmaction_ext.errors import InputError, last_line
 
 #: how many missing videos an error names
 SHOWN = 3
-#: data sets whose annotation lists are checked, and the fields of a line
-KINDS = {'VideoDataset': 2, 'GuardedVideoDataset': 2,
-         'RepeatAugDataset': 2, 'RepeatedVideoDataset': 2,
-         'RawframeDataset': 3, 'GuardedRawframeDataset': 3}
+#: fields of a line of the lists that these data sets of mmaction2, and those derived, read
+FIELDS = {VideoDataset: 2, RawframeDataset: 3}
+#: settings of a loader that say how its worker processes work
+WORKER_SETTINGS = ('persistent_workers', 'prefetch_factor', 'timeout', 'multiprocessing_context')
 
 
 def check_output_folder(folder: str) -> None:
@@ -87,7 +94,9 @@ def _maker(path: str) -> str:
 def check_datasets(cfg: Config, splits=('train', 'val', 'test')) -> None:
     """Make sure each split's annotation list is readable, not empty, and its videos exist.
 
-    Data sets inside wrappers (``RepeatDataset``, ``ConcatDataset``) are checked too.
+    Whatever the registry takes for a data set is checked: named with or without a scope, or given
+    as a class, also inside wrappers (``RepeatDataset``, ``ConcatDataset``). One that reads its
+    list in a way of its own is built, and its labels are looked at.
 
     Raises:
         InputError: naming the list, the line and the missing or malformed entry.
@@ -96,7 +105,33 @@ def check_datasets(cfg: Config, splits=('train', 'val', 'test')) -> None:
     for split in splits:
         dataset = (cfg.get(f'{split}_dataloader') or {}).get('dataset')
         for inner in _unwrapped(dataset or {}):
-            check_annotations(inner, num_classes)
+            if _fields(inner):
+                check_annotations(inner, num_classes)
+            else:
+                _check_labels(inner, num_classes)
+
+
+def check_loaders(cfg: Config, splits=('train', 'val', 'test')) -> None:
+    """Make loaders without worker processes such, and see whether torch takes their settings.
+
+    Where ``num_workers`` is 0, as for debugging, what only workers need is dropped from the config
+    (:data:`WORKER_SETTINGS`): torch would refuse it, for the test loader after all of training.
+
+    Raises:
+        InputError: naming the loader and what torch says of it.
+    """
+    for split in splits:
+        loader = cfg.get(f'{split}_dataloader') or {}
+        if not loader.get('num_workers'):
+            for name in WORKER_SETTINGS:
+                loader.pop(name, None)
+        settings = {name: loader[name] for name in ('num_workers', *WORKER_SETTINGS)
+                    if name in loader}
+        try:
+            DataLoader((), **settings)
+        except (TypeError, ValueError) as error:
+            raise InputError(f'{split}_dataloader of {cfg.filename} cannot be used: '
+                             f'{last_line(error)}') from error
 
 
 def _num_classes(cfg: Config):
@@ -108,15 +143,42 @@ def _num_classes(cfg: Config):
 
 
 def _unwrapped(dataset: dict) -> list:
-    """Configs of the data sets with an annotation list, also of those in wrappers."""
-    if dataset.get('type') in KINDS:
-        return [dataset]
-    inner = [*(dataset.get('datasets') or ()), dataset.get('dataset')]
-    return [each for config in inner if isinstance(config, dict) for each in _unwrapped(config)]
+    """Configs of the data sets, also of those in wrappers."""
+    inner = [each for each in [*(dataset.get('datasets') or ()), dataset.get('dataset')]
+             if isinstance(each, dict)]
+    if inner:
+        return [each for config in inner for each in _unwrapped(config)]
+    kind = _kind(dataset)
+    return [dataset] if isinstance(kind, type) and issubclass(kind, BaseDataset) else []
+
+
+def _kind(dataset: dict) -> type | None:
+    """The class of a data set; a name is looked up as the runner does."""
+    kind = dataset.get('type')
+    return DATASETS.get(kind) if isinstance(kind, str) else kind
+
+
+def _fields(dataset: dict) -> int | None:
+    """Fields of a line of its list; ``None`` where the data set reads it in a way of its own."""
+    kind = _kind(dataset)
+    return next((fields for base, fields in FIELDS.items() if issubclass(kind, base)
+                 and kind.load_data_list is base.load_data_list), None)
+
+
+def _check_labels(dataset: dict, num_classes: int | None) -> None:
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        built = DATASETS.build(copy.deepcopy(dataset))
+    built.full_init()
+    for index in range(len(built) if num_classes is not None else 0):
+        label = built.get_data_info(index).get('label')
+        if isinstance(label, Integral) and not 0 <= label < num_classes:
+            raise InputError(f'{dataset.get("ann_file") or _kind(dataset).__name__}: label {label} '
+                             f'of sample {index} is not among the {num_classes} classes of the '
+                             'model')
 
 
 def check_annotations(dataset: dict, num_classes: int = None) -> None:
-    """Check the config of one data set in :data:`KINDS`; see :func:`check_datasets`.
+    """Check the list of one data set of :data:`FIELDS`; see :func:`check_datasets`.
 
     Where ``on_error='replace'`` says that training goes on without a video it cannot read, some
     may be missing, but not all. A label outside the classes is an error in any case: it means
@@ -138,7 +200,7 @@ def check_annotations(dataset: dict, num_classes: int = None) -> None:
 
 
 def _read_annotations(ann_file: str, dataset: dict, num_classes) -> list:
-    fields = KINDS[dataset['type']]
+    fields = _fields(dataset)
     delimiter = dataset.get('delimiter', ' ')
     try:
         with open(ann_file, encoding='utf-8') as file:

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import fcntl
+import functools
 import os
 import os.path as osp
 import re
@@ -207,18 +208,26 @@ def keep_checkpoint(runner) -> None:
 
 
 def load_for_test(runner, checkpoint) -> None:
-    """Load a checkpoint's weights and record which file the test is about to measure.
+    """Have a runner's next test load a checkpoint, and record which file it measures.
+
+    The runner itself loads it, once its hooks have begun, as ``Runner.test()`` does: weights that
+    a hook averages (``EMAHook``) are tested in place of the last ones.
 
     Raises:
-        InputError: there is no checkpoint, or it does not fit the model.
+        InputError: there is no checkpoint; from the test, it does not fit the model.
     """
     if checkpoint is None:
         raise InputError(f'{runner.work_dir} holds no readable checkpoint to test')
     meta = checkpoint_meta(checkpoint)
-    try:
-        runner.load_checkpoint(checkpoint, strict=True)
-    except RuntimeError as error:
-        raise InputError(f'checkpoint {checkpoint} does not fit the model: {error}') from error
+    runner._load_from, runner._resume, runner._has_loaded = str(checkpoint), False, False
+    runner.load_checkpoint = functools.partial(_load_strictly, runner)
     for key in ('iter', 'epoch'):
         runner.message_hub.update_info(key, meta.get(key, 0))
     runner.message_hub.update_info('test_checkpoint', str(checkpoint))
+
+
+def _load_strictly(runner, checkpoint: str) -> dict:
+    try:
+        return type(runner).load_checkpoint(runner, checkpoint, strict=True)
+    except RuntimeError as error:
+        raise InputError(f'checkpoint {checkpoint} does not fit the model: {error}') from error

@@ -7,9 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from mmaction.datasets import VideoDataset
 from mmengine.config import Config
+from mmengine.dataset import ClassBalancedDataset
 
 import mmaction_ext.register  # noqa: F401
+from mmaction_ext.datasets.guarded import GuardedVideoDataset
 from mmaction_ext.engine import checks
 from mmaction_ext.errors import InputError
 
@@ -206,3 +209,59 @@ def test_the_run_to_start_from_is_named(monkeypatch, tmp_path, name, source):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=rf'configs/{source}\.py --seed 0$'):
         checks.check_initial_weights(Config.fromfile(CONFIGS / f'{name}.py'))
+
+
+class OwnList(VideoDataset):
+    """Reads its list in a way of its own: one sample of label 12."""
+
+    def load_data_list(self):
+        return [dict(filename='a.mp4', label=12)]
+
+
+@pytest.mark.parametrize('split', ['train', 'val', 'test'])
+@pytest.mark.parametrize('kind', [
+    'mmaction.VideoDataset', VideoDataset, GuardedVideoDataset, 'mmaction.GuardedVideoDataset',
+    OwnList, type('Derived', (VideoDataset,), {})], ids=str)
+def test_labels_are_checked_of_whatever_the_registry_takes_for_a_data_set(tmp_path, kind, split):
+    (tmp_path / 'a.mp4').touch()
+    inner = dict(dataset(tmp_path, 'a.mp4 12\n', kind), pipeline=[])
+    wrapped = dict(type='mmengine.RepeatDataset', times=2, dataset=dict(
+        type=ClassBalancedDataset, oversample_thr=.1, dataset=inner))
+    for config in (inner, wrapped):
+        cfg = Config({'model': dict(cls_head=dict(num_classes=12)),
+                      f'{split}_dataloader': dict(dataset=config)})
+        with pytest.raises(InputError, match='label 12 of .* 12 classes'):
+            checks.check_datasets(cfg)
+        cfg.model.cls_head.num_classes = 13
+        checks.check_datasets(cfg)
+
+
+def test_lists_of_a_config_in_the_new_style_are_checked(tmp_path):
+    (tmp_path / 'a.mp4').touch()
+    dataset(tmp_path, 'a.mp4 12\n')
+    path = tmp_path / 'row.py'
+    path.write_text(f"""
+from mmengine.config import read_base
+from mmengine.dataset import RepeatDataset
+from mmaction.datasets import VideoDataset
+model = dict(cls_head=dict(num_classes=12))
+train_dataloader = dict(dataset=dict(type=RepeatDataset, times=2, dataset=dict(
+    type=VideoDataset, ann_file='{tmp_path}/list.txt', data_prefix=dict(video='{tmp_path}'))))
+""")
+    with pytest.raises(InputError, match='list.txt:1: label 12 of a.mp4'):
+        checks.check_datasets(Config.fromfile(path))
+
+
+@pytest.mark.parametrize('split', ['train', 'val', 'test'])
+def test_a_loader_without_workers_loses_what_only_workers_need(split):
+    settings = dict(persistent_workers=True, prefetch_factor=4, timeout=9,
+                    multiprocessing_context='fork')
+    cfg = Config({f'{split}_dataloader': dict(settings, num_workers=0, pin_memory=False)})
+    checks.check_loaders(cfg)
+    assert cfg[f'{split}_dataloader'] == dict(num_workers=0, pin_memory=False)
+    cfg = Config({f'{split}_dataloader': dict(settings, num_workers=2)})
+    checks.check_loaders(cfg)
+    assert cfg[f'{split}_dataloader'] == dict(settings, num_workers=2)
+    cfg[f'{split}_dataloader'].num_workers = -1
+    with pytest.raises(InputError, match=f'{split}_dataloader of .*num_workers'):
+        checks.check_loaders(cfg)

@@ -9,8 +9,12 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
+from mmengine.evaluator import BaseMetric
+from mmengine.model import BaseModel
+from mmengine.runner import Runner
 
 from mmaction_ext.engine import work_dir
 from mmaction_ext.errors import InputError
@@ -216,3 +220,65 @@ def test_newest_checkpoint_of_training_by_iteration(tmp_path):
     for iteration in (500, 1500):
         torch.save(dict(iter=iteration), tmp_path / f'iter_{iteration}.pth')
     assert work_dir.newest_checkpoint(tmp_path) == str(tmp_path / 'iter_1500.pth')
+
+
+class Mean(BaseMetric):
+    """The weight under test."""
+
+    def process(self, data_batch, data_samples):
+        self.results += [sample['weight'] for sample in data_samples]
+
+    def compute_metrics(self, results):
+        return dict(weight=float(np.mean(results)))
+
+
+class OneWeight(BaseModel):
+    """Learns its one weight from samples that are numbers."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, inputs, mode='tensor'):
+        if mode == 'loss':
+            return dict(loss=(self.weight - 1).square().sum())
+        return [dict(weight=self.weight.item())]
+
+
+def averaging_runner(folder, **settings):
+    loader = dict(batch_size=1, dataset=[dict(inputs=torch.ones(1))] * 3,
+                  sampler=dict(type='DefaultSampler', shuffle=False))
+    return Runner(
+        OneWeight(), str(folder), train_dataloader=loader, test_dataloader=loader,
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)), test_evaluator=Mean(),
+        train_cfg=dict(by_epoch=True, max_epochs=settings.pop('epochs', 1)), test_cfg=dict(),
+        custom_hooks=[dict(type='EMAHook', momentum=0.25)],
+        experiment_name=f'{folder.name}-{len(list(folder.glob("*")))}', **settings)
+
+
+def test_weights_that_a_hook_averages_are_tested_as_the_runner_tests_them(tmp_path):
+    averaging_runner(tmp_path).train()
+    checkpoint = str(tmp_path / 'epoch_1.pth')
+    saved = torch.load(checkpoint, weights_only=True)
+    averaged, last = (float(saved[key][name]) for key, name in
+                      (('state_dict', 'weight'), ('ema_state_dict', 'module.weight')))
+    assert abs(averaged - last) > 0.05
+    expected = averaging_runner(tmp_path, load_from=checkpoint).test()
+    assert expected['weight'] == pytest.approx(averaged)
+    runner = averaging_runner(tmp_path)
+    work_dir.load_for_test(runner, checkpoint)
+    assert runner.test() == expected
+    # training that went on from a checkpoint tests the averaged weights of its last one
+    runner = averaging_runner(tmp_path, load_from=checkpoint, resume=True, epochs=2)
+    runner.train()
+    work_dir.load_for_test(runner, tmp_path / 'epoch_2.pth')
+    averaged = torch.load(tmp_path / 'epoch_2.pth', weights_only=True)['state_dict']['weight']
+    assert runner.test()['weight'] == pytest.approx(float(averaged))
+
+
+def test_a_checkpoint_of_another_model_is_refused_by_the_test(tmp_path):
+    runner = averaging_runner(tmp_path)
+    torch.save(dict(state_dict=dict(other=torch.ones(1))), tmp_path / 'other.pth')
+    work_dir.load_for_test(runner, tmp_path / 'other.pth')
+    with pytest.raises(InputError, match='other.pth does not fit the model'):
+        runner.test()
