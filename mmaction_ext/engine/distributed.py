@@ -5,13 +5,34 @@ import torch.distributed as dist
 from mmengine.model import MMDistributedDataParallel
 from mmengine.registry import MODEL_WRAPPERS
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmaction_ext.errors import InputError
 
 
 PLAIN = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+
+
+class _SumOverProcesses(torch.autograd.Function):
+    """What every process has of a tensor, added up; each gets the gradients of all.
+
+    ``torch.distributed.nn.functional.all_reduce`` does the same and is to be removed; what torch
+    names in its place is private.
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        return _added(x)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> Tensor:
+        return _added(grad)
+
+
+def _added(x: Tensor) -> Tensor:
+    total = x.clone(memory_format=torch.contiguous_format)
+    dist.all_reduce(total)
+    return total
 
 
 class SyncBatchNorm(_BatchNorm):
@@ -33,9 +54,9 @@ class SyncBatchNorm(_BatchNorm):
         shape = [1, -1] + [1] * (x.dim() - 2)
         count = x.new_tensor(x.numel() // x.shape[1])
         dist.all_reduce(count)
-        mean = all_reduce(x.sum(dims)) / count
+        mean = _SumOverProcesses.apply(x.sum(dims)) / count
         centred = x - mean.view(shape)
-        variance = all_reduce(centred.square().sum(dims)) / count
+        variance = _SumOverProcesses.apply(centred.square().sum(dims)) / count
         self._track(mean.detach(), variance.detach() * count / (count - 1))
         y = centred * torch.rsqrt(variance + self.eps).view(shape)
         return y * self.weight.view(shape) + self.bias.view(shape) if self.affine else y

@@ -1,5 +1,7 @@
 """Batch normalisation over processes equals batch normalisation over their joint batch."""
 
+import warnings
+
 import pytest
 import torch
 import torch.multiprocessing as mp
@@ -34,6 +36,7 @@ def train_one(net, x):
 
 
 def worker(rank, folder):
+    warnings.simplefilter('error', FutureWarning)  # torch announces what it is to remove
     dist.init_process_group('gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2)
     net = synchronise_batch_norm(make_net())
     y, grad = train_one(net, make_batch()[slice(0, 5) if rank == 0 else slice(5, 7)])
