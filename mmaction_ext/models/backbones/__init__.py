@@ -6,6 +6,7 @@ from mmaction_ext.models.backbones.resnet_tam import ResNetTAM
 from mmaction_ext.models.backbones.resnet_tsm import ResNetTSMEveryBlock, ThinResNetTSM
 from mmaction_ext.models.backbones.s3d import S3D
 from mmaction_ext.models.backbones.timesformer import ResizedTimeSformer
+from mmaction_ext.models.backbones.x3d import X3DStem
 
 __all__ = ['MFNet', 'R2Plus1D', 'ResizedTimeSformer', 'ResNetTAM', 'ResNetTSMEveryBlock',
-           'S3D', 'ThinResNetTSM']
+           'S3D', 'ThinResNetTSM', 'X3DStem']
