@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from mmaction.registry import MODELS
+from mmaction.registry import MODELS, TRANSFORMS
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
@@ -12,6 +13,7 @@ from mmengine.runner import set_random_seed
 from mmengine.runner.checkpoint import load_checkpoint
 
 import mmaction_ext.register  # noqa: F401
+from mmaction_ext.engine.checks import check_trainable
 from mmaction_ext.tracking.identity import load_config
 
 KPSEM = Path(__file__).parents[1] / 'configs' / 'kpsem'
@@ -39,6 +41,21 @@ def test_each_seed_of_fixed_regions_has_splits_of_its_own(table):
         module = MODELS.build({**config, 'in_channels': {2: 16}})
         drawn.append(module.state_dict()['blocks.2.extractor.splits'])
     assert torch.equal(drawn[0], drawn[2]) and not torch.equal(drawn[0], drawn[1])
+
+
+def test_the_network_they_start_from_trains_as_in_its_released_code():
+    cfg = Config.fromfile(KPSEM / 'pretraining/mfnet_k400.py')
+    check_trainable(cfg)
+    start, decay = cfg.param_scheduler
+    assert cfg.global_batch_size == 128 and cfg.optim_wrapper.optimizer.lr == 0.05
+    assert [step * 128 for step in decay.milestones] == [18e6, 28e6, 34e6, 38e6]
+    assert not decay.by_epoch and (start.factor, start.end) == (0.5, 100)
+    assert cfg.train_cfg.max_epochs * 240e3 // 1e6 == 40 and 'load_from' in cfg and not cfg.load_from
+    init_default_scope('mmaction')
+    sampling = TRANSFORMS.build(cfg.train_dataloader.dataset.pipeline[2])
+    np.random.seed(0)
+    steps = [np.diff(sampling(dict(total_frames=99))['frame_inds'])[0] for _ in range(400)]
+    assert [round(steps.count(step) / 100) for step in range(5)] == [0, 1, 2, 1, 0]
 
 
 def test_a_plain_network_loads_into_the_one_with_kpsem_but_for_what_is_new(tmp_path):

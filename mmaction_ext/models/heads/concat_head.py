@@ -13,8 +13,9 @@ from mmaction.utils import SampleList
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmaction_ext.errors import InputError, check_at_least
+from mmaction_ext.errors import InputError, check_at_least, check_choice
 
+DROPOUTS = ('before', 'after')
 Features = tuple[Union[Tensor, tuple[Tensor, ...]], Tensor]
 
 
@@ -53,8 +54,7 @@ class ConcatHead(BaseModule):
     Equation 1 of "Effective Action Recognition with Embedded Key Point Shifts": the classifier,
     the last linear layer of the head, is widened by the vector. Where a head classifies frames
     and averages their scores (TSMHead), each frame has the vector of its clip; where it averages
-    several clips before it classifies (TSNHead with several crops), so are their vectors. The
-    vector is joined after the head's dropout.
+    several clips before it classifies (TSNHead with several crops), so are their vectors.
 
     Weights have the names of the inner head below ``head.``. Nothing outlives a forward pass.
 
@@ -62,14 +62,20 @@ class ConcatHead(BaseModule):
         head: Config of the inner head, e.g. TSNHead, TSMHead, I3DHead or X3DHead: one whose
             last linear layer gives the class scores, with at most an average behind it.
         branch_channels: ``D``, values of the vector.
+        dropout: Where the head's dropout is, of which the paper says nothing. ``'before'`` the
+            concatenation: on the head's own input alone, so that every value of the vector is
+            always seen. ``'after'`` it: on all of equation 1's ``V_out``, with one ratio; of the
+            vector the same values for all frames that a head classifies by themselves.
 
     Raises:
         InputError: If ``branch_channels`` is not positive, or the head's type is unknown, or its
-            last linear layer is no such classifier.
+            last linear layer is no such classifier, or ``dropout`` is another word or is to come
+            ``'after'`` in a head that does not say its ``dropout_ratio``.
     """
 
-    def __init__(self, head: dict, branch_channels: int) -> None:
+    def __init__(self, head: dict, branch_channels: int, dropout: str = 'before') -> None:
         super().__init__()
+        check_choice('dropout', dropout, DROPOUTS)
         check_at_least('branch_channels', branch_channels, 1)
         kind = head.get('type')
         if kind is None or isinstance(kind, str) and MODELS.get(kind) is None:
@@ -81,6 +87,7 @@ class ConcatHead(BaseModule):
         widened = ConcatLinear(plain.in_features, branch_channels, plain.out_features,
                                plain.bias is not None)
         self.head.set_submodule(self._classifier_name, widened)
+        self.vector_dropout = nn.Dropout(_dropout_ratio(self.head) if dropout == 'after' else 0)
 
     @property
     def num_classes(self) -> int:
@@ -106,7 +113,7 @@ class ConcatHead(BaseModule):
         if len(scores) != len(vector):
             vector = _average_clips(vector, len(scores))
         classifier = self.head.get_submodule(self._classifier_name)
-        return scores + classifier.forward_branch(vector)
+        return scores + classifier.forward_branch(self.vector_dropout(vector))
 
     def loss(self, feats: Features, data_samples: SampleList, **kwargs: Any) -> dict:
         """Losses of the inner head; see mmaction2's ``BaseHead.loss``."""
@@ -142,6 +149,13 @@ def _find_classifier(head: nn.Module) -> str:
         raise InputError(f'{type(head).__name__} has a {type(consensus).__name__}, which is no '
                          'average')
     return name
+
+
+def _dropout_ratio(head: nn.Module) -> float:
+    if not hasattr(head, 'dropout_ratio'):
+        raise InputError(f"dropout='after' needs a head with a dropout_ratio, "
+                         f'{type(head).__name__} has none')
+    return head.dropout_ratio
 
 
 def _average_clips(vector: Tensor, num_groups: int) -> Tensor:

@@ -10,6 +10,7 @@ from mmengine.registry import DefaultScope
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from mmaction_ext.errors import InputError
 from mmaction_ext.models.heads import ConcatHead
 
 CLIPS, FRAMES, WIDTH, BRANCH, CLASSES = 3, 4, 6, 5, 7
@@ -30,9 +31,10 @@ def scope():
         yield
 
 
-def build(kind='i3d', branch=BRANCH, **arguments):
-    head = dict(HEADS.get(kind, {}), in_channels=WIDTH, num_classes=CLASSES, **arguments)
-    return MODELS.build(dict(type='ConcatHead', head=head, branch_channels=branch))
+def build(kind='i3d', branch=BRANCH, dropout='before', **arguments):
+    head = {**HEADS.get(kind, {}), 'in_channels': WIDTH, 'num_classes': CLASSES, **arguments}
+    return MODELS.build(dict(type='ConcatHead', head=head, branch_channels=branch,
+                             dropout=dropout))
 
 
 def inputs(kind='i3d'):
@@ -265,3 +267,42 @@ def test_views_that_are_tested_one_after_the_other():
     batch = videos(3, 3, videos_=1)
     scores = [model(batch, samples(1), mode='predict')[0].pred_score for model in (whole, parts)]
     torch.testing.assert_close(*scores)
+
+
+@pytest.mark.parametrize('kind', ['i3d', 'tsn', 'x3d'])
+@pytest.mark.parametrize('dropout', ['before', 'after'])
+def test_dropout_takes_half_of_what_it_is_on(kind, dropout):
+    """A classifier that passes its input on shows what was dropped of each half."""
+    width = 2048 if kind == 'x3d' else WIDTH
+    head = build(kind, branch=500, dropout=dropout, dropout_ratio=0.25,
+                 num_classes=width + 500)
+    classifier = head.head.fc2 if kind == 'x3d' else head.head.fc_cls
+    torch.nn.init.eye_(classifier.weight)
+    torch.nn.init.zeros_(classifier.bias)
+    features, vector = inputs(kind)[0].abs() + 1, torch.rand(CLIPS, 500) + 1
+    vector_out = head((features, vector), num_segs=FRAMES).detach()[:, width:]
+    kept = vector_out != 0
+    assert 0.70 < kept.float().mean() < 0.80 if dropout == 'after' else kept.all()
+    scale = 1 / 0.75 if dropout == 'after' else 1
+    torch.testing.assert_close(vector_out[kept], scale * vector[kept])
+    head.eval()
+    scores = head((features, vector), num_segs=FRAMES)
+    torch.testing.assert_close(scores[:, width:], vector)
+
+
+def test_dropout_is_one_of_two_and_needs_a_ratio():
+    with pytest.raises(InputError, match="dropout must be .*'before'.*'after'.*'both'"):
+        build(dropout='both')
+
+    @MODELS.register_module(force=True)
+    class RatioLessHead(nn.Module):
+        num_classes = 3
+
+        def __init__(self):
+            super().__init__()
+            self.fc_cls = nn.Linear(2, 3)
+
+    plain = dict(type='ConcatHead', head=dict(type='RatioLessHead'), branch_channels=1)
+    with pytest.raises(InputError, match="dropout='after' needs a head with a dropout_ratio"):
+        MODELS.build(dict(plain, dropout='after'))
+    MODELS.build(plain)
