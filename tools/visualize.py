@@ -8,7 +8,8 @@ Kinds of pictures, each as a sheet over time (PNG) and moving (GIF or MP4):
 
   motion   DCF, TCM, SELFY: the displacement of every pixel as colour, for each stage and map,
            with the colour wheel. KPSEM: key points as crosses, shifts as arrows, regions dotted.
-  cam      Grad-CAM of the predicted class, under that of the baseline if one is given.
+  cam      Grad-CAM of the predicted class, under that of the baseline if one is given. Figures 8
+           and 9 of KPSEM: --top 3 --layer last_conv --baseline ...
 
 VIDEO is a video file or a folder of frames (jpg, png). One clip is taken from it the way the
 config's test pipeline samples and crops; a config without one gets uniform frames of its
@@ -23,6 +24,7 @@ from mmaction_ext import compat
 from mmaction_ext.errors import InputError
 
 KINDS = ('motion', 'cam')
+LAST_CONVOLUTION = 'last_conv'
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -44,6 +46,8 @@ def parse_args(argv=None) -> argparse.Namespace:
                         help='most moments on a sheet (default: 8)')
     parser.add_argument('--labels', metavar='FILE',
                         help='class names, one per line (default: those the config knows)')
+    parser.add_argument('--top', type=int, default=1, metavar='K',
+                        help='name the K likeliest classes with their probabilities (default: 1)')
     parser.add_argument('--device', default='cpu', help='cpu (default), cuda, cuda:1, ...')
     motion = parser.add_argument_group('motion')
     motion.add_argument('--stages', nargs='+', type=int, metavar='STAGE',
@@ -61,9 +65,10 @@ def parse_args(argv=None) -> argparse.Namespace:
                      help='draw this model above for comparison')
     cam.add_argument('--layer', metavar='NAME',
                      help='submodule whose output is weighed, e.g. backbone.backbone.layer3 '
-                     '(default: the end of the last stage, or of the backbone)')
+                     '(default: the end of the last stage, or of the backbone); last_conv: the last '
+                     'convolution of the backbone')
     args = parser.parse_args(argv)
-    for name in ('fps', 'columns', 'channels'):
+    for name in ('fps', 'columns', 'channels', 'top'):
         if getattr(args, name) < 1:
             parser.error(f'--{name} must be at least 1')
     return args
@@ -90,13 +95,14 @@ def motion_picture(shown, names: dict, args: argparse.Namespace):
     else:
         rows = key_point_rows(seen, frames, args.channels, args.which_set)
         legend = key_point_legend(first.points.shape[2])
-    title = f'{type(module).__name__}, {Path(args.video).name}: {shown.verdict(names)}'
+    title = f'{type(module).__name__}, {Path(args.video).name}: {shown.verdict(names, args.top)}'
     return Picture(title, [Row('what the model sees', frames), *rows], legend)
 
 
 def cam_picture(shown, baseline, names: dict, args: argparse.Namespace):
     """The picture of Grad-CAM: frames, baseline if there is one, module."""
-    from mmaction_ext.analysis.grad_cam import choose_layer, draw_grad_cam, grad_cam_legend
+    from mmaction_ext.analysis.grad_cam import (choose_layer, draw_grad_cam, grad_cam_legend,
+                                                last_convolution)
     from mmaction_ext.analysis.pictures import Picture, Row
 
     rows = [Row('what the model sees', shown.clip.frames)]
@@ -104,8 +110,10 @@ def cam_picture(shown, baseline, names: dict, args: argparse.Namespace):
         if one is not None:
             layer = args.layer or choose_layer(one.model, one.clip.data,
                                                one.cfg.model.backbone.get('stage_names'))
+            if layer == LAST_CONVOLUTION:
+                layer = last_convolution(one.model, one.clip.data)
             tiles = draw_grad_cam(one.model, one.clip.data, layer)
-            rows.append(Row(f'{role}: {one.verdict(names)}', tiles))
+            rows.append(Row(f'{role}: {one.verdict(names, args.top)}', tiles))
     return Picture(f'Grad-CAM, {Path(args.video).name}', rows, grad_cam_legend())
 
 

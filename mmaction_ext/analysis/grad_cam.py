@@ -49,6 +49,36 @@ def choose_layer(model: nn.Module, data: dict,
                      f'{" or ".join(candidates)}: name another submodule')
 
 
+@torch.no_grad()
+def last_convolution(model: nn.Module, data: dict) -> str:
+    """Name of the last convolution of the backbone whose output is a map, by when it runs.
+
+    KPSEM's Figure 9 has it from "the last convolution layer". Convolutions of a motion module
+    and of squeeze-and-excitation, which see one place, are none.
+
+    Args:
+        model, data: As of :func:`choose_layer`.
+
+    Raises:
+        InputError: If there is none.
+    """
+    prefix, backbone = _inner_backbone(model)
+    ran = []
+    handles = [module.register_forward_hook(
+        lambda module, inputs, output, name=name: ran.append(name)
+        if output.shape[-2:].numel() > 1 else None)
+        for name, module in backbone.named_modules()
+        if isinstance(module, (nn.Conv2d, nn.Conv3d))]
+    try:
+        model.test_step(data)
+    finally:
+        for handle in handles:
+            handle.remove()
+    if not ran:
+        raise InputError(f'no convolution of {type(backbone).__name__} gives a map')
+    return f'{prefix}.{ran[-1]}'
+
+
 def _inner_backbone(model: nn.Module) -> tuple[str, nn.Module]:
     if isinstance(model.backbone, MotionBackbone):
         return 'backbone.backbone', model.backbone.backbone

@@ -25,24 +25,28 @@ class Recognition:
         cfg: Its config.
         model: It, in evaluation mode.
         clip: The clip.
-        label: Number of the class it thinks most likely.
-        probability: How likely it thinks that class.
+        probabilities: How likely it thinks each class, (num_classes,).
     """
 
     cfg: Config
     model: nn.Module
     clip: Clip
-    label: int
-    probability: float
+    probabilities: Tensor
 
-    def verdict(self, names: Mapping[int, str]) -> str:
-        """The class and its probability, e.g. ``'waving (0.93)'``.
+    def verdict(self, names: Mapping[int, str], top: int = 1) -> str:
+        """The likeliest classes and their probabilities, e.g. ``'waving (0.93), rowing (0.04)'``.
+
+        KPSEM's Figure 8 shows three.
 
         Args:
             names: Class names by number; see
                 :func:`mmaction_ext.evaluation.classes.class_names`.
+            top: How many; all where there are fewer.
         """
-        return f'{names.get(self.label, f"class {self.label}")} ({self.probability:.2f})'
+        best = self.probabilities.topk(min(top, len(self.probabilities)))
+        return ', '.join(f'{names.get(label, f"class {label}")} ({probability:.2f})'
+                         for probability, label in zip(best.values.tolist(),
+                                                       best.indices.tolist()))
 
 
 def recognize(config: str | Path, checkpoint: str | Path, video: str | Path,
@@ -62,11 +66,10 @@ def recognize(config: str | Path, checkpoint: str | Path, video: str | Path,
     model = load_recognizer(cfg, checkpoint, device)
     clip = load_clip(cfg, video)
     try:
-        probability = predict(model, clip.data)
+        probabilities = predict(model, clip.data)
     except (RuntimeError, InputError) as error:  # e.g. frames too small for the network
         raise InputError(f'{config} cannot run on {video}: {last_line(error)}') from error
-    label = int(probability.argmax())
-    return Recognition(cfg, model, clip, label, float(probability[label]))
+    return Recognition(cfg, model, clip, probabilities)
 
 
 def load_recognizer(cfg: Config, checkpoint: str | Path, device: str = 'cpu') -> nn.Module:

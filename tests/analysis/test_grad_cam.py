@@ -11,7 +11,7 @@ from mmengine.registry import DefaultScope
 from torch import nn
 
 import mmaction_ext.register  # noqa: F401
-from mmaction_ext.analysis.grad_cam import choose_layer, draw_grad_cam
+from mmaction_ext.analysis.grad_cam import choose_layer, draw_grad_cam, last_convolution
 from mmaction_ext.errors import InputError
 
 FRAMES, SIZE = 3, 6
@@ -159,3 +159,46 @@ def test_layer_of_motion_backbones(backbone, layer):
     data['inputs'] = [torch.randint(0, 256, (FRAMES, 3, 32, 32), dtype=torch.uint8)]
     assert choose_layer(model, data) == layer
     assert draw_grad_cam(model, data, layer).shape == (FRAMES, 32, 32, 3)
+
+
+def test_last_convolution_is_the_last_that_runs_and_gives_a_map():
+    """Not the last that is written down, nor one of a gate, a branch or the head."""
+    class Gated(Toy2D):
+        def __init__(self):
+            super().__init__()
+            self.gate, self.late = nn.Conv2d(2, 2, 1), nn.Conv2d(2, 2, 3, padding=1)
+            self.early = nn.Conv2d(3, 3, 1)
+
+        def forward(self, x):
+            x = self.late(super().forward(self.early(x)))
+            return x * self.gate(x.mean((2, 3), keepdim=True)).sigmoid()
+
+    model, (data, _) = build(Gated), batch(False)
+    assert last_convolution(model, data) == 'backbone.late'
+    assert not model.backbone.late._forward_hooks
+    assert draw_grad_cam(model, data, 'backbone.late').shape == (FRAMES, SIZE, SIZE, 3)
+    model.backbone.forward = lambda x: x[:, :2]
+    with pytest.raises(InputError, match='no convolution of Gated gives a map'):
+        last_convolution(model, data)
+
+
+@pytest.mark.parametrize('row', ['mfnet', 'mf_kpsem'])
+def test_last_convolution_of_kpsem_figure_9(row):
+    """One of conv5 in both: KPSEM, whose own convolutions run after conv4, is passed over."""
+    from pathlib import Path
+
+    from mmaction.structures import ActionDataSample
+    from mmengine.config import Config
+    path = Path(__file__).parents[2] / f'configs/kpsem/table2a_regions/{row}.py'
+    config = Config.fromfile(path).model
+    config.backbone.backbone.update(stem_channels=8, channels=(16, 16, 32, 32),
+                                    depths=(1, 1, 1, 1), groups=4)
+    head = config.cls_head.get('head', config.cls_head)
+    head.in_channels = 32
+    if row == 'mf_kpsem':
+        config.cls_head.branch_channels = 96 * 3
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        model = MODELS.build(config).eval()
+    data = dict(inputs=[torch.zeros(1, 3, 8, 64, 64, dtype=torch.uint8)],
+                data_samples=[ActionDataSample()])
+    assert last_convolution(model, data).startswith('backbone.backbone.stage5.')

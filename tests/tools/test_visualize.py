@@ -164,6 +164,21 @@ def test_baseline_of_another_kind_stands_above(main, place, moves_right, movie, 
             assert high.width == low.width and high.height > 1.25 * low.height
 
 
+def test_figures_8_and_9_of_kpsem(main, moves_right, movie, tmp_path, monkeypatch):
+    from mmaction_ext.analysis import pictures
+    drawn = []
+    real = pictures.write_sheet
+    monkeypatch.setattr(pictures, 'write_sheet',
+                        lambda picture, *args: drawn.append(picture) or real(picture, *args))
+    for top in ('1', '3'):
+        assert main([*moves_right, movie, '-o', str(tmp_path / top), '--kinds', 'cam', '--top',
+                     top, '--layer', 'last_conv', '--baseline', *moves_right]) == 0
+    one, three = ([row.title for row in picture.rows[1:]] for picture in drawn)
+    assert all(title.count('(0.') == 1 for title in one)
+    assert all(title.count('(0.') == 3 and title.startswith(shorter)
+               for title, shorter in zip(three, one))
+
+
 def test_folder_of_frames(main, moves_right, movie, tmp_path):
     for index, frame in enumerate(VideoReader(movie).read()):
         Image.fromarray(frame).save(tmp_path / f'{index}.png')
