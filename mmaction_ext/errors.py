@@ -12,6 +12,9 @@ from typing import Any
 class InputError(ValueError):
     """What the user gave cannot be used; the message names the value and the file."""
 
+    #: of a tool that ends with it
+    exit_code = 2
+
     def sentence(self) -> str:
         """The message alone, also when a loader process has wrapped it in its traceback."""
         text = str(self).strip()
@@ -21,7 +24,7 @@ class InputError(ValueError):
         return text.splitlines()[-1].removeprefix(name)
 
     def exit(self, every_rank: bool = False) -> int:
-        """Say the sentence on standard error; returns exit code 2.
+        """Say the sentence on standard error; returns :attr:`exit_code`.
 
         Args:
             every_rank: whether the processes of a run may fail for different reasons. If not,
@@ -31,7 +34,17 @@ class InputError(ValueError):
         if rank == '0' or every_rank:
             where = f'rank {rank}: ' if rank != '0' else ''
             print(f'error: {where}{self.sentence()}', file=sys.stderr)
-        return 2
+        return self.exit_code
+
+
+class Diverged(InputError):
+    """The numbers of a training are no longer finite; the message begins with :attr:`words`."""
+
+    exit_code = 3
+    words = 'training diverged: '
+
+    def __init__(self, reason: str):
+        super().__init__(self.words + reason)
 
 
 def last_line(error: Exception) -> str:

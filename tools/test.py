@@ -95,6 +95,7 @@ def prepare(args):
         lock = work_dir.claim_work_dir(cfg.work_dir, identity, not args.work_dir, 'test')
     facts = run_config.attach_tracking(cfg, identity, overrides, static, 'test')
     run_config.attach_predictions(cfg, identity, overrides)
+    run_config.watch_divergence(cfg)
     return cfg, run_config.begin_attempt(cfg, identity, facts, 'test', lock)
 
 

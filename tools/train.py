@@ -11,7 +11,7 @@ import sys
 from mmengine.config import DictAction
 
 from mmaction_ext import compat
-from mmaction_ext.errors import InputError
+from mmaction_ext.errors import Diverged, InputError, check_at_least
 
 EPILOG = """examples:
   python tools/train.py configs/synthmotion/dcf/table1_components/full.py --seed 1
@@ -20,7 +20,7 @@ EPILOG = """examples:
   bash tools/dist_train.sh CONFIG 8              the same on 8 GPUs (or CPU processes)
 
 exit codes: 0 trained and tested; 2 the config, data or folder cannot be used (one line says why);
-130 interrupted
+3 the loss stayed non-finite; 130 interrupted
 """
 
 
@@ -39,6 +39,9 @@ def parse_args():
                         help='do not evaluate on the validation split while training')
     parser.add_argument('--no-test', action='store_true',
                         help='do not evaluate on the test split at the end')
+    parser.add_argument('--max-nonfinite-losses', type=int, default=20, metavar='N',
+                        help='stop when the loss is NaN or infinite in N iterations in a row '
+                        '(default: 20; 0: go on whatever the loss)')
     parser.add_argument('--log-artifact', action='store_true',
                         help='also keep the tested checkpoint as a W&B artifact (an offline run '
                         'only notes where it lies; `wandb sync` uploads it from there)')
@@ -107,6 +110,7 @@ def prepare(args):
         raise InputError(f'{args.config} has the weights of {cfg.weights_of}: train that one, '
                          f'then run tools/test.py {args.config}')
     checks.check_trainable(cfg)
+    check_at_least('--max-nonfinite-losses', args.max_nonfinite_losses, 0)
     rank, world_size = run_config.join_processes(args.launcher, cfg.get('env_cfg', {}))
     identity, overrides = configure(cfg, args, world_size)
     if args.resume not in (None, 'auto'):
@@ -126,6 +130,7 @@ def prepare(args):
         checks.check_initial_weights(cfg)
     facts = run_config.attach_tracking(cfg, identity, overrides, static, 'train')
     run_config.attach_predictions(cfg, identity, overrides)
+    run_config.watch_divergence(cfg, args.max_nonfinite_losses)
     attempt = run_config.begin_attempt(cfg, identity, facts, 'train', lock, initial_weights)
     return cfg, identity, attempt
 
@@ -163,7 +168,7 @@ def main():
         with explain_full_disk(cfg.work_dir, 'free some and use --resume'), attempt:
             run(cfg, identity, not args.no_test, attempt)
     except InputError as error:
-        raise SystemExit(error.exit(every_rank=True)) from None
+        raise SystemExit(error.exit(every_rank=not isinstance(error, Diverged))) from None
     except KeyboardInterrupt:
         print('interrupted; --resume goes on from the newest checkpoint', file=sys.stderr)
         raise SystemExit(130) from None

@@ -32,6 +32,7 @@ EPILOG = """examples:
 states:
   done       the table has its numbers     missing    no run, or none with a result
   failed     ended with an error, killed   stale      only runs of another version of the config
+  diverged   losses or scores that are not finite: change the recipe
   running    a process works on it         unfinished no exit record, nobody can tell
   conflict, untrusted   results differ, a log is damaged: look at it (mmaction-ext doctor)
 
@@ -41,7 +42,7 @@ from reports/complexity.csv, clips from the training list (if it is on this mach
 exit codes: 0 nothing is lacking; 1 something is; 2 bad input
 """
 HEADS = ('row', 'seeds', 'params', 'MACs', 'length', 'samples', 'training')
-_COLOURS = dict(done='green', failed='red', conflict='red', untrusted='red', running='blue')
+_COLOURS = dict(done='green', diverged='red', failed='red', conflict='red', untrusted='red', running='blue')
 
 
 def add_arguments(parser) -> None:

@@ -4,6 +4,7 @@ Takes tables, of which every row is shown under every seed, and folders of runs.
 """
 
 import functools
+import math
 import sys
 import time
 from collections import Counter
@@ -17,7 +18,7 @@ from mmaction_ext.cli.progress import progress, schedule_of
 from mmaction_ext.cli.text import WIDTH, clean, columns, cut, duration, print_json
 from mmaction_ext.tables import CellStatus, resolve_configs
 from mmaction_ext.tables.places import places
-from mmaction_ext.tables.results import how_it_ended, is_finite
+from mmaction_ext.tables.results import how_it_diverged, how_it_ended, is_finite
 from mmaction_ext.tracking.identity import load_config
 from mmaction_ext.tracking.records import find_runs
 
@@ -32,7 +33,7 @@ EPILOG = """examples:
 states:
   finished   the table has its numbers      running    a process works on it
   failed     ended with an error or a       killed     its process is dead and left no word
-             signal, or its result is NaN
+             signal                         diverged   losses, scores or a result not finite
   no result  ended well, but was not tested stale      only runs of another version of the config
   missing    no run                         unfinished no exit record, and nobody can tell why
   conflict   results contradict each other  untrusted  a log is damaged
@@ -41,14 +42,15 @@ The time left is that of the remaining training iterations at their recent pace,
 validation. The last column is the age of the last sign of life. Without arguments, runs that
 belong to no row of any table and no config are named on standard error.
 
-exit codes: 0 nothing is wrong; 1 a run failed, was killed, is in conflict or damaged; 2 bad input
+exit codes: 0 nothing is wrong; 1 a run failed, diverged, was killed, is in conflict or damaged;
+2 bad input
 """
 HEADS = ('run', 'seed', 'state', 'iteration', 'done', 'left', 'last result', 'alive')
-PROBLEMS = ('failed', 'killed', 'conflict', 'untrusted')
+PROBLEMS = ('failed', 'killed', 'conflict', 'untrusted', 'diverged')
 #: metrics that say how far a run is
 PROGRESS_METRICS = frozenset({'train/time', 'train/loss', 'val/acc/top1', 'test/acc/top1'})
 _COLOURS = dict(finished='green', running='blue', failed='red', killed='red', conflict='red',
-                untrusted='red', stale='yellow', unfinished='yellow', no='yellow',
+                untrusted='red', diverged='red', stale='yellow', unfinished='yellow', no='yellow',
                 missing='faint')
 
 
@@ -140,7 +142,12 @@ def folder_lines(folder) -> list:
         state = 'untrusted' if record.corrupt else _WORDS.get(record.state, record.state)
         reason = how_it_ended(record) if record.exit_code else '; '.join(record.damage)
         if state == 'finished' and record.evaluations and not is_finite(found.value):
-            state, reason = 'failed', f'{found.metric} is {found.value}'  # as tables have it
+            is_float = isinstance(found.value, float) and not math.isfinite(found.value)
+            state = 'diverged' if is_float else 'failed'  # as tables have it
+            reason = f'{found.metric} is {found.value}'
+        if record.diverged and state in ('finished', 'failed'):
+            state = 'diverged'
+            reason = reason or how_it_diverged(record.evaluations[-1].values)
         lines.append(RunStatus(name if record.job_type == 'train' else f'{name} (test)',
                                record.seed, state, reason, found,
                                (Path(folder) / record.folder).as_posix()))

@@ -13,6 +13,7 @@ from mmengine.dist import (barrier, broadcast_object_list, get_dist_info, init_d
                           is_distributed)
 from mmengine.utils.dl_utils import set_multi_processing
 
+from mmaction_ext.engine.divergence import PATIENCE
 from mmaction_ext.errors import InputError, last_line
 from mmaction_ext.evaluation.predictions import FILE_NAME
 from mmaction_ext.tracking.identity import (RunIdentity, config_hashes, config_name, load_config,
@@ -249,6 +250,17 @@ def _backends(visualizer: dict) -> list:
     """Configs of a visualiser's backends, of which there may be one, several or none."""
     backends = visualizer.get('vis_backends') or []
     return [backends] if isinstance(backends, dict) else backends
+
+
+def watch_divergence(cfg: Config, patience: int = PATIENCE) -> None:
+    """Stop training whose loss stays non-finite, and have tests say that scores are.
+
+    Args:
+        cfg: config whose ``custom_hooks`` is changed in place.
+        patience: see :class:`mmaction_ext.engine.divergence.DivergenceHook`.
+    """
+    hook = dict(type='DivergenceHook', patience=patience)
+    cfg.custom_hooks = [*(cfg.get('custom_hooks') or ()), hook]
 
 
 def attach_predictions(cfg: Config, identity: RunIdentity, overrides: dict) -> None:

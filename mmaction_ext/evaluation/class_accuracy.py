@@ -13,7 +13,7 @@ class ClassAccuracyMetric(BaseMetric):
 
     Logs, each in [0, 1] and under the prefix ``class``, ``top1_000`` and so on: one for each
     class that the split has videos of, its id with as many digits as the last one's. Scores of
-    which one is not a number count as wrong.
+    which one is not finite count as wrong.
 
     Args:
         collect_device: where results of several processes meet, ``'cpu'`` or ``'gpu'``.
@@ -35,7 +35,7 @@ class ClassAccuracyMetric(BaseMetric):
         """
         for sample in data_samples:
             scores, label = sample['pred_score'], int(sample['gt_label'])
-            right = int(scores.argmax()) == label and not bool(scores.isnan().any())
+            right = int(scores.argmax()) == label and bool(scores.isfinite().all())
             self.results.append((label, right, len(scores)))
 
     def compute_metrics(self, results: list) -> dict[str, float]:

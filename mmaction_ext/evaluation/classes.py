@@ -10,8 +10,20 @@ from mmaction_ext.datasets.flips import read_labels
 from mmaction_ext.errors import InputError
 from mmaction_ext.tracking.ledger.facts import annotation_files
 
-#: stands for the prediction where a score is not a number
+#: stands for the prediction where a score is not finite
 NO_PREDICTION = -1
+
+
+def usable_rows(scores: np.ndarray) -> np.ndarray:
+    """Which samples have finite scores only.
+
+    Args:
+        scores: ``(N, num_classes)``.
+
+    Returns:
+        ``(N,)`` of bool.
+    """
+    return np.isfinite(scores).all(axis=1)
 
 
 def predicted_classes(scores: np.ndarray) -> np.ndarray:
@@ -21,9 +33,9 @@ def predicted_classes(scores: np.ndarray) -> np.ndarray:
         scores: ``(N, num_classes)``.
 
     Returns:
-        ``(N,)`` of int64; :data:`NO_PREDICTION` where a score is not a number.
+        ``(N,)`` of int64; :data:`NO_PREDICTION` where a score is not finite.
     """
-    return np.where(np.isnan(scores).any(axis=1), NO_PREDICTION, scores.argmax(axis=1))
+    return np.where(usable_rows(scores), scores.argmax(axis=1), NO_PREDICTION)
 
 
 def counts_by_class(labels: np.ndarray, predicted: np.ndarray) -> dict[int, tuple[int, int]]:

@@ -96,6 +96,8 @@ def average(predictions: Sequence[Predictions], files: Sequence[str]) -> np.ndar
 
 
 def _check_probabilities(scores: np.ndarray, file: str) -> None:
+    if not np.isfinite(scores).all():
+        raise InputError(f'{file} holds scores that are not finite: its run diverged')
     sums = scores.sum(axis=1, dtype=np.float64)
     if not ((scores >= 0).all() and (abs(sums - 1) <= _SUM_TOLERANCE).all()):
         raise InputError(f'{file} holds scores that are no probabilities; its config needs '

@@ -10,6 +10,7 @@ from mmengine.evaluator import BaseMetric
 
 from mmaction_ext.datasets.synthmotion.scenes import CLASSES, SIZES, SPEEDS
 from mmaction_ext.errors import InputError
+from mmaction_ext.evaluation.classes import usable_rows
 
 
 def motion_accuracies(scores: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
@@ -23,7 +24,7 @@ def motion_accuracies(scores: np.ndarray, labels: np.ndarray) -> dict[str, np.nd
         float64 arrays of shape ``(N,)`` in [0, 1]: ``top1``, is the best class the true
         one; ``pair``, is it of the true reversal pair; ``within_pair``, does the true class
         score above its own time reversal, one half for an exact tie. A clip with a score
-        that is not a number counts as wrong everywhere.
+        that is not finite counts as wrong everywhere.
     """
     best = scores.argmax(axis=1)
     clips = np.arange(len(labels))
@@ -33,7 +34,7 @@ def motion_accuracies(scores: np.ndarray, labels: np.ndarray) -> dict[str, np.nd
         'pair': best // 2 == labels // 2,
         'within_pair': (own > partner) + 0.5 * (own == partner),
     }
-    usable = ~np.isnan(scores).any(axis=1)
+    usable = usable_rows(scores)
     return {name: usable * value.astype(np.float64) for name, value in results.items()}
 
 

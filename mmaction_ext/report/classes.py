@@ -82,7 +82,7 @@ def top1_by_class(scores: np.ndarray, labels: np.ndarray) -> dict:
     """Share of the samples of each class that score highest on it.
 
     Args:
-        scores: ``(N, num_classes)``; a sample of which one is not a number counts as wrong.
+        scores: ``(N, num_classes)``; a sample of which one is not finite counts as wrong.
         labels: true classes, ``(N,)``.
 
     Returns:

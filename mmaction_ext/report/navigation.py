@@ -23,7 +23,8 @@ KINDS = {
     'measured': (CellStatus.OK,),
     'in part': (CellStatus.PARTIAL, CellStatus.IMPORTED, CellStatus.OUT_OF_TOLERANCE),
     'unfinished': (CellStatus.RUNNING, CellStatus.UNFINISHED),
-    'wrong': (CellStatus.FAILED, CellStatus.CONFLICT, CellStatus.UNTRUSTED, CellStatus.STALE),
+    'wrong': (CellStatus.DIVERGED, CellStatus.FAILED, CellStatus.CONFLICT, CellStatus.UNTRUSTED,
+              CellStatus.STALE),
     'missing': (CellStatus.MISSING,),
 }
 

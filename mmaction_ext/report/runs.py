@@ -10,7 +10,7 @@ from mmaction_ext.report.table_parts import rows_with_runs
 from mmaction_ext.tables.aggregate import PROTOCOL_KEYS
 from mmaction_ext.tables.render.html import escape
 
-_BAD_STATES = ('failed', 'killed')
+_BAD_STATES = ('diverged', 'failed', 'killed')
 _CLASS = re.compile(r'test/(class|motion)/top1_(class)?\d+')
 
 
@@ -107,7 +107,7 @@ def _title(name) -> str:
 
 
 def _run(record, places, address='') -> str:
-    state = record.state
+    state = 'diverged' if record.diverged and record.state != 'running' else record.state
     kind = 'state good' if state == 'finished' else 'state'
     kind = 'state bad' if state in _BAD_STATES else kind
     seed = '?' if record.seed is None else record.seed

@@ -28,8 +28,10 @@ class CellStatus(Enum):
     #: a run without exit record of which nobody can tell whether it lives; or one that was
     #: measured before the end of its schedule
     UNFINISHED = 'unfinished'
+    #: a run whose loss stayed non-finite, or whose test has scores or a metric that are
+    DIVERGED = 'diverged'
     #: a run that ended with another exit code than 0 or was killed, or whose metric is no
-    #: finite number
+    #: number, or too large a one
     FAILED = 'failed'
     #: only runs of another version of the config or code, with settings overridden, or tested
     #: under another protocol
@@ -45,8 +47,8 @@ class CellStatus(Enum):
 
 
 #: What a cell shows when no seed of it counts: the first of these that any of its seeds has.
-SEVERITY = (CellStatus.CONFLICT, CellStatus.UNTRUSTED, CellStatus.FAILED, CellStatus.RUNNING,
-            CellStatus.UNFINISHED, CellStatus.STALE, CellStatus.MISSING)
+SEVERITY = (CellStatus.CONFLICT, CellStatus.UNTRUSTED, CellStatus.DIVERGED, CellStatus.FAILED,
+            CellStatus.RUNNING, CellStatus.UNFINISHED, CellStatus.STALE, CellStatus.MISSING)
 
 
 @dataclass(frozen=True)

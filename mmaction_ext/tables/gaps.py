@@ -15,8 +15,10 @@ from mmaction_ext.tracking.identity import (config_name, ensemble_members, load_
 #: what is done with a config, and the tool that does it, in the order in which one needs those
 #: before it
 TOOLS = {'train': 'train.py', 'weights_of': 'test.py', 'ensemble': 'test_ensemble.py'}
-#: states that another run would not mend
-LOOK_FIRST = (CellStatus.CONFLICT, CellStatus.UNTRUSTED)
+#: states that another run would not mend, and what to do
+LOOK_FIRST = {CellStatus.CONFLICT: 'remove what is wrong first',
+              CellStatus.UNTRUSTED: 'remove what is wrong first',
+              CellStatus.DIVERGED: 'change its recipe first: it would diverge again'}
 
 
 def kind_of(content: dict) -> str:
@@ -134,7 +136,7 @@ class _Finder:
     def gap(self, place) -> Gap:
         """What fills the gap at a place that is not done."""
         if place.status in LOOK_FIRST:
-            return Gap(place, obstacle='remove what is wrong first')
+            return Gap(place, obstacle=LOOK_FIRST[place.status])
         if place.living:
             return Gap(place, obstacle=f'{process_of(place.living)} works on it')
         jobs = []

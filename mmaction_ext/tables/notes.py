@@ -12,6 +12,7 @@ _LEGEND = {
                                  'printed, is too large',
     CellStatus.RUNNING: 'running: not through yet',
     CellStatus.UNFINISHED: 'unfinished: still running or killed',
+    CellStatus.DIVERGED: 'diverged: losses or scores that are not finite',
     CellStatus.FAILED: 'failed: ended with an error or killed',
     CellStatus.STALE: 'stale: only runs of another version of the config or code, with '
                       'overrides, or tested under another protocol',

@@ -15,7 +15,9 @@ from mmaction_ext.tables.code import TrackedCode, tracked_code
 from mmaction_ext.tables.spec import Select
 from mmaction_ext.tracking.identity import (config_hashes, load_config, training_length,
                                             weights_source)
+from mmaction_ext.tracking.ledger.format import NON_FINITE_SAMPLES
 from mmaction_ext.tracking.reading.conflicts import same
+from mmaction_ext.tracking.reading.record import is_diverged
 from mmaction_ext.tracking.records import Evaluation, Fragment, RunRecord
 
 #: What a seed may show although a process works on a run of it.
@@ -271,10 +273,14 @@ class SeedEvidence:
 
     def _problem(self, metric, found):
         values = [item.row[metric] for item in found]
-        for value in values:
-            if not is_finite(value):
+        divergence = [_divergence(metric, item) for item in found]
+        sound = [item for item, text in zip(found, divergence) if not text]
+        if any(divergence) and (not sound or self._too_early(metric, sound)):
+            return CellStatus.DIVERGED, next(filter(None, divergence))
+        for value, text in zip(values, divergence):
+            if not text and not is_finite(value):
                 return CellStatus.FAILED, f'{metric} is {_shown(value)}'
-        if not all(same(value, values[0]) for value in values):
+        if any(divergence) or not all(same(value, values[0]) for value in values):
             return CellStatus.CONFLICT, _difference(metric, found)
         return self._too_early(metric, found)
 
@@ -317,6 +323,8 @@ class SeedEvidence:
             return CellStatus.UNTRUSTED, 'the log is damaged'
         if record.exit_code is None or record.state == 'running':
             return _state_without_exit(record)
+        if record.diverged:
+            return CellStatus.DIVERGED, how_it_ended(record)
         if record.exit_code:
             return CellStatus.FAILED, how_it_ended(record)
         return CellStatus.MISSING, f'finished without {metric} of the selected checkpoint'
@@ -344,6 +352,24 @@ def how_it_ended(record) -> str:
     if record.last_error:
         text += f': {textwrap.shorten(record.last_error, 160, placeholder=" ...")}'
     return text
+
+
+def how_it_diverged(values: dict) -> str:
+    """``the scores of 7 test samples are not finite``; empty where the test says no such thing.
+
+    Args:
+        values: the row of a test.
+    """
+    count = values.get(NON_FINITE_SAMPLES)
+    return f'the scores of {_shown(count)} test samples are not finite' * is_diverged(values)
+
+
+def _divergence(metric, item) -> str:
+    """Why a measurement is that of a diverged run; empty if it is not."""
+    value = item.row[metric]
+    if isinstance(value, float) and not math.isfinite(value):
+        return f'{metric} is {value}'
+    return how_it_diverged(item.row)
 
 
 def _difference(metric, found) -> str:

@@ -46,7 +46,8 @@ NO_RECIPE = HashRule(
     frozenset({
         'LoggerHook', 'RunLoggerHook', 'MeanLossHook', 'RuntimeInfoHook', 'IterTimerHook',
         'VisualizationHook', 'NaiveVisualizationHook', 'ProfilerHook', 'NPUProfilerHook',
-        'EmptyCacheHook', 'PredictionsHook', 'WandbResultsHook'}))
+        'EmptyCacheHook', 'PredictionsHook', 'WandbResultsHook',
+        'DivergenceHook'}))
 #: Today's rule, then those by which runs were named before.
 HASH_RULES = (NO_RECIPE, _FORMER_RULE)
 

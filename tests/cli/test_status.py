@@ -6,6 +6,7 @@ import pytest
 
 from mmaction_ext.cli.progress import last_value, progress, schedule_of, total_iterations
 from mmaction_ext.cli.status import RunStatus, describe
+from mmaction_ext.errors import Diverged
 from mmaction_ext.tracking.records import Fragment, RunRecord
 
 
@@ -78,9 +79,20 @@ def test_a_result_that_is_no_number_is_a_failure(project, command, target):
     project.train('full', 0, float('nan'))
     code, found = as_json(command, target)
     line = found['full' if target == 'demo' else 'demo/full', 0]
-    assert (code, line['state'], line['reason']) == (1, 'failed', 'test/acc/top1 is nan')
+    assert (code, line['state'], line['reason']) == (1, 'diverged', 'test/acc/top1 is nan')
     _, out, _ = command('status', target)
     assert '    test/acc/top1 is nan' in out.splitlines()
+
+
+@pytest.mark.parametrize('target', ['demo', 'work_dirs'])
+def test_a_training_that_diverged(project, command, target):
+    project.train('full', 0, exit_code=3, last_error=str(Diverged('no loss')), last=5)
+    code, found = as_json(command, target)
+    line = found['full' if target == 'demo' else 'demo/full', 0]
+    assert (code, line['state']) == (1, 'diverged')
+    assert line['reason'] == 'ended with exit code 3: training diverged: no loss'
+    _, out, _ = command('plan', 'demo', '--missing')
+    assert 'it would diverge again' in ' '.join(out.split())
 
 
 @pytest.mark.parametrize('target', ['demo', 'work_dirs'])

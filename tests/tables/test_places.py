@@ -19,7 +19,7 @@ def test_state_is_the_worst_of_the_logged_metrics(make):
     found = places(spec, records, make.configs('demo/base', 'demo/full', 'demo/more'))
     assert states(found) == {
         'base/seed0': 'missing', 'base/seed1': 'missing',  # one metric is not there
-        'full/seed0': 'ok', 'full/seed1': 'failed',
+        'full/seed0': 'ok', 'full/seed1': 'diverged',
         'more/seed0': 'missing', 'more/seed1': 'missing'}
     assert [place.is_done for place in found] == [False, False, True, False, False, False]
     assert [place.reason for place in found[2:5]] == ['', 'test/motion/pair is nan', 'no run']

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from mmaction_ext.errors import InputError
+from mmaction_ext.errors import Diverged, InputError
 from mmaction_ext.tables import build_tables
 from mmaction_ext.tables.cells import CellStatus
 from mmaction_ext.tables.code import TrackedCode
@@ -53,8 +53,13 @@ def test_finished_run_counts(make):
     (dict(top1=None), CellStatus.MISSING, 'finished without test/acc/top1'),
     (dict(digest=None, exit_code=None), CellStatus.UNFINISHED, 'no exit record'),
     (dict(digest=None, corrupt=True), CellStatus.UNTRUSTED, 'the log is damaged'),
-    (dict(top1=math.nan), CellStatus.FAILED, 'test/acc/top1 is nan'),
-    (dict(top1=math.inf), CellStatus.FAILED, 'test/acc/top1 is inf'),
+    (dict(top1=math.nan), CellStatus.DIVERGED, 'test/acc/top1 is nan'),
+    (dict(top1=math.inf), CellStatus.DIVERGED, 'test/acc/top1 is inf'),
+    (dict(values={'test/nonfinite_samples': 7}), CellStatus.DIVERGED,
+     'the scores of 7 test samples are not finite'),
+    (dict(exit_code=3, last_error=str(Diverged('no loss')), top1=None), CellStatus.DIVERGED,
+     'ended with exit code 3: training diverged: no loss'),
+    (dict(top1=1e301), CellStatus.FAILED, 'test/acc/top1 is 1e+301'),
     (dict(top1='0.8'), CellStatus.FAILED, 'test/acc/top1 is 0.8'),
     (dict(top1=True), CellStatus.FAILED, 'test/acc/top1 is True'),
     (dict(epoch=1), CellStatus.UNFINISHED, 'measured after epoch 1 of 2'),
@@ -405,3 +410,11 @@ def test_conflict_of_imported_numbers_names_their_lines(make):
         record.uid = ''
     assert result(*records).reason == (
         'finished results of test/acc/top1 differ: 0.5 (r.csv:2), 0.75 (r.csv:3)')
+
+
+def test_runs_that_all_diverged_agree_and_one_that_did_not_is_a_conflict(make):
+    some = dict(values={'test/nonfinite_samples': 7})
+    both = [make.record(top1=math.nan, uid='a'), make.record(top1=0.1, uid='b', **some)]
+    assert result(*both).status is CellStatus.DIVERGED
+    found = result(*both, make.record(top1=0.1, uid='c'))
+    assert found.status is CellStatus.CONFLICT and 'differ: nan' in found.reason

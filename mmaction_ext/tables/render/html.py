@@ -70,7 +70,7 @@ h1 { font-size: 1.3rem; line-height: 1.3; margin: 0 0 1.25rem; text-wrap: balanc
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _MINUS = re.compile(r'(?<![\w.-])-(?=\d)')  # of a number, not a hyphen
-_BAD = (CellStatus.FAILED, CellStatus.CONFLICT, CellStatus.UNTRUSTED)
+_BAD = (CellStatus.DIVERGED, CellStatus.FAILED, CellStatus.CONFLICT, CellStatus.UNTRUSTED)
 
 
 def escape(text: str) -> str:

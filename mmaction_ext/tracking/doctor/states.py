@@ -21,7 +21,7 @@ def look(records) -> list:
     Returns:
         :class:`Finding` list.
     """
-    checks = (_killed, _ended, _unknown, _silent, _contradictions, _one_sided, _behind,
+    checks = (_killed, _diverged, _ended, _unknown, _silent, _contradictions, _one_sided, _behind,
               _stitched)
     return [finding for record in records for check in checks for finding in check(record)]
 
@@ -35,6 +35,14 @@ def _killed(record) -> list:
         return []
     return [Finding('warning', 'killed', run_name(record),
                     f'its process died{_where(record)} without a word', _RESUME)]
+
+
+def _diverged(record) -> list:
+    if not record.diverged or record.state == 'running':
+        return []
+    return [Finding('warning', 'diverged', run_name(record), 'its losses or scores are not finite'
+                    f'{_where(record)}', 'change its recipe, such as the learning rate: trained or '
+                    'tested again it is the same')]
 
 
 def _ended(record) -> list:

@@ -196,7 +196,7 @@ def outcome(error: BaseException | None) -> dict:
         code = error.code or 0
         return dict(exit_code=code if isinstance(code, int) else 1)
     if isinstance(error, InputError):
-        return dict(exit_code=2, last_error=error.sentence()[:ERROR_LENGTH])
+        return dict(exit_code=error.exit_code, last_error=error.sentence()[:ERROR_LENGTH])
     full_disk = getattr(error, 'errno', None) == errno.ENOSPC  # an expected error, too
     return dict(exit_code=2 if full_disk else 1, last_error=error_line(error))
 

@@ -5,6 +5,9 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmaction_ext.errors import Diverged
+from mmaction_ext.tracking.ledger.format import NON_FINITE_SAMPLES
+
 #: Where a number was read, in the order in which the sources are believed.
 SOURCES = ('ledger', 'wandb-offline', 'wandb-online', 'csv')
 _WEB = re.compile(r'https?://[^\s]+')
@@ -66,6 +69,12 @@ class Evaluation:
     protocol: dict = field(default_factory=dict)
     predictions: dict | None = None
     checkpoint: dict | None = None
+
+
+def is_diverged(values: dict) -> bool:
+    """Whether the row of a test says that scores were not finite."""
+    count = values.get(NON_FINITE_SAMPLES)
+    return isinstance(count, (int, float)) and count != 0
 
 
 @dataclass
@@ -158,6 +167,12 @@ class RunRecord:
     def finished(self) -> bool:
         """Whether the last attempt ended with exit code 0 and no log is damaged."""
         return self.exit_code == 0 and not self.corrupt
+
+    @property
+    def diverged(self) -> bool:
+        """Whether its training stopped as its loss was not finite, or its last test's scores."""
+        return (self.last_error.startswith(Diverged.words)
+                or bool(self.evaluations) and is_diverged(self.evaluations[-1].values))
 
     @property
     def last_iter(self) -> int | None:

@@ -4,6 +4,8 @@ import ledger_runs
 import pytest
 from doctor_runs import history, only
 
+from mmaction_ext.errors import Diverged
+
 
 def test_a_run_whose_process_is_dead_is_found_and_a_living_one_is_not(runs, hold):
     folder = runs.train(exit_code=None, last=5)
@@ -36,6 +38,13 @@ def test_a_run_that_was_ended_by_a_signal(runs):
 def test_a_run_that_failed_by_itself_is_no_finding(runs):
     runs.train(exit_code=1, last_error='ValueError: no')
     assert not runs.problems()
+
+
+def test_a_run_that_diverged_is_not_to_be_tested_again(runs):
+    folder = runs.train(exit_code=3, last_error=str(Diverged('no loss')), last=5)
+    place, severity, text, advice = only(runs.find(), 'diverged')
+    assert (place, severity) == (folder.as_posix(), 'warning') and 'at iteration 5' in text
+    assert advice.startswith('change its recipe')
 
 
 def test_attempts_are_told_where_run_json_knows_them(runs):
