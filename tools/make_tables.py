@@ -10,6 +10,7 @@ from mmaction_ext.cli.common import (DEFAULT_CONFIGS, add_complexity_option, add
                                      add_tables_argument, load_tables, needed_metrics,
                                      note_strays, read_costs, read_records)
 from mmaction_ext.errors import InputError
+from mmaction_ext.regular_file import LOG_BYTES, read_regular
 from mmaction_ext.tables import (alone_in, build_tables, locked_table, lost_results,
                                  read_lock)
 from mmaction_ext.tables.lock import FILE_NAME, renewed_lock
@@ -135,7 +136,7 @@ def leftovers(args, specs):
 def _table_id(path):
     """The id of the table that a file holds; ``None`` for other JSON."""
     try:
-        content = json.loads(path.read_text(encoding='utf-8'))
+        content = json.loads(read_regular(path, LOG_BYTES).decode('utf-8'))
     except (OSError, ValueError, RecursionError):
         return None
     is_table = isinstance(content, dict) and {'schema', 'columns', 'rows'} <= content.keys()

@@ -98,26 +98,30 @@ def _below(folder: Path) -> list:
 
 def _by_id(name: str, configs: Path) -> Path:
     """The specification of that id below ``configs``."""
-    found = [path for path in sorted(configs.rglob('table.yaml'))
-             if _has_id(path.read_text(encoding='utf-8', errors='replace'), name)]
+    found = [path for path in sorted(configs.rglob('table.yaml')) if _has_id(path, name)]
     if len(found) != 1:
         problem = 'are several tables' if found else 'is no file, folder or table'
         raise InputError(f'there {problem} {name} (ids are looked for below {configs})')
     return found[0]
 
 
-def _has_id(text: str, name: str) -> bool:
+def _has_id(path: Path, name: str) -> bool:
     """Whether a specification has that id; it is parsed only where it has something like it.
 
     One that is broken is no reason to refuse another; its own error shows when it is read.
     """
-    import yaml
+    from mmaction_ext.regular_file import read_regular
+    from mmaction_ext.tables.document import MOST_BYTES, Document
+    try:
+        text = read_regular(path, MOST_BYTES).decode('utf-8', 'replace')
+    except OSError:
+        return False
     entry = rf'id["\']?\s*:\s*["\']?{re.escape(name)}(?![\w.-])'
     if not re.search(rf'\b{entry}', text):
         return False
     try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError:
+        content = Document(path).value
+    except InputError:
         return re.search(rf'^["\']?{entry}', text, re.MULTILINE) is not None
     return isinstance(content, dict) and content.get('id') == name
 

@@ -6,9 +6,8 @@ The page holds all it needs: it opens from a folder or a USB stick and asks for 
 import sys
 from pathlib import Path
 
-from mmaction_ext.cli.common import (COMPLEXITY, DEFAULT_RUNS, add_complexity_option,
-                                     add_runs_option, add_tables_argument, load_tables, read_costs,
-                                     read_records)
+from mmaction_ext.cli.common import (COMPLEXITY, add_complexity_option, add_runs_option,
+                                     add_tables_argument, load_tables, read_costs, read_records)
 
 NAME = 'report'
 HELP = 'one self-contained page with all tables, figures and runs'
@@ -65,8 +64,7 @@ def build_page(args) -> str:
         locked = read_lock(COMPLEXITY.with_name(FILE_NAME))
         return build_report(build_tables(specs, (), costs, locked), ())
     records = read_records(args)
-    folders = [path for path in args.runs or [DEFAULT_RUNS] if path.is_dir()]
-    return build_report(build_tables(specs, records, costs), records, folders)
+    return build_report(build_tables(specs, records, costs), records)
 
 
 def _check(path, page) -> int:

@@ -31,8 +31,11 @@ def cut(text: str, limit: int) -> str:
     """The text, its end replaced by ``…`` where it is wider than ``limit`` columns."""
     if width(text) <= limit:
         return text
-    while text and width(text) > limit - 1:
-        text = text[:-1]
+    left = limit - 1
+    for index, char in enumerate(text):
+        left -= width(char)
+        if left < 0:
+            return text[:index] + '…'
     return text + '…'
 
 

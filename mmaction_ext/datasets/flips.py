@@ -6,9 +6,9 @@ to leave the clip alone (the published code of TSM's descendants). This module i
 """
 
 import re
-from pathlib import Path
 
 from mmaction_ext.errors import InputError
+from mmaction_ext.regular_file import read_regular
 
 _SIDE = re.compile(r'\b(left|right)\b', re.IGNORECASE)
 _OTHER = {'left': 'right', 'right': 'left'}
@@ -80,7 +80,7 @@ def read_labels(path) -> list:
         InputError: the file cannot be read or holds an empty line.
     """
     try:
-        names = Path(path).read_text(encoding='utf-8').splitlines()
+        names = read_regular(path).decode('utf-8').splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, 'strerror', None) or error
         raise InputError(f'class list {path} cannot be read: {reason}') from error

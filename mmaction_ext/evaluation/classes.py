@@ -1,6 +1,7 @@
 """Classes of a test: their names, and how many samples of each are recognized. Torch-free."""
 
 import csv
+import io
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from mmaction_ext.datasets.flips import read_labels
 from mmaction_ext.errors import InputError
+from mmaction_ext.regular_file import read_regular
 from mmaction_ext.tracking.ledger.facts import annotation_files
 
 #: stands for the prediction where a score is not finite
@@ -70,7 +72,7 @@ def class_names(cfg: Mapping, file: str | Path | None = None) -> dict[int, str]:
     """
     if file:
         try:
-            return dict(enumerate(Path(file).read_text(encoding='utf-8').splitlines()))
+            return dict(enumerate(read_regular(file).decode('utf-8').splitlines()))
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f'labels {file} cannot be read: {error}') from error
     dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
@@ -84,9 +86,9 @@ def _names_of_metrics(evaluators) -> dict[int, str]:
     evaluators = [evaluators] if isinstance(evaluators, Mapping) else evaluators
     for path in filter(None, (evaluator.get('meta_file') for evaluator in evaluators)):
         try:
-            with open(path, newline='', encoding='utf-8') as table:
-                return {int(row['label']): row['class'] for row in csv.DictReader(table)}
-        except (OSError, KeyError, ValueError):
+            table = io.StringIO(read_regular(path).decode('utf-8'), newline='')
+            return {int(row['label']): row['class'] for row in csv.DictReader(table)}
+        except (OSError, KeyError, TypeError, ValueError, csv.Error):
             continue
     return {}
 

@@ -3,8 +3,8 @@
 The file holds arrays and a line of JSON and no pickles: reading one from elsewhere runs nothing.
 """
 
+import io
 import json
-import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +14,14 @@ from typing import Any
 import numpy as np
 
 from mmaction_ext.errors import InputError
+from mmaction_ext.regular_file import open_regular
+from mmaction_ext.tracking.ledger.files import write_atomically
 
 FILE_NAME = 'predictions.npz'
+#: no test has as many bytes of predictions
+MOST_BYTES = 1 << 30
+#: arrays of a file and their kinds, in numpy's letters
+_KINDS = dict(names='U', labels='iu', scores='f', meta='U')
 #: how far the probabilities of a sample may be from a sum of one; they may be half precision
 _SUM_TOLERANCE = 1e-2
 
@@ -41,34 +47,56 @@ class Predictions:
 
 def write_predictions(path: Path, predictions: Predictions) -> None:
     """Write a file in one step: whoever reads it sees the old or the new one, whole."""
-    path = Path(path)
-    temporary = path.with_name(f'.{path.name}.tmp')
-    with open(temporary, 'wb') as file:
-        np.savez(file, names=np.asarray(predictions.names, dtype=np.str_),
-                 labels=np.asarray(predictions.labels, dtype=np.int64),
-                 scores=np.asarray(predictions.scores, dtype=np.float32),
-                 meta=np.asarray(json.dumps(predictions.meta)))
-    os.replace(temporary, path)
+    content = io.BytesIO()
+    np.savez(content, names=np.asarray(predictions.names, dtype=np.str_),
+             labels=np.asarray(predictions.labels, dtype=np.int64),
+             scores=np.asarray(predictions.scores, dtype=np.float32),
+             meta=np.asarray(json.dumps(predictions.meta)))
+    write_atomically(path, content.getvalue())
 
 
 def read_predictions(path: Path) -> Predictions:
     """Read a file that :func:`write_predictions` wrote.
 
     Raises:
-        InputError: it cannot be read, or does not hold predictions.
+        InputError: it cannot be read, is damaged, or does not hold predictions of the classes
+            that it has scores of.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            names, labels, scores = file['names'], file['labels'], file['scores']
-            meta = json.loads(str(file['meta']))
+        with open_regular(path, MOST_BYTES) as file, zipfile.ZipFile(file) as archive:
+            found = Predictions(**_read_arrays(archive))
     except OSError as error:
         raise InputError(f'{path} cannot be read: {error.strerror or error}') from error
-    except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # zipfile and numpy have a different one for each kind of damage
         raise InputError(f'{path} is no file of predictions') from error
-    count = len(names) if names.ndim == 1 else -1
-    if labels.shape != (count,) or scores.shape[:-1] != (count,) or not isinstance(meta, dict):
+    count = len(found.names) if found.names.ndim == 1 else -1
+    if (found.labels.shape != (count,) or found.scores.shape[:-1] != (count,)
+            or not isinstance(found.meta, dict)):
         raise InputError(f'{path} is no file of predictions')
-    return Predictions(names, labels, scores, meta)
+    if count and not 0 <= found.labels.min() <= found.labels.max() < found.scores.shape[1]:
+        raise InputError(f'{path} has labels that are none of its {found.scores.shape[1]} classes')
+    return found
+
+
+def _read_arrays(archive: zipfile.ZipFile) -> dict[str, Any]:
+    """The members, each read whole, so that its checksum is compared, and none but these."""
+    sizes = {info.filename: info.file_size for info in archive.infolist()}
+    if sizes.keys() != {f'{name}.npy' for name in _KINDS} or sum(sizes.values()) > MOST_BYTES:
+        raise ValueError('other members')
+    arrays = {name: _array(archive.read(f'{name}.npy'), kinds) for name, kinds in _KINDS.items()}
+    return dict(arrays, meta=json.loads(str(arrays['meta'])))
+
+
+def _array(data: bytes, kinds: str) -> np.ndarray:
+    """The array in a member, which takes up all of it; nothing is allocated for it."""
+    header = io.BytesIO(data)
+    if np.lib.format.read_magic(header) != (1, 0):
+        raise ValueError('another version')
+    shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(header)
+    array = np.ndarray(shape, dtype, data, header.tell(), order='F' if is_fortran else 'C')
+    if dtype.kind not in kinds or header.tell() + array.nbytes != len(data):
+        raise ValueError('another array')
+    return array
 
 
 def average(predictions: Sequence[Predictions], files: Sequence[str]) -> np.ndarray:

@@ -9,11 +9,13 @@ from mmaction_ext.report.template import GAIN, LOSS
 
 #: Classes shown of a network that changes more of them than these together.
 MOST_GAINS, MOST_LOSSES = 16, 8
+UNCHECKED = ' Unchecked: no result says which predictions it was measured on.'
 _ROW = 26  # pixels
 _EQUAL = 1e-9  # a difference that is none, however it was rounded
 
 
-def class_gain_bars(table, row, before: dict, after: dict) -> PageFigure | None:
+def class_gain_bars(table, row, before: dict, after: dict,
+                    is_checked: bool = True) -> PageFigure | None:
     """What each class gains over the row's counterpart, the largest gain on top.
 
     Args:
@@ -21,6 +23,7 @@ def class_gain_bars(table, row, before: dict, after: dict) -> PageFigure | None:
         row: a row.
         before: class name to accuracy in [0, 1] of the counterpart.
         after: the same of ``row``.
+        is_checked: whether all of them are known to be those that were measured.
 
     Returns:
         The figure; of many classes it shows those that gain and lose most. ``None`` where the
@@ -35,7 +38,8 @@ def class_gain_bars(table, row, before: dict, after: dict) -> PageFigure | None:
     layout = dict(xaxis=dict(title='gain in points of top-1', zeroline=True, rangemode='tozero'),
                   yaxis=axis, showlegend=False)
     return page_figure(figure_id(table, 'classes', row.id), f'Classes: {row.label}',
-                       _caption(counterpart(table, row), gains, shown),
+                       _caption(counterpart(table, row), gains, shown)
+                       + ('' if is_checked else UNCHECKED),
                        [_bars(shown, before, after)], layout, height_of(axis, _ROW))
 
 

@@ -24,7 +24,7 @@ TITLE = 'Motion modules for action recognition'
 _NO_SCRIPT = '<noscript><p class="empty">The figure needs JavaScript.</p></noscript>'
 
 
-def build_report(tables, records, folders=()) -> str:
+def build_report(tables, records) -> str:
     """One HTML page with every table, its figures and the runs behind it.
 
     The page holds all it needs and asks for nothing: its policy forbids every request. The same
@@ -33,12 +33,11 @@ def build_report(tables, records, folders=()) -> str:
     Args:
         tables: :class:`mmaction_ext.tables.cells.Table` of any order.
         records: :class:`mmaction_ext.tracking.records.RunRecord` of any order, with all their
-            metrics.
-        folders: where the runs lie; predictions are read from there.
+            metrics; predictions are read from their folders.
     """
     records = sorted(records, key=order)
     runs = runs_by_uid(records)
-    accuracies = ClassAccuracies(runs, folders)
+    accuracies = ClassAccuracies(runs)
     listed = entries(tables)
     opened = max(listed, key=lambda entry: entry.with_numbers, default=None)
     sections = [_section(entry, runs, accuracies, entry is opened) for entry in listed]
@@ -205,14 +204,21 @@ def _figures(table, runs) -> str:
 
 def _class_figures(table, accuracies) -> str:
     """Gains of classes of every row over its counterpart, folded: there may be many."""
-    pairs = [(row, counterpart(table, row)) for row in body_rows(table)]
-    figures = [class_gain_bars(table, row, accuracies.of_row(table, other),
-                               accuracies.of_row(table, row)) for row, other in pairs if other]
+    figures = [_class_figure(table, row, counterpart(table, row), accuracies)
+               for row in body_rows(table)]
     figures = [_figure(figure) for figure in figures if figure]
     if not figures:
         return ''
     return '\n'.join([f'<details class="classes"><summary>Gains of the classes ({len(figures)})'
                       '</summary>', '<div class="figures">', *figures, '</div>', '</details>'])
+
+
+def _class_figure(table, row, other, accuracies):
+    if not other:
+        return None
+    before, after = (accuracies.of_row(table, each) for each in (other, row))
+    is_checked = all(accuracies.is_checked(table, each) for each in (other, row))
+    return class_gain_bars(table, row, before, after, is_checked)
 
 
 def _figure(figure) -> str:

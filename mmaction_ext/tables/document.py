@@ -5,6 +5,10 @@ from pathlib import Path
 import yaml
 
 from mmaction_ext.errors import InputError
+from mmaction_ext.regular_file import read_regular
+
+#: A larger file, or one with more values, is no specification.
+MOST_BYTES, MOST_VALUES = 4 << 20, 200_000
 
 
 class Document:
@@ -28,8 +32,12 @@ class Document:
         try:
             root = yaml.compose(self._text(), Loader=yaml.SafeLoader)
             self.value = None if root is None else self._plain(root, ())
+        except InputError:
+            raise
         except yaml.YAMLError as error:
             raise self._syntax_error(error) from error
+        except ValueError as error:  # a date or number that there is not
+            raise InputError(f'{self.path} holds a value that cannot be read: {error}') from error
         except RecursionError as error:
             raise InputError(f'{self.path}: nested too deeply') from error
 
@@ -106,13 +114,16 @@ class Document:
 
     def _text(self) -> str:
         try:
-            return self.path.read_text(encoding='utf-8')
+            return read_regular(self.path, MOST_BYTES).decode('utf-8')
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, 'strerror', None) or 'not UTF-8 text'
             raise InputError(f'{self.path} cannot be read: {reason}') from error
 
     def _plain(self, node, where):
         self._lines.setdefault(where, node.start_mark.line + 1)
+        if len(self._lines) > MOST_VALUES:
+            raise InputError(f'{self.path} holds more than {MOST_VALUES} values, each alias '
+                             'counted as what it stands for')
         if isinstance(node, yaml.SequenceNode):
             return [self._plain(item, where + (i,)) for i, item in enumerate(node.value)]
         if isinstance(node, yaml.MappingNode):

@@ -18,6 +18,7 @@ from itertools import groupby
 from pathlib import Path
 
 from mmaction_ext.errors import InputError
+from mmaction_ext.regular_file import LOG_BYTES, read_regular
 from mmaction_ext.tables import protocol
 from mmaction_ext.tables.cells import CellStatus, Measured, SeedResult
 from mmaction_ext.tables.evidence import LockedTable
@@ -37,11 +38,11 @@ def read_lock(path) -> dict:
         InputError: there is no such file, it is cut short, was edited, or is of another schema.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding='utf-8'))
+        content = json.loads(read_regular(path, LOG_BYTES).decode('utf-8'))
     except OSError as error:
         raise InputError(f'{path} cannot be read: {error.strerror}; it is written when the tables '
                          'are built from their runs') from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _damaged(path, f'is cut short or no lock file ({error})') from error
     if not isinstance(content, dict) or not isinstance(content.get('tables'), dict):
         raise _damaged(path, 'is no lock file')

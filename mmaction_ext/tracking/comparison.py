@@ -5,6 +5,7 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
+from mmaction_ext.regular_file import open_regular
 from mmaction_ext.tracking.ledger.files import file_sha256
 
 #: parts of this package on whose code a run's numbers depend
@@ -106,7 +107,12 @@ def _state(paths, digest) -> str:
 def _sha256(paths) -> str:
     if len(paths) == 1:
         return current_sha256(paths[0])
-    return hashlib.sha256(b''.join(path.read_bytes() for path in paths)).hexdigest()
+    digest = hashlib.sha256()
+    for path in paths:
+        with open_regular(path) as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+    return digest.hexdigest()
 
 
 def is_file(path) -> bool:

@@ -14,12 +14,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 from mmaction_ext.errors import InputError
+from mmaction_ext.regular_file import read_regular
 from mmaction_ext.tracking.identity import RunIdentity, canonical_json
 from mmaction_ext.tracking.ledger.files import write_output
 from mmaction_ext.tracking.ledger.format import encode_object
 from mmaction_ext.tracking.reading.rows import flat
-from mmaction_ext.tracking.reading.wandb_snapshot import (SNAPSHOT_FOLDER, decode_snapshot,
-                                                          run_uid)
+from mmaction_ext.tracking.reading.wandb_snapshot import (SNAPSHOT_BYTES, SNAPSHOT_FOLDER,
+                                                          decode_snapshot, run_uid)
 
 #: version of the files; those of version 1 had no checksum, and are copied anew
 SCHEMA = 2
@@ -165,7 +166,7 @@ def _file_name(text: str) -> str:
 def read_snapshot(path) -> dict | None:
     """The content of a snapshot; ``None`` where there is none that can be read."""
     try:
-        return decode_snapshot(Path(path).read_bytes())
+        return decode_snapshot(read_regular(path, SNAPSHOT_BYTES))
     except (OSError, ValueError):
         return None
 

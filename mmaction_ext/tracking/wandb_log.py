@@ -18,6 +18,8 @@ import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmaction_ext.regular_file import open_regular
+from mmaction_ext.tracking.ledger.format import from_plain
 from mmaction_ext.tracking.reading.rows import EvenSample
 
 BLOCK_SIZE = 32 * 1024
@@ -104,7 +106,7 @@ def read_log(path) -> WandbLog:
     named = LOG_NAME.fullmatch(log.path.name)
     log.run_id = named['uid'] if named else ''
     history = _History(log)
-    with open(path, 'rb') as stream:
+    with open_regular(path) as stream:
         for payload in iter_payloads(stream, log.damage):
             kind = payload[_NUMBER_OF_RECORD.match(payload).end():][:1]
             if kind == _HISTORY and _is_training(payload):
@@ -363,7 +365,9 @@ def _history_row(items) -> dict:
 def _json_values(texts) -> list:
     """Parse JSON texts at once: a parser takes longer to start than to read a number."""
     values = json.loads(f'[{",".join(texts)}]')
-    return values if len(values) == len(texts) else [json.loads(text) for text in texts]
+    values = values if len(values) == len(texts) else [json.loads(text) for text in texts]
+    return [value if isinstance(value, (str, float)) else from_plain(value, {})
+            for value in values]
 
 
 def _typed_value(item):
@@ -372,7 +376,7 @@ def _typed_value(item):
     if kind in (None, 'none'):
         return None
     value = getattr(item, kind)
-    return json.loads(value) if kind == 'json' else value
+    return from_plain(json.loads(value), {}) if kind == 'json' else value
 
 
 def _update_config(config, change) -> None:
@@ -382,7 +386,7 @@ def _update_config(config, change) -> None:
     for item in change.update:
         parent, key = _descend(config, item)
         if key != '_wandb':
-            parent[key] = json.loads(item.value_json)
+            parent[key] = from_plain(json.loads(item.value_json), {})
 
 
 def _descend(config, item) -> tuple:

@@ -1,9 +1,14 @@
 """Files of predictions: what is written is read back, nothing else is, and averages by hand."""
 
+import os
+import tracemalloc
+import zipfile
+
 import numpy as np
 import pytest
 
 from mmaction_ext.errors import InputError
+from mmaction_ext.evaluation import predictions as module
 from mmaction_ext.evaluation.predictions import (Predictions, average, read_predictions,
                                                  write_predictions)
 
@@ -64,6 +69,84 @@ def test_other_files_are_refused(tmp_path, change):
     change(path)
     with pytest.raises(InputError, match='predictions.npz is no file of predictions'):
         read_predictions(path)
+
+
+def test_no_flip_of_a_bit_is_believed_or_escapes(tmp_path):
+    """One of every byte of the file, another one each time."""
+    path = tmp_path / 'predictions.npz'
+    write_predictions(path, predictions())
+    whole, intact = path.read_bytes(), read_predictions(path)
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1:])
+        try:
+            found = read_predictions(path)
+        except InputError:
+            continue
+        assert found.meta == intact.meta  # what was changed is a date and the like
+        for name in ('names', 'labels', 'scores'):
+            mine, other = getattr(found, name), getattr(intact, name)
+            assert mine.dtype == other.dtype and mine.tolist() == other.tolist()
+
+
+def zipped(path, members, **how):
+    with zipfile.ZipFile(path, 'w', **how) as archive:
+        for name, data in members:
+            archive.writestr(name, data)
+
+
+def members(path):
+    with zipfile.ZipFile(path) as archive:
+        return [(name, archive.read(name)) for name in archive.namelist()]
+
+
+@pytest.mark.parametrize('change', [
+    lambda parts: [*parts, ('more.npy', parts[0][1])],
+    lambda parts: [(name, data + b'x' * (name == 'labels.npy')) for name, data in parts],
+    lambda parts: [(name, data.replace(b"'shape': (2,)", b"'shape': (9,)"))
+                   for name, data in parts],
+    lambda parts: [(name, data.replace(b"'shape': (2,), }      ", b"'shape': (2**40,), }  "))
+                   for name, data in parts],
+    lambda parts: [(name, data.replace(b'<i8', b'|O8')) for name, data in parts],
+    lambda parts: [(name, data.replace(b'<i8', b'<f8')) for name, data in parts],
+])
+def test_other_members_are_refused(tmp_path, change):
+    path = tmp_path / 'predictions.npz'
+    write_predictions(path, predictions())
+    parts = members(path)
+    zipped(path, parts)
+    assert read_predictions(path).labels.tolist() == [0, 2]
+    assert change(parts) != parts
+    zipped(path, change(parts))
+    with pytest.raises(InputError, match='predictions.npz is no file of predictions'):
+        read_predictions(path)
+
+
+def test_archive_that_grows_when_it_is_unpacked_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / 'predictions.npz'
+    write_predictions(path, predictions(scores=np.zeros((2, 1 << 20))))
+    zipped(path, members(path), compression=zipfile.ZIP_DEFLATED)
+    assert path.stat().st_size < 1 << 16 and read_predictions(path)
+    monkeypatch.setattr(module, 'MOST_BYTES', 1 << 22)
+    tracemalloc.start()
+    with pytest.raises(InputError, match='predictions.npz is no file of predictions'):
+        read_predictions(path)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 22
+    tracemalloc.stop()
+
+
+def test_labels_of_no_class(tmp_path):
+    for labels in ((0, 3), (-1, 0)):
+        write_predictions(tmp_path / 'a.npz', predictions(labels=labels))
+        with pytest.raises(InputError, match='a.npz has labels that are none of its 3 classes'):
+            read_predictions(tmp_path / 'a.npz')
+
+
+def test_pipe_and_device(tmp_path):
+    os.mkfifo(tmp_path / 'pipe.npz')
+    (tmp_path / 'zero.npz').symlink_to('/dev/zero')
+    for name in ('pipe', 'zero'):
+        with pytest.raises(InputError, match=f'{name}.npz cannot be read: not a regular file'):
+            read_predictions(tmp_path / f'{name}.npz')
 
 
 def test_missing_file(tmp_path):

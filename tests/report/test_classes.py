@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -5,11 +7,15 @@ from mmaction_ext.datasets.synthmotion.scenes import CLASSES
 from mmaction_ext.evaluation.predictions import Predictions, write_predictions
 from mmaction_ext.report.classes import ClassAccuracies, names_of, top1_by_class
 from mmaction_ext.report.runs import runs_by_uid
+from mmaction_ext.tracking.ledger.files import file_sha256
 
 
-def accuracies(table, runs, row='base', folders=()):
+def accuracies(table, runs, row='base', checked=True):
     [found] = [each for each in table.rows if each.id == row]
-    return ClassAccuracies(runs_by_uid(runs), folders).of_row(table, found)
+    known = ClassAccuracies(runs_by_uid(runs))
+    values = known.of_row(table, found)
+    assert known.is_checked(table, found) is checked
+    return values
 
 
 def logged(make, row, seed, *values, **facts):
@@ -17,12 +23,27 @@ def logged(make, row, seed, *values, **facts):
     return make.run(row, seed, metrics, **facts)
 
 
-def write(folder, record, labels, predicted, sha):
+@pytest.fixture
+def runs(make, tmp_path):
+    """Three seeds of one row, which logged no accuracies of classes."""
+    return [make.run('base', seed, folder=f'base/seed{seed}', root=tmp_path)
+            for seed in range(3)]
+
+
+def write(record, labels, predicted, sha):
     scores = np.eye(3, dtype=np.float32)[predicted]
-    (folder / record.folder).mkdir(parents=True)
-    write_predictions(folder / record.folder / 'predictions.npz', Predictions(
+    record.path.mkdir(parents=True, exist_ok=True)
+    record.evaluations[0].values['test/num_samples'] = len(labels)
+    path = record.path / 'predictions.npz'
+    write_predictions(path, Predictions(
         np.array([f'{i}' for i in range(len(labels))]), np.array(labels), scores,
         dict(checkpoint_sha256=sha)))
+    return path
+
+
+def tell(record, **facts):
+    """Let a run's result say more of its test."""
+    record.evaluations = tuple(replace(item, **facts) for item in record.evaluations)
 
 
 def test_mean_over_seeds_of_what_was_logged(table, make):
@@ -52,28 +73,50 @@ def test_test_of_an_attempt_that_failed_does_not_count(table, make):
         assert accuracies(table, runs) == {'class 0': 0.5}
 
 
-def test_predictions_tell_where_nothing_was_logged(table, make, tmp_path):
-    runs = [make.run('base', seed, folder=f'base/seed{seed}') for seed in range(3)]
+def test_predictions_tell_where_nothing_was_logged(table, runs):
     for seed, record in enumerate(runs):
         predicted = [0, seed == 0, 1, 2]  # the second of class 0 is right under seeds 1 and 2
-        write(tmp_path, record, [0, 0, 1, 1], np.array(predicted, int), f'sha of base {seed}')
-    found = accuracies(table, runs, folders=[tmp_path / 'nowhere', tmp_path])
-    assert found == pytest.approx({'class 0': (0.5 + 1 + 1) / 3, 'class 1': 0.5})
-
-
-def test_predictions_of_another_checkpoint_do_not_count(table, make, tmp_path):
-    runs = [make.run('base', seed, folder=f'base/seed{seed}') for seed in range(3)]
-    for seed, record in enumerate(runs):
-        write(tmp_path, record, [0], [0], 'of a later test' if seed else 'sha of base 0')
-    assert accuracies(table, runs, folders=[tmp_path]) == {}
-
-
-def test_damaged_predictions_do_not_count(table, make, tmp_path):
-    runs = [make.run('base', seed, folder=f'base/seed{seed}') for seed in range(3)]
+        write(record, [0, 0, 1, 1], np.array(predicted, int), f'sha of base {seed}')
+    expected = pytest.approx({'class 0': (0.5 + 1 + 1) / 3, 'class 1': 0.5})
+    assert accuracies(table, runs, checked=False) == expected
     for record in runs:
-        (tmp_path / record.folder).mkdir(parents=True)
-        (tmp_path / record.folder / 'predictions.npz').write_bytes(b'PK\x03\x04 no archive')
-    assert accuracies(table, runs, folders=[tmp_path]) == {}
+        digest = file_sha256(record.path / 'predictions.npz')
+        tell(record, predictions=dict(path='predictions.npz', sha256=digest))
+    assert accuracies(table, runs) == expected
+
+
+@pytest.mark.parametrize('what', ['another file', 'gone', 'samples', 'classes', 'elsewhere'])
+def test_predictions_that_are_not_those_of_the_test_do_not_count(table, runs, what):
+    for seed, record in enumerate(runs):
+        path = write(record, [0], [0], f'sha of base {seed}')
+        if what in ('another file', 'gone'):
+            facts = dict(path='predictions.npz', sha256=file_sha256(path))
+            tell(record, predictions=facts)
+    assert accuracies(table, runs, checked=what in ('another file', 'gone')) == {'class 0': 1.0}
+    if what == 'another file':
+        write(runs[1], [1], [1], 'sha of base 1')
+    elif what == 'gone':
+        path.unlink()
+    elif what == 'elsewhere':
+        tell(runs[2], predictions=dict(path='../gone.npz', sha256='0' * 64))
+    elif what == 'samples':
+        runs[1].evaluations[0].values['test/num_samples'] = 2
+    else:
+        runs[1].recipe = dict(model=dict(cls_head=dict(num_classes=4)))
+    assert accuracies(table, runs, checked=what in ('another file', 'gone')) == {}
+
+
+def test_predictions_of_another_checkpoint_do_not_count(table, runs):
+    for seed, record in enumerate(runs):
+        write(record, [0], [0], 'of a later test' if seed else 'sha of base 0')
+    assert accuracies(table, runs, checked=False) == {}
+
+
+def test_damaged_predictions_do_not_count(table, runs):
+    for record in runs:
+        record.path.mkdir(parents=True)
+        (record.path / 'predictions.npz').write_bytes(b'PK\x03\x04 no archive')
+    assert accuracies(table, runs) == {}
 
 
 def test_top1_by_class():

@@ -3,8 +3,10 @@
 import os
 from pathlib import Path
 
-from mmaction_ext.tracking.doctor.finding import BACKUP, TEST_AGAIN, Finding
+from mmaction_ext.regular_file import read_regular
+from mmaction_ext.tracking.doctor.finding import BACKUP, TEST_AGAIN, Finding, unreadable
 from mmaction_ext.tracking.doctor.run_file import read_object
+from mmaction_ext.tracking.ledger.files import UNFINISHED
 from mmaction_ext.tracking.ledger.format import METRICS_FILE, RESULTS_FOLDER, RUN_FILE
 from mmaction_ext.tracking.reading.wandb_snapshot import SNAPSHOT_FOLDER
 
@@ -25,7 +27,7 @@ def look(root) -> list:
         found += [_damaged(path) for path in _objects(Path(folder), names)
                   if read_object(path) is None]
     return found + [finding for path in sorted((root / SNAPSHOT_FOLDER).rglob('*.json'))
-                    for finding in _copy(path)]
+                    if not path.parent.name.endswith(UNFINISHED) for finding in _copy(path)]
 
 
 def _without_run_file(folder, names) -> list:
@@ -44,6 +46,10 @@ def _objects(folder, names) -> list:
 
 
 def _damaged(path) -> Finding:
+    try:
+        read_regular(path)
+    except OSError as error:
+        return unreadable(path.as_posix(), error.strerror)
     advice = BACKUP if path.name == RUN_FILE else f'{_RESTORE}, or {TEST_AGAIN}'
     if _is_whole(path):
         return Finding('error', 'altered', path.as_posix(), 'was altered after it was written; '
@@ -54,7 +60,7 @@ def _damaged(path) -> Finding:
 def _is_whole(path) -> bool:
     """Whether a file ends as it was written, with its checksum."""
     try:
-        return _CHECKSUM in path.read_bytes()[-_END_BYTES:]
+        return _CHECKSUM in read_regular(path)[-_END_BYTES:]
     except OSError:
         return False
 
@@ -91,6 +97,9 @@ def other_damage(root, records, known: set) -> list:
 
 
 def _other_damage(place, what, is_corrupt) -> Finding:
+    state, _, reason = what.partition(': ')
+    if state == 'unreadable':
+        return unreadable(place, reason)
     if is_corrupt:
         return Finding('error', 'damaged', place, f'is {what}; tables do not trust its run',
                        BACKUP)

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from mmaction_ext.regular_file import open_regular
 from mmaction_ext.tracking.comparison import is_file
 from mmaction_ext.tracking.doctor.finding import BACKUP, TEST_AGAIN, Finding
 from mmaction_ext.tracking.doctor.run_file import (attempt_numbers, attempts_in, is_whole,
@@ -52,6 +53,8 @@ def _reason(fragment, place) -> str:
         return ''  # which is told of by itself
     if fragment.number not in attempt_numbers(content):
         return f'tells of attempt {fragment.number}, of which {RUN_FILE} does not tell'
+    if not _can_be_read(place):
+        return ''
     if fragment.truncated:
         return f'is cut off, or lacks rows of attempt {fragment.number} that were there when it ' \
                'ended'
@@ -59,13 +62,17 @@ def _reason(fragment, place) -> str:
     return 'was altered after it was written' if _has_altered_rows(fragment, place) else ''
 
 
-def _has_altered_rows(fragment, place) -> bool:
-    if place.name != METRICS_FILE:
-        return False
+def _can_be_read(place) -> bool:
     try:
-        return any(log.corrupt for log in read_attempts(place) if log.number == fragment.number)
+        open_regular(place).close()
     except OSError:
-        return True
+        return False
+    return True
+
+
+def _has_altered_rows(fragment, place) -> bool:
+    return place.name == METRICS_FILE and any(
+        log.corrupt for log in read_attempts(place) if log.number == fragment.number)
 
 
 def incomplete(records) -> list:
@@ -97,6 +104,8 @@ def _lost_rows(folder) -> Finding | None:
         return None if size >= wanted else _incomplete(
             path, f'has {size} of the {wanted} bytes it had when an attempt ended: rows are '
             'missing')
+    if os.path.lexists(path):
+        return None  # it is no file: which is told of by itself
     if wanted > 0 or any(item.get('exit_code') == 0 for item in attempts):
         return _incomplete(path, 'is gone: rows are missing')
     if not sizes and any(item.get('exit_code') is not None for item in attempts):

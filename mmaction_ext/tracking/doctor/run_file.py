@@ -1,12 +1,13 @@
 """What the JSON files of a ledger say, whatever they hold."""
 
+from mmaction_ext.regular_file import read_regular
 from mmaction_ext.tracking.ledger.format import decode_object
 
 
 def read_object(path) -> dict | None:
     """The object in a file; ``None`` where it holds none, was altered or cannot be read."""
     try:
-        return decode_object(path.read_bytes())
+        return decode_object(read_regular(path))
     except (OSError, ValueError):
         return None
 

@@ -9,6 +9,7 @@ from mmaction_ext.tracking.doctor.finding import Finding
 from mmaction_ext.tracking.doctor.run_file import attempts_in, read_object
 from mmaction_ext.tracking.doctor.versions import is_set_aside
 from mmaction_ext.tracking.ledger.attempts import SPARE_FILE
+from mmaction_ext.tracking.ledger.files import UNFINISHED
 from mmaction_ext.tracking.ledger.format import (HEARTBEAT_FILE, LOCK_FILE, RESULTS_FOLDER,
                                                  RUN_FILE)
 from mmaction_ext.tracking.reading.liveness import is_locked
@@ -44,6 +45,8 @@ def _is_stray(path) -> bool:
 
 def _is_temporary(path) -> bool:
     """Whether a file has a name that only the writer of ledgers and copies gives."""
+    if path.parent.name.endswith(UNFINISHED):
+        return True
     if path.parent.name == RESULTS_FOLDER or SNAPSHOT_FOLDER in path.parts:
         return path.name.endswith('.json.tmp')
     return path.name in (f'{RUN_FILE}.tmp', f'{HEARTBEAT_FILE}.tmp')

@@ -8,6 +8,7 @@ import traceback
 from pathlib import Path
 
 from mmaction_ext.errors import InputError
+from mmaction_ext.regular_file import read_regular
 from mmaction_ext.tracking import termination
 from mmaction_ext.tracking.ledger import process
 from mmaction_ext.tracking.ledger.files import synced_size, write_atomically
@@ -26,7 +27,7 @@ SPARE_BYTES = 8192
 def read_run_file(folder) -> dict:
     """What ``run.json`` of a folder says; empty where it is missing or damaged."""
     try:
-        return decode_object((Path(folder) / RUN_FILE).read_bytes())
+        return decode_object(read_regular(Path(folder) / RUN_FILE))
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return {}
 

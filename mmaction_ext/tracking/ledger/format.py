@@ -38,7 +38,12 @@ HEARTBEAT_STALE_SECONDS = 180
 
 #: how JSON texts name the numbers that JSON does not have
 NON_FINITE = {'NaN': math.nan, 'Infinity': math.inf, '-Infinity': -math.inf}
-_NON_FINITE = re.compile(rb'"(NaN|-?Infinity)"')
+#: JSON of ours is not nested as deeply.
+DEEPEST = 64
+#: A whole number beyond it is read as an infinite one: no float holds it.
+LARGEST = 10 ** 300
+#: what a row is looked through for: a number that is none of JSON's, lists, endless digits
+_ODD = re.compile(rb'"(NaN|-?Infinity)"|\[|\d{300}')
 _CHECKSUM = re.compile(rb', "crc32": "([0-9a-f]{8})"\}\Z')
 _CHECKSUM_BYTES = len(', "crc32": "00000000"}')
 _OBJECT_CHECKSUM = re.compile(rb',\n "crc32": "([0-9a-f]{8})"\n\}\n?\Z')
@@ -87,8 +92,8 @@ def decode_row(line: bytes) -> MetricsRow:
     try:
         content = json.loads(line)
         del content['crc32']
-        if _NON_FINITE.search(line):
-            content['metrics'] = from_plain(content['metrics'])
+        if _ODD.search(line) or line.count(b'{') > 2:
+            content = from_plain(content)
         row = MetricsRow(**content)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise DamagedLine(f'no row of metrics: {line[:80]!r}') from error
@@ -155,18 +160,34 @@ def from_json(text: str | bytes):
     """Inverse of :func:`to_json`.
 
     Raises:
-        ValueError: the text is not JSON.
+        ValueError: the text is not JSON, or nested too deeply.
     """
     return from_plain(json.loads(text))
 
 
-def from_plain(node):
-    """Turn the strings of :data:`NON_FINITE` back into numbers, at any depth."""
+def from_plain(node, names: dict = NON_FINITE, depth: int = DEEPEST):
+    """JSON data as everything here can take it.
+
+    Args:
+        node: what a parser made of JSON.
+        names: strings that stand for numbers.
+        depth: how deeply it may be nested.
+
+    Returns:
+        The same with these numbers, and with infinite ones for those beyond :data:`LARGEST`.
+
+    Raises:
+        ValueError: it is nested more deeply.
+    """
+    if isinstance(node, (dict, list)) and not depth:
+        raise ValueError('nested too deeply')
     if isinstance(node, dict):
-        return {key: from_plain(value) for key, value in node.items()}
+        return {key: from_plain(value, names, depth - 1) for key, value in node.items()}
     if isinstance(node, list):
-        return [from_plain(value) for value in node]
-    return NON_FINITE.get(node, node) if isinstance(node, str) else node
+        return [from_plain(value, names, depth - 1) for value in node]
+    if isinstance(node, int) and abs(node) > LARGEST:
+        return math.inf if node > 0 else -math.inf
+    return names.get(node, node) if isinstance(node, str) else node
 
 
 def _to_plain(node):

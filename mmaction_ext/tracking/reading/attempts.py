@@ -128,7 +128,7 @@ def _of_ledger(ledger) -> list:
                for place, entry in enumerate(ledger.entries, 1)}
     attempts = []
     tested = {result['attempt'] for result in ledger.results}
-    for number in sorted({*logs, *entries, *tested}):
+    for number in sorted({*logs, *entries, *tested}) or [1]:  # of one that cannot be read
         entry, log = entries.get(number, {}), logs.get(number)
         attempt = Attempt(_fragment(ledger, number, entry, logs), entry=entry, ledger=ledger,
                           resumed_from=_typed(entry, 'resumed_from_iter', int))

@@ -21,8 +21,8 @@ from pathlib import Path
 import platformdirs
 
 from mmaction_ext.errors import InputError
-from mmaction_ext.tracking.ledger.files import (LOG_BYTES, read_regular, remove_unfinished,
-                                                replace_files)
+from mmaction_ext.regular_file import LOG_BYTES, read_regular
+from mmaction_ext.tracking.ledger.files import remove_unfinished, replace_files
 from mmaction_ext.tracking.reading.record import AttemptLog
 
 #: Marks a folder as one of ours, in the form that backup programs know.
@@ -44,19 +44,21 @@ class Entry:
     Attributes:
         heads: the attempts as dicts without rows.
         packed: their rows, as JSON; ``None`` where a cache keeps them.
+        is_read: whether the file could be read.
     """
 
     heads: list
     packed: bytes | None
+    is_read: bool = True
 
     @classmethod
-    def of(cls, attempts: list):
+    def of(cls, attempts: list, is_read: bool = True):
         """Pack :class:`AttemptLog` objects."""
         heads = [{name: value for name, value in vars(attempt).items() if name not in _NOT_KEPT}
                  for attempt in attempts]
         rows = [{phase: _pack(rows) for phase, rows in sorted(attempt.phases.items())}
                 for attempt in attempts]
-        return cls(heads, json.dumps(rows, separators=(',', ':')).encode())
+        return cls(heads, json.dumps(rows, separators=(',', ':')).encode(), is_read)
 
     def attempts(self, root, path: str) -> list:
         """Unpack; ``root`` and ``path`` are what the attempts are to name as their file."""

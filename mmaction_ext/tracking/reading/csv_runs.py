@@ -1,11 +1,13 @@
 """Numbers without a run behind them, from CSV files."""
 
 import csv
+import io
 import math
 import re
 from pathlib import Path
 
 from mmaction_ext.errors import InputError
+from mmaction_ext.regular_file import open_regular
 from mmaction_ext.tracking.reading.record import Evaluation, Fragment, RunRecord
 from mmaction_ext.tracking.reading.rows import project, split_by_phase
 
@@ -33,7 +35,7 @@ def read_csv_runs(path, keys=None) -> list:
     """
     path = Path(path)
     try:
-        with open(path, encoding='utf-8-sig', newline='') as file:
+        with io.TextIOWrapper(open_regular(path), encoding='utf-8-sig', newline='') as file:
             reader = csv.DictReader(file, strict=True)
             _check_head(path, reader.fieldnames or ())
             return [_record(path, reader.line_num, row, keys) for row in reader]

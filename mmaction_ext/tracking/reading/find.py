@@ -17,9 +17,9 @@ from mmaction_ext.tracking.ledger.format import METRICS_FILE, RUN_FILE
 from mmaction_ext.tracking.reading import metrics, wandb_offline, wandb_snapshot
 from mmaction_ext.tracking.reading.cache import Cache, Entry
 from mmaction_ext.tracking.reading.csv_runs import read_csv_runs
-from mmaction_ext.tracking.reading.ledger import read_ledger
+from mmaction_ext.tracking.reading.ledger import read_ledger, unreadable
 from mmaction_ext.tracking.reading.merge import merge
-from mmaction_ext.tracking.reading.record import order
+from mmaction_ext.tracking.reading.record import AttemptLog, order
 from mmaction_ext.tracking.wandb_log import LOG_NAME, record_class
 
 #: Fewer bytes than this are read sooner than processes start.
@@ -43,7 +43,8 @@ def find_runs(root, keys=None, *, cache: bool = True, jobs: int = None) -> list:
         id, the same whatever the order of the files.
 
     Raises:
-        InputError: the folder does not exist, or a file in it cannot be opened.
+        InputError: the folder does not exist or cannot be read. A file in it that cannot be
+            read, or is too large or none, is damage to its run.
     """
     return read_runs([root], keys, cache=cache, jobs=jobs)
 
@@ -89,6 +90,11 @@ class _File:
     cache: Cache | None = None
     state: os.stat_result = None
     entry: Entry = None
+
+    @property
+    def size(self) -> int:
+        """Its bytes when it was read."""
+        return self.state.st_size if self.state else 0
 
     def attempts(self) -> list:
         """Its attempts with their rows."""
@@ -155,17 +161,16 @@ def _ledger(root, folder, rows):
         root, folder: where it lies.
         rows: the :class:`_File` of its rows as they were before; ``None`` if there was none.
     """
-    try:
-        for _ in range(READS):
-            ledger = read_ledger(root, folder)
-            newer = _newer(root, _below(folder, METRICS_FILE), rows)
-            if newer is None:
-                break
-            rows = newer
-    except OSError as error:
-        raise InputError(f'{error.filename} cannot be read: {error.strerror}') from error
+    for _ in range(READS):
+        ledger = read_ledger(root, folder)
+        newer = _newer(root, _below(folder, METRICS_FILE), rows)
+        if newer is None:
+            break
+        rows = newer
     if rows:
-        ledger.read_rows, ledger.size = rows.attempts, rows.state.st_size
+        ledger.read_rows, ledger.size = rows.attempts, rows.size
+        ledger.damage += [f'{rows.path} is {head["problem"]}' for head in rows.entry.heads
+                          if head['problem']]
     return ledger
 
 
@@ -173,11 +178,9 @@ def _newer(root, path, rows):
     """The rows at a place, read again; ``None`` where ``rows`` are all there are."""
     try:
         state = os.stat(root / path)
-    except FileNotFoundError:
-        if rows:
-            raise
+    except OSError:
         return None
-    if rows and state.st_size == rows.state.st_size:
+    if rows and state.st_size == rows.size:
         return None
     newer = _File(root, path, 'ledger', state=state)
     newer.entry = _parse(newer)
@@ -186,10 +189,14 @@ def _newer(root, path, rows):
 
 def _search(root) -> tuple:
     """Files with rows below a folder, and folders that have a ledger or the start of one."""
-    def fail(error):
-        raise InputError(f'{error.filename} cannot be read: {error.strerror}') from error
-
     files, folders = [], []
+
+    def fail(error):
+        place = Path(error.filename)
+        if place == root:
+            raise InputError(f'{place} cannot be read: {error.strerror}') from error
+        folders.append(place.relative_to(root).as_posix())
+
     for folder, _, names in os.walk(root, onerror=fail):
         place = Path(folder).relative_to(root)
         sources = {name: _source(place, name) for name in names}
@@ -231,8 +238,11 @@ def _in_order(found: list, place, several: bool) -> list:
 def _read(files, jobs) -> None:
     """Fill in the entries of files, from their caches as far as they have not changed."""
     for file in files:
-        with _naming(file):
+        try:
             file.state = os.stat(file.root / file.path)
+        except OSError as error:
+            file.entry = _unreadable(file, error)
+            continue
         file.entry = file.cache and file.cache.get(file.path, file.state)
         if file.entry:
             file.entry.packed = None
@@ -245,19 +255,13 @@ def _read(files, jobs) -> None:
 
 def _keep(file) -> None:
     """Leave the rows of a file to its cache, unless the file has changed meanwhile."""
-    with _naming(file):
-        state = os.stat(file.root / file.path)
-    is_same = (state.st_size, state.st_mtime_ns) == (file.state.st_size, file.state.st_mtime_ns)
-    if is_same and file.cache.put(file.path, state, file.entry):
-        file.state, file.entry.packed = state, None
-
-
-@contextlib.contextmanager
-def _naming(file):
     try:
-        yield
-    except OSError as error:
-        raise InputError(f'{file.root / file.path} cannot be read: {error.strerror}') from error
+        state = os.stat(file.root / file.path)
+    except OSError:
+        return
+    is_same = (state.st_size, state.st_mtime_ns) == (file.state.st_size, file.state.st_mtime_ns)
+    if is_same and file.entry.is_read and file.cache.put(file.path, state, file.entry):
+        file.state, file.entry.packed = state, None
 
 
 def _parsed(files, jobs):
@@ -296,8 +300,23 @@ def _parsed_by_pool(files, jobs):
 
 
 def _parse(file) -> Entry:
-    with _naming(file):
+    try:
         return Entry.of(_READERS[file.source](file.root / file.path))
+    except OSError as error:
+        return _unreadable(file, error)
+
+
+def _unreadable(file, error: OSError) -> Entry:
+    """What the name of a file tells of the attempts that it cannot tell of."""
+    name = PurePosixPath(file.path).name
+    if file.source == 'ledger':
+        log = AttemptLog('ledger', number=1)
+    elif file.source == 'wandb-online':
+        log = wandb_snapshot.damaged(PurePosixPath(name).stem)
+    else:
+        log = AttemptLog('wandb-offline', uid=LOG_NAME.fullmatch(name)['uid'], job_type='train')
+    log.corrupt, log.problem = True, unreadable(error)
+    return Entry.of([log], is_read=False)
 
 
 def _group(ledgers, files) -> dict:
@@ -308,8 +327,9 @@ def _group(ledgers, files) -> dict:
             runs[_uid(file), file.entry.heads[0]['job_type'], ''].files.append(file)
     logged = _uids_by_folder(runs)
     for ledger in ledgers:
-        if ledger.tells_of_attempts:  # where run.json is lost, the W&B logs beside it may tell
-            uids = logged.get((ledger.root, ledger.folder, ledger.job_type), ())
+        # where run.json is lost, the W&B logs beside it may tell
+        uids = logged.get((ledger.root, ledger.folder, ledger.job_type), ())
+        if ledger.tells_of_attempts or ledger.damage and not uids:
             uid = ledger.uid or (min(uids) if len(uids) == 1 else '')
             runs[uid, ledger.job_type, '' if uid else ledger.folder].ledgers.append(ledger)
     return runs

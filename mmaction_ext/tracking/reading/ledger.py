@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmaction_ext.regular_file import read_regular
 from mmaction_ext.tracking.identity import RunIdentity
 from mmaction_ext.tracking.ledger.format import (HEARTBEAT_FILE, RESULTS_FOLDER, RUN_FILE,
                                                  decode_object)
@@ -89,9 +90,6 @@ def read_ledger(root, folder: str) -> LedgerRun:
 
     Returns:
         The ledger without its rows of metrics.
-
-    Raises:
-        OSError: a file cannot be read.
     """
     ledger = LedgerRun(Path(root), folder)
     content = _read_object(ledger, ledger.path / RUN_FILE, _RUN)
@@ -129,22 +127,34 @@ def as_dict(value) -> dict:
 def _read_object(ledger, path, kinds: dict) -> dict:
     """A JSON object; empty if the file does not exist, or is damaged."""
     try:
-        content = decode_object(path.read_bytes())
+        content = decode_object(read_regular(path))
         if content == of_kinds(content, kinds):
             return content
+        state = 'damaged'
     except FileNotFoundError:
         return {}
+    except OSError as error:
+        state = unreadable(error)
     except ValueError:
-        pass
-    ledger.damage.append(f'{ledger.folder}/{path.relative_to(ledger.path).as_posix()} is damaged')
+        state = 'damaged'
+    place = Path(ledger.folder, path.relative_to(ledger.path)).as_posix()
+    ledger.damage.append(f'{place} is {state}')
     return {}
+
+
+def unreadable(error: OSError) -> str:
+    """What is said of a file that cannot be read, after "is"."""
+    return f'unreadable: {error.strerror}'
 
 
 def _read_results(ledger) -> list:
     """The result files, each with its name as ``file``; what is none of this run's is named."""
     try:
         names = os.listdir(ledger.path / RESULTS_FOLDER)
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError as error:
+        if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            place = Path(ledger.folder, RESULTS_FOLDER).as_posix()
+            ledger.damage.append(f'{place} is {unreadable(error)}')
         return []
     results = []
     for name in sorted((name for name in names if name.endswith('.json')), key=_numbers):

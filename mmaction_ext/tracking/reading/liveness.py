@@ -86,7 +86,7 @@ def is_locked(path) -> bool | None:
     """Whether a process holds the lock; ``None`` where that cannot be found out."""
     try:
         import fcntl  # which not every system has on which tables are built
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except FileNotFoundError:
         return False
     except (OSError, ImportError):

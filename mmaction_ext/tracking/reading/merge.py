@@ -193,5 +193,5 @@ def _state(last: Attempt) -> str:
 
 def _damage(ledgers, logs) -> tuple:
     texts = [text for ledger in ledgers for text in ledger.damage]
-    texts += [f'{log.path} is damaged' for log in logs if log.corrupt]
+    texts += [f'{log.path} is {log.problem or "damaged"}' for log in logs if log.corrupt]
     return tuple(sorted(set(texts)))

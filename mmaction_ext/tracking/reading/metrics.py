@@ -1,15 +1,17 @@
 """A ledger's rows of metrics as attempts."""
 
+import functools
 import operator
 import re
 
+from mmaction_ext.regular_file import DOCUMENT_BYTES, open_regular
 from mmaction_ext.tracking.ledger.format import DamagedLine, check_line, decode_row
 from mmaction_ext.tracking.reading.record import AttemptLog
 from mmaction_ext.tracking.reading.rows import EvenSample, flat
 
 #: the phase is any JSON string
-_PLACE = re.compile(rb'\{"attempt": (\d+), "phase": "([^"\\]*(?:\\.[^"\\]*)*)", '
-                    rb'"iter": (-?\d+), ')
+_PLACE = re.compile(rb'\{"attempt": (\d{1,18}), "phase": "([^"\\]*(?:\\.[^"\\]*)*)", '
+                    rb'"iter": (-?\d{1,18}), ')
 _NAME = re.compile(rb'"(train/[^"]*)": ')
 _CHECKSUM = b', "crc32": "'
 _CHECKSUM_BYTES = len(b', "crc32": "00000000"}')
@@ -30,8 +32,8 @@ def read_attempts(path) -> list:
     """
     attempts, start, end = {}, 0, 0
     number, cut = 1, None  # of the line at hand; of the line before, if that was cut off
-    with open(path, 'rb') as stream:
-        for line in stream:
+    with open_regular(path) as stream:
+        for line in iter(functools.partial(stream.readline, DOCUMENT_BYTES), b''):
             start, end = end, end + len(line)
             line = line.removesuffix(b'\n')
             place = _PLACE.match(line)

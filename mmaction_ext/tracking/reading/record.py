@@ -208,6 +208,7 @@ class AttemptLog:
         url: its page there.
         imported: whether it is of another project.
         first_byte, end_byte: where in the file its first line begins and its last one ends.
+        problem: why the file cannot be read; empty if it can.
         phases: rows by phase.
     """
 
@@ -233,6 +234,7 @@ class AttemptLog:
     imported: bool = False
     first_byte: int | None = None
     end_byte: int | None = None
+    problem: str = ''
     phases: dict = field(default_factory=dict)
 
     def fragment(self) -> Fragment:

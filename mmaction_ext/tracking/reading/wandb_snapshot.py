@@ -4,12 +4,15 @@ import json
 from pathlib import Path
 from urllib.parse import unquote
 
+from mmaction_ext.regular_file import read_regular
 from mmaction_ext.tracking.ledger.format import decode_object
 from mmaction_ext.tracking.reading.ledger import of_kinds
 from mmaction_ext.tracking.reading.record import AttemptLog
 from mmaction_ext.tracking.reading.rows import flat, last_iteration, split_by_phase, thin
 
 SNAPSHOT_FOLDER = '.online'
+#: a copy of a history has no more bytes
+SNAPSHOT_BYTES = 256 << 20
 #: what the server calls a run that ended, to the exit code where it does not tell that
 EXIT_CODES = {'finished': 0, 'failed': 1}
 _NUMBER = (int, float)
@@ -34,12 +37,12 @@ def read_attempts(path) -> list:
     Raises:
         OSError: the file cannot be read.
     """
-    data = Path(path).read_bytes()
+    data = read_regular(path, SNAPSHOT_BYTES)
     try:
         content = decode_snapshot(data)
         return _attempts(content, [flat(row) for row in content['rows']])
     except (ValueError, RecursionError):
-        return [_damaged(Path(path).stem, data.decode(errors='replace'))]
+        return [damaged(Path(path).stem, data.decode(errors='replace'))]
 
 
 def decode_snapshot(data: bytes) -> dict:
@@ -71,7 +74,13 @@ def run_uid(run_id: str, job_type: str) -> str:
     return run_id if job_type in ('', 'train') else run_id.removesuffix(f'-{job_type}')
 
 
-def _damaged(name: str, text: str) -> AttemptLog:
+def damaged(name: str, text: str = '') -> AttemptLog:
+    """The attempt that a snapshot tells of which is damaged.
+
+    Args:
+        name: its name without its ending.
+        text: what is left of its content.
+    """
     run_id, job_type = map(unquote, (name if '-' in name else f'{name}-train').rsplit('-', 1))
     return AttemptLog(
         'wandb-online', uid=run_uid(run_id, job_type), job_type=job_type, corrupt=True,

@@ -10,8 +10,8 @@ from disks import small_disk
 
 from mmaction_ext.errors import InputError
 from mmaction_ext.tracking.ledger import files
-from mmaction_ext.tracking.ledger.files import (file_sha256, read_regular, synced_size,
-                                                write_atomically, write_output, write_outputs)
+from mmaction_ext.tracking.ledger.files import (file_sha256, synced_size, write_atomically,
+                                                write_output, write_outputs)
 
 
 def test_content_is_replaced(tmp_path):
@@ -107,19 +107,6 @@ def test_link_in_place_of_a_temporary_file_is_not_followed(tmp_path):
     assert (tmp_path / 'mine').read_text() == 'mine'
     assert (tmp_path / 'run.json').read_text() == 'new'
     assert not (tmp_path / 'run.json').is_symlink()
-
-
-def test_odd_files_are_refused_at_once(tmp_path):
-    os.mkfifo(tmp_path / 'pipe')
-    (tmp_path / 'zero').symlink_to('/dev/zero')
-    with open(tmp_path / 'large', 'wb') as file:
-        file.truncate(3 << 20)
-    for name, reason in (('pipe', 'not a regular file'), ('zero', 'not a regular file'),
-                         ('large', 'larger than 2 MiB'), ('', 'Is a directory')):
-        with pytest.raises(OSError, match=reason) as caught:
-            read_regular(tmp_path / name, 2 << 20)
-        assert caught.value.filename == str(tmp_path / name)
-    assert read_regular(tmp_path / 'large', 3 << 20) == bytes(3 << 20)
 
 
 def test_size_of_what_is_on_the_disk(tmp_path, monkeypatch):
