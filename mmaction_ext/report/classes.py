@@ -7,7 +7,7 @@ import numpy as np
 from mmaction_ext.datasets.synthmotion.scenes import CLASSES
 from mmaction_ext.errors import InputError
 from mmaction_ext.evaluation.classes import class_names, counts_by_class, predicted_classes
-from mmaction_ext.evaluation.predictions import FILE_NAME, read_predictions
+from mmaction_ext.evaluation.predictions import FILE_NAME, MOST_BYTES, read_predictions
 from mmaction_ext.report.table_parts import main_column
 from mmaction_ext.tables.cells import CellStatus
 from mmaction_ext.tracking.comparison import file_state, named_file
@@ -66,7 +66,7 @@ class ClassAccuracies:
         if not seed.checkpoint or not record.path or test is None:
             return {}
         path, digest = named_file(record.path, test.predictions)
-        if digest and file_state(record.path, test.predictions) != 'same':
+        if digest and file_state(record.path, test.predictions, MOST_BYTES) != 'same':
             return {}
         try:
             predictions = read_predictions(path or record.path / FILE_NAME)

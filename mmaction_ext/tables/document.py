@@ -7,8 +7,25 @@ import yaml
 from mmaction_ext.errors import InputError
 from mmaction_ext.regular_file import read_regular
 
-#: A larger file, or one with more values, is no specification.
-MOST_BYTES, MOST_VALUES = 4 << 20, 200_000
+#: A larger file, or one with more values or nested more deeply, is no specification.
+MOST_BYTES, MOST_VALUES, DEEPEST = 1 << 20, 10_000, 64
+
+
+class _Loader(yaml.SafeLoader):
+    """Stops where a file is none of ours, before it has taken the time of a whole one."""
+
+    nodes = 0
+
+    def fetch_flow_collection_start(self, token):
+        if self.flow_level == DEEPEST:
+            raise yaml.YAMLError('nested too deeply')
+        super().fetch_flow_collection_start(token)
+
+    def compose_node(self, parent, index):
+        self.nodes += 1
+        if self.nodes > MOST_VALUES:
+            raise yaml.YAMLError(f'more than {MOST_VALUES} values')
+        return super().compose_node(parent, index)
 
 
 class Document:
@@ -30,7 +47,7 @@ class Document:
         self._lines, self._texts = {}, {}
         self._loader = yaml.SafeLoader('')
         try:
-            root = yaml.compose(self._text(), Loader=yaml.SafeLoader)
+            root = yaml.compose(self._text(), Loader=_Loader)
             self.value = None if root is None else self._plain(root, ())
         except InputError:
             raise
@@ -147,5 +164,5 @@ class Document:
     def _syntax_error(self, error) -> InputError:
         mark = getattr(error, 'problem_mark', None)
         line = f':{mark.line + 1}' if mark else ''
-        problem = getattr(error, 'problem', None) or 'not YAML'
+        problem = getattr(error, 'problem', None) or str(error) or 'not YAML'
         return InputError(f'{self.path}{line}: {problem}')

@@ -1,15 +1,16 @@
 """What a run recorded compared with what is on disk now: code, lists of data, measured files."""
 
-import hashlib
+import math
 import os
 from functools import lru_cache
 from pathlib import Path
 
-from mmaction_ext.regular_file import open_regular
 from mmaction_ext.tracking.ledger.files import file_sha256
 
 #: parts of this package on whose code a run's numbers depend
 NETWORK_CODE = ('ops', 'modules', 'models')
+#: lists of a data set have no more bytes
+LISTS_BYTES = 1 << 30
 #: metric that predictions alone tell, and how far it may be from what was logged
 TOP1, TOP1_TOLERANCE = 'test/acc/top1', 1e-6
 
@@ -55,15 +56,16 @@ def list_state(facts) -> str:
     files, digest = facts.get('ann_file'), facts.get('ann_sha256')
     if not _are_texts(files, digest):
         return 'unknown'
-    return _state([Path(file) for file in files.split(',')], digest)
+    return _state([Path(file) for file in files.split(',')], digest, LISTS_BYTES)
 
 
-def file_state(folder, facts) -> str:
+def file_state(folder, facts, most: float = math.inf) -> str:
     """How a file that a result names compares with the one that it was measured on.
 
     Args:
         folder: the run's folder; ``None`` if it is not on this machine.
         facts: see :func:`named_file`.
+        most: how many bytes it may have; a larger one is not read.
 
     Returns:
         ``'same'``, ``'differs'``, ``'gone'``, ``'unreadable'``, or ``'unknown'`` where the run
@@ -72,7 +74,7 @@ def file_state(folder, facts) -> str:
     path, digest = named_file(folder or '', facts)
     if path is None:
         return 'unknown'
-    return 'gone' if folder is None else _state([path], digest)
+    return 'gone' if folder is None else _state([path], digest, most)
 
 
 def named_file(folder, facts) -> tuple:
@@ -94,25 +96,17 @@ def _are_texts(*values) -> bool:
     return all(isinstance(value, str) and value for value in values)
 
 
-def _state(paths, digest) -> str:
-    """How some files, one after the other, compare with a SHA-256."""
+def _state(paths, digest, most) -> str:
+    """How some files of at most so many bytes, one after the other, compare with a SHA-256."""
     if not all(map(is_file, paths)):
         return 'gone'
     try:
-        return 'same' if _sha256(paths) == digest else 'differs'
+        if sum(os.stat(path).st_size for path in paths) > most:
+            return 'unreadable'
+        found = current_sha256(paths[0]) if len(paths) == 1 else file_sha256(*paths)
     except OSError:
         return 'unreadable'
-
-
-def _sha256(paths) -> str:
-    if len(paths) == 1:
-        return current_sha256(paths[0])
-    digest = hashlib.sha256()
-    for path in paths:
-        with open_regular(path) as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-    return digest.hexdigest()
+    return 'same' if found == digest else 'differs'
 
 
 def is_file(path) -> bool:

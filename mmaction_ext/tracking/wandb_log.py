@@ -29,6 +29,7 @@ _FILE_HEADER = struct.pack('<4sHB', b':W&B', 0xBEE1, 0)
 _CHUNK_HEADER = struct.Struct('<IHB')  # checksum, length, type
 _FULL, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
 _SEEDS = [zlib.crc32(bytes([kind])) for kind in range(5)]
+_ZEROS = bytes(BLOCK_SIZE)
 _LOST = (None, b'')  # stands for chunks that could not be read
 
 # first bytes of protobuf tags: of history records, and of types that hold nothing for us
@@ -263,7 +264,11 @@ def _chunks(stream, damage):
     damage.corrupt |= not block.startswith(_FILE_HEADER)
     position = len(_FILE_HEADER)
     while block:
-        yield from _block_chunks(block, position, damage)
+        if block == _ZEROS:  # as below, but in a file of holes there are many
+            damage.truncated = True
+            yield _LOST
+        else:
+            yield from _block_chunks(block, position, damage)
         position = 0
         block = stream.read(BLOCK_SIZE)
 

@@ -9,6 +9,7 @@ from mmaction_ext.tracking.doctor.run_file import read_object
 from mmaction_ext.tracking.ledger.files import UNFINISHED
 from mmaction_ext.tracking.ledger.format import METRICS_FILE, RESULTS_FOLDER, RUN_FILE
 from mmaction_ext.tracking.reading.wandb_snapshot import SNAPSHOT_FOLDER
+from mmaction_ext.tracking.snapshots import read_snapshot
 
 _RESTORE = 'restore it from a backup'
 #: how the files end that carry a checksum, and in how many bytes
@@ -66,7 +67,7 @@ def _is_whole(path) -> bool:
 
 
 def _copy(path) -> list:
-    content = read_object(path)
+    content = read_snapshot(path)
     if content is None:
         return [Finding('error', 'half-written', path.as_posix(), 'is no copy of a run',
                         'delete it and run mmaction-ext import-wandb again')]

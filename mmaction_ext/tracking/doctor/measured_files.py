@@ -1,5 +1,8 @@
 """Whether the checkpoints and predictions that results name are still those of the results."""
 
+import math
+
+from mmaction_ext.evaluation.predictions import MOST_BYTES
 from mmaction_ext.tracking.comparison import TOP1, file_state, is_file, named_file, other_top1
 from mmaction_ext.tracking.doctor.finding import TEST_AGAIN, Finding, run_name, unreadable
 
@@ -42,7 +45,7 @@ def _of_result(record, item, kind, newest, hash_files) -> list:
         return [_replaced(record, kind, path)]
     if not hash_files:
         return [] if is_file(path) else [_gone(record, kind, path)]
-    state = file_state(record.folder, facts)
+    state = file_state(record.folder, facts, MOST_BYTES if kind == 'predictions' else math.inf)
     if state == 'same':
         return _other_top1(record, item, path) if kind == 'predictions' else []
     return [dict(gone=_gone, differs=_differs, unreadable=_unreadable)[state](record, kind, path)]

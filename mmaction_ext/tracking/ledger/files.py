@@ -6,11 +6,13 @@ import fcntl
 import hashlib
 import os
 import secrets
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 from mmaction_ext.errors import InputError
+from mmaction_ext.regular_file import open_regular
 
 #: How the names of folders end in which files are being written.
 UNFINISHED = '.mmaction_ext.tmp'
@@ -190,10 +192,11 @@ def synced_size(path) -> int:
         os.close(descriptor)
 
 
-def file_sha256(path) -> str:
-    """SHA-256 of a file's bytes in hexadecimal."""
+def file_sha256(*paths) -> str:
+    """SHA-256 of the bytes of regular files, one after the other, in hexadecimal."""
     digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
+    for path in paths:
+        with open_regular(path, sys.maxsize) as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
     return digest.hexdigest()

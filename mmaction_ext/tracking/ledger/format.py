@@ -40,6 +40,8 @@ HEARTBEAT_STALE_SECONDS = 180
 NON_FINITE = {'NaN': math.nan, 'Infinity': math.inf, '-Infinity': -math.inf}
 #: JSON of ours is not nested as deeply.
 DEEPEST = 64
+#: A file that holds one object has no more values.
+MOST_VALUES = 200_000
 #: A whole number beyond it is read as an infinite one: no float holds it.
 LARGEST = 10 ** 300
 #: what a row is looked through for: a number that is none of JSON's, lists, endless digits
@@ -47,6 +49,7 @@ _ODD = re.compile(rb'"(NaN|-?Infinity)"|\[|\d{300}')
 _CHECKSUM = re.compile(rb', "crc32": "([0-9a-f]{8})"\}\Z')
 _CHECKSUM_BYTES = len(', "crc32": "00000000"}')
 _OBJECT_CHECKSUM = re.compile(rb',\n "crc32": "([0-9a-f]{8})"\n\}\n?\Z')
+_OBJECT_CHECKSUM_BYTES = len(',\n "crc32": "00000000"\n}\n')
 
 
 class DamagedLine(ValueError):
@@ -125,12 +128,22 @@ def encode_object(content: dict) -> str:
     return f'{body},\n "crc32": "{zlib.crc32(body.encode()):08x}"\n}}\n'
 
 
-def decode_object(data: bytes) -> dict:
+def decode_object(data: bytes, most: int = MOST_VALUES) -> dict:
     """What :func:`encode_object` was given; a file of before there were checksums has none.
 
+    Args:
+        data: content of the file.
+        most: how many values it may hold, about; a text of more is not parsed, nor one of more
+            than :data:`MOST_VALUES` without the right checksum.
+
     Raises:
-        ValueError: it holds no JSON object, was altered, or is of a later version.
+        ValueError: it holds no JSON object or too large a one, was altered, or is of a later
+            version.
     """
+    found = _OBJECT_CHECKSUM.search(data, max(0, len(data) - _OBJECT_CHECKSUM_BYTES))
+    is_intact = found is not None and int(found[1], 16) == zlib.crc32(data[:found.start()])
+    if data.count(b',') > (most if is_intact else MOST_VALUES):
+        raise ValueError('too many values')
     try:
         content = from_json(data)
     except RecursionError as error:
@@ -139,8 +152,7 @@ def decode_object(data: bytes) -> dict:
         raise ValueError('no JSON object')
     if 'crc32' in content or content.get('schema') not in _UNCHECKED_SCHEMAS:
         content.pop('crc32', None)
-        found = _OBJECT_CHECKSUM.search(data)
-        if not found or int(found[1], 16) != zlib.crc32(data[:found.start()]):
+        if not is_intact:
             raise ValueError('altered after it was written')
         if content.get('schema') not in (*_UNCHECKED_SCHEMAS, SCHEMA):
             raise ValueError(f'of version {content["schema"]}, which this program does not know')

@@ -22,7 +22,8 @@ def read_attempts(path) -> list:
 
     Of the training rows of an attempt with the same metrics, an :class:`EvenSample` is kept. A
     line that was cut off is what a kill leaves behind where nothing else of its attempt follows
-    (``truncated``); any other line that is not as it was written is ``corrupt``.
+    (``truncated``); any other line that is not as it was written is ``corrupt``, and one longer
+    than :data:`DOCUMENT_BYTES` the last that is read.
 
     Args:
         path: the file; it may be damaged, empty, or still being written.
@@ -45,6 +46,9 @@ def read_attempts(path) -> list:
             attempt = attempts.setdefault(number, _Attempt(number))
             attempt.log.corrupt |= cut == number or is_whole and not is_intact
             attempt.log.truncated |= not is_whole
+            if len(line) == DOCUMENT_BYTES:
+                attempt.log.corrupt = True
+                break
             cut = None if is_whole else number
             if names_attempt:
                 attempt.take_bytes(start, start + len(line))

@@ -11,8 +11,8 @@ from mmaction_ext.tracking.reading.record import AttemptLog
 from mmaction_ext.tracking.reading.rows import flat, last_iteration, split_by_phase, thin
 
 SNAPSHOT_FOLDER = '.online'
-#: a copy of a history has no more bytes
-SNAPSHOT_BYTES = 256 << 20
+#: a copy of a history has no more bytes and values
+SNAPSHOT_BYTES, SNAPSHOT_VALUES = 256 << 20, 5_000_000
 #: what the server calls a run that ended, to the exit code where it does not tell that
 EXIT_CODES = {'finished': 0, 'failed': 1}
 _NUMBER = (int, float)
@@ -51,7 +51,7 @@ def decode_snapshot(data: bytes) -> dict:
     Raises:
         ValueError: the bytes are no snapshot, or were altered after they were written.
     """
-    content = decode_object(data)
+    content = decode_object(data, SNAPSHOT_VALUES)
     if not _is_snapshot(content):
         raise ValueError('no snapshot')
     return content

@@ -11,9 +11,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmaction_ext.tracking.ledger.format import (NON_FINITE, DamagedLine, MetricsRow, check_line,
-                                                 decode_object, decode_row, encode_object,
-                                                 encode_row, from_json, to_json)
+from mmaction_ext.tracking.ledger.format import (MOST_VALUES, NON_FINITE, DamagedLine, MetricsRow,
+                                                 check_line, decode_object, decode_row,
+                                                 encode_object, encode_row, from_json, to_json)
 
 texts = st.text().filter(lambda text: text not in NON_FINITE)
 values = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | texts,
@@ -81,6 +81,17 @@ def test_an_object_comes_back_as_it_was(content):
 def test_object_of_a_later_version():
     with pytest.raises(ValueError, match='of version 3'):
         decode_object(encode_object({'schema': 3}).encode())
+
+
+def test_object_of_too_many_values():
+    data = encode_object({'a': [0] * 300}).encode()
+    assert decode_object(data, 400) == {'a': [0] * 300}
+    with pytest.raises(ValueError, match='too many values'):
+        decode_object(data, 200)
+    many = encode_object({'a': [0] * (MOST_VALUES + 9)}).encode()
+    assert decode_object(many, 2 * MOST_VALUES)
+    with pytest.raises(ValueError, match='too many values'):  # altered, so not worth its time
+        decode_object(many.replace(b'"a"', b'"b"'), 2 * MOST_VALUES)
 
 
 def test_object_by_hand():

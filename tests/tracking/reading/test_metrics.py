@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from offline_runs import history
 
+from mmaction_ext.regular_file import DOCUMENT_BYTES
 from mmaction_ext.tracking.ledger.format import MetricsRow, encode_row
 from mmaction_ext.tracking.reading.metrics import read_attempts
 from mmaction_ext.tracking.reading.rows import split_by_phase
@@ -74,6 +75,11 @@ def test_half_line_that_the_next_attempt_ended(read, content):
 def test_half_line_within_an_attempt_is_damage(read, content):
     [log] = read(content[:-40] + b'\n' + content)
     assert log.corrupt
+
+
+def test_nothing_is_read_after_a_line_without_end(read, content):
+    [log] = read(content + bytes(DOCUMENT_BYTES + 1) + content.replace(b'"iter": ', b'"iter": 9'))
+    assert log.corrupt and log.phases == split_by_phase(WHOLE)
 
 
 @pytest.mark.parametrize('half', [b'', b'{"att', b'{"attempt": 2, "phase": "tr'])
