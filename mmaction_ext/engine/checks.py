@@ -6,15 +6,19 @@ import os.path as osp
 import re
 import tempfile
 from numbers import Integral
+from typing import NamedTuple
 
 from mmaction.datasets import RawframeDataset, VideoDataset
-from mmaction.registry import DATASETS
+from mmaction.models import Recognizer2D
+from mmaction.registry import DATASETS, TRANSFORMS
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.registry import DefaultScope
 from torch.utils.data import DataLoader
 
+from mmaction_ext.engine.building import build_model
 from mmaction_ext.errors import InputError, last_line
+from mmaction_ext.models import clips
 
 #: how many missing videos an error names
 SHOWN = 3
@@ -223,6 +227,69 @@ def _read_annotations(ann_file: str, dataset: dict, num_classes) -> list:
             raise InputError(f'{ann_file}:{number}: label {line[-1]} of {line[0]} is not below '
                              f'the {num_classes} classes of the model')
     return [line[0] for line in lines]
+
+
+def check_frames(cfg: Config, splits=('train', 'val', 'test')) -> None:
+    """Make sure that pipelines give clips as long as those that the model was built for.
+
+    What a pipeline gives is found out by its own step that chooses frames, on a long video. Several
+    clips are sound where the step says so (``num_clips`` of ``clip_len`` frames, ``twice_sample``,
+    places of ``DenseSampleFrames``). Of a 3-D model, which takes clips of any length, another one
+    than ``input_shape`` has is told only.
+
+    Raises:
+        InputError: naming the loader, what it gives, and what the model was built for.
+    """
+    model = build_model(cfg.model, 'meta')
+    lengths = clips.built_for(model)
+    for split in splits:
+        for dataset in _unwrapped((cfg.get(f'{split}_dataloader') or {}).get('dataset') or {}):
+            sampled = _sampled(dataset.get('pipeline') or ())
+            for key, length in lengths.items() if sampled else ():
+                _check_clip(f'{cfg.filename}: {split}_dataloader', sampled, key, length,
+                            isinstance(model, Recognizer2D))
+            stated = (cfg.get('input_shape') or (None, None))[1]
+            if sampled and not lengths and not isinstance(model, Recognizer2D) and (
+                    stated not in (None, sampled.clip_len)):
+                print(f'{cfg.filename}: {split}_dataloader gives clips of {sampled.clip_len} '
+                      f'frames, input_shape has {stated}')
+
+
+class _Sampled(NamedTuple):
+    """What a step chooses of a long video: all frames, and those of a clip, and by what keys."""
+
+    frames: int
+    clip_len: int
+    num_clips: int
+    step: str
+
+
+def _sampled(pipeline) -> _Sampled | None:
+    """``None`` where no step says how many frames there are, or they become something else."""
+    formats = [step for step in pipeline if step.get('input_format')]
+    steps = [step for step in pipeline if 'clip_len' in step or 'num_segments' in step]
+    if not steps or any(step['input_format'] not in ('NCHW', 'NCTHW') for step in formats):
+        return None
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        try:
+            sample = TRANSFORMS.build(copy.deepcopy(steps[0]))
+            found = sample(dict(total_frames=1000, start_index=0, modality='RGB'))
+            return _Sampled(len(found['frame_inds']), found.get('clip_len', 1),
+                            found.get('num_clips', 1), type(sample).__name__)
+        except InputError:
+            raise
+        except Exception:  # a step of anyone's, which may want to know more of a video
+            return None
+
+
+def _check_clip(where: str, sampled: _Sampled, key: str, length: int, is_2d: bool) -> None:
+    # mmaction2 writes a clip of segments for 2-D models as so many clips of one frame
+    clip_len = sampled.clip_len if sampled.clip_len > 1 or not is_2d else sampled.num_clips
+    given = sampled.frames if is_2d else clip_len
+    if given != length and (clip_len != length or given % length):
+        raise InputError(f'{where} gives {sampled.frames} frames a video, in clips of {clip_len} '
+                         f'({sampled.step}: num_segments, clip_len or num_clips), but the model '
+                         f'was built for {key}={length}')
 
 
 def check_model(cfg: Config) -> dict:

@@ -13,6 +13,7 @@ from mmengine.dataset import ClassBalancedDataset
 
 import mmaction_ext.register  # noqa: F401
 from mmaction_ext.datasets.guarded import GuardedVideoDataset
+from mmaction_ext.datasets.transforms import SampleSegments
 from mmaction_ext.engine import checks
 from mmaction_ext.errors import InputError
 
@@ -265,3 +266,49 @@ def test_a_loader_without_workers_loses_what_only_workers_need(split):
     cfg[f'{split}_dataloader'].num_workers = -1
     with pytest.raises(InputError, match=f'{split}_dataloader of .*num_workers'):
         checks.check_loaders(cfg)
+
+
+def sampling(split='test', **step):
+    """A 2-D host of 8 frames whose pipeline of one split samples otherwise."""
+    cfg = full()
+    steps = cfg[f'{split}_dataloader'].dataset.pipeline
+    place = next(i for i, each in enumerate(steps) if each.type == 'SampleSegments')
+    cfg[f'{split}_dataloader'].dataset.pipeline = steps[:place] + [step] + steps[place + 1:]
+    return cfg
+
+
+@pytest.mark.parametrize('split, step, gives', [
+    ('train', dict(type='SampleSegments', num_segments=12), '12 frames a video, in clips of 12'),
+    ('val', dict(type='mmaction.SampleSegments', num_segments=16), '16 frames a video, in clips of 16'),
+    ('test', dict(type=SampleSegments, num_segments=4), '4 frames a video, in clips of 4'),
+    ('test', dict(type='SampleFrames', clip_len=1, num_clips=16, test_mode=True),
+     '16 frames a video, in clips of 16'),
+    ('test', dict(type='SampleTSNSegments', num_segments=16, num_clips=2, test_mode=True),
+     '32 frames a video, in clips of 16'),
+], ids=lambda value: value if isinstance(value, str) else '')
+def test_pipelines_give_as_many_frames_as_the_host_was_built_for(split, step, gives):
+    with pytest.raises(InputError, match=f'{split}_dataloader gives {gives} .*'
+                       'built for model.backbone.num_segments=8'):
+        checks.check_frames(sampling(split, **step))
+
+
+@pytest.mark.parametrize('step', [
+    dict(type='SampleFrames', clip_len=1, num_clips=8, twice_sample=True, test_mode=True),
+    dict(type='SampleFrames', clip_len=8, num_clips=2, test_mode=True),
+    dict(type='SampleTSNSegments', num_segments=8, num_clips=2, test_mode=True),
+    dict(type='DenseSampleFrames', clip_len=1, num_clips=8, test_mode=True)],
+    ids=lambda step: step['type'])
+def test_several_clips_pass_where_the_pipeline_says_so(step):
+    checks.check_frames(sampling(**step))
+
+
+def test_other_clips_of_a_network_that_takes_any_are_told(capsys):
+    cfg = Config(dict(
+        model=dict(type='Recognizer3D', backbone=dict(type='X3D', gamma_w=1, gamma_b=2.25,
+                                                      gamma_d=2.2),
+                   cls_head=dict(type='X3DHead', in_channels=432, num_classes=12)),
+        input_shape=(3, 8, 64, 64), test_dataloader=dict(dataset=dict(
+            type='VideoDataset', pipeline=[
+                dict(type='SampleSegments', num_segments=12, test_mode=True)]))))
+    checks.check_frames(cfg)
+    assert 'test_dataloader gives clips of 12 frames, input_shape has 8' in capsys.readouterr().out

@@ -154,6 +154,9 @@ class MotionBackbone(BaseModule):
 
     def _count_clips(self, x: Tensor) -> int:
         if x.dim() == 5:
+            if self.num_segments not in (None, x.shape[2]):
+                raise InputError(f'clips of {x.shape[2]} frames for a backbone that was built for '
+                                 f'num_segments={self.num_segments}')
             return x.shape[0]
         if x.dim() != 4 or self.num_segments is None or not len(x):
             shape = ('(N, C, T, H, W)' if self.num_segments is None
