@@ -17,7 +17,8 @@ from mmaction_ext.errors import InputError
 PUBLISHED = {
     'sthv1': ('Something-Something V1', 'rawframes', """
 annotations  something-something-v1-{labels,train,validation}.csv
-rawframes    <id>/00001.jpg ...: the publisher's folder 20bn-something-something-v1
+rawframes    <id>/00001.jpg ...: the publisher's folder 20bn-something-something-v1; or frames
+             of other names (img_000001.jpg, 00000.png, ...), from 0 or 1 on, all folders alike
 writes       train.txt, val.txt: "<id> <frames> <class>"; classes in alphabetical order"""),
     'sthv2': ('Something-Something V2', 'videos', """
 annotations  something-something-v2-{labels,train,validation}.json, or labels/{labels,...}.json
@@ -77,6 +78,9 @@ something, and what precedes the first key frame.
 """,
     'rawframes': """
 The full check does not see changed bits of a JPEG that still decode.
+
+How frames are named stands in report.json (frames: filename_tmpl, start_index), from where
+GuardedRawframeDataset, and so the configs, take it.
 """}
 DELIMITER = """
 Lines are "<path below the media folder>TAB<class>": set delimiter='\\t' in VideoDataset.

@@ -10,6 +10,7 @@ import numpy as np
 from mmaction.datasets import RawframeDataset, VideoDataset
 from mmaction.registry import DATASETS
 
+from mmaction_ext.datasets.frame_names import FrameNames, listed_names
 from mmaction_ext.errors import InputError
 
 #: what to do about a video that cannot be read
@@ -79,7 +80,18 @@ class GuardedVideoDataset(Guard, VideoDataset):
 
 @DATASETS.register_module()
 class GuardedRawframeDataset(Guard, RawframeDataset):
-    """mmaction2's ``RawframeDataset`` with :class:`Guard`'s ``on_error``."""
+    """mmaction2's ``RawframeDataset`` with :class:`Guard`'s ``on_error``.
+
+    With the ``filename_tmpl`` and ``start_index`` of this project's configs, ``'{:05}.jpg'`` and 1,
+    frames are named as the report beside the list says; see
+    :func:`mmaction_ext.datasets.frame_names.listed_names`.
+    """
+
+    def load_data_list(self) -> list:
+        """The samples of the list."""
+        names = listed_names(self.ann_file, FrameNames(self.filename_tmpl, self.start_index))
+        self.filename_tmpl, self.start_index = names.filename_tmpl, names.start_index
+        return super().load_data_list()
 
 
 def sample_name(info: dict) -> str:

@@ -16,14 +16,16 @@ from mmengine.dataset import BaseDataset
 from mmengine.registry import DefaultScope
 from torch.utils.data import DataLoader
 
+from mmaction_ext.datasets.frame_names import FrameNames, MixedNames, listed_names, name_frames
+from mmaction_ext.datasets.guarded import GuardedRawframeDataset
 from mmaction_ext.engine.building import build_model
 from mmaction_ext.errors import InputError, last_line
 from mmaction_ext.models import clips
 
 #: how many missing videos an error names
 SHOWN = 3
-#: fields of a line of the lists that these data sets of mmaction2, and those derived, read
-FIELDS = {VideoDataset: 2, RawframeDataset: 3}
+#: fields of a line of the lists that these data sets, and those derived, read
+FIELDS = {VideoDataset: 2, RawframeDataset: 3, GuardedRawframeDataset: 3}
 #: settings of a loader that say how its worker processes work
 WORKER_SETTINGS = ('persistent_workers', 'prefetch_factor', 'timeout', 'multiprocessing_context')
 
@@ -201,6 +203,35 @@ def check_annotations(dataset: dict, num_classes: int = None) -> None:
     if missing and not (replaces and len(missing) < len(entries)):
         raise InputError(f'{ann_file}: {len(missing)} of {len(entries)} entries are not below '
                          f'{prefix}, first: {", ".join(missing[:SHOWN])}')
+    if issubclass(_kind(dataset), RawframeDataset) and not replaces:
+        _check_frame_names(dataset, ann_file, osp.join(prefix, entries[0]))
+
+
+def _check_frame_names(dataset: dict, ann_file: str, folder: str) -> None:
+    """Make sure that frames are named as the data set looks for them, by one folder of them."""
+    if dataset.get('modality', 'RGB') != 'RGB' or dataset.get('with_offset'):
+        return  # two templates in one, or frames from anywhere on
+    names = FrameNames(dataset.get('filename_tmpl', 'img_{:05}.jpg'),
+                       dataset.get('start_index', 1))
+    if issubclass(_kind(dataset), GuardedRawframeDataset):
+        names = listed_names(ann_file, names)
+    try:
+        files = os.listdir(folder)
+        first = names.name(names.start_index)
+        if first in files and (names.start_index != 1 or names.name(0) not in files):
+            return
+        found, _ = name_frames(files)
+    except OSError as error:
+        raise InputError(f'{folder}: {error.strerror}') from error
+    except (LookupError, TypeError) as error:
+        raise InputError(f'filename_tmpl {names.filename_tmpl!r} of {ann_file} makes no name of a '
+                         f'number: {error}') from error
+    except MixedNames as error:
+        found = error
+    if found:
+        raise InputError(f'{folder}: frames {names} are looked for, but there are {found}: run '
+                         'tools/prepare_data.py, beside whose lists GuardedRawframeDataset finds '
+                         'what frames are named, or set filename_tmpl and start_index')
 
 
 def _read_annotations(ann_file: str, dataset: dict, num_classes) -> list:

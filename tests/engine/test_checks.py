@@ -33,6 +33,27 @@ def test_sound_list_passes(tmp_path):
     checks.check_annotations(dataset(tmp_path, 'frames 24 3\n', 'RawframeDataset'))
 
 
+@pytest.mark.parametrize('kind', ['RawframeDataset', 'GuardedRawframeDataset'])
+@pytest.mark.parametrize('tmpl, start, sound', [
+    ('img_{:06d}.jpg', 0, True), ('img_{:05}.jpg', 0, False), ('img_{:06}.jpg', 1, False),
+    ('img_{:06}.png', 0, False)])
+def test_frames_of_other_names_are_told(tmp_path, kind, tmpl, start, sound):
+    (tmp_path / 'a').mkdir()
+    for number in range(3):
+        (tmp_path / f'a/img_{number:06}.jpg').touch()
+    config = dict(dataset(tmp_path, 'a 3 0\n', kind), filename_tmpl=tmpl, start_index=start)
+    if sound:
+        return checks.check_annotations(config)
+    with pytest.raises(InputError, match='but there are img_000000.jpg, img_000001.jpg, ...: run'):
+        checks.check_annotations(config)
+    config['filename_tmpl'] = 'img_{number:06}.jpg'
+    with pytest.raises(InputError, match="number:06}.jpg' of .*list.txt makes no name of a number"):
+        checks.check_annotations(config)
+    (tmp_path / 'file').touch()
+    with pytest.raises(InputError, match='file: Not a directory'):
+        checks.check_annotations(dataset(tmp_path, 'file 3 0\n', kind))
+
+
 @pytest.mark.parametrize('lines, message', [
     ('', 'list.txt is empty'),
     ('\ufeffa.mp4 3\n', 'list.txt:1: begins with a byte order mark'),

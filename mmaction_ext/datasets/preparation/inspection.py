@@ -1,13 +1,13 @@
 """A look at one video or one folder of frames: is it what a training run can read? Torch-free."""
 
 import os
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import av
 from PIL import Image
 
+from mmaction_ext.datasets.frame_names import PICTURES, FrameNames, MixedNames, name_frames
 from mmaction_ext.datasets.video_reader import VideoReader
 from mmaction_ext.errors import last_line
 
@@ -21,8 +21,6 @@ FAULTS = (MISSING, UNREADABLE, EMPTY, FRAME_COUNT)
 
 #: share of its announced duration, and seconds beyond that, that a video may fall short
 _SHORT_SHARE, _SHORT_SECONDS = 0.05, 0.2
-_FRAME = re.compile(r'(\d{5,})\.jpg')
-_PICTURES = ('.jpg', '.jpeg', '.png')
 
 
 @dataclass(frozen=True)
@@ -34,12 +32,14 @@ class Finding:
         fault: one of :data:`FAULTS`, or ``None``.
         reason: what is wrong, for a person.
         listed_frames: frames of a sound video by its header, where that counts otherwise; else 0.
+        frame_names: names of the frames of a sound folder.
     """
 
     num_frames: int
     fault: str | None = None
     reason: str = ''
     listed_frames: int = 0
+    frame_names: FrameNames | None = None
 
 
 def inspect_video(path, check: str = 'full') -> Finding:
@@ -150,43 +150,48 @@ def _announced_seconds(stream) -> float | None:
 
 
 def inspect_frames(folder, check: str = 'full') -> Finding:
-    """Look at a folder of frames ``00001.jpg``, ``00002.jpg``, ...; other files do not count.
+    """Look at a folder of frames that count from 0 or 1 on; other files do not count.
 
     Args:
-        folder: the folder.
+        folder: the folder; see :func:`mmaction_ext.datasets.frame_names.name_frames`.
         check: one of :data:`CHECKS`.
     """
     try:
-        found = sorted(os.listdir(folder))
+        found = os.listdir(folder)
     except OSError as error:
         return Finding(0, UNREADABLE, error.strerror or str(error))
-    names = [name for name in found if _FRAME.fullmatch(name)]
-    if not names:
+    try:
+        names, numbers = name_frames(found)
+    except MixedNames as error:
+        return Finding(0, UNREADABLE, str(error))
+    if names is None:
         return Finding(0, EMPTY, _no_frame(found))
-    for number, name in enumerate(names, 1):
-        if int(_FRAME.fullmatch(name)[1]) != number:
-            return Finding(len(names), FRAME_COUNT, f'{number:05}.jpg is missing, though there '
-                           f'are {len(names)} frames up to {names[-1]}')
-    for name in names:
-        reason = _image_fault(Path(folder) / name, check)
+    count = len(numbers)
+    for number, there in enumerate(numbers, names.start_index):
+        if there != number:
+            return Finding(count, FRAME_COUNT, f'{names.name(number)} is missing, though there '
+                           f'are {count} frames up to {names.name(numbers[-1])}')
+    for number in numbers:
+        reason = _image_fault(Path(folder) / names.name(number),
+                              decode=check == 'full' or number == numbers[0])
         if reason:
-            return Finding(len(names), UNREADABLE, f'{name}: {reason}')
-    return Finding(len(names))
+            return Finding(count, UNREADABLE, f'{names.name(number)}: {reason}')
+    return Finding(count, frame_names=names)
 
 
 def _no_frame(found: list) -> str:
-    others = [name for name in found if name.lower().endswith(_PICTURES)]
+    others = sorted(name for name in found if name.lower().endswith(PICTURES))
     if not others:
         return 'no frame'
     return (f'no frame named like 00001.jpg, though there are {len(others)} pictures, first '
             f'{others[0]}')
 
 
-def _image_fault(path: Path, check: str) -> str:
+def _image_fault(path: Path, decode: bool) -> str:
     try:
         if path.stat().st_size == 0:
             return 'zero bytes'
-        if check == 'full' or path.name == '00001.jpg':
+        if decode:
             with Image.open(path) as image:
                 image.load()
     except (OSError, SyntaxError, ValueError) as error:

@@ -5,6 +5,7 @@ import json
 import os
 from pathlib import Path
 
+from mmaction_ext.datasets.frame_names import FrameNames
 from mmaction_ext.datasets.preparation.inspection import Finding
 from mmaction_ext.video import write_bytes
 
@@ -45,7 +46,9 @@ class Journal:
         record = self._records.get(name)
         if not record or record['state'] != state:
             return None
-        return Finding(record['frames'], listed_frames=record['listed'])
+        names = record.get('names')
+        return Finding(record['frames'], listed_frames=record['listed'],
+                       frame_names=FrameNames(**names) if names else None)
 
     def __enter__(self) -> 'Journal':
         """Write what is known in one piece, and stay open for more."""
@@ -70,6 +73,8 @@ class Journal:
             return
         record = {'name': name, 'state': state, 'frames': finding.num_frames,
                   'listed': finding.listed_frames}
+        if finding.frame_names:
+            record['names'] = finding.frame_names.settings()
         self._records[name] = record
         with _naming(self._path):
             self._file.write(json.dumps(record) + '\n')

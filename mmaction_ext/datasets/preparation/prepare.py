@@ -9,7 +9,9 @@ In the folder of the data set there are afterwards::
     checked.jsonl             what was found sound; lets a killed run go on
 
 Videos: ``<path>TAB<id>``, for ``VideoDataset(delimiter='\\t')``, so that blanks in names
-survive. Folders of frames: ``<folder> <number of frames> <id>``, for ``RawframeDataset``.
+survive. Folders of frames: ``<folder> <number of frames> <id>``, for ``RawframeDataset``; how
+their frames are named is in ``report.json`` below ``frames``, where ``GuardedRawframeDataset``
+looks for it.
 """
 
 import contextlib
@@ -22,6 +24,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from mmaction_ext.datasets.frame_names import REPORT, FrameNames
 from mmaction_ext.datasets.processes import locked, map_surviving
 from mmaction_ext.datasets.publishers import Item, Publication
 from mmaction_ext.errors import InputError, last_line
@@ -31,7 +34,7 @@ from .inspection import (CHECKS, FAULTS, FRAME_COUNT, MISSING, UNREADABLE, Findi
 from .journal import Journal, signature
 from .listing import Listing
 
-REPORT, CLASSES, JOURNAL = 'report.json', 'classes.txt', 'checked.jsonl'
+CLASSES, JOURNAL = 'classes.txt', 'checked.jsonl'
 VIDEO_DELIMITER = '\t'
 #: how many faults, or videos of a kind, are named; the journal and the report have them all
 SHOWN = 5
@@ -93,10 +96,15 @@ def prepare(publication: Publication, root, media, *, check: str = 'full', worke
         found, faults = _locate(publication, media)
         names = list({sample.name: None for samples in found.values() for sample in samples})
         findings = _inspect(publication, root, media, names, check, workers, recheck, progress)
+        frame_names = _agree(findings)
         usable = {split: [sample for sample in samples
                           if not _add_fault(faults, split, sample, findings[sample.name])]
                   for split, samples in found.items()}
         report = _report(publication, root, media, check, usable, faults, skip_broken)
+        report['frames'] = frame_names and frame_names.settings()
+        if frame_names not in (None, FrameNames()):
+            report['notes'].append(f'frames are {frame_names}; GuardedRawframeDataset, and so the '
+                                   'configs, take that from report.json')
         report['notes'] += _miscounted(usable, findings)
         report['kept'] = [] if report['written'] else _lists_in(root, report)
         if report['written']:
@@ -167,7 +175,8 @@ def _inspect(publication: Publication, root: Path, media: Path, names: list, che
     journal = Journal(root / JOURNAL, check, fresh=recheck)
     states = {name: signature(media / name) for name in names}
     findings = {name: journal.finding(name, states[name]) for name in names}
-    waiting = [name for name in names if findings[name] is None]
+    waiting = [name for name in names if findings[name] is None
+               or publication.frames and not findings[name].frame_names]  # an older journal's
     inspect = partial(_inspect_one, publication.frames, media, check)
     bar = tqdm(total=len(names), initial=len(names) - len(waiting), desc=publication.name,
                unit='item', disable=not (progress and waiting),
@@ -185,6 +194,23 @@ def _inspect_one(frames: bool, media: Path, check: str, name: str) -> Finding:
         return (inspect_frames if frames else inspect_video)(media / name, check)
     except Exception as error:  # of whatever library: one file must not end the run
         return Finding(0, UNREADABLE, f'{type(error).__name__}: {last_line(error)}')
+
+
+def _agree(findings: dict) -> FrameNames | None:
+    """How most folders name their frames; those that do otherwise become unreadable.
+
+    Training reads all folders of a data set by one template and from one number on.
+    """
+    sound = {name: finding.frame_names for name, finding in findings.items()
+             if finding.frame_names}
+    if not sound:
+        return None
+    (common, number), = Counter(sound.values()).most_common(1)
+    for name, names in sound.items():
+        if names != common:
+            findings[name] = Finding(findings[name].num_frames, UNREADABLE, (
+                f'its frames are {names}, those of {number} other folders {common}'))
+    return common
 
 
 def _add_fault(faults: list, split: str, sample: Sample, finding: Finding) -> bool:

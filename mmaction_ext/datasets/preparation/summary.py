@@ -3,9 +3,6 @@
 from .inspection import FAULTS
 from .prepare import DUPLICATE, REPORT, SHOWN
 
-#: names of the frames that :func:`inspection.inspect_frames` accepts
-FILENAME_TEMPLATE = '{:05}.jpg'
-
 
 def summarise(report: dict) -> str:
     """A few lines of text: counts by split, the first faults, what was written.
@@ -47,6 +44,6 @@ def _settings(report: dict) -> str:
     """As in :func:`mmaction_ext.datasets.pipelines.training_loader`."""
     if report['delimiter'] == ' ':
         return (f'type=\'GuardedRawframeDataset\', data_prefix=dict(img={report["media"]!r}), '
-                f'filename_tmpl={FILENAME_TEMPLATE!r}')
+                + ', '.join(f'{name}={value!r}' for name, value in report['frames'].items()))
     return (f'type=\'GuardedVideoDataset\', data_prefix=dict(video={report["media"]!r}), '
             f'delimiter={report["delimiter"]!r}')

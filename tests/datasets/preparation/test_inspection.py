@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from published_data import CODECS, write_frames, write_video
 
+from mmaction_ext.datasets.frame_names import FrameNames
 from mmaction_ext.datasets.preparation.inspection import (EMPTY, FRAME_COUNT, UNREADABLE, _Seen,
                                                           inspect_frames, inspect_video)
 
@@ -225,13 +226,49 @@ def test_folder_without_frames(tmp_path, check):
 
 
 @CHECKS
-def test_frames_of_other_names_are_hinted_at(tmp_path, check):
-    write_frames(tmp_path, 3)
-    for path in list(tmp_path.iterdir()):
-        path.rename(path.with_name(f'img_{path.name}'))
+@pytest.mark.parametrize('names, tmpl, start', [
+    (['img_00001.jpg', 'img_00002.jpg'], 'img_{:05}.jpg', 1),
+    (['000000.jpg', '000001.jpg'], '{:06}.jpg', 0),
+    (['frame_000001.png', 'frame_000002.png', 'cover.png'], 'frame_{:06}.png', 1),
+    (['0001.JPG', '0002.JPG', '.0003.JPG'], '{:04}.JPG', 1),
+    ([f'{number}.jpeg' for number in range(12)], '{}.jpeg', 0),
+    ([f'v2_{number:02}.jpg' for number in range(1, 102)], 'v2_{:02}.jpg', 1),
+    (['{x}7_1.jpg'], '{{x}}7_{}.jpg', 1),
+    (['image_001.jpg', 'flow_x_001.jpg', 'flow_y_001.jpg', 'x_001.jpg'], 'image_{:03}.jpg', 1),
+])
+def test_frames_of_other_names(tmp_path, check, names, tmpl, start):
+    write_frames(tmp_path, 1)
+    picture = (tmp_path / '00001.jpg').read_bytes()
+    (tmp_path / '00001.jpg').unlink()
+    for name in names:
+        (tmp_path / name).write_bytes(picture)
     finding = inspect_frames(tmp_path, check)
-    assert (finding.fault, finding.reason) == (EMPTY, (
-        'no frame named like 00001.jpg, though there are 3 pictures, first img_00001.jpg'))
+    assert (finding.fault, finding.frame_names) == (None, FrameNames(tmpl, start))
+    assert finding.num_frames == sum(finding.frame_names.name(number) in names
+                                     for number in range(start, start + 200))
+
+
+@pytest.mark.parametrize('names, fault, reason', [
+    (['a.jpg', 'b.jpg'], EMPTY,
+     'no frame named like 00001.jpg, though there are 2 pictures, first a.jpg'),
+    (['00001.jpg', '00002.jpg', '000003.jpg'], UNREADABLE,
+     '00001.jpg and 000003.jpg are frames with differing numbers of digits'),
+    (['1.jpg', '01.jpg'], UNREADABLE,
+     '1.jpg and 01.jpg are frames with differing numbers of digits'),
+    (['00001.jpg', '00002.png'], UNREADABLE,
+     '00001.jpg and 00002.png are frames of different names'),
+    (['00001.jpg', 'img_00002.jpg'], UNREADABLE,
+     '00001.jpg and img_00002.jpg are frames of different names'),
+    (['00000.jpg', '00002.jpg'], FRAME_COUNT,
+     '00001.jpg is missing, though there are 2 frames up to 00002.jpg'),
+    (['img_2.jpg', 'img_3.jpg'], FRAME_COUNT,
+     'img_1.jpg is missing, though there are 2 frames up to img_3.jpg'),
+])
+def test_frames_that_no_template_names_without_a_gap(tmp_path, names, fault, reason):
+    for name in names:
+        (tmp_path / name).touch()
+    finding = inspect_frames(tmp_path)
+    assert (finding.fault, finding.reason, finding.frame_names) == (fault, reason, None)
 
 
 @pytest.mark.parametrize('lost, reason', [

@@ -13,9 +13,10 @@ from PIL import Image
 from published_data import SIDES, imitate, write, write_frames, write_numbered, write_video
 
 import mmaction_ext.register  # noqa: F401
-from mmaction_ext.datasets.pipelines import read_frames
+from mmaction_ext.datasets.pipelines import read_frames, training_loader
 from mmaction_ext.datasets.preparation import prepare, summarise
 from mmaction_ext.datasets.publishers import READERS
+from mmaction_ext.engine.checks import check_annotations
 from mmaction_ext.errors import InputError
 
 
@@ -143,6 +144,63 @@ def test_printed_settings_make_a_data_set_whose_media_can_be_read(tmp_path, name
     config.update(ann_file=str(tmp_path / 'train.txt'), pipeline=pipeline)
     with DefaultScope.overwrite_default_scope('mmaction'):
         assert len(DATASETS.build(config)[0]['imgs']) == 2
+
+
+def rename_frames(folder, tmpl, start):
+    """From ``00001.jpg`` and on to other names."""
+    for path in sorted(folder.iterdir(), reverse=start > 0):
+        path.rename(path.with_name(tmpl.format(int(path.stem) - 1 + start)))
+
+
+@pytest.mark.parametrize('tmpl, start', [('img_{:06}.jpg', 1), ('{:05}.jpg', 0), ('{}.jpeg', 0)])
+def test_frames_of_other_names_are_read_by_the_configs(tmp_path, tmpl, start):
+    imitate('sthv1', tmp_path)
+    for folder in (tmp_path / 'rawframes').iterdir():
+        write_frames(folder, 12)
+        rename_frames(folder, tmpl, start)
+    for _ in range(2):  # looked at, and from the journal
+        report = run('sthv1', tmp_path)
+        assert report['frames'] == dict(filename_tmpl=tmpl, start_index=start)
+        assert f'filename_tmpl={tmpl!r}, start_index={start}' in summarise(report)
+        assert f'note: frames are {tmpl.format(start)}, {tmpl.format(start + 1)}, ...; Guarded' in (
+            summarise(report))
+    steps = read_frames('rawframes', dict(type='SampleSegments', num_segments=12, test_mode=True))
+    config = training_loader('rawframes', str(tmp_path), steps, 1)['dataset']
+    check_annotations(config)
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        frames = DATASETS.build(config)[0]['imgs']
+        assert [round(frame.mean() / 9) for frame in frames] == list(range(1, 13))
+        config['filename_tmpl'] = 'other_{:05}.jpg'  # what somebody asks for stands
+        with pytest.raises(InputError, match='but there are '):
+            check_annotations(config)
+        with pytest.raises(InputError, match='other_0000.*cannot be read'):
+            DATASETS.build(config)[0]
+
+
+def test_folders_that_name_their_frames_otherwise_than_the_others_are_broken(tmp_path):
+    imitate('sthv1', tmp_path)
+    rename_frames(tmp_path / 'rawframes/7', '{:05}.jpg', 0)
+    for _ in range(2):
+        report = run('sthv1', tmp_path)
+        (fault, ) = report['faults']
+        assert (fault['name'], fault['kind'], fault['reason']) == (
+            '7', 'unreadable', 'its frames are 00000.jpg, 00001.jpg, ..., those of 2 other folders '
+            '00001.jpg, 00002.jpg, ...')
+        assert report['frames'] == dict(filename_tmpl='{:05}.jpg', start_index=1)
+        assert not [note for note in report['notes'] if 'frames are' in note]
+
+
+def test_journal_of_a_time_when_names_were_not_kept(tmp_path):
+    imitate('sthv1', tmp_path)
+    for folder in (tmp_path / 'rawframes').iterdir():
+        rename_frames(folder, '{:06}.jpg', 1)
+    run('sthv1', tmp_path)
+    journal = tmp_path / 'checked.jsonl'
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    journal.write_text(''.join(
+        json.dumps({key: value for key, value in line.items() if key != 'names'}) + '\n'
+        for line in lines))
+    assert run('sthv1', tmp_path)['frames']['filename_tmpl'] == '{:06}.jpg'
 
 
 @pytest.mark.parametrize('check', ['full', 'quick'])
