@@ -1,5 +1,6 @@
 import json
 import math
+import shutil
 import signal
 
 import pytest
@@ -55,6 +56,29 @@ def test_a_living_run_is_running_and_a_killed_one_is_killed(project, command, ho
     code, found = as_json(command, 'demo')
     assert code == 1 and found['full', 0]['state'] == 'killed'
     assert found['full', 0]['progress']['seconds_left'] is None
+
+
+@pytest.mark.parametrize('target', ['demo', 'work_dirs'])
+def test_a_damaged_log_is_a_problem(project, command, target):
+    folder = project.train('full', 0, 0.75)
+    (folder / 'metrics.jsonl').write_bytes(
+        (folder / 'metrics.jsonl').read_bytes().replace(b'0.5', b'0.6', 1))
+    code, found = as_json(command, target)
+    assert (code, found['full' if target == 'demo' else 'demo/full', 0]['state']) == (
+        1, 'untrusted')
+
+
+@pytest.mark.parametrize('lives', ['seed0', 'test'])
+def test_the_living_of_two_runs_of_a_row_is_shown(project, command, hold, lives):
+    """A training that died, and the test of it, or the other way round."""
+    training = project.train('full', 0, exit_code=None, last=3)
+    test = project.folder('full', 0).with_name('test')
+    shutil.copytree(training, test)
+    project.change(test, job_type='test')
+    hold(training if lives == 'seed0' else test)
+    code, found = as_json(command, 'demo')
+    assert (code, found['full', 0]['state']) == (0, 'running')
+    assert found['full', 0]['folder'] == f'demo/full/{lives}'
 
 
 def test_stale_conflict_and_finished_without_result(project, command):

@@ -26,6 +26,18 @@ def test_seed_comes_from_the_command_line_then_the_config_then_zero():
     assert run_config.choose_seed(Config(dict())) == 0
 
 
+@pytest.mark.parametrize('seed', [0, 2**32 - 1])
+def test_seeds_that_numpy_takes(seed):
+    assert run_config.choose_seed(Config(dict()), seed) == seed
+
+
+@pytest.mark.parametrize('seed', [-1, 2**32])
+def test_seeds_that_numpy_refuses(seed):
+    for asked in ((Config(dict()), seed), (Config(dict(randomness=dict(seed=seed))),)):
+        with pytest.raises(InputError, match=f'between 0 and .*, got {seed}$'):
+            run_config.choose_seed(*asked)
+
+
 def test_override_of_the_recipe_makes_another_run_with_its_own_folder():
     plain, none = run_config.identify(ROW, 0)
     changed, overrides = run_config.identify(ROW, 0, {'train_cfg.max_epochs': 1})
@@ -111,6 +123,8 @@ def test_git_state_names_what_was_changed(tmp_path):
     git('add', 'a'), git('commit', '-m', 'a')
     clean = run_config.git_state(str(tmp_path))
     assert (clean['dirty'], clean['diff_sha256'], len(clean['commit'])) == (False, None, 40)
+    (tmp_path / 'untracked').touch()
+    assert run_config.git_state(str(tmp_path)) == clean, 'no file of the commit is changed'
     digests = set()
     for text in ('two\n', 'three\n', b'\xff\n'):
         (tmp_path / 'a').write_bytes(text if isinstance(text, bytes) else text.encode())

@@ -33,6 +33,20 @@ def test_what_is_written_is_read_back(tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ['predictions.npz']
 
 
+def test_crash_half_way_keeps_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / 'predictions.npz'
+    write_predictions(path, predictions())
+    before = path.read_bytes()
+
+    def crash(file, **arrays):
+        file.write(b'half')
+        raise KeyboardInterrupt
+    monkeypatch.setattr(np, 'savez', crash)
+    with pytest.raises(KeyboardInterrupt):
+        write_predictions(path, predictions(seed=1))
+    assert path.read_bytes() == before
+
+
 def save(path, **arrays):
     with open(path, 'wb') as file:
         np.savez(file, **arrays)

@@ -1,9 +1,10 @@
 from fractions import Fraction
+from types import SimpleNamespace
 
 import pytest
 
 from mmaction_ext.tables.cells import CellStatus, SeedResult
-from mmaction_ext.tables.seed_results import difference_cell
+from mmaction_ext.tables.seed_results import difference_cell, mean_result, minus
 from mmaction_ext.tables.spec import Column
 
 DELTA = Column('delta', 'Delta', 'top1', fmt='+.1f', relative_to='reference')
@@ -64,3 +65,21 @@ def test_imported_numbers_say_so_unpaired_too():
                            results('b', None, None, 1, 2, imported=True), DELTA)
     assert (cell.text, cell.status) == ('+7.0 (0/4 paired, imported)', CellStatus.IMPORTED)
     assert cell.statuses == {CellStatus.IMPORTED, CellStatus.PARTIAL}
+
+
+@pytest.mark.parametrize('mine, theirs', [(True, False), (False, True), (True, True)])
+def test_a_difference_to_an_imported_number_is_imported(mine, theirs):
+    cell = difference_cell(results('a', 8, 9, imported=mine), results('b', 1, 2, imported=theirs),
+                           DELTA)
+    assert (cell.text, cell.status) == ('+7.0 ± 0.0 (imported)', CellStatus.IMPORTED)
+    [result, _], [other, _] = results('a', 8, 9, imported=mine), results('b', 1, 2,
+                                                                         imported=theirs)
+    assert minus(result, other).imported
+    rows = [SimpleNamespace(label=name) for name in 'ab']
+    assert mean_result(rows, [result, other]).imported
+
+
+def test_a_difference_of_own_numbers_is_not_imported():
+    [mine], [reference] = results('a', 8), results('b', 1)
+    found = minus(mine, reference)
+    assert (found.value, found.imported, found.runs) == (7, False, ('b0', 'a0'))

@@ -187,6 +187,20 @@ def test_zeros_at_the_end_are_a_cut_and_in_the_middle_a_loss():
     assert decode(hole)[1].corrupt
 
 
+@pytest.mark.parametrize('following, corrupt', [(0, False), (1, True), (2, True)])
+def test_zeros_from_a_record_to_the_end_of_its_block_hide_no_loss(following, corrupt):
+    """As of a page that was never written; records that follow show that it was not the end."""
+    inside = [bytes([number]) * 1000 for number in range(1, 9)]
+    block = encode([*inside, bytes(BLOCK_SIZE - 7 - 8 * 1007 - 7)])
+    assert len(block) == BLOCK_SIZE
+    sound = bytes(BLOCK_SIZE - 7)  # one record, and one block
+    data = bytearray(encode([*inside, bytes(BLOCK_SIZE - 7 - 8 * 1007 - 7), *[sound] * following]))
+    data[7 + 3 * 1007:BLOCK_SIZE] = bytes(BLOCK_SIZE - 7 - 3 * 1007)
+    found, damage = decode(bytes(data))
+    assert found == inside[:3] + [sound] * following
+    assert damage.truncated and damage.corrupt == corrupt
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.one_of(st.integers(0, 60), st.integers(0, 70_000),
                           st.integers(BLOCK_SIZE - 20, BLOCK_SIZE + 5)), max_size=6),

@@ -114,6 +114,54 @@ def test_file_cut_off_in_the_middle(tmp_path, check, suffix, options):
         assert 5 < finding.num_frames < 30 and 'ends after ' in finding.reason
 
 
+def with_packets(path, *others, source, num_packets=None, shift=0):
+    """Copy the packets of a video, all or the first ones, shifted in time, and add sound."""
+    with av.open(str(source)) as whole, av.open(str(path), 'w') as container:
+        (video, ) = whole.streams.video
+        stream = container.add_stream_from_template(video)
+        sounds = [container.add_stream('aac', rate=8000) for _ in others]
+        for packet in [each for each in whole.demux(video) if each.size][:num_packets]:
+            packet.stream = stream
+            packet.pts += shift
+            packet.dts += shift
+            container.mux(packet)
+        for sound, seconds in zip(sounds, others):
+            for number in range(int(seconds * 8000 / 1024)):
+                frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), 'fltp', 'mono')
+                frame.sample_rate, frame.pts = 8000, 1024 * number
+                container.mux(sound.encode(frame))
+            container.mux(sound.encode())
+
+
+def cut_at_its_end(path, num_packets):
+    """Let a file end behind a number of its packets, as its header does not know."""
+    place, size = sorted(packets(path))[num_packets - 1]
+    path.write_bytes(path.read_bytes()[:place + size])
+
+
+@CHECKS
+@pytest.mark.parametrize('bf', ['0', '3'])
+@pytest.mark.parametrize('start', [0, 25])
+def test_time_is_that_of_the_stream_wherever_it_starts(tmp_path, check, start, bf):
+    """Whole, and cut at its end, whose last packet in the file may be shown before others."""
+    encode(tmp_path / 'a.mp4', 40, options={'bf': bf})
+    base = 12800 // 10
+    path = tmp_path / 'b.mkv'
+    with_packets(path, source=tmp_path / 'a.mp4', shift=start * base)
+    finding = inspect_video(path, check)
+    assert (finding.num_frames, finding.fault, finding.reason) == (40, None, '')
+
+
+@CHECKS
+def test_sound_that_is_longer_than_the_picture_is_no_fault(tmp_path, check):
+    encode(tmp_path / 'a.mp4', 20)
+    with_packets(tmp_path / 'b.mkv', 5, source=tmp_path / 'a.mp4')
+    with av.open(str(tmp_path / 'b.mkv')) as container:
+        assert container.duration > 4e6 and not container.streams.video[0].duration
+    finding = inspect_video(tmp_path / 'b.mkv', check)
+    assert (finding.num_frames, finding.fault, finding.reason) == (20, None, '')
+
+
 def test_mp4_without_its_index(tmp_path):
     write_video(tmp_path / 'a.mp4', 40)
     data = (tmp_path / 'a.mp4').read_bytes()

@@ -252,6 +252,20 @@ def test_end_on_a_full_disk_is_recorded(tiny_disk, fill):
     assert not list(tiny_disk.glob('*.spare'))
 
 
+@pytest.mark.parametrize('recipe, error', [({}, 'x' * 400), ({'names': ['x' * 80] * 150}, 'y')])
+def test_end_of_any_length_is_recorded_on_a_full_disk(tiny_disk, fill, recipe, error):
+    """Of a record that is longer than the room for its last entry, and with a long last entry."""
+    facts = dict(FACTS, recipe=recipe)
+    with pytest.raises(ValueError), Attempt(tiny_disk, facts) as attempt:
+        attempt.heartbeat.stop()  # its file would leave room when it is replaced
+        assert ((tiny_disk / 'run.json.spare').stat().st_size
+                >= (tiny_disk / 'run.json').stat().st_size + attempts.SPARE_BYTES >= 8192)
+        fill(tiny_disk)
+        raise ValueError(error)
+    assert entry(tiny_disk)['last_error'] == f'ValueError: {error}'
+    assert read_run_file(tiny_disk)['recipe'] == recipe
+
+
 def test_end_without_any_room_does_not_hide_the_reason(tiny_disk, fill):
     for error in (ValueError, OSError):
         with pytest.raises(error), Attempt(tiny_disk, FACTS) as attempt:
