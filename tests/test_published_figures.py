@@ -52,28 +52,28 @@ dcf_r50_8f 35.9 50.5 79.4
 dcf_r50_16f 71.9 54.1 82.0
 dcf_r101_16f 131.3 55.8 84.3"""),
     'dcf_table4_sthv2': ('published_gflops published published_top5', """\
-tsm 86x6 63.4 88.8
+tsm 86×6 63.4 88.8
 smallbignet 157 63.3 88.8
-tanet 86x6 64.6 89.5
-tada2d 86x6 65.6 89.2
+tanet 86×6 64.6 89.5
+tada2d 86×6 65.6 89.2
 tdn_r101 132 66.9 90.9
-timesformer_hr 1703x3 62.2 -
-mvit_b 70.5x3 64.7 89.2
+timesformer_hr 1703×3 62.2 -
+mvit_b 70.5×3 64.7 89.2
 x3d_m 4.7 59.3 86.1
 dcf_x3d_m 5.1 63.4 88.7
 dcf_r50_16f 71.9 65.5 90.1
 dcf_r101_16f 131.3 67.5 91.1"""),
     'dcf_table5': ('published_gflops published published_top5', """\
-tsn 3.2x250 72.5 90.2
-tsm 86x30 74.7 91.4
-corrnet 115x10 77.2 -
-tdn_r50 94x30 77.5 93.2
-tada2d 86x30 77.4 93.1
-x3d_m 6.2x30 76.0 92.3
-slowfast 65.7x30 77.0 92.6
-mvit_b 70.5x5 78.4 93.5
-dcf_x3d_m 6.8x30 77.2 92.7
-dcf_r50_16f 93.9x30 77.4 93.1"""),
+tsn 3.2×250 72.5 90.2
+tsm 86×30 74.7 91.4
+corrnet 115×10 77.2 -
+tdn_r50 94×30 77.5 93.2
+tada2d 86×30 77.4 93.1
+x3d_m 6.2×30 76.0 92.3
+slowfast 65.7×30 77.0 92.6
+mvit_b 70.5×5 78.4 93.5
+dcf_x3d_m 6.8×30 77.2 92.7
+dcf_r50_16f 93.9×30 77.4 93.1"""),
 }
 
 #: Table 1 of KPSEM: row, Mini-Kinetics, UCF101, STH-STH v1, HMDB51, parameters, FLOPs

@@ -34,9 +34,9 @@ class Recognition:
     probabilities: Tensor
 
     def verdict(self, names: Mapping[int, str], top: int = 1) -> str:
-        """The likeliest classes and their probabilities, e.g. ``'waving (0.93), rowing (0.04)'``.
+        """The likeliest classes and their probabilities, e.g. ``'waving (93.1%), rowing (4.2%)'``.
 
-        KPSEM's Figure 8 shows three.
+        KPSEM's Figure 8 shows three, in percent as here.
 
         Args:
             names: Class names by number; see
@@ -44,7 +44,7 @@ class Recognition:
             top: How many; all where there are fewer.
         """
         best = self.probabilities.topk(min(top, len(self.probabilities)))
-        return ', '.join(f'{names.get(label, f"class {label}")} ({probability:.2f})'
+        return ', '.join(f'{names.get(label, f"class {label}")} ({probability:.1%})'
                          for probability, label in zip(best.values.tolist(),
                                                        best.indices.tolist()))
 

@@ -55,7 +55,7 @@ class PublishedEntry:
         name: dot-separated place in the file.
         figures: metric to number (a :class:`PrintedNumber`), or to text printed as it stands, or
             to ``None``.
-        citation: paper, table, protocol and source in one line.
+        citation: paper, table, protocol, source and note in one line.
     """
 
     name: str
@@ -138,9 +138,10 @@ def _entry_names(node, where):
 
 
 def _citation(described) -> str:
-    """``DCF, Table 1, protocol (source)``."""
+    """``DCF, Table 1, protocol (source); note``."""
     parts = [str(described[key]) for key in ('paper', 'table', 'protocol') if key in described]
     source = described.get('source')
+    text = ', '.join(parts) or str(source)
     if source and parts:
-        return f'{", ".join(parts)} (read from: {source})'
-    return ', '.join(parts) or str(source)
+        text += f' (read from: {source})'
+    return f'{text}; {described["note"]}' if 'note' in described else text

@@ -79,6 +79,6 @@ def test_what_cannot_be_loaded_is_named(built, checkpoint, tmp_path):
 
 def test_verdict():
     seen = Recognition(Config(), None, Clip({}, None), torch.tensor([0.03, 0.876, 0.002, 0.092]))
-    assert seen.verdict({1: 'up'}) == 'up (0.88)' and seen.verdict({}) == 'class 1 (0.88)'
-    assert seen.verdict({1: 'up', 0: 'a'}, top=3) == 'up (0.88), class 3 (0.09), a (0.03)'
+    assert seen.verdict({1: 'up'}) == 'up (87.6%)' and seen.verdict({}) == 'class 1 (87.6%)'
+    assert seen.verdict({1: 'up', 0: 'a'}, top=3) == 'up (87.6%), class 3 (9.2%), a (3.0%)'
     assert seen.verdict({}, top=9).count('class') == 4
