@@ -9,7 +9,6 @@ from numbers import Integral
 from typing import NamedTuple
 
 from mmaction.datasets import RawframeDataset, VideoDataset
-from mmaction.models import Recognizer2D
 from mmaction.registry import DATASETS, TRANSFORMS
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
@@ -278,9 +277,9 @@ def check_frames(cfg: Config, splits=('train', 'val', 'test')) -> None:
             sampled = _sampled(dataset.get('pipeline') or ())
             for key, length in lengths.items() if sampled else ():
                 _check_clip(f'{cfg.filename}: {split}_dataloader', sampled, key, length,
-                            isinstance(model, Recognizer2D))
+                            isinstance(model, clips.Recognizer2D))
             stated = (cfg.get('input_shape') or (None, None))[1]
-            if sampled and not lengths and not isinstance(model, Recognizer2D) and (
+            if sampled and not lengths and not isinstance(model, clips.Recognizer2D) and (
                     stated not in (None, sampled.clip_len)):
                 print(f'{cfg.filename}: {split}_dataloader gives clips of {sampled.clip_len} '
                       f'frames, input_shape has {stated}')
