@@ -1,8 +1,13 @@
-"""What the tests of the W&B mirror look up in its logs beside what the reader gives."""
+"""W&B logs made by hand, and what tests look up in logs beside what the reader gives."""
 
+import json
+import struct
 import time
+import zlib
 
-from mmaction_ext.tracking.wandb_log import Damage, iter_payloads, read_log
+from mmaction_ext.tracking.wandb_log import BLOCK_SIZE, Damage, iter_payloads, read_log
+
+HEADER = b':W&B\xe1\xbe\x00'
 
 
 def records(path) -> list:
@@ -21,3 +26,45 @@ def written_whole(path):
             return path
         time.sleep(0.1)
     raise AssertionError(f'{path} was never closed')
+
+
+def encode(payloads) -> bytes:
+    """The log format written down a second time, independently of the reader."""
+    data = bytearray(HEADER)
+    for payload in payloads:
+        parts, rest = [], payload
+        position = len(data)
+        while True:
+            room = BLOCK_SIZE - position % BLOCK_SIZE
+            if room < 7:
+                parts.append((b'\0' * room, None))
+                position += room
+                continue
+            part, rest = rest[:room - 7], rest[room - 7:]
+            parts.append((part, len(part)))
+            position += 7 + len(part)
+            if not rest:
+                break
+        chunks = [i for i, (_, length) in enumerate(parts) if length is not None]
+        for i, (part, length) in enumerate(parts):
+            if length is None:
+                data += part
+                continue
+            first, last = i == chunks[0], i == chunks[-1]
+            kind = {(True, True): 1, (True, False): 2, (False, False): 3, (False, True): 4}[
+                first, last]
+            checksum = zlib.crc32(bytes([kind]) + part)
+            data += struct.pack('<IHB', checksum, length, kind) + part
+    return bytes(data)
+
+
+def history_record(number, values, typed=False, **step):
+    """Bytes of a history record."""
+    from wandb.proto.wandb_internal_pb2 import Record
+    record = Record(num=number)
+    for name, value in values.items():
+        fields = dict(number=float(value)) if typed else {}
+        record.history.item.add(nested_key=[name], value_json=json.dumps(value), **fields)
+    if step:
+        record.history.step.num = step['step']
+    return record.SerializeToString()

@@ -75,6 +75,7 @@ class WandbLog:
             dots, without wandb's own entries (``_step``, ...). Of rows with the same training
             metrics and no others, an :class:`EvenSample`.
         last_iter: largest ``iter`` of all rows, also of those that are not in ``rows``.
+        count: how many rows were logged, those that are not in ``rows`` counted.
         exit_code: ``None`` without an exit record.
         damage: what is wrong with the file.
     """
@@ -90,6 +91,7 @@ class WandbLog:
     config: dict = field(default_factory=dict)
     rows: list = field(default_factory=list)
     last_iter: int = None
+    count: int = 0
     exit_code: int = None
     damage: Damage = field(default_factory=Damage)
 
@@ -114,7 +116,7 @@ def read_log(path) -> WandbLog:
                 history.add_training(payload)
             elif kind not in _UNUSED:
                 _take_payload(log, history, payload)
-    log.rows = history.rows()
+    log.rows, log.count = history.rows(), history.count
     if log.exit_code is not None:  # the last record: whatever follows was not written by wandb
         log.damage.corrupt |= log.damage.truncated
     return log
@@ -128,30 +130,30 @@ class _History:
 
     def __init__(self, log):
         self._log = log
-        self._count, self._rows, self._samples, self._names = 0, [], {}, _Names()
+        self.count, self._rows, self._samples, self._names = 0, [], {}, _Names()
 
     def add(self, record) -> None:
         """Take one decoded record."""
-        self._count += 1
-        self._keep(self._count, _history_row(record.history.item))
+        self.count += 1
+        self._keep(self.count, _history_row(record.history.item))
 
     def add_training(self, payload: bytes) -> None:
         """Take the bytes of a record with training metrics alone."""
-        self._count += 1
+        self.count += 1
         iteration, row = _iteration(payload), None
         if iteration is None:  # in an encoding that only protobuf reads, or without one
             with _report_to(self._log.damage):
                 row = _history_row(record_class().FromString(payload).history.item)
             iteration = row and row.get('iter')
         if not isinstance(iteration, int):
-            self._keep(self._count, row or {})
+            self._keep(self.count, row or {})
             return
         self._log.last_iter = max(iteration, self._log.last_iter or 0)
         names = frozenset(map(self._names.__getitem__, _TRAIN_NAME.findall(payload)))
         sample = self._samples.get(names)
         if sample is None:
             sample = self._samples[names] = EvenSample()
-        sample.add((self._count, payload if row is None else row))
+        sample.add((self.count, payload if row is None else row))
 
     def rows(self) -> list:
         """Rows in the order they were logged."""

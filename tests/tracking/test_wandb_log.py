@@ -2,53 +2,21 @@ import io
 import json
 import math
 import os
-import struct
 import subprocess
 import sys
-import zlib
 from pathlib import Path
 
 import hypothesis.strategies as st
 import offline_runs
 import pytest
 from hypothesis import given, settings
+from wandb_logs import HEADER, encode, history_record
 
 from mmaction_ext.tracking import wandb_log
 from mmaction_ext.tracking.wandb_log import BLOCK_SIZE, Damage, iter_payloads, read_log
 
-HEADER = b':W&B\xe1\xbe\x00'
 WRITTEN_BY = {version: Path(__file__).with_name('data') / f'wandb-{version}.log'
               for version in ('0.28.2', '0.31.0')}
-
-
-def encode(payloads) -> bytes:
-    """The log format written down a second time, independently of the reader."""
-    data = bytearray(HEADER)
-    for payload in payloads:
-        parts, rest = [], payload
-        position = len(data)
-        while True:
-            room = BLOCK_SIZE - position % BLOCK_SIZE
-            if room < 7:
-                parts.append((b'\0' * room, None))
-                position += room
-                continue
-            part, rest = rest[:room - 7], rest[room - 7:]
-            parts.append((part, len(part)))
-            position += 7 + len(part)
-            if not rest:
-                break
-        chunks = [i for i, (_, length) in enumerate(parts) if length is not None]
-        for i, (part, length) in enumerate(parts):
-            if length is None:
-                data += part
-                continue
-            first, last = i == chunks[0], i == chunks[-1]
-            kind = {(True, True): 1, (True, False): 2, (False, False): 3, (False, True): 4}[
-                first, last]
-            checksum = zlib.crc32(bytes([kind]) + part)
-            data += struct.pack('<IHB', checksum, length, kind) + part
-    return bytes(data)
 
 
 def decode(data):
@@ -264,18 +232,6 @@ def test_shortened_logs_of_several_wandb_versions(tmp_path, version):
     for end in range(0, len(content), 7):
         log = read_bytes(tmp_path, content[:end])
         assert log.exit_code is None and repr(log.rows) == repr(whole.rows[:len(log.rows)])
-
-
-def history_record(number, values, typed=False, **step):
-    """Bytes of a history record."""
-    from wandb.proto.wandb_internal_pb2 import Record
-    record = Record(num=number)
-    for name, value in values.items():
-        fields = dict(number=float(value)) if typed else {}
-        record.history.item.add(nested_key=[name], value_json=json.dumps(value), **fields)
-    if step:
-        record.history.step.num = step['step']
-    return record.SerializeToString()
 
 
 @pytest.mark.parametrize('typed', [False, True])

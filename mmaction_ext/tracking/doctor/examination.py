@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 from mmaction_ext.errors import InputError
-from mmaction_ext.tracking.doctor import (ledger_files, measured_files, rows, states, strays,
-                                          versions)
+from mmaction_ext.tracking.doctor import (ledger_files, measured_files, mirrors, rows, states,
+                                          strays, versions)
 from mmaction_ext.tracking.doctor.finding import SEVERITIES, Finding, unreadable
 from mmaction_ext.tracking.ledger.format import METRICS_FILE, RUN_FILE
 from mmaction_ext.tracking.records import find_runs
@@ -45,7 +45,7 @@ def _examine_folder(root, configs, hash_files) -> list:
                 record.folder = (folder / record.folder).as_posix()
         found += rows.damaged(folder, some)
     records = [record for _, some in parts for record in some]
-    found += states.look(records) + rows.incomplete(records)
+    found += states.look(records) + rows.incomplete(records) + mirrors.look(records)
     found += versions.look(records, configs) + measured_files.look(records, hash_files)
     found += versions.set_aside(root) + strays.look(root)
     known = {finding.place for finding in found if finding.check == 'unreadable'}

@@ -70,7 +70,7 @@ class _Attempt:
 
     def __init__(self, number):
         self.log = AttemptLog('ledger', number=number)
-        self._count, self._rows, self._samples = 0, [], {}
+        self._rows, self._samples = [], {}
 
     def take_bytes(self, start: int, end: int) -> None:
         """Note where in the file one of its lines stands, the newline not counted."""
@@ -80,16 +80,16 @@ class _Attempt:
 
     def add(self, place, line) -> None:
         """Take an intact line, whose beginning was matched as ``place``."""
-        self._count += 1
+        self.log.count += 1
         self.log.last_iter = max(int(place[3]), self.log.last_iter or 0)
         if place[2] != b'train':
-            self._rows.append((self._count, line))
+            self._rows.append((self.log.count, line))
             return
         names = tuple(_NAME.findall(line))
         sample = self._samples.get(names)
         if sample is None:
             sample = self._samples[names] = EvenSample()
-        sample.add((self._count, line))
+        sample.add((self.log.count, line))
 
     def finish(self) -> AttemptLog:
         """The attempt with its rows decoded, in the order they were written."""

@@ -208,6 +208,7 @@ class AttemptLog:
         url: its page there.
         imported: whether it is of another project.
         first_byte, end_byte: where in the file its first line begins and its last one ends.
+        count: how many rows it has in its ledger, those that are not in ``phases`` counted.
         problem: why the file cannot be read; empty if it can.
         phases: rows by phase.
     """
@@ -234,6 +235,7 @@ class AttemptLog:
     imported: bool = False
     first_byte: int | None = None
     end_byte: int | None = None
+    count: int = 0
     problem: str = ''
     phases: dict = field(default_factory=dict)
 

@@ -1,0 +1,67 @@
+"""Whether the offline W&B logs of runs hold what their ledgers say that W&B took."""
+
+import os
+from pathlib import Path
+
+from mmaction_ext.tracking.doctor.finding import Finding
+from mmaction_ext.tracking.doctor.run_file import attempts_in, is_whole, read_object
+from mmaction_ext.tracking.ledger.format import METRICS_FILE, RUN_FILE
+from mmaction_ext.tracking.reading.metrics import read_attempts
+from mmaction_ext.tracking.wandb_log import LOG_NAME, read_log
+
+
+def look(records) -> list:
+    """Logs that were cut or emptied after they had been closed.
+
+    One that was never closed lacks what its writer could not write: that is no fault of the file.
+    Nor is one spoken of that is not there, or of which it is known that its bytes were altered.
+
+    Args:
+        records: :class:`mmaction_ext.tracking.records.RunRecord` list, each with its folder from
+            the working folder on.
+
+    Returns:
+        :class:`Finding` list.
+    """
+    return [finding for record in records if 'ledger' in record.sources
+            for finding in _of_run(Path(record.folder))]
+
+
+def _of_run(folder) -> list:
+    closed = [(_log_of(folder, entry), entry) for entry in attempts_in(read_object(
+        folder / RUN_FILE)) if entry.get('wandb_closed') is True]
+    closed = [(path, entry) for path, entry in closed if path]
+    rows = _rows(folder / METRICS_FILE) if closed else {}
+    return [finding for path, entry in closed for finding in _cut(path, entry, rows)]
+
+
+def _log_of(folder, entry) -> Path | None:
+    """The offline log that an attempt names; ``None`` where it names none, or an address."""
+    name = entry.get('wandb')
+    if not isinstance(name, str) or '\0' in name or not LOG_NAME.fullmatch(Path(name).name):
+        return None
+    return Path(os.path.normpath(folder / name))
+
+
+def _rows(path) -> dict:
+    """Number of an attempt to how many rows its ledger has."""
+    try:
+        return {log.number: log.count for log in read_attempts(path)}
+    except OSError:
+        return {}
+
+
+def _cut(path, entry, rows: dict) -> list:
+    try:
+        log = read_log(path)
+    except OSError:
+        return []
+    missing = entry.get('wandb_rows_missing')
+    wanted = rows.get(entry.get('number'), 0) - (missing if is_whole(missing) else 0)
+    if log.damage.corrupt or log.exit_code is not None and log.count >= wanted:
+        return []
+    what = f'holds {log.count} of the {wanted} rows that W&B took' if log.count < wanted else \
+        'has lost its end'
+    return [Finding('warning', 'W&B log cut', path.as_posix(), f'{what}: it was cut after it had '
+                    'been closed', 'tables need no more than the ledger, which has every row; '
+                    'restore it from a backup before it is synced')]
