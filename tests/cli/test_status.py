@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from mmaction_ext.cli.progress import last_value, progress, schedule_of, total_iterations
+from mmaction_ext.cli.progress import progress, schedule_of
 from mmaction_ext.cli.status import RunStatus, describe
 from mmaction_ext.errors import Diverged
 from mmaction_ext.tracking.records import Fragment, RunRecord
@@ -176,16 +176,6 @@ def test_lines_fit_100_columns(project, command):
     assert max(map(len, out.splitlines())) <= 100
 
 
-@pytest.mark.parametrize(('rows', 'schedule', 'total'), [
-    ({'val': [{'iter': 30, 'epoch': 3}]}, ('epoch', 10), 100),
-    ({'val': [{'iter': 31, 'epoch': 3}]}, ('epoch', 10), 50),  # not at the end of an epoch
-    ({}, ('epoch', 10), 50), ({}, ('iter', 7), 7), ({}, None, None)])
-def test_length_of_a_schedule(rows, schedule, total):
-    record = RunRecord('uid', 'train', rows=rows, recipe=dict(global_batch_size=4))
-    record.data = dict(train=dict(num_samples=17))
-    assert total_iterations(record, schedule) == total
-
-
 ODD = (0, -1, True, 10 ** 400, 1.5, math.nan, math.inf, 'x', None, [], {})
 
 
@@ -204,14 +194,6 @@ def test_odd_numbers_in_a_record_are_as_good_as_none(odd):
         found = progress(record, schedule_of(record))
         assert found.iteration == 8 and found.total in (None, 8) and found.fraction in (None, 1, 0)
         assert describe('title', [RunStatus('run', 0, 'running', progress=found)])
-
-
-def test_last_value_prefers_the_test_over_validation_over_the_loss():
-    record = RunRecord('uid', 'train', rows={'train': [{'train/loss': 1.5}]})
-    assert last_value(record) == ('train/loss', 1.5)
-    record.rows['val'] = [{'val/acc/top1': 0.5}, {'val/mAP': 0.2}]
-    assert last_value(record) == ('val/acc/top1', 0.5)
-    assert last_value(record, ('test/mAP',)) == ('val/mAP', 0.2)
 
 
 def test_runs_of_no_table_are_named_once(project, command, hold, monkeypatch):
