@@ -102,6 +102,7 @@ def prepare(args):
     from mmengine.dist import barrier
 
     from mmaction_ext.engine import checks, run_config, work_dir
+    from mmaction_ext.engine.initial_weights import check_fit
     compat.apply()
     cfg = run_config.read_config(args.config, args.cfg_options)
     if 'ensemble' in cfg:
@@ -121,7 +122,7 @@ def prepare(args):
     if rank == 0:
         lock = work_dir.claim_work_dir(cfg.work_dir, identity, movable=not args.work_dir)
     barrier()
-    initial_weights = cfg.get('load_from')
+    initial_weights, fits = cfg.get('load_from'), []
     checkpoint = args.resume
     if checkpoint == 'auto':
         checkpoint = run_config.from_first_process(work_dir.newest_checkpoint, cfg.work_dir)
@@ -129,10 +130,14 @@ def prepare(args):
         cfg.load_from, cfg.resume = checkpoint, True
     else:
         checks.check_initial_weights(cfg)
+        fits = check_fit(cfg)
+    for fit in fits if rank == 0 else ():
+        print(fit.sentence())
     facts = run_config.attach_tracking(cfg, identity, overrides, static, 'train')
     run_config.attach_predictions(cfg, identity, overrides)
     run_config.watch_divergence(cfg, args.max_nonfinite_losses)
-    attempt = run_config.begin_attempt(cfg, identity, facts, 'train', lock, initial_weights)
+    attempt = run_config.begin_attempt(cfg, identity, facts, 'train', lock, initial_weights,
+                                       fits)
     return cfg, identity, attempt
 
 

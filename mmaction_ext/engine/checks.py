@@ -177,9 +177,9 @@ def _check_labels(dataset: dict, num_classes: int | None) -> None:
     for index in range(len(built) if num_classes is not None else 0):
         label = built.get_data_info(index).get('label')
         if isinstance(label, Integral) and not 0 <= label < num_classes:
-            raise InputError(f'{dataset.get("ann_file") or _kind(dataset).__name__}: label {label} '
-                             f'of sample {index} is not among the {num_classes} classes of the '
-                             'model')
+            name = dataset.get('ann_file') or _kind(dataset).__name__
+            raise InputError(f'{name}: label {label} of sample {index} is not among the '
+                             f'{num_classes} classes of the model')
 
 
 def check_annotations(dataset: dict, num_classes: int = None) -> None:
@@ -262,8 +262,8 @@ def _read_annotations(ann_file: str, dataset: dict, num_classes) -> list:
 def check_frames(cfg: Config, splits=('train', 'val', 'test')) -> None:
     """Make sure that pipelines give clips as long as those that the model was built for.
 
-    What a pipeline gives is found out by its own step that chooses frames, on a long video. Several
-    clips are sound where the step says so (``num_clips`` of ``clip_len`` frames, ``twice_sample``,
+    What a pipeline gives is found out by its own step that chooses frames, on a long video.
+    Several clips are sound where the step says so (``num_clips`` of ``clip_len`` frames, ``twice_sample``,
     places of ``DenseSampleFrames``). Of a 3-D model, which takes clips of any length, another one
     than ``input_shape`` has is told only.
 

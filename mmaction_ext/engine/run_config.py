@@ -190,7 +190,7 @@ def attach_tracking(cfg: Config, identity: RunIdentity, overrides: dict, static:
 
 
 def begin_attempt(cfg: Config, identity: RunIdentity, facts: dict, job_type: str, lock,
-                  load_from: str = None):
+                  load_from: str = None, fits=()):
     """Enter an attempt into the ledger of a run, and have its rows of metrics written there.
 
     Args:
@@ -200,6 +200,7 @@ def begin_attempt(cfg: Config, identity: RunIdentity, facts: dict, job_type: str
         job_type: ``'train'`` or ``'test'``.
         lock: what :func:`mmaction_ext.engine.work_dir.claim_work_dir` returned.
         load_from: file with the weights that training starts from.
+        fits: what :func:`mmaction_ext.engine.initial_weights.check_fit` found.
 
     Returns:
         The :class:`Attempt`, to be entered with ``with``; on other processes than the first a
@@ -212,8 +213,8 @@ def begin_attempt(cfg: Config, identity: RunIdentity, facts: dict, job_type: str
     if rank != 0:
         return contextlib.nullcontext()
     try:
-        attempt = Attempt(cfg.work_dir, _ledger_facts(cfg, identity, facts, job_type, load_from),
-                          bool(cfg.get('resume')), world_size, lock)
+        told = _ledger_facts(cfg, identity, facts, job_type, load_from, fits)
+        attempt = Attempt(cfg.work_dir, told, bool(cfg.get('resume')), world_size, lock)
     except OSError as error:
         raise InputError(f'the ledger of {cfg.work_dir} cannot be written: '
                          f'{error.strerror}') from error
@@ -221,7 +222,7 @@ def begin_attempt(cfg: Config, identity: RunIdentity, facts: dict, job_type: str
     return attempt
 
 
-def _ledger_facts(cfg, identity, facts, job_type, load_from) -> dict:
+def _ledger_facts(cfg, identity, facts, job_type, load_from, fits) -> dict:
     """What ``run.json`` tells of a run beside its attempts."""
     return dict(
         uid=identity.uid, **identity.facts, job_type=job_type,
@@ -229,7 +230,8 @@ def _ledger_facts(cfg, identity, facts, job_type, load_from) -> dict:
         config_files=ledger_facts.config_digests(cfg.filename),
         static=dict(facts['static'], counter=ledger_facts.COUNTER), env=facts['env'],
         git=facts['git'], sources=ledger_facts.source_digests(), data=ledger_facts.data_lists(cfg),
-        initial_checkpoint=ledger_facts.weights_file(load_from))
+        initial_checkpoint=ledger_facts.weights_file(load_from),
+        initial_weights=[fit.facts() for fit in fits])
 
 
 def _attach_ledger(cfg, attempt) -> None:

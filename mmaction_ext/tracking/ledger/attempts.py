@@ -146,8 +146,9 @@ def _new_entry(number: int, world_size: int, commit: str | None) -> dict:
 def _inherited(found: dict, facts: dict) -> dict:
     """What stays true of a run that goes on: its first weights, and all code it ran on."""
     inherited = {}
-    if 'initial_checkpoint' in found:
-        inherited['initial_checkpoint'] = found['initial_checkpoint']
+    for name in ('initial_checkpoint', 'initial_weights'):
+        if name in found:
+            inherited[name] = found[name]
     if 'sources' in found and 'sources' in facts:
         inherited['sources'] = merge_sources(found['sources'], facts['sources'])
     return inherited

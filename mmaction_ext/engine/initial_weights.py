@@ -1,0 +1,151 @@
+"""Which weights of a model the files really fill that its training starts from."""
+
+import contextlib
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.model.weight_init import PretrainedInit
+from mmengine.runner.checkpoint import load_checkpoint
+from torch import Tensor, nn
+
+from mmaction_ext.checkpoint_file import load_plain
+from mmaction_ext.engine.building import build_model
+from mmaction_ext.errors import InputError
+
+#: how many names a message shows
+SHOWN = 3
+_PRETRAINED = ('Pretrained', 'PretrainedInit', PretrainedInit)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a file fills of a part of the model.
+
+    Attributes:
+        source: The file.
+        part: Name of the part in the model; empty for the whole.
+        filled: Number of weights (tensors of floating point numbers) that it fills.
+        total: Number of weights of the part.
+        backbone_filled, backbone_total: The same of the backbone, where the part holds one; else
+            of the part.
+        missing: Names of weights that it does not fill.
+        unused: Names in the file that are none of the part's.
+        reshaped: Names that both have, in other shapes.
+    """
+
+    source: str
+    part: str
+    filled: int
+    total: int
+    backbone_filled: int
+    backbone_total: int
+    missing: tuple = ()
+    unused: tuple = ()
+    reshaped: tuple = ()
+
+    def facts(self) -> dict:
+        """What is recorded of it."""
+        return dict(path=self.source, part=self.part or 'model', filled=self.filled,
+                    total=self.total, backbone_filled=self.backbone_filled,
+                    backbone_total=self.backbone_total)
+
+    def sentence(self) -> str:
+        """``a.pth fills 120 of 122 weights of the model; not: cls_head.fc_cls.weight, ...``."""
+        parts = [f'{self.source} fills {self.filled} of {self.total} weights of '
+                 f'{self.part or "the model"}']
+        for title, names in (('without', self.missing), ('of another shape', self.reshaped),
+                             ('unused of the file', self.unused)):
+            if names:
+                more = ' ...' if len(names) > SHOWN else ''
+                parts.append(f'{len(names)} {title}: {", ".join(names[:SHOWN])}{more}')
+        return '; '.join(parts)
+
+
+def check_fit(cfg: Config) -> list[Fit]:
+    """Load what a training starts from, to see what it fills, before any time is spent.
+
+    Args:
+        cfg: Config whose ``load_from``, and whose model's ``Pretrained`` and ``pretrained``
+            files, are read as the runner reads them. Addresses are left to the runner.
+
+    Returns:
+        A :class:`Fit` of each file.
+
+    Raises:
+        InputError: A file cannot be read, or fills nothing of the backbone.
+    """
+    fits = []
+    for name, source, prefix, by_config in _pretrained_parts(build_model(cfg.model, 'meta')):
+        model = build_model(cfg.model)
+        part = model.get_submodule(name)
+        load = PretrainedInit(source, prefix) if by_config else _init_alone
+        fits.append(_measured(part, name, source, prefix, functools.partial(load, part)))
+    source = cfg.get('load_from')
+    if _is_file(source):
+        model = build_model(cfg.model)
+        fits.append(_measured(model, '', source, None, lambda: load_checkpoint(
+            model, source, map_location='cpu', logger='silent',
+            revise_keys=[(r'^module\.', '')])))
+    for fit in fits:
+        if not fit.backbone_filled:
+            raise InputError(f'{cfg.filename} would not start from {fit.source}: nothing of it '
+                             f'fits the backbone; {fit.sentence()}')
+    return fits
+
+
+def _pretrained_parts(model: nn.Module) -> list[tuple[str, str, str | None, bool]]:
+    """Name, file, prefix in it, and whether ``init_cfg`` says so, of parts that start from one."""
+    found = []
+    for name, part in model.named_modules():
+        inits = getattr(part, 'init_cfg', None) or ()
+        for init in [inits] if isinstance(inits, Mapping) else inits:
+            if init.get('type') in _PRETRAINED and _is_file(init.get('checkpoint')):
+                found.append((name, init['checkpoint'], init.get('prefix'), True))
+        source = getattr(part, 'pretrained', None)
+        if _is_file(source) and name not in {each[0] for each in found}:
+            found.append((name, source, None, False))
+    return found
+
+
+def _init_alone(part: nn.Module) -> None:
+    """``init_weights`` of a part, which may inflate what it reads, without its submodules' own."""
+    for module in part.modules():
+        if module is not part and hasattr(module, 'init_weights'):
+            module.init_weights = lambda: None
+    part.init_weights()
+
+
+def _is_file(source: Any) -> bool:
+    return (isinstance(source, str) and source != '' and '://' not in source
+            and not source.startswith('timm.'))
+
+
+def _measured(part: nn.Module, name: str, source: str, prefix: str | None,
+              load: Callable[[], Any]) -> Fit:
+    own = {key: value for key, value in part.state_dict().items() if value.is_floating_point()}
+    for value in own.values():
+        value.fill_(torch.nan)
+    with contextlib.suppress(AssertionError):  # mmengine's, where no name has the prefix
+        load()
+    filled = {key for key, value in own.items() if not value.isnan().any()}
+    core = {key for key in own if key.startswith('backbone.')} or set(own)
+    theirs = _names(load_plain(source), prefix)
+    same = {key for key, value in theirs.items() if key in own and isinstance(value, Tensor)}
+    return Fit(source, name, len(filled), len(own), len(filled & core), len(core),
+               tuple(key for key in own if key not in filled and key not in same),
+               tuple(key for key in theirs if key not in part.state_dict()),
+               tuple(f'{key} {tuple(theirs[key].shape)} for {tuple(own[key].shape)}'
+                     for key in own if key in same and key not in filled))
+
+
+def _names(content: Any, prefix: str | None) -> dict[str, Tensor]:
+    """Weights by the names that mmengine looks for, those of a file with others among them."""
+    state = content.get('state_dict', content) if isinstance(content, Mapping) else {}
+    names = {str(key).removeprefix('module.'): value for key, value in state.items()
+             if isinstance(value, Tensor)} or dict.fromkeys(map(str, state))
+    return {key.removeprefix(prefix or ''): value for key, value in names.items()
+            if key.startswith(prefix or '')}
