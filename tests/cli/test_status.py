@@ -120,6 +120,18 @@ def test_a_training_that_diverged(project, command, target):
 
 
 @pytest.mark.parametrize('target', ['demo', 'work_dirs'])
+def test_a_test_whose_scores_are_not_finite(project, command, target):
+    path = project.train('full', 0, 0.25) / 'results/1-8.json'
+    content = json.loads(path.read_text())
+    content['metrics']['test/nonfinite_samples'] = 7
+    path.write_text(json.dumps(content))
+    code, found = as_json(command, target)
+    line = found['full' if target == 'demo' else 'demo/full', 0]
+    assert (code, line['state'], line['reason']) == (
+        1, 'diverged', 'the scores of 7 test samples are not finite')
+
+
+@pytest.mark.parametrize('target', ['demo', 'work_dirs'])
 def test_a_run_that_was_ended_by_a_signal(project, command, target):
     project.train('full', 0, exit_code=143, signal='SIGTERM', last=5)
     code, found = as_json(command, target)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from mmaction_ext.errors import InputError, check_at_least
-from mmaction_ext.tracking.ledger.format import METRICS_FILE, RUN_FILE
+from mmaction_ext.tracking.ledger.format import METRICS_FILE, NON_FINITE_SAMPLES, RUN_FILE
 from mmaction_ext.tracking.reading import metrics, wandb_offline, wandb_snapshot
 from mmaction_ext.tracking.reading.cache import Cache, Entry
 from mmaction_ext.tracking.reading.csv_runs import read_csv_runs
@@ -63,7 +63,7 @@ def read_runs(sources, keys=None, *, cache: bool = True, jobs: int = None) -> li
     """
     if jobs is not None:
         check_at_least('jobs', jobs, 1)
-    keys = None if keys is None else frozenset(keys)
+    keys = None if keys is None else frozenset({*keys, NON_FINITE_SAMPLES})
     tables = [Path(source) for source in sources if _is_table(source)]
     roots = [Path(source) for source in sources if not _is_table(source)]
     records = [record for path in tables for record in read_csv_runs(path, keys)]
