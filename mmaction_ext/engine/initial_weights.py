@@ -9,10 +9,9 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.model.weight_init import PretrainedInit
-from mmengine.runner.checkpoint import load_checkpoint
+from mmengine.runner.checkpoint import CheckpointLoader, load_checkpoint
 from torch import Tensor, nn
 
-from mmaction_ext.checkpoint_file import load_plain
 from mmaction_ext.engine.building import build_model
 from mmaction_ext.errors import InputError
 
@@ -70,13 +69,14 @@ def check_fit(cfg: Config) -> list[Fit]:
 
     Args:
         cfg: Config whose ``load_from``, and whose model's ``Pretrained`` and ``pretrained``
-            files, are read as the runner reads them. Addresses are left to the runner.
+            files, are read as the runner reads them; what lies at an address is fetched here, and
+            kept for the runner.
 
     Returns:
         A :class:`Fit` of each file.
 
     Raises:
-        InputError: A file cannot be read, or fills nothing of the backbone.
+        InputError: A file cannot be read or fetched, or fills nothing of the backbone.
     """
     fits = []
     for name, source, prefix, by_config in _pretrained_parts(build_model(cfg.model, 'meta')):
@@ -120,8 +120,8 @@ def _init_alone(part: nn.Module) -> None:
 
 
 def _is_file(source: Any) -> bool:
-    return (isinstance(source, str) and source != '' and '://' not in source
-            and not source.startswith('timm.'))
+    """Neither a switch nor a name of timm's, as ``pretrained`` may be."""
+    return isinstance(source, str) and source != '' and not source.startswith('timm.')
 
 
 def _measured(part: nn.Module, name: str, source: str, prefix: str | None,
@@ -133,7 +133,7 @@ def _measured(part: nn.Module, name: str, source: str, prefix: str | None,
         load()
     filled = {key for key, value in own.items() if not value.isnan().any()}
     core = {key for key in own if key.startswith('backbone.')} or set(own)
-    theirs = _names(load_plain(source), prefix)
+    theirs = _names(CheckpointLoader.load_checkpoint(source, 'cpu', logger='silent'), prefix)
     same = {key for key, value in theirs.items() if key in own and isinstance(value, Tensor)}
     return Fit(source, name, len(filled), len(own), len(filled & core), len(core),
                tuple(key for key in own if key not in filled and key not in same),

@@ -75,3 +75,16 @@ def test_parts_that_start_from_a_file_of_their_own(tmp_path, weights, backbone):
                                    'conv1.bn.bias ...')
     with pytest.raises(InputError, match='nothing of it fits'):
         check_fit(config(backbone=backbone(save(tmp_path, renamed(own, 'x.')))))
+
+
+def test_what_lies_at_an_address_is_looked_at_too(tmp_path, weights, monkeypatch):
+    """torch keeps what was fetched: nothing is asked of the network here."""
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
+    (tmp_path / 'checkpoints').mkdir()
+    save(tmp_path / 'checkpoints', weights)
+    url = 'https://nowhere.example/start.pth'
+    (fit,) = check_fit(config(load_from=url))
+    assert fit.source == url and fit.filled == fit.total
+    save(tmp_path / 'checkpoints', renamed(weights, 'x.'))
+    with pytest.raises(InputError, match=f'would not start from {url}: nothing of it fits'):
+        check_fit(config(load_from=url))
