@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any
 
+from mmaction_ext.printable import clean
+
 
 class InputError(ValueError):
     """What the user gave cannot be used; the message names the value and the file."""
@@ -33,7 +35,7 @@ class InputError(ValueError):
         rank = os.environ.get('RANK', '0')
         if rank == '0' or every_rank:
             where = f'rank {rank}: ' if rank != '0' else ''
-            print(f'error: {where}{self.sentence()}', file=sys.stderr)
+            print(f'error: {where}{clean(self.sentence())}', file=sys.stderr)
         return self.exit_code
 
 

@@ -39,3 +39,8 @@ def test_whole_numbers():
     assert all(type(value) is int for value in found)
     assert whole_numbers('size', range(3)) == (0, 1, 2)
     assert whole_numbers('size', ()) == ()
+
+
+def test_names_in_a_message_move_no_cursor(capsys):
+    assert InputError('no class \x1b[2J\x9b31mred\r\nerror: \u202egone\x07').exit() == 2
+    assert capsys.readouterr().err == 'error: no class red error: gone\n'

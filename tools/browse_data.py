@@ -12,6 +12,7 @@ from mmengine.config import DictAction
 
 from mmaction_ext import compat
 from mmaction_ext.errors import InputError
+from mmaction_ext.printable import clean
 
 EPILOG = """examples:
   python tools/browse_data.py configs/synthmotion/dcf/table1_components/full.py -o sheet.png
@@ -81,7 +82,7 @@ def main(argv=None) -> int:
         return error.exit()
     except OSError as error:
         return InputError(f'{args.output} cannot be written: {error.strerror}').exit()
-    print(f'{args.output}: {len(indices)} of {len(dataset)} {args.split} samples')
+    print(clean(f'{args.output}: {len(indices)} of {len(dataset)} {args.split} samples'))
     return 0
 
 

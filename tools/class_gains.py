@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mmaction_ext import compat
 from mmaction_ext.errors import InputError
+from mmaction_ext.printable import clean
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -74,7 +75,7 @@ def main(argv=None) -> int:
     args = parse_args(argv)
     compat.apply()
     try:
-        print('\n'.join(draw(args)))
+        print('\n'.join(map(clean, draw(args))))
     except InputError as error:
         return error.exit()
     return 0

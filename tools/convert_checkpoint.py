@@ -29,6 +29,7 @@ from typing import Any
 
 from mmaction_ext import compat
 from mmaction_ext.errors import InputError, last_line
+from mmaction_ext.printable import clean
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 KNOWN = {'selfy': ('selfy/table1_sthv1/selfy_tsm_r50_8f.py',
@@ -257,7 +258,7 @@ def main(argv=None) -> int:
         lines = convert_file(args.kind, args.source, args.out, args.num_segments, args.force)
     except InputError as error:
         return error.exit()
-    print('\n'.join(lines))
+    print('\n'.join(map(clean, lines)))
     return 0
 
 

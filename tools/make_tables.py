@@ -10,13 +10,13 @@ from mmaction_ext.cli.common import (DEFAULT_CONFIGS, add_complexity_option, add
                                      add_tables_argument, load_tables, needed_metrics,
                                      note_strays, read_costs, read_records)
 from mmaction_ext.errors import InputError
+from mmaction_ext.printable import clean
 from mmaction_ext.regular_file import LOG_BYTES, read_regular
 from mmaction_ext.tables import (alone_in, build_tables, locked_table, lost_results,
                                  read_lock)
 from mmaction_ext.tables.lock import FILE_NAME, renewed_lock
 from mmaction_ext.tables.render import RENDERERS
 from mmaction_ext.tables.render.markdown import embed
-from mmaction_ext.tables.render.text import clean
 from mmaction_ext.tables.verify import differing_files, unused_imports
 from mmaction_ext.tracking.ledger.files import write_outputs
 
@@ -209,9 +209,9 @@ def main(argv=None) -> int:
     try:
         return run(parse_args(argv))
     except InputError as error:
-        return InputError(clean(error.sentence())).exit()
+        return error.exit()
     except OSError as error:
-        return InputError(clean(f'{error.filename}: {error.strerror}')).exit()
+        return InputError(f'{error.filename}: {error.strerror}').exit()
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
         return 130

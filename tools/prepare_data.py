@@ -12,6 +12,7 @@ from mmaction_ext.datasets.synthmotion import generate as synthmotion
 from mmaction_ext.datasets.synthmotion.scenes import PRESETS
 from mmaction_ext.datasets.synthmotion.sheet import write_contact_sheet
 from mmaction_ext.errors import InputError
+from mmaction_ext.printable import clean
 
 #: data set -> its help line, its media folder, and what is expected in the two folders
 PUBLISHED = {
@@ -93,7 +94,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     try:
         return options.run(options)
     except (ValueError, OSError, synthmotion.GenerationError) as error:
-        print(f'error: {error}', file=sys.stderr)
+        print(f'error: {clean(error)}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print('interrupted; run again to go on', file=sys.stderr)
@@ -172,7 +173,7 @@ def _run_published(options: argparse.Namespace) -> int:
 def _run_synthmotion(options: argparse.Namespace) -> int:
     if options.contact_sheet:
         write_contact_sheet(options.contact_sheet, options.seed, options.preset)
-        print(f'{options.contact_sheet}: written')
+        print(clean(f'{options.contact_sheet}: written'))
         return 0
     if options.verify:
         return _verify(options.root)
@@ -180,16 +181,16 @@ def _run_synthmotion(options: argparse.Namespace) -> int:
         options.root, seed=options.seed, num_train=options.num_train, num_val=options.num_val,
         num_test=options.num_test, preset=options.preset, workers=options.workers,
         progress=not options.quiet, overwrite=options.overwrite)
-    print(f'{options.root}: complete, {_summary(options.root)}')
+    print(clean(f'{options.root}: complete, {_summary(options.root)}'))
     return 0
 
 
 def _verify(root: Path) -> int:
     faults = synthmotion.verify(root)
     for fault in faults:
-        print(fault, file=sys.stderr)
+        print(clean(fault), file=sys.stderr)
     state = f'{len(faults)} files missing or damaged' if faults else 'intact'
-    print(f'{root}: {state}, {_summary(root)}')
+    print(clean(f'{root}: {state}, {_summary(root)}'))
     return 1 if faults else 0
 
 

@@ -94,6 +94,7 @@ def prepare(args):
     lock = None
     if rank == 0:
         lock = work_dir.claim_work_dir(cfg.work_dir, identity, not args.work_dir, 'test')
+    run_config.keep_private(options)
     facts = run_config.attach_tracking(cfg, identity, overrides, static, 'test')
     run_config.attach_predictions(cfg, identity, overrides)
     run_config.watch_divergence(cfg)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from mmaction_ext import compat
 from mmaction_ext.errors import InputError
+from mmaction_ext.printable import clean
 
 EPILOG = """exit codes: 0 logged; 2 a member's predictions are missing, stale or of other samples
 (one line says which, and the command that makes them)
@@ -80,7 +81,7 @@ def run(args):
         log(cfg, row, attempt)
         write_result(cfg.work_dir, attempt.number, ensemble.result(cfg, identity, row))
     for name, value in row.items():
-        print(f'{name}: {value}')
+        print(clean(f'{name}: {value}'))
 
 
 def main(argv=None) -> int:

@@ -12,6 +12,7 @@ from mmengine.config import DictAction
 
 from mmaction_ext import compat
 from mmaction_ext.errors import Diverged, InputError, check_at_least
+from mmaction_ext.printable import clean
 
 EPILOG = """examples:
   python tools/train.py configs/synthmotion/dcf/table1_components/full.py --seed 1
@@ -132,7 +133,8 @@ def prepare(args):
         checks.check_initial_weights(cfg)
         fits = check_fit(cfg)
     for fit in fits if rank == 0 else ():
-        print(fit.sentence())
+        print(clean(fit.sentence()))
+    run_config.keep_private(args.cfg_options)
     facts = run_config.attach_tracking(cfg, identity, overrides, static, 'train')
     run_config.attach_predictions(cfg, identity, overrides)
     run_config.watch_divergence(cfg, args.max_nonfinite_losses)

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from mmaction_ext import compat
 from mmaction_ext.errors import InputError
+from mmaction_ext.printable import clean
 
 KINDS = ('motion', 'cam')
 LAST_CONVOLUTION = 'last_conv'
@@ -84,7 +85,7 @@ def motion_picture(shown, names: dict, args: argparse.Namespace):
 
     module = find_motion_module(shown.model)
     if module is None:
-        print(f'{args.config} has no motion module: no motion pictures are drawn')
+        print(clean(f'{args.config} has no motion module: no motion pictures are drawn'))
         return None
     frames = shown.clip.frames
     seen = watch_motion(shown.model, shown.clip.data, args.stages)
@@ -161,7 +162,7 @@ def main(argv=None) -> int:
     except InputError as error:
         return error.exit()
     for file in files:
-        print(file)
+        print(clean(file))
     return 0
 
 

@@ -60,14 +60,13 @@ def main(argv: list = None) -> int:
 
 def _refuse(command: str, error: Exception) -> int:
     """Say in one line what kept a command from its work; returns exit code 2."""
-    from mmaction_ext.cli.text import clean
     if isinstance(error, InputError):
         text = error.sentence()
     elif isinstance(error, ModuleNotFoundError):
         text = _lacking(command, error)
     else:
         text = f'{error.filename}: {error.strerror}' if error.filename else str(error)
-    return InputError(clean(text)).exit()
+    return InputError(text).exit()
 
 
 def _parser(argv) -> argparse.ArgumentParser:

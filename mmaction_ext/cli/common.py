@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from mmaction_ext.errors import InputError
-from mmaction_ext.tables.render.text import clean
+from mmaction_ext.printable import clean
 
 DEFAULT_CONFIGS, DEFAULT_RUNS = Path('configs'), Path('work_dirs')
 COMPLEXITY = Path('reports/complexity.csv')

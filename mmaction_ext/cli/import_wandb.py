@@ -180,24 +180,26 @@ def local_runs(folder, root) -> Iterator[SourceRun]:
         folder: searched without following links, so that ``latest-run`` is not read twice.
         root: folder of the runs, below which there may be snapshots of them.
 
-    Raises:
-        InputError: a log cannot be read.
+    One whose log cannot be read has that as its ``problem``.
     """
+    from mmaction_ext.tracking.wandb_log import read_log
     attempts = {}
     for path in sorted(Path(folder).rglob('run-*.wandb')):
         if not path.is_symlink() and not path.parent.is_symlink():
-            log = _read_log(path)
+            try:
+                log = read_log(path)
+            except OSError as error:
+                yield _unreadable(path, error)
+                continue
             attempts.setdefault((log.run_id, log.job_type), []).append(log)
     for logs in attempts.values():
         yield _placed(_local_run(logs), Path(folder).resolve(), root)
 
 
-def _read_log(path):
-    from mmaction_ext.tracking.wandb_log import read_log
-    try:
-        return read_log(path)
-    except OSError as error:
-        raise InputError(f'{path} cannot be read: {error.strerror}') from error
+def _unreadable(path, error: OSError) -> SourceRun:
+    return SourceRun(place=('imported',), run_id=path.stem.removeprefix('run-'), name=path.name,
+                     group='', job_type='', state='', read_rows=list,
+                     problem=f'its log cannot be read: {error.strerror}')
 
 
 def _placed(run, folder, root) -> SourceRun:

@@ -6,7 +6,7 @@ import sys
 import unicodedata
 from collections.abc import Iterable
 
-from mmaction_ext.tables.render.text import clean
+from mmaction_ext.printable import clean
 from mmaction_ext.tracking.ledger.format import to_json
 
 __all__ = ['WIDTH', 'clean', 'colour', 'columns', 'cut', 'duration', 'print_json', 'quantity',

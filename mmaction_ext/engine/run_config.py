@@ -3,9 +3,11 @@
 import contextlib
 import copy
 import hashlib
+import os
 import os.path as osp
 import platform
 import subprocess
+import sys
 
 import torch
 from mmengine.config import Config
@@ -20,6 +22,7 @@ from mmaction_ext.tracking.identity import (RunIdentity, config_hashes, config_n
                                             weights_source)
 from mmaction_ext.tracking.ledger import facts as ledger_facts
 from mmaction_ext.tracking.ledger.attempts import Attempt
+from mmaction_ext.tracking.masking import mask, mask_arguments
 
 
 def read_config(path, overrides: dict = None) -> Config:
@@ -162,6 +165,26 @@ def log_final_checkpoint(cfg: Config) -> None:
         backend['log_artifact'] = True
 
 
+class RecordedConfig(Config):
+    """A config that is written into logs, copies and checkpoints without its secrets."""
+
+    @property
+    def pretty_text(self) -> str:
+        """As text, see :func:`mmaction_ext.tracking.masking.mask`."""
+        return Config(mask(self.to_dict())).pretty_text
+
+
+def keep_private(options: dict | None) -> None:
+    """Let nobody else read what holds the command line, and mask its secrets there.
+
+    Args:
+        options: ``--cfg-options``; without any, nothing changes.
+    """
+    if options:
+        os.umask(0o077)
+        sys.argv[1:] = mask_arguments(sys.argv[1:])  # which W&B writes down
+
+
 def attach_tracking(cfg: Config, identity: RunIdentity, overrides: dict, static: dict,
                     job_type: str) -> dict:
     """Give the config's :class:`RunWandbBackend` the identity and facts of this run.
@@ -174,15 +197,17 @@ def attach_tracking(cfg: Config, identity: RunIdentity, overrides: dict, static:
         job_type: ``'train'`` or ``'test'``.
 
     Returns:
-        The facts: ``identity``, ``static``, ``recipe``, ``env`` and ``git``.
+        The facts: ``identity``, ``static``, ``recipe``, ``env`` and ``git``, without secrets. The
+        config itself becomes a :class:`RecordedConfig`.
     """
     facts = dict(
         identity=dict(config=identity.config, seed=identity.seed,
-                      config_hash=identity.config_hash, overrides=dict(overrides or {})),
+                      config_hash=identity.config_hash, overrides=mask(dict(overrides or {}))),
         static=static,
-        recipe=copy.deepcopy(cfg.to_dict()),
+        recipe=mask(copy.deepcopy(cfg.to_dict())),
         env=environment(),
         git=git_state(osp.dirname(osp.abspath(cfg.filename))))
+    object.__setattr__(cfg, '__class__', RecordedConfig)
     for backend in _wandb_backends(cfg):
         backend.update(run=dict(uid=identity.uid, group=identity.group, name=identity.name),
                        config=facts, job_type=job_type, tags=[identity.config.split('/')[0]])
@@ -273,7 +298,7 @@ def attach_predictions(cfg: Config, identity: RunIdentity, overrides: dict) -> N
         identity: who the run is.
         overrides: settings that differ from the file's.
     """
-    run = dict(identity.facts, overrides=dict(overrides or {}))
+    run = dict(identity.facts, overrides=mask(dict(overrides or {})))
     hook = dict(type='PredictionsHook', path=osp.join(cfg.work_dir, FILE_NAME), run=run)
     cfg.custom_hooks = [*(cfg.get('custom_hooks') or ()), hook, dict(type='WandbResultsHook')]
 

@@ -15,6 +15,7 @@ from mmengine.model import is_model_wrapper
 
 from mmaction_ext.checkpoint_file import DamagedFile, load_plain
 from mmaction_ext.errors import InputError
+from mmaction_ext.printable import clean
 from mmaction_ext.tracking.identity import RunIdentity
 from mmaction_ext.tracking.ledger.attempts import read_run_file, write_run_file
 from mmaction_ext.tracking.ledger.format import LOCK_FILE, RUN_FILE
@@ -76,8 +77,8 @@ def claim_work_dir(work_dir, identity: RunIdentity, movable: bool = True,
                              f'under seed {found.get("seed")}, or to another version of it, or '
                              f'not to a {job_type} run: choose another --work-dir')
         aside = _free_name(f'{work_dir}.{found.get("config_hash", "unknown")}')
-        print(f'{work_dir} holds a run of another version of {identity.config}; '
-              f'it is kept as {aside}')
+        print(clean(f'{work_dir} holds a run of another version of {identity.config}; '
+                    f'it is kept as {aside}'))
         os.rename(work_dir, aside)
         work_dir.mkdir()
         lock, found = _lock(work_dir), {}
@@ -152,7 +153,7 @@ def _loads(file) -> bool:
     try:
         load_plain(file)
     except DamagedFile:
-        print(f'{file} is damaged and is passed over')
+        print(clean(f'{file} is damaged and is passed over'))
         return False
     return True
 

@@ -22,6 +22,8 @@ from mmaction_ext.tracking.reading.rows import flat
 from mmaction_ext.tracking.reading.wandb_snapshot import (SNAPSHOT_BYTES, SNAPSHOT_FOLDER,
                                                           decode_snapshot, run_uid)
 
+#: longest name of a snapshot or its folder, quoted; file systems have room for 255
+MOST_LETTERS = 220
 #: version of the files; those of version 1 had no checksum, and are copied anew
 SCHEMA = 2
 
@@ -116,9 +118,11 @@ class Copier:
             InputError: the snapshot cannot be written, or the source fails.
         """
         path = snapshot_path(self.root, run)
+        if any(len(name) > MOST_LETTERS for name in path.relative_to(self.root).parts):
+            return Copied(run, 'skipped', 'its id or folder is too long for a file name', path)
         identity = _own_identity(run) or self.identify(run)
-        if run.problem:
-            identity = InputError(run.problem)
+        if run.problem or not run.run_id.strip():
+            identity = InputError(run.problem or 'it has no id')
         if isinstance(identity, InputError):
             return Copied(run, 'skipped', str(identity), path)
         facts = self._facts(run, identity)
@@ -159,7 +163,7 @@ def snapshot_path(root, run: SourceRun) -> Path:
 
 
 def _file_name(text: str) -> str:
-    name = quote(text, safe=' ')
+    name = quote(text, safe=' ', errors='backslashreplace')
     return name.replace('.', '%2E') if not name.strip('. ') else name
 
 

@@ -22,6 +22,8 @@ from mmengine.registry import VISBACKENDS
 from mmengine.visualization import WandbVisBackend
 
 from mmaction_ext.tracking.ledger.attempts import outcome
+from mmaction_ext.printable import clean
+from mmaction_ext.tracking.masking import mask
 from mmaction_ext.tracking.termination import at_preemption, at_termination, remove
 from mmaction_ext.tracking.wandb_artifact import log_checkpoint, staging_in, within
 from mmaction_ext.tracking.wandb_media import MediaOptions
@@ -210,7 +212,8 @@ class RunWandbBackend(WandbVisBackend):
     def add_config(self, config: Config, **kwargs) -> None:
         """Open the run; the config itself was given at construction."""
         if self._open() and not self._run_config:
-            self._put(self._wandb_run.config.update, config.to_dict(), allow_val_change=True)
+            self._put(self._wandb_run.config.update, mask(config.to_dict()),
+                      allow_val_change=True)
 
     @_never_raise
     def add_graph(self, *args, **kwargs) -> None:
@@ -398,5 +401,5 @@ def _let_process_end(wandb) -> None:
 
 
 def _warn(what: str, error: Exception) -> None:
-    print_log(f'{what}: {type(error).__name__}: {error}', logger='current',
+    print_log(clean(f'{what}: {type(error).__name__}: {error}'), logger='current',
               level=logging.WARNING)

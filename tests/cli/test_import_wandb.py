@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from offline_runs import MARKUP
+from wandb_logs import encode, history_record
 from wandb_server import ENTITY, StoredRun, WandbServer
 
 from mmaction_ext.cli import import_wandb, main
@@ -15,6 +16,7 @@ from mmaction_ext.tables.render import RENDERERS
 from mmaction_ext.tracking.identity import RunIdentity, config_hash, load_config
 from mmaction_ext.tracking.records import find_runs
 from mmaction_ext.tracking.snapshots import Copier, read_snapshot
+from mmaction_ext.tracking.wandb_log import record_class
 
 MATCH = r'(?P<config>demo/\w+)-s(?P<seed>\d+)'
 #: another project's training: its own names, the last run fails
@@ -218,3 +220,27 @@ def test_project_of_a_server(tmp_path):
         assert done.stderr.startswith(f'error: W&B server {server.url}: ')
     [record] = find_runs(tmp_path / 'runs')
     assert (record.name, record.seed, record.imported) == (MARKUP, 4, False)
+
+
+def test_logs_of_odd_ids_stop_no_import(tmp_path):
+    """One that no file can be named after, or that cannot be read, is skipped and told of."""
+    folder, ids = tmp_path / 'logs', ['x' * 300, 'a/b', 'a\0b', '..', ' ', 'sound', 'é' * 60]
+    folder.mkdir()
+    for number, name in enumerate(ids):
+        record = record_class()()
+        record.run.run_id, record.run.job_type = name, 'train'
+        (folder / f'run-{number}.wandb').write_bytes(encode([
+            record.SerializeToString(), history_record(1, {'iter': 1, 'test/acc/top1': 0.5})]))
+    os.mkfifo(folder / 'run-pipe.wandb')
+    copier = Copier(tmp_path / 'work_dirs', lambda run: RunIdentity('a/b', 0, '0' * 16))
+    found = {each.run.run_id: each
+             for each in map(copier, import_wandb.local_runs(folder, copier.root))}
+    skipped = {name: each.reason for name, each in found.items() if each.outcome == 'skipped'}
+    assert skipped == {
+        'x' * 300: 'its id or folder is too long for a file name', ' ': 'it has no id',
+        'é' * 60: 'its id or folder is too long for a file name',
+        'pipe': 'its log cannot be read: not a regular file'}
+    for name in ('a/b', 'a\0b', '..', 'sound'):
+        assert read_snapshot(found[name].path)['uid'] == name
+        assert found[name].path.resolve().is_relative_to(copier.root / '.online/imported')
+        assert found[name].path.parent.parent == copier.root / '.online/imported'

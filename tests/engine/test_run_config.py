@@ -1,8 +1,11 @@
 """From command line to config: seeds, folders, batches, checkpoints."""
 
+import copy
 import hashlib
+import os
 import platform
 import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -211,3 +214,33 @@ def test_ledger_that_cannot_be_written_is_said(run, tmp_path):
     run[0].work_dir = str(tmp_path / 'gone')
     with pytest.raises(InputError, match='the ledger of .*/gone cannot be written: No such file'):
         begin(run)
+
+
+def test_secrets_are_used_and_not_written_down(tmp_path, monkeypatch):
+    cfg = Config.fromfile(str(ROW))
+    cfg.work_dir = str(tmp_path)
+    options = {'visualizer.vis_backends.0.init_kwargs.api_key': 'geheim',
+               'test_dataloader.url': 'https://me:geheim@host/a'}
+    cfg.merge_from_dict(options)
+    identity, overrides = run_config.identify(ROW, 3, {'model.password': 'geheim'})
+    monkeypatch.setattr('sys.argv', ['train.py', 'row.py', '--cfg-options', 'a.api_key=geheim'])
+    before = os.umask(0o022)
+    try:
+        run_config.keep_private(None)
+        (tmp_path / 'open').touch()
+        run_config.keep_private(options)
+        facts = run_config.attach_tracking(cfg, identity, overrides, {}, 'train')
+        run_config.attach_predictions(cfg, identity, overrides)
+        with run_config.begin_attempt(cfg, identity, facts, 'train', None):
+            copy.deepcopy(cfg).dump(str(tmp_path / 'row.py'))
+    finally:
+        os.umask(before)
+    assert sys.argv[1:] == ['row.py', '--cfg-options', 'a.api_key=***']
+    assert cfg.test_dataloader.url == 'https://me:geheim@host/a'
+    assert 'geheim' not in f'{facts} {cfg.custom_hooks} {copy.deepcopy(cfg).pretty_text}'
+    assert oct((tmp_path / 'open').stat().st_mode)[-3:] == '644'
+    for name in ('run.json', 'row.py'):
+        assert oct((tmp_path / name).stat().st_mode)[-3:] == '600'
+        text = (tmp_path / name).read_text()
+        assert 'geheim' not in text and 'https://***@host/a' in text
+    assert Config.fromfile(str(tmp_path / 'row.py')).model == cfg.model

@@ -1,5 +1,7 @@
 """The report of a preparation, for a person."""
 
+from mmaction_ext.printable import clean
+
 from .inspection import FAULTS
 from .prepare import DUPLICATE, REPORT, SHOWN
 
@@ -12,13 +14,13 @@ def summarise(report: dict) -> str:
     """
     lines = [f'{report["dataset"]}: {report["classes"]} classes, check: {report["check"]}']
     lines += [f'  {_counts(split, count)}' for split, count in report['splits'].items()]
-    lines += [f'note: {note}' for note in report['notes']]
+    found = [f'note: {note}' for note in report['notes']]
     faults = [fault for fault in report['faults'] if fault['kind'] != DUPLICATE]
-    lines += [f'{fault["kind"]}: {fault["name"]} ({fault["reason"]}; {fault["source"]})'
+    found += [f'{fault["kind"]}: {fault["name"]} ({fault["reason"]}; {fault["source"]})'
               for fault in faults[:SHOWN]]
     if len(faults) > SHOWN:
-        lines.append(f'... and {len(faults) - SHOWN} more, see {report["root"]}/{REPORT}')
-    return '\n'.join([*lines, _verdict(report)])
+        found.append(f'... and {len(faults) - SHOWN} more, see {report["root"]}/{REPORT}')
+    return '\n'.join([*lines, *map(clean, [*found, *_verdict(report)])])
 
 
 def _counts(split: str, count: dict) -> str:
@@ -28,16 +30,16 @@ def _counts(split: str, count: dict) -> str:
     return f'{split}: {", ".join(parts)}'
 
 
-def _verdict(report: dict) -> str:
+def _verdict(report: dict) -> list:
     root = report['root']
     if not report['written']:
         kept = f'; of an earlier run there are still {", ".join(report["kept"])}'
-        return (f'{root}: no annotation file written, {report["broken"]} items are broken; mend '
+        return [f'{root}: no annotation file written, {report["broken"]} items are broken; mend '
                 'them and run again, or leave them out with --skip-broken'
-                f'{kept if report["kept"] else ""}')
+                f'{kept if report["kept"] else ""}']
     names = ', '.join(count['annotation_file'] for count in report['splits'].values())
     left_out = f' without {report["broken"]} broken items' if report['broken'] else ''
-    return f'{root}: {names} written{left_out}\nfor the config: {_settings(report)}'
+    return [f'{root}: {names} written{left_out}', f'for the config: {_settings(report)}']
 
 
 def _settings(report: dict) -> str:

@@ -1,12 +1,10 @@
-"""What all renderers do to a text before they escape it; what a terminal may be shown of it.
+"""What all renderers do to a text before they escape it.
 
 No text of a run moves a cursor, sets a title or turns the reading order of what stands beside it.
 """
 
-import re
 import unicodedata
 
-_ESCAPE = re.compile(r'(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]')
 #: marks, embeddings, overrides and isolates of writing direction
 _DIRECTION = frozenset('\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069')
 
@@ -20,17 +18,6 @@ def visible(text: str) -> str:
 def one_line(text: str) -> str:
     """:func:`visible` text on one line: runs of white space become a space."""
     return visible(' '.join(text.split()))
-
-
-def clean(text) -> str:
-    """One line of printable characters: no escape sequence, control or direction mark.
-
-    >>> clean('a\\x1b[31m red\\x07\\nname\\u202e')
-    'a red name'
-    """
-    kept = (char if char.isprintable() else ' ' if char.isspace() else ''
-            for char in _ESCAPE.sub('', str(text)))
-    return ' '.join(''.join(kept).split())
 
 
 def _is_hidden(char) -> bool:

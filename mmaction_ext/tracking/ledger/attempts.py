@@ -15,6 +15,7 @@ from mmaction_ext.tracking.ledger.files import synced_size, write_atomically
 from mmaction_ext.tracking.ledger.format import (METRICS_FILE, RUN_FILE, SCHEMA, decode_object,
                                                  encode_object)
 from mmaction_ext.tracking.ledger.heartbeat import Heartbeat
+from mmaction_ext.tracking.masking import mask_text
 
 #: longest error that is kept, in characters
 ERROR_LENGTH = 500
@@ -198,7 +199,8 @@ def outcome(error: BaseException | None) -> dict:
         code = error.code or 0
         return dict(exit_code=code if isinstance(code, int) else 1)
     if isinstance(error, InputError):
-        return dict(exit_code=error.exit_code, last_error=error.sentence()[:ERROR_LENGTH])
+        return dict(exit_code=error.exit_code,
+                    last_error=mask_text(error.sentence())[:ERROR_LENGTH])
     full_disk = getattr(error, 'errno', None) == errno.ENOSPC  # an expected error, too
     return dict(exit_code=2 if full_disk else 1, last_error=error_line(error))
 
@@ -211,4 +213,4 @@ def error_line(error: BaseException) -> str:
     """
     text = ''.join(traceback.format_exception_only(error)).strip()
     line = text.splitlines()[-1 if 'Original Traceback' in text else 0]
-    return line[:ERROR_LENGTH]
+    return mask_text(line)[:ERROR_LENGTH]

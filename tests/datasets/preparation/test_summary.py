@@ -48,3 +48,11 @@ def test_nothing_written():
                          'run again, or leave them out with --skip-broken')
     kept = summarise(report([fault(0)], written=False, broken=1, kept=['train.txt', 'val.txt']))
     assert kept.endswith('; of an earlier run there are still train.txt, val.txt')
+
+
+def test_names_move_no_cursor():
+    odd = 'a\x1b[2Jb\r\nc\u202e'
+    text = summarise(report([dict(kind='missing', name=odd, reason=odd, source=odd)], notes=[odd],
+                            written=False, broken=1, kept=[odd]))
+    assert text.splitlines()[2:4] == ['note: ab c', 'missing: ab c (ab c; ab c)']
+    assert text.splitlines()[4].endswith('there are still ab c') and '\x1b' not in text

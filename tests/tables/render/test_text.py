@@ -1,6 +1,7 @@
 import pytest
 
-from mmaction_ext.tables.render.text import clean, one_line, visible
+from mmaction_ext.printable import clean
+from mmaction_ext.tables.render.text import one_line, visible
 
 
 @pytest.mark.parametrize('text, line', [

@@ -1,0 +1,16 @@
+"""What a terminal may be shown of a text that others wrote."""
+
+import re
+
+_ESCAPE = re.compile(r'(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]')
+
+
+def clean(text) -> str:
+    """One line of printable characters: no escape sequence, control or direction mark.
+
+    >>> clean('a\\x1b[31m red\\x07\\nname\\u202e')
+    'a red name'
+    """
+    kept = (char if char.isprintable() else ' ' if char.isspace() else ''
+            for char in _ESCAPE.sub('', str(text)))
+    return ' '.join(''.join(kept).split())
