@@ -26,7 +26,7 @@ def test_sound_data():
                          'note: a note', 'data/u: train.txt written']
     assert lines[4].startswith("for the config: type='GuardedVideoDataset'")
     assert "dict(video='data/u/videos')" in lines[4] and "delimiter='\\t'" in lines[4]
-    frames = summarise(report(delimiter=' ', media='data/u/rawframes')).splitlines()[-1]
+    frames = summarise(report(delimiter=' ', media='data/u/rawframes', frames={})).splitlines()[-1]
     assert "type='GuardedRawframeDataset', data_prefix=dict(img='data/u/rawframes')" in frames
 
 
