@@ -69,7 +69,7 @@ def prepare(args):
     rank, world_size = run_config.join_processes(args.launcher, cfg.get('env_cfg', {}))
     args.checkpoint = args.checkpoint or find_checkpoint(args, cfg)
     meta = work_dir.checkpoint_meta(args.checkpoint)
-    seed = args.seed if args.seed is not None else meta.get('seed') or 0
+    seed = run_config.choose_seed(cfg, meta.get('seed') if args.seed is None else args.seed)
     identity, overrides = run_config.identify(args.config, seed, options)
     trained_with = work_dir.trained_config_hash(args.checkpoint)
     _, trained = run_config.identify_weights(args.config, seed)

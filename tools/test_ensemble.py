@@ -79,7 +79,7 @@ def run(args):
     attempt = run_config.begin_attempt(cfg, identity, facts, 'test', lock)
     with work_dir.explain_full_disk(cfg.work_dir, 'free some and test again'), attempt:
         log(cfg, row, attempt)
-        write_result(cfg.work_dir, attempt.number, ensemble.result(cfg, identity, row))
+        write_result(cfg.work_dir, attempt.number, ensemble.result(cfg, attempt.run, row))
     for name, value in row.items():
         print(clean(f'{name}: {value}'))
 

@@ -130,12 +130,12 @@ def evaluate(cfg: Config, members: list[tuple[Path, Predictions]]) -> dict:
     return row
 
 
-def result(cfg: Config, identity: RunIdentity, row: dict) -> dict:
+def result(cfg: Config, run: dict, row: dict) -> dict:
     """What the ledger keeps of an ensemble's evaluation; it has no checkpoint file of its own.
 
     Args:
         cfg: config of the ensemble.
-        identity: who its run is.
+        run: its ``uid`` and ``job_type``.
         row: as returned by :func:`evaluate`.
 
     Returns:
@@ -147,6 +147,6 @@ def result(cfg: Config, identity: RunIdentity, row: dict) -> dict:
     num_samples, data_digest, checkpoint = (row[f'test/{name}'] for name in facts)
     dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
     return dict(
-        uid=identity.uid, job_type='test', iter=row['iter'], epoch=row['epoch'],
+        **run, iter=row['iter'], epoch=row['epoch'],
         checkpoint=dict(path=None, sha256=checkpoint), protocol=evaluation_protocol(dataset),
         metrics=metrics, num_samples=num_samples, data_digest=data_digest, predictions=None)

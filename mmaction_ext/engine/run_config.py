@@ -16,6 +16,7 @@ from mmengine.dist import (barrier, broadcast_object_list, get_dist_info, init_d
 from mmengine.utils.dl_utils import set_multi_processing
 
 from mmaction_ext.engine.divergence import PATIENCE
+from mmaction_ext.engine.work_dir import claimed_uid
 from mmaction_ext.errors import InputError, last_line
 from mmaction_ext.evaluation.predictions import FILE_NAME
 from mmaction_ext.tracking.identity import (RunIdentity, config_hashes, config_name, load_config,
@@ -49,8 +50,9 @@ def choose_seed(cfg: Config, seed: int = None) -> int:
     """The seed asked for, else the config's, else 0; a run always has one."""
     if seed is None:
         seed = cfg.get('randomness', {}).get('seed')
-    if seed is not None and not 0 <= seed < 2**32:
-        raise InputError(f'the seed must lie between 0 and 2**32 - 1, got {seed}')
+    if seed is not None and not (isinstance(seed, int) and 0 <= seed < 2**32):
+        raise InputError('the seed must be a whole number between 0 and 2**32 - 1, got '
+                         f'{str(seed)[:80]!r}')
     return seed or 0
 
 
@@ -190,7 +192,8 @@ def attach_tracking(cfg: Config, identity: RunIdentity, overrides: dict, static:
     """Give the config's :class:`RunWandbBackend` the identity and facts of this run.
 
     Args:
-        cfg: config whose ``visualizer.vis_backends`` is changed in place.
+        cfg: config whose ``visualizer.vis_backends`` is changed in place, and whose
+            ``work_dir`` was claimed.
         identity: who the run is.
         overrides: ``--cfg-options`` that change the recipe.
         static: parameters and multiply-adds.
@@ -209,7 +212,8 @@ def attach_tracking(cfg: Config, identity: RunIdentity, overrides: dict, static:
         git=git_state(osp.dirname(osp.abspath(cfg.filename))))
     object.__setattr__(cfg, '__class__', RecordedConfig)
     for backend in _wandb_backends(cfg):
-        backend.update(run=dict(uid=identity.uid, group=identity.group, name=identity.name),
+        uid = claimed_uid(cfg.work_dir, identity)
+        backend.update(run=dict(uid=uid, group=identity.group, name=identity.name),
                        config=facts, job_type=job_type, tags=[identity.config.split('/')[0]])
     return facts
 
@@ -250,7 +254,7 @@ def begin_attempt(cfg: Config, identity: RunIdentity, facts: dict, job_type: str
 def _ledger_facts(cfg, identity, facts, job_type, load_from, fits) -> dict:
     """What ``run.json`` tells of a run beside its attempts."""
     return dict(
-        uid=identity.uid, **identity.facts, job_type=job_type,
+        uid=claimed_uid(cfg.work_dir, identity), **identity.facts, job_type=job_type,
         overrides=facts['identity']['overrides'], recipe=facts['recipe'],
         config_files=ledger_facts.config_digests(cfg.filename),
         static=dict(facts['static'], counter=ledger_facts.COUNTER), env=facts['env'],

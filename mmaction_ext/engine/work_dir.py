@@ -7,6 +7,7 @@ import functools
 import os
 import os.path as osp
 import re
+import secrets
 import time
 import weakref
 from pathlib import Path
@@ -18,9 +19,11 @@ from mmaction_ext.errors import InputError
 from mmaction_ext.printable import clean
 from mmaction_ext.tracking.identity import RunIdentity
 from mmaction_ext.tracking.ledger.attempts import read_run_file, write_run_file
+from mmaction_ext.tracking.ledger.files import open_own, refuse_link
 from mmaction_ext.tracking.ledger.format import LOCK_FILE, RUN_FILE
 
 _CHECKPOINT = re.compile(r'(epoch|iter)_(?P<number>\d+)\.pth')
+_WORD = re.compile(r'[A-Za-z0-9][A-Za-z0-9_-]{0,63}')
 #: seconds that a killed run's loader processes may hold on to its folder
 LOCK_SECONDS = 30
 
@@ -58,38 +61,82 @@ def claim_work_dir(work_dir, identity: RunIdentity, movable: bool = True,
             the user chose may hold other things.
         job_type: ``'train'``, or ``'test'`` for a test that is not part of a training run.
 
+    The first claim draws the W&B id of the run, which ``run.json`` keeps for all its attempts
+    (:func:`claimed_uid`): whoever trains the same row elsewhere has another run.
+
     Returns:
         The lock: an open file, to be held for as long as the run lasts.
 
     Raises:
-        InputError: another process that is alive works in the folder, or it belongs to another
-            run and may not be renamed.
+        InputError: another process that is alive works in the folder, it belongs to another run
+            and may not be renamed, a newer version of this program made it, or a link or a name
+            in it would have the run write elsewhere.
     """
     work_dir = Path(work_dir)
+    _refuse_links(work_dir)
     lock = _lock(work_dir)
     found = read_run_file(work_dir)
-    # records of old do not tell the type of job
-    is_ours = identity.named_as_in(found) and found.get('job_type') in (job_type, None)
-    if (work_dir / RUN_FILE).exists() and not is_ours:
+    if (work_dir / RUN_FILE).exists() and not _is_of(found, identity, job_type):
         if not movable:
             lock.close()
             raise InputError(f'{work_dir} belongs to {found.get("config", "an unknown run")} '
                              f'under seed {found.get("seed")}, or to another version of it, or '
                              f'not to a {job_type} run: choose another --work-dir')
-        aside = _free_name(f'{work_dir}.{found.get("config_hash", "unknown")}')
+        aside = _free_name(f'{work_dir}.{_word(work_dir, found, "config_hash") or "unknown"}')
         print(clean(f'{work_dir} holds a run of another version of {identity.config}; '
                     f'it is kept as {aside}'))
         os.rename(work_dir, aside)
         work_dir.mkdir()
         lock, found = _lock(work_dir), {}
     if not found:
-        write_run_file(work_dir, dict(identity.facts, job_type=job_type))
+        facts = dict(identity.facts, job_type=job_type)
+        write_run_file(work_dir, dict(facts, uid=_new_uid(work_dir, identity, job_type)))
     return lock
+
+
+def claimed_uid(work_dir, identity: RunIdentity) -> str:
+    """W&B id of the run of a folder that was claimed for it.
+
+    Runs of before ids were drawn keep the one that their identity makes.
+
+    Raises:
+        InputError: ``run.json`` has something there that is no id.
+    """
+    return _word(work_dir, read_run_file(work_dir), 'uid') or identity.uid
+
+
+def _new_uid(work_dir, identity, job_type) -> str:
+    """Id of a run that begins; a test in the folder of the run that it tests shares that one's."""
+    if job_type == 'test' and _is_of(read_run_file(work_dir.parent), identity, 'train'):
+        return claimed_uid(work_dir.parent, identity)
+    return f'{identity.uid}-{secrets.token_hex(4)}'
+
+
+def _word(work_dir, found: dict, name: str) -> str | None:
+    """A value of ``run.json`` that becomes part of the name of a file; ``None`` without one."""
+    value = found.get(name)
+    if value is not None and not (isinstance(value, str) and _WORD.fullmatch(value)):
+        raise InputError(f'{work_dir / RUN_FILE} has the {name} {str(value)[:80]!r}, which is none: '
+                         'move the folder away')
+    return value
+
+
+def _refuse_links(work_dir) -> None:
+    """Refuse a folder of a run in which a name leads elsewhere, or which is such a name."""
+    if (work_dir.parent / RUN_FILE).exists():
+        refuse_link(work_dir)
+    for entry in os.scandir(work_dir):
+        refuse_link(entry.path)
+
+
+def _is_of(found: dict, identity: RunIdentity, job_type: str) -> bool:
+    """Whether a folder's record is that of a run; those of old do not tell the type of job."""
+    return bool(identity.named_as_in(found)) and found.get('job_type') in (job_type, None)
 
 
 def _lock(work_dir: Path):
     """Lock ``run.lock``, outwaiting the loader processes of a run that was just killed."""
-    lock = open(work_dir / LOCK_FILE, 'a+')
+    lock = open(open_own(work_dir / LOCK_FILE, os.O_RDWR | os.O_APPEND), 'a+')
     for _ in range(LOCK_SECONDS * 10):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -165,7 +212,7 @@ def checkpoint_meta(path) -> dict:
         InputError: the file is missing, damaged, asks for more than weights and plain data, or
             is no checkpoint.
     """
-    return _read_checkpoint(path).get('meta', {})
+    return _part(_read_checkpoint(path), 'meta')
 
 
 def trained_config_hash(checkpoint) -> str:
@@ -174,8 +221,8 @@ def trained_config_hash(checkpoint) -> str:
     Raises:
         InputError: as :func:`checkpoint_meta`.
     """
-    hub = _read_checkpoint(checkpoint).get('message_hub', {})
-    return str(hub.get('runtime_info', {}).get('config_hash', 'unknown'))
+    hub = _part(_read_checkpoint(checkpoint), 'message_hub')
+    return str(_part(hub, 'runtime_info').get('config_hash', 'unknown'))
 
 
 def check_resumable(checkpoint, identity: RunIdentity) -> None:
@@ -196,6 +243,11 @@ def _read_checkpoint(path) -> dict:
     if not isinstance(content, dict):
         raise InputError(f'{path} is no checkpoint: it holds a {type(content).__name__}')
     return content
+
+
+def _part(content: dict, name: str) -> dict:
+    found = content.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def keep_checkpoint(runner) -> None:

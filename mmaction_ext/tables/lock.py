@@ -23,6 +23,7 @@ from mmaction_ext.tables import protocol
 from mmaction_ext.tables.cells import CellStatus, Measured, SeedResult
 from mmaction_ext.tables.evidence import LockedTable
 from mmaction_ext.tracking.identity import canonical_json
+from mmaction_ext.tracking.ledger.format import NEWER, is_newer
 
 FILE_NAME = 'table.lock.json'
 SCHEMA = 1
@@ -35,7 +36,8 @@ def read_lock(path) -> dict:
         Table id to :class:`mmaction_ext.tables.evidence.LockedTable`.
 
     Raises:
-        InputError: there is no such file, it is cut short, was edited, or is of another schema.
+        InputError: there is no such file, it is cut short, was edited, or is of another schema,
+            be it an older or a newer one.
     """
     try:
         content = json.loads(read_regular(path, LOG_BYTES).decode('utf-8'))
@@ -44,10 +46,15 @@ def read_lock(path) -> dict:
                          'are built from their runs') from error
     except (ValueError, RecursionError) as error:
         raise _damaged(path, f'is cut short or no lock file ({error})') from error
-    if not isinstance(content, dict) or not isinstance(content.get('tables'), dict):
+    if not isinstance(content, dict):
         raise _damaged(path, 'is no lock file')
+    if is_newer(content.get('schema'), SCHEMA):
+        raise InputError(f'{path} {NEWER} (schema {content["schema"]}, this one reads {SCHEMA}): '
+                         'update it')
     if content.get('schema') != SCHEMA:
         raise _damaged(path, f'is of schema {content.get("schema")}, this program reads {SCHEMA}')
+    if not isinstance(content.get('tables'), dict):
+        raise _damaged(path, 'is no lock file')
     return {name: _read_part(path, name, part) for name, part in content['tables'].items()}
 
 

@@ -15,7 +15,7 @@ from mmaction_ext.tables.code import TrackedCode, tracked_code
 from mmaction_ext.tables.spec import Select
 from mmaction_ext.tracking.identity import (config_hashes, load_config, training_length,
                                             weights_source)
-from mmaction_ext.tracking.ledger.format import NON_FINITE_SAMPLES
+from mmaction_ext.tracking.ledger.format import NEWER, NON_FINITE_SAMPLES
 from mmaction_ext.tracking.reading.conflicts import same
 from mmaction_ext.tracking.reading.record import is_diverged
 from mmaction_ext.tracking.records import Evaluation, Fragment, RunRecord
@@ -320,7 +320,8 @@ class SeedEvidence:
 
     def _state(self, record, metric) -> tuple:
         if record.corrupt:
-            return CellStatus.UNTRUSTED, 'the log is damaged'
+            newer = [text for text in record.damage if text.endswith(NEWER)]
+            return CellStatus.UNTRUSTED, newer[0] if newer else 'the log is damaged'
         if record.exit_code is None or record.state == 'running':
             return _state_without_exit(record)
         if record.diverged:

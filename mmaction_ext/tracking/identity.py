@@ -101,7 +101,10 @@ class RunIdentity:
 
     @property
     def uid(self) -> str:
-        """W&B run id: the same for every attempt at this run."""
+        """Id of the recipe under its seed, with which the W&B id of each of its runs begins.
+
+        Runs of before that had a part of its own have it for an id.
+        """
         return _sha(f'{self.config}|{self.seed}|{self.config_hash}')
 
     def work_dir(self, root='work_dirs') -> str:
@@ -231,9 +234,12 @@ def config_below(folder, name: str) -> Path:
         InputError: there is no such file below the folder.
     """
     path = Path(folder) / f'{name}.py'
-    if not path.resolve().is_relative_to(Path(folder).resolve()) or not path.is_file():
-        raise InputError(f'there is no config {name!r} below {folder}')
-    return path
+    try:
+        if path.resolve().is_relative_to(Path(folder).resolve()) and path.is_file():
+            return path
+    except (OSError, ValueError):  # a name that no file can have
+        pass
+    raise InputError(f'there is no config {name[:200]!r} below {folder}')
 
 
 def config_hash(config: dict) -> str:

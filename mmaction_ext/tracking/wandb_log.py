@@ -53,10 +53,13 @@ class Damage:
         corrupt: bytes were altered: something that was written cannot be read.
         truncated: the file ends, or turns into zeros, in the middle of a record: the writer
             was killed or is still writing.
+        newer: the file says that it is of a later version; it is ``corrupt`` as far as this
+            reader can tell.
     """
 
     corrupt: bool = False
     truncated: bool = False
+    newer: bool = False
 
 
 @dataclass
@@ -264,6 +267,7 @@ def _chunks(stream, damage):
         damage.truncated = True
         return
     damage.corrupt |= not block.startswith(_FILE_HEADER)
+    damage.newer = block.startswith(_FILE_HEADER[:-1]) and block[:len(_FILE_HEADER)] > _FILE_HEADER
     position = len(_FILE_HEADER)
     while block:
         if block == _ZEROS:  # as below, but in a file of holes there are many

@@ -70,9 +70,8 @@ def test_result_by_hand(both):
                    "dict(type='ThreeCrop', crop_size=224)]))\n")
     cfg = Config.fromfile(both)
     row = evaluate(cfg, gather(both))
-    identity = RunIdentity('demo/both', 0, 'h')
-    assert result(cfg, identity, row) == dict(
-        uid=identity.uid, job_type='test', iter=8, epoch=2,
+    assert result(cfg, dict(uid='u', job_type='test'), row) == dict(
+        uid='u', job_type='test', iter=8, epoch=2,
         checkpoint=dict(path=None, sha256=row['test/checkpoint_sha256']),
         protocol=dict(split='test', clip_len=None, frame_interval=None, num_clips=None,
                       num_crops=3, resolution=[224, 224]),

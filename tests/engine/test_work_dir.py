@@ -20,6 +20,8 @@ from mmaction_ext.engine import work_dir
 from mmaction_ext.errors import InputError
 from mmaction_ext.tracking.identity import RunIdentity
 from mmaction_ext.tracking.ledger.attempts import Attempt
+from mmaction_ext.tracking.ledger.metrics_file import MetricsFile
+from mmaction_ext.tracking.ledger.results import write_result
 
 RUN = RunIdentity('paper/table/row', 0, 'aaaa')
 
@@ -282,3 +284,138 @@ def test_a_checkpoint_of_another_model_is_refused_by_the_test(tmp_path):
     work_dir.load_for_test(runner, tmp_path / 'other.pth')
     with pytest.raises(InputError, match='other.pth does not fit the model'):
         runner.test()
+
+
+def claim(folder, identity=RUN, **kwargs):
+    """Claim a folder, made where there is none; returns the id of its run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    work_dir.claim_work_dir(folder, identity, **kwargs).close()
+    return work_dir.claimed_uid(folder, identity)
+
+
+def test_the_same_row_trained_twice_is_two_runs(tmp_path):
+    first, second = claim(tmp_path / 'mine'), claim(tmp_path / 'yours')
+    assert first != second and first.startswith(RUN.uid) and second.startswith(RUN.uid)
+    assert claim(tmp_path / 'mine') == first, 'all attempts at a run share its id'
+    with Attempt(tmp_path / 'mine', dict(uid=first, **vars(RUN))):
+        pass
+    assert claim(tmp_path / 'mine') == first
+
+
+def test_a_run_that_gave_way_to_another_version_keeps_its_id(tmp_path):
+    first = claim(tmp_path / 'seed0', RunIdentity(RUN.config, 0, 'bbbb'))
+    second = claim(tmp_path / 'seed0')
+    assert second != first
+    assert json.loads((tmp_path / 'seed0.bbbb/run.json').read_text())['uid'] == first
+
+
+@pytest.mark.parametrize('uid', [None, RUN.uid])
+def test_a_run_of_before_ids_were_drawn_keeps_its_id(tmp_path, uid):
+    record = dict(config=RUN.config, seed=0, config_hash='aaaa', **({'uid': uid} if uid else {}))
+    (tmp_path / 'run.json').write_text(json.dumps(record))
+    assert claim(tmp_path) == RUN.uid
+    assert claim(tmp_path / 'test', job_type='test') == RUN.uid
+
+
+def test_a_test_shares_the_id_of_the_run_that_it_tests_and_of_no_other(tmp_path):
+    uid = claim(tmp_path)
+    assert claim(tmp_path / 'test', job_type='test') == uid
+    assert claim(tmp_path / 'other', RunIdentity('b/c', 0, 'x'), job_type='test') != uid
+
+
+@pytest.mark.parametrize('digest', ['../../escaped', '/etc', 'a\0b', 'x' * 300, '', 'a b', 7])
+def test_a_hash_that_is_no_name_moves_nothing(tmp_path, digest):
+    folder = tmp_path / 'runs/seed0'
+    folder.mkdir(parents=True)
+    (folder / 'run.json').write_text(json.dumps(dict(config='x', seed=0, config_hash=digest)))
+    before = sorted(tmp_path.rglob('*'))
+    with pytest.raises(InputError, match='seed0/run.json has the config_hash .*, which is none'):
+        work_dir.claim_work_dir(folder, RUN)
+    assert set(tmp_path.rglob('*')) - set(before) <= {folder / 'run.lock'}
+
+
+@pytest.mark.parametrize('uid', ['../../up', 'a\0b', 'a/b', 'x' * 300, '-x', 7])
+def test_an_id_that_is_no_name_is_refused(tmp_path, uid):
+    record = dict(config=RUN.config, seed=0, config_hash='aaaa', uid=uid)
+    (tmp_path / 'run.json').write_text(json.dumps(record))
+    with pytest.raises(InputError, match='run.json has the uid .*, which is none'):
+        work_dir.claimed_uid(tmp_path, RUN)
+
+
+def test_a_run_of_a_newer_version_is_left_alone(tmp_path):
+    folder = tmp_path / 'seed0'
+    claim(folder)
+    (folder / 'run.json').write_text(text := json.dumps(dict(schema=9, config='x')))
+    with pytest.raises(InputError, match='run.json was written by a newer version'):
+        work_dir.claim_work_dir(folder, RUN)
+    assert (folder / 'run.json').read_text() == text and os.listdir(tmp_path) == ['seed0']
+
+
+@pytest.mark.parametrize('name', ['run.json', 'run.json.tmp', 'run.json.spare', 'heartbeat',
+                                  'heartbeat.tmp', 'run.lock', 'metrics.jsonl', 'results',
+                                  'predictions.npz', 'last_checkpoint', 'epoch_1.pth'])
+def test_links_in_the_folder_of_a_run_are_not_followed(tmp_path, name):
+    folder, target = tmp_path / 'seed0', tmp_path / 'precious'
+    folder.mkdir()
+    target.write_text('precious')
+    (folder / name).symlink_to(target)
+    with pytest.raises(InputError, match=f'seed0/{name} is a link'):
+        work_dir.claim_work_dir(folder, RUN)
+    assert target.read_text() == 'precious' and os.listdir(folder) == [name]
+
+
+def test_a_folder_of_tests_that_is_a_link_is_not_followed(tmp_path):
+    claim(tmp_path / 'seed0')
+    (tmp_path / 'else').mkdir()
+    (tmp_path / 'seed0/test').symlink_to(tmp_path / 'else')
+    with pytest.raises(InputError, match='seed0/test is a link'):
+        work_dir.claim_work_dir(tmp_path / 'seed0/test', RUN, job_type='test')
+    (tmp_path / 'seed0/test').unlink()
+    (tmp_path / 'linked').symlink_to(tmp_path / 'seed0')
+    work_dir.claim_work_dir(tmp_path / 'linked', RUN).close()  # where a user keeps runs
+
+
+@pytest.mark.parametrize('name', ['run.lock', 'metrics.jsonl'])
+@pytest.mark.parametrize('make', [os.link, lambda target, path: os.mkfifo(path)])
+def test_hard_links_and_pipes_are_not_written_to(tmp_path, name, make):
+    target = tmp_path / 'precious'
+    target.write_text('precious')
+    make(target, tmp_path / name)
+    with pytest.raises(InputError, match=f'{name} is (a link|no regular file)'):
+        work_dir.claim_work_dir(tmp_path, RUN)
+        MetricsFile(tmp_path, 1)
+    assert target.read_text() == 'precious'
+
+
+def test_an_attempt_writes_through_no_link_that_comes_late(tmp_path):
+    """Both kinds of link, between the claim and the first entry."""
+    uid, target = claim(tmp_path / 'run'), tmp_path / 'precious'
+    target.write_text('precious')
+    for name in ('run.json.tmp', 'run.json.spare', 'heartbeat.tmp'):
+        (tmp_path / 'run' / name).symlink_to(target)
+    os.link(target, tmp_path / 'run/results.tmp')
+    with Attempt(tmp_path / 'run', dict(uid=uid, **vars(RUN))):
+        pass
+    assert target.read_text() == 'precious'
+    (tmp_path / 'run/metrics.jsonl').symlink_to(target)
+    with pytest.raises(InputError, match='metrics.jsonl is a link'):
+        MetricsFile(tmp_path / 'run', 1)
+    (tmp_path / 'run/results').symlink_to(tmp_path)
+    with pytest.raises(InputError, match='results is a link'):
+        write_result(tmp_path / 'run', 1, dict(iter=1))
+    assert target.read_text() == 'precious'
+
+
+@pytest.mark.parametrize('content', [dict(attempts=3), dict(sources=[1])])
+def test_a_record_with_other_kinds_of_values_is_named(tmp_path, content):
+    (tmp_path / 'run.json').write_text(json.dumps(dict(vars(RUN), **content)))
+    with pytest.raises(InputError, match='run.json holds what no run writes'):
+        Attempt(tmp_path, dict(uid='u'))
+
+
+@pytest.mark.parametrize('content', [dict(meta=[1], message_hub=[1]),
+                                     dict(message_hub=dict(runtime_info='x'))])
+def test_a_checkpoint_with_other_kinds_of_values_tells_nothing(tmp_path, content):
+    torch.save(content, tmp_path / 'x.pth')
+    assert work_dir.checkpoint_meta(tmp_path / 'x.pth') == {}
+    assert work_dir.trained_config_hash(tmp_path / 'x.pth') == 'unknown'

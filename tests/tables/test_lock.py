@@ -142,7 +142,7 @@ def test_lock_cut_short_anywhere(path):
     ('"select": "last"', '"select": "best"', 'was edited: the digest of table demo'),
     ('"demo": {', '"renamed": {', 'was edited: the digest of table renamed'),
     ('"digest"', '"digests"', 'holds a table demo that is no part'),
-    ('"schema": 1', '"schema": 2', 'is of schema 2, this program reads 1'),
+    ('"schema": 1', '"schema": 0', 'is of schema 0, this program reads 1'),
     ('"tables"', '"table"', 'is no lock file'),
     ('{\n"schema"', '<<<<<<< HEAD\n{\n"schema"', 'is cut short or no lock file'),
 ])
@@ -153,6 +153,14 @@ def test_edited_lock(path, old, new, message):
     with pytest.raises(InputError, match=message) as error:
         read_lock(path)
     assert 'delete it and build every table' in str(error.value) and '\n' not in str(error.value)
+
+
+def test_lock_of_a_newer_version(path):
+    path.write_text(path.read_text().replace('"schema": 1', '"schema": 2'))
+    with pytest.raises(InputError) as error:
+        read_lock(path)
+    assert str(error.value).endswith('was written by a newer version of this program (schema 2, '
+                                     'this one reads 1): update it')
 
 
 @pytest.mark.parametrize('content', ['[]', '3', '{"schema": 1, "tables": []}',

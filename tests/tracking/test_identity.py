@@ -275,3 +275,9 @@ def test_config_that_a_run_names_lies_below_the_folder(tmp_path):
     for name in ('../evil', f'{tmp_path}/evil', 'link', 'demo/gone', 'demo/../../evil', ''):
         with pytest.raises(InputError, match='no config'):
             config_below(configs, name)
+
+
+@pytest.mark.parametrize('name', ['a\0b', 'x' * 5000, '../up', '/etc/passwd', 'x/' * 3000])
+def test_a_name_that_no_file_can_have_is_no_config(tmp_path, name):
+    with pytest.raises(InputError, match='there is no config'):
+        config_below(tmp_path, name)

@@ -293,3 +293,10 @@ def test_readers_and_tables_are_light(module):
               'sys.exit(f"imports {heavy}" if heavy else 0)')
     done = subprocess.run([sys.executable, '-c', script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize('start, newer', [(HEADER, False), (HEADER[:-1] + b'\1', True),
+                                          (b':W&C' + HEADER[4:], False)])
+def test_log_of_a_later_version_is_told_from_a_damaged_one(tmp_path, start, newer):
+    damage = read_bytes(tmp_path, start).damage
+    assert (damage.newer, damage.corrupt) == (newer, start != HEADER)

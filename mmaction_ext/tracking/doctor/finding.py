@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from mmaction_ext.tracking.ledger.format import NEWER
+
 #: the worst first
 SEVERITIES = ('error', 'warning', 'note')
 #: advice that several checks give
@@ -33,6 +35,12 @@ def unreadable(place, reason: str = '') -> Finding:
     """A file or folder that cannot be opened, with the system's reason where it is known."""
     return Finding('error', 'unreadable', str(place), f'cannot be read{reason and f": {reason}"}',
                    'make it readable, or restore it from a backup')
+
+
+def newer(place) -> Finding:
+    """A file of a version that this program does not know."""
+    return Finding('error', 'newer', str(place), f'{NEWER}, which cannot read it',
+                   'update mmaction_ext; the run itself may be sound')
 
 
 def run_name(record) -> str:

@@ -4,10 +4,12 @@ import os
 from pathlib import Path
 
 from mmaction_ext.regular_file import read_regular
-from mmaction_ext.tracking.doctor.finding import BACKUP, TEST_AGAIN, Finding, unreadable
-from mmaction_ext.tracking.doctor.run_file import read_object
+from mmaction_ext.tracking.doctor.finding import (BACKUP, TEST_AGAIN, Finding, newer,
+                                                  unreadable)
+from mmaction_ext.tracking.doctor.run_file import is_of_newer_version, read_object
 from mmaction_ext.tracking.ledger.files import UNFINISHED
-from mmaction_ext.tracking.ledger.format import METRICS_FILE, RESULTS_FOLDER, RUN_FILE
+from mmaction_ext.tracking.ledger.format import (METRICS_FILE, NEWER, RESULTS_FOLDER,
+                                                 RUN_FILE)
 from mmaction_ext.tracking.reading.wandb_snapshot import SNAPSHOT_FOLDER
 from mmaction_ext.tracking.snapshots import read_snapshot
 
@@ -51,6 +53,8 @@ def _damaged(path) -> Finding:
         read_regular(path)
     except OSError as error:
         return unreadable(path.as_posix(), error.strerror)
+    if is_of_newer_version(path):
+        return newer(path.as_posix())
     advice = BACKUP if path.name == RUN_FILE else f'{_RESTORE}, or {TEST_AGAIN}'
     if _is_whole(path):
         return Finding('error', 'altered', path.as_posix(), 'was altered after it was written; '
@@ -67,6 +71,8 @@ def _is_whole(path) -> bool:
 
 
 def _copy(path) -> list:
+    if is_of_newer_version(path):
+        return [newer(path.as_posix())]
     content = read_snapshot(path)
     if content is None:
         return [Finding('error', 'half-written', path.as_posix(), 'is no copy of a run',
@@ -91,7 +97,7 @@ def other_damage(root, records, known: set) -> list:
     found = {}
     for record in records:
         for text in record.damage:
-            name, _, what = text.partition(' is ')
+            name, _, what = text.removesuffix(f' {NEWER}').partition(' is ')
             found.setdefault((root / name).as_posix(), (what, record.corrupt))
     return [_other_damage(place, *facts) for place, facts in sorted(found.items())
             if place not in known]
@@ -101,6 +107,8 @@ def _other_damage(place, what, is_corrupt) -> Finding:
     state, _, reason = what.partition(': ')
     if state == 'unreadable':
         return unreadable(place, reason)
+    if not what:
+        return newer(place)
     if is_corrupt:
         return Finding('error', 'damaged', place, f'is {what}; tables do not trust its run',
                        BACKUP)

@@ -8,7 +8,7 @@ from mmaction_ext.tracking.comparison import is_file
 from mmaction_ext.tracking.doctor.finding import BACKUP, TEST_AGAIN, Finding
 from mmaction_ext.tracking.doctor.run_file import (attempt_numbers, attempts_in, is_whole,
                                                    read_object)
-from mmaction_ext.tracking.ledger.format import METRICS_FILE, RESULTS_FOLDER, RUN_FILE
+from mmaction_ext.tracking.ledger.format import METRICS_FILE, NEWER, RESULTS_FOLDER, RUN_FILE
 from mmaction_ext.tracking.reading.metrics import read_attempts
 
 
@@ -28,7 +28,8 @@ def damaged(root, records) -> list:
 
 def _damaged(root, record) -> list:
     places = {item: root / item.path for item in record.fragments}
-    whole = [item for item in places if not _lost_rows(places[item].parent)]
+    whole = [item for item in places if not _lost_rows(places[item].parent)
+             and f'{item.path} {NEWER}' not in record.damage]  # which is told of by itself
     found = [finding for item in whole if item.corrupt
              for finding in _damage(item, places[item])]
     last = record.fragments[-1]

@@ -1,7 +1,7 @@
 """What the JSON files of a ledger say, whatever they hold."""
 
 from mmaction_ext.regular_file import read_regular
-from mmaction_ext.tracking.ledger.format import decode_object
+from mmaction_ext.tracking.ledger.format import NewerVersion, decode_object
 
 
 def read_object(path) -> dict | None:
@@ -10,6 +10,17 @@ def read_object(path) -> dict | None:
         return decode_object(read_regular(path))
     except (OSError, ValueError):
         return None
+
+
+def is_of_newer_version(path) -> bool:
+    """Whether a file says that it is of a version that this program does not know."""
+    try:
+        decode_object(read_regular(path))
+    except NewerVersion:
+        return True
+    except (OSError, ValueError):
+        pass
+    return False
 
 
 def attempts_in(content: dict | None) -> list:

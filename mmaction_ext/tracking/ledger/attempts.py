@@ -11,9 +11,9 @@ from mmaction_ext.errors import InputError
 from mmaction_ext.regular_file import read_regular
 from mmaction_ext.tracking import termination
 from mmaction_ext.tracking.ledger import process
-from mmaction_ext.tracking.ledger.files import synced_size, write_atomically
-from mmaction_ext.tracking.ledger.format import (METRICS_FILE, RUN_FILE, SCHEMA, decode_object,
-                                                 encode_object)
+from mmaction_ext.tracking.ledger.files import create_own, synced_size, write_atomically
+from mmaction_ext.tracking.ledger.format import (METRICS_FILE, NEWER, RUN_FILE, SCHEMA,
+                                                 NewerVersion, decode_object, encode_object)
 from mmaction_ext.tracking.ledger.heartbeat import Heartbeat
 from mmaction_ext.tracking.masking import mask_text
 
@@ -26,9 +26,17 @@ SPARE_BYTES = 8192
 
 
 def read_run_file(folder) -> dict:
-    """What ``run.json`` of a folder says; empty where it is missing or damaged."""
+    """What ``run.json`` of a folder says; empty where it is missing or damaged.
+
+    Raises:
+        InputError: it is of a version that this program does not know.
+    """
+    path = Path(folder) / RUN_FILE
     try:
-        return decode_object(read_regular(Path(folder) / RUN_FILE))
+        return decode_object(read_regular(path))
+    except NewerVersion as error:
+        raise InputError(f'{path} {NEWER} ({error}): update it, or choose another folder') \
+            from error
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return {}
 
@@ -64,6 +72,7 @@ class Attempt:
         heartbeat: the running :class:`Heartbeat`.
 
     Raises:
+        InputError: ``run.json`` holds something else, or is of a newer version.
         OSError: the ledger cannot be written.
     """
 
@@ -73,13 +82,17 @@ class Attempt:
         self.run = {name: facts.get(name) for name in ('uid', 'job_type')}
         self._lock, self._owner = lock, os.getpid()
         found = read_run_file(folder)
-        earlier = found.get('attempts', [])
+        earlier = found.get('attempts') or []
+        if not isinstance(earlier, list) or not isinstance(found.get('sources') or {}, dict):
+            raise InputError(f'{self.folder / RUN_FILE} holds what no run writes: move the folder '
+                             'away')
         self.number = len(earlier) + 1
         self._entry = _new_entry(self.number, world_size, facts.get('git', {}).get('commit'))
         self._record = {'schema': SCHEMA, **facts, **(_inherited(found, facts) if resumes else {}),
                         'attempts': [*earlier, self._entry]}
         size = len(encode_object(self._record))
-        (self.folder / SPARE_FILE).write_bytes(bytes(size + SPARE_BYTES))
+        with open(create_own(self.folder / SPARE_FILE), 'wb') as spare:
+            spare.write(bytes(size + SPARE_BYTES))
         write_run_file(self.folder, self._record)
         self.heartbeat = Heartbeat(self.folder, self.number)
         self.expect_termination()
@@ -150,7 +163,7 @@ def _inherited(found: dict, facts: dict) -> dict:
     for name in ('initial_checkpoint', 'initial_weights'):
         if name in found:
             inherited[name] = found[name]
-    if 'sources' in found and 'sources' in facts:
+    if found.get('sources') and 'sources' in facts:
         inherited['sources'] = merge_sources(found['sources'], facts['sources'])
     return inherited
 
@@ -165,7 +178,7 @@ def merge_sources(earlier: dict, now: dict) -> dict:
     """
     merged = dict(earlier)
     for name, digest in now.items():
-        known = earlier.get(name, '').split()
+        known = str(earlier.get(name, '')).split()
         merged[name] = ' '.join(known if digest in known[-1:] else [*known, digest])
     return merged
 

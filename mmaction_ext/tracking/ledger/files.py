@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import os
 import secrets
+import stat
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -32,8 +33,7 @@ def write_atomically(path, content: str | bytes, sync: bool = True) -> None:
     path = Path(path)
     temporary = path.with_name(f'{path.name}.tmp')
     try:
-        temporary.unlink(missing_ok=True)  # of a process that died, or a link: not to be followed
-        with open(_create(temporary), 'wb') as file:
+        with open(create_own(temporary), 'wb') as file:
             _fill(file, content, sync)
         os.replace(temporary, path)
     except BaseException:
@@ -89,7 +89,7 @@ def replace_files(contents: Mapping, sync: bool = True) -> None:
                 if path.parent not in places:
                     places[path.parent] = stack.enter_context(_unfinished_below(path.parent))
                 whole[path] = places[path.parent] / path.name
-                with open(_create(whole[path]), 'wb') as file:
+                with open(create_own(whole[path]), 'wb') as file:
                     _fill(file, content, sync)
         for path, temporary in whole.items():
             with _naming(path):
@@ -156,10 +156,61 @@ def _naming(path) -> Iterator[None]:
         raise InputError(f'{path} cannot be written: {error.strerror}') from error
 
 
-def _create(path) -> int:
-    """A descriptor of a new file, which is none that a link leads to."""
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC,
-                   0o666)
+def create_own(path) -> int:
+    """Make a file anew, in the place of whatever has its name.
+
+    A link of that name is taken away, and what it led to stays as it is.
+
+    Returns:
+        A descriptor to write to.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+
+
+def open_own(path, flags: int) -> int:
+    """Open, or make, a file that a run goes on with; its folder may be from anywhere.
+
+    Args:
+        path: the file.
+        flags: of ``os.open``, beside those that make it and follow no link.
+
+    Raises:
+        InputError: it is a link, of either kind, or no regular file: what is written would land
+            elsewhere.
+        OSError: it cannot be opened.
+    """
+    refuse_link(path)
+    flags |= os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    descriptor = os.open(path, flags, 0o666)
+    try:
+        state = os.fstat(descriptor)
+        if not stat.S_ISREG(state.st_mode):
+            raise InputError(f'{path} is no regular file; take it away')
+        if state.st_nlink > 1:
+            raise _link(path)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def refuse_link(path) -> None:
+    """Make sure that a file or folder of a run is no symbolic link.
+
+    Raises:
+        InputError: it is one.
+    """
+    if os.path.islink(path):
+        raise _link(path)
+
+
+def _link(path) -> InputError:
+    return InputError(f'{path} is a link: what a run writes would land elsewhere; take it away')
 
 
 def _fill(file: BinaryIO, content: str | bytes, sync: bool) -> None:

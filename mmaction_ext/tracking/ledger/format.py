@@ -56,6 +56,19 @@ class DamagedLine(ValueError):
     """A line of metrics is not what was written."""
 
 
+class NewerVersion(ValueError):
+    """A file is of a later version than this program knows."""
+
+
+#: what is said of such a file
+NEWER = 'was written by a newer version of this program'
+
+
+def is_newer(schema, known: int = SCHEMA) -> bool:
+    """Whether a file's ``schema`` is one of later than this program."""
+    return isinstance(schema, (int, float)) and schema > known
+
+
 class MetricsRow(NamedTuple):
     """Metrics of one phase at one iteration.
 
@@ -131,14 +144,16 @@ def encode_object(content: dict) -> str:
 def decode_object(data: bytes, most: int = MOST_VALUES) -> dict:
     """What :func:`encode_object` was given; a file of before there were checksums has none.
 
+    How a later version checks its files is not known here: no checksum is asked for.
+
     Args:
         data: content of the file.
         most: how many values it may hold, about; a text of more is not parsed, nor one of more
             than :data:`MOST_VALUES` without the right checksum.
 
     Raises:
-        ValueError: it holds no JSON object or too large a one, was altered, or is of a later
-            version.
+        NewerVersion: it is of a later version.
+        ValueError: it holds no JSON object or too large a one, or was altered.
     """
     found = _OBJECT_CHECKSUM.search(data, max(0, len(data) - _OBJECT_CHECKSUM_BYTES))
     is_intact = found is not None and int(found[1], 16) == zlib.crc32(data[:found.start()])
@@ -150,12 +165,14 @@ def decode_object(data: bytes, most: int = MOST_VALUES) -> dict:
         raise ValueError('brackets without end') from error
     if not isinstance(content, dict):
         raise ValueError('no JSON object')
+    if is_newer(content.get('schema')):
+        raise NewerVersion(f'schema {content["schema"]}, this program reads up to {SCHEMA}')
     if 'crc32' in content or content.get('schema') not in _UNCHECKED_SCHEMAS:
         content.pop('crc32', None)
         if not is_intact:
             raise ValueError('altered after it was written')
         if content.get('schema') not in (*_UNCHECKED_SCHEMAS, SCHEMA):
-            raise ValueError(f'of version {content["schema"]}, which this program does not know')
+            raise ValueError(f'of no known version: {content["schema"]}')
     return content
 
 

@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from mmaction_ext.tracking.ledger.files import sync_folder
+from mmaction_ext.tracking.ledger.files import open_own, sync_folder
 from mmaction_ext.tracking.ledger.format import METRICS_FILE, MetricsRow, encode_row
 
 
@@ -20,13 +20,13 @@ class MetricsFile:
         attempt: number of the attempt that logs.
 
     Raises:
-        OSError: the file cannot be written.
+        InputError: the file is a link.
+        OSError: it cannot be written.
     """
 
     def __init__(self, folder, attempt: int):
         self._attempt = attempt
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        self._descriptor = os.open(Path(folder) / METRICS_FILE, flags, 0o644)
+        self._descriptor = open_own(Path(folder) / METRICS_FILE, os.O_RDWR | os.O_APPEND)
         sync_folder(folder)
         size = self._size()
         if size and os.pread(self._descriptor, 1, size - 1) != b'\n':

@@ -4,7 +4,7 @@ import itertools
 import os
 from pathlib import Path
 
-from mmaction_ext.tracking.ledger.files import write_atomically
+from mmaction_ext.tracking.ledger.files import refuse_link, write_atomically
 from mmaction_ext.tracking.ledger.format import RESULTS_FOLDER, SCHEMA, encode_object
 
 #: crop transforms and how many crops each takes of a frame
@@ -28,9 +28,11 @@ def write_result(folder, attempt: int, result: dict) -> Path:
         The file.
 
     Raises:
+        InputError: ``results`` is a link.
         OSError: it cannot be written.
     """
     results = Path(folder) / RESULTS_FOLDER
+    refuse_link(results)
     results.mkdir(exist_ok=True)
     stem = f'{attempt}-{result["iter"]}'
     stems = itertools.chain([stem], (f'{stem}-{number}' for number in itertools.count(2)))

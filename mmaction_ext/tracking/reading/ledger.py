@@ -8,8 +8,8 @@ from pathlib import Path
 
 from mmaction_ext.regular_file import read_regular
 from mmaction_ext.tracking.identity import RunIdentity
-from mmaction_ext.tracking.ledger.format import (HEARTBEAT_FILE, RESULTS_FOLDER, RUN_FILE,
-                                                 decode_object)
+from mmaction_ext.tracking.ledger.format import (HEARTBEAT_FILE, NEWER, RESULTS_FOLDER, RUN_FILE,
+                                                 NewerVersion, decode_object)
 
 
 @dataclass
@@ -126,19 +126,21 @@ def as_dict(value) -> dict:
 
 def _read_object(ledger, path, kinds: dict) -> dict:
     """A JSON object; empty if the file does not exist, or is damaged."""
+    problem = 'is damaged'
     try:
         content = decode_object(read_regular(path))
         if content == of_kinds(content, kinds):
             return content
-        state = 'damaged'
     except FileNotFoundError:
         return {}
     except OSError as error:
-        state = unreadable(error)
+        problem = f'is {unreadable(error)}'
+    except NewerVersion:
+        problem = NEWER
     except ValueError:
-        state = 'damaged'
+        pass
     place = Path(ledger.folder, path.relative_to(ledger.path)).as_posix()
-    ledger.damage.append(f'{place} is {state}')
+    ledger.damage.append(f'{place} {problem}')
     return {}
 
 

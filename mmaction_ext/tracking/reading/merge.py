@@ -4,6 +4,7 @@ import re
 from itertools import combinations
 
 from mmaction_ext.tracking.identity import RunIdentity
+from mmaction_ext.tracking.ledger.format import NEWER
 from mmaction_ext.tracking.reading import liveness
 from mmaction_ext.tracking.reading.attempts import (Attempt, attempts_of, compare_rows,
                                                     rows_by_iteration)
@@ -193,5 +194,6 @@ def _state(last: Attempt) -> str:
 
 def _damage(ledgers, logs) -> tuple:
     texts = [text for ledger in ledgers for text in ledger.damage]
-    texts += [f'{log.path} is {log.problem or "damaged"}' for log in logs if log.corrupt]
+    texts += [f'{log.path} ' + (NEWER if log.newer else f'is {log.problem or "damaged"}')
+              for log in logs if log.corrupt]
     return tuple(sorted(set(texts)))

@@ -202,6 +202,7 @@ class AttemptLog:
         uid, job_type, name, group, host, commit, start_time, exit_code, last_iter, corrupt,
             truncated, number: as in :class:`RunRecord` and :class:`Fragment`; ``start_time`` is
             ``None`` if unknown.
+        newer: whether the file is of a version that this program does not know.
         config: the run's W&B config: ``identity``, ``static``, ``recipe``, ``env``, ``git``.
         state: what the server said of the run when it was asked.
         last_sign: when the server had last heard of it, in seconds since the epoch.
@@ -227,6 +228,7 @@ class AttemptLog:
     last_iter: int | None = None
     corrupt: bool = False
     truncated: bool = False
+    newer: bool = False
     number: int | None = None
     config: dict = field(default_factory=dict)
     state: str = ''

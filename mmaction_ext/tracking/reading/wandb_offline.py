@@ -19,4 +19,5 @@ def read_attempt(path) -> list:
         'wandb-offline', uid=log.run_id, job_type=log.job_type or 'train', name=log.name,
         group=log.group, host=log.host, commit=log.commit, start_time=log.start_time,
         exit_code=log.exit_code, last_iter=log.last_iter, corrupt=log.damage.corrupt,
-        truncated=log.damage.truncated, config=log.config, phases=split_by_phase(log.rows))]
+        truncated=log.damage.truncated, newer=log.damage.newer, config=log.config,
+        phases=split_by_phase(log.rows))]

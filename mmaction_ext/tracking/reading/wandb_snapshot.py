@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from mmaction_ext.regular_file import read_regular
-from mmaction_ext.tracking.ledger.format import decode_object
+from mmaction_ext.tracking.ledger.format import NewerVersion, decode_object
 from mmaction_ext.tracking.reading.ledger import of_kinds
 from mmaction_ext.tracking.reading.record import AttemptLog
 from mmaction_ext.tracking.reading.rows import flat, last_iteration, split_by_phase, thin
@@ -41,14 +41,16 @@ def read_attempts(path) -> list:
     try:
         content = decode_snapshot(data)
         return _attempts(content, [flat(row) for row in content['rows']])
-    except (ValueError, RecursionError):
-        return [damaged(Path(path).stem, data.decode(errors='replace'))]
+    except (ValueError, RecursionError) as error:
+        return [damaged(Path(path).stem, data.decode(errors='replace'),
+                        isinstance(error, NewerVersion))]
 
 
 def decode_snapshot(data: bytes) -> dict:
     """The content of a snapshot.
 
     Raises:
+        NewerVersion: they are of a version that this program does not know.
         ValueError: the bytes are no snapshot, or were altered after they were written.
     """
     content = decode_object(data, SNAPSHOT_VALUES)
@@ -74,17 +76,19 @@ def run_uid(run_id: str, job_type: str) -> str:
     return run_id if job_type in ('', 'train') else run_id.removesuffix(f'-{job_type}')
 
 
-def damaged(name: str, text: str = '') -> AttemptLog:
+def damaged(name: str, text: str = '', newer: bool = False) -> AttemptLog:
     """The attempt that a snapshot tells of which is damaged.
 
     Args:
         name: its name without its ending.
         text: what is left of its content.
+        newer: whether it is of a version that this program does not know.
     """
     run_id, job_type = map(unquote, (name if '-' in name else f'{name}-train').rsplit('-', 1))
     return AttemptLog(
         'wandb-online', uid=run_uid(run_id, job_type), job_type=job_type, corrupt=True,
-        config=_told(text, 'config', dict) or {}, imported=_told(text, 'imported', bool) or False)
+        newer=newer, config=_told(text, 'config', dict) or {},
+        imported=_told(text, 'imported', bool) or False)
 
 
 def _told(text: str, name: str, kind):

@@ -114,3 +114,26 @@ def test_copies_of_online_runs(runs, state, check):
     place, severity, *_ = only(runs.find(), check)
     assert place == path.relative_to(runs.root).as_posix()
     assert severity == ('error' if state is None else 'note')
+
+
+@pytest.mark.parametrize('name', [*FILES, 'heartbeat'])
+def test_a_file_of_a_newer_version_is_neither_altered_nor_to_be_deleted(runs, name):
+    folder = runs.train()
+    if name == 'heartbeat':
+        (folder / name).write_text('{"schema": 3, "pulse": 60}')
+    else:
+        runs.change(folder / name, schema=3, rhythm='new')
+    found = runs.find()
+    place, severity, text, advice = only(found, 'newer')
+    assert (place, severity) == (f'{folder}/{name}', 'error')
+    assert text.startswith('was written by a newer version of this program')
+    assert {check for check, _ in runs.problems()} == {'newer'}
+    assert not any('delete' in advice for _, _, advice in found.values())
+
+
+@pytest.mark.parametrize('schema', [3, 4.5])
+def test_a_copy_of_a_newer_version(runs, schema):
+    path = runs.root / 'work_dirs/.online/me/demo/x-train.json'
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(dict(schema=schema, runs=[])))
+    assert {check for check, _ in runs.problems()} == {'newer'}

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmaction_ext.tracking.ledger.format import (MOST_VALUES, NON_FINITE, DamagedLine, MetricsRow,
-                                                 check_line, decode_object, decode_row,
-                                                 encode_object, encode_row, from_json, to_json)
+                                                 NewerVersion, check_line, decode_object,
+                                                 decode_row, encode_object, encode_row, from_json,
+                                                 to_json)
 
 texts = st.text().filter(lambda text: text not in NON_FINITE)
 values = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | texts,
@@ -79,8 +80,11 @@ def test_an_object_comes_back_as_it_was(content):
 
 
 def test_object_of_a_later_version():
-    with pytest.raises(ValueError, match='of version 3'):
-        decode_object(encode_object({'schema': 3}).encode())
+    for text in (encode_object({'schema': 3}), '{"schema": 3}', '{"schema": 2.5, "crc32": "?"}'):
+        with pytest.raises(NewerVersion, match='this program reads up to 2'):
+            decode_object(text.encode())
+    with pytest.raises(ValueError, match='no known version'):
+        decode_object(encode_object({'schema': 'x'}).encode())
 
 
 def test_object_of_too_many_values():
