@@ -43,6 +43,15 @@ def history(top1, first_iter=1, last_iter=8, test=True, samples=240, sha=None):
     return rows
 
 
+def of_attempt(rows, number, exit_code=0, start=1000.0, **facts):
+    """Rows with what the training tool has W&B say of the attempt; ``None``: it was killed."""
+    start += 100 * number
+    facts = dict(dict(number=number, job_type='train', host='h', pid=number), **facts)
+    ends = [] if exit_code is None else [{'attempt_exit_code': exit_code}]
+    first = {f'attempt_{name}': value for name, value in facts.items()}
+    return [dict(row, attempt_start=start) for row in [first, *rows, *ends]]
+
+
 def write(runs) -> None:
     """Log runs with the wandb SDK, in processes of their own."""
     batches = [[run for run in runs if not run['die']]] + [[run] for run in runs if run['die']]

@@ -93,7 +93,8 @@ def prepare(args):
     checks.check_datasets(cfg, ['test'])
     lock = None
     if rank == 0:
-        lock = work_dir.claim_work_dir(cfg.work_dir, identity, not args.work_dir, 'test')
+        lock = work_dir.claim_work_dir(cfg.work_dir, identity, not args.work_dir, 'test',
+                                       os.path.dirname(args.checkpoint))
     run_config.keep_private(options)
     facts = run_config.attach_tracking(cfg, identity, overrides, static, 'test')
     run_config.attach_predictions(cfg, identity, overrides)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mmaction_ext.cli.progress import last_error
 from mmaction_ext.tables.cells import CellStatus
-from mmaction_ext.tracking.comparison import code_changes, file_state, list_state
+from mmaction_ext.tracking.comparison import code_changes, file_state, is_file, list_state
 from mmaction_ext.tracking.identity import config_hashes, load_config
 from mmaction_ext.tracking.ledger.attempts import read_run_file
 from mmaction_ext.tracking.ledger.facts import config_digests, source_digests
@@ -206,8 +206,9 @@ class RunFacts:
 
 def _likely_path(folder, facts) -> str | None:
     """Name of the checkpoint of a run whose log tells only its digest and age."""
-    names = [f'{unit}_{facts[unit]}.pth' for unit in ('epoch', 'iter') if facts.get(unit)]
-    return next((name for name in names if folder and (folder / name).is_file()), None)
+    names = [f'{unit}_{facts[unit]}.pth' for unit in ('epoch', 'iter')
+             if isinstance(facts.get(unit), int)]
+    return next((name for name in names if folder and is_file(folder / name)), None)
 
 
 def _attempt(fragment) -> dict:

@@ -19,7 +19,7 @@ from mmaction_ext.errors import InputError
 from mmaction_ext.printable import clean
 from mmaction_ext.tracking.identity import RunIdentity
 from mmaction_ext.tracking.ledger.attempts import read_run_file, write_run_file
-from mmaction_ext.tracking.ledger.files import open_own, refuse_link
+from mmaction_ext.tracking.ledger.files import open_own, refuse_foreign, refuse_link
 from mmaction_ext.tracking.ledger.format import LOCK_FILE, RUN_FILE
 
 _CHECKPOINT = re.compile(r'(epoch|iter)_(?P<number>\d+)\.pth')
@@ -47,7 +47,7 @@ def as_begun(identity: RunIdentity, *folders) -> RunIdentity:
 
 
 def claim_work_dir(work_dir, identity: RunIdentity, movable: bool = True,
-                   job_type: str = 'train'):
+                   job_type: str = 'train', tested=None):
     """Mark a folder as this run's and keep other processes out of it while this one lives.
 
     The folder's ``run.json`` names the identity. Where it names another version of the
@@ -60,6 +60,8 @@ def claim_work_dir(work_dir, identity: RunIdentity, movable: bool = True,
         movable: whether the folder is the run's own by its name and may be renamed; one that
             the user chose may hold other things.
         job_type: ``'train'``, or ``'test'`` for a test that is not part of a training run.
+        tested: folder of the checkpoint that is tested. A test of a run has its id, if that
+            folder, or the one that the test's lies in, is the run's.
 
     The first claim draws the W&B id of the run, which ``run.json`` keeps for all its attempts
     (:func:`claimed_uid`): whoever trains the same row elsewhere has another run.
@@ -70,7 +72,7 @@ def claim_work_dir(work_dir, identity: RunIdentity, movable: bool = True,
     Raises:
         InputError: another process that is alive works in the folder, it belongs to another run
             and may not be renamed, a newer version of this program made it, or a link or a name
-            in it would have the run write elsewhere.
+            in it would have the run write elsewhere, or it cannot be written.
     """
     work_dir = Path(work_dir)
     _refuse_links(work_dir)
@@ -89,8 +91,15 @@ def claim_work_dir(work_dir, identity: RunIdentity, movable: bool = True,
         work_dir.mkdir()
         lock, found = _lock(work_dir), {}
     if not found:
-        facts = dict(identity.facts, job_type=job_type)
-        write_run_file(work_dir, dict(facts, uid=_new_uid(work_dir, identity, job_type)))
+        homes = [tested or work_dir.parent, work_dir.parent] if job_type == 'test' else []
+        uid = next((claimed_uid(home, identity) for home in homes
+                    if _is_of(read_run_file(home), identity, 'train')),
+                   f'{identity.uid}-{secrets.token_hex(4)}')
+        try:
+            write_run_file(work_dir, dict(identity.facts, job_type=job_type, uid=uid))
+        except OSError as error:
+            raise InputError(f'{work_dir / RUN_FILE} cannot be written: {error.strerror}') \
+                from error
     return lock
 
 
@@ -105,19 +114,12 @@ def claimed_uid(work_dir, identity: RunIdentity) -> str:
     return _word(work_dir, read_run_file(work_dir), 'uid') or identity.uid
 
 
-def _new_uid(work_dir, identity, job_type) -> str:
-    """Id of a run that begins; a test in the folder of the run that it tests shares that one's."""
-    if job_type == 'test' and _is_of(read_run_file(work_dir.parent), identity, 'train'):
-        return claimed_uid(work_dir.parent, identity)
-    return f'{identity.uid}-{secrets.token_hex(4)}'
-
-
 def _word(work_dir, found: dict, name: str) -> str | None:
     """A value of ``run.json`` that becomes part of the name of a file; ``None`` without one."""
     value = found.get(name)
     if value is not None and not (isinstance(value, str) and _WORD.fullmatch(value)):
-        raise InputError(f'{work_dir / RUN_FILE} has the {name} {str(value)[:80]!r}, which is none: '
-                         'move the folder away')
+        raise InputError(f'{Path(work_dir, RUN_FILE)} has the {name} {str(value)[:80]!r}, which is '
+                         'none: move the folder away')
     return value
 
 
@@ -126,7 +128,8 @@ def _refuse_links(work_dir) -> None:
     if (work_dir.parent / RUN_FILE).exists():
         refuse_link(work_dir)
     for entry in os.scandir(work_dir):
-        refuse_link(entry.path)
+        if not entry.is_dir(follow_symlinks=False):
+            refuse_foreign(entry.path)
 
 
 def _is_of(found: dict, identity: RunIdentity, job_type: str) -> bool:

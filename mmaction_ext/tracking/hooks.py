@@ -213,7 +213,7 @@ def record_progress(runner, attempt) -> None:
 
 
 def record_mirror(visualizer, attempt: Attempt) -> None:
-    """Have the ledger say where the W&B log is, and, once that is closed, what it lacks.
+    """Have the ledger say where the W&B log is and what it lacks, and that of which attempt it is.
 
     The attempt's entry gets ``wandb``, ``wandb_closed`` and ``wandb_rows_missing`` of
     :class:`~mmaction_ext.tracking.wandb_backend.RunWandbBackend`; without that, ``wandb=None``.
@@ -225,7 +225,7 @@ def record_mirror(visualizer, attempt: Attempt) -> None:
     backend = visualizer.get_backend('RunWandbBackend')
     attempt.update(wandb=backend.log_location() if backend else None)
     if backend:
-        backend.when_closed = attempt.update
+        backend.when_closed, backend.entry = attempt.update, attempt.entry
     attempt.expect_termination()  # closing the W&B log may hang, and comes after
 
 

@@ -18,7 +18,8 @@ from mmaction_ext.regular_file import read_regular
 from mmaction_ext.tracking.identity import RunIdentity, canonical_json
 from mmaction_ext.tracking.ledger.files import write_output
 from mmaction_ext.tracking.ledger.format import encode_object
-from mmaction_ext.tracking.reading.rows import flat
+from mmaction_ext.tracking.reading.rows import (flat, split_by_phase, start_of,
+                                                told_of_attempts)
 from mmaction_ext.tracking.reading.wandb_snapshot import (SNAPSHOT_BYTES, SNAPSHOT_FOLDER,
                                                           decode_snapshot, run_uid)
 
@@ -151,6 +152,10 @@ class Copier:
         if run.row_count is not None:  # fewer than were listed: read again the next time
             facts['seen']['rows'] = min(run.row_count, len(found))
         rows = history_rows(found, self.rename)
+        if _told_of_earlier(found):
+            last = next((row for row in reversed(rows) if split_by_phase([row])), {})
+            is_tested = any(key.startswith('test/') for key in last)
+            facts.update(state='finished' if is_tested else 'unknown', exit_code=None)
         if any(key.startswith('train/') for row in rows for key in row):
             facts['job_type'] = 'train'  # a test that was logged into the run it belongs to
         write_snapshot(path, dict(facts, rows=rows))
@@ -190,7 +195,8 @@ def history_rows(rows, rename: dict = None) -> list:
     Args:
         rows: dicts; ``_step`` and ``_timestamp`` put them in order and are then dropped, like all
             of W&B's own entries. Attempts that were synced one by one count ``_step`` from 0
-            again: then the time decides. A row that was uploaded twice is taken once.
+            again: then the start of their attempt decides, or the time where a row does not tell
+            that. A row that was uploaded twice is taken once.
         rename: foreign names of metrics, see :class:`Copier`.
 
     Returns:
@@ -212,13 +218,25 @@ def _renamed(row, rename) -> dict:
 
 
 def _in_order(rows) -> list:
-    unique = {(row.get('_step'), row.get('_timestamp')) if '_step' in row else index: row
-              for index, row in enumerate(rows)}
+    unique = {(start_of(row), row.get('_step'), row.get('_timestamp')) if '_step' in row else index:
+              row for index, row in enumerate(rows)}
     steps = [row.get('_step') for row in unique.values()]
     if None in steps:
         return list(unique.values())
-    key = '_step' if len(set(steps)) == len(steps) else '_timestamp'
-    return sorted(unique.values(), key=lambda row: row.get(key, math.inf))
+    if len(set(steps)) == len(steps):
+        return sorted(unique.values(), key=lambda row: row['_step'])
+    if None in map(start_of, rows):
+        return sorted(unique.values(), key=lambda row: row.get('_timestamp', math.inf))
+    return sorted(unique.values(), key=lambda row: (start_of(row), row['_step']))
+
+
+def _told_of_earlier(rows) -> bool:
+    """Whether a server tells the state of another attempt than the last one that logged rows.
+
+    It is that of the log that was uploaded last. Attempts of old do not say how they ended, but
+    the last one, if it came to test, had come to the end of training.
+    """
+    return bool(rows) and not told_of_attempts(rows) and _in_order(rows)[-1] != rows[-1]
 
 
 def _compare(found, seen) -> str:

@@ -21,9 +21,10 @@ from mmengine.logging import print_log
 from mmengine.registry import VISBACKENDS
 from mmengine.visualization import WandbVisBackend
 
-from mmaction_ext.tracking.ledger.attempts import outcome
 from mmaction_ext.printable import clean
+from mmaction_ext.tracking.ledger.attempts import outcome
 from mmaction_ext.tracking.masking import mask
+from mmaction_ext.tracking.reading.rows import ATTEMPT_FACTS, ATTEMPT_START, attempt_fact
 from mmaction_ext.tracking.termination import at_preemption, at_termination, remove
 from mmaction_ext.tracking.wandb_artifact import log_checkpoint, staging_in, within
 from mmaction_ext.tracking.wandb_media import MediaOptions
@@ -115,6 +116,9 @@ class RunWandbBackend(WandbVisBackend):
         artifact_seconds: how long the upload of the checkpoint may take before that.
 
     Attributes:
+        entry: the attempt in the ledger. Each row names it by its start, and the first and the last
+            one tell more of it: logs that are uploaded one by one become one history, in whatever
+            order they come.
         when_closed: called at the end with ``wandb_closed``, whether the log was closed in time,
             and ``wandb_rows_missing``, how many rows W&B did not take; of those that it took, one
             that did not close its log may lack more.
@@ -139,8 +143,10 @@ class RunWandbBackend(WandbVisBackend):
         self._wandb = self._wandb_run = self._location = self._checkpoint = None
         self._writer, self._drain_seconds = None, DRAIN_SECONDS
         self._offered = self._taken = 0
+        self._told = False
         self._broken = self._lags = self._closed = False
         self.when_closed: Callable[..., None] = lambda **facts: None
+        self.entry = {}
 
     def _init_kwargs_for(self, mode: str) -> dict:
         identity, extra = self._run_identity, dict(self._extra)
@@ -255,8 +261,20 @@ class RunWandbBackend(WandbVisBackend):
             function(*args, **kwargs)
 
     def _log(self, row: dict) -> None:
-        self._wandb_run.log(row)
+        if self.entry and not self._told:
+            self._told = True
+            self._wandb_run.log(self._facts())
+        self._wandb_run.log({**row, **self._start()})
         self._taken += 1
+
+    def _start(self) -> dict:
+        return {ATTEMPT_START: round(self.entry['start'], 3)} if self.entry else {}
+
+    def _facts(self, **more) -> dict:
+        """A row about the attempt."""
+        known = dict(self.entry, job_type=self._job_type, **more)
+        return {**self._start(), **{attempt_fact(name): known[name] for name in ATTEMPT_FACTS
+                                    if known.get(name) is not None}}
 
     @contextlib.contextmanager
     def attempt(self, what: str):
@@ -337,8 +355,14 @@ class RunWandbBackend(WandbVisBackend):
             _let_process_end(self._wandb)
 
     def _finish(self, code: int, seconds: float) -> None:
-        self._writer.end_with(functools.partial(self._wandb_run.finish, exit_code=code), seconds)
+        self._writer.end_with(functools.partial(self._end, code), seconds)
         self._closed = True
+
+    def _end(self, code: int) -> None:
+        if self.entry:
+            with self.attempt('the W&B log does not say how the attempt ended'):
+                self._wandb_run.log(self._facts(exit_code=code))
+        self._wandb_run.finish(exit_code=code)
 
     def _tell(self) -> None:
         self.when_closed(wandb_closed=self._closed,

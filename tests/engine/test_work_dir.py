@@ -320,6 +320,8 @@ def test_a_run_of_before_ids_were_drawn_keeps_its_id(tmp_path, uid):
 def test_a_test_shares_the_id_of_the_run_that_it_tests_and_of_no_other(tmp_path):
     uid = claim(tmp_path)
     assert claim(tmp_path / 'test', job_type='test') == uid
+    assert claim(tmp_path.parent / f'{tmp_path.name}-2', job_type='test', tested=tmp_path) == uid
+    assert claim(tmp_path.parent / f'{tmp_path.name}-3', job_type='test') != uid
     assert claim(tmp_path / 'other', RunIdentity('b/c', 0, 'x'), job_type='test') != uid
 
 
@@ -375,16 +377,26 @@ def test_a_folder_of_tests_that_is_a_link_is_not_followed(tmp_path):
     work_dir.claim_work_dir(tmp_path / 'linked', RUN).close()  # where a user keeps runs
 
 
-@pytest.mark.parametrize('name', ['run.lock', 'metrics.jsonl'])
+@pytest.mark.parametrize('name', ['run.lock', 'metrics.jsonl', 'epoch_1.pth', 'last_checkpoint'])
 @pytest.mark.parametrize('make', [os.link, lambda target, path: os.mkfifo(path)])
 def test_hard_links_and_pipes_are_not_written_to(tmp_path, name, make):
-    target = tmp_path / 'precious'
+    target, folder = tmp_path / 'precious', tmp_path / 'seed0'
     target.write_text('precious')
-    make(target, tmp_path / name)
+    folder.mkdir()
+    make(target, folder / name)
     with pytest.raises(InputError, match=f'{name} is (a link|no regular file)'):
-        work_dir.claim_work_dir(tmp_path, RUN)
-        MetricsFile(tmp_path, 1)
+        work_dir.claim_work_dir(folder, RUN)
+    if name == 'metrics.jsonl':
+        with pytest.raises(InputError, match='metrics.jsonl is (a link|no regular file)'):
+            MetricsFile(folder, 1)
     assert target.read_text() == 'precious'
+
+
+@pytest.mark.parametrize('name', ['run.json.tmp', 'run.lock'])
+def test_a_folder_in_the_place_of_a_file(tmp_path, name):
+    (tmp_path / name).mkdir()
+    with pytest.raises(InputError, match='is no regular file|run.json cannot be written'):
+        work_dir.claim_work_dir(tmp_path, RUN)
 
 
 def test_an_attempt_writes_through_no_link_that_comes_late(tmp_path):

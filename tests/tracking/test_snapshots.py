@@ -2,14 +2,17 @@
 
 import json
 import math
+import tempfile
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
+from offline_runs import history, of_attempt
 
 from mmaction_ext.errors import InputError
 from mmaction_ext.tracking.identity import RunIdentity
 from mmaction_ext.tracking.ledger.format import decode_object, encode_object, to_json
+from mmaction_ext.tracking.records import find_runs, split_by_phase
 from mmaction_ext.tracking.snapshots import (Copier, SourceRun, history_rows, read_snapshot,
                                              run_uid, snapshot_path)
 
@@ -220,3 +223,42 @@ def test_rows_without_iterations_are_numbered():
     assert history_rows([{'_step': 4, 'x': 1}, {'_step': 9, 'x': 2}]) == [
         {'iter': 1, 'x': 1}, {'iter': 2, 'x': 2}]
     assert history_rows([{'x': 1}, {'x': 1}]) == [{'iter': 1, 'x': 1}, {'iter': 2, 'x': 1}]
+
+
+ATTEMPTS = [history(None, 1, 3, test=False), history(None, 2, 6, test=False), history(0.75, 5, 8)]
+
+
+@pytest.mark.parametrize('tells', [True, False])
+@given(order=st.lists(st.sampled_from(range(3)), min_size=3, max_size=5).filter(
+    lambda order: len(set(order)) == 3))
+@settings(max_examples=50, deadline=None)
+def test_order_in_which_logs_are_uploaded_changes_nothing(tells, order):
+    """The server keeps rows as they come, and the state of the log that came last."""
+    codes, uploads = [None, 1, 0], []
+    for number, (rows, code) in enumerate(zip(ATTEMPTS, codes), 1):
+        rows = of_attempt(rows, number, code) if tells else rows
+        uploads.append([dict(row, _step=step, _timestamp=100.0 * number + step)
+                        for step, row in enumerate(rows)])
+    source = Source()
+    source.rows = [row for number in order for row in uploads[number]]
+    state = 'failed' if codes[order[-1]] else 'finished' if order[-1] == 2 else 'crashed'
+    with tempfile.TemporaryDirectory() as root:
+        Copier(root)(source.run(state=state, row_count=None))
+        [record] = find_runs(root, cache=False)
+    assert record.finished and record.state == 'finished' and not record.conflicts
+    assert [item.exit_code for item in record.fragments] == (codes if tells else [None, None, 0])
+    assert record.rows == {phase: split_by_phase(history(0.75))[phase] for phase in ('train', 'val')}
+    assert [(item.values['test/acc/top1'], item.fragment.exit_code)
+            for item in record.evaluations] == [(0.75, 0)]
+
+
+def test_last_attempt_of_old_that_did_not_come_to_test(tmp_path):
+    """What is told is the state of the first, which was uploaded last: not how the last ended."""
+    first, last = ([dict(row, _step=step, _timestamp=time + step) for step, row in enumerate(rows)]
+                   for rows, time in ((history(0.5), 0.0),
+                                      (history(None, 5, 6, test=False), 100.0)))
+    source = Source()
+    source.rows = last + first
+    Copier(tmp_path)(source.run(state='finished', row_count=None))
+    [record] = find_runs(tmp_path, cache=False)
+    assert record.exit_code is None and record.state == 'unknown'

@@ -331,6 +331,28 @@ def test_what_wandb_lacks_is_told_once_it_is_closed(tmp_path, fake):
     assert told == [dict(wandb_closed=True, wandb_rows_missing=2)]
 
 
+def test_rows_name_their_attempt_and_how_it_ended(tmp_path, fake):
+    run, told = fake(FakeRun()), []
+    backend = RunWandbBackend(str(tmp_path), run=RUN)
+    backend.when_closed = lambda **facts: told.append(facts)
+    backend.entry = dict(number=2, host='h', pid=7, start=1.23456789, end=None, exit_code=None)
+    backend.entry['resumed_from_iter'] = 0  # known once training begins
+    backend.add_scalars({'train/loss': 0.5, 'iter': 1})
+    backend.add_scalars({'train/loss': 0.25, 'iter': 2})
+    with pytest.raises(KeyError):
+        try:
+            raise KeyError('x')
+        finally:
+            backend.close()
+    start = {'attempt_start': 1.235}
+    facts = {'attempt_number': 2, 'attempt_job_type': 'train', 'attempt_host': 'h',
+             'attempt_pid': 7, 'attempt_resumed_from_iter': 0, **start}
+    assert run.rows == [facts, {'iter': 1, 'train/loss': 0.5, **start},
+                        {'iter': 2, 'train/loss': 0.25, **start},
+                        {**facts, 'attempt_exit_code': 1}]
+    assert told == [dict(wandb_closed=True, wandb_rows_missing=0)]
+
+
 def test_handlers_are_gone_once_the_log_is_closed(tmp_path, fake):
     fake(FakeRun())
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGUSR1)

@@ -68,6 +68,7 @@ class Attempt:
     Attributes:
         folder: the run's folder.
         run: ``uid`` and ``job_type`` of the run.
+        entry: what ``run.json`` says of the attempt.
         number: number of the attempt, from 1.
         heartbeat: the running :class:`Heartbeat`.
 
@@ -87,9 +88,9 @@ class Attempt:
             raise InputError(f'{self.folder / RUN_FILE} holds what no run writes: move the folder '
                              'away')
         self.number = len(earlier) + 1
-        self._entry = _new_entry(self.number, world_size, facts.get('git', {}).get('commit'))
+        self.entry = _new_entry(self.number, world_size, facts.get('git', {}).get('commit'))
         self._record = {'schema': SCHEMA, **facts, **(_inherited(found, facts) if resumes else {}),
-                        'attempts': [*earlier, self._entry]}
+                        'attempts': [*earlier, self.entry]}
         size = len(encode_object(self._record))
         with open(create_own(self.folder / SPARE_FILE), 'wb') as spare:
             spare.write(bytes(size + SPARE_BYTES))
@@ -103,7 +104,7 @@ class Attempt:
         Raises:
             OSError: the ledger cannot be written.
         """
-        self._entry.update(facts)
+        self.entry.update(facts)
         write_run_file(self.folder, self._record)
 
     def expect_termination(self) -> None:

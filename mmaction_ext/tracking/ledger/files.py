@@ -184,19 +184,24 @@ def open_own(path, flags: int) -> int:
             elsewhere.
         OSError: it cannot be opened.
     """
-    refuse_link(path)
+    refuse_foreign(path)
     flags |= os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    descriptor = os.open(path, flags, 0o666)
-    try:
-        state = os.fstat(descriptor)
+    return os.open(path, flags, 0o666)
+
+
+def refuse_foreign(path) -> None:
+    """Make sure that a name leads to nothing, or to a regular file that has no other name.
+
+    Raises:
+        InputError: it does not.
+    """
+    refuse_link(path)
+    with contextlib.suppress(FileNotFoundError):
+        state = os.lstat(path)
         if not stat.S_ISREG(state.st_mode):
             raise InputError(f'{path} is no regular file; take it away')
         if state.st_nlink > 1:
             raise _link(path)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
 
 
 def refuse_link(path) -> None:

@@ -2,14 +2,15 @@
 
 import math
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
+from itertools import combinations, permutations
 from pathlib import Path
 
 from mmaction_ext.tracking.ledger.format import METRICS_FILE, RUN_FILE
 from mmaction_ext.tracking.reading.ledger import LedgerRun
-from mmaction_ext.tracking.reading.record import Fragment
-from mmaction_ext.tracking.reading.rows import by_place
+from mmaction_ext.tracking.reading.record import Fragment, in_order
+from mmaction_ext.tracking.reading.rows import before_first, by_place
 
 #: by how much a W&B log may seem to begin before its attempt, or after its end
 CLOCK_SECONDS = 5
@@ -45,7 +46,8 @@ class Attempt:
     def of_log(cls, log):
         """The attempt that only a W&B log or a snapshot tells of."""
         phases = {phase: by_place(rows) for phase, rows in log.phases.items()}
-        return cls(log.fragment(), phases, state=log.state, last_sign=log.last_sign)
+        return cls(log.fragment(), phases, state=log.state, last_sign=log.last_sign,
+                   resumed_from=log.resumed_from)
 
     @property
     def source(self) -> str:
@@ -53,6 +55,11 @@ class Attempt:
         if self.ledger is None:
             return f'{self.fragment.source} {self.fragment.path}'
         return f'ledger of {self.ledger.folder}, attempt {self.fragment.number}'
+
+    @property
+    def origin(self) -> tuple:
+        """Host, process and start: what no two attempts have in common."""
+        return _origin(self.fragment)
 
     def update(self, **facts) -> None:
         """Change its fragment."""
@@ -90,8 +97,9 @@ def attempts_of(ledgers, logs, conflicts) -> list:
     """All attempts at a run, oldest first.
 
     Those of a ledger stand in its order, whatever the clock said; those that only W&B tells of
-    stand before the first one that began later. A W&B log that began during an attempt in a
-    ledger is of that attempt, wherever it lies.
+    stand before the first one that began later. A W&B log is of the attempt in a ledger that it
+    names, or else of the one during which it began, wherever it lies; two logs of one attempt are
+    copies.
 
     Args:
         ledgers: the :class:`LedgerRun` of the run's folders; of more than one, the others are
@@ -99,7 +107,7 @@ def attempts_of(ledgers, logs, conflicts) -> list:
         logs: :class:`mmaction_ext.tracking.reading.record.AttemptLog` of its offline W&B logs.
         conflicts: collects disagreements.
     """
-    attempts, rest = [], sorted(logs, key=_log_order)
+    attempts, rest = [], in_order(logs)
     found = [_of_ledger(ledger) for ledger in ledgers]
     for ledger, own in zip(ledgers, found):
         rest = _attach_logs(own, ledger, rest, conflicts)
@@ -108,17 +116,76 @@ def attempts_of(ledgers, logs, conflicts) -> list:
         for attempt in own:
             _add_results(attempt, conflicts)
         _join(attempts, own, conflicts)
-    for log in rest:
+    for alone in _without_copies(map(Attempt.of_log, rest), conflicts):
         later = [place for place, attempt in enumerate(attempts)
-                 if attempt.entry and attempt.fragment.start_time > _log_order(log)[0]]
-        attempts.insert(later[0] if later else len(attempts), Attempt.of_log(log))
+                 if attempt.entry and attempt.fragment.start_time > alone.fragment.start_time]
+        attempts.insert(later[0] if later else len(attempts), alone)
     return attempts
 
 
-def _log_order(log) -> tuple:
-    # a log without its first record is the one that has just been opened
-    start = math.inf if log.start_time is None else log.start_time
-    return start, log.path, str(log.root)
+def _origin(attempt) -> tuple:
+    """Host, process and start of a fragment or a log."""
+    start = math.inf if attempt.start_time is None else attempt.start_time
+    return attempt.host, attempt.pid, round(start, 3)
+
+
+def _without_copies(attempts, conflicts) -> list:
+    """Attempts that only W&B logs tell of, each once; what one copy lost, another may tell."""
+    once = {}
+    for attempt in attempts:
+        is_known = attempt.fragment.start_time < math.inf
+        twin = once.setdefault(attempt.origin if is_known else id(attempt), attempt)
+        if twin is not attempt:
+            mine, other = twin.fragment, attempt.fragment
+            twin.add(attempt.phases, attempt.source, conflicts)
+            twin.update(corrupt=mine.corrupt and other.corrupt,
+                        truncated=mine.truncated and other.truncated,
+                        exit_code=other.exit_code if mine.exit_code is None else mine.exit_code)
+    return list(once.values())
+
+
+def compare_origins(attempts, conflicts) -> None:
+    """Enter where attempts under one id are no attempts at one run.
+
+    Ids of old are those of a config and a seed, which two people may train. Attempts at one run
+    count themselves: two that have one number are two runs. Those of which only W&B tells, without
+    a number, must have tested the same samples, and at one iteration the same checkpoint, and none
+    of them may have begun anew on another machine after one had come to its end.
+    """
+    numbered = [each for each in attempts if each.fragment.number is not None]
+    others = [each for each in attempts if each.fragment.number is None]
+    for what, pairs, are_two in (('attempt', combinations(numbered, 2), _are_one_number),
+                                 ('run', permutations(others, 2), _are_two_trainings)):
+        for one, other in pairs:
+            if are_two(one, other):
+                conflicts.add(f'host, process and start of the {what}', what,
+                              (other.origin, other.source), (one.origin, one.source))
+    told = defaultdict(list)
+    for attempt in [*(each for each in numbered if each.ledger is None), *others]:
+        for (iteration, _), row in attempt.phases.get('test', {}).items():
+            for name, place in (('test/data_digest', None), ('test/checkpoint_sha256', iteration)):
+                part = {name: row[name]} if name in row else {}
+                if attempt.fragment.number is None:
+                    conflicts.compare({'iter': iteration, **part}, told[name, place],
+                                      attempt.source)
+                told[name, place].append((part, attempt.source))
+
+
+def _are_one_number(one, other) -> bool:
+    """Whether two attempts have one number; ledgers of copies are compared by their rows."""
+    mine, theirs = one.fragment, other.fragment
+    return (mine.number == theirs.number and one.origin != other.origin
+            and not (one.ledger and other.ledger)
+            and max(mine.start_time, theirs.start_time) < math.inf)
+
+
+def _are_two_trainings(one, other) -> bool:
+    """Whether a log begins anew on another machine than that of one that came to its end."""
+    mine, theirs = one.fragment, other.fragment
+    return (mine.source == theirs.source == 'wandb-offline' and mine.exit_code == 0
+            and mine.start_time < theirs.start_time and '' not in (mine.host, theirs.host)
+            and mine.host != theirs.host
+            and before_first(other.history()) <= before_first(one.history()))
 
 
 def _of_ledger(ledger) -> list:
@@ -214,12 +281,15 @@ def _attach_logs(attempts, ledger, logs, conflicts) -> list:
         The other logs.
     """
     rest, taken = [], set()
+    origins = {attempt.origin: number for number, attempt in enumerate(attempts)}
     known = {_location(ledger.path, attempt.entry): number
              for number, attempt in enumerate(attempts) if _location(ledger.path, attempt.entry)}
     for log in logs:
         path = os.path.abspath(log.root / log.path)
         number = known.get(path)
-        if number is None and path.startswith(os.path.abspath(ledger.path) + os.sep):
+        if number is None and log.number is not None:
+            number = origins.get(_origin(log))
+        elif number is None and path.startswith(os.path.abspath(ledger.path) + os.sep):
             number = _by_time(attempts, log, taken | set(known.values()))
         if number is None:
             rest.append(log)
@@ -261,7 +331,12 @@ def _by_time(attempts, log, taken) -> int | None:
 
 
 def _began_during(fragment, log, anywhere: bool = False) -> bool:
-    """Whether a log began while an attempt ran: on its host, or ``anywhere``."""
+    """Whether a log began while an attempt ran: on its host, or ``anywhere``.
+
+    One that names its attempt is of no other.
+    """
+    if log.number is not None:
+        return False
     if log.start_time is None:  # it has just been opened, by an attempt that runs
         return fragment.end_time is None
     end = math.inf if fragment.end_time is None else fragment.end_time

@@ -48,14 +48,14 @@ class Conflicts:
     def add(self, what: str, name: str, one, other) -> None:
         """Enter a disagreement about ``name`` between two (value, source)."""
         text = ' against '.join(f'{_spelled(value)} ({source})' for value, source in (one, other))
-        self._found.setdefault((name, one[1], other[1]), []).append(f'{what}: {text}')
+        self._found.setdefault((name, one[1], other[1]), {})[f'{what}: {text}'] = None
 
     def texts(self) -> tuple:
         """The disagreements in words, the first of each kind, sorted."""
         texts = []
         for found in self._found.values():
             more = f', and so {len(found) - 1} more times' if len(found) > 1 else ''
-            texts.append(found[0] + more)
+            texts.append(next(iter(found)) + more)
         return tuple(sorted(texts))
 
 

@@ -1,16 +1,16 @@
 """All that tells of one run, put together into one record."""
 
 import re
-from itertools import combinations
+from itertools import chain, combinations
 
 from mmaction_ext.tracking.identity import RunIdentity
 from mmaction_ext.tracking.ledger.format import NEWER
 from mmaction_ext.tracking.reading import liveness
-from mmaction_ext.tracking.reading.attempts import (Attempt, attempts_of, compare_rows,
-                                                    rows_by_iteration)
+from mmaction_ext.tracking.reading.attempts import (Attempt, attempts_of, compare_origins,
+                                                    compare_rows, rows_by_iteration)
 from mmaction_ext.tracking.reading.conflicts import Conflicts
 from mmaction_ext.tracking.reading.ledger import as_dict
-from mmaction_ext.tracking.reading.record import (SOURCES, Evaluation, RunRecord,
+from mmaction_ext.tracking.reading.record import (SOURCES, Evaluation, RunRecord, in_order,
                                                   is_web_address)
 from mmaction_ext.tracking.reading.rows import before_first, project, stitch, thin
 
@@ -32,9 +32,11 @@ def merge(uid: str, job_type: str, ledgers, logs, snapshots, home: tuple = (None
     """
     conflicts = Conflicts()
     attempts = attempts_of(ledgers, logs, conflicts)
-    for snapshot in snapshots:
-        attempts = _with_snapshot(attempts, snapshot, conflicts)
-    everything = sorted(logs, key=_start) + [log for snapshot in snapshots for log in snapshot]
+    copies = [[Attempt.of_log(log) for log in snapshot] for snapshot in snapshots]
+    compare_origins([*attempts, *chain(*copies)], conflicts)
+    for online in copies:
+        attempts = _with_snapshot(attempts, online, conflicts)
+    everything = in_order(logs) + [log for snapshot in snapshots for log in snapshot]
     last = attempts[-1]
     root, folder = (ledgers[0].root, ledgers[0].folder) if ledgers else home
     return RunRecord(
@@ -51,17 +53,12 @@ def merge(uid: str, job_type: str, ledgers, logs, snapshots, home: tuple = (None
         url=_url(everything, attempts))
 
 
-def _start(log) -> tuple:
-    return log.start_time is None, log.start_time or 0, log.path
-
-
-def _with_snapshot(attempts, snapshot, conflicts) -> list:
+def _with_snapshot(attempts, online, conflicts) -> list:
     """Attempts with those rows of a snapshot that nobody else has.
 
     What was logged before the first row of the others, or after the last one, is added as
     attempts of its own, and every test that nobody else knows of.
     """
-    online = [Attempt.of_log(log) for log in snapshot]
     if not attempts:
         return online
     told = rows_by_iteration(attempts)

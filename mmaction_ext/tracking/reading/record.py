@@ -27,7 +27,7 @@ class Fragment:
         exit_code: ``None`` without an exit record (killed, or still running).
         corrupt: bytes were altered after they were written, or are missing.
         truncated: the file ends in the middle of a record: its writer was killed or still writes.
-        number: number of the attempt, from 1; ``None`` if only W&B knows of it.
+        number: number of the attempt, from 1; ``None`` where nobody says.
         source: one of :data:`SOURCES`.
         pid: number of its process.
         signal: name of the signal that ended it.
@@ -202,6 +202,9 @@ class AttemptLog:
         uid, job_type, name, group, host, commit, start_time, exit_code, last_iter, corrupt,
             truncated, number: as in :class:`RunRecord` and :class:`Fragment`; ``start_time`` is
             ``None`` if unknown.
+        pid: as in :class:`Fragment`.
+        resumed_from: the iteration that it went on from, 0 where it began anew; ``None`` where
+            only its rows can tell.
         newer: whether the file is of a version that this program does not know.
         config: the run's W&B config: ``identity``, ``static``, ``recipe``, ``env``, ``git``.
         state: what the server said of the run when it was asked.
@@ -230,6 +233,8 @@ class AttemptLog:
     truncated: bool = False
     newer: bool = False
     number: int | None = None
+    pid: int | None = None
+    resumed_from: int | None = None
     config: dict = field(default_factory=dict)
     state: str = ''
     last_sign: float | None = None
@@ -246,4 +251,33 @@ class AttemptLog:
         return Fragment(
             self.path, math.inf if self.start_time is None else self.start_time, self.host,
             self.commit, self.last_iter, self.exit_code, self.corrupt, self.truncated,
-            self.number, self.source)
+            self.number, self.source, self.pid)
+
+    def take(self, start: float, facts: dict) -> None:
+        """Believe what the attempt itself said, rather than whoever kept it.
+
+        Args:
+            start: when it began, in seconds since the epoch.
+            facts: see :func:`mmaction_ext.tracking.reading.rows.told_of_attempts`. Attempts of
+                another type of job, a test in the W&B run of its training, have numbers of
+                their own.
+        """
+        self.start_time, self.host = start, facts.get('host', self.host)
+        if facts.get('job_type', self.job_type) == self.job_type:
+            self.number = facts.get('number')
+        self.pid, self.resumed_from = facts.get('pid'), facts.get('resumed_from_iter')
+        self.exit_code = facts.get('exit_code', self.exit_code)
+
+
+def in_order(logs) -> list:
+    """Attempts by their start, and those that tell their numbers by these: clocks go back."""
+    logs = sorted(logs, key=_start)
+    numbered = iter(sorted((log for log in logs if log.number is not None),
+                           key=lambda log: log.number))
+    return [log if log.number is None else next(numbered) for log in logs]
+
+
+def _start(log) -> tuple:
+    # a log without its first record is the one that has just been opened
+    start = math.inf if log.start_time is None else log.start_time
+    return start, log.path, str(log.root)

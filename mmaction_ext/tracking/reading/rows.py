@@ -3,6 +3,14 @@
 import math
 import operator
 
+#: what every row in W&B tells of its attempt: when that began, in seconds since the epoch
+ATTEMPT_START = 'attempt_start'
+#: no clock shows a later time
+_LAST_SECOND = 1e12
+#: what else a row may tell of it, as :func:`attempt_fact` names it, and of which kind it is
+ATTEMPT_FACTS = dict(number=int, job_type=str, host=str, pid=int, resumed_from_iter=int,
+                     exit_code=int)
+
 #: training rows that are kept of an attempt, of those with the same metrics
 MAX_TRAIN_ROWS = 1000
 
@@ -59,6 +67,36 @@ def split_by_phase(rows) -> dict:
         for phase, part in parts.items():
             phases.setdefault(phase, []).append(part)
     return phases
+
+
+def attempt_fact(name: str) -> str:
+    """How a fact about an attempt is called in W&B."""
+    return f'attempt_{name}'
+
+
+def start_of(row: dict) -> float | None:
+    """When the attempt began that logged a row from W&B; ``None`` where that does not say."""
+    start = row.get(ATTEMPT_START)
+    return start if isinstance(start, (int, float)) and abs(start) < _LAST_SECOND else None
+
+
+def told_of_attempts(rows) -> dict:
+    """What rows from W&B say of the attempts that logged them, in whatever order they came.
+
+    Returns:
+        Start of each attempt, in seconds since the epoch, to those of :data:`ATTEMPT_FACTS` that
+        are known of it.
+    """
+    told = {}
+    for row in rows:
+        start = start_of(row)
+        if start is not None:
+            facts = told.setdefault(start, {})
+            for name, kind in ATTEMPT_FACTS.items():
+                value = row.get(attempt_fact(name))
+                if type(value) is kind:
+                    facts[name] = value
+    return told
 
 
 def stitch(attempts) -> dict:

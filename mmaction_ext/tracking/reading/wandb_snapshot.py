@@ -1,14 +1,16 @@
 """Snapshots of online W&B runs, as ``import-wandb`` leaves them in a runs folder."""
 
 import json
+from collections import defaultdict
 from pathlib import Path
 from urllib.parse import unquote
 
 from mmaction_ext.regular_file import read_regular
 from mmaction_ext.tracking.ledger.format import NewerVersion, decode_object
 from mmaction_ext.tracking.reading.ledger import of_kinds
-from mmaction_ext.tracking.reading.record import AttemptLog
-from mmaction_ext.tracking.reading.rows import flat, last_iteration, split_by_phase, thin
+from mmaction_ext.tracking.reading.record import AttemptLog, in_order
+from mmaction_ext.tracking.reading.rows import (flat, last_iteration, split_by_phase, start_of,
+                                                thin, told_of_attempts)
 
 SNAPSHOT_FOLDER = '.online'
 #: a copy of a history has no more bytes and values
@@ -27,7 +29,9 @@ _SEEN = dict(updated=_NUMBER)
 def read_attempts(path) -> list:
     """The attempts that one snapshot tells of, oldest first.
 
-    The server has one history for all attempts. A new one begins where the iteration goes back.
+    The server has one history for all attempts, in the order in which they were uploaded, and
+    its state is that of the one that was uploaded last. Rows say which attempt they are of, and
+    attempts how they ended; where they do not, a new one begins where the iteration goes back.
     Of a damaged snapshot there is one attempt without rows, ``corrupt``: its name tells which run
     it is of, and what is left of it of which config and seed.
 
@@ -109,15 +113,27 @@ def _attempts(content: dict, rows: list) -> list:
         start_time=content.get('start_time'), config=content.get('config') or {},
         state=content.get('state') or '', last_sign=(content.get('seen') or {}).get('updated'),
         url=content.get('url') or '', imported=bool(content.get('imported')))
-    logs = []
-    for part in _parts(rows):
-        phases = split_by_phase(part)
-        last_iter = last_iteration(phases)
-        if 'train' in phases:
-            phases['train'] = thin(phases['train'])
-        logs.append(AttemptLog('wandb-online', last_iter=last_iter, phases=phases, **shared))
-    logs[-1].exit_code = _exit_code(content)
+    told, parts = told_of_attempts(rows), defaultdict(list)
+    for row in rows:
+        parts[start_of(row)].append(row)
+    logs = [_attempt(part, shared) for part in _parts(parts.pop(None, [])) if part or not told]
+    named = {start: _attempt(part, shared) for start, part in parts.items()}
+    for start, log in named.items():
+        log.take(start, told[start])
+    logs += in_order(named.values())
+    exit_code = _exit_code(content)
+    if logs[-1].exit_code is None and (exit_code or len(logs) == 1 or not told):
+        logs[-1].exit_code = exit_code
     return logs
+
+
+def _attempt(rows: list, shared: dict) -> AttemptLog:
+    """The attempt that logged some rows, with what is known of all."""
+    phases = split_by_phase(rows)
+    last_iter = last_iteration(phases)
+    if 'train' in phases:
+        phases['train'] = thin(phases['train'])
+    return AttemptLog('wandb-online', last_iter=last_iter, phases=phases, **shared)
 
 
 def _text(content: dict, name: str) -> str:

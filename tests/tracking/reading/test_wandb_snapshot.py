@@ -1,10 +1,11 @@
 import json
+import math
 import time
 
 import ledger_runs
 import pytest
 from ledger_runs import CONFIG_HASH, attempt, write_ledger
-from offline_runs import MARKUP, history
+from offline_runs import MARKUP, history, of_attempt
 
 from mmaction_ext.tracking.identity import RunIdentity
 from mmaction_ext.tracking.ledger.format import decode_object, encode_object
@@ -247,3 +248,86 @@ def test_long_history_is_thinned(place, snapshot):
     assert 500 <= len(record.rows['train']) <= 1000 and record.last_iter == 2500
     assert record.rows['train'][-1] == rows[-1]
     assert ledger_runs.identity().uid == record.uid
+
+
+def test_attempts_say_who_they_are(place, snapshot):
+    """The server tells of the second that it was killed: it was uploaded before the first."""
+    snapshot([*of_attempt(history(0.75, 5, 8), 2, resumed_from_iter=4),
+              *of_attempt(history(None, 1, 6, test=False), 1, None)], state='crashed')
+    [record] = place.find()
+    assert record.finished and record.state == 'finished' and not record.conflicts
+    assert [(item.number, item.start_time, item.host, item.pid, item.exit_code)
+            for item in record.fragments] == [(1, 1100, 'h', 1, None), (2, 1200, 'h', 2, 0)]
+    assert record.rows == {phase: PHASES[phase] for phase in ('train', 'val')}
+
+
+def test_clock_that_went_back_changes_no_order(place, snapshot):
+    snapshot([*of_attempt(history(0.75, 5, 8), 2, start=0.0),
+              *of_attempt(history(None, 1, 6, test=False), 1, 1)], state='failed')
+    assert [item.number for item in place.find()[0].fragments] == [1, 2]
+
+
+@pytest.mark.parametrize('last, state', [(None, 'killed'), (3, 'failed')])
+def test_last_attempt_that_did_not_finish(place, snapshot, last, state):
+    """Nor does it where the log of the one before, which did, was uploaded last."""
+    snapshot([*of_attempt(history(0.5), 1), *of_attempt(history(None, 5, 6, test=False), 2, last)],
+             state='crashed' if last is None else 'finished')
+    [record] = place.find()
+    assert (record.state, record.exit_code) == (state, last)
+
+
+def test_end_of_another_attempt_is_not_that_of_the_last(place, snapshot):
+    snapshot([*of_attempt(history(0.5), 1), *of_attempt(history(None, 5, 6, test=False), 2, None)],
+             state='finished')
+    [record] = place.find()
+    assert record.exit_code is None and record.state == 'unknown'
+
+
+def test_test_in_the_run_of_its_training_counts_for_itself(place, snapshot):
+    sha = 'sha of 0.5 at 1'
+    snapshot([*of_attempt(history(0.5), 1),
+              *of_attempt(history(0.5, sha=sha)[-1:], 1, pid=9, start=2000.0, job_type='test')])
+    [record] = place.find()
+    assert not record.conflicts and [item.number for item in record.fragments] == [1, None]
+
+
+@pytest.mark.parametrize('start', ['x', None, math.nan, math.inf, 10 ** 400, [1], {}])
+def test_start_that_is_none(place, snapshot, start):
+    snapshot([dict(row, attempt_start=start, attempt_number='1') for row in WHOLE])
+    [record] = place.find()
+    assert record.finished and record.fragments[0].number is None
+
+
+def test_two_attempts_of_one_number_are_two_runs(place, snapshot):
+    snapshot([*of_attempt(history(0.75), 1), *of_attempt(history(0.75), 1, start=2000.0, host='b')])
+    [record] = place.find()
+    assert record.conflicts == (
+        "host, process and start of the attempt: ('b', 1, 2100.0) (wandb-online .online/lab/p/"
+        f"{place.uid}-train.json) against ('h', 1, 1100.0) (wandb-online .online/lab/p/"
+        f"{place.uid}-train.json)",)
+
+
+def test_attempt_that_a_ledger_tells_of_is_the_same_one(place, snapshot):
+    mine = attempt(1, 0, 1100.0002, host='h', pid=1)
+    write_ledger(place.folder, WHOLE, attempts=[mine])
+    snapshot(of_attempt(WHOLE, 1), config={})
+    [record] = place.find()
+    assert not record.conflicts and len(record.fragments) == 1
+    snapshot(of_attempt(WHOLE, 1, host='elsewhere'), config={})
+    assert [text.partition(':')[0] for text in place.find()[0].conflicts] == [
+        'host, process and start of the attempt']
+
+
+@pytest.mark.parametrize('change, names', [
+    ({}, []), ({'test/checkpoint_sha256': 'other'}, ['test/checkpoint_sha256 at iteration 8']),
+    ({'test/data_digest': 'other'}, ['test/data_digest at iteration 8']),
+    ({'test/data_digest': 'other', 'iter': 9, 'test/checkpoint_sha256': 'other'},
+     ['test/data_digest at iteration 9'])])
+def test_runs_of_before_attempts_had_numbers(place, snapshot, change, names):
+    """Two people's runs in one history, one after the other or, as online, interleaved."""
+    mine = [dict(row, **{'test/data_digest': 'd'} if 'test/acc/top1' in row else {})
+            for row in WHOLE]
+    yours = [*mine[:-1], dict(mine[-1], **change)]
+    for rows in (mine + yours, [row for pair in zip(mine, yours) for row in pair]):
+        snapshot(rows)
+        assert [text.partition(':')[0] for text in place.find()[0].conflicts] == names
