@@ -37,7 +37,7 @@ def test_seeds_that_numpy_takes(seed):
 @pytest.mark.parametrize('seed', [-1, 2**32])
 def test_seeds_that_numpy_refuses(seed):
     for asked in ((Config(dict()), seed), (Config(dict(randomness=dict(seed=seed))),)):
-        with pytest.raises(InputError, match=f'between 0 and .*, got {seed}$'):
+        with pytest.raises(InputError, match=f"between 0 and .*, got '{seed}'$"):
             run_config.choose_seed(*asked)
 
 

@@ -58,9 +58,10 @@ def _cut(path, entry, rows: dict) -> list:
         return []
     missing = entry.get('wandb_rows_missing')
     wanted = rows.get(entry.get('number'), 0) - (missing if is_whole(missing) else 0)
-    if log.damage.corrupt or log.exit_code is not None and log.count >= wanted:
+    count = log.count - sum('iter' not in row for row in log.rows)  # those about the attempt
+    if log.damage.corrupt or log.exit_code is not None and count >= wanted:
         return []
-    what = f'holds {log.count} of the {wanted} rows that W&B took' if log.count < wanted else \
+    what = f'holds {count} of the {wanted} rows that W&B took' if count < wanted else \
         'has lost its end'
     return [Finding('warning', 'W&B log cut', path.as_posix(), f'{what}: it was cut after it had '
                     'been closed', 'tables need no more than the ledger, which has every row; '

@@ -109,7 +109,8 @@ def decode_row(line: bytes) -> MetricsRow:
         content = json.loads(line)
         del content['crc32']
         if _ODD.search(line) or line.count(b'{') > 2:
-            content = from_plain(content)
+            content = {key: value if key == 'phase' else from_plain(value)
+                       for key, value in content.items()}
         row = MetricsRow(**content)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise DamagedLine(f'no row of metrics: {line[:80]!r}') from error

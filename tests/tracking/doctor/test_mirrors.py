@@ -61,7 +61,10 @@ def test_every_cut_is_told(runs, run):
 
 def test_rows_that_were_taken_out(runs, run):
     rows = history(0.75)
-    run[1].write_bytes(encode(closed_log(rows[:-1])))
+    about = {'attempt_start': 1000.0, 'attempt_number': 1}
+    run[1].write_bytes(encode(closed_log([about, *rows, about])))
+    assert not told(runs)
+    run[1].write_bytes(encode(closed_log([about, *rows[:-1], about])))
     assert told(runs) == [('warning', f'holds {len(rows) - 1} of the {len(rows)} rows that W&B '
                            'took: it was cut after it had been closed')]
     entry = dict(CLOSED, wandb_rows_missing=1)

@@ -19,9 +19,9 @@ from mmaction_ext.tracking.ledger.format import (MOST_VALUES, NON_FINITE, Damage
 texts = st.text().filter(lambda text: text not in NON_FINITE)
 values = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | texts,
                       lambda inner: st.lists(inner) | st.dictionaries(texts, inner), max_leaves=8)
-rows = st.builds(MetricsRow, attempt=st.integers(1), phase=texts, iter=st.integers(0),
-                 epoch=st.none() | st.integers(0), time=st.floats(allow_nan=False,
-                                                                  allow_infinity=False),
+rows = st.builds(MetricsRow, attempt=st.integers(1), iter=st.integers(0),
+                 phase=texts | st.sampled_from([*NON_FINITE]), epoch=st.none() | st.integers(0),
+                 time=st.floats(allow_nan=False, allow_infinity=False),
                  metrics=st.dictionaries(texts, values))
 ROW = MetricsRow(2, 'val', 12, 3, 1.5, {'val/acc/top1': 0.25, 'val/loss': math.nan,
                                         'val/say "crc32': 'grün, "crc32": "00000000"}'})
