@@ -13,6 +13,7 @@ from wandb_server import ENTITY, StoredRun, WandbServer
 from mmaction_ext.cli import import_wandb, main
 from mmaction_ext.tables import build_table, load_spec
 from mmaction_ext.tables.render import RENDERERS
+from mmaction_ext.tracking import wandb_log
 from mmaction_ext.tracking.identity import RunIdentity, config_hash, load_config
 from mmaction_ext.tracking.records import find_runs
 from mmaction_ext.tracking.snapshots import Copier, read_snapshot
@@ -90,7 +91,7 @@ def copy_of(monkeypatch, folder, root, **facts):
         start_time=7.5), **facts})
     folder.mkdir(parents=True, exist_ok=True)
     log.path.write_bytes(b'')
-    monkeypatch.setattr(import_wandb, '_read_log', lambda path: log)
+    monkeypatch.setattr(wandb_log, 'read_log', lambda path: log)
     [source] = import_wandb.local_runs(folder, root)
     return Copier(root, lambda _: RunIdentity('demo/full', 0, '0' * 16))(source)
 
