@@ -54,6 +54,9 @@ def claim_work_dir(work_dir, identity: RunIdentity, movable: bool = True,
     config, the folder is renamed to ``<folder>.<old hash>``: its checkpoints must not be
     resumed from, and nothing that was computed is lost.
 
+    The first claim draws the W&B id of the run, which ``run.json`` keeps for all its attempts
+    (:func:`claimed_uid`): whoever trains the same row elsewhere has another run.
+
     Args:
         work_dir: the folder, which exists.
         identity: who the run is.
@@ -62,9 +65,6 @@ def claim_work_dir(work_dir, identity: RunIdentity, movable: bool = True,
         job_type: ``'train'``, or ``'test'`` for a test that is not part of a training run.
         tested: folder of the checkpoint that is tested. A test of a run has its id, if that
             folder, or the one that the test's lies in, is the run's.
-
-    The first claim draws the W&B id of the run, which ``run.json`` keeps for all its attempts
-    (:func:`claimed_uid`): whoever trains the same row elsewhere has another run.
 
     Returns:
         The lock: an open file, to be held for as long as the run lasts.
