@@ -282,6 +282,11 @@ class SeedEvidence:
                 return CellStatus.FAILED, f'{metric} is {_shown(value)}'
         if any(divergence) or not all(same(value, values[0]) for value in values):
             return CellStatus.CONFLICT, _difference(metric, found)
+        digests = {_of_type(str, item.row.get('test/data_digest')): item.source for item in found}
+        digests.pop(None, None)
+        if len(digests) > 1:
+            sources = ' and '.join(sorted(digests.values()))
+            return CellStatus.CONFLICT, f'measured on different samples: {sources}'
         return self._too_early(metric, found)
 
     def _too_early(self, metric, found):

@@ -156,6 +156,17 @@ def test_differing_results_are_a_conflict(make):
     assert '0.8 (run a, train), 0.75 (run b, train)' in found.reason
 
 
+def test_one_value_of_different_samples_is_a_conflict(make):
+    mine, yours = make.record(top1=0.8, uid='a'), make.record(top1=0.8, uid='b')
+    for record, digest in ((mine, 'd'), (yours, 'e')):
+        record.evaluations[0].values['test/data_digest'] = digest
+    found = result(mine, yours)
+    assert (found.status, found.value) == (CellStatus.CONFLICT, None)
+    assert found.reason == 'measured on different samples: run a, train and run b, train'
+    yours.evaluations[0].values['test/data_digest'] = 'd'
+    assert result(mine, yours).status is CellStatus.OK
+
+
 def test_two_finished_attempts_of_one_run_that_differ(make):
     first, second = make.record(top1=0.8), make.record(top1=0.75, fragment=dict(path='b.wandb'))
     first.evaluations += second.evaluations
