@@ -114,48 +114,58 @@ def test_file_cut_off_in_the_middle(tmp_path, check, suffix, options):
         assert 5 < finding.num_frames < 30 and 'ends after ' in finding.reason
 
 
-def with_packets(path, *others, source, num_packets=None, shift=0):
-    """Copy the packets of a video, all or the first ones, shifted in time, and add sound."""
-    with av.open(str(source)) as whole, av.open(str(path), 'w') as container:
+def copy_with(path, source, delay=0, sound=None, **options):
+    """Copy the packets of a video, so many seconds later, and add seconds of sound."""
+    with av.open(str(source)) as whole, av.open(str(path), 'w', options=options) as container:
         (video, ) = whole.streams.video
         stream = container.add_stream_from_template(video)
-        sounds = [container.add_stream('aac', rate=8000) for _ in others]
-        for packet in [each for each in whole.demux(video) if each.size][:num_packets]:
+        track = sound and container.add_stream('aac', rate=8000)
+        for packet in [each for each in whole.demux(video) if each.size]:
             packet.stream = stream
-            packet.pts += shift
-            packet.dts += shift
+            packet.pts += round(delay / video.time_base)
+            packet.dts += round(delay / video.time_base)
             container.mux(packet)
-        for sound, seconds in zip(sounds, others):
-            for number in range(int(seconds * 8000 / 1024)):
-                frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), 'fltp', 'mono')
-                frame.sample_rate, frame.pts = 8000, 1024 * number
-                container.mux(sound.encode(frame))
-            container.mux(sound.encode())
-
-
-def cut_at_its_end(path, num_packets):
-    """Let a file end behind a number of its packets, as its header does not know."""
-    place, size = sorted(packets(path))[num_packets - 1]
-    path.write_bytes(path.read_bytes()[:place + size])
+        for number in range(int((sound or 0) * 8000 / 1024)):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), 'fltp', 'mono')
+            frame.sample_rate, frame.pts = 8000, 1024 * number
+            container.mux(track.encode(frame))
+        if track:
+            container.mux(track.encode())
 
 
 @CHECKS
 @pytest.mark.parametrize('bf', ['0', '3'])
-@pytest.mark.parametrize('start', [0, 25])
-def test_time_is_that_of_the_stream_wherever_it_starts(tmp_path, check, start, bf):
-    """Whole, and cut at its end, whose last packet in the file may be shown before others."""
+@pytest.mark.parametrize('delay', [0, 3])
+def test_stream_that_was_cut_is_too_short_wherever_it_starts(tmp_path, check, delay, bf):
+    """Between two packets: the last one in the file may be shown before others."""
+    path = tmp_path / 'b.mp4'
     encode(tmp_path / 'a.mp4', 40, options={'bf': bf})
-    base = 12800 // 10
-    path = tmp_path / 'b.mkv'
-    with_packets(path, source=tmp_path / 'a.mp4', shift=start * base)
+    copy_with(path, tmp_path / 'a.mp4', delay, movflags='faststart')
+    with av.open(str(path)) as container:
+        (video, ) = container.streams.video
+        assert video.start_time * video.time_base == pytest.approx(delay, abs=0.21)
+    assert inspect_video(path, check).fault is None
+    place, size = packets(path)[19]
+    path.write_bytes(path.read_bytes()[:place + size])
     finding = inspect_video(path, check)
-    assert (finding.num_frames, finding.fault, finding.reason) == (40, None, '')
+    assert finding.fault == FRAME_COUNT and ' of 40)' in finding.reason
+    assert re.match(r'ends after [12]\.\d\d of 4\.00 seconds', finding.reason)
+
+
+@CHECKS
+def test_last_packet_of_a_file_may_be_shown_before_others(tmp_path, check):
+    """Of a frame a second, each counts."""
+    encode(tmp_path / 'a.mkv', 9, rate=1, options={'bf': '3', 'x264-params': 'b-adapt=0'})
+    with av.open(str(tmp_path / 'a.mkv')) as container:
+        shown = [packet.pts for packet in container.demux(video=0) if packet.size]
+    assert shown[-1] < max(shown)
+    assert inspect_video(tmp_path / 'a.mkv', check).fault is None
 
 
 @CHECKS
 def test_sound_that_is_longer_than_the_picture_is_no_fault(tmp_path, check):
     encode(tmp_path / 'a.mp4', 20)
-    with_packets(tmp_path / 'b.mkv', 5, source=tmp_path / 'a.mp4')
+    copy_with(tmp_path / 'b.mkv', tmp_path / 'a.mp4', sound=5)
     with av.open(str(tmp_path / 'b.mkv')) as container:
         assert container.duration > 4e6 and not container.streams.video[0].duration
     finding = inspect_video(tmp_path / 'b.mkv', check)
