@@ -1,6 +1,7 @@
 """The report of what networks cost: its rounding, its sentences, and that it is up to date."""
 
 import json
+import re
 import runpy
 import shlex
 from fractions import Fraction
@@ -150,7 +151,7 @@ def printed_figures():
             for ours, theirs in (('params', 'params'), ('gmacs', 'gflops')):
                 if name.rpartition('.')[2] in networks and figures.get(theirs) is not None:
                     yield (networks[name.rpartition('.')[2]], ours,
-                           str(figures[theirs]).partition('x')[0])
+                           re.split('[x×]', str(figures[theirs]))[0])
 
 
 def test_every_figure_the_papers_print_is_there_and_no_other():
