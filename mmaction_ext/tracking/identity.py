@@ -34,15 +34,18 @@ _FORMER_RULE = HashRule(frozenset({
 }))
 #: What cannot change a run's numbers, and so is no part of its recipe: where it runs, how it
 #: logs, the processes that load its data; how many samples an evaluation takes at a time (but for
-#: a loader that drops the last ones) and how many views of them; how often checkpoints are written
-#: and how many are kept, as tables take no number of an earlier one than they ask for; hooks that
-#: only report. How often is validated is part of it: each validation draws a random number.
+#: a loader that leaves some out, see :func:`batch_matters`) and how many views of them; how often
+#: checkpoints are written (unless the last one may be missing) and how many are kept, as tables
+#: take no number of an earlier one than they ask for; hooks that only report. How often is
+#: validated is part of it: each validation draws a random number.
 NO_RECIPE = HashRule(
     _FORMER_RULE.keys | {
         'val_dataloader.batch_size', 'test_dataloader.batch_size',
         'model.test_cfg.max_testing_views', 'default_hooks.timer', 'default_hooks.visualization',
         'default_hooks.checkpoint.interval', 'default_hooks.checkpoint.max_keep_ckpts',
-        'find_unused_parameters'},
+        'find_unused_parameters'} | {
+            f'{split}_dataloader.{name}' for split in ('train', 'val', 'test')
+            for name in ('timeout', 'multiprocessing_context', 'pin_memory_device')},
     frozenset({
         'LoggerHook', 'RunLoggerHook', 'MeanLossHook', 'RuntimeInfoHook', 'IterTimerHook',
         'VisualizationHook', 'NaiveVisualizationHook', 'ProfilerHook', 'NPUProfilerHook',
@@ -304,10 +307,24 @@ def _recipe(node, rule: HashRule, prefix: str = ''):
 
 
 def _is_left_out(node: dict, key: str, rule: HashRule, prefix: str) -> bool:
-    if key == 'batch_size' and node.get('drop_last'):
+    if key == 'batch_size' and batch_matters(node):
+        return False
+    if f'{prefix}{key}' == 'default_hooks.checkpoint.interval' and not node.get('save_last', True):
         return False
     return (key in rule.keys or f'{prefix}{key}' in rule.keys
             or prefix in _HOOK_PLACES and _hook_type(node[key]) in rule.hooks)
+
+
+def batch_matters(loader: dict) -> bool:
+    """Whether the size of the batches of an evaluation decides which samples are evaluated.
+
+    Args:
+        loader: config of its loader, which may drop the last samples, itself or by its
+            ``batch_sampler``, or take ``num_batch_per_epoch`` batches and no more.
+    """
+    sampler = loader.get('batch_sampler')
+    return bool(loader.get('drop_last') or loader.get('num_batch_per_epoch')
+                or isinstance(sampler, dict) and sampler.get('drop_last'))
 
 
 def _hook_type(hook) -> str | None:

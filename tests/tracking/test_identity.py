@@ -76,6 +76,8 @@ RECIPE = dict(
     ('default_hooks.show', dict(type='mmaction.VisualizationHook', enable=True)),
     ('custom_hooks', [dict(type='EpochSeedHook')]),
     ('custom_hooks', [dict(type='EpochSeedHook'), dict(type='mmengine.ProfilerHook')]),
+    ('train_dataloader.timeout', 60), ('val_dataloader.multiprocessing_context', 'spawn'),
+    ('test_dataloader.pin_memory_device', 'cuda'),
 ])
 def test_what_cannot_change_a_number_is_no_part_of_the_recipe(path, value):
     changed = _changed(RECIPE, path, value)
@@ -101,11 +103,20 @@ def test_what_may_change_a_number_is_part_of_the_recipe(path, value):
     assert config_hash(_changed(RECIPE, path, value)) != config_hash(RECIPE)
 
 
-def test_batch_of_a_test_that_drops_its_last_samples_is_part_of_the_recipe():
-    hashes = {config_hash(_changed(RECIPE, 'test_dataloader', dict(batch_size=size,
-                                                                   drop_last=True)))
+@pytest.mark.parametrize('split', ['val', 'test'])
+@pytest.mark.parametrize('limit', [
+    dict(drop_last=True), dict(batch_sampler=dict(type='BatchSampler', drop_last=True)),
+    dict(num_batch_per_epoch=3)])
+def test_batch_of_an_evaluation_that_leaves_samples_out_is_part_of_the_recipe(split, limit):
+    hashes = {config_hash(_changed(RECIPE, f'{split}_dataloader', dict(limit, batch_size=size)))
               for size in (1, 4)}
     assert len(hashes) == 2
+
+
+def test_when_checkpoints_are_written_is_part_of_the_recipe_where_the_last_one_is_not():
+    recipe = _changed(RECIPE, 'default_hooks.checkpoint.save_last', False)
+    changed = _changed(recipe, 'default_hooks.checkpoint.interval', 5)
+    assert config_hash(changed) != config_hash(recipe)
 
 
 def test_hashes_by_the_rule_of_before_are_as_they_were(ensemble, tester):
