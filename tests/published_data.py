@@ -117,6 +117,30 @@ def write_cut(path, num_frames, first, **options):
     whole.unlink()
 
 
+def write_joined(path, *parts, shown=lambda packet, time: packet.pts + time):
+    """Put packets of videos of one codec behind each other, as cutting programs do.
+
+    Args:
+        path: the file to write.
+        parts: of each video its path and how many packets of it to leave out.
+        shown: time at which a packet is shown, from the packet and when its part begins.
+    """
+    with av.open(str(path), 'w') as output:
+        target, time = None, 0
+        for part, left_out in parts:
+            with av.open(str(part)) as source:
+                stream = source.streams.video[0]
+                target = target or output.add_stream_from_template(stream)
+                packets = [packet for packet in source.demux(stream) if packet.size][left_out:]
+                time -= packets[0].dts
+                for packet in packets:
+                    packet.pts, packet.dts = shown(packet, time), packet.dts + time
+                    packet.stream = target
+                    end = packet.dts + packet.duration
+                    output.mux(packet)
+                time = end
+
+
 def write_frames(folder, num_frames=4):
     """Write JPEG files ``00001.jpg`` and on."""
     folder.mkdir(parents=True, exist_ok=True)

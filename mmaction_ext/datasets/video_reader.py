@@ -3,8 +3,9 @@
 The number of a frame is its place in presentation order among what FFmpeg decodes from the start
 of the file: where a container counts otherwise (packed B-frames, edit lists, open groups of
 pictures, frames that are not to be shown), what is decoded is right. So frames are decoded in
-order and counted, unless the packets alone prove which frame each of them is: then decoding
-begins at the last key frame before a frame that is wanted.
+order and counted, unless the packets alone prove how many frames there are before each place at
+which decoding may begin: then it begins at the last one before a frame that is wanted. Times say
+nothing of the order: a container may have those of decoding in the place of those of showing.
 
 T frames, H rows, W columns.
 """
@@ -43,6 +44,7 @@ class _NalCodec:
         length_byte: place in the extradata of the bytes of a length, less one, in two bits.
         shift, mask: where a unit's first byte holds its type.
         restarts: types of the pictures behind which nothing refers to what was before.
+        breaks: types around which pictures may be left out.
         fields: whether a packet may be half a frame.
     """
 
@@ -50,18 +52,24 @@ class _NalCodec:
     shift: int
     mask: int
     restarts: frozenset
+    breaks: frozenset = frozenset()
     fields: bool = True
 
-    def look(self, packet: av.Packet, extradata: bytes | None) -> tuple[int, bool]:
-        """How many frames a packet shows, and whether decoding may begin with it."""
-        if not packet.is_keyframe or not extradata or extradata[:1] != b'\x01':
+    def look(self, packet: av.Packet, extradata: bytes | None) -> tuple[int | None, bool]:
+        """How many frames a packet shows, where that is sure; whether decoding may begin there."""
+        if not extradata or extradata[:1] != b'\x01':
+            return None, False
+        if not packet.is_keyframe and not self.breaks:
             return 1, False
-        size, data, place = (extradata[self.length_byte] & 3) + 1, memoryview(packet), 0
+        size, data, place, kinds = (extradata[self.length_byte] & 3) + 1, bytes(packet), 0, set()
         while place + size < len(data):
-            if data[place + size] >> self.shift & self.mask in self.restarts:
-                return 1, True
+            kind = data[place + size] >> self.shift & self.mask
+            # no_output_of_prior_pics_flag of H.265: pictures that wait to be shown never are
+            if self.breaks and kind in self.restarts and data[place + size + 2:][:1] >= b'\xc0':
+                return None, False
+            kinds.add(kind)
             place += size + int.from_bytes(data[place:place + size], 'big')
-        return 1, False
+        return None if kinds & self.breaks else 1, bool(kinds & self.restarts)
 
 
 class _Vp9:
@@ -69,8 +77,8 @@ class _Vp9:
 
     fields = False
 
-    def look(self, packet: av.Packet, extradata: bytes | None) -> tuple[int, bool]:
-        """How many frames a packet shows, and whether decoding may begin with it."""
+    def look(self, packet: av.Packet, extradata: bytes | None) -> tuple[int | None, bool]:
+        """As of :class:`_NalCodec`."""
         headers = [self._header(frame) for frame in self._frames(memoryview(packet))]
         return sum(shown for shown, _ in headers), headers[0] == (True, True)
 
@@ -93,48 +101,11 @@ class _Vp9:
         return exists or bool(bits & 2), not exists and not bits & 4
 
 
-#: H.264, table 7-1: IDR; H.265, table 7-1: IDR_W_RADL, IDR_N_LP
+#: H.264, table 7-1: IDR; H.265, table 7-1: IDR_W_RADL, IDR_N_LP; BLA, ends of sequence and stream
 _CODECS = {'h264': _NalCodec(4, 0, 31, frozenset({5})),
-           'hevc': _NalCodec(21, 1, 63, frozenset({19, 20}), fields=False),
+           'hevc': _NalCodec(21, 1, 63, frozenset({19, 20}), frozenset({16, 17, 18, 36, 37}),
+                             fields=False),
            'vp9': _Vp9()}
-
-
-@dataclass(frozen=True)
-class _Index:
-    """Which packet is which frame.
-
-    Attributes:
-        pts: times at which frames are shown, ascending.
-        packets: of each frame, the place of its packet in the file.
-        starts: places of the packets with which decoding may begin, ascending.
-    """
-
-    pts: list
-    packets: list
-    starts: list
-
-    @classmethod
-    def proven(cls, pts: list, starts: list) -> '_Index | None':
-        """The index of packets shown at ``pts``, if no two are shown at one time.
-
-        Of ``starts`` those stay that nothing behind them in the file precedes and nothing before
-        them follows; the first packet must be one.
-        """
-        pts = np.array(pts, np.int64)
-        last, first = np.maximum.accumulate(pts), np.minimum.accumulate(pts[::-1])[::-1]
-        closed = [place for place in starts
-                  if first[place] == pts[place] and (not place or last[place - 1] < pts[place])]
-        order = np.argsort(pts)
-        if closed[:1] != [0] or (np.diff(pts[order]) == 0).any():
-            return None
-        return cls(pts[order].tolist(), order.tolist(), closed)
-
-    def stretches(self, numbers: Iterable[int]) -> dict:
-        """Packets to decode for some frames: the first of each stretch, and the one behind it."""
-        found = {}
-        for place in sorted(self.packets[number] for number in numbers):
-            found[self.starts[bisect.bisect_right(self.starts, place) - 1]] = place + 1
-        return found
 
 
 class VideoReader:
@@ -147,7 +118,7 @@ class VideoReader:
     Attributes:
         stream: the video stream as its container describes it.
         end: time at which the last packet ends, in the stream's time base.
-        indexed: whether the packets prove which frame each of them is.
+        indexed: whether the packets prove how many frames there are before each restart.
 
     Raises:
         InputError: the file is missing or is no video.
@@ -159,8 +130,8 @@ class VideoReader:
         with self._naming():
             self.stream = self._open()
             self._size = self.stream.height, self.stream.width  # a decoder may change them
-            self._index = self._read_packets()
-        self.indexed = self._index is not None
+            self._starts = self._read_packets()
+        self.indexed = bool(self._starts)
 
     @functools.cached_property
     def num_frames(self) -> int:
@@ -170,7 +141,7 @@ class VideoReader:
             InputError: one cannot be, or there is none.
         """
         with self._naming():
-            number = len(self._index.pts) if self._index else self._hold()
+            number = self._starts[-1] if self._starts else self._hold()
         if not number:
             raise InputError(f'{self.name}: the video holds no frame')
         return number
@@ -235,15 +206,20 @@ class VideoReader:
         self.stream.codec_context.flush_buffers()
         return self._kept
 
-    def _read_packets(self) -> _Index | None:
-        """Keep the packets, unless they are too many, and see what they prove."""
+    def _read_packets(self) -> list[int]:
+        """Keep the packets, unless they are too many, and see what they prove.
+
+        Returns:
+            Places of the packets with which decoding may begin, ascending, and their number; empty
+            where it is not sure that each of them shows one frame.
+        """
         context, container = self.stream.codec_context, self.stream.container
         codec = _CODECS.get(context.name)
         proven = (codec is not None and container.format.name in _INDEXED_FORMATS
                   and (not codec.fields or getattr(context, 'field_order', 0) == _PROGRESSIVE))
         rate, base = self.stream.average_rate, self.stream.time_base
         lasting = 1 / rate / base if rate and base else 0  # of one that does not say how long
-        kept, size, pts, starts, self.end = [], 0, [], [], 0
+        kept, size, number, starts, self.end = [], 0, 0, [], 0
         for packet in container.demux(self.stream):
             size += packet.size
             if size > KEPT_BYTES:
@@ -254,14 +230,15 @@ class VideoReader:
                 continue
             shown = packet.dts if packet.pts is None else packet.pts
             self.end = max(self.end, (shown or 0) + (packet.duration or lasting))
-            proven = proven and packet.pts is not None and not packet.is_discard
             if proven:
-                shown, restarts = codec.look(packet, context.extradata)
-                proven = shown == 1
-                starts += [len(pts)] * restarts
-            pts.append(packet.pts)
+                frames, restarts = codec.look(packet, context.extradata)
+                # behind a key frame that is no restart, where streams were joined, some may be left out
+                proven = (frames == 1 and restarts >= packet.is_keyframe
+                          and packet.pts is not None and not packet.is_discard)
+                starts += [number] * restarts
+            number += 1
         self._kept = kept if size <= KEPT_BYTES else None
-        return _Index.proven(pts, starts) if proven and pts else None
+        return [*starts, number] if proven and starts[:1] == [0] else []
 
     def _hold(self) -> int:
         """Decode all frames, count them, and keep them, unless they are too many."""
@@ -275,30 +252,66 @@ class VideoReader:
         self._held = held if size <= HELD_BYTES else None
         return number
 
-    def _wanted(self, numbers: Iterable[int]) -> Iterator[tuple]:
+    def _wanted(self, numbers: Iterable[int]) -> Iterator[tuple[int, av.VideoFrame]]:
         """Number and frame of those asked for, as they are decoded."""
-        if self._index is None:
-            last = max(numbers, default=-1)
-            for number, frame in enumerate(itertools.islice(self.decode(), last + 1)):
-                if number in numbers:
-                    yield number, frame
-            return
-        left = {self._index.pts[number]: number for number in numbers}
-        for frame in self._decode_stretches(self._index.stretches(numbers)):
-            if frame.pts in left:
-                yield left.pop(frame.pts), frame
-        if left:
-            raise ValueError(f'no frame comes out of the packet of frame {min(left.values())}')
+        left = sorted(numbers)
+        if self._starts:
+            packets = enumerate(self._packets())
+            for start, group in itertools.groupby(left, self._start_before):
+                group = list(group)
+                frames = self._search(packets, start, group)
+                if not frames:
+                    self._starts = []  # they come in another order than that of their times
+                    break
+                yield from zip(group, frames)
+                left = left[len(group):]
+        end = left[-1] + 1 if left else 0
+        for number, frame in enumerate(itertools.islice(self.decode(), end)):
+            if number in left:
+                yield number, frame
 
-    def _decode_stretches(self, stretches: dict) -> Iterator[av.VideoFrame]:
-        end = 0
-        for place, packet in enumerate(self._packets()):
-            end = stretches.get(place, end)
-            if place < end:
-                yield from packet.decode()
-            if place == end - 1:  # what the decoder holds back
+    def _start_before(self, number: int) -> int:
+        return self._starts[bisect.bisect_right(self._starts, number) - 1]
+
+    def _search(self, packets: Iterator[tuple[int, av.Packet]], start: int, numbers: list) -> list:
+        """Frames of a group of pictures, which come in the order in which they are shown.
+
+        A decoder that begins there may know less of how long to hold a picture back than one that
+        began with the file: then, but not only then, their times do not ascend.
+
+        Args:
+            packets: with their places; those up to the last one needed are taken.
+            start: place of the group's first packet, which is the number of its first frame, too.
+            numbers: those asked for, ascending.
+
+        Returns:
+            The frames; none of them where times do not ascend.
+        """
+        found, last = [], None
+        with contextlib.closing(self._decode_group(packets, start)) as frames:
+            for number, frame in enumerate(frames, start):
+                if start and (frame.pts is None or last is not None and frame.pts <= last):
+                    return []
+                last = frame.pts
+                if number in numbers:
+                    found.append(frame)
+                if number == numbers[-1]:
+                    return found
+        raise ValueError(f'no frame comes out of the packet of frame {numbers[len(found)]}')
+
+    def _decode_group(self, packets: Iterator[tuple[int, av.Packet]],
+                      start: int) -> Iterator[av.VideoFrame]:
+        end, context = self._starts[bisect.bisect_right(self._starts, start)], None
+        try:
+            for place, packet in packets:
                 context = packet.stream.codec_context
-                yield from context.decode(None)
+                if place >= start:
+                    yield from packet.decode()
+                if place == end - 1:
+                    yield from context.decode(None)  # what the decoder holds back
+                    return
+        finally:
+            if context:
                 context.flush_buffers()
 
     @contextlib.contextmanager

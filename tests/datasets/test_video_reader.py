@@ -7,14 +7,15 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from published_data import number_of, numbered, write_cut, write_numbered, write_packed
+from published_data import (number_of, numbered, write_cut, write_joined, write_numbered,
+                            write_packed)
 
 from mmaction_ext.datasets import video_reader
-from mmaction_ext.datasets.video_reader import _CODECS, VideoReader, _Index
+from mmaction_ext.datasets.video_reader import _CODECS, VideoReader
 from mmaction_ext.errors import InputError
 
 ROOT = Path(video_reader.__file__).parents[2]
-#: file name -> what makes it, frames in it, whether its packets prove which frame each is
+#: file name -> what makes it, frames in it if that is simple, whether its packets prove the places
 FILES = {
     'packed.avi': (lambda path: write_packed(path, 40), range(40), False),
     'b_frames.avi': (lambda path: write_numbered(path, 40, 'mpeg4', g='10', bf='2',
@@ -30,17 +31,29 @@ FILES = {
     'open.mp4': (lambda path: write_numbered(
         path, 40, 'libx264',
         **{'x264-params': 'open-gop=1:keyint=10:min-keyint=10:bframes=3:scenecut=0'}),
-        range(40), True),
+        range(40), False),
     'interlaced.mp4': (lambda path: write_numbered(
         path, 40, 'libx264', **{'x264-params': 'tff=1:keyint=10'}), range(40), False),
     'cut.mp4': (lambda path: write_cut(path, 60, 17, g='30', bf='3'), range(17, 60), False),
     'open265.mp4': (lambda path: write_numbered(
         path, 40, 'libx265', **{'x265-params': 'keyint=10:min-keyint=10:log-level=none'}),
-        range(40), True),
-    'closed265.mkv': (lambda path: write_numbered(
+        range(40), False),
+    'closed265.mp4': (lambda path: write_numbered(
         path, 40, 'libx265',
         **{'x265-params': 'keyint=10:min-keyint=10:open-gop=0:log-level=none'}),
         range(40), True),
+    # as streams without times get in a new container
+    'times_of_decoding.mkv': (lambda path: write_joined(
+        path, (path.with_name('closed.mp4'), 0), shown=lambda packet, time: packet.dts + time),
+        range(40), True),
+    'times_of_decoding_265.mkv': (lambda path: write_joined(
+        path, (path.with_name('closed265.mp4'), 0), shown=lambda packet, time: packet.dts + time),
+        range(40), True),
+    'joined.mkv': (lambda path: write_joined(
+        path, (path.with_name('closed.mp4'), 0), (path.with_name('open.mp4'), 10)), None, False),
+    'joined265.mkv': (lambda path: write_joined(
+        path, (path.with_name('closed265.mp4'), 0), (path.with_name('open265.mp4'), 10)), None,
+        False),
     'hidden.webm': (lambda path: write_numbered(
         path, 40, 'libvpx', **{'auto-alt-ref': '1', 'lag-in-frames': '16', 'b': '200k', 'g': '20'}),
         range(40), False),
@@ -63,13 +76,13 @@ def test_frame_is_the_one_that_ffmpeg_decodes_at_its_place(folder, name):
     path, (_, numbers, indexed) = folder / name, FILES[name]
     with av.open(str(path)) as container:
         truth = [frame.to_ndarray(format='rgb24') for frame in container.decode(video=0)]
-    assert [number_of(image) for image in truth] == list(numbers)
+    assert numbers is None or [number_of(image) for image in truth] == list(numbers)
     reader = VideoReader(path)
-    assert (reader.num_frames, reader.indexed) == (len(numbers), indexed)
+    assert (reader.num_frames, reader.indexed) == (len(truth), indexed)
     assert np.array_equal(reader.read(), truth)
     rng = np.random.default_rng(0)
     for size in (1, 3, 8):
-        wanted = rng.integers(len(numbers), size=size)
+        wanted = rng.integers(len(truth), size=size)
         assert np.array_equal(VideoReader(path).read(wanted), [truth[n] for n in wanted])
         assert np.array_equal(reader.read(wanted), [truth[n] for n in wanted])  # a second time
 
@@ -86,9 +99,9 @@ def test_nothing_changes_where_neither_packets_nor_frames_are_kept(folder, name,
 
 def test_only_what_is_wanted_is_decoded_of_an_indexed_file(folder, monkeypatch):
     decoded = []
-    original = VideoReader._decode_stretches
-    monkeypatch.setattr(VideoReader, '_decode_stretches', lambda self, stretches: (
-        decoded.append(frame.pts) or frame for frame in original(self, stretches)))
+    original = VideoReader._decode_group
+    monkeypatch.setattr(VideoReader, '_decode_group', lambda self, *place: (
+        decoded.append(frame.pts) or frame for frame in original(self, *place)))
     assert [number_of(image) for image in VideoReader(folder / 'closed.mp4').read([38, 21])] == [
         38, 21]
     assert len(decoded) <= 4 + 10
@@ -154,25 +167,19 @@ def test_what_is_no_video_is_named(tmp_path, content):
         VideoReader(path)
 
 
-@pytest.mark.parametrize('pts, starts, expected', [
-    ([0, 1, 2, 3], [0, 2], [0, 2]),
-    ([0, 3, 1, 2, 4], [0, 1, 4], [0, 4]),  # 1 and 2 are shown before the start at 3
-    ([0, 2, 4, 3, 5], [0, 2, 3], [0]),  # 3 follows 4, which is shown later
-    ([0, 1, 1, 2], [0], None),  # two at one time
-    ([1, 0, 2], [0], None),  # something is shown before the first
-    ([0, 1], [1], None),  # the first is no start
+@pytest.mark.parametrize('units, expected', [
+    ([(19, 0x80)], (1, True)), ([(32, 1), (20, 0x80)], (1, True)),  # a parameter set, then IDR
+    ([(1, 0x80)], (1, False)), ([(21, 0x80)], (1, False)),  # CRA: frames before it may follow
+    ([(19, 0xc0)], (None, False)),  # frames that are still to be shown will not be
+    ([(1, 0xc0)], (1, False)),
+    ([(16, 0x80)], (None, False)), ([(1, 0x80), (36, 0)], (None, False)),
+    ([(1, 0x80), (37, 0)], (None, False)),
 ])
-def test_proof_by_hand(pts, starts, expected):
-    index = _Index.proven(pts, starts)
-    assert (index and index.starts) == expected
-    if index:
-        assert [pts[place] for place in index.packets] == sorted(pts) == index.pts
-
-
-def test_stretches_end_with_the_last_packet_wanted_of_each():
-    index = _Index(list(range(6)), [0, 2, 1, 3, 5, 4], [0, 3])
-    assert index.stretches([1]) == {0: 3}
-    assert index.stretches([2, 5]) == {0: 2, 3: 5}
+def test_what_an_h265_packet_says(units, expected):
+    """Units of one byte behind their two bytes of header, ISO 23008-2 section 7.3.1.2."""
+    data = b''.join(bytes([0, 0, 3, kind << 1, 1, byte]) for kind, byte in units)
+    assert _CODECS['hevc'].look(av.Packet(data), bytes([1, *[0] * 20, 2])) == expected
+    assert _CODECS['hevc'].look(av.Packet(data), None) == (None, False)
 
 
 @pytest.mark.parametrize('data, expected', [
