@@ -18,13 +18,18 @@ from torch.utils.data import DataLoader
 from mmaction_ext.datasets.frame_names import FrameNames, MixedNames, listed_names, name_frames
 from mmaction_ext.datasets.guarded import GuardedRawframeDataset
 from mmaction_ext.engine.building import build_model
-from mmaction_ext.errors import InputError, last_line
+from mmaction_ext.errors import InputError, check_at_least, last_line
 from mmaction_ext.models import clips
 
 #: how many missing videos an error names
 SHOWN = 3
 #: fields of a line of the lists that these data sets, and those derived, read
 FIELDS = {VideoDataset: 2, RawframeDataset: 3, GuardedRawframeDataset: 3}
+#: settings of a loader that are whole numbers, and the least of them
+LEAST = dict(batch_size=1, num_workers=0, prefetch_factor=1)
+#: settings of a loader that the runner makes something else of
+MADE_SETTINGS = ('dataset', 'sampler', 'batch_sampler', 'collate_fn', 'worker_init_fn',
+                 'num_batch_per_epoch')
 #: settings of a loader that say how its worker processes work
 WORKER_SETTINGS = ('persistent_workers', 'prefetch_factor', 'timeout', 'multiprocessing_context')
 
@@ -103,17 +108,24 @@ def check_datasets(cfg: Config, splits=('train', 'val', 'test')) -> None:
     as a class, also inside wrappers (``RepeatDataset``, ``ConcatDataset``). One that reads its
     list in a way of its own is built, and its labels are looked at.
 
+    What is tested on must list its samples (``get_data_info`` of mmengine's ``BaseDataset``), with
+    their files and labels: a result is tied to the digest of that list, so that results of other
+    samples are never compared. Training and validation take any data set of torch's.
+
     Raises:
-        InputError: naming the list, the line and the missing or malformed entry.
+        InputError: naming the list, the line and the missing or malformed entry; or the loader
+            and the class that lists no samples.
     """
     num_classes = _num_classes(cfg)
     for split in splits:
-        dataset = (cfg.get(f'{split}_dataloader') or {}).get('dataset')
-        for inner in _unwrapped(dataset or {}):
+        dataset = (cfg.get(f'{split}_dataloader') or {}).get('dataset') or {}
+        if split == 'test' and dataset:
+            _check_listed(f'test_dataloader of {cfg.filename}', dataset)
+        for inner in _unwrapped(dataset):
             if _fields(inner):
                 check_annotations(inner, num_classes)
             else:
-                _check_labels(inner, num_classes)
+                _check_labels(inner, num_classes, split == 'test')
 
 
 def check_loaders(cfg: Config, splits=('train', 'val', 'test')) -> None:
@@ -123,17 +135,20 @@ def check_loaders(cfg: Config, splits=('train', 'val', 'test')) -> None:
     (:data:`WORKER_SETTINGS`): torch would refuse it, for the test loader after all of training.
 
     Raises:
-        InputError: naming the loader and what torch says of it.
+        InputError: naming the loader and what is wrong with it. torch itself would find some of
+            it only when it makes the worker processes.
     """
     for split in splits:
         loader = cfg.get(f'{split}_dataloader') or {}
         if not loader.get('num_workers'):
             for name in WORKER_SETTINGS:
                 loader.pop(name, None)
-        settings = {name: loader[name] for name in ('num_workers', *WORKER_SETTINGS)
-                    if name in loader}
+        settings = {name: value for name, value in loader.items() if name not in MADE_SETTINGS}
         try:
-            DataLoader((), **settings)
+            for name, least in LEAST.items():
+                if name in settings and (name, settings[name]) != ('prefetch_factor', None):
+                    check_at_least(name, settings[name], least)
+            DataLoader((), sampler=(), **settings)
         except (TypeError, ValueError) as error:
             raise InputError(f'{split}_dataloader of {cfg.filename} cannot be used: '
                              f'{last_line(error)}') from error
@@ -147,10 +162,25 @@ def _num_classes(cfg: Config):
     return head.get('num_classes')
 
 
+def _check_listed(where: str, dataset: dict) -> None:
+    kind = _kind(dataset)
+    if not hasattr(kind, 'get_data_info'):
+        raise InputError(f'{where}: {getattr(kind, "__name__", dataset.get("type"))} does not list '
+                         'its samples (get_data_info): an mmengine BaseDataset is needed, as '
+                         'results are tied to the digest of its list')
+    for inner in _inner(dataset):
+        _check_listed(where, inner)
+
+
+def _inner(dataset: dict) -> list:
+    """Configs of the data sets that a wrapper holds."""
+    return [each for each in [*(dataset.get('datasets') or ()), dataset.get('dataset')]
+            if isinstance(each, dict)]
+
+
 def _unwrapped(dataset: dict) -> list:
     """Configs of the data sets, also of those in wrappers."""
-    inner = [each for each in [*(dataset.get('datasets') or ()), dataset.get('dataset')]
-             if isinstance(each, dict)]
+    inner = _inner(dataset)
     if inner:
         return [each for config in inner for each in _unwrapped(config)]
     kind = _kind(dataset)
@@ -170,16 +200,25 @@ def _fields(dataset: dict) -> int | None:
                  and kind.load_data_list is base.load_data_list), None)
 
 
-def _check_labels(dataset: dict, num_classes: int | None) -> None:
+def _check_labels(dataset: dict, num_classes: int | None, tested: bool) -> None:
+    name = dataset.get('ann_file') or _kind(dataset).__name__
     with DefaultScope.overwrite_default_scope('mmaction'):
         built = DATASETS.build(copy.deepcopy(dataset))
     built.full_init()
-    for index in range(len(built) if num_classes is not None else 0):
-        label = built.get_data_info(index).get('label')
-        if isinstance(label, Integral) and not 0 <= label < num_classes:
-            name = dataset.get('ann_file') or _kind(dataset).__name__
-            raise InputError(f'{name}: label {label} of sample {index} is not among the '
-                             f'{num_classes} classes of the model')
+    for index in range(len(built)):
+        try:
+            info = built.get_data_info(index)
+        except IndexError as error:  # mmaction2's, of a label beyond its vector of several
+            raise InputError(f'{name}: labels of sample {index}: {last_line(error)}') from error
+        label = info.get('label')
+        if tested and (label is None or not (info.get('filename') or info.get('frame_dir'))):
+            raise InputError(f'{name}: sample {index} has no label, or no filename or frame_dir, '
+                             'by which results are tied to the samples tested on')
+        for each in label if isinstance(label, (list, tuple)) else (label,):
+            if isinstance(each, Integral) and num_classes is not None and (
+                    not 0 <= each < num_classes):
+                raise InputError(f'{name}: label {each} of sample {index} is not among the '
+                                 f'{num_classes} classes of the model')
 
 
 def check_annotations(dataset: dict, num_classes: int = None) -> None:
@@ -194,6 +233,12 @@ def check_annotations(dataset: dict, num_classes: int = None) -> None:
         num_classes: outputs of the classifier; labels must lie below.
     """
     ann_file = osp.join(dataset.get('data_root') or '', dataset['ann_file'])
+    if dataset.get('multi_class'):  # whose labels become vectors of the data set's own length
+        own = dataset.get('num_classes')
+        if own is None or own != (own if num_classes is None else num_classes):
+            raise InputError(f'{ann_file}: multi_class needs the num_classes of the model, '
+                             f'{num_classes}, in the data set, got {own}')
+        num_classes = own
     entries = _read_annotations(ann_file, dataset, num_classes)
     prefix = next(iter((dataset.get('data_prefix') or {'': ''}).values()))
     prefix = osp.join(dataset.get('data_root') or '', prefix)
@@ -234,7 +279,7 @@ def _check_frame_names(dataset: dict, ann_file: str, folder: str) -> None:
 
 
 def _read_annotations(ann_file: str, dataset: dict, num_classes) -> list:
-    fields = _fields(dataset)
+    fields = _fields(dataset) + bool(dataset.get('with_offset'))
     delimiter = dataset.get('delimiter', ' ')
     try:
         with open(ann_file, encoding='utf-8') as file:
@@ -247,15 +292,17 @@ def _read_annotations(ann_file: str, dataset: dict, num_classes) -> list:
     if lines[0][0].startswith('\ufeff'):
         raise InputError(f'{ann_file}:1: begins with a byte order mark, which would count as part '
                          'of the first name: save the file as UTF-8 without it')
-    if dataset.get('multi_class') or dataset.get('with_offset'):
-        return [line[0] for line in lines]  # lines of another form, which mmaction2 checks
+    several = bool(dataset.get('multi_class'))
     for number, line in enumerate(lines, 1):
-        if len(line) != fields or not all(part.isdecimal() for part in line[1:]):
-            raise InputError(f'{ann_file}:{number}: expected {fields} fields, name first, '
+        sound = len(line) >= fields if several else len(line) == fields
+        if not sound or not all(part.isdecimal() for part in line[1:]):
+            raise InputError(f'{ann_file}:{number}: expected {fields} fields'
+                             f'{" or more" * several}, name first, '
                              f'numbers after, got {delimiter.join(line)!r}')
-        if num_classes is not None and int(line[-1]) >= num_classes:
-            raise InputError(f'{ann_file}:{number}: label {line[-1]} of {line[0]} is not below '
-                             f'the {num_classes} classes of the model')
+        for label in line[fields - 1:] if num_classes is not None else ():
+            if int(label) >= num_classes:
+                raise InputError(f'{ann_file}:{number}: label {label} of {line[0]} is not below '
+                                 f'the {num_classes} classes of the model')
     return [line[0] for line in lines]
 
 

@@ -1,12 +1,10 @@
 """Which weights of a model the files really fill that its training starts from."""
 
-import contextlib
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from mmengine.config import Config
 from mmengine.model.weight_init import PretrainedInit
 from mmengine.runner.checkpoint import CheckpointLoader, load_checkpoint
@@ -17,6 +15,8 @@ from mmaction_ext.errors import InputError
 
 #: how many names a message shows
 SHOWN = 3
+#: in every weight before a file is loaded: finite, exact in half precision, and in no file
+_UNTOUCHED = -2. ** 14
 _PRETRAINED = ('Pretrained', 'PretrainedInit', PretrainedInit)
 
 
@@ -76,7 +76,8 @@ def check_fit(cfg: Config) -> list[Fit]:
         A :class:`Fit` of each file.
 
     Raises:
-        InputError: A file cannot be read or fetched, or fills nothing of the backbone.
+        InputError: A file cannot be read or fetched, is refused by the part that loads it, fills
+            nothing of the backbone, or fills weights with what is not finite.
     """
     fits = []
     for name, source, prefix, by_config in _pretrained_parts(build_model(cfg.model, 'meta')):
@@ -128,10 +129,19 @@ def _measured(part: nn.Module, name: str, source: str, prefix: str | None,
               load: Callable[[], Any]) -> Fit:
     own = {key: value for key, value in part.state_dict().items() if value.is_floating_point()}
     for value in own.values():
-        value.fill_(torch.nan)
-    with contextlib.suppress(AssertionError):  # mmengine's, where no name has the prefix
+        value.fill_(_UNTOUCHED)
+    try:
         load()
-    filled = {key for key, value in own.items() if not value.isnan().any()}
+    except AssertionError:  # mmengine's, where no name has the prefix
+        pass
+    except (LookupError, RuntimeError) as error:
+        raise InputError(f'{source} cannot be loaded into {name or "the model"}: '
+                         f'{_reasons(error)}') from error
+    for key, value in own.items():
+        if not value.isfinite().all():
+            raise InputError(f'{source} holds weights that are not finite, the first of them for '
+                             f'{f"{name}.{key}".lstrip(".")}')
+    filled = {key for key, value in own.items() if not (value == _UNTOUCHED).any()}
     core = {key for key in own if key.startswith('backbone.')} or set(own)
     theirs = _names(CheckpointLoader.load_checkpoint(source, 'cpu', logger='silent'), prefix)
     same = {key for key, value in theirs.items() if key in own and isinstance(value, Tensor)}
@@ -140,6 +150,15 @@ def _measured(part: nn.Module, name: str, source: str, prefix: str | None,
                tuple(key for key in theirs if key not in part.state_dict()),
                tuple(f'{key} {tuple(theirs[key].shape)} for {tuple(own[key].shape)}'
                      for key in own if key in same and key not in filled))
+
+
+def _reasons(error: Exception) -> str:
+    """The first of what torch lists in an error, a line each; the key that a file lacks."""
+    if isinstance(error, LookupError):
+        return f'it lacks {error}'
+    title, *lines = str(error).strip().splitlines() or [type(error).__name__]
+    more = f' ... ({len(lines)} in all)' if len(lines) > SHOWN else ''
+    return '; '.join(line.strip(' \t.') for line in lines[:SHOWN] or [title]) + more
 
 
 def _names(content: Any, prefix: str | None) -> dict[str, Tensor]:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from mmaction.datasets import VideoDataset
 from mmengine.config import Config
-from mmengine.dataset import ClassBalancedDataset
+from mmengine.dataset import BaseDataset, ClassBalancedDataset
+from torch.utils.data import Dataset
 
 import mmaction_ext.register  # noqa: F401
 from mmaction_ext.datasets.guarded import GuardedVideoDataset
@@ -109,9 +110,35 @@ def test_names_with_blanks_are_read_with_the_delimiter_of_the_data_set(tmp_path)
         checks.check_annotations(config)
 
 
-def test_lists_of_another_form_are_left_to_mmaction2(tmp_path):
-    (tmp_path / 'a.mp4').touch()
-    checks.check_annotations(dict(dataset(tmp_path, 'a.mp4 3 5\n'), multi_class=True), 4)
+@pytest.mark.parametrize('kind, settings, numbers', [
+    ('VideoDataset', dict(), ''), ('RawframeDataset', dict(filename_tmpl='{}.jpg'), '1 '),
+    ('RawframeDataset', dict(with_offset=True), '0 1 ')], ids=['videos', 'frames', 'offset'])
+def test_every_one_of_several_labels_is_checked(tmp_path, kind, settings, numbers):
+    (tmp_path / 'a').mkdir()
+    (tmp_path / 'a/1.jpg').touch()
+
+    def config(labels, **change):
+        return dict(dataset(tmp_path, f'a {numbers}0\na {numbers}{labels}\n', kind), **dict(
+            settings, multi_class=True, num_classes=10, **change))
+
+    checks.check_annotations(config('3 9'), 10)
+    for labels in ('3 10', '10 3'):
+        with pytest.raises(InputError, match='list.txt:2: label 10 of a is not below the 10'):
+            checks.check_annotations(config(labels), 10)
+    for labels in ('3 x', '3 -1', ''):
+        with pytest.raises(InputError, match='list.txt:2: expected . fields or more'):
+            checks.check_annotations(config(labels), 10)
+    for own in (None, 12):
+        with pytest.raises(InputError, match=f'needs the num_classes of the model, 10,.*got {own}'):
+            checks.check_annotations(dict(config('3 9'), num_classes=own), 10)
+
+
+def test_lines_with_an_offset_are_checked(tmp_path):
+    (tmp_path / 'a').mkdir()
+    config = dict(dataset(tmp_path, 'a 0 9 3\n', 'RawframeDataset'), with_offset=True)
+    checks.check_annotations(config, 4)
+    with pytest.raises(InputError, match='list.txt:1: label 3 of a'):
+        checks.check_annotations(config, 3)
 
 
 def test_unreadable_lists_are_named(tmp_path):
@@ -240,6 +267,33 @@ class OwnList(VideoDataset):
         return [dict(filename='a.mp4', label=12)]
 
 
+class Plain(Dataset):
+    """Lists no samples."""
+
+
+class NoFiles(BaseDataset):
+    """Samples that lie in no file."""
+
+    def load_data_list(self):
+        return [dict(label=1)]
+
+
+def test_what_is_tested_on_lists_its_samples():
+    plain = dict(type=Plain)
+    for wrapped in (plain, dict(type='RepeatDataset', times=2, dataset=plain)):
+        cfg = Config(dict(train_dataloader=dict(dataset=wrapped)))
+        checks.check_datasets(cfg)
+        cfg.test_dataloader = cfg.train_dataloader
+        with pytest.raises(InputError, match='test_dataloader of .*: Plain does not list its '
+                           'samples .* an mmengine BaseDataset is needed'):
+            checks.check_datasets(cfg)
+    cfg = Config(dict(train_dataloader=dict(dataset=dict(type=NoFiles))))
+    checks.check_datasets(cfg)
+    cfg.test_dataloader = cfg.train_dataloader
+    with pytest.raises(InputError, match='NoFiles: sample 0 has no label, or no filename'):
+        checks.check_datasets(cfg)
+
+
 @pytest.mark.parametrize('split', ['train', 'val', 'test'])
 @pytest.mark.parametrize('kind', [
     'mmaction.VideoDataset', VideoDataset, GuardedVideoDataset, 'mmaction.GuardedVideoDataset',
@@ -286,6 +340,17 @@ def test_a_loader_without_workers_loses_what_only_workers_need(split):
     assert cfg[f'{split}_dataloader'] == dict(settings, num_workers=2)
     cfg[f'{split}_dataloader'].num_workers = -1
     with pytest.raises(InputError, match=f'{split}_dataloader of .*num_workers'):
+        checks.check_loaders(cfg)
+
+
+@pytest.mark.parametrize('split', ['train', 'val', 'test'])
+@pytest.mark.parametrize('settings', [
+    dict(prefetch_factor=2.5), dict(prefetch_factor=0), dict(prefetch_factor=-1),
+    dict(batch_size=0), dict(batch_size=2.5), dict(batch_size=None), dict(num_workers=1.5),
+    dict(drop_last='no'), dict(shuffle=True), dict(prefetch_facto=2)], ids=str)
+def test_settings_of_loaders_that_would_cost_the_training_are_refused(split, settings):
+    cfg = Config({f'{split}_dataloader': dict(dict(num_workers=2, batch_size=4), **settings)})
+    with pytest.raises(InputError, match=rf'^{split}_dataloader of .*{next(iter(settings))}'):
         checks.check_loaders(cfg)
 
 

@@ -10,7 +10,7 @@ from mmaction_ext.errors import InputError
 
 
 def config(num_classes=3, **settings):
-    backbone = dict(type='ResNet', depth=18, norm_cfg=dict(type='BN'),
+    backbone = dict(dict(type='ResNet', depth=18, norm_cfg=dict(type='BN')),
                     **settings.pop('backbone', {}))
     return Config(dict(settings, model=dict(
         type='Recognizer2D', backbone=backbone,
@@ -88,3 +88,46 @@ def test_what_lies_at_an_address_is_looked_at_too(tmp_path, weights, monkeypatch
     save(tmp_path / 'checkpoints', renamed(weights, 'x.'))
     with pytest.raises(InputError, match=f'would not start from {url}: nothing of it fits'):
         check_fit(config(load_from=url))
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_weights_that_are_not_finite_are_named(tmp_path, weights, value):
+    broken = {name: tensor.clone() for name, tensor in weights.items()}
+    for name in ('backbone.layer1.0.conv1.conv.weight', 'backbone.layer2.0.conv1.bn.running_var'):
+        broken[name].view(-1)[-1] = value
+    path = save(tmp_path, broken)
+    init = dict(type='Pretrained', checkpoint=path, prefix='backbone.')
+    for start in (dict(load_from=path), dict(backbone=dict(init_cfg=init))):
+        with pytest.raises(InputError, match=f'{path} holds weights that are not finite, the first '
+                           'of them for backbone.layer1.0.conv1.conv.weight$'):
+            check_fit(config(**start))
+
+
+def torchvision_names(depth):
+    from torchvision.models import resnet18, resnet50
+    with torch.device('meta'):
+        network = {18: resnet18, 50: resnet50}[depth](num_classes=1)
+    return {name: torch.zeros(value.shape) for name, value in network.state_dict().items()}
+
+
+@pytest.mark.parametrize('hosted', [False, True], ids=['bare', 'hosted'])
+def test_weights_of_another_depth_are_refused_in_a_line(tmp_path, hosted):
+    path = save(tmp_path, torchvision_names(50))
+    backbone = dict(type='mmaction.ResNetTSM', depth=18, num_segments=8, pretrained=path,
+                    norm_cfg=dict(type='BN'))
+    cfg = config()
+    cfg.model.backbone = backbone if not hosted else dict(
+        type='MotionBackbone', backbone=backbone, num_segments=8)
+    with pytest.raises(InputError) as refused:
+        check_fit(cfg)
+    text = str(refused.value)
+    part = 'backbone.backbone' if hosted else 'backbone'
+    assert text.startswith(f'{path} cannot be loaded into {part}: size mismatch for ')
+    assert '[64, 64, 1, 1]' in text and '[64, 64, 3, 3]' in text
+    assert '\n' not in text and text.count('size mismatch') == 3
+
+
+def test_the_weight_that_a_file_of_torchvision_lacks_is_named(tmp_path):
+    path = save(tmp_path, torchvision_names(18))
+    with pytest.raises(InputError, match="into backbone: it lacks 'layer1.0.conv3.weight'"):
+        check_fit(config(backbone=dict(depth=50, pretrained=path)))
