@@ -18,7 +18,7 @@ from mmaction_ext.cli.progress import progress, schedule_of
 from mmaction_ext.cli.text import WIDTH, clean, columns, cut, duration, print_json
 from mmaction_ext.tables import CellStatus, resolve_configs
 from mmaction_ext.tables.places import places
-from mmaction_ext.tables.results import how_it_diverged, how_it_ended, is_finite
+from mmaction_ext.tables.results import how_it_ended, is_finite, why_diverged
 from mmaction_ext.tracking.identity import load_config
 from mmaction_ext.tracking.records import find_runs
 
@@ -145,9 +145,9 @@ def folder_lines(folder) -> list:
             is_float = isinstance(found.value, float) and not math.isfinite(found.value)
             state = 'diverged' if is_float else 'failed'  # as tables have it
             reason = f'{found.metric} is {found.value}'
-        if record.diverged and state in ('finished', 'failed'):
+        if record.diverged and state in ('finished', 'failed', 'killed'):
+            reason = reason if state == 'diverged' else why_diverged(record)
             state = 'diverged'
-            reason = reason or how_it_diverged(record.evaluations[-1].values)
         lines.append(RunStatus(name if record.job_type == 'train' else f'{name} (test)',
                                record.seed, state, reason, found,
                                (Path(folder) / record.folder).as_posix()))

@@ -327,10 +327,11 @@ class SeedEvidence:
         if record.corrupt:
             newer = [text for text in record.damage if text.endswith(NEWER)]
             return CellStatus.UNTRUSTED, newer[0] if newer else 'the log is damaged'
+        is_over = record.exit_code is not None or record.state == 'killed'
+        if record.diverged and is_over and record.state != 'running':
+            return CellStatus.DIVERGED, why_diverged(record)
         if record.exit_code is None or record.state == 'running':
             return _state_without_exit(record)
-        if record.diverged:
-            return CellStatus.DIVERGED, how_it_ended(record)
         if record.exit_code:
             return CellStatus.FAILED, how_it_ended(record)
         return CellStatus.MISSING, f'finished without {metric} of the selected checkpoint'
@@ -368,6 +369,15 @@ def how_it_diverged(values: dict) -> str:
     """
     count = values.get(NON_FINITE_SAMPLES)
     return f'the scores of {_shown(count)} test samples are not finite' * is_diverged(values)
+
+
+def why_diverged(record) -> str:
+    """How a diverged run that is over ended, and what of it is not finite."""
+    loss = record.lost_loss
+    values = record.evaluations[-1].values if record.evaluations else {}
+    return ', '.join(filter(None, (
+        how_it_ended(record) if record.exit_code else '', how_it_diverged(values),
+        '' if loss is None else f'the last loss of training is {loss}')))
 
 
 def _divergence(metric, item) -> str:

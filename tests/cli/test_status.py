@@ -8,6 +8,7 @@ import pytest
 from mmaction_ext.cli.progress import progress, schedule_of
 from mmaction_ext.cli.status import RunStatus, describe
 from mmaction_ext.errors import Diverged
+from mmaction_ext.tracking.ledger.format import MetricsRow, encode_row
 from mmaction_ext.tracking.records import Fragment, RunRecord
 
 
@@ -115,6 +116,22 @@ def test_a_training_that_diverged(project, command, target):
     line = found['full' if target == 'demo' else 'demo/full', 0]
     assert (code, line['state']) == (1, 'diverged')
     assert line['reason'] == 'ended with exit code 3: training diverged: no loss'
+    _, out, _ = command('plan', 'demo', '--missing')
+    assert 'it would diverge again' in ' '.join(out.split())
+
+
+@pytest.mark.parametrize('target', ['demo', 'work_dirs'])
+@pytest.mark.parametrize('end', [dict(exit_code=0), dict(exit_code=None, end=None)])
+def test_a_training_without_a_test_whose_last_loss_is_not_finite(project, command, target, end):
+    folder = project.train('full', 0, exit_code=1, last=7)
+    attempt, = json.loads((folder / 'run.json').read_text())['attempts']
+    project.change(folder, attempts=[dict(attempt, **end)])
+    with open(folder / 'metrics.jsonl', 'ab') as file:
+        file.write(encode_row(MetricsRow(1, 'train', 8, 2, 1.7e9, {'train/loss': float('nan')})))
+    code, found = as_json(command, target)
+    line = found['full' if target == 'demo' else 'demo/full', 0]
+    assert (code, line['state'], line['reason']) == (
+        1, 'diverged', 'the last loss of training is nan')
     _, out, _ = command('plan', 'demo', '--missing')
     assert 'it would diverge again' in ' '.join(out.split())
 

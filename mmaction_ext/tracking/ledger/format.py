@@ -31,6 +31,8 @@ RESULTS_FOLDER = 'results'
 LOCK_FILE = 'run.lock'
 #: metric of a test: samples whose scores are not finite; only where there are any
 NON_FINITE_SAMPLES = 'test/nonfinite_samples'
+#: metric of training whose last value tells whether it diverged
+TRAIN_LOSS = 'train/loss'
 #: longest time between two heartbeats of a living run
 HEARTBEAT_SECONDS = 10
 #: a run on another host whose heartbeat is older is dead

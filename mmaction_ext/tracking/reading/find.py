@@ -33,7 +33,8 @@ def find_runs(root, keys=None, *, cache: bool = True, jobs: int = None) -> list:
 
     Args:
         root: folder to search; symbolic links (``latest-run``) are not followed.
-        keys: names of the metrics to give, ``None`` for all. Conflicts are looked for in all.
+        keys: names of the metrics to give, ``None`` for all. Those that tell that a run
+            diverged come with them. Conflicts are looked for in all.
         cache: keep what was read in the user's cache directory, where that can be written, and
             read only what has changed.
         jobs: processes that read; as many as there are cores if ``None``.

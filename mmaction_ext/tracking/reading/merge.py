@@ -4,14 +4,14 @@ import re
 from itertools import chain, combinations
 
 from mmaction_ext.tracking.identity import RunIdentity
-from mmaction_ext.tracking.ledger.format import NEWER
+from mmaction_ext.tracking.ledger.format import NEWER, TRAIN_LOSS
 from mmaction_ext.tracking.reading import liveness
 from mmaction_ext.tracking.reading.attempts import (Attempt, attempts_of, compare_origins,
                                                     compare_rows, rows_by_iteration)
 from mmaction_ext.tracking.reading.conflicts import Conflicts
 from mmaction_ext.tracking.reading.ledger import as_dict
 from mmaction_ext.tracking.reading.record import (SOURCES, Evaluation, RunRecord, in_order,
-                                                  is_web_address)
+                                                  is_web_address, lost_row)
 from mmaction_ext.tracking.reading.rows import before_first, project, stitch, thin
 
 _RUN_FOLDER = re.compile(r'(?P<config>.+?)/seed(?P<seed>\d+)/')
@@ -103,7 +103,10 @@ def _rows(attempts, keys) -> dict:
     for history, _ in histories:
         if 'train' in history:
             history['train'] = thin(history['train'])
-    joined = {phase: project(rows, keys) for phase, rows in sorted(stitch(histories).items())}
+    stitched = stitch(histories)
+    if keys is not None and lost_row(stitched.get('train', ())):
+        keys = {*keys, TRAIN_LOSS}  # tells that the run diverged
+    joined = {phase: project(rows, keys) for phase, rows in sorted(stitched.items())}
     return {phase: rows for phase, rows in joined.items() if rows}
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmaction_ext.errors import Diverged
-from mmaction_ext.tracking.ledger.format import NON_FINITE_SAMPLES
+from mmaction_ext.tracking.ledger.format import NON_FINITE_SAMPLES, TRAIN_LOSS
 
 #: Where a number was read, in the order in which the sources are believed.
 SOURCES = ('ledger', 'wandb-offline', 'wandb-online', 'csv')
@@ -75,6 +75,13 @@ def is_diverged(values: dict) -> bool:
     """Whether the row of a test says that scores were not finite."""
     count = values.get(NON_FINITE_SAMPLES)
     return isinstance(count, (int, float)) and count != 0
+
+
+def lost_row(rows) -> dict | None:
+    """The last of the training rows that has a loss, where that is not finite."""
+    row = next((row for row in reversed(rows) if TRAIN_LOSS in row), {})
+    loss = row.get(TRAIN_LOSS)
+    return row if isinstance(loss, float) and not math.isfinite(loss) else None
 
 
 @dataclass
@@ -170,9 +177,16 @@ class RunRecord:
 
     @property
     def diverged(self) -> bool:
-        """Whether its training stopped as its loss was not finite, or its last test's scores."""
-        return (self.last_error.startswith(Diverged.words)
+        """Whether its last training losses were not finite, or its last test's scores."""
+        return (self.last_error.startswith(Diverged.words) or self.lost_loss is not None
                 or bool(self.evaluations) and is_diverged(self.evaluations[-1].values))
+
+    @property
+    def lost_loss(self) -> float | None:
+        """The loss logged last, where it is not finite and no test has come since."""
+        row = lost_row(self.rows.get('train', ()))
+        tested = self.evaluations[-1].values.get('iter', 0) if self.evaluations else -1
+        return row[TRAIN_LOSS] if row and tested < row['iter'] else None
 
     @property
     def last_iter(self) -> int | None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mmaction_ext.tracking.reading.record import (AttemptLog, Fragment, RunRecord, is_web_address,
-                                                  order)
+from mmaction_ext.tracking.reading.record import (AttemptLog, Evaluation, Fragment, RunRecord,
+                                                  is_web_address, order)
 
 
 def fragment(exit_code=0, corrupt=False, truncated=False, last_iter=8):
@@ -24,6 +24,20 @@ def test_what_a_run_is_by_its_attempts(attempts, expected):
     record = RunRecord('u', 'train', fragments=tuple(attempts))
     assert (record.exit_code, record.corrupt, record.truncated, record.finished,
             record.last_iter) == expected
+
+
+NAN, SOUND = ({'iter': 8, 'train/loss': loss} for loss in (math.nan, 0.5))
+
+
+@pytest.mark.parametrize('rows, tested, expected', [
+    ([NAN], None, True), ([{'iter': 4, 'train/loss': math.inf}, SOUND], None, False),
+    ([SOUND], None, False), ([{'iter': 4, 'train/time': 1.0}], None, False),
+    ([NAN, {'iter': 9, 'train/time': 1.0}], None, True),
+    ([NAN], 4, True), ([NAN], 8, False)])  # a test of sound scores, before or since
+def test_a_run_whose_last_loss_is_not_finite_diverged(rows, tested, expected):
+    tests = () if tested is None else (Evaluation({'iter': tested}, fragment()),)
+    record = RunRecord('u', 'train', rows=dict(train=rows), evaluations=tests)
+    assert record.diverged is expected
 
 
 def test_path_needs_a_folder_and_where_it_lies():
