@@ -89,6 +89,7 @@ def prepare(args):
     checks.check_output_folder(cfg.work_dir)
     static = checks.check_model(cfg)
     checks.check_loaders(cfg, ['test'])
+    checks.check_testing_views(cfg, ['test'])
     checks.check_frames(cfg, ['test'])
     checks.check_datasets(cfg, ['test'])
     lock = None

@@ -93,6 +93,7 @@ def check(cfg, args):
     checks.check_output_folder(cfg.work_dir)
     static = checks.check_model(cfg)
     checks.check_loaders(cfg, splits)
+    checks.check_testing_views(cfg, splits)
     checks.check_frames(cfg, splits)
     checks.check_datasets(cfg, splits)
     return static

@@ -9,9 +9,11 @@ from numbers import Integral
 from typing import NamedTuple
 
 from mmaction.datasets import RawframeDataset, VideoDataset
-from mmaction.registry import DATASETS, TRANSFORMS
+from mmaction.models import Recognizer3D
+from mmaction.registry import DATASETS, MODELS, TRANSFORMS
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
+from mmengine.dist import is_main_process
 from mmengine.registry import DefaultScope
 from torch.utils.data import DataLoader
 
@@ -20,6 +22,8 @@ from mmaction_ext.datasets.guarded import GuardedRawframeDataset
 from mmaction_ext.engine.building import build_model
 from mmaction_ext.errors import InputError, check_at_least, last_line
 from mmaction_ext.models import clips
+from mmaction_ext.printable import clean
+from mmaction_ext.tracking.identity import batch_matters
 
 #: how many missing videos an error names
 SHOWN = 3
@@ -152,6 +156,44 @@ def check_loaders(cfg: Config, splits=('train', 'val', 'test')) -> None:
         except (TypeError, ValueError) as error:
             raise InputError(f'{split}_dataloader of {cfg.filename} cannot be used: '
                              f'{last_line(error)}') from error
+
+
+def check_testing_views(cfg: Config, splits=('val', 'test')) -> None:
+    """Give evaluations whose samples go through the model in parts one sample at a time.
+
+    ``model.test_cfg.max_testing_views`` is how many views of a sample ``Recognizer3D`` takes at
+    once; it wants batches of one sample then, and gets them. In ``Recognizer2D`` of mmaction2 1.2
+    the setting works for no backbone: it asks the module for ``get``, as if it were a dict.
+
+    Raises:
+        InputError: the setting is no number of views, the model is a 2-D recognizer, or a loader
+            chooses its samples by the size of its batches.
+    """
+    views = (cfg.model.get('test_cfg') or {}).get('max_testing_views')
+    loaders = {f'{split}_dataloader': cfg.get(f'{split}_dataloader') or {}
+               for split in splits if split != 'train'}
+    if not views or not any(loaders.values()):
+        return
+    setting = f'model.test_cfg.max_testing_views={views!r} of {cfg.filename}'
+    if not isinstance(views, int) or views < 0:
+        raise InputError(f'{setting} must be a number of views')
+    kind = cfg.model.type
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        kind = MODELS.get(kind) if isinstance(kind, str) else kind
+    if issubclass(kind, clips.Recognizer2D):
+        raise InputError(f'{setting} is for 3-D recognizers: mmaction2 cannot test a 2-D one with '
+                         'it; a smaller batch_size of the loaders saves memory too')
+    if not issubclass(kind, Recognizer3D):
+        return
+    changed = {name: loader for name, loader in loaders.items()
+               if loader.get('batch_size', 1) != 1}
+    for name, loader in changed.items():
+        if batch_matters(loader):
+            raise InputError(f'{setting} needs {name}.batch_size=1, but there it decides which '
+                             'samples are evaluated')
+        loader.batch_size = 1
+    if changed and is_main_process():
+        print(f'{clean(setting)}: batch_size of {" and ".join(changed)} is 1')
 
 
 def _num_classes(cfg: Config):

@@ -354,6 +354,38 @@ def test_settings_of_loaders_that_would_cost_the_training_are_refused(split, set
         checks.check_loaders(cfg)
 
 
+def viewed(kind='Recognizer3D', views=10, **loader):
+    return Config(dict(model=dict(type=kind, test_cfg=dict(max_testing_views=views)),
+                       train_dataloader=dict(batch_size=8),
+                       val_dataloader=dict(batch_size=8),
+                       test_dataloader=dict(loader, batch_size=8)))
+
+
+def batches(cfg):
+    return [cfg[f'{split}_dataloader'].batch_size for split in ('train', 'val', 'test')]
+
+
+def test_a_video_tested_in_parts_is_a_batch_of_its_own(capsys):
+    for cfg, splits, expected in ((viewed(), ['train', 'val', 'test'], [8, 1, 1]),
+                                  (viewed('mmaction.Recognizer3D'), ['test'], [8, 8, 1]),
+                                  (viewed(views=None), ['val', 'test'], [8, 8, 8]),
+                                  (viewed('Recognizer2D'), ['train'], [8, 8, 8])):
+        checks.check_testing_views(cfg, splits)
+        assert batches(cfg) == expected
+    first, second = capsys.readouterr().out.splitlines()
+    assert 'max_testing_views=10' in first and 'val_dataloader and test_dataloader is 1' in first
+    assert 'val_dataloader' not in second
+
+
+@pytest.mark.parametrize('cfg, reason', [
+    (viewed('Recognizer2D'), 'is for 3-D recognizers'), (viewed(views=-1), 'number of views'),
+    (viewed(views='10'), 'number of views'),
+    (viewed(drop_last=True), 'needs test_dataloader.batch_size=1')])
+def test_views_at_once_that_no_evaluation_can_take_are_told(cfg, reason):
+    with pytest.raises(InputError, match=f'max_testing_views=.*{reason}'):
+        checks.check_testing_views(cfg)
+
+
 def sampling(split='test', **step):
     """A 2-D host of 8 frames whose pipeline of one split samples otherwise."""
     cfg = full()
