@@ -8,14 +8,13 @@ import runpy
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from types import SimpleNamespace
 
 import pytest
 import torch
 from disks import small_disk
-from tool_runs import ROOT, make_place, run_tool
+from tool_runs import ROOT, make_place, run_tool, start_tool
 
 from mmaction_ext import compat
 from mmaction_ext.cli import main
@@ -79,10 +78,8 @@ def iterations(ledger, attempt, phase='train'):
 
 def start(place, *args):
     """Start training; wait with :func:`wait_for` for it to get somewhere."""
-    return subprocess.Popen(
-        [sys.executable, str(ROOT / 'tools/train.py'), str(place.config), *map(str, args)],
-        cwd=place.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        start_new_session=True, env=dict(os.environ, CUDA_VISIBLE_DEVICES=''))
+    return start_tool('train.py', place.config, *args, cwd=place.path, stdout=subprocess.PIPE,
+                      stderr=subprocess.STDOUT, start_new_session=True)
 
 
 def wait_for(process, iteration):
