@@ -9,6 +9,7 @@ import functools
 import importlib
 import importlib.metadata
 import importlib.util
+import json
 import os.path as osp
 import sys
 import types
@@ -25,6 +26,7 @@ def apply() -> None:
     replace_pkg_resources()
     allow_mmengine_checkpoints()
     load_weights_only()
+    format_configs_once()
 
 
 def silence_lite_build() -> None:
@@ -189,3 +191,25 @@ def load_weights_only() -> None:
     load = _api.load_state_dict_from_url
     if not isinstance(load, functools.partial):
         _api.load_state_dict_from_url = functools.partial(load, weights_only=True)
+
+
+def format_configs_once() -> None:
+    """Keep the text of a config once yapf has formatted it.
+
+    mmengine 0.10.7 has it formatted again whenever it asks for ``Config.pretty_text``, which every
+    log and every saved checkpoint does: a second of the processor or more each time.
+    """
+    from mmengine.config import config
+    original = config.FormatCode
+    if hasattr(original, '__wrapped__'):
+        return
+
+    @functools.lru_cache(8)
+    def formatted(text: str, options: str) -> tuple:
+        return original(text, **json.loads(options))
+
+    @functools.wraps(original)
+    def format_code(text, **options):
+        return formatted(text, json.dumps(options))
+
+    config.FormatCode = format_code

@@ -4,6 +4,7 @@ Most cases run in a fresh interpreter, because a cure in this process would hide
 """
 
 import functools
+import inspect
 import os
 import pickle
 import shutil
@@ -146,13 +147,7 @@ print(state['message_hub']['log_scalars']['loss'].mean())
     assert ok('from mmaction_ext import compat; compat.apply()' + load) == '2.5'
 
 
-@pytest.mark.parametrize('scheduler', [
-    dict(type='OneCycleLR', eta_max=0.1, total_steps=4),
-    dict(type='OneCycleLR', eta_max=0.1, total_steps=4, anneal_strategy='linear'),
-    dict(type='CosineAnnealingLR', T_max=4), dict(type='MultiStepLR', milestones=[1, 2]),
-    dict(type='LinearLR', start_factor=0.1, end=2), dict(type='PolyLR', end=4),
-])
-def test_scheduler_states_load_safely(scheduler, tmp_path):
+def test_scheduler_states_load_safely(tmp_path):
     path = str(tmp_path / 'checkpoint.pth')
     ok(f"""
 from mmaction_ext import compat
@@ -160,10 +155,15 @@ compat.apply()
 import torch
 from mmengine.registry import PARAM_SCHEDULERS
 import mmengine.optim
-optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1, momentum=0.9)
-scheduler = PARAM_SCHEDULERS.build(dict({scheduler!r}, optimizer=optimizer))
-torch.save(scheduler.state_dict(), {path!r})
-scheduler.load_state_dict(torch.load({path!r}, weights_only=True))
+for scheduler in (
+        dict(type='OneCycleLR', eta_max=0.1, total_steps=4),
+        dict(type='OneCycleLR', eta_max=0.1, total_steps=4, anneal_strategy='linear'),
+        dict(type='CosineAnnealingLR', T_max=4), dict(type='MultiStepLR', milestones=[1, 2]),
+        dict(type='LinearLR', start_factor=0.1, end=2), dict(type='PolyLR', end=4)):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1, momentum=0.9)
+    scheduler = PARAM_SCHEDULERS.build(dict(scheduler, optimizer=optimizer))
+    torch.save(scheduler.state_dict(), {path!r})
+    scheduler.load_state_dict(torch.load({path!r}, weights_only=True))
 """)
 
 
@@ -216,6 +216,22 @@ compat.apply()
 assert loaders == (checkpoint.load_url, _api.load_state_dict_from_url)
 import mmaction.models
 """)
+
+
+def test_text_of_a_config_is_formatted_once(monkeypatch):
+    from mmengine.config import Config, config
+
+    from mmaction_ext import compat
+    original, asked = inspect.unwrap(config.FormatCode), []
+    monkeypatch.setattr(config, 'FormatCode', lambda text, **options: (
+        asked.append(text) or original(text, **options)))
+    cfg = Config(dict(a=dict(b=[1, 2], c='x' * 90), d='y' * 90))
+    expected = cfg.pretty_text
+    compat.format_configs_once()
+    compat.format_configs_once()
+    assert [cfg.pretty_text, cfg.pretty_text] == [expected] * 2 and len(asked) == 2
+    cfg.d = 'z'
+    assert cfg.pretty_text == expected.replace('y' * 90, 'z') and len(asked) == 3
 
 
 class Evil:
