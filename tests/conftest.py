@@ -1,5 +1,6 @@
 """Shared by all tests: no network, no W&B account, one thread per process."""
 
+import multiprocessing
 import os
 import signal
 
@@ -18,6 +19,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 from mmaction_ext import compat  # noqa: E402
 
 compat.apply()
+
+# processes are forked from one that has imported, once, what most of them need
+multiprocessing.set_forkserver_preload([
+    'mmaction_ext.register', 'mmaction_ext.engine.checks', 'mmaction_ext.engine.ensemble',
+    'mmaction_ext.engine.run_config', 'mmaction_ext.engine.work_dir', 'mmengine.runner', 'wandb'])
 
 # The gate repeats itself; at a developer's desk hypothesis goes on looking for new cases.
 settings.register_profile('ci', derandomize=True, deadline=None)

@@ -1,8 +1,10 @@
 """Every row of every table: it loads, it builds, and it changes what its caption claims."""
 
 import ast
+import fcntl
 import logging
 import os
+import pickle
 from functools import lru_cache
 from itertools import takewhile
 from pathlib import Path
@@ -42,7 +44,18 @@ each_config = pytest.mark.parametrize('path', ROW_CONFIGS, ids=name_of)
 
 
 @pytest.fixture(scope='session')
-def counted():
+def counted(tmp_path_factory):
+    """What :func:`count_rows` finds; of the processes that share the tests, one asks it for all."""
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if 'PYTEST_XDIST_WORKER' in os.environ else root
+    with open(root / 'counted.lock', 'w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (root / 'counted').exists():
+            (root / 'counted').write_bytes(pickle.dumps(count_rows()))
+    return pickle.loads((root / 'counted').read_bytes())
+
+
+def count_rows():
     """Costs of all rows, every distinct network built once, and the seconds this takes two cores.
 
     The seconds are those of the processors, so that other work on the machine does not count.

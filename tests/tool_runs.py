@@ -14,11 +14,6 @@ from types import SimpleNamespace
 ROOT = Path(__file__).parents[1]
 FULL = ROOT / 'configs/synthmotion/dcf/table1_components/full.py'
 
-#: what tools import, beside what registers
-PRELOADED = ('mmaction_ext.engine.checks', 'mmaction_ext.engine.ensemble',
-             'mmaction_ext.engine.run_config', 'mmaction_ext.engine.work_dir',
-             'mmengine.runner', 'wandb')
-
 ROW = f"""
 _base_ = ['{FULL}']
 train_cfg = dict(max_epochs=3)
@@ -64,7 +59,8 @@ def run_forked(name, *args, cwd, processes=None, **more):
         more.update(WORLD_SIZE=str(processes), MASTER_ADDR='127.0.0.1', MASTER_PORT=free_port())
     with tempfile.TemporaryDirectory() as folder:
         said = [Path(folder) / stream for stream in ('stdout', 'stderr')]
-        started = [_server().Process(target=_run, args=(
+        server = multiprocessing.get_context('forkserver')
+        started = [server.Process(target=_run, args=(
             command, str(cwd), environment(dict(more, RANK=str(rank), LOCAL_RANK=str(rank))
                                            if processes else more), said))
             for rank in range(processes or 1)]
@@ -84,12 +80,6 @@ def free_port():
     with socket.socket() as found:
         found.bind(('127.0.0.1', 0))
         return str(found.getsockname()[1])
-
-
-def _server():
-    context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload(['mmaction_ext.register', *PRELOADED])
-    return context
 
 
 def _run(command, cwd, more, said):

@@ -267,8 +267,13 @@ def test_resuming_a_finished_run_trains_nothing_more(trained):
 @pytest.mark.parametrize('processes', [1, 2])
 def test_evaluation_gives_the_same_metrics_on_any_number_of_processes(trained, tmp_path, processes):
     folder = tmp_path / 'test'
-    done = run_tool('dist_test.sh', trained.config, trained.run / 'epoch_3.pth', processes,
-                    '--work-dir', folder, cwd=trained.path)
+    checkpoint, options = trained.run / 'epoch_3.pth', ['--work-dir', folder]
+    if processes == 1:
+        done = run_tool('test.py', trained.config, checkpoint, *options, cwd=trained.path,
+                        processes=1)
+    else:
+        done = run_tool('dist_test.sh', trained.config, checkpoint, processes, *options,
+                        cwd=trained.path)
     assert done.returncode == 0, done.stderr[-2000:]
     record = only(find_runs(folder))
     assert record.job_type == 'test'
@@ -485,8 +490,8 @@ train_dataloader = dict(
     (data / 'videos' / names[8]).unlink()
     for processes in (1, 2):
         folder = tmp_path / f'run{processes}'
-        done = run_tool('dist_train.sh', place.config, processes, '--work-dir', folder,
-                        '--no-validate', '--no-test', cwd=place.path)
+        done = run_tool('train.py', place.config, '--work-dir', folder, '--no-validate',
+                        '--no-test', cwd=place.path, processes=processes)
         assert done.returncode == 0, done.stderr[-2000:]
         record = only(find_runs(folder))
         counts = [row['train/replaced_samples'] for row in record.rows['train']

@@ -214,7 +214,8 @@ def two_processes(rank, path, x):
 @pytest.mark.slow
 def test_two_processes_give_the_gradients_of_one(tmp_path):
     x = make('x3d')
-    torch.multiprocessing.spawn(two_processes, (str(tmp_path), x), nprocs=2)
+    torch.multiprocessing.start_processes(two_processes, (str(tmp_path), x), nprocs=2,
+                                          start_method='forkserver')
     host = build('x3d', False).eval()
     host(x).square().mean().backward()
     for rank in (0, 1):

@@ -539,7 +539,8 @@ def ddp_worker(rank, path, build, x):
 @pytest.mark.parametrize('build, make', BUILDS)
 def test_two_processes_give_the_gradients_of_one(build, make, tmp_path):
     x = make()
-    torch.multiprocessing.spawn(ddp_worker, (str(tmp_path), build, x), nprocs=2)
+    torch.multiprocessing.start_processes(ddp_worker, (str(tmp_path), build, x), nprocs=2,
+                                          start_method='forkserver')
     torch.manual_seed(0)
     host = wake(build()).eval()
     host(x).square().mean().backward()
