@@ -9,7 +9,6 @@ from numbers import Integral
 from typing import NamedTuple
 
 from mmaction.datasets import RawframeDataset, VideoDataset
-from mmaction.models import Recognizer3D
 from mmaction.registry import DATASETS, MODELS, TRANSFORMS
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
@@ -183,7 +182,7 @@ def check_testing_views(cfg: Config, splits=('val', 'test')) -> None:
     if issubclass(kind, clips.Recognizer2D):
         raise InputError(f'{setting} is for 3-D recognizers: mmaction2 cannot test a 2-D one with '
                          'it; a smaller batch_size of the loaders saves memory too')
-    if not issubclass(kind, Recognizer3D):
+    if not issubclass(kind, clips.Recognizer3D):
         return
     changed = {name: loader for name, loader in loaders.items()
                if loader.get('batch_size', 1) != 1}

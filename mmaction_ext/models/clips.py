@@ -8,7 +8,7 @@ them (temporal shifts, motion modules, the consensus of a head) cuts the row int
 import functools
 from collections.abc import Callable
 
-from mmaction.models import Recognizer2D
+from mmaction.models import Recognizer2D, Recognizer3D  # noqa: F401 (checks take both from here)
 from mmengine.logging import print_log
 from torch import Tensor, nn
 

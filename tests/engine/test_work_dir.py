@@ -254,7 +254,7 @@ def averaging_runner(folder, **settings):
         OneWeight(), str(folder), train_dataloader=loader, test_dataloader=loader,
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)), test_evaluator=Mean(),
         train_cfg=dict(by_epoch=True, max_epochs=settings.pop('epochs', 1)), test_cfg=dict(),
-        custom_hooks=[dict(type='EMAHook', momentum=0.25)],
+        custom_hooks=[dict(type='EMAHook', momentum=0.25)], default_scope='mmaction',
         experiment_name=f'{folder.name}-{len(list(folder.glob("*")))}', **settings)
 
 

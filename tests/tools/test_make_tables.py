@@ -483,7 +483,7 @@ NO_RUN = 'in no sound run that was read'
     (lambda folder: change(next((folder / 'results').iterdir()), metrics={'test/acc/top1': 0.75}),
      'now conflict (test/acc/top1 at iteration 8: '),
     (lambda folder: shutil.rmtree(folder / 'results') or (folder / 'metrics.jsonl').write_bytes(
-        lines(history(float('nan')))), 'now failed (test/acc/top1 is nan)'),
+        lines(history(float('nan')))), 'now diverged (test/acc/top1 is nan)'),
     (lambda folder: other_attempt(folder, exit_code=1, last_error='x'), 'now failed'),
     (lambda folder: other_attempt(folder, exit_code=None), 'now failed (killed'),
     (lambda folder: other_attempt(folder, exit_code=None, host='elsewhere', start=time.time()),

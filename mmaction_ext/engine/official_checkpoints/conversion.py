@@ -66,9 +66,9 @@ def _text(shape: Sequence[int]) -> str:
 def _refuse(**lists: Sequence[str]) -> None:
     lines = []
     for what, names in lists.items():
-        lines += [f'  {what:9} {name}' for name in names[:_LISTED]]
+        lines += [f'{what} {name}' for name in names[:_LISTED]]
         if len(names) > _LISTED:
-            lines.append(f'  {what:9} and {len(names) - _LISTED} more')
+            lines.append(f'{len(names) - _LISTED} more {what}')
     if lines:
         counts = ', '.join(f'{len(names)} {what}' for what, names in lists.items() if names)
-        raise InputError('\n'.join([f'its tensors do not fit ({counts})', *lines]))
+        raise InputError(f'its tensors do not fit ({counts}): {"; ".join(lines)}')

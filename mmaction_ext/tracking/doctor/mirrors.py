@@ -7,6 +7,7 @@ from mmaction_ext.tracking.doctor.finding import Finding
 from mmaction_ext.tracking.doctor.run_file import attempts_in, is_whole, read_object
 from mmaction_ext.tracking.ledger.format import METRICS_FILE, RUN_FILE
 from mmaction_ext.tracking.reading.metrics import read_attempts
+from mmaction_ext.tracking.reading.rows import attempt_fact
 from mmaction_ext.tracking.wandb_log import LOG_NAME, read_log
 
 
@@ -58,7 +59,8 @@ def _cut(path, entry, rows: dict) -> list:
         return []
     missing = entry.get('wandb_rows_missing')
     wanted = rows.get(entry.get('number'), 0) - (missing if is_whole(missing) else 0)
-    count = log.count - sum('iter' not in row for row in log.rows)  # those about the attempt
+    # without those about the attempt
+    count = log.count - sum(attempt_fact('number') in row for row in log.rows)
     if log.damage.corrupt or log.exit_code is not None and count >= wanted:
         return []
     what = f'holds {count} of the {wanted} rows that W&B took' if count < wanted else \
