@@ -14,6 +14,7 @@ from mmengine.config import Config
 from PIL import Image
 from wandb_logs import records, written_whole
 
+import mmaction_ext.register  # noqa: F401
 from mmaction_ext.evaluation.predictions import Predictions, write_predictions
 from mmaction_ext.tracking.hooks import PredictionsHook, sample_name
 from mmaction_ext.tracking.records import find_runs

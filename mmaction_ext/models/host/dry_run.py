@@ -43,7 +43,7 @@ def dry_run_input(backbone: nn.Module, num_segments: Optional[int]) -> Tensor:
     channels, size = _first_convolution(backbone).in_channels, _input_size(backbone)
     if sees_frames(backbone):
         return torch.empty(num_segments, channels, *size, device='meta')
-    return torch.empty(1, channels, _FRAMES, *size, device='meta')
+    return torch.empty(1, channels, num_segments or _FRAMES, *size, device='meta')
 
 
 def meta_copy(network: nn.Module) -> nn.Module:

@@ -45,11 +45,12 @@ class Net(nn.Module):
     (dict(type='timm.resnet18', in_chans=1), True, (5, 1, 224, 224)),
     (dict(VIT, img_size=(64, 32)), True, (5, 3, 64, 32))])
 def test_input_is_what_the_backbone_was_built_for(config, frames, shape):
-    """Of five frames, or of one long clip."""
+    """Of five frames, or of one long clip where a length is not told."""
     backbone = build(config)
-    x = dry_run_input(backbone, 5)
+    x = dry_run_input(backbone, 5 if frames else None)
     assert sees_frames(backbone) is frames
     assert (tuple(x.shape), x.device.type) == (shape, 'meta')
+    assert 5 in dry_run_input(backbone, 5).shape
 
 
 def test_size_that_timm_holds_fixed():

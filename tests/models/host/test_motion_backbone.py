@@ -199,13 +199,22 @@ def test_stage_names():
     (dict(num_segments=2), 'at least 3 frames, got 2'),
     (dict(backbone=dict(type='ResNetTSM', depth=18, num_segments=8)), '4.*ResNetTSM.*8'),
     (dict(backbone=dict(type='ResNet3d', depth=18, pretrained=None,
-                   temporal_strides=(1, 3, 1, 1))), r'\(64, 56, 56\).*\(11, 28, 28\)'),
+                   temporal_strides=(1, 3, 1, 1)), num_segments=None), r'\(64, 56, 56\).*\(11, 28, 28\)'),
     (dict(module=dict(type='DCF', window=4)), '4'),
 ])
 def test_what_cannot_be_built_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message), torch.device('meta'):
         MotionBackbone(**{'backbone': THIN, 'module': DCF, 'stages': (2, 3, 4),
                           'num_segments': 4, **arguments})
+
+
+def test_a_3d_backbone_takes_clips_of_the_length_that_it_is_told():
+    net = MotionBackbone(dict(type='ResNet3d', depth=18, pretrained=None, base_channels=8),
+                         DCF, stages=(2, ), num_segments=4)
+    net.init_weights()
+    assert len(net(torch.ones(1, 3, 4, 32, 32))) == 1
+    with pytest.raises(ValueError, match='clips of 8 frames .* num_segments=4'):
+        net(torch.ones(1, 3, 8, 32, 32))
 
 
 @MODELS.register_module()
