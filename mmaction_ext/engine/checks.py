@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 from mmaction_ext.datasets.frame_names import FrameNames, MixedNames, listed_names, name_frames
 from mmaction_ext.datasets.guarded import GuardedRawframeDataset
 from mmaction_ext.engine.building import build_model
+from mmaction_ext.engine.initial_weights import names_weights
 from mmaction_ext.errors import InputError, check_at_least, last_line
 from mmaction_ext.models import clips
 from mmaction_ext.printable import clean
@@ -74,7 +75,7 @@ def check_initial_weights(cfg: Config) -> None:
         InputError: one does not; the message says what makes it.
     """
     for path in [cfg.get('load_from'), *_initial_weights(cfg.get('model'))]:
-        if _is_local(path) and not osp.isfile(osp.expanduser(path)):
+        if names_weights(path) and '://' not in path and not osp.isfile(osp.expanduser(path)):
             raise InputError(f'{cfg.filename} starts from {path}, which does not exist; '
                              f'{_maker(path)}')
 
@@ -89,11 +90,6 @@ def _initial_weights(node) -> list:
     if node.get('type') in ('Pretrained', 'PretrainedInit'):
         found.append(node.get('checkpoint'))
     return found + [path for each in node.values() for path in _initial_weights(each)]
-
-
-def _is_local(path) -> bool:
-    """Neither an address nor, as ``pretrained`` may be, a name of timm's or a switch."""
-    return isinstance(path, str) and path != '' and '://' not in path and path[:5] != 'timm.'
 
 
 def _maker(path: str) -> str:

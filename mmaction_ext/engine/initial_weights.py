@@ -86,7 +86,7 @@ def check_fit(cfg: Config) -> list[Fit]:
         load = PretrainedInit(source, prefix) if by_config else _init_alone
         fits.append(_measured(part, name, source, prefix, functools.partial(load, part)))
     source = cfg.get('load_from')
-    if _is_file(source):
+    if names_weights(source):
         model = build_model(cfg.model)
         fits.append(_measured(model, '', source, None, lambda: load_checkpoint(
             model, source, map_location='cpu', logger='silent',
@@ -104,10 +104,10 @@ def _pretrained_parts(model: nn.Module) -> list[tuple[str, str, str | None, bool
     for name, part in model.named_modules():
         inits = getattr(part, 'init_cfg', None) or ()
         for init in [inits] if isinstance(inits, Mapping) else inits:
-            if init.get('type') in _PRETRAINED and _is_file(init.get('checkpoint')):
+            if init.get('type') in _PRETRAINED and names_weights(init.get('checkpoint')):
                 found.append((name, init['checkpoint'], init.get('prefix'), True))
         source = getattr(part, 'pretrained', None)
-        if _is_file(source) and name not in {each[0] for each in found}:
+        if names_weights(source) and name not in {each[0] for each in found}:
             found.append((name, source, None, False))
     return found
 
@@ -120,8 +120,8 @@ def _init_alone(part: nn.Module) -> None:
     part.init_weights()
 
 
-def _is_file(source: Any) -> bool:
-    """Neither a switch nor a name of timm's, as ``pretrained`` may be."""
+def names_weights(source: Any) -> bool:
+    """Whether a setting is a file or an address: ``pretrained`` may be a switch or a name of timm's."""
     return isinstance(source, str) and source != '' and not source.startswith('timm.')
 
 
