@@ -24,7 +24,7 @@ from mmengine.visualization import WandbVisBackend
 from mmaction_ext.printable import clean
 from mmaction_ext.tracking.ledger.attempts import outcome
 from mmaction_ext.tracking.masking import mask
-from mmaction_ext.tracking.reading.rows import ATTEMPT_FACTS, ATTEMPT_START, attempt_fact
+from mmaction_ext.tracking.reading.rows import about_attempt
 from mmaction_ext.tracking.termination import at_preemption, at_termination, remove
 from mmaction_ext.tracking.wandb_artifact import log_checkpoint, staging_in, within
 from mmaction_ext.tracking.wandb_media import MediaOptions
@@ -263,18 +263,9 @@ class RunWandbBackend(WandbVisBackend):
     def _log(self, row: dict) -> None:
         if self.entry and not self._told:
             self._told = True
-            self._wandb_run.log(self._facts())
-        self._wandb_run.log({**row, **self._start()})
+            self._wandb_run.log(about_attempt(self.entry, self._job_type))
+        self._wandb_run.log({**row, **about_attempt(self.entry)})
         self._taken += 1
-
-    def _start(self) -> dict:
-        return {ATTEMPT_START: round(self.entry['start'], 3)} if self.entry else {}
-
-    def _facts(self, **more) -> dict:
-        """A row about the attempt."""
-        known = dict(self.entry, job_type=self._job_type, **more)
-        return {**self._start(), **{attempt_fact(name): known[name] for name in ATTEMPT_FACTS
-                                    if known.get(name) is not None}}
 
     @contextlib.contextmanager
     def attempt(self, what: str):
@@ -361,7 +352,7 @@ class RunWandbBackend(WandbVisBackend):
     def _end(self, code: int) -> None:
         if self.entry:
             with self.attempt('the W&B log does not say how the attempt ended'):
-                self._wandb_run.log(self._facts(exit_code=code))
+                self._wandb_run.log(about_attempt(self.entry, self._job_type, exit_code=code))
         self._wandb_run.finish(exit_code=code)
 
     def _tell(self) -> None:

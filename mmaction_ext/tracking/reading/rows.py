@@ -74,6 +74,23 @@ def attempt_fact(name: str) -> str:
     return f'attempt_{name}'
 
 
+def about_attempt(entry: dict, job_type: str | None = None, **more) -> dict:
+    """What a row in W&B tells of the attempt that logs it.
+
+    Args:
+        entry: the attempt in the ledger; without one, nothing is told.
+        job_type: ``'train'`` or ``'test'``, for a row that tells all that is known of it; without,
+            it is told when the attempt began.
+        more: facts that the entry has not yet.
+    """
+    if not entry:
+        return {}
+    known = dict(entry, job_type=job_type, **more) if job_type else {}
+    facts = {attempt_fact(name): known[name] for name in ATTEMPT_FACTS
+             if known.get(name) is not None}
+    return {ATTEMPT_START: round(entry['start'], 3), **facts}
+
+
 def start_of(row: dict) -> float | None:
     """When the attempt began that logged a row from W&B; ``None`` where that does not say."""
     start = row.get(ATTEMPT_START)
