@@ -295,7 +295,8 @@ def test_evaluation_gives_the_same_metrics_on_any_number_of_processes(trained, t
 def test_two_processes_train_what_one_trains(trained, tmp_path):
     """Same clips, same batch statistics: only the order of summation differs."""
     folder = tmp_path / 'two'
-    done = run_tool('dist_train.sh', trained.config, 2, '--work-dir', folder, cwd=trained.path)
+    done = run_tool('train.py', trained.config, '--work-dir', folder, cwd=trained.path,
+                    processes=2)
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-2000:]
     one, two = only(find_runs(trained.path / 'work_dirs')), only(find_runs(folder))
     assert one.config_hash == two.config_hash and one.uid != two.uid
