@@ -23,46 +23,32 @@ param_scheduler = [dict(type='ConstantLR', factor=1.0, by_epoch=True)]
 """
 
 
-def run_tool(name, *args, cwd, **kwargs):
-    """Run ``tools/<name>`` in a process of its own and capture what it says.
+def run_tool(name, *args, cwd, processes=None, **environment):
+    """Run ``tools/<name>`` and capture what it says.
 
-    A Python tool is forked from a process that has imported what it needs, which costs most of a
-    short run; :func:`start_tool` and a shell script start interpreters.
-    """
-    if name.endswith('.py'):
-        return run_forked(name, *args, cwd=cwd, **kwargs)
-    return subprocess.run(['bash', str(ROOT / 'tools' / name), *map(str, args)], cwd=cwd,
-                          env=dict(os.environ, **environment(kwargs)), capture_output=True,
-                          text=True, timeout=600)
+    A Python tool is forked from a process that has imported what it needs, which is most of what a
+    short run costs; :func:`start_tool` and shell scripts start interpreters.
 
-
-def start_tool(name, *args, cwd, **options):
-    """Start ``tools/<name>`` in a new interpreter; returns its process."""
-    return subprocess.Popen([sys.executable, str(ROOT / 'tools' / name), *map(str, args)], cwd=cwd,
-                            text=True, env=dict(os.environ, **environment({})), **options)
-
-
-def environment(more):
-    """What a tool's environment has beside that of the tests."""
-    return dict(PYTHON=sys.executable, CUDA_VISIBLE_DEVICES='', **more)
-
-
-def run_forked(name, *args, cwd, processes=None, **more):
-    """As :func:`run_tool`; with ``processes``, so many that train or test together.
+    Args:
+        name, args, cwd: the tool, its arguments and its working directory.
+        processes: so many train or test together, as if torchrun had started them.
+        environment: more of it.
 
     Returns:
-        A completed process; its exit code is the first that is not 0.
+        The completed process; its exit code is the first that is not 0.
     """
-    command = [str(ROOT / 'tools' / name), *map(str, args)]
+    command, environment = [str(ROOT / 'tools' / name), *map(str, args)], variables(**environment)
+    if name.endswith('.sh'):
+        return subprocess.run(['bash', *command], cwd=cwd, env=environment, capture_output=True,
+                              text=True, timeout=600)
     if processes:
         command += ['--launcher', 'pytorch']
-        more.update(WORLD_SIZE=str(processes), MASTER_ADDR='127.0.0.1', MASTER_PORT=free_port())
+        environment.update(WORLD_SIZE=str(processes), MASTER_ADDR='127.0.0.1',
+                           MASTER_PORT=free_port())
     with tempfile.TemporaryDirectory() as folder:
         said = [Path(folder) / stream for stream in ('stdout', 'stderr')]
-        server = multiprocessing.get_context('forkserver')
-        started = [server.Process(target=_run, args=(
-            command, str(cwd), environment(dict(more, RANK=str(rank), LOCAL_RANK=str(rank))
-                                           if processes else more), said))
+        started = [multiprocessing.get_context('forkserver').Process(
+            target=_run, args=(command, str(cwd), environment, rank, said))
             for rank in range(processes or 1)]
         for process in started:
             process.start()
@@ -75,6 +61,17 @@ def run_forked(name, *args, cwd, processes=None, **more):
             command, next(filter(None, codes), 0), *(path.read_text() for path in said))
 
 
+def start_tool(name, *args, cwd, **options):
+    """Start ``tools/<name>`` in a new interpreter; returns its process."""
+    return subprocess.Popen([sys.executable, str(ROOT / 'tools' / name), *map(str, args)], cwd=cwd,
+                            text=True, env=variables(), **options)
+
+
+def variables(**more):
+    """The environment of a tool."""
+    return dict(os.environ, PYTHON=sys.executable, CUDA_VISIBLE_DEVICES='', **more)
+
+
 def free_port():
     """A port of this machine that nobody listens on."""
     with socket.socket() as found:
@@ -82,13 +79,45 @@ def free_port():
         return str(found.getsockname()[1])
 
 
-def _run(command, cwd, more, said):
-    """Be an interpreter that was started with ``command``."""
-    for number, path in enumerate(said, 1):
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
-    os.environ.update(more)
+def _run(command, cwd, environment, rank, said):
+    """Be a new interpreter in which all is imported, and so are those that it starts."""
+    os.environ.clear()
+    os.environ.update(environment, RANK=str(rank), LOCAL_RANK=str(rank))
+    if 'WORLD_SIZE' not in environment:
+        del os.environ['RANK'], os.environ['LOCAL_RANK']
     os.chdir(cwd)
-    sys.argv, sys.path[0] = command, os.path.dirname(command[0])
+    subprocess.Popen = ForkedTool
+    _be(command, *(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND) for path in said))
+
+
+class ForkedTool(subprocess.Popen):
+    """A process; a tool that is to run in this interpreter is forked from this process."""
+
+    def __init__(self, command, *args, stdout=None, preexec_fn=None, **options):
+        self._process = None
+        if command[0] != sys.executable or not command[1].startswith(str(ROOT / 'tools')):
+            super().__init__(command, *args, stdout=stdout, preexec_fn=preexec_fn, **options)
+            return
+        self._process = multiprocessing.get_context('fork').Process(
+            target=_be, args=(command[1:], stdout.fileno(), stdout.fileno(), preexec_fn))
+        self._process.start()
+        self.returncode = None
+
+    def poll(self):
+        """As of any process."""
+        if not self._process:
+            return super().poll()
+        self.returncode = self._process.exitcode
+        return self.returncode
+
+
+def _be(command, stdout, stderr, preexec_fn=None):
+    if preexec_fn:
+        preexec_fn()
+    os.dup2(stdout, 1)
+    os.dup2(stderr, 2)
+    sys.argv = command
+    sys.path.insert(0, os.path.dirname(command[0]))
     try:
         runpy.run_path(command[0], run_name='__main__')
     finally:
