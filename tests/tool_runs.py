@@ -41,15 +41,17 @@ def run_tool(name, *args, cwd, processes=None, **environment):
     if name.endswith('.sh'):
         return subprocess.run(['bash', *command], cwd=cwd, env=environment, capture_output=True,
                               text=True, timeout=600)
+    environments = [environment]
     if processes:
         command += ['--launcher', 'pytorch']
         environment.update(WORLD_SIZE=str(processes), MASTER_ADDR='127.0.0.1',
                            MASTER_PORT=free_port())
+        environments = [dict(environment, RANK=str(rank), LOCAL_RANK=str(rank))
+                        for rank in range(processes)]
     with tempfile.TemporaryDirectory() as folder:
         said = [Path(folder) / stream for stream in ('stdout', 'stderr')]
         started = [multiprocessing.get_context('forkserver').Process(
-            target=_run, args=(command, str(cwd), environment, rank, said))
-            for rank in range(processes or 1)]
+            target=_run, args=(command, str(cwd), each, said)) for each in environments]
         for process in started:
             process.start()
         for process in started:
@@ -79,12 +81,10 @@ def free_port():
         return str(found.getsockname()[1])
 
 
-def _run(command, cwd, environment, rank, said):
+def _run(command, cwd, environment, said):
     """Be a new interpreter in which all is imported, and so are those that it starts."""
     os.environ.clear()
-    os.environ.update(environment, RANK=str(rank), LOCAL_RANK=str(rank))
-    if 'WORLD_SIZE' not in environment:
-        del os.environ['RANK'], os.environ['LOCAL_RANK']
+    os.environ.update(environment)
     os.chdir(cwd)
     subprocess.Popen = ForkedTool
     _be(command, *(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND) for path in said))
