@@ -42,8 +42,9 @@ def load_plain(path: str | Path | BinaryIO, map_location: Any = 'cpu') -> Any:
         raise InputError(f'{path} cannot be read: {error.strerror}') from error
 
 
-def load_address(url: str, model_dir: str | None = None, map_location: Any = 'cpu',
-                 progress: bool = True) -> Any:
+def load_address(
+    url: str, model_dir: str | None = None, map_location: Any = 'cpu', progress: bool = True
+) -> Any:
     """As :func:`load_plain`, of a file at an address of the web.
 
     Args:
@@ -64,8 +65,13 @@ def load_address(url: str, model_dir: str | None = None, map_location: Any = 'cp
             torch.hub.download_url_to_file(url, path, progress=progress)
         except (OSError, HTTPException) as error:
             raise InputError(f'{url} cannot be fetched: {last_line(error)}') from error
-    return _safely(f'{url} (kept as {path})', torch.hub.load_state_dict_from_url, url,
-                   model_dir=folder, map_location=map_location)
+    return _safely(
+        f'{url} (kept as {path})',
+        torch.hub.load_state_dict_from_url,
+        url,
+        model_dir=folder,
+        map_location=map_location,
+    )
 
 
 def find_weights(content: Any, source: str | Path) -> dict[str, Tensor]:
@@ -84,11 +90,15 @@ def find_weights(content: Any, source: str | Path) -> dict[str, Tensor]:
     weights = content.get('state_dict', content) if isinstance(content, Mapping) else None
     if not isinstance(weights, Mapping) or not weights:
         raise InputError(f'{source} has no state_dict: it holds a {type(content).__name__}')
-    others = [str(name) for name, value in weights.items()
-              if not isinstance(name, str) or not isinstance(value, Tensor)]
+    others = [
+        str(name)
+        for name, value in weights.items()
+        if not isinstance(name, str) or not isinstance(value, Tensor)
+    ]
     if others:
-        raise InputError(f'{source} has no state_dict of tensors alone: it holds '
-                         f'{", ".join(others[:_LISTED])}')
+        raise InputError(
+            f'{source} has no state_dict of tensors alone: it holds {", ".join(others[:_LISTED])}'
+        )
     return dict(weights)
 
 
@@ -100,7 +110,10 @@ def _safely(source: str | Path, load: Callable, *args: Any, **how: Any) -> Any:
     except Exception as error:  # torch's reader has a different one for each kind of damage
         asked = re.search(r'GLOBAL (\S+)', str(error))
         if isinstance(error, pickle.UnpicklingError) and asked:
-            raise InputError(f'{source} is refused: it asks for {asked.group(1)}, and only '
-                             'weights and plain data are loaded') from error
-        raise DamagedFile(f'{source} is damaged, or no checkpoint of torch '
-                          f'({type(error).__name__})') from error
+            raise InputError(
+                f'{source} is refused: it asks for {asked.group(1)}, and only '
+                'weights and plain data are loaded'
+            ) from error
+        raise DamagedFile(
+            f'{source} is damaged, or no checkpoint of torch ({type(error).__name__})'
+        ) from error

@@ -60,8 +60,9 @@ def provide_drn() -> None:
         """Placeholder of a localizer that the installed mmaction2 wheel lacks."""
 
         def __init__(self, *args, **kwargs):
-            raise ImportError('DRN is missing from the installed mmaction2 wheel '
-                              '(open-mmlab/mmaction2#2714)')
+            raise ImportError(
+                'DRN is missing from the installed mmaction2 wheel (open-mmlab/mmaction2#2714)'
+            )
 
     for name in (package, f'{package}.drn'):
         module = types.ModuleType(name)
@@ -78,6 +79,7 @@ def replace_pkg_resources() -> None:
     package outside its own list.
     """
     from mmengine.config import utils as config_utils
+
     config_utils.MODULE2PACKAGE.setdefault(MIM_NAME, MIM_NAME)
     if importlib.util.find_spec('pkg_resources') is not None:
         return
@@ -144,26 +146,41 @@ def allow_mmengine_checkpoints() -> None:
     import torch
     from mmengine.logging import HistoryBuffer
     from mmengine.optim.scheduler import OneCycleParamScheduler
+
     if not hasattr(torch.serialization, 'add_safe_globals'):
         return
 
-    methods = {HistoryBuffer: ('min', 'max', 'mean', 'current'),
-               OneCycleParamScheduler: ('_annealing_cos', '_annealing_linear')}
+    methods = {
+        HistoryBuffer: ('min', 'max', 'mean', 'current'),
+        OneCycleParamScheduler: ('_annealing_cos', '_annealing_linear'),
+    }
 
     def known_method(owner, name):
         if owner not in methods or name not in methods[owner]:
             raise ValueError(f'a checkpoint asks for {owner!r}.{name}, which is not allowed')
         return getattr(owner, name)
 
-    core = importlib.import_module('numpy._core.multiarray' if hasattr(np, '_core')
-                                   else 'numpy.core.multiarray')
+    core = importlib.import_module(
+        'numpy._core.multiarray' if hasattr(np, '_core') else 'numpy.core.multiarray'
+    )
     dtypes = [type(np.dtype(kind)) for kind in ('f4', 'f8', 'i4', 'i8', '?')]
     # checkpoints written under numpy 1 name the same functions by their old module
-    old_names = [(getattr(core, name), f'numpy.core.multiarray.{name}')
-                 for name in ('_reconstruct', 'scalar')]
+    old_names = [
+        (getattr(core, name), f'numpy.core.multiarray.{name}')
+        for name in ('_reconstruct', 'scalar')
+    ]
     torch.serialization.add_safe_globals(
-        [*methods, np.ndarray, np.dtype, core._reconstruct, core.scalar, *dtypes,
-         *old_names, (known_method, 'builtins.getattr')])
+        [
+            *methods,
+            np.ndarray,
+            np.dtype,
+            core._reconstruct,
+            core.scalar,
+            *dtypes,
+            *old_names,
+            (known_method, 'builtins.getattr'),
+        ]
+    )
 
 
 def load_weights_only() -> None:
@@ -200,6 +217,7 @@ def format_configs_once() -> None:
     log and every saved checkpoint does: a second of the processor or more each time.
     """
     from mmengine.config import config
+
     original = config.FormatCode
     if hasattr(original, '__wrapped__'):
         return

@@ -11,6 +11,8 @@ def clean(text) -> str:
     >>> clean('a\\x1b[31m red\\x07\\nname\\u202e')
     'a red name'
     """
-    kept = (char if char.isprintable() else ' ' if char.isspace() else ''
-            for char in _ESCAPE.sub('', str(text)))
+    kept = (
+        char if char.isprintable() else ' ' if char.isspace() else ''
+        for char in _ESCAPE.sub('', str(text))
+    )
     return ' '.join(''.join(kept).split())

@@ -13,8 +13,15 @@ from pathlib import Path
 import av
 import numpy as np
 
-ENCODING = {'codec': 'libx264', 'g': '1', 'bf': '0', 'qp': '26', 'preset': 'ultrafast',
-            'threads': '1', 'pix_fmt': 'yuv420p'}
+ENCODING = {
+    'codec': 'libx264',
+    'g': '1',
+    'bf': '0',
+    'qp': '26',
+    'preset': 'ultrafast',
+    'threads': '1',
+    'pix_fmt': 'yuv420p',
+}
 """Encoder and its settings: all intra (g, bf), constant quantiser (qp, not crf)."""
 
 PART_SUFFIX = '.part'
@@ -28,8 +35,10 @@ def check_encoder() -> None:
         ValueError: If it cannot.
     """
     if ENCODING['codec'] not in av.codecs_available:
-        raise ValueError(f'PyAV {av.__version__} was built without {ENCODING["codec"]}: '
-                         'install its binary wheel (pip install --only-binary=:all: av)')
+        raise ValueError(
+            f'PyAV {av.__version__} was built without {ENCODING["codec"]}: '
+            'install its binary wheel (pip install --only-binary=:all: av)'
+        )
 
 
 def encode_mp4(frames: np.ndarray, fps: int = 12) -> bytes:

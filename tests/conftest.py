@@ -21,9 +21,17 @@ from mmaction_ext import compat  # noqa: E402
 compat.apply()
 
 # processes are forked from one that has imported, once, what most of them need
-multiprocessing.set_forkserver_preload([
-    'mmaction_ext.register', 'mmaction_ext.engine.checks', 'mmaction_ext.engine.ensemble',
-    'mmaction_ext.engine.run_config', 'mmaction_ext.engine.work_dir', 'mmengine.runner', 'wandb'])
+multiprocessing.set_forkserver_preload(
+    [
+        'mmaction_ext.register',
+        'mmaction_ext.engine.checks',
+        'mmaction_ext.engine.ensemble',
+        'mmaction_ext.engine.run_config',
+        'mmaction_ext.engine.work_dir',
+        'mmengine.runner',
+        'wandb',
+    ]
+)
 
 # The gate repeats itself; at a developer's desk hypothesis goes on looking for new cases.
 settings.register_profile('ci', derandomize=True, deadline=None)
@@ -35,6 +43,7 @@ settings.load_profile('ci' if os.environ.get('CI') else 'desk')
 def cache_home(tmp_path_factory):
     """Folder in which the reader of runs keeps what it has read, for all tests."""
     from mmaction_ext.tracking.reading import cache
+
     home = tmp_path_factory.mktemp('cache') / 'runs'
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cache, '_home', lambda: home)

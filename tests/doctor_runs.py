@@ -10,8 +10,8 @@ import offline_runs
 
 from mmaction_ext.tracking.doctor import STRAY_SECONDS, examine
 from mmaction_ext.tracking.identity import RunIdentity, config_hash, load_config
-from mmaction_ext.tracking.ledger.attempts import read_run_file
 from mmaction_ext.tracking.ledger.format import LOCK_FILE, METRICS_FILE, RUN_FILE
+from mmaction_ext.tracking.writing.attempts import read_run_file
 
 CONFIG = 'model = dict(width=8)\n'
 
@@ -30,8 +30,9 @@ class Runs:
         self.config.write_text(CONFIG)
         self._hash = config_hash(load_config(self.config))
 
-    def train(self, seed=0, top1=0.75, *, exit_code=0, last=8, predictions=b'scores',
-              **entry) -> Path:
+    def train(
+        self, seed=0, top1=0.75, *, exit_code=0, last=8, predictions=b'scores', **entry
+    ) -> Path:
         """Write the ledger of a run of one attempt; returns its folder, from the root on.
 
         Args:
@@ -46,8 +47,9 @@ class Runs:
         rows = history(top1 if exit_code == 0 else None, last)
         size = len(ledger_runs.lines(rows))
         known = dict(dict(metrics_bytes=size) if exit_code is not None else {}, **entry)
-        ledger_runs.write_ledger(folder, rows, seed=seed,
-                                 attempts=[ledger_runs.attempt(exit_code=exit_code, **known)])
+        ledger_runs.write_ledger(
+            folder, rows, seed=seed, attempts=[ledger_runs.attempt(exit_code=exit_code, **known)]
+        )
         identity = RunIdentity(ledger_runs.CONFIG, seed, self._hash)
         self.change(folder, config_hash=identity.config_hash, uid=identity.uid, sources={})
         (folder / LOCK_FILE).touch()
@@ -57,10 +59,13 @@ class Runs:
 
     def test(self, folder, top1=0.75, last=8, number=1, predictions=b'scores') -> Path:
         """Write checkpoint, predictions and the result that names them; returns its path."""
-        files = dict(checkpoint=('epoch_2.pth', b'weights'),
-                     predictions=('predictions.npz', predictions))
-        named = {kind: dict(path=name, sha256=hashlib.sha256(content).hexdigest())
-                 for kind, (name, content) in files.items()}
+        files = dict(
+            checkpoint=('epoch_2.pth', b'weights'), predictions=('predictions.npz', predictions)
+        )
+        named = {
+            kind: dict(path=name, sha256=hashlib.sha256(content).hexdigest())
+            for kind, (name, content) in files.items()
+        }
         for name, content in files.values():
             (folder / name).write_bytes(content)
         path = ledger_runs.write_test_result(folder, history(top1, last)[-1], number)
@@ -86,8 +91,10 @@ class Runs:
 
     def find(self, hash_files=True) -> dict:
         """Severity, text and advice of what is found by (check, place)."""
-        return {(item.check, item.place): (item.severity, item.text, item.advice)
-                for item in examine(['work_dirs'], hash_files=hash_files)}
+        return {
+            (item.check, item.place): (item.severity, item.text, item.advice)
+            for item in examine(['work_dirs'], hash_files=hash_files)
+        }
 
     def problems(self) -> set:
         """(check, place) of what is found, without the notes."""
@@ -96,8 +103,9 @@ class Runs:
 
 def history(top1, last=8) -> list:
     """Rows of a training, and of its test where ``top1`` is a number."""
-    return offline_runs.history(top1, last_iter=last, test=top1 is not None,
-                                sha=hashlib.sha256(b'weights').hexdigest())
+    return offline_runs.history(
+        top1, last_iter=last, test=top1 is not None, sha=hashlib.sha256(b'weights').hexdigest()
+    )
 
 
 def only(found, check) -> tuple:

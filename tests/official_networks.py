@@ -21,7 +21,7 @@ def shift(x, frames):
     out = clips.clone()
     for t in range(frames):
         out[:, t, :part] = clips[:, t + 1, :part] if t + 1 < frames else 0
-        out[:, t, part:2 * part] = clips[:, t - 1, part:2 * part] if t > 0 else 0
+        out[:, t, part : 2 * part] = clips[:, t - 1, part : 2 * part] if t > 0 else 0
     return out.view_as(x)
 
 
@@ -36,14 +36,18 @@ class Residual(nn.Module):
         out = width * (4 if bottleneck else 1)
         widths = (channels, width, width, out) if bottleneck else (channels, width, width)
         for i, (kernel, step) in enumerate(zip(kernels, strides), 1):
-            setattr(self, f'conv{i}', nn.Conv2d(widths[i - 1], widths[i], kernel, step,
-                                                kernel // 2, bias=False))
+            setattr(
+                self,
+                f'conv{i}',
+                nn.Conv2d(widths[i - 1], widths[i], kernel, step, kernel // 2, bias=False),
+            )
             setattr(self, f'bn{i}', nn.BatchNorm2d(widths[i]))
         self.count, self.last = len(kernels), f'bn{len(kernels)}'
         self.downsample = None
         if stride > 1 or channels != out:
-            self.downsample = nn.Sequential(nn.Conv2d(channels, out, 1, stride, bias=False),
-                                            nn.BatchNorm2d(out))
+            self.downsample = nn.Sequential(
+                nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out)
+            )
 
     def forward(self, x):
         y = shift(x, self.frames)
@@ -101,22 +105,30 @@ def similarity(a, b, radius):
     height, width = a.shape[-2:]
     padded = F.pad(b, [radius] * 4)
     side = 2 * radius + 1
-    rows = [torch.stack([(a * padded[:, :, u:u + height, v:v + width]).sum(1)
-                         for v in range(side)], 1) for u in range(side)]
+    rows = [
+        torch.stack(
+            [(a * padded[:, :, u : u + height, v : v + width]).sum(1) for v in range(side)], 1
+        )
+        for u in range(side)
+    ]
     return torch.stack(rows, 1)
 
 
 def conv3d(before, after, stride=1, pad=1):
-    return [nn.Conv3d(before, after, (1, 3, 3), (1, stride, stride), (0, pad, pad), bias=False),
-            nn.BatchNorm3d(after), nn.ReLU()]
+    return [
+        nn.Conv3d(before, after, (1, 3, 3), (1, stride, stride), (0, pad, pad), bias=False),
+        nn.BatchNorm3d(after),
+        nn.ReLU(),
+    ]
 
 
 class SelfyTransformation(nn.Module):
     def __init__(self, channels, frames, offsets):
         super().__init__()
         self.frames, self.offsets = frames, offsets
-        self.downsample = nn.Sequential(nn.Conv2d(channels, 128, 3, 2, 1, bias=False),
-                                        nn.BatchNorm2d(128), nn.ReLU())
+        self.downsample = nn.Sequential(
+            nn.Conv2d(channels, 128, 3, 2, 1, bias=False), nn.BatchNorm2d(128), nn.ReLU()
+        )
 
     def forward(self, x):
         """(N*T, C, H, W) -> (N, T, L, 9, 9, h, w)."""
@@ -135,7 +147,8 @@ class SelfyExtraction(nn.Module):
     def __init__(self):
         super().__init__()
         for i, (before, after, stride, pad) in enumerate(
-                [(1, 4, 1, 1), (4, 16, 2, 1), (16, 64, 2, 1), (64, 64, 1, 0)]):
+            [(1, 4, 1, 1), (4, 16, 2, 1), (16, 64, 2, 1), (64, 64, 1, 0)]
+        ):
             setattr(self, f'conv{i}', nn.Sequential(*conv3d(before, after, stride, pad)))
 
     def forward(self, volume):
@@ -155,7 +168,8 @@ class SelfyIntegration(nn.Module):
         self.conv3_fuse = nn.Sequential(nn.Identity(), *conv3d(64 * offsets, 64))
         self.upsample = nn.Sequential(
             nn.ConvTranspose3d(64, channels, 1, (1, 2, 2), 0, (0, 1, 1), bias=False),
-            nn.BatchNorm3d(channels))
+            nn.BatchNorm3d(channels),
+        )
 
     def forward(self, x):
         """(N*L, 64, T, h, w) -> (N*T, C, H, W)."""
@@ -176,8 +190,11 @@ class SelfyBlock(nn.Module):
 
 
 def conv2d(before, after, kernel, groups=1):
-    return [nn.Conv2d(before, after, kernel, 1, kernel // 2, groups=groups, bias=False),
-            nn.BatchNorm2d(after), nn.ReLU()]
+    return [
+        nn.Conv2d(before, after, kernel, 1, kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(after),
+        nn.ReLU(),
+    ]
 
 
 class TcmDynamics(nn.Module):
@@ -193,8 +210,9 @@ class TcmDynamics(nn.Module):
         best = flat.argmax(1)
         row, column = best // 15, best % 15
         cells = torch.arange(15, dtype=volume.dtype)
-        distance = ((cells.view(1, 15, 1, 1, 1) - row[:, None, None])**2
-                    + (cells.view(1, 1, 15, 1, 1) - column[:, None, None])**2)
+        distance = (cells.view(1, 15, 1, 1, 1) - row[:, None, None]) ** 2 + (
+            cells.view(1, 1, 15, 1, 1) - column[:, None, None]
+        ) ** 2
         masked = volume * torch.exp(-distance / (2 * 5**2))
         weight = torch.softmax(100 * masked.flatten(1, 2), 1).view_as(volume)
         offset = cells - 7
@@ -232,8 +250,9 @@ class TcmAttention(nn.Module):
     def __init__(self, channels, frames):
         super().__init__()
         self.frames = frames
-        self.conv1 = nn.Sequential(*conv2d(6, 6, 3, 3), *conv2d(6, 6, 3, 3), *conv2d(6, 6, 3, 3),
-                                   *conv2d(6, 16, 1))
+        self.conv1 = nn.Sequential(
+            *conv2d(6, 6, 3, 3), *conv2d(6, 6, 3, 3), *conv2d(6, 6, 3, 3), *conv2d(6, 16, 1)
+        )
         self.conv2 = nn.Sequential(*conv2d(16, 16, 3, 16), *conv2d(16, 32, 1))
         self.conv3 = nn.Sequential(*conv2d(32, 32, 3, 32), *conv2d(32, 64, 1))
         self.conv4 = nn.Sequential(*conv2d(64, 64, 3, 64), *conv2d(64, channels, 1))
@@ -258,8 +277,15 @@ class PreActivated(nn.Module):
     def __init__(self, before, after, kernel=(1, 1, 1), stride=1, groups=1):
         super().__init__()
         self.bn = nn.BatchNorm3d(before)
-        self.conv = nn.Conv3d(before, after, kernel, stride, [side // 2 for side in kernel],
-                              groups=groups, bias=False)
+        self.conv = nn.Conv3d(
+            before,
+            after,
+            kernel,
+            stride,
+            [side // 2 for side in kernel],
+            groups=groups,
+            bias=False,
+        )
 
     def forward(self, x):
         return self.conv(F.relu(self.bn(x)))
@@ -286,14 +312,23 @@ class MultiFiber(nn.Module):
 class OfficialMFNet(nn.Module):
     def __init__(self, classes):
         super().__init__()
-        self.conv1 = nn.Sequential(OrderedDict(
-            conv=nn.Conv3d(3, 16, (3, 5, 5), (1, 2, 2), (1, 2, 2), bias=False),
-            bn=nn.BatchNorm3d(16)))
+        self.conv1 = nn.Sequential(
+            OrderedDict(
+                conv=nn.Conv3d(3, 16, (3, 5, 5), (1, 2, 2), (1, 2, 2), bias=False),
+                bn=nn.BatchNorm3d(16),
+            )
+        )
         before = 16
-        for number, width, units, stride in ((2, 96, 3, (2, 1, 1)), (3, 192, 4, (1, 2, 2)),
-                                             (4, 384, 6, (1, 2, 2)), (5, 768, 3, (1, 2, 2))):
-            layers = [(f'B{i + 1:02d}', MultiFiber(width if i else before, width,
-                                                   None if i else stride)) for i in range(units)]
+        for number, width, units, stride in (
+            (2, 96, 3, (2, 1, 1)),
+            (3, 192, 4, (1, 2, 2)),
+            (4, 384, 6, (1, 2, 2)),
+            (5, 768, 3, (1, 2, 2)),
+        ):
+            layers = [
+                (f'B{i + 1:02d}', MultiFiber(width if i else before, width, None if i else stride))
+                for i in range(units)
+            ]
             self.add_module(f'conv{number}', nn.Sequential(OrderedDict(layers)))
             before = width
         self.tail = nn.Sequential(OrderedDict(bn=nn.BatchNorm3d(768)))
@@ -314,15 +349,19 @@ def build_official(kind, depth=18, frames=8, classes=174, offsets=5, seed=0):
     else:
         name, block = {
             'selfy': ('selfy', lambda channels: SelfyBlock(channels, frames, offsets)),
-            'tcm': ('tcm_layer', lambda channels: TcmBlock(channels, frames))}[kind]
+            'tcm': ('tcm_layer', lambda channels: TcmBlock(channels, frames)),
+        }[kind]
         network = OfficialTSN(ShiftResNet(depth, frames, name, block), classes, frames)
     return randomise(network).eval()
 
 
 def randomise(network):
     """Statistics and factors away from 0 and 1; branches of residuals small, so that sums stay."""
-    last = {id(getattr(module, module.last)) for module in network.modules()
-            if isinstance(module, Residual)}
+    last = {
+        id(getattr(module, module.last))
+        for module in network.modules()
+        if isinstance(module, Residual)
+    }
     for module in network.modules():
         if isinstance(module, (nn.BatchNorm2d, nn.BatchNorm3d)):
             factors = (0.1, 0.4) if id(module) in last else (0.5, 1.5)
@@ -341,5 +380,7 @@ def official_state(network, prefixed=True):
     state = network.state_dict()
     if prefixed:
         return OrderedDict((f'module.{name}', tensor) for name, tensor in state.items())
-    return OrderedDict((name.removeprefix('base_model.').replace('new_fc.', 'fc1.'), tensor)
-                       for name, tensor in state.items())
+    return OrderedDict(
+        (name.removeprefix('base_model.').replace('new_fc.', 'fc1.'), tensor)
+        for name, tensor in state.items()
+    )

@@ -10,8 +10,12 @@ import av
 import numpy as np
 from PIL import Image
 
-CODECS = {'.mp4': ('libx264', 'yuv420p'), '.avi': ('mpeg4', 'yuv420p'),
-          '.webm': ('libvpx', 'yuv420p'), '.mkv': ('libx264', 'yuv420p')}
+CODECS = {
+    '.mp4': ('libx264', 'yuv420p'),
+    '.avi': ('mpeg4', 'yuv420p'),
+    '.webm': ('libvpx', 'yuv420p'),
+    '.mkv': ('libx264', 'yuv420p'),
+}
 
 
 def write_video(path, num_frames=4, options=None):
@@ -32,17 +36,17 @@ def write_video(path, num_frames=4, options=None):
 def numbered(number, height=64, width=128):
     """A picture that tells its number: eight blocks at the top are its bits."""
     picture = np.full((height, width, 3), 90, np.uint8)
-    picture[height // 2:] += np.arange(width, dtype=np.uint8)[:, None] // 2 + number % 16
+    picture[height // 2 :] += np.arange(width, dtype=np.uint8)[:, None] // 2 + number % 16
     for bit in range(8):
         block = slice(bit * width // 8, (bit + 1) * width // 8)
-        picture[:height // 2, block] = 255 * (number >> bit & 1)
+        picture[: height // 2, block] = 255 * (number >> bit & 1)
     return picture
 
 
 def number_of(picture):
     """The number that a :func:`numbered` picture tells."""
     height, width = picture.shape[:2]
-    blocks = picture[height // 8:3 * height // 8].reshape(height // 4, 8, width // 8, 3)
+    blocks = picture[height // 8 : 3 * height // 8].reshape(height // 4, 8, width // 8, 3)
     return sum(int(level > 127) << bit for bit, level in enumerate(blocks.mean(axis=(0, 2, 3))))
 
 
@@ -67,10 +71,18 @@ def write_packed(path, num_frames):
     place where it would be.
     """
     plain = path.with_suffix('.plain.avi')
-    write_numbered(plain, num_frames, 'mpeg4', g='10', bf='1', sc_threshold='1000000000',
-                   qscale='4', flags='+qscale')
+    write_numbered(
+        plain,
+        num_frames,
+        'mpeg4',
+        g='10',
+        bf='1',
+        sc_threshold='1000000000',
+        qscale='4',
+        flags='+qscale',
+    )
     with av.open(str(plain)) as source, av.open(str(path), 'w') as target:
-        (stream, ) = source.streams.video
+        (stream,) = source.streams.video
         copy = target.add_stream_from_template(stream)
         chunks = _pack([bytes(packet) for packet in source.demux(stream) if packet.size])
         for number, chunk in enumerate(chunks):
@@ -105,12 +117,15 @@ def write_cut(path, num_frames, first, **options):
     whole = path.with_suffix('.whole.mp4')
     write_numbered(whole, num_frames, 'libx264', **options)
     with av.open(str(whole)) as source, av.open(str(path), 'w') as target:
-        (stream, ) = source.streams.video
+        (stream,) = source.streams.video
         copy = target.add_stream_from_template(stream)
         packets = [packet for packet in source.demux(stream) if packet.size]
         shift = sorted(packet.pts for packet in packets)[first]
-        begin = max(place for place, packet in enumerate(packets)
-                    if packet.is_keyframe and packet.pts <= shift)
+        begin = max(
+            place
+            for place, packet in enumerate(packets)
+            if packet.is_keyframe and packet.pts <= shift
+        )
         for packet in packets[begin:]:
             packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, copy
             target.mux(packet)
@@ -165,46 +180,80 @@ SIDES = ('Pulling something from left to right', 'Pulling something from right t
 
 def _imitate_sthv1(root, annotations):
     prefix = annotations / 'something-something-v1-'
-    write(annotations / 'something-something-v1-labels.csv',
-          f'Putting something, something and something on the table\n{SIDES[1]}\n{SIDES[0]}\n\n')
-    write(prefix.with_name(prefix.name + 'train.csv'),
-          f'100218;{SIDES[0]}\n\n24413;Putting something, something and something on the table\n',
-          newline='\r\n')
+    write(
+        annotations / 'something-something-v1-labels.csv',
+        f'Putting something, something and something on the table\n{SIDES[1]}\n{SIDES[0]}\n\n',
+    )
+    write(
+        prefix.with_name(prefix.name + 'train.csv'),
+        f'100218;{SIDES[0]}\n\n24413;Putting something, something and something on the table\n',
+        newline='\r\n',
+    )
     write(prefix.with_name(prefix.name + 'validation.csv'), f'7;{SIDES[1]}\n   \n')
     write(prefix.with_name(prefix.name + 'test.csv'), '99\n')
     for video, number in (('100218', 5), ('24413', 3), ('7', 4)):
         write_frames(root / 'rawframes' / video, number)
-    return ({'train.txt': ['100218 5 0', '24413 3 2'], 'val.txt': ['7 4 1']},
-            [*SIDES, 'Putting something, something and something on the table'])
+    return (
+        {'train.txt': ['100218 5 0', '24413 3 2'], 'val.txt': ['7 4 1']},
+        [*SIDES, 'Putting something, something and something on the table'],
+    )
 
 
 def _imitate_sthv2(root, annotations):
     prefix = 'something-something-v2-'
     similar = 'Putting something similar to other things that are already on the table'
-    write(annotations / f'{prefix}labels.json',
-          json.dumps({SIDES[0]: '0', SIDES[1]: '1', similar: '2'}))
-    entries = [dict(id='78687', label='pulling a box, from left to right',
-                    template='Pulling [something] from left to right', placeholders=['a box']),
-               dict(id='42326', label='putting a pen similar to other pens on the table',
-                    template='Putting [something similar to other things that are already on '
-                             'the table]', placeholders=['a pen'])]
+    write(
+        annotations / f'{prefix}labels.json',
+        json.dumps({SIDES[0]: '0', SIDES[1]: '1', similar: '2'}),
+    )
+    entries = [
+        dict(
+            id='78687',
+            label='pulling a box, from left to right',
+            template='Pulling [something] from left to right',
+            placeholders=['a box'],
+        ),
+        dict(
+            id='42326',
+            label='putting a pen similar to other pens on the table',
+            template='Putting [something similar to other things that are already on the table]',
+            placeholders=['a pen'],
+        ),
+    ]
     write(annotations / f'{prefix}train.json', json.dumps(entries))
-    write(annotations / f'{prefix}validation.json', json.dumps(
-        [dict(id='74225', label='', template='Pulling [something] from right to left',
-              placeholders=['something'])]))
+    write(
+        annotations / f'{prefix}validation.json',
+        json.dumps(
+            [
+                dict(
+                    id='74225',
+                    label='',
+                    template='Pulling [something] from right to left',
+                    placeholders=['something'],
+                )
+            ]
+        ),
+    )
     write(annotations / f'{prefix}test.json', json.dumps([dict(id='1420')]))
     for video in ('78687', '42326', '74225'):
         write_video(root / 'videos/20bn-something-something-v2' / f'{video}.webm')
     folder = '20bn-something-something-v2'
-    return ({'train.txt': [f'{folder}/78687.webm\t0', f'{folder}/42326.webm\t2'],
-             'val.txt': [f'{folder}/74225.webm\t1']}, [*SIDES, similar])
+    return (
+        {
+            'train.txt': [f'{folder}/78687.webm\t0', f'{folder}/42326.webm\t2'],
+            'val.txt': [f'{folder}/74225.webm\t1'],
+        },
+        [*SIDES, similar],
+    )
 
 
 HEADER = 'label,youtube_id,time_start,time_end,split,is_cc\n'
-KINETICS_TRAIN = (HEADER + '"massaging person\'s head",-0Id_of_11-a,5,15,train,0\n'
-                  'arm wrestling,a0000000001,0,10,train,1\n\n'
-                  'petting animal (not cat),A0000000001,120,130,train,0\n'
-                  'arm wrestling,b0000000001,7,17,train,0\n')
+KINETICS_TRAIN = (
+    HEADER + '"massaging person\'s head",-0Id_of_11-a,5,15,train,0\n'
+    'arm wrestling,a0000000001,0,10,train,1\n\n'
+    'petting animal (not cat),A0000000001,120,130,train,0\n'
+    'arm wrestling,b0000000001,7,17,train,0\n'
+)
 KINETICS_VAL = HEADER + 'petting animal (not cat),c0000000001,30.0,40.0,val,0\n'
 
 
@@ -220,29 +269,43 @@ def _write_kinetics(root, annotations):
 
 def _imitate_kinetics400(root, annotations):
     _write_kinetics(root, annotations)
-    return ({'train.txt': ["train/massaging person's head/-0Id_of_11-a_000005_000015.mp4\t1",
-                           'train/arm wrestling/a0000000001.mkv\t0',
-                           'train/A0000000001_000120_000130.mp4\t2',
-                           'train/arm_wrestling/b0000000001_000007_000017.mp4\t0'],
-             'val.txt': ['val/petting_animal_(not_cat)/c0000000001_000030_000040.mp4\t2']},
-            ['arm wrestling', "massaging person's head", 'petting animal (not cat)'])
+    return (
+        {
+            'train.txt': [
+                "train/massaging person's head/-0Id_of_11-a_000005_000015.mp4\t1",
+                'train/arm wrestling/a0000000001.mkv\t0',
+                'train/A0000000001_000120_000130.mp4\t2',
+                'train/arm_wrestling/b0000000001_000007_000017.mp4\t0',
+            ],
+            'val.txt': ['val/petting_animal_(not_cat)/c0000000001_000030_000040.mp4\t2'],
+        },
+        ['arm wrestling', "massaging person's head", 'petting animal (not cat)'],
+    )
 
 
 def _imitate_minikinetics200(root, annotations):
     _write_kinetics(root, annotations)
     write(annotations / 'train_ytid_list.txt', 'b0000000001\n\nA0000000001\n', newline='\r\n')
     write(annotations / 'val_ytid_list.txt', 'c0000000001\n')
-    return ({'train.txt': ['train/arm_wrestling/b0000000001_000007_000017.mp4\t0',
-                           'train/A0000000001_000120_000130.mp4\t1'],
-             'val.txt': ['val/petting_animal_(not_cat)/c0000000001_000030_000040.mp4\t1']},
-            ['arm wrestling', 'petting animal (not cat)'])
+    return (
+        {
+            'train.txt': [
+                'train/arm_wrestling/b0000000001_000007_000017.mp4\t0',
+                'train/A0000000001_000120_000130.mp4\t1',
+            ],
+            'val.txt': ['val/petting_animal_(not_cat)/c0000000001_000030_000040.mp4\t1'],
+        },
+        ['arm wrestling', 'petting animal (not cat)'],
+    )
 
 
 def _imitate_ucf101(root, annotations):
     folder = annotations / 'ucfTrainTestlist'
     write(folder / 'classInd.txt', '1 ApplyEyeMakeup\n2 HandstandPushups\n', newline='\r\n')
-    names = ['ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c01.avi',
-             'HandstandPushups/v_HandStandPushups_g01_c01.avi']
+    names = [
+        'ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c01.avi',
+        'HandstandPushups/v_HandStandPushups_g01_c01.avi',
+    ]
     lines = {}
     for split in (1, 2, 3):
         train, test = names if split != 2 else names[::-1]
@@ -258,17 +321,26 @@ def _imitate_ucf101(root, annotations):
 
 def _imitate_hmdb51(root, annotations):
     folder = annotations / 'testTrainMulti_7030_splits'
-    names = {'brush_hair': ['April_09_brush_hair_u_nm_np1_ba_goo_0.avi',
-                            '#20_Rhythm_brush [a&b] (c)_u_nm_np1_fr_med_1.avi',
-                            'atheismisdead; brush_h_cm_np1_le_goo_2.avi'],
-             'wave': ['winKen_wave_u_cm_np1_ri_bad_0.avi', 'winKen_wave_u_cm_np1_ri_bad_1.avi',
-                      'winKen_wave_u_cm_np1_ri_bad_2.avi']}
+    names = {
+        'brush_hair': [
+            'April_09_brush_hair_u_nm_np1_ba_goo_0.avi',
+            '#20_Rhythm_brush [a&b] (c)_u_nm_np1_fr_med_1.avi',
+            'atheismisdead; brush_h_cm_np1_le_goo_2.avi',
+        ],
+        'wave': [
+            'winKen_wave_u_cm_np1_ri_bad_0.avi',
+            'winKen_wave_u_cm_np1_ri_bad_1.avi',
+            'winKen_wave_u_cm_np1_ri_bad_2.avi',
+        ],
+    }
     lines = {f'{kind}_split{split}.txt': [] for split in (1, 2, 3) for kind in ('train', 'test')}
     for label, (name, videos) in enumerate(names.items()):
         for split in (1, 2, 3):
             flags = [(place + split) % 3 for place in range(3)]
-            write(folder / f'{name}_test_split{split}.txt', ''.join(
-                f'{video} {flag} \n' for video, flag in zip(videos, flags)) + '\n')
+            write(
+                folder / f'{name}_test_split{split}.txt',
+                ''.join(f'{video} {flag} \n' for video, flag in zip(videos, flags)) + '\n',
+            )
             for video, flag in zip(videos, flags):
                 if flag:
                     kind = {1: 'train', 2: 'test'}[flag]
@@ -279,32 +351,46 @@ def _imitate_hmdb51(root, annotations):
 
 
 def _imitate_diving48(root, annotations):
-    write(annotations / 'Diving48_vocab.json', json.dumps(
-        [['Back', '15som', '05Twis', 'FREE'], ['Reverse', 'Dive', 'NoTwis', 'TUCK']]))
-    write(annotations / 'Diving48_V2_train.json', json.dumps(
-        [dict(vid_name='-mmq0PT-u8k_00155', label=0, start_frame=0, end_frame=8)]))
-    write(annotations / 'Diving48_V2_test.json', json.dumps(
-        [dict(vid_name='_8Vy3dlHg2w_00000', label=1, start_frame=0, end_frame=4)]))
+    write(
+        annotations / 'Diving48_vocab.json',
+        json.dumps([['Back', '15som', '05Twis', 'FREE'], ['Reverse', 'Dive', 'NoTwis', 'TUCK']]),
+    )
+    write(
+        annotations / 'Diving48_V2_train.json',
+        json.dumps([dict(vid_name='-mmq0PT-u8k_00155', label=0, start_frame=0, end_frame=8)]),
+    )
+    write(
+        annotations / 'Diving48_V2_test.json',
+        json.dumps([dict(vid_name='_8Vy3dlHg2w_00000', label=1, start_frame=0, end_frame=4)]),
+    )
     write_video(root / 'videos/rgb/-mmq0PT-u8k_00155.mp4', 8)
     write_video(root / 'videos/_8Vy3dlHg2w_00000.mp4', 4)
-    return ({'train.txt': ['rgb/-mmq0PT-u8k_00155.mp4\t0'],
-             'test.txt': ['_8Vy3dlHg2w_00000.mp4\t1']},
-            ['Back 15som 05Twis FREE', 'Reverse Dive NoTwis TUCK'])
+    return (
+        {'train.txt': ['rgb/-mmq0PT-u8k_00155.mp4\t0'], 'test.txt': ['_8Vy3dlHg2w_00000.mp4\t1']},
+        ['Back 15som 05Twis FREE', 'Reverse Dive NoTwis TUCK'],
+    )
 
 
 def _imitate_gym99(root, annotations, name='gym99', version='_v1.1'):
-    write(annotations / f'{name}_categories.txt',
-          'Clabel: 0; set: 1; Glabel: 1; (VT) round-off, flic-flac on, salto: stretched; 1 twist\n'
-          'Clabel: 1; set: 21; Glabel: 36; (FX) switch leap with 0.5 turn\n'
-          'Clabel: 2; set: 31; Glabel: 120; (FX) switch leap with 0.5 turn\n')
+    write(
+        annotations / f'{name}_categories.txt',
+        'Clabel: 0; set: 1; Glabel: 1; (VT) round-off, flic-flac on, salto: stretched; 1 twist\n'
+        'Clabel: 1; set: 21; Glabel: 36; (FX) switch leap with 0.5 turn\n'
+        'Clabel: 2; set: 31; Glabel: 120; (FX) switch leap with 0.5 turn\n',
+    )
     videos = ['A0xAXXysHUo_E_002184_002237_A_0035_0036', '-LtLS9wROrk_E_000147_000152_A_0000_0005']
     write(annotations / f'{name}_train_element{version}.txt', f'{videos[0]} 2\n')
     write(annotations / f'{name}_val_element.txt', f'{videos[1]} 0\n\n')
     write_video(root / f'videos/subactions/{videos[0]}.mp4')
     write_video(root / f'videos/{videos[1]}.mp4')
-    return ({'train.txt': [f'subactions/{videos[0]}.mp4\t2'], 'val.txt': [f'{videos[1]}.mp4\t0']},
-            ['(VT) round-off, flic-flac on, salto: stretched; 1 twist',
-             '(FX) switch leap with 0.5 turn', '(FX) switch leap with 0.5 turn'])
+    return (
+        {'train.txt': [f'subactions/{videos[0]}.mp4\t2'], 'val.txt': [f'{videos[1]}.mp4\t0']},
+        [
+            '(VT) round-off, flic-flac on, salto: stretched; 1 twist',
+            '(FX) switch leap with 0.5 turn',
+            '(FX) switch leap with 0.5 turn',
+        ],
+    )
 
 
 def _imitate_gym288(root, annotations):

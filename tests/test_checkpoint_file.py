@@ -18,14 +18,17 @@ class Exploit:
         self.path = path
 
     def __reduce__(self):
-        return os.mkdir, (str(self.path), )
+        return os.mkdir, (str(self.path),)
 
 
 @pytest.mark.parametrize('new_format', [True, False])
 def test_code_in_a_file_is_not_run(tmp_path, new_format):
     path = tmp_path / 'evil.pth'
-    torch.save({'state_dict': {'conv1.weight': torch.ones(2)}, 'x': Exploit(tmp_path / 'ran')},
-               path, _use_new_zipfile_serialization=new_format)
+    torch.save(
+        {'state_dict': {'conv1.weight': torch.ones(2)}, 'x': Exploit(tmp_path / 'ran')},
+        path,
+        _use_new_zipfile_serialization=new_format,
+    )
     with pytest.raises(InputError, match=r'evil\.pth is refused: it asks for posix\.mkdir'):
         load_plain(path)
     assert not (tmp_path / 'ran').exists()
@@ -48,21 +51,27 @@ def test_other_objects_are_named(tmp_path):
 @pytest.mark.parametrize('damage', ['truncated', 'truncated_old', 'empty', 'page'])
 def test_damaged_file(tmp_path, damage):
     path = tmp_path / 'damaged.pth'
-    torch.save({'state_dict': {'a': torch.ones(1000)}}, path,
-               _use_new_zipfile_serialization=damage != 'truncated_old')
+    torch.save(
+        {'state_dict': {'a': torch.ones(1000)}},
+        path,
+        _use_new_zipfile_serialization=damage != 'truncated_old',
+    )
     whole = path.read_bytes()
     path.write_bytes({'empty': b'', 'page': b'<!DOCTYPE html>\n'}.get(damage, whole[:-500]))
     with pytest.raises(DamagedFile, match=r'damaged\.pth is damaged, or no checkpoint of torch'):
         load_plain(path)
 
 
-@pytest.mark.parametrize('content, message', [
-    ([torch.ones(1)], 'other.pth has no state_dict: it holds a list'),
-    ({}, 'has no state_dict'),
-    ({'state_dict': {}}, 'has no state_dict'),
-    ({'state_dict': {'a': torch.ones(1), 'epoch': 3}}, 'of tensors alone: it holds epoch'),
-    ({'epoch': 3}, 'of tensors alone: it holds epoch'),
-])
+@pytest.mark.parametrize(
+    'content, message',
+    [
+        ([torch.ones(1)], 'other.pth has no state_dict: it holds a list'),
+        ({}, 'has no state_dict'),
+        ({'state_dict': {}}, 'has no state_dict'),
+        ({'state_dict': {'a': torch.ones(1), 'epoch': 3}}, 'of tensors alone: it holds epoch'),
+        ({'epoch': 3}, 'of tensors alone: it holds epoch'),
+    ],
+)
 def test_content_without_weights(content, message):
     with pytest.raises(InputError, match=message):
         find_weights(content, 'other.pth')

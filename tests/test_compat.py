@@ -63,7 +63,8 @@ assert not [name for name in sys.modules if 'drn' in name]
 
 
 def test_importlib_metadata_is_aliased_only_where_it_is_absent():
-    assert ok("""
+    assert (
+        ok("""
 import sys
 from importlib.machinery import PathFinder
 class Hide:
@@ -77,33 +78,43 @@ from mmaction_ext import compat
 compat.provide_importlib_metadata()
 import importlib_metadata
 print(importlib_metadata is importlib.metadata)
-""") == 'True'
-    assert ok("""
+""")
+        == 'True'
+    )
+    assert (
+        ok("""
 from mmaction_ext import compat
 import importlib.metadata, importlib.util
 there = importlib.util.find_spec('importlib_metadata') is not None
 compat.provide_importlib_metadata()
 import importlib_metadata
 print(there == (importlib_metadata is not importlib.metadata))
-""") == 'True'
+""")
+        == 'True'
+    )
 
 
-@pytest.mark.parametrize('base', ['mmaction::_base_/default_runtime.py',
-                                  'mmaction_ext::_base_/default_runtime.py'])
+@pytest.mark.parametrize(
+    'base', ['mmaction::_base_/default_runtime.py', 'mmaction_ext::_base_/default_runtime.py']
+)
 def test_external_base_configs_resolve(base, tmp_path):
     config = tmp_path / 'child.py'
     config.write_text(f"_base_ = ['{base}']\nlog_level = 'ERROR'\n")
-    assert ok(f"""
+    assert (
+        ok(f"""
 from mmaction_ext import compat
 compat.apply()
 from mmengine.config import Config
 cfg = Config.fromfile({str(config)!r}, import_custom_modules=False)
 print(cfg.default_hooks.checkpoint.type, cfg.log_level)
-""") == 'CheckpointHook ERROR'
+""")
+        == 'CheckpointHook ERROR'
+    )
 
 
 def test_pkg_resources_is_used_where_it_exists():
-    assert ok("""
+    assert (
+        ok("""
 import sys, types, importlib.machinery
 fake = types.ModuleType('pkg_resources')
 fake.__spec__ = importlib.machinery.ModuleSpec('pkg_resources', None)
@@ -113,11 +124,14 @@ before = config.get_installed_path
 from mmaction_ext import compat
 compat.replace_pkg_resources()
 print(config.get_installed_path is before)
-""") == 'True'
+""")
+        == 'True'
+    )
 
 
 def test_installed_path_errors_name_the_package():
     from mmaction_ext import compat
+
     assert not compat.is_installed('no_such_package_at_all')
     with pytest.raises(ModuleNotFoundError, match='no_such_package_at_all'):
         compat.get_installed_path('no_such_package_at_all')
@@ -222,9 +236,13 @@ def test_text_of_a_config_is_formatted_once(monkeypatch):
     from mmengine.config import Config, config
 
     from mmaction_ext import compat
+
     original, asked = inspect.unwrap(config.FormatCode), []
-    monkeypatch.setattr(config, 'FormatCode', lambda text, **options: (
-        asked.append(text) or original(text, **options)))
+    monkeypatch.setattr(
+        config,
+        'FormatCode',
+        lambda text, **options: asked.append(text) or original(text, **options),
+    )
     cfg = Config(dict(a=dict(b=[1, 2], c='x' * 90), d='y' * 90))
     expected = cfg.pretty_text
     compat.format_configs_once()
@@ -246,8 +264,10 @@ def served(tmp_path, monkeypatch):
     """A server's address, and its folder: a sound checkpoint and one that runs code."""
     monkeypatch.setenv('PROOF', str(tmp_path / 'ran'))
     for name, extra in (('good', {}), ('evil', dict(x=Evil()))):
-        torch.save(dict(state_dict={'backbone.weight': torch.full((1, 2), 3.0)}, **extra),
-                   tmp_path / f'{name}.pth')
+        torch.save(
+            dict(state_dict={'backbone.weight': torch.full((1, 2), 3.0)}, **extra),
+            tmp_path / f'{name}.pth',
+        )
     monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'torch'))
     monkeypatch.setenv('MMENGINE_HOME', str(tmp_path / 'mmengine'))
     monkeypatch.setenv('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1')
@@ -263,9 +283,22 @@ class QuietHandler(SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
-@pytest.fixture(params=['', 'http://', 'modelzoo://', 'torchvision://', 'open-mmlab://',
-                        'openmmlab://', 'openmmlab:local', 'mmcls://', 's3://', 'petrel://',
-                        'cluster:s3://', 'pavi://'])
+@pytest.fixture(
+    params=[
+        '',
+        'http://',
+        'modelzoo://',
+        'torchvision://',
+        'open-mmlab://',
+        'openmmlab://',
+        'openmmlab:local',
+        'mmcls://',
+        's3://',
+        'petrel://',
+        'cluster:s3://',
+        'pavi://',
+    ]
+)
 def place(request, served, monkeypatch):
     """Function from a name to where mmengine finds that checkpoint, by one of its schemes."""
     address, folder = served
@@ -275,15 +308,21 @@ def place(request, served, monkeypatch):
         urls = {name: f'../{name}.pth' for name in urls}
     for hub in ('torchvision_models', 'external_models', 'mmcls_models'):
         monkeypatch.setattr(checkpoint, f'get_{hub}', lambda: urls)
-    cloud = types.SimpleNamespace(get=lambda url, **how: (folder / url.split('/')[-1]).read_bytes())
+    cloud = types.SimpleNamespace(
+        get=lambda url, **how: (folder / url.split('/')[-1]).read_bytes()
+    )
     monkeypatch.setattr(checkpoint, 'get_file_backend', lambda *args, **how: cloud)
-    stored = types.SimpleNamespace(get=lambda path: types.SimpleNamespace(
-        name=path, download=lambda to: shutil.copy(folder / path, to)))
+    stored = types.SimpleNamespace(
+        get=lambda path: types.SimpleNamespace(
+            name=path, download=lambda to: shutil.copy(folder / path, to)
+        )
+    )
     monkeypatch.setitem(sys.modules, 'pavi', types.SimpleNamespace(modelcloud=stored))
     scheme = request.param.replace(':local', '://')
     file = dict.fromkeys(('s3://', 'petrel://', 'cluster:s3://'), 'bucket/{}.pth')
-    file.update({'': f'{folder}/{{}}.pth', 'http://': f'{address[7:]}/{{}}.pth',
-                 'pavi://': '{}.pth'})
+    file.update(
+        {'': f'{folder}/{{}}.pth', 'http://': f'{address[7:]}/{{}}.pth', 'pavi://': '{}.pth'}
+    )
     return lambda name: scheme + file.get(scheme, '{}').format(name)
 
 
@@ -302,8 +341,9 @@ def test_first_weights_of_a_model_run_nothing(served, prefix):
     initialize(model, dict(type='Pretrained', checkpoint=f'{served[0]}/good.pth', prefix=prefix))
     assert layer.weight.tolist() == [[3.0, 3.0]]
     with pytest.raises(InputError, match=r'http://.*/evil.pth \(kept as .*\) is refused'):
-        initialize(model, dict(type='Pretrained', checkpoint=f'{served[0]}/evil.pth',
-                               prefix=prefix))
+        initialize(
+            model, dict(type='Pretrained', checkpoint=f'{served[0]}/evil.pth', prefix=prefix)
+        )
     assert not (served[1] / 'ran').exists()
 
 

@@ -15,12 +15,16 @@ from mmaction.registry import DATASETS
 
 from mmaction_ext.analysis.config_complexity import count_configs
 from mmaction_ext.datasets.processes import all_processors
-from mmaction_ext.engine.building import build_model
 from mmaction_ext.engine.checks import FIELDS
+from mmaction_ext.models.building import build_model
 from mmaction_ext.tables import load_spec, read_complexity
 from mmaction_ext.tables.published import Published
-from mmaction_ext.tracking.identity import (config_hash, ensemble_members, load_config,
-                                            training_length)
+from mmaction_ext.tracking.identity import (
+    config_hash,
+    ensemble_members,
+    load_config,
+    training_length,
+)
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 TABLES = sorted(CONFIGS.rglob('table.yaml'))
@@ -38,7 +42,8 @@ def name_of(path):
 
 
 each_row = pytest.mark.parametrize(
-    'table, row', ROWS, ids=[f'{name_of(table.parent)}:{row.id}' for table, row in ROWS])
+    'table, row', ROWS, ids=[f'{name_of(table.parent)}:{row.id}' for table, row in ROWS]
+)
 each_table = pytest.mark.parametrize('table', TABLES, ids=lambda path: name_of(path.parent))
 each_config = pytest.mark.parametrize('path', ROW_CONFIGS, ids=name_of)
 
@@ -64,8 +69,10 @@ def count_rows():
     found = count_configs(ROW_CONFIGS, all_processors())
     for path in ROW_CONFIGS:
         config_hash(load(path))
-    here, there = (sum(getattr(os.times(), name) - getattr(before, name) for name in names)
-                   for names in (('user', 'system'), ('children_user', 'children_system')))
+    here, there = (
+        sum(getattr(os.times(), name) - getattr(before, name) for name in names)
+        for names in (('user', 'system'), ('children_user', 'children_system'))
+    )
     return found, here + there / 2
 
 
@@ -76,8 +83,11 @@ def differences(own, other, prefix=''):
     if prefix and own.get('type') != other.get('type'):
         return {prefix[:-1]}
     missing = object()
-    return {path for key in own.keys() | other.keys() for path in differences(
-        own.get(key, missing), other.get(key, missing), f'{prefix}{key}.')}
+    return {
+        path
+        for key in own.keys() | other.keys()
+        for path in differences(own.get(key, missing), other.get(key, missing), f'{prefix}{key}.')
+    }
 
 
 def changes_of_table(spec):
@@ -110,11 +120,15 @@ def test_no_two_tables_have_one_name():
     assert len(set(names)) == len(names)
 
 
-@pytest.mark.parametrize('own, other, changed', [
-    (dict(a=dict(b=1, c=[1, 2]), d=3), dict(a=dict(b=1, c=[1, 2]), d=3), set()),
-    (dict(a=dict(b=1, c=[1, 2])), dict(a=dict(b=2, c=[1, 3])), {'a.b', 'a.c'}),
-    (dict(a=dict(type='A', b=1)), dict(a=dict(type='B', b=2)), {'a'}),
-    (dict(a=None, d=1), dict(a=dict(b=1)), {'a', 'd'})])
+@pytest.mark.parametrize(
+    'own, other, changed',
+    [
+        (dict(a=dict(b=1, c=[1, 2]), d=3), dict(a=dict(b=1, c=[1, 2]), d=3), set()),
+        (dict(a=dict(b=1, c=[1, 2])), dict(a=dict(b=2, c=[1, 3])), {'a.b', 'a.c'}),
+        (dict(a=dict(type='A', b=1)), dict(a=dict(type='B', b=2)), {'a'}),
+        (dict(a=None, d=1), dict(a=dict(b=1)), {'a', 'd'}),
+    ],
+)
 def test_differences_of_configs(own, other, changed):
     assert differences(own, other) == changed == differences(other, own)
 
@@ -126,13 +140,21 @@ def test_rows_differ_from_the_reference_in_what_the_table_varies_and_in_nothing_
     if spec.reference is None:
         pytest.skip('a table without a reference row claims nothing about its rows')
     found = changes_of_table(spec)
-    outside = {name: more for name, paths in found.items() if (more := {
-        path for path in paths if not any(is_below(path, key) for key in spec.varies)})}
+    outside = {
+        name: more
+        for name, paths in found.items()
+        if (
+            more := {path for path in paths if not any(is_below(path, key) for key in spec.varies)}
+        )
+    }
     assert outside == {}
     changed = set().union(*found.values())
     assert set(spec.varies) == {
-        common_key(below) if (below := [path for path in changed if is_below(path, key)])
-        else f'no row differs in {key}' for key in spec.varies}
+        common_key(below)
+        if (below := [path for path in changed if is_below(path, key)])
+        else f'no row differs in {key}'
+        for key in spec.varies
+    }
 
 
 @each_table
@@ -154,8 +176,11 @@ def from_scratch(node):
         return [from_scratch(each) for each in node]
     if not isinstance(node, dict):
         return node
-    kept = {key: from_scratch(value) for key, value in node.items() if key != 'pretrained'
-            and not (key == 'init_cfg' and value.get('type') == 'Pretrained')}
+    kept = {
+        key: from_scratch(value)
+        for key, value in node.items()
+        if key != 'pretrained' and not (key == 'init_cfg' and value.get('type') == 'Pretrained')
+    }
     inflates = 'TSM' in str(node.get('type')) and 'pretrained' in node
     return dict(kept, pretrained2d=False) if inflates else kept
 
@@ -207,8 +232,10 @@ def test_row_is_a_recipe_whose_runs_reach_its_table(path):
 
 @each_config
 def test_ensemble_is_tested_on_what_its_members_are_tested_on(path):
-    lists = {load(file)['test_dataloader']['dataset']['ann_file']
-             for file in [path, *ensemble_members(path, load(path))]}
+    lists = {
+        load(file)['test_dataloader']['dataset']['ann_file']
+        for file in [path, *ensemble_members(path, load(path))]
+    }
     assert len(lists) == 1
 
 
@@ -223,12 +250,17 @@ def test_rows_are_thin(path):
 
 def levels_of_bases(path):
     """How many files deep the longest chain of ``_base_`` below a config is."""
-    bases = [node.value for node in ast.parse(path.read_text()).body
-             if isinstance(node, ast.Assign) and node.targets[0].id == '_base_']
+    bases = [
+        node.value
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.Assign) and node.targets[0].id == '_base_'
+    ]
     bases = ast.literal_eval(bases[0]) if bases else []
     files = [bases] if isinstance(bases, str) else bases
-    return max((1 if '::' in file else 1 + levels_of_bases(path.parent / file)
-                for file in files), default=0)
+    return max(
+        (1 if '::' in file else 1 + levels_of_bases(path.parent / file) for file in files),
+        default=0,
+    )
 
 
 def paper_tables(published):
@@ -255,15 +287,21 @@ def test_nothing_that_a_paper_prints_disappears(path):
     published = Published(path)
     names = published.names()
     assert set(names) - shown.keys() == set()
-    lost = {name: figures for name in names
-            if (figures := published.entry(name).figures.keys() - shown[name])}
+    lost = {
+        name: figures
+        for name in names
+        if (figures := published.entry(name).figures.keys() - shown[name])
+    }
     assert lost == {}
 
 
-@pytest.mark.parametrize('row, params, gmacs', [
-    ('baseline', 3.3, 2.0),
-    ('full', 3.4, 2.2),
-])
+@pytest.mark.parametrize(
+    'row, params, gmacs',
+    [
+        ('baseline', 3.3, 2.0),
+        ('full', 3.4, 2.2),
+    ],
+)
 def test_paper_scale_rows_cost_what_dcf_table_3_prints(counted, row, params, gmacs):
     complexity = counted[0][CONFIGS / f'dcf/table1_components/{row}.py']
     assert round(complexity.params / 1e6, 1) == params
@@ -273,6 +311,10 @@ def test_paper_scale_rows_cost_what_dcf_table_3_prints(counted, row, params, gma
 def test_committed_costs_are_those_of_the_configs(counted):
     """reports/complexity.csv gives the costs of rows that never ran; it must not go stale."""
     listed = read_complexity(CONFIGS.parent / 'reports' / 'complexity.csv')
-    expected = {(row.config_name, config_hash(load(row.config))): dict(
-        params=counted[0][row.config].params, macs=counted[0][row.config].macs) for _, row in ROWS}
+    expected = {
+        (row.config_name, config_hash(load(row.config))): dict(
+            params=counted[0][row.config].params, macs=counted[0][row.config].macs
+        )
+        for _, row in ROWS
+    }
     assert listed == expected

@@ -5,22 +5,30 @@ import math
 import numpy as np
 import pytest
 
-from mmaction_ext.errors import (InputError, check_at_least, check_choice, check_positive,
-                                 whole_numbers)
+from mmaction_ext.errors import (
+    InputError,
+    check_at_least,
+    check_choice,
+    check_positive,
+    whole_numbers,
+)
 
 
-@pytest.mark.parametrize('check, arguments, message', [
-    (check_choice, ('b', ('a', 'c')), "size must be one of ('a', 'c'), got 'b'"),
-    (check_choice, (3, ('a', 'c')), "size must be one of ('a', 'c'), got 3"),
-    (check_at_least, (1, 2), 'size must be at least 2, got 1'),
-    (check_at_least, (math.nan, 2), 'size must be a whole number, got nan'),
-    (check_positive, (0,), 'size must be positive, got 0'),
-    (check_positive, (-1.5,), 'size must be positive, got -1.5'),
-    (check_positive, (math.nan,), 'size must be positive, got nan'),
-    (whole_numbers, ((1, 1.5),), 'size must be a sequence of whole numbers, got (1, 1.5)'),
-    (whole_numbers, ('12',), "size must be a sequence of whole numbers, got '12'"),
-    (whole_numbers, (3,), 'size must be a sequence of whole numbers, got 3'),
-])
+@pytest.mark.parametrize(
+    'check, arguments, message',
+    [
+        (check_choice, ('b', ('a', 'c')), "size must be one of ('a', 'c'), got 'b'"),
+        (check_choice, (3, ('a', 'c')), "size must be one of ('a', 'c'), got 3"),
+        (check_at_least, (1, 2), 'size must be at least 2, got 1'),
+        (check_at_least, (math.nan, 2), 'size must be a whole number, got nan'),
+        (check_positive, (0,), 'size must be positive, got 0'),
+        (check_positive, (-1.5,), 'size must be positive, got -1.5'),
+        (check_positive, (math.nan,), 'size must be positive, got nan'),
+        (whole_numbers, ((1, 1.5),), 'size must be a sequence of whole numbers, got (1, 1.5)'),
+        (whole_numbers, ('12',), "size must be a sequence of whole numbers, got '12'"),
+        (whole_numbers, (3,), 'size must be a sequence of whole numbers, got 3'),
+    ],
+)
 def test_what_is_refused_is_named(check, arguments, message):
     with pytest.raises(InputError) as error:
         check('size', *arguments)

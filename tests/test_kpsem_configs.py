@@ -50,7 +50,9 @@ def test_the_network_they_start_from_trains_as_in_its_released_code():
     assert cfg.global_batch_size == 128 and cfg.optim_wrapper.optimizer.lr == 0.05
     assert [step * 128 for step in decay.milestones] == [18e6, 28e6, 34e6, 38e6]
     assert not decay.by_epoch and (start.factor, start.end) == (0.5, 100)
-    assert cfg.train_cfg.max_epochs * 240e3 // 1e6 == 40 and 'load_from' in cfg and not cfg.load_from
+    assert (
+        cfg.train_cfg.max_epochs * 240e3 // 1e6 == 40 and 'load_from' in cfg and not cfg.load_from
+    )
     init_default_scope('mmaction')
     sampling = TRANSFORMS.build(cfg.train_dataloader.dataset.pipeline[2])
     np.random.seed(0)
@@ -65,14 +67,17 @@ def test_a_plain_network_loads_into_the_one_with_kpsem_but_for_what_is_new(tmp_p
         torch.nn.init.normal_(parameter)
     torch.save(dict(state_dict=plain.state_dict()), tmp_path / 'plain.pth')
     before = {name: weight.clone() for name, weight in target.state_dict().items()}
-    load_checkpoint(target, str(tmp_path / 'plain.pth'), map_location='cpu',
-                    revise_keys=[(r'^module.', '')])
+    load_checkpoint(
+        target, str(tmp_path / 'plain.pth'), map_location='cpu', revise_keys=[(r'^module.', '')]
+    )
     loaded, after = plain.state_dict(), target.state_dict()
     for name, weight in after.items():
         is_backbone = name.startswith('backbone.backbone.')
         assert torch.equal(weight, loaded[name] if is_backbone else before[name]), name
-    assert {name for name in loaded if name not in after} == {'cls_head.fc_cls.weight',
-                                                              'cls_head.fc_cls.bias'}
+    assert {name for name in loaded if name not in after} == {
+        'cls_head.fc_cls.weight',
+        'cls_head.fc_cls.bias',
+    }
 
 
 def test_a_plain_network_of_other_classes_loads_but_for_the_classifier(tmp_path):
@@ -80,8 +85,11 @@ def test_a_plain_network_of_other_classes_loads_but_for_the_classifier(tmp_path)
     torch.save(dict(state_dict=plain.state_dict()), tmp_path / 'plain.pth')
     load_checkpoint(target, str(tmp_path / 'plain.pth'), map_location='cpu')
     weights = plain.state_dict()
-    assert all(torch.equal(weight, weights[name]) for name, weight in target.state_dict().items()
-               if name.startswith('backbone.'))
+    assert all(
+        torch.equal(weight, weights[name])
+        for name, weight in target.state_dict().items()
+        if name.startswith('backbone.')
+    )
 
 
 def rates(name):
@@ -89,8 +97,7 @@ def rates(name):
     config = Config.fromfile(KPSEM / f'table2a_regions/{name}.py').optim_wrapper
     groups = build_optim_wrapper(model, config).optimizer.param_groups
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    return {names[id(parameter)]: group['lr'] for group in groups
-            for parameter in group['params']}
+    return {names[id(parameter)]: group['lr'] for group in groups for parameter in group['params']}
 
 
 @pytest.mark.parametrize('name', ['mfnet', 'mf_kpsem'])
@@ -102,8 +109,15 @@ def test_what_is_new_learns_five_times_as_fast(name):
     assert len(set(found.values())) == 2
 
 
-@pytest.mark.parametrize('table', ['table1_mini_kinetics/{}.py', 'table1_sthv1/{}.py',
-                                   'table1_ucf101/{}_split1.py', 'table1_hmdb51/{}_split1.py'])
+@pytest.mark.parametrize(
+    'table',
+    [
+        'table1_mini_kinetics/{}.py',
+        'table1_sthv1/{}.py',
+        'table1_ucf101/{}_split1.py',
+        'table1_hmdb51/{}_split1.py',
+    ],
+)
 def test_mfnet_and_mf_kpsem_differ_in_the_module_alone(table):
     plain, kpsem = (load_config(KPSEM / table.format(name)) for name in ('mfnet', 'mf_kpsem'))
     models = [config.pop('model') for config in (plain, kpsem)]
@@ -112,20 +126,29 @@ def test_mfnet_and_mf_kpsem_differ_in_the_module_alone(table):
     assert heads[1] == dict(type='ConcatHead', branch_channels=672, head=heads[0])
     backbones = [model.pop('backbone') for model in models]
     assert models[0] == models[1] and backbones[0]['backbone'] == backbones[1]['backbone']
-    assert backbones[1]['module'] == dict(type='KPSEM', num_regions=4, num_sets=8,
-                                          embedding_channels=24, out_channels=96)
+    assert backbones[1]['module'] == dict(
+        type='KPSEM', num_regions=4, num_sets=8, embedding_channels=24, out_channels=96
+    )
 
 
-@pytest.mark.parametrize('row, size', [
-    ('table1_mini_kinetics/mf_kpsem', 64), ('table1_sthv1/mf_kpsem', 64),
-    ('table1_ucf101/mf_kpsem_split1', 80), ('table1_hmdb51/mf_kpsem_split1', 128),
-    ('table2a_regions/mf_kpsem', 16), ('figure5a_position/conv2', 16), ('table2d_r3d/r3d', 16),
-])
+@pytest.mark.parametrize(
+    'row, size',
+    [
+        ('table1_mini_kinetics/mf_kpsem', 64),
+        ('table1_sthv1/mf_kpsem', 64),
+        ('table1_ucf101/mf_kpsem_split1', 80),
+        ('table1_hmdb51/mf_kpsem_split1', 128),
+        ('table2a_regions/mf_kpsem', 16),
+        ('figure5a_position/conv2', 16),
+        ('table2d_r3d/r3d', 16),
+    ],
+)
 def test_batches_are_those_of_the_paper(row, size):
     config = load_config(KPSEM / f'{row}.py')
     assert config['global_batch_size'] == size and config['sync_bn'] == 'torch'
     assert config['optim_wrapper']['optimizer'] == dict(
-        type='SGD', lr=0.005, momentum=0.9, weight_decay=1e-4, nesterov=True)
+        type='SGD', lr=0.005, momentum=0.9, weight_decay=1e-4, nesterov=True
+    )
 
 
 SPLITS = sorted(KPSEM.glob('table1_*/*_split?.py'))
@@ -134,8 +157,7 @@ SPLITS = sorted(KPSEM.glob('table1_*/*_split?.py'))
 @pytest.mark.parametrize('path', SPLITS, ids=lambda path: f'{path.parent.name}/{path.stem}')
 def test_each_split_has_its_own_lists_and_nothing_else(path):
     number, data = path.stem[-1], path.parent.name.removeprefix('table1_')
-    config, first = (load_config(each) for each in
-                     (path, path.with_name(path.stem[:-1] + '1.py')))
+    config, first = (load_config(each) for each in (path, path.with_name(path.stem[:-1] + '1.py')))
     for phase, name in (('train', 'train'), ('val', 'test'), ('test', 'test')):
         found = config[f'{phase}_dataloader']['dataset'].pop('ann_file')
         assert found == f'data/{data}/{name}_split{number}.txt'

@@ -15,26 +15,37 @@ REPORTS = Path(__file__).parents[1] / 'reports'
 #: Table 1 of DCF: row, top-1, difference; Table 2: row, FLOPs, top-1; Table 3: row, parameters,
 #: FLOPs, top-1, difference; Tables 4 and 5: row, GFLOPs, top-1, top-5
 DCF = {
-    'dcf_table1': ('published published_delta', """\
+    'dcf_table1': (
+        'published published_delta',
+        """\
 baseline 44.6 -
 basic 46.1 +1.5
 long_term 46.6 +2.0
 pyramid 47.3 +2.7
-full 47.6 +3.0"""),
-    'dcf_table2': ('published_gflops published', """\
+full 47.6 +3.0""",
+    ),
+    'dcf_table2': (
+        'published_gflops published',
+        """\
 baseline 2.0 44.6
 stages_13 2.4 46.5
 stages_24 2.1 46.8
 stages_123 2.5 47.2
-stages_234 2.2 47.6"""),
-    'dcf_table3': ('published_params published_gflops published published_delta', """\
+stages_234 2.2 47.6""",
+    ),
+    'dcf_table3': (
+        'published_params published_gflops published published_delta',
+        """\
 x3d_s 3.3 2.0 44.6 -
 dcf_x3d_s 3.4 2.2 47.6 +3.0
 x3d_m 3.3 4.7 47.3 -
 dcf_x3d_m 3.4 5.2 49.5 +2.2
 r50_8f 23.9 32.7 46.8 -
-dcf_r50_8f 24.6 35.9 50.5 +3.7"""),
-    'dcf_table4_sthv1': ('published_gflops published published_top5', """\
+dcf_r50_8f 24.6 35.9 50.5 +3.7""",
+    ),
+    'dcf_table4_sthv1': (
+        'published_gflops published published_top5',
+        """\
 tsn 16 19.5 -
 trn 33 34.4 -
 r50_8f 33 46.8 74.7
@@ -50,8 +61,11 @@ dcf_x3d_s 2.2 47.6 76.3
 dcf_x3d_m 5.1 49.5 78.5
 dcf_r50_8f 35.9 50.5 79.4
 dcf_r50_16f 71.9 54.1 82.0
-dcf_r101_16f 131.3 55.8 84.3"""),
-    'dcf_table4_sthv2': ('published_gflops published published_top5', """\
+dcf_r101_16f 131.3 55.8 84.3""",
+    ),
+    'dcf_table4_sthv2': (
+        'published_gflops published published_top5',
+        """\
 tsm 86×6 63.4 88.8
 smallbignet 157 63.3 88.8
 tanet 86×6 64.6 89.5
@@ -62,8 +76,11 @@ mvit_b 70.5×3 64.7 89.2
 x3d_m 4.7 59.3 86.1
 dcf_x3d_m 5.1 63.4 88.7
 dcf_r50_16f 71.9 65.5 90.1
-dcf_r101_16f 131.3 67.5 91.1"""),
-    'dcf_table5': ('published_gflops published published_top5', """\
+dcf_r101_16f 131.3 67.5 91.1""",
+    ),
+    'dcf_table5': (
+        'published_gflops published published_top5',
+        """\
 tsn 3.2×250 72.5 90.2
 tsm 86×30 74.7 91.4
 corrnet 115×10 77.2 -
@@ -73,7 +90,8 @@ x3d_m 6.2×30 76.0 92.3
 slowfast 65.7×30 77.0 92.6
 mvit_b 70.5×5 78.4 93.5
 dcf_x3d_m 6.8×30 77.2 92.7
-dcf_r50_16f 93.9×30 77.4 93.1"""),
+dcf_r50_16f 93.9×30 77.4 93.1""",
+    ),
 }
 
 #: Table 1 of KPSEM: row, Mini-Kinetics, UCF101, STH-STH v1, HMDB51, parameters, FLOPs
@@ -112,7 +130,9 @@ KPSEM_ABLATIONS = {
 
 #: What could be read of SELFY and TCM, second-hand, and the figures quoted beside SELFY's
 SECOND_HAND = {
-    'selfy_table1_sthv1': ('published_gflops published published5', """\
+    'selfy_table1_sthv1': (
+        'published_gflops published published5',
+        """\
 tea 70 51.9 80.3
 msnet 101 52.1 82.3
 ctnet 75 52.5 80.9
@@ -121,33 +141,46 @@ rsanet 72 54.0 81.1
 selfy_tsm_r18_8f - 48.4 -
 selfy_tsm_r50_8f - 52.5 -
 selfy_tsm_r50_16f 77 54.3 82.9
-ensemble_2clips - 56.6 84.4"""),
-    'selfy_table1_sthv2': ('published_gflops published published5', """\
+ensemble_2clips - 56.6 84.4""",
+    ),
+    'selfy_table1_sthv2': (
+        'published_gflops published published5',
+        """\
 msnet 101 64.7 89.4
 ctnet 75 64.5 89.3
 tdn 72 65.3 89.5
 rsanet 72 66.0 89.9
 selfy_tsm_r50_8f - 64.5 -
-selfy_tsm_r50_16f 77 65.7 89.8"""),
-    'selfy_table2_diving48': ('published', """\
+selfy_tsm_r50_16f 77 65.7 89.8""",
+    ),
+    'selfy_table2_diving48': (
+        'published',
+        """\
 slowfast 77.6
 timesformer 75.0
 timesformer_hr 78.0
 timesformer_l 81.0
 tqn 81.8
-rsanet 84.2"""),
-    'selfy_table2_gym288': ('published', """\
+rsanet 84.2""",
+    ),
+    'selfy_table2_gym288': (
+        'published',
+        """\
 trn 33.1
 i3d 27.9
 tsm 34.8
 tsm_two_stream 46.5
-rsanet 50.9"""),
-    'selfy_table2_gym99': ('published', """\
+rsanet 50.9""",
+    ),
+    'selfy_table2_gym99': (
+        'published',
+        """\
 trn 68.7
 i3d 63.2
 tsm 70.6
 tsm_two_stream 81.2
-rsanet 86.4"""),
+rsanet 86.4""",
+    ),
     'tcm_table_sthv1': ('published', 'tcm_r50_8f 52.2'),
     'tcm_table_k400': ('published', 'best 78.5'),
     'tcm_table_hmdb51': ('published', 'best 77.5'),
@@ -157,8 +190,9 @@ rsanet 86.4"""),
 def lines_of(text):
     """Row to its figures, as the tables here show them: without a figure a dash."""
     rows = (line.split() for line in text.splitlines())
-    return {name: ['–' if figure == '-' else figure for figure in figures]
-            for name, *figures in rows}
+    return {
+        name: ['–' if figure == '-' else figure for figure in figures] for name, *figures in rows
+    }
 
 
 def shown(table, columns):
@@ -185,8 +219,12 @@ def test_ablations_show_what_is_printed(table):
 @pytest.mark.parametrize('data_set', KPSEM_DATA_SETS)
 def test_kpsem_table_1(data_set):
     column = KPSEM_DATA_SETS.index(data_set)
-    printed = {row: [figures[column], *figures[-2:]] for row, figures in lines_of(KPSEM).items()
-               if figures[column] != '–'}
-    found = shown(f'kpsem_table1_{data_set}',
-                  ['published', 'published_params', 'published_gflops'])
+    printed = {
+        row: [figures[column], *figures[-2:]]
+        for row, figures in lines_of(KPSEM).items()
+        if figures[column] != '–'
+    }
+    found = shown(
+        f'kpsem_table1_{data_set}', ['published', 'published_params', 'published_gflops']
+    )
     assert found == printed

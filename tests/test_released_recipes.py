@@ -21,11 +21,12 @@ def load(name):
     return Config.fromfile(CONFIGS / name)
 
 
-@pytest.mark.parametrize('name, batch, milestones, max_norm', [
-    (SELFY, 64, [30, 40], 20), (TCM, 32, [30, 40, 45], 200)])
+@pytest.mark.parametrize(
+    'name, batch, milestones, max_norm', [(SELFY, 64, [30, 40], 20), (TCM, 32, [30, 40, 45], 200)]
+)
 def test_schedule(name, batch, milestones, max_norm):
     cfg = load(name)
-    (decay, ) = cfg.param_scheduler
+    (decay,) = cfg.param_scheduler
     assert (decay.type, decay.milestones, decay.gamma) == ('MultiStepLR', milestones, 0.1)
     assert cfg.train_cfg.max_epochs == 50 and cfg.global_batch_size == batch
     assert cfg.optim_wrapper.clip_grad.max_norm == max_norm
@@ -63,19 +64,24 @@ def test_classifier_starts_as_in_the_released_code(name):
     weight = head.fc_cls.weight.detach()
     limit = (6 / sum(weight.shape)) ** 0.5
     assert limit * 0.99 < weight.abs().max() <= limit
-    assert weight.std().item() == pytest.approx(limit / 3 ** 0.5, rel=0.02)
+    assert weight.std().item() == pytest.approx(limit / 3**0.5, rel=0.02)
     assert not head.fc_cls.bias.any()
 
 
-@pytest.mark.parametrize('name, media', [
-    (SELFY, 'NamedRawFrameDecode'), (TCM, 'NamedRawFrameDecode'),
-    ('selfy/table1_sthv2/selfy_tsm_r50_16f.py', 'VideoDecode')])
+@pytest.mark.parametrize(
+    'name, media',
+    [
+        (SELFY, 'NamedRawFrameDecode'),
+        (TCM, 'NamedRawFrameDecode'),
+        ('selfy/table1_sthv2/selfy_tsm_r50_16f.py', 'VideoDecode'),
+    ],
+)
 def test_images(name, media):
     cfg = load(name)
     steps = {step.type: step for step in cfg.train_dataloader.dataset.pipeline}
     assert media in steps
     assert steps['SampleTSNSegments'].num_segments == cfg.num_segments
-    assert tuple(steps['MultiScaleCrop'].scales) == (1, .875, .75, .66)
+    assert tuple(steps['MultiScaleCrop'].scales) == (1, 0.875, 0.75, 0.66)
     assert steps['MultiScaleCrop'].num_fixed_crops == 13
     assert steps['MultiScaleCrop'].max_wh_scale_gap == 1
     assert set(steps['DirectionAwareFlip'].classes) == {86, 87, 93, 94, 166, 167}
@@ -85,9 +91,15 @@ def test_images(name, media):
     assert not any(step.keep_ratio for step in resizes)
 
 
-@pytest.mark.parametrize('depth, name', [
-    (18, SELFY), (50, 'tcm/table_sthv1/tcm_r50_8f.py'), (101, 'tcm/table_k400/tcm_r101_16f.py'),
-    (101, 'selfy/table1_sthv2/selfy_tsm_r101_8f.py')])
+@pytest.mark.parametrize(
+    'depth, name',
+    [
+        (18, SELFY),
+        (50, 'tcm/table_sthv1/tcm_r50_8f.py'),
+        (101, 'tcm/table_k400/tcm_r101_16f.py'),
+        (101, 'selfy/table1_sthv2/selfy_tsm_r101_8f.py'),
+    ],
+)
 def test_networks_start_from_image_networks_of_their_depth(depth, name):
     backbone = load(name).model.backbone.backbone
     assert backbone.depth == depth and backbone.pretrained2d
@@ -97,8 +109,14 @@ def test_networks_start_from_image_networks_of_their_depth(depth, name):
 
 def test_second_clip_is_for_the_test_alone():
     cfg = load('selfy/table1_sthv1/selfy_tsm_r50_16f_2clips.py')
-    clips = [next(step.num_clips for step in cfg[f'{split}_dataloader'].dataset.pipeline
-                  if step.type == 'SampleTSNSegments') for split in ('train', 'val', 'test')]
+    clips = [
+        next(
+            step.num_clips
+            for step in cfg[f'{split}_dataloader'].dataset.pipeline
+            if step.type == 'SampleTSNSegments'
+        )
+        for split in ('train', 'val', 'test')
+    ]
     assert clips == [1, 1, 2]
 
 
@@ -114,8 +132,12 @@ def test_each_split_has_its_own_lists(data, network, split):
 
 
 REFERENCES = {'selfy': 'selfy_tsm_r50_8f.py', 'tcm': 'tcm_r50_8f.py'}
-OWN = [path for paper in REFERENCES for path in sorted(CONFIGS.glob(f'{paper}/table*/*.py'))
-       if path.stem.startswith(('selfy_', 'tcm_', 'tsm_', 'tsn_'))]
+OWN = [
+    path
+    for paper in REFERENCES
+    for path in sorted(CONFIGS.glob(f'{paper}/table*/*.py'))
+    if path.stem.startswith(('selfy_', 'tcm_', 'tsm_', 'tsn_'))
+]
 
 
 @pytest.mark.parametrize('path', OWN, ids=lambda path: path.relative_to(CONFIGS).as_posix())

@@ -54,9 +54,15 @@ def test_same_frames_give_the_same_bytes(frames):
     assert encode_mp4(frames) == encode_mp4(frames.copy())
 
 
-@pytest.mark.parametrize('bad, word', [
-    (np.zeros((2, 80, 80, 3), np.float32), 'float32'), (np.zeros((2, 80, 80), np.uint8), '80'),
-    (np.zeros((0, 80, 80, 3), np.uint8), r'\(0,'), (np.zeros((2, 81, 80, 3), np.uint8), '81')])
+@pytest.mark.parametrize(
+    'bad, word',
+    [
+        (np.zeros((2, 80, 80, 3), np.float32), 'float32'),
+        (np.zeros((2, 80, 80), np.uint8), '80'),
+        (np.zeros((0, 80, 80, 3), np.uint8), r'\(0,'),
+        (np.zeros((2, 81, 80, 3), np.uint8), '81'),
+    ],
+)
 def test_what_is_no_clip_is_refused(bad, word):
     with pytest.raises(ValueError, match=word):
         encode_mp4(bad)

@@ -39,19 +39,31 @@ def run_tool(name, *args, cwd, processes=None, **environment):
     """
     command, environment = [str(ROOT / 'tools' / name), *map(str, args)], variables(**environment)
     if name.endswith('.sh'):
-        return subprocess.run(['bash', *command], cwd=cwd, env=environment, capture_output=True,
-                              text=True, timeout=600)
+        return subprocess.run(
+            ['bash', *command],
+            cwd=cwd,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
     environments = [environment]
     if processes:
         command += ['--launcher', 'pytorch']
-        environment.update(WORLD_SIZE=str(processes), MASTER_ADDR='127.0.0.1',
-                           MASTER_PORT=free_port())
-        environments = [dict(environment, RANK=str(rank), LOCAL_RANK=str(rank))
-                        for rank in range(processes)]
+        environment.update(
+            WORLD_SIZE=str(processes), MASTER_ADDR='127.0.0.1', MASTER_PORT=free_port()
+        )
+        environments = [
+            dict(environment, RANK=str(rank), LOCAL_RANK=str(rank)) for rank in range(processes)
+        ]
     with tempfile.TemporaryDirectory() as folder:
         said = [Path(folder) / stream for stream in ('stdout', 'stderr')]
-        started = [multiprocessing.get_context('forkserver').Process(
-            target=_run, args=(command, str(cwd), each, said)) for each in environments]
+        started = [
+            multiprocessing.get_context('forkserver').Process(
+                target=_run, args=(command, str(cwd), each, said)
+            )
+            for each in environments
+        ]
         for process in started:
             process.start()
         for process in started:
@@ -60,13 +72,19 @@ def run_tool(name, *args, cwd, processes=None, **environment):
             process.join()
         codes = [process.exitcode for process in started]
         return subprocess.CompletedProcess(
-            command, next(filter(None, codes), 0), *(path.read_text() for path in said))
+            command, next(filter(None, codes), 0), *(path.read_text() for path in said)
+        )
 
 
 def start_tool(name, *args, cwd, **options):
     """Start ``tools/<name>`` in a new interpreter; returns its process."""
-    return subprocess.Popen([sys.executable, str(ROOT / 'tools' / name), *map(str, args)], cwd=cwd,
-                            text=True, env=variables(), **options)
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / 'tools' / name), *map(str, args)],
+        cwd=cwd,
+        text=True,
+        env=variables(),
+        **options,
+    )
 
 
 def variables(**more):
@@ -99,7 +117,8 @@ class ForkedTool(subprocess.Popen):
             super().__init__(command, *args, stdout=stdout, preexec_fn=preexec_fn, **options)
             return
         self._process = multiprocessing.get_context('fork').Process(
-            target=_be, args=(command[1:], stdout.fileno(), stdout.fileno(), preexec_fn))
+            target=_be, args=(command[1:], stdout.fileno(), stdout.fileno(), preexec_fn)
+        )
         self._process.start()
         self.returncode = None
 

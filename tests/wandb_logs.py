@@ -5,7 +5,7 @@ import struct
 import time
 import zlib
 
-from mmaction_ext.tracking.wandb_log import BLOCK_SIZE, Damage, iter_payloads, read_log
+from mmaction_ext.tracking.reading.wandb_log import BLOCK_SIZE, Damage, iter_payloads, read_log
 
 HEADER = b':W&B\xe1\xbe\x00'
 
@@ -13,6 +13,7 @@ HEADER = b':W&B\xe1\xbe\x00'
 def records(path) -> list:
     """(kind, content) of every record of a log, in order."""
     from wandb.proto.wandb_internal_pb2 import Record
+
     with open(path, 'rb') as stream:
         found = [Record.FromString(payload) for payload in iter_payloads(stream, Damage())]
     kinds = [each.WhichOneof('record_type') for each in found]
@@ -40,7 +41,7 @@ def encode(payloads) -> bytes:
                 parts.append((b'\0' * room, None))
                 position += room
                 continue
-            part, rest = rest[:room - 7], rest[room - 7:]
+            part, rest = rest[: room - 7], rest[room - 7 :]
             parts.append((part, len(part)))
             position += 7 + len(part)
             if not rest:
@@ -52,7 +53,8 @@ def encode(payloads) -> bytes:
                 continue
             first, last = i == chunks[0], i == chunks[-1]
             kind = {(True, True): 1, (True, False): 2, (False, False): 3, (False, True): 4}[
-                first, last]
+                first, last
+            ]
             checksum = zlib.crc32(bytes([kind]) + part)
             data += struct.pack('<IHB', checksum, length, kind) + part
     return bytes(data)
@@ -61,6 +63,7 @@ def encode(payloads) -> bytes:
 def history_record(number, values, typed=False, **step):
     """Bytes of a history record."""
     from wandb.proto.wandb_internal_pb2 import Record
+
     record = Record(num=number)
     for name, value in values.items():
         fields = dict(number=float(value)) if typed else {}

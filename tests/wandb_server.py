@@ -59,21 +59,34 @@ class StoredRun:
         last = json.loads(self.history[-1]) if self.history else {}
         known = self.fields
         return dict(
-            id=_identifier(self), projectId='1', name=self.name,
-            displayName=known.get('displayName') or self.name, sweepName=None, state=self.state,
-            tags=known.get('tags') or [], group=known.get('groupName'),
-            jobType=known.get('jobType'), commit=known.get('commit'), readOnly=False,
-            host=known.get('host'), description=known.get('description'),
-            notes=known.get('notes'), config=known.get('config') or '{}',
-            createdAt='2026-01-02T03:04:05Z', heartbeatAt=f'2026-01-02T03:04:{self.beats:09.6f}Z',
-            systemMetrics='{}', summaryMetrics=self.summary, historyLineCount=len(self.history),
+            id=_identifier(self),
+            projectId='1',
+            name=self.name,
+            displayName=known.get('displayName') or self.name,
+            sweepName=None,
+            state=self.state,
+            tags=known.get('tags') or [],
+            group=known.get('groupName'),
+            jobType=known.get('jobType'),
+            commit=known.get('commit'),
+            readOnly=False,
+            host=known.get('host'),
+            description=known.get('description'),
+            notes=known.get('notes'),
+            config=known.get('config') or '{}',
+            createdAt='2026-01-02T03:04:05Z',
+            heartbeatAt=f'2026-01-02T03:04:{self.beats:09.6f}Z',
+            systemMetrics='{}',
+            summaryMetrics=self.summary,
+            historyLineCount=len(self.history),
             user=dict(name='Some One', username=ENTITY),
-            historyKeys=dict(lastStep=last.get('_step', -1), keys={}, sets=[]))
+            historyKeys=dict(lastStep=last.get('_step', -1), keys={}, sets=[]),
+        )
 
 
 def _place(lines, chunk) -> None:
     offset = chunk.get('offset', 0)
-    lines[offset:offset + len(chunk['content'])] = map(_strict, chunk['content'])
+    lines[offset : offset + len(chunk['content'])] = map(_strict, chunk['content'])
 
 
 def _strict(text) -> str:
@@ -131,9 +144,16 @@ class WandbServer:
         """Environment of a process that is to talk to this server and to nobody else."""
         clean = {key: value for key, value in os.environ.items() if not key.startswith('WANDB_')}
         proxies = dict(HTTP_PROXY=self.url, HTTPS_PROXY=self.url, NO_PROXY='127.0.0.1')
-        return dict(clean, WANDB_BASE_URL=self.url, WANDB_API_KEY=API_KEY, WANDB_SILENT='true',
-                    WANDB_ENTITY=ENTITY, WANDB_ERROR_REPORTING='false', WANDB_MODE='online',
-                    **proxies)
+        return dict(
+            clean,
+            WANDB_BASE_URL=self.url,
+            WANDB_API_KEY=API_KEY,
+            WANDB_SILENT='true',
+            WANDB_ENTITY=ENTITY,
+            WANDB_ERROR_REPORTING='false',
+            WANDB_MODE='online',
+            **proxies,
+        )
 
     def check(self) -> None:
         """Raise unless all requests were known ones, from this machine, to this server."""
@@ -149,6 +169,7 @@ class WandbServer:
     def _handler(server):
         class Handler(_Handler):
             owner = server
+
         return Handler
 
     def answer(self, name, query, variables):
@@ -248,9 +269,19 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _viewer(server, variables, query):
-    return dict(viewer=dict(
-        id='VXNlcjox', entity=ENTITY, username=ENTITY, name='Some One', email='', admin=False,
-        flags='{}', apiKeys=dict(edges=[]), teams=dict(edges=[dict(node=dict(name=ENTITY))])))
+    return dict(
+        viewer=dict(
+            id='VXNlcjox',
+            entity=ENTITY,
+            username=ENTITY,
+            name='Some One',
+            email='',
+            admin=False,
+            flags='{}',
+            apiKeys=dict(edges=[]),
+            teams=dict(edges=[dict(node=dict(name=ENTITY))]),
+        )
+    )
 
 
 def _upsert_bucket(server, variables, query):
@@ -267,17 +298,22 @@ def _resume_status(server, variables, query):
     key = (variables.get('entity') or ENTITY, variables.get('project'), variables['name'])
     run = server.runs.get(key)
     bucket = run and dict(
-        run.answer(), logLineCount=0, eventsLineCount=len(run.events),
-        historyTail=json.dumps(run.history[-1:]), eventsTail=json.dumps(run.events[-1:]),
-        wandbConfig='{"t": 1}')
-    return dict(model=dict(id='p1', name=key[1], entity=dict(id='e1', name=key[0]),
-                           bucket=bucket))
+        run.answer(),
+        logLineCount=0,
+        eventsLineCount=len(run.events),
+        historyTail=json.dumps(run.history[-1:]),
+        eventsTail=json.dumps(run.events[-1:]),
+        wandbConfig='{"t": 1}',
+    )
+    return dict(model=dict(id='p1', name=key[1], entity=dict(id='e1', name=key[0]), bucket=bucket))
 
 
 def _create_files(server, variables, query):
     place = '/'.join(variables[name] for name in ('entity', 'project', 'run'))
-    files = [dict(name=name, uploadUrl=f'{server.url}/storage/{place}/{name}')
-             for name in variables['files']]
+    files = [
+        dict(name=name, uploadUrl=f'{server.url}/storage/{place}/{name}')
+        for name in variables['files']
+    ]
     return dict(createRunFiles=dict(runID=variables['run'], uploadHeaders=[], files=files))
 
 
@@ -288,15 +324,23 @@ def _runs(server, variables, query):
         return dict(project=None)
     start = int(variables.get('cursor') or 0)
     end = start + variables.get('perPage', 50)
-    edges = [dict(node=run.answer(), cursor=str(start + index + 1))
-             for index, run in enumerate(found[start:end])]
+    edges = [
+        dict(node=run.answer(), cursor=str(start + index + 1))
+        for index, run in enumerate(found[start:end])
+    ]
     if 'config' not in query:
         for edge in edges:
             for name in ('config', 'summaryMetrics', 'systemMetrics'):
                 edge['node'].pop(name)
     page = dict(endCursor=str(end), hasNextPage=end < len(found))
-    return dict(project=dict(internalId='1', runCount=len(found), readOnly=False,
-                             runs=dict(edges=edges, pageInfo=page)))
+    return dict(
+        project=dict(
+            internalId='1',
+            runCount=len(found),
+            readOnly=False,
+            runs=dict(edges=edges, pageInfo=page),
+        )
+    )
 
 
 def _with_run(reply):
@@ -311,29 +355,42 @@ def _with_run(reply):
 
 
 def _history_page(run, variables):
-    rows = [line for line in run.history
-            if variables['minStep'] <= json.loads(line)['_step'] < variables['maxStep']]
-    return dict(history=rows[:variables['pageSize']])
+    rows = [
+        line
+        for line in run.history
+        if variables['minStep'] <= json.loads(line)['_step'] < variables['maxStep']
+    ]
+    return dict(history=rows[: variables['pageSize']])
 
 
 def _parquet_history(run, variables):
-    return dict(parquetHistory=dict(parquetUrls=[], liveData=[json.loads(line)
-                                                              for line in run.history]))
+    return dict(
+        parquetHistory=dict(parquetUrls=[], liveData=[json.loads(line) for line in run.history])
+    )
 
 
 def _create_artifact(server, variables, query):
     name = f'artifact{len(server.artifacts)}'
     server.artifacts[name] = dict(variables['input'], state='PENDING', files={})
-    return dict(createArtifact=dict(artifact=dict(
-        id=name, state='PENDING', artifactSequence=dict(latestArtifact=None))))
+    return dict(
+        createArtifact=dict(
+            artifact=dict(id=name, state='PENDING', artifactSequence=dict(latestArtifact=None))
+        )
+    )
 
 
 def _manifest(operation):
     def answer(server, variables, query):
         name = variables.get('artifactID') or variables['artifactManifestID']
         place = f'{server.url}/artifacts/{name}/manifest'
-        return {operation: dict(artifactManifest=dict(id=name, file=dict(
-            id='f', uploadUrl=place, uploadHeaders=[])))}
+        return {
+            operation: dict(
+                artifactManifest=dict(
+                    id=name, file=dict(id='f', uploadUrl=place, uploadHeaders=[])
+                )
+            )
+        }
+
     return answer
 
 
@@ -341,22 +398,34 @@ def _artifact_files(server, variables, query):
     edges = []
     for file in variables['input']['artifactFiles']:
         name = file['artifactID']
-        edges.append(dict(node=dict(
-            storagePath=file['name'], uploadHeaders=[], uploadMultipartUrls=None,
-            uploadUrl=f'{server.url}/artifacts/{name}/{file["name"]}', artifact=dict(id=name))))
+        edges.append(
+            dict(
+                node=dict(
+                    storagePath=file['name'],
+                    uploadHeaders=[],
+                    uploadMultipartUrls=None,
+                    uploadUrl=f'{server.url}/artifacts/{name}/{file["name"]}',
+                    artifact=dict(id=name),
+                )
+            )
+        )
     return dict(createArtifactFiles=dict(files=dict(edges=edges)))
 
 
 def _commit_artifact(server, variables, query):
     artifact = server.artifacts[variables['artifactID']]
     artifact['state'] = 'COMMITTED'
-    return dict(commitArtifact=dict(artifact=dict(id=variables['artifactID'],
-                                                  digest=artifact['digest'])))
+    return dict(
+        commitArtifact=dict(artifact=dict(id=variables['artifactID'], digest=artifact['digest']))
+    )
 
 
 def _client_id(server, variables, query):
-    found = [name for name, artifact in server.artifacts.items()
-             if artifact.get('clientID') == variables['clientID']]
+    found = [
+        name
+        for name, artifact in server.artifacts.items()
+        if artifact.get('clientID') == variables['clientID']
+    ]
     return dict(clientIDMapping=dict(serverID=found[0]) if found else None)
 
 
@@ -365,29 +434,52 @@ def _upsert_view(server, variables, query):
     name = variables.get('id') or base64.b64encode(f'View:{len(server.views)}'.encode()).decode()
     server.views[name] = variables
     view = dict(
-        id=name, type=variables['type'], name=variables['name'], spec=variables['spec'],
-        displayName=variables['displayName'], description=variables['description'],
-        updatedAt='2026-01-02T03:04:05Z', project=dict(
-            id='p1', name=variables['projectName'], entityName=variables['entityName']))
+        id=name,
+        type=variables['type'],
+        name=variables['name'],
+        spec=variables['spec'],
+        displayName=variables['displayName'],
+        description=variables['description'],
+        updatedAt='2026-01-02T03:04:05Z',
+        project=dict(id='p1', name=variables['projectName'], entityName=variables['entityName']),
+    )
     return dict(upsertView=dict(inserted=inserted, view=view))
 
 
 def _views(server, variables, query):
     place = (variables['entityName'], variables['projectName'])
-    edges = [dict(node=dict(id=key, name=view['name'], displayName=view['displayName'],
-                            spec=view['spec']))
-             for key, view in server.views.items()
-             if (view['entityName'], view['projectName']) == place
-             and variables.get('viewName') in (None, view['name'])]
+    edges = [
+        dict(
+            node=dict(
+                id=key, name=view['name'], displayName=view['displayName'], spec=view['spec']
+            )
+        )
+        for key, view in server.views.items()
+        if (view['entityName'], view['projectName']) == place
+        and variables.get('viewName') in (None, view['name'])
+    ]
     return dict(project=dict(allViews=dict(edges=edges)))
 
 
 def _projects(server, variables, query):
-    names = sorted({run.project for run in server.runs.values()
-                    if run.entity == variables['entity']})
-    edges = [dict(cursor=name, node=dict(
-        __typename='Project', id=name, name=name, entityName=variables['entity'],
-        createdAt='2026-01-02T03:04:05Z', isBenchmark=False, user=None)) for name in names]
+    names = sorted(
+        {run.project for run in server.runs.values() if run.entity == variables['entity']}
+    )
+    edges = [
+        dict(
+            cursor=name,
+            node=dict(
+                __typename='Project',
+                id=name,
+                name=name,
+                entityName=variables['entity'],
+                createdAt='2026-01-02T03:04:05Z',
+                isBenchmark=False,
+                user=None,
+            ),
+        )
+        for name in names
+    ]
     page = dict(__typename='PageInfo', endCursor=None, hasNextPage=False)
     return dict(models=dict(pageInfo=page, edges=edges))
 
@@ -403,8 +495,9 @@ def _artifact_type(server, variables, query):
 
 
 def _entity(server, variables, query):
-    return dict(entity=dict(xxhashDigestsEnabled=False, organization=dict(
-        coreWeaveOrganizationId=None)))
+    return dict(
+        entity=dict(xxhashDigestsEnabled=False, organization=dict(coreWeaveOrganizationId=None))
+    )
 
 
 _REPLIES = {

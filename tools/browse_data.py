@@ -24,22 +24,52 @@ exit codes: 0 drawn; 2 the config or the data cannot be used (one line says why)
 
 def parse_args(argv=None):
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('config', help='config file')
-    parser.add_argument('-o', '--output', required=True, type=Path, metavar='PNG',
-                        help='the picture; its folder must exist')
-    parser.add_argument('--split', choices=['train', 'val', 'test'], default='train',
-                        help='whose pipeline and videos (default: train)')
-    parser.add_argument('--num', type=int, default=8, metavar='N',
-                        help='number of samples, drawn at random (default: 8)')
-    parser.add_argument('--seed', type=int, default=0, metavar='S',
-                        help='seed of the draw and of the pipeline (default: 0)')
-    parser.add_argument('--classes', type=Path, metavar='FILE',
-                        help='class names, one a line (default: classes.txt beside the '
-                        'annotation file, if there is one)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                        help='override settings of the config')
+    parser.add_argument(
+        '-o',
+        '--output',
+        required=True,
+        type=Path,
+        metavar='PNG',
+        help='the picture; its folder must exist',
+    )
+    parser.add_argument(
+        '--split',
+        choices=['train', 'val', 'test'],
+        default='train',
+        help='whose pipeline and videos (default: train)',
+    )
+    parser.add_argument(
+        '--num',
+        type=int,
+        default=8,
+        metavar='N',
+        help='number of samples, drawn at random (default: 8)',
+    )
+    parser.add_argument(
+        '--seed',
+        type=int,
+        default=0,
+        metavar='S',
+        help='seed of the draw and of the pipeline (default: 0)',
+    )
+    parser.add_argument(
+        '--classes',
+        type=Path,
+        metavar='FILE',
+        help='class names, one a line (default: classes.txt beside the '
+        'annotation file, if there is one)',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override settings of the config',
+    )
     return parser.parse_args(argv)
 
 
@@ -56,6 +86,7 @@ def build_dataset(args):
     from mmaction_ext.datasets.flips import read_labels
     from mmaction_ext.engine import checks
     from mmaction_ext.engine.run_config import read_config
+
     cfg = read_config(args.config, args.cfg_options)
     loader = cfg.get(f'{args.split}_dataloader')
     if not loader:
@@ -73,6 +104,7 @@ def main(argv=None) -> int:
     compat.apply()
     from mmaction_ext.datasets import browsing
     from mmaction_ext.video import write_bytes
+
     try:
         dataset, labels = build_dataset(args)
         indices = browsing.choose_samples(len(dataset), args.num, args.seed)

@@ -20,20 +20,48 @@ from mmaction_ext.printable import clean
 def parse_args(argv=None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog='exit codes: 0 drawn; 2 it could not be, the reason is on standard error')
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog='exit codes: 0 drawn; 2 it could not be, the reason is on standard error',
+    )
     parser.add_argument('baseline', type=Path, help='config of the baseline')
     parser.add_argument('config', type=Path, help='config of the other network')
-    parser.add_argument('--runs', type=Path, default=Path('work_dirs'), metavar='FOLDER',
-                        help='where the runs lie (default: work_dirs)')
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1], metavar='N',
-                        help='seeds to take the mean over (default: 0 1)')
-    parser.add_argument('--classes', type=Path, metavar='FILE',
-                        help='class names, one a line, in the order of their ids')
-    parser.add_argument('--margin', type=float, default=6.0, metavar='POINTS',
-                        help='least gain in points of accuracy (default: 6, as in the paper)')
-    parser.add_argument('-o', '--out', type=Path, default=Path('class_gains.png'), metavar='FILE',
-                        help='figure to write: .png, .pdf or .svg (default: class_gains.png)')
+    parser.add_argument(
+        '--runs',
+        type=Path,
+        default=Path('work_dirs'),
+        metavar='FOLDER',
+        help='where the runs lie (default: work_dirs)',
+    )
+    parser.add_argument(
+        '--seeds',
+        type=int,
+        nargs='+',
+        default=[0, 1],
+        metavar='N',
+        help='seeds to take the mean over (default: 0 1)',
+    )
+    parser.add_argument(
+        '--classes',
+        type=Path,
+        metavar='FILE',
+        help='class names, one a line, in the order of their ids',
+    )
+    parser.add_argument(
+        '--margin',
+        type=float,
+        default=6.0,
+        metavar='POINTS',
+        help='least gain in points of accuracy (default: 6, as in the paper)',
+    )
+    parser.add_argument(
+        '-o',
+        '--out',
+        type=Path,
+        default=Path('class_gains.png'),
+        metavar='FILE',
+        help='figure to write: .png, .pdf or .svg (default: class_gains.png)',
+    )
     return parser.parse_args(argv)
 
 
@@ -55,10 +83,9 @@ def draw(args: argparse.Namespace) -> list[str]:
     Raises:
         InputError: a config, a run or the list of classes cannot be used.
     """
-    from mmaction_ext.analysis.class_gains import (class_accuracies, class_gains,
-                                                   draw_class_gains)
+    from mmaction_ext.analysis.class_gains import class_accuracies, class_gains, draw_class_gains
     from mmaction_ext.datasets.flips import read_labels
-    from mmaction_ext.tracking.records import find_runs
+    from mmaction_ext.tracking.reading.find import find_runs
 
     configs = [row_config(path) for path in (args.baseline, args.config)]
     names = read_labels(args.classes) if args.classes else ()
@@ -66,8 +93,10 @@ def draw(args: argparse.Namespace) -> list[str]:
     before, after = (class_accuracies(records, config, args.seeds) for config in configs)
     gains = class_gains(before, after, names, args.margin / 100)
     draw_class_gains(gains, tuple(path.stem for path in (args.baseline, args.config)), args.out)
-    return [f'{each.name}: {100 * each.before:.1f} -> {100 * each.after:.1f} '
-            f'({100 * each.gain:+.1f})' for each in gains] + [f'figure: {args.out}']
+    return [
+        f'{each.name}: {100 * each.before:.1f} -> {100 * each.after:.1f} ({100 * each.gain:+.1f})'
+        for each in gains
+    ] + [f'figure: {args.out}']
 
 
 def main(argv=None) -> int:

@@ -32,30 +32,40 @@ from mmaction_ext.errors import InputError, last_line
 from mmaction_ext.printable import clean
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
-KNOWN = {'selfy': ('selfy/table1_sthv1/selfy_tsm_r50_8f.py',
-                   'selfy/table1_sthv1/selfy_tsm_r50_16f.py'),
-         'tcm': ('tcm/table_sthv1/tcm_r50_8f.py', 'tcm/table_sthv1/tcm_r50_16f.py'),
-         'mfnet': ('kpsem/pretraining/mfnet_k400.py', )}
+KNOWN = {
+    'selfy': ('selfy/table1_sthv1/selfy_tsm_r50_8f.py', 'selfy/table1_sthv1/selfy_tsm_r50_16f.py'),
+    'tcm': ('tcm/table_sthv1/tcm_r50_8f.py', 'tcm/table_sthv1/tcm_r50_16f.py'),
+    'mfnet': ('kpsem/pretraining/mfnet_k400.py',),
+}
 
 
 def parse_args(argv=None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog='exit codes: 0 written; 2 nothing was written, the reason is on standard error')
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog='exit codes: 0 written; 2 nothing was written, the reason is on standard error',
+    )
     parser.add_argument('kind', choices=sorted(KNOWN), help='whose file it is')
     parser.add_argument('source', type=Path, metavar='IN', help='the checkpoint, never changed')
-    parser.add_argument('out', type=Path, metavar='OUT',
-                        help='checkpoint to write, in a folder that exists')
-    parser.add_argument('--num-segments', type=int, metavar='T',
-                        help='frames of a clip the network was trained with (selfy, tcm)')
-    parser.add_argument('--force', action='store_true',
-                        help='overwrite OUT, and the config beside it')
+    parser.add_argument(
+        'out', type=Path, metavar='OUT', help='checkpoint to write, in a folder that exists'
+    )
+    parser.add_argument(
+        '--num-segments',
+        type=int,
+        metavar='T',
+        help='frames of a clip the network was trained with (selfy, tcm)',
+    )
+    parser.add_argument(
+        '--force', action='store_true', help='overwrite OUT, and the config beside it'
+    )
     return parser.parse_args(argv)
 
 
-def convert_file(kind: str, source: Path, out: Path, num_segments: int | None = None,
-                 force: bool = False) -> list[str]:
+def convert_file(
+    kind: str, source: Path, out: Path, num_segments: int | None = None, force: bool = False
+) -> list[str]:
     """Convert one checkpoint.
 
     Args:
@@ -92,17 +102,25 @@ def convert_file(kind: str, source: Path, out: Path, num_segments: int | None = 
         text = thin_config(config, differing, source, digest)
         config = out.with_suffix('.py')
         if config.exists() and not force:
-            raise InputError(f'{config} exists: the config of {out} goes there, and --force '
-                             'overwrites it')
+            raise InputError(
+                f'{config} exists: the config of {out} goes there, and --force overwrites it'
+            )
         contents = {config: lambda path: path.write_text(text, encoding='utf-8'), **contents}
     write_all(contents)
     notes = [network.remark] if network.remark else []
     if renamed:
-        notes.append('the block has other names than in the released code: its layers were taken '
-                     'in their order')
-    return [f'file: {source} (sha256 {digest})', f'network: {network.description}',
-            *(f'note: {note}' for note in notes),
-            f'weights: {out} ({len(state)} tensors)', f'config: {shown(config)}', shown(config)]
+        notes.append(
+            'the block has other names than in the released code: its layers were taken '
+            'in their order'
+        )
+    return [
+        f'file: {source} (sha256 {digest})',
+        f'network: {network.description}',
+        *(f'note: {note}' for note in notes),
+        f'weights: {out} ({len(state)} tensors)',
+        f'config: {shown(config)}',
+        shown(config),
+    ]
 
 
 def check_out(source: Path, out: Path, force: bool) -> None:
@@ -116,8 +134,10 @@ def check_out(source: Path, out: Path, force: bool) -> None:
     if out.is_dir():
         raise InputError(f'{out} is a folder')
     if out.suffix == '.py':
-        raise InputError(f'{out} is the name of a config: OUT is a checkpoint, such as '
-                         f'{out.with_suffix(".pth")}')
+        raise InputError(
+            f'{out} is the name of a config: OUT is a checkpoint, such as '
+            f'{out.with_suffix(".pth")}'
+        )
     if out.exists() and source.exists() and out.samefile(source):
         raise InputError(f'{out} is the file to convert')
     if out.exists() and not force:
@@ -140,8 +160,11 @@ def nearest_config(kind: str, settings: Mapping[str, Any]) -> tuple[Path, dict[s
     found = []
     for name in KNOWN[kind]:
         cfg = read_config(CONFIGS / name)
-        differing = {key: value for key, value in settings.items()
-                     if _plain(_value(cfg, key)) != _plain(value)}
+        differing = {
+            key: value
+            for key, value in settings.items()
+            if _plain(_value(cfg, key)) != _plain(value)
+        }
         found.append((CONFIGS / name, cfg, differing))
     path, cfg, differing = min(found, key=lambda each: len(each[2]))
     if 'input_shape' in differing:
@@ -156,7 +179,8 @@ def _resampled(cfg: Mapping[str, Any], frames: int) -> dict[str, Any]:
         steps = cfg[f'{split}_dataloader']['dataset']['pipeline']
         settings[f'{split}_dataloader.dataset.pipeline'] = [
             dict(step, num_segments=frames) if 'num_segments' in step else dict(step)
-            for step in steps]
+            for step in steps
+        ]
     return settings
 
 
@@ -170,8 +194,9 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def fit(kind: str, weights: Mapping[str, Any], config: Path,
-        differing: Mapping[str, Any]) -> dict[str, Any]:
+def fit(
+    kind: str, weights: Mapping[str, Any], config: Path, differing: Mapping[str, Any]
+) -> dict[str, Any]:
     """Convert weights for a config, build its model and load them into it strictly.
 
     Args:
@@ -186,9 +211,9 @@ def fit(kind: str, weights: Mapping[str, Any], config: Path,
     Raises:
         InputError: If the weights do not fit.
     """
-    from mmaction_ext.engine.building import build_model
     from mmaction_ext.engine.official_checkpoints import convert
     from mmaction_ext.engine.run_config import read_config
+    from mmaction_ext.models.building import build_model
 
     model = build_model(read_config(config, dict(differing)).model)
     state = convert(kind, weights, model.state_dict())
@@ -207,8 +232,10 @@ def thin_config(base: Path, differing: Mapping[str, Any], source: Path, digest: 
         for part in parents:
             node = node.setdefault(part, {})
         node[last] = value
-    return (f'# Written by tools/convert_checkpoint.py for {source.name!r},\n# sha256 {digest}.\n'
-            f'_base_ = {str(base)!r}\n{Config(nested).pretty_text.rstrip()}\n')
+    return (
+        f'# Written by tools/convert_checkpoint.py for {source.name!r},\n# sha256 {digest}.\n'
+        f'_base_ = {str(base)!r}\n{Config(nested).pretty_text.rstrip()}\n'
+    )
 
 
 def save(path: Path, state: dict[str, Any], kind: str, source: Path, digest: str) -> None:

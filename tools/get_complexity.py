@@ -38,26 +38,51 @@ SPECIFICATION = Path(__file__).resolve().parents[1] / 'configs' / 'complexity.ya
 
 def parse_args(argv=None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('configs', nargs='*', metavar='CONFIG', help='config files or table.yaml')
-    parser.add_argument('--shape', nargs=3, type=int, metavar=('T', 'H', 'W'),
-                        help='frames, height and width of one view, instead of the config\'s; a '
-                        'network that is built for num_segments frames takes no other number')
-    parser.add_argument('--json', action='store_true',
-                        help='one JSON object for one config, a list of them for several')
-    parser.add_argument('--csv', type=Path, metavar='FILE',
-                        help='also write the file from which tools/make_tables.py takes the cost '
-                        'of rows that never ran (config, config_hash, params, macs)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                        help='settings that override the configs\', e.g. '
-                        'model.cls_head.num_classes=400')
-    parser.add_argument('--workers', type=int, metavar='N',
-                        help='number of processes (default: one per processor, or none for '
-                        f'fewer than {FEW} configs)')
-    parser.add_argument('--report', type=Path, metavar='FILE',
-                        help='write the networks of configs/complexity.yaml beside what their '
-                        'papers print, as Markdown')
+    parser.add_argument(
+        '--shape',
+        nargs=3,
+        type=int,
+        metavar=('T', 'H', 'W'),
+        help="frames, height and width of one view, instead of the config's; a "
+        'network that is built for num_segments frames takes no other number',
+    )
+    parser.add_argument(
+        '--json',
+        action='store_true',
+        help='one JSON object for one config, a list of them for several',
+    )
+    parser.add_argument(
+        '--csv',
+        type=Path,
+        metavar='FILE',
+        help='also write the file from which tools/make_tables.py takes the cost '
+        'of rows that never ran (config, config_hash, params, macs)',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help="settings that override the configs', e.g. model.cls_head.num_classes=400",
+    )
+    parser.add_argument(
+        '--workers',
+        type=int,
+        metavar='N',
+        help='number of processes (default: one per processor, or none for '
+        f'fewer than {FEW} configs)',
+    )
+    parser.add_argument(
+        '--report',
+        type=Path,
+        metavar='FILE',
+        help='write the networks of configs/complexity.yaml beside what their '
+        'papers print, as Markdown',
+    )
     args = parser.parse_args(argv)
     if bool(args.report) == bool(args.configs):
         parser.error('give configs, or --report FILE')
@@ -130,15 +155,24 @@ def print_table(results: list) -> None:
     print(f'{"config":{width}}  {"input":>15}  {"params (M)":>10}  {"GMACs":>9}')
     for result in results:
         shape = 'x'.join(map(str, result['input_shape']))
-        print(f'{result["config"]:{width}}  {shape or "members":>15}  '
-              f'{result["params"] / 1e6:10.3f}  '
-              f'{result["macs"] / 1e9:9.4f}')
+        print(
+            f'{result["config"]:{width}}  {shape or "members":>15}  '
+            f'{result["params"] / 1e6:10.3f}  '
+            f'{result["macs"] / 1e9:9.4f}'
+        )
 
 
 def write_csv(path: Path, results: list) -> None:
     """Write the counts with each config's name and hash, sorted by name."""
-    rows = [(config_name(result['config']), config_hash(load_config(result['config'])),
-             result['params'], result['macs']) for result in results]
+    rows = [
+        (
+            config_name(result['config']),
+            config_hash(load_config(result['config'])),
+            result['params'],
+            result['macs'],
+        )
+        for result in results
+    ]
     with path.open('w', newline='', encoding='utf-8') as file:
         writer = csv.writer(file, lineterminator='\n')
         writer.writerow(('config', 'config_hash', 'params', 'macs'))

@@ -6,19 +6,26 @@ import json
 import sys
 from pathlib import Path
 
-from mmaction_ext.cli.common import (DEFAULT_CONFIGS, add_complexity_option, add_runs_option,
-                                     add_tables_argument, load_tables, needed_metrics,
-                                     note_strays, read_costs, read_records)
+from mmaction_ext.cli.common import (
+    DEFAULT_CONFIGS,
+    add_complexity_option,
+    add_runs_option,
+    add_tables_argument,
+    load_tables,
+    needed_metrics,
+    note_strays,
+    read_costs,
+    read_records,
+)
 from mmaction_ext.errors import InputError
+from mmaction_ext.files.reading import LOG_BYTES, read_regular
+from mmaction_ext.files.writing import write_outputs
 from mmaction_ext.printable import clean
-from mmaction_ext.regular_file import LOG_BYTES, read_regular
-from mmaction_ext.tables import (alone_in, build_tables, locked_table, lost_results,
-                                 read_lock)
+from mmaction_ext.tables import alone_in, build_tables, locked_table, lost_results, read_lock
 from mmaction_ext.tables.lock import FILE_NAME, renewed_lock
 from mmaction_ext.tables.render import RENDERERS
 from mmaction_ext.tables.render.markdown import embed
 from mmaction_ext.tables.verify import differing_files, unused_imports
-from mmaction_ext.tracking.ledger.files import write_outputs
 
 EPILOG = """examples:
   python tools/make_tables.py                     every table of configs/, all formats
@@ -51,31 +58,56 @@ lock or runs folder cannot be used, or results would be lost (one line says why)
 
 def parse_args(argv=None):
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add_tables_argument(parser)
     source = parser.add_mutually_exclusive_group()
     add_runs_option(source)
-    source.add_argument('--locked', action='store_true',
-                        help=f'build from {FILE_NAME} in --out instead of runs')
-    parser.add_argument('--out', type=Path, default=Path('reports'),
-                        help='folder for the tables and their lock (default: reports)')
+    source.add_argument(
+        '--locked', action='store_true', help=f'build from {FILE_NAME} in --out instead of runs'
+    )
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('reports'),
+        help='folder for the tables and their lock (default: reports)',
+    )
     add_complexity_option(parser)
-    parser.add_argument('--forget', action='store_true',
-                        help=f'drop results from {FILE_NAME} of which no run gives a number')
-    parser.add_argument('--formats', nargs='+', choices=sorted(RENDERERS),
-                        default=list(RENDERERS), help='default: all')
-    parser.add_argument('--embed', type=Path, nargs='+', default=[], metavar='MARKDOWN',
-                        help='also renew the tables in these files, between the lines '
-                        '"<!-- table: ID -->" and "<!-- /table -->"')
-    parser.add_argument('--print', action='store_true', dest='show',
-                        help='also print the Markdown')
-    parser.add_argument('--strict', action='store_true',
-                        help='list the cells that are missing, partial, stale, ..., and the '
-                        'checkpoints and predictions that are not those of a result; exit with 1 '
-                        'if there is any')
-    parser.add_argument('--check', action='store_true',
-                        help='write nothing; exit with 1 if a written file differs')
+    parser.add_argument(
+        '--forget',
+        action='store_true',
+        help=f'drop results from {FILE_NAME} of which no run gives a number',
+    )
+    parser.add_argument(
+        '--formats',
+        nargs='+',
+        choices=sorted(RENDERERS),
+        default=list(RENDERERS),
+        help='default: all',
+    )
+    parser.add_argument(
+        '--embed',
+        type=Path,
+        nargs='+',
+        default=[],
+        metavar='MARKDOWN',
+        help='also renew the tables in these files, between the lines '
+        '"<!-- table: ID -->" and "<!-- /table -->"',
+    )
+    parser.add_argument(
+        '--print', action='store_true', dest='show', help='also print the Markdown'
+    )
+    parser.add_argument(
+        '--strict',
+        action='store_true',
+        help='list the cells that are missing, partial, stale, ..., and the '
+        'checkpoints and predictions that are not those of a result; exit with 1 '
+        'if there is any',
+    )
+    parser.add_argument(
+        '--check', action='store_true', help='write nothing; exit with 1 if a written file differs'
+    )
     return parser.parse_args(argv)
 
 
@@ -93,8 +125,12 @@ def refuse_to_lose(args, specs, tables, records):
     """An error where results of the lock would go that still hold, as in a fresh clone."""
     path = args.out / FILE_NAME
     kept = read_lock(path) if path.exists() else {}
-    lost = [(spec.id, result) for spec, table in zip(specs, tables) if spec.id in kept
-            for result in lost_results(kept[spec.id], table, spec, records)]
+    lost = [
+        (spec.id, result)
+        for spec, table in zip(specs, tables)
+        if spec.id in kept
+        for result in lost_results(kept[spec.id], table, spec, records)
+    ]
     if lost:
         names = list(dict.fromkeys(name for name, _ in lost))
         more = [f'{len(names) - 3} more tables'] if len(names) > 3 else []
@@ -102,7 +138,8 @@ def refuse_to_lose(args, specs, tables, records):
         raise InputError(
             f'{len(lost)} result{"s" * (len(lost) > 1)} of {", ".join(names[:3] + more)} in {path} '
             f'would be lost: {lost[0][1]}{others}; use --locked to keep them, or --forget to drop '
-            'them')
+            'them'
+        )
 
 
 def is_everything(args):
@@ -112,10 +149,17 @@ def is_everything(args):
 
 def render_files(args, specs, tables):
     """Path to text of every file that the tables are written to."""
-    files = {args.out / f'{table.id}.{name}': RENDERERS[name](table)
-             for table in tables for name in args.formats}
-    files.update({path: embed(path.read_text(encoding='utf-8'), tables, path,
-                               is_everything(args)) for path in args.embed})
+    files = {
+        args.out / f'{table.id}.{name}': RENDERERS[name](table)
+        for table in tables
+        for name in args.formats
+    }
+    files.update(
+        {
+            path: embed(path.read_text(encoding='utf-8'), tables, path, is_everything(args))
+            for path in args.embed
+        }
+    )
     if not args.locked:
         path = args.out / FILE_NAME
         parts = {spec.id: locked_table(table, spec) for spec, table in zip(specs, tables)}
@@ -127,8 +171,11 @@ def leftovers(args, specs):
     """Files of tables that no specification has any more; the JSON beside them says what made
     them."""
     ids = {spec.id for spec in specs}
-    gone = [path.stem for path in sorted(args.out.glob('*.json'))
-            if path.stem not in ids and _table_id(path) == path.stem]
+    gone = [
+        path.stem
+        for path in sorted(args.out.glob('*.json'))
+        if path.stem not in ids and _table_id(path) == path.stem
+    ]
     files = [args.out / f'{name}.{ending}' for name in gone for ending in RENDERERS]
     return [path for path in files if path.is_file()]
 
@@ -145,8 +192,11 @@ def _table_id(path):
 
 def differing(files):
     """Files that are not there, or hold something else."""
-    return [path for path, text in files.items()
-            if not path.is_file() or path.read_bytes() != text.encode('utf-8')]
+    return [
+        path
+        for path, text in files.items()
+        if not path.is_file() or path.read_bytes() != text.encode('utf-8')
+    ]
 
 
 def renew(args, specs, tables, records):
@@ -175,8 +225,10 @@ def run(args) -> int:
     problems = []
     if args.check:
         problems += [f'out of date: {path}' for path in outdated]
-        problems += [f'no table has this id: {path}' for path in
-                     (leftovers(args, specs) if is_everything(args) else ())]
+        problems += [
+            f'no table has this id: {path}'
+            for path in (leftovers(args, specs) if is_everything(args) else ())
+        ]
     if args.strict:
         problems += [problem for table in tables for problem in incomplete(table)]
         problems += differing_files(tables, records)

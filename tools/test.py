@@ -17,21 +17,44 @@ def parse_args():
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', nargs='?', help='checkpoint file (default: the newest one '
-                        'of the config\'s run under the seed, or of the run of the config that '
-                        'its weights_of names)')
-    parser.add_argument('--work-dir', help='folder for the log (default: test/ inside '
-                        'work_dirs/<path of the config>/seed<k>)')
-    parser.add_argument('--seed', type=int, help='seed of the run that the checkpoint belongs to '
-                        '(default: the one written in the checkpoint, or the config\'s, or 0)')
-    parser.add_argument('--dump', metavar='FILE.pkl',
-                        help='also write the predictions as mmengine does, to a pickle file')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                        help='override settings of the config')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'],
-                        default='none', help='how processes were started')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0,
-                        help=argparse.SUPPRESS)
+    parser.add_argument(
+        'checkpoint',
+        nargs='?',
+        help='checkpoint file (default: the newest one '
+        "of the config's run under the seed, or of the run of the config that "
+        'its weights_of names)',
+    )
+    parser.add_argument(
+        '--work-dir',
+        help='folder for the log (default: test/ inside work_dirs/<path of the config>/seed<k>)',
+    )
+    parser.add_argument(
+        '--seed',
+        type=int,
+        help='seed of the run that the checkpoint belongs to '
+        "(default: the one written in the checkpoint, or the config's, or 0)",
+    )
+    parser.add_argument(
+        '--dump',
+        metavar='FILE.pkl',
+        help='also write the predictions as mmengine does, to a pickle file',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override settings of the config',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='how processes were started',
+    )
+    parser.add_argument(
+        '--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS
+    )
     args = parser.parse_args()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return args
@@ -49,18 +72,22 @@ def add_dump(cfg, path):
 def find_checkpoint(args, cfg):
     """The newest checkpoint of the run that trains the config's weights."""
     from mmaction_ext.engine import run_config, work_dir
+
     seed = run_config.choose_seed(cfg, args.seed)
     source, identity = run_config.identify_weights(args.config, seed)
     found = run_config.from_first_process(work_dir.newest_checkpoint, identity.work_dir())
     if found is None:
-        raise InputError(f'{identity.work_dir()} holds no readable checkpoint to test; run '
-                         f'tools/train.py {source} --seed {seed} first')
+        raise InputError(
+            f'{identity.work_dir()} holds no readable checkpoint to test; run '
+            f'tools/train.py {source} --seed {seed} first'
+        )
     return found
 
 
 def prepare(args):
     """Everything up to the runner; raises InputError for what the user can mend."""
     from mmaction_ext.engine import checks, run_config, work_dir
+
     compat.apply()
     options = args.cfg_options or {}
     cfg = run_config.read_config(args.config, options)
@@ -80,8 +107,15 @@ def prepare(args):
     identity = run_config.from_first_process(work_dir.as_begun, identity, cfg.work_dir, home)
     cfg.launcher = args.launcher
     cfg.randomness = dict(seed=seed)
-    for key in ('train_cfg', 'train_dataloader', 'optim_wrapper', 'param_scheduler',
-                'val_cfg', 'val_dataloader', 'val_evaluator'):
+    for key in (
+        'train_cfg',
+        'train_dataloader',
+        'optim_wrapper',
+        'param_scheduler',
+        'val_cfg',
+        'val_dataloader',
+        'val_evaluator',
+    ):
         cfg[key] = None
     run_config.adapt_to_processes(cfg, world_size)
     if args.dump:
@@ -94,8 +128,9 @@ def prepare(args):
     checks.check_datasets(cfg, ['test'])
     lock = None
     if rank == 0:
-        lock = work_dir.claim_work_dir(cfg.work_dir, identity, not args.work_dir, 'test',
-                                       os.path.dirname(args.checkpoint))
+        lock = work_dir.claim_work_dir(
+            cfg.work_dir, identity, not args.work_dir, 'test', os.path.dirname(args.checkpoint)
+        )
     run_config.keep_private(options)
     facts = run_config.attach_tracking(cfg, identity, overrides, static, 'test')
     run_config.attach_predictions(cfg, identity, overrides)
@@ -108,7 +143,8 @@ def run(cfg, checkpoint, attempt):
     from mmengine.runner import Runner
 
     from mmaction_ext.engine import work_dir
-    from mmaction_ext.tracking.hooks import record_progress
+    from mmaction_ext.tracking.writing.hooks import record_progress
+
     runner = Runner.from_cfg(cfg)
     record_progress(runner, attempt)
     try:
@@ -126,6 +162,7 @@ def main():
     except InputError as error:
         raise SystemExit(error.exit()) from None
     from mmaction_ext.engine.work_dir import explain_full_disk
+
     try:
         with explain_full_disk(cfg.work_dir, 'free some and test again'), attempt:
             run(cfg, args.checkpoint, attempt)

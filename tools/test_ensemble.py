@@ -26,12 +26,14 @@ EPILOG = """exit codes: 0 logged; 2 a member's predictions are missing, stale or
 
 def parse_args(argv=None):
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('config', help='config file of the ensemble')
     parser.add_argument('--seed', type=int, default=0, help='seed of all members (default: 0)')
-    parser.add_argument('--work-dir', help='folder for the log '
-                        '(default: work_dirs/<path of the config>/seed<k>)')
+    parser.add_argument(
+        '--work-dir', help='folder for the log (default: work_dirs/<path of the config>/seed<k>)'
+    )
     return parser.parse_args(argv)
 
 
@@ -39,6 +41,7 @@ def measure(cfg, args):
     """The test row of the ensemble and the cost of all members together."""
     from mmaction_ext.analysis.config_complexity import count_config
     from mmaction_ext.engine import checks, ensemble
+
     members = ensemble.find_members(args.config, args.seed)
     predictions = [ensemble.member_predictions(*member) for member in members]
     row = ensemble.evaluate(cfg, predictions)
@@ -51,11 +54,13 @@ def log(cfg, row, attempt):
     """Write one test row to the backends of the config's visualiser."""
     from mmengine.registry import VISUALIZERS, DefaultScope
 
-    from mmaction_ext.tracking.hooks import record_mirror
+    from mmaction_ext.tracking.writing.hooks import record_mirror
+
     folder = Path(cfg.work_dir) / time.strftime('%Y%m%d_%H%M%S')
     with DefaultScope.overwrite_default_scope('mmaction'):
-        visualizer = VISUALIZERS.build(dict(cfg.visualizer, name=folder.as_posix(),
-                                            save_dir=str(folder)))
+        visualizer = VISUALIZERS.build(
+            dict(cfg.visualizer, name=folder.as_posix(), save_dir=str(folder))
+        )
     try:
         visualizer.add_config(cfg)
         record_mirror(visualizer, attempt)
@@ -67,7 +72,8 @@ def log(cfg, row, attempt):
 def run(args):
     """Average, evaluate, log, and print the metrics."""
     from mmaction_ext.engine import ensemble, run_config, work_dir
-    from mmaction_ext.tracking.ledger.results import write_result
+    from mmaction_ext.tracking.writing.results import write_result
+
     compat.apply()
     cfg = run_config.read_config(args.config)
     identity, _ = run_config.identify(args.config, args.seed)

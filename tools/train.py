@@ -27,37 +27,68 @@ exit codes: 0 trained and tested; 2 the config, data or folder cannot be used (o
 
 def parse_args():
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('config', help='config file')
-    parser.add_argument('--work-dir', help='folder for logs and checkpoints '
-                        '(default: work_dirs/<path of the config>/seed<k>)')
-    parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
-                        help='go on from CHECKPOINT, or from the newest readable one of the '
-                        'work dir; starts from scratch where there is none')
+    parser.add_argument(
+        '--work-dir',
+        help='folder for logs and checkpoints (default: work_dirs/<path of the config>/seed<k>)',
+    )
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='go on from CHECKPOINT, or from the newest readable one of the '
+        'work dir; starts from scratch where there is none',
+    )
     parser.add_argument('--amp', action='store_true', help='mixed precision (needs a GPU)')
-    parser.add_argument('--no-validate', action='store_true',
-                        help='do not evaluate on the validation split while training')
-    parser.add_argument('--no-test', action='store_true',
-                        help='do not evaluate on the test split at the end')
-    parser.add_argument('--max-nonfinite-losses', type=int, default=20, metavar='N',
-                        help='stop when the loss is NaN or infinite in N iterations in a row '
-                        '(default: 20; 0: go on whatever the loss)')
-    parser.add_argument('--log-artifact', action='store_true',
-                        help='also keep the tested checkpoint as a W&B artifact (an offline run '
-                        'only notes where it lies; `wandb sync` uploads it from there)')
-    parser.add_argument('--seed', type=int, help='random seed (default: the config\'s, or 0)')
-    parser.add_argument('--deterministic', action='store_true',
-                        help='deterministic cuDNN and torch algorithms')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                        help='override settings of the config, e.g. '
-                        'optim_wrapper.optimizer.lr=0.1 or key="[(a,b),(c,d)]" (no spaces). '
-                        'A run whose recipe differs from its file gets a folder of its own '
-                        'and no cell of a table')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'],
-                        default='none', help='how processes were started')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0,
-                        help=argparse.SUPPRESS)
+    parser.add_argument(
+        '--no-validate',
+        action='store_true',
+        help='do not evaluate on the validation split while training',
+    )
+    parser.add_argument(
+        '--no-test', action='store_true', help='do not evaluate on the test split at the end'
+    )
+    parser.add_argument(
+        '--max-nonfinite-losses',
+        type=int,
+        default=20,
+        metavar='N',
+        help='stop when the loss is NaN or infinite in N iterations in a row '
+        '(default: 20; 0: go on whatever the loss)',
+    )
+    parser.add_argument(
+        '--log-artifact',
+        action='store_true',
+        help='also keep the tested checkpoint as a W&B artifact (an offline run '
+        'only notes where it lies; `wandb sync` uploads it from there)',
+    )
+    parser.add_argument('--seed', type=int, help="random seed (default: the config's, or 0)")
+    parser.add_argument(
+        '--deterministic', action='store_true', help='deterministic cuDNN and torch algorithms'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override settings of the config, e.g. '
+        'optim_wrapper.optimizer.lr=0.1 or key="[(a,b),(c,d)]" (no spaces). '
+        'A run whose recipe differs from its file gets a folder of its own '
+        'and no cell of a table',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='how processes were started',
+    )
+    parser.add_argument(
+        '--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS
+    )
     args = parser.parse_args()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return args
@@ -66,6 +97,7 @@ def parse_args():
 def configure(cfg, args, world_size):
     """Fill in the config of the run that the command line asks for, and say who it is."""
     from mmaction_ext.engine import run_config, work_dir
+
     options = args.cfg_options or {}
     recorded = dict(options, amp=True) if args.amp else options
     seed = run_config.choose_seed(cfg, args.seed)
@@ -89,6 +121,7 @@ def configure(cfg, args, world_size):
 def check(cfg, args):
     """Find what is wrong before training; returns parameters and multiply-adds."""
     from mmaction_ext.engine import checks
+
     splits = ['train'] + ['val'] * (not args.no_validate) + ['test'] * (not args.no_test)
     checks.check_output_folder(cfg.work_dir)
     static = checks.check_model(cfg)
@@ -105,14 +138,19 @@ def prepare(args):
 
     from mmaction_ext.engine import checks, run_config, work_dir
     from mmaction_ext.engine.initial_weights import check_fit
+
     compat.apply()
     cfg = run_config.read_config(args.config, args.cfg_options)
     if 'ensemble' in cfg:
-        raise InputError(f'{args.config} is an ensemble: train its members, then run '
-                         f'tools/test_ensemble.py {args.config}')
+        raise InputError(
+            f'{args.config} is an ensemble: train its members, then run '
+            f'tools/test_ensemble.py {args.config}'
+        )
     if cfg.get('weights_of'):
-        raise InputError(f'{args.config} has the weights of {cfg.weights_of}: train that one, '
-                         f'then run tools/test.py {args.config}')
+        raise InputError(
+            f'{args.config} has the weights of {cfg.weights_of}: train that one, '
+            f'then run tools/test.py {args.config}'
+        )
     checks.check_trainable(cfg)
     check_at_least('--max-nonfinite-losses', args.max_nonfinite_losses, 0)
     rank, world_size = run_config.join_processes(args.launcher, cfg.get('env_cfg', {}))
@@ -139,8 +177,7 @@ def prepare(args):
     facts = run_config.attach_tracking(cfg, identity, overrides, static, 'train')
     run_config.attach_predictions(cfg, identity, overrides)
     run_config.watch_divergence(cfg, args.max_nonfinite_losses)
-    attempt = run_config.begin_attempt(cfg, identity, facts, 'train', lock, initial_weights,
-                                       fits)
+    attempt = run_config.begin_attempt(cfg, identity, facts, 'train', lock, initial_weights, fits)
     return cfg, identity, attempt
 
 
@@ -149,7 +186,8 @@ def run(cfg, identity, test, attempt):
     from mmengine.runner import Runner
 
     from mmaction_ext.engine import run_config, work_dir
-    from mmaction_ext.tracking.hooks import record_progress
+    from mmaction_ext.tracking.writing.hooks import record_progress
+
     runner = Runner.from_cfg(cfg)
     record_progress(runner, attempt)
     if cfg.get('resume'):
@@ -173,6 +211,7 @@ def main():
     except InputError as error:
         raise SystemExit(error.exit()) from None
     from mmaction_ext.engine.work_dir import explain_full_disk
+
     try:
         with explain_full_disk(cfg.work_dir, 'free some and use --resume'), attempt:
             run(cfg, identity, not args.no_test, attempt)

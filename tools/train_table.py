@@ -30,7 +30,7 @@ from mmaction_ext.tables import load_spec, resolve_configs
 from mmaction_ext.tables.gaps import TOOLS, find_gaps, in_order
 from mmaction_ext.tables.places import places, process_of
 from mmaction_ext.tracking.identity import config_name, load_config
-from mmaction_ext.tracking.records import find_runs
+from mmaction_ext.tracking.reading.find import find_runs
 
 RUNS = Path('work_dirs')
 REPORT_SECONDS = 20
@@ -41,12 +41,14 @@ IN_USE = re.compile(r'^error: .* is in use by (process \d+|process)')
 
 def parse_args():
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('table', type=Path, help='table.yaml')
     parser.add_argument('--rows', nargs='+', metavar='ROW', help='row ids (default: all)')
-    parser.add_argument('--seeds', nargs='+', type=int, metavar='SEED',
-                        help='seeds (default: those of the table)')
+    parser.add_argument(
+        '--seeds', nargs='+', type=int, metavar='SEED', help='seeds (default: those of the table)'
+    )
     parser.add_argument('--jobs', type=int, default=1, help='how many runs to train at a time')
     parser.add_argument('--dry-run', action='store_true', help='only list what is lacking')
     return parser.parse_args()
@@ -57,8 +59,10 @@ def find_lacking(spec, args):
     rows = tuple(row for row in spec.configured if args.rows is None or row.id in args.rows)
     unknown = set(args.rows or ()) - {row.id for row in rows}
     if unknown:
-        raise InputError(f'{args.table} has no row {", ".join(sorted(unknown))} to train; '
-                         f'it has {", ".join(row.id for row in spec.configured)}')
+        raise InputError(
+            f'{args.table} has no row {", ".join(sorted(unknown))} to train; '
+            f'it has {", ".join(row.id for row in spec.configured)}'
+        )
     records = find_runs(RUNS) if RUNS.is_dir() else []
     load = functools.cache(load_config)
     asked = replace(spec, layout=rows, seeds=tuple(dict.fromkeys(args.seeds or spec.seeds)))
@@ -86,8 +90,9 @@ class Process:
         self.trained, self.said = None, ''
         with open(self.log, 'ab') as log:
             self.taken_in = log.tell()  # what stands before was said by earlier processes
-            self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT,
-                                            preexec_fn=_die_with_parent)
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=subprocess.STDOUT, preexec_fn=_die_with_parent
+            )
 
     def progress(self):
         """How far training is, from the newest line of the log that says so."""
@@ -181,8 +186,13 @@ def wait_for_lock():
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.seek(0)
-        print(clean(f'process {lock.read()} already trains in {RUNS.resolve()}; waiting for it '
-                    f'to end (its logs are in {RUNS / ".logs"})'), flush=True)
+        print(
+            clean(
+                f'process {lock.read()} already trains in {RUNS.resolve()}; waiting for it '
+                f'to end (its logs are in {RUNS / ".logs"})'
+            ),
+            flush=True,
+        )
         fcntl.flock(lock, fcntl.LOCK_EX)
     lock.truncate(0)
     lock.write(f'{os.getpid()}\n')
@@ -215,11 +225,14 @@ def run(args):
     gaps = find_lacking(spec, args)
     for gap in gaps:
         if not gap.jobs:
-            print(clean(f'{gap.place.name} is left alone ({gap.place.status.value}): '
-                        f'{gap.reason}'))
+            print(
+                clean(f'{gap.place.name} is left alone ({gap.place.status.value}): {gap.reason}')
+            )
     waiting = in_order(gaps)
-    print(f'{clean(spec.id)}: {len(waiting) or "nothing is left, 0"} runs to train'
-          + ''.join(f'\n  {clean(job.name)}' for job in waiting))
+    print(
+        f'{clean(spec.id)}: {len(waiting) or "nothing is left, 0"} runs to train'
+        + ''.join(f'\n  {clean(job.name)}' for job in waiting)
+    )
     if args.dry_run:
         return 0
     for kind in TOOLS:
@@ -235,8 +248,10 @@ def leftover(gap):
     """What is said at the end of a row and seed that has no result."""
     if gap.place.living:
         return f'still running: {gap.place.name} ({process_of(gap.place.living)})'
-    return (f'still without a result: {gap.place.name} (the footnotes of the table that '
-            'make_tables.py writes say why)')
+    return (
+        f'still without a result: {gap.place.name} (the footnotes of the table that '
+        'make_tables.py writes say why)'
+    )
 
 
 if __name__ == '__main__':

@@ -30,44 +30,90 @@ LAST_CONVOLUTION = 'last_conv'
 
 def parse_args(argv=None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('config', metavar='CONFIG', help='config file')
     parser.add_argument('checkpoint', metavar='CHECKPOINT', help='checkpoint file')
     parser.add_argument('video', metavar='VIDEO', help='video file or folder of frames')
-    parser.add_argument('-o', '--out', required=True, metavar='OUT', type=Path,
-                        help='folder for the pictures (motion.png, motion.gif, cam.png, '
-                        'cam.gif); it is made if it is not there')
-    parser.add_argument('--kinds', nargs='+', choices=KINDS, default=KINDS,
-                        help='which pictures (default: all)')
-    parser.add_argument('--format', choices=('gif', 'mp4'), default='gif',
-                        help='of the moving pictures (default: gif)')
+    parser.add_argument(
+        '-o',
+        '--out',
+        required=True,
+        metavar='OUT',
+        type=Path,
+        help='folder for the pictures (motion.png, motion.gif, cam.png, '
+        'cam.gif); it is made if it is not there',
+    )
+    parser.add_argument(
+        '--kinds', nargs='+', choices=KINDS, default=KINDS, help='which pictures (default: all)'
+    )
+    parser.add_argument(
+        '--format',
+        choices=('gif', 'mp4'),
+        default='gif',
+        help='of the moving pictures (default: gif)',
+    )
     parser.add_argument('--fps', type=int, default=4, help='moments per second (default: 4)')
-    parser.add_argument('--columns', type=int, default=8,
-                        help='most moments on a sheet (default: 8)')
-    parser.add_argument('--labels', metavar='FILE',
-                        help='class names, one per line (default: those the config knows)')
-    parser.add_argument('--top', type=int, default=1, metavar='K',
-                        help='name the K likeliest classes with their probabilities (default: 1)')
+    parser.add_argument(
+        '--columns', type=int, default=8, help='most moments on a sheet (default: 8)'
+    )
+    parser.add_argument(
+        '--labels',
+        metavar='FILE',
+        help='class names, one per line (default: those the config knows)',
+    )
+    parser.add_argument(
+        '--top',
+        type=int,
+        default=1,
+        metavar='K',
+        help='name the K likeliest classes with their probabilities (default: 1)',
+    )
     parser.add_argument('--device', default='cpu', help='cpu (default), cuda, cuda:1, ...')
     motion = parser.add_argument_group('motion')
-    motion.add_argument('--stages', nargs='+', type=int, metavar='STAGE',
-                        help='stages to draw (default: all that the module works after)')
-    motion.add_argument('--opacity', choices=('strength', 'match'), default='strength',
-                        help='DCF, TCM, SELFY: show what matches well and stands out of its '
-                        'frame (strength, default), or all that matches well, plain background '
-                        'included (match)')
-    motion.add_argument('--channels', type=int, default=3,
-                        help='KPSEM: how many channels to draw, strongest first (default: 3)')
-    motion.add_argument('--set', type=int, default=0, dest='which_set',
-                        help='KPSEM: which set of regions, from 0 (default: 0)')
+    motion.add_argument(
+        '--stages',
+        nargs='+',
+        type=int,
+        metavar='STAGE',
+        help='stages to draw (default: all that the module works after)',
+    )
+    motion.add_argument(
+        '--opacity',
+        choices=('strength', 'match'),
+        default='strength',
+        help='DCF, TCM, SELFY: show what matches well and stands out of its '
+        'frame (strength, default), or all that matches well, plain background '
+        'included (match)',
+    )
+    motion.add_argument(
+        '--channels',
+        type=int,
+        default=3,
+        help='KPSEM: how many channels to draw, strongest first (default: 3)',
+    )
+    motion.add_argument(
+        '--set',
+        type=int,
+        default=0,
+        dest='which_set',
+        help='KPSEM: which set of regions, from 0 (default: 0)',
+    )
     cam = parser.add_argument_group('cam')
-    cam.add_argument('--baseline', nargs=2, metavar=('CONFIG', 'CHECKPOINT'),
-                     help='draw this model above for comparison')
-    cam.add_argument('--layer', metavar='NAME',
-                     help='submodule whose output is weighed, e.g. backbone.backbone.layer3 '
-                     '(default: the end of the last stage, or of the backbone); last_conv: the last '
-                     'convolution of the backbone')
+    cam.add_argument(
+        '--baseline',
+        nargs=2,
+        metavar=('CONFIG', 'CHECKPOINT'),
+        help='draw this model above for comparison',
+    )
+    cam.add_argument(
+        '--layer',
+        metavar='NAME',
+        help='submodule whose output is weighed, e.g. backbone.backbone.layer3 '
+        '(default: the end of the last stage, or of the backbone); last_conv: the last '
+        'convolution of the backbone',
+    )
     args = parser.parse_args(argv)
     for name in ('fps', 'columns', 'channels', 'top'):
         if getattr(args, name) < 1:
@@ -102,15 +148,20 @@ def motion_picture(shown, names: dict, args: argparse.Namespace):
 
 def cam_picture(shown, baseline, names: dict, args: argparse.Namespace):
     """The picture of Grad-CAM: frames, baseline if there is one, module."""
-    from mmaction_ext.analysis.grad_cam import (choose_layer, draw_grad_cam, grad_cam_legend,
-                                                last_convolution)
+    from mmaction_ext.analysis.grad_cam import (
+        choose_layer,
+        draw_grad_cam,
+        grad_cam_legend,
+        last_convolution,
+    )
     from mmaction_ext.analysis.pictures import Picture, Row
 
     rows = [Row('what the model sees', shown.clip.frames)]
     for role, one in (('baseline', baseline), (Path(args.config).stem, shown)):
         if one is not None:
-            layer = args.layer or choose_layer(one.model, one.clip.data,
-                                               one.cfg.model.backbone.get('stage_names'))
+            layer = args.layer or choose_layer(
+                one.model, one.clip.data, one.cfg.model.backbone.get('stage_names')
+            )
             if layer == LAST_CONVOLUTION:
                 layer = last_convolution(one.model, one.clip.data)
             tiles = draw_grad_cam(one.model, one.clip.data, layer)

@@ -1,5 +1,5 @@
 """Looking into models: what they cost."""
 
-from mmaction_ext.analysis.complexity import Complexity, count
+from mmaction_ext.models.complexity import Complexity, count
 
 __all__ = ['Complexity', 'count']

@@ -43,7 +43,7 @@ def class_accuracies(records: Sequence, config: RowConfig, seeds: Sequence[int])
     """Accuracy of each class of one config, the mean over its seeds.
 
     Args:
-        records: :class:`mmaction_ext.tracking.records.RunRecord` of any config and seed.
+        records: :class:`mmaction_ext.tracking.reading.record.RunRecord` of any config and seed.
         config: the config as it stands in the tree.
         seeds: seeds that it must have been run under.
 
@@ -53,14 +53,21 @@ def class_accuracies(records: Sequence, config: RowConfig, seeds: Sequence[int])
     Raises:
         InputError: a seed has no finished test with accuracies of classes; the message says why.
     """
-    names = {metric for record in records if record.config == config.name
-             for item in record.evaluations for metric in item.values
-             if metric.startswith(PREFIX)}
+    names = {
+        metric
+        for record in records
+        if record.config == config.name
+        for item in record.evaluations
+        for metric in item.values
+        if metric.startswith(PREFIX)
+    }
     if not names:
         raise InputError(f'no run of {config.name} has {PREFIX}..., the accuracies of classes')
     evidence = [SeedEvidence(records, config, seed, Select()) for seed in seeds]
-    return {int(name.removeprefix(PREFIX)): _mean([each.result(name) for each in evidence], config)
-            for name in sorted(names)}
+    return {
+        int(name.removeprefix(PREFIX)): _mean([each.result(name) for each in evidence], config)
+        for name in sorted(names)
+    }
 
 
 def _mean(results: list, config: RowConfig) -> float:
@@ -70,8 +77,9 @@ def _mean(results: list, config: RowConfig) -> float:
     return float(sum(result.value for result in results) / len(results))
 
 
-def class_gains(before: dict, after: dict, names: Sequence[str] = (),
-                margin: float = 0.0) -> list[ClassGain]:
+def class_gains(
+    before: dict, after: dict, names: Sequence[str] = (), margin: float = 0.0
+) -> list[ClassGain]:
     """Classes that gain, the largest gain first.
 
     Args:
@@ -84,12 +92,16 @@ def class_gains(before: dict, after: dict, names: Sequence[str] = (),
         InputError: the two were tested on different classes, or one has no name.
     """
     if before.keys() != after.keys():
-        raise InputError('the two networks were tested on different classes: '
-                         f'{sorted(before.keys() ^ after.keys())} are those of one alone')
+        raise InputError(
+            'the two networks were tested on different classes: '
+            f'{sorted(before.keys() ^ after.keys())} are those of one alone'
+        )
     if names and max(before) >= len(names):
         raise InputError(f'class {max(before)} has no name: there are {len(names)}')
-    gains = [ClassGain(names[number] if names else str(number), before[number], after[number])
-             for number in before]
+    gains = [
+        ClassGain(names[number] if names else str(number), before[number], after[number])
+        for number in before
+    ]
     # 1e-9: a gain of just the margin counts, however its difference was rounded
     large = [each for each in gains if each.gain >= margin - 1e-9]
     return sorted(large, key=lambda each: (-each.gain, each.name))
@@ -112,12 +124,19 @@ def draw_class_gains(gains: Sequence[ClassGain], labels: tuple[str, str], path: 
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     rows = range(len(gains))
-    for offset, label, values in ((-0.2, labels[0], [100 * each.before for each in gains]),
-                                  (0.2, labels[1], [100 * each.after for each in gains])):
+    for offset, label, values in (
+        (-0.2, labels[0], [100 * each.before for each in gains]),
+        (0.2, labels[1], [100 * each.after for each in gains]),
+    ):
         axes.barh([row + offset for row in rows], values, height=0.38, label=label)
     for row, each in zip(rows, gains):
-        axes.text(100 * max(each.before, each.after) + 1, row, f'{100 * each.gain:+.1f}',
-                  va='center', **_PLAIN)
+        axes.text(
+            100 * max(each.before, each.after) + 1,
+            row,
+            f'{100 * each.gain:+.1f}',
+            va='center',
+            **_PLAIN,
+        )
     axes.set_yticks(rows, [each.name for each in gains], **_PLAIN)
     axes.invert_yaxis()
     axes.set(xlim=(0, 112), xlabel='Top-1 (%)')

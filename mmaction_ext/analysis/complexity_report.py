@@ -7,9 +7,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Optional
 
-from mmaction_ext.analysis.complexity import Complexity, count
 from mmaction_ext.engine.run_config import read_config
 from mmaction_ext.errors import InputError
+from mmaction_ext.models.complexity import Complexity, count
 from mmaction_ext.tables.aggregate import number_footnotes
 from mmaction_ext.tables.cells import Cell, CellStatus, Table, TableRow, exact, format_number
 from mmaction_ext.tables.document import Document
@@ -18,11 +18,16 @@ from mmaction_ext.tables.spec import Column
 
 _ROW_KEYS = {'model', 'config', 'options', 'input_shape', 'params', 'gmacs', 'source', 'note'}
 _REQUIRED = ('model', 'config', 'input_shape', 'source')
-_COLUMNS = (('input', 'Input (T×H×W)'),
-            ('params', 'Params (M)'), ('published_params', 'Published params'),
-            ('gmacs', 'GMACs'), ('published_gmacs', 'Published GMACs'),
-            ('agrees', 'Prints as published'), ('source', 'Published in'),
-            ('command', 'Arguments of tools/get_complexity.py'))
+_COLUMNS = (
+    ('input', 'Input (T×H×W)'),
+    ('params', 'Params (M)'),
+    ('published_params', 'Published params'),
+    ('gmacs', 'GMACs'),
+    ('published_gmacs', 'Published GMACs'),
+    ('agrees', 'Prints as published'),
+    ('source', 'Published in'),
+    ('command', 'Arguments of tools/get_complexity.py'),
+)
 _NOTES = (
     'Counted: one multiply-add for each product that is summed in convolutions, linear layers, '
     'matrix products (attention) and correlations; a correlation is T·H·W·C·U·V for each offset, '
@@ -88,9 +93,15 @@ def _load_row(document: Document, where: tuple) -> ComplexityRow:
         if not isinstance(entry.get(key, ''), str):
             raise document.error((*where, key), f'{key} must be quoted, to keep its digits')
     return ComplexityRow(
-        document.text((*where, 'model')), document.path.parent / entry['config'],
-        entry.get('options'), tuple(entry['input_shape']), entry.get('params'),
-        entry.get('gmacs'), document.text((*where, 'source')), entry.get('note', ''))
+        document.text((*where, 'model')),
+        document.path.parent / entry['config'],
+        entry.get('options'),
+        tuple(entry['input_shape']),
+        entry.get('params'),
+        entry.get('gmacs'),
+        document.text((*where, 'source')),
+        entry.get('note', ''),
+    )
 
 
 def measure(row: ComplexityRow) -> Complexity:
@@ -124,9 +135,14 @@ def build_report(path: Path, progress: Callable[[str], None] = lambda _: None) -
             published figure and no note says why, or agrees with it and a note says why not.
     """
     caption, rows = load_rows(path)
-    table = Table('complexity', caption, 'Model',
-                  tuple(Column(key, head, '') for key, head in _COLUMNS), [],
-                  notes=list(_NOTES))
+    table = Table(
+        'complexity',
+        caption,
+        'Model',
+        tuple(Column(key, head, '') for key, head in _COLUMNS),
+        [],
+        notes=list(_NOTES),
+    )
     for row in rows:
         if row.config is not None:
             progress(row.model)
@@ -143,10 +159,16 @@ def _cells(row: ComplexityRow, folder: Path) -> list[Cell]:
     published = {'params': row.params, 'gmacs': row.gmacs}
     agreed = {key: prints_as(measured[key], text) for key, text in published.items() if text}
     _check_note(row, found, agreed)
-    return [_text('×'.join(map(str, row.input_shape[1:]))),
-            _text(format_number(measured['params'], '.3f')), _text(row.params or '–'),
-            _text(format_number(measured['gmacs'], '.3f')), _text(row.gmacs or '–'),
-            _agreement(agreed, row.note), _text(row.source), _text(_command(row, folder))]
+    return [
+        _text('×'.join(map(str, row.input_shape[1:]))),
+        _text(format_number(measured['params'], '.3f')),
+        _text(row.params or '–'),
+        _text(format_number(measured['gmacs'], '.3f')),
+        _text(row.gmacs or '–'),
+        _agreement(agreed, row.note),
+        _text(row.source),
+        _text(_command(row, folder)),
+    ]
 
 
 def _check_note(row: ComplexityRow, found: Complexity, agreed: dict[str, bool]) -> None:
@@ -160,11 +182,18 @@ def _check_note(row: ComplexityRow, found: Complexity, agreed: dict[str, bool]) 
 
 def _command(row: ComplexityRow, folder: Path) -> str:
     """The arguments that measure the row alone, as a shell takes them, from above ``folder``."""
-    options = [f'{key}={value if isinstance(value, str) else str(value).replace(" ", "")}'
-               for key, value in (row.options or {}).items()]
-    return shlex.join([(Path(folder.name) / row.config.relative_to(folder)).as_posix(),
-                       '--shape', *map(str, row.input_shape[1:]),
-                       *(['--cfg-options', *options] if options else [])])
+    options = [
+        f'{key}={value if isinstance(value, str) else str(value).replace(" ", "")}'
+        for key, value in (row.options or {}).items()
+    ]
+    return shlex.join(
+        [
+            (Path(folder.name) / row.config.relative_to(folder)).as_posix(),
+            '--shape',
+            *map(str, row.input_shape[1:]),
+            *(['--cfg-options', *options] if options else []),
+        ]
+    )
 
 
 def _agreement(agreed: dict[str, bool], note: str) -> Cell:

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from mmaction_ext.analysis.complexity import Complexity, count
 from mmaction_ext.datasets.processes import map_surviving
 from mmaction_ext.errors import InputError
+from mmaction_ext.models.complexity import Complexity, count
 from mmaction_ext.tracking.identity import canonical_json, ensemble_members, load_config
 
 
@@ -30,8 +30,11 @@ def count_config(path) -> Complexity:
     return found
 
 
-def count_configs(paths: Iterable, workers: int = 0,
-                  progress: Callable[[int, int], None] = lambda done, total: None) -> dict:
+def count_configs(
+    paths: Iterable,
+    workers: int = 0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict:
     """Count the models of configs, each network with one input shape only once.
 
     An ensemble costs what its members cost together.
@@ -45,8 +48,12 @@ def count_configs(paths: Iterable, workers: int = 0,
         Path to :class:`Complexity`, or to the :class:`InputError` that says why there is none.
     """
     parts = {path: _parts(path) for path in paths}
-    found = {network.key: network for networks in parts.values()
-             if not isinstance(networks, InputError) for network in networks}
+    found = {
+        network.key: network
+        for networks in parts.values()
+        if not isinstance(networks, InputError)
+        for network in networks
+    }
     counted = {}
     for network, result in map_surviving(_count, list(found.values()), workers):
         counted[network.key] = result or 'the process that counted it died'
@@ -60,7 +67,8 @@ def _parts(path):
         config = load_config(path)
         members = ensemble_members(path, config)
         return [_network(member, load_config(member)) for member in members] or [
-            _network(path, config)]
+            _network(path, config)
+        ]
     except ValueError as error:
         return InputError(' '.join(str(error).split()))
 
@@ -89,5 +97,6 @@ def _total(path, networks, counted):
     if len(results) == 1:
         return results[0]
     macs = [result.macs for result in results]
-    return Complexity(sum(result.params for result in results),
-                      None if None in macs else sum(macs))
+    return Complexity(
+        sum(result.params for result in results), None if None in macs else sum(macs)
+    )

@@ -57,14 +57,23 @@ def wheel(size: int = 151) -> np.ndarray:
 
 def displacement_legend() -> Legend:
     """The wheel with its explanation."""
-    lines = ('From the centre to its', 'colour: from a pixel to its', 'match in the other frame.',
-             'White: stays. Rim: the', 'length given at each row,', 'in pixels of the map.',
-             'Dark: plain background or', 'poor match; the frame', 'shows through.')
+    lines = (
+        'From the centre to its',
+        'colour: from a pixel to its',
+        'match in the other frame.',
+        'White: stays. Rim: the',
+        'length given at each row,',
+        'in pixels of the map.',
+        'Dark: plain background or',
+        'poor match; the frame',
+        'shows through.',
+    )
     return Legend(wheel(), '\n'.join(lines))
 
 
-def displacement_rows(seen: Mapping[int, SeenMotion], frames: np.ndarray,
-                      by_strength: bool = True) -> list[Row]:
+def displacement_rows(
+    seen: Mapping[int, SeenMotion], frames: np.ndarray, by_strength: bool = True
+) -> list[Row]:
     """One row per stage and displacement map, of the first clip.
 
     Args:
@@ -78,12 +87,14 @@ def displacement_rows(seen: Mapping[int, SeenMotion], frames: np.ndarray,
     Returns:
         Rows with tiles of the frames' size: colours over the darkened frame.
     """
-    return [_row(stage, at_stage, index, frames, by_strength)
-            for stage, at_stage in seen.items() for index in range(len(at_stage.motion.names))]
+    return [
+        _row(stage, at_stage, index, frames, by_strength)
+        for stage, at_stage in seen.items()
+        for index in range(len(at_stage.motion.names))
+    ]
 
 
-def _row(stage: int, seen: SeenMotion, index: int, frames: np.ndarray,
-         by_strength: bool) -> Row:
+def _row(stage: int, seen: SeenMotion, index: int, frames: np.ndarray, by_strength: bool) -> Row:
     name, sources = seen.motion.names[index], seen.motion.sources[index]
     features = seen.features[0].detach().cpu().float()
     steps = seen.motion.displacement[0, index].detach().cpu().transpose(0, 1)  # (T, 2, H, W)
@@ -95,8 +106,10 @@ def _row(stage: int, seen: SeenMotion, index: int, frames: np.ndarray,
     rim = choose_rim(steps)
     height, width = steps.shape[-2:]
     origin = ', from the first frame' if len(set(sources)) == 1 else ''
-    return Row(f'stage {stage} ({height} x {width}), {name}{origin}: rim {rim:.2g} px',
-               _tiles(flow_colours(steps, rim), opacity(match), frames[chosen]))
+    return Row(
+        f'stage {stage} ({height} x {width}), {name}{origin}: rim {rim:.2g} px',
+        _tiles(flow_colours(steps, rim), opacity(match), frames[chosen]),
+    )
 
 
 def choose_rim(displacement: Tensor) -> float:

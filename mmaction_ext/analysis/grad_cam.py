@@ -24,8 +24,9 @@ from mmaction_ext.models.host.stages import find_stages
 COLOURS = 'jet'
 
 
-def choose_layer(model: nn.Module, data: dict,
-                 stage_names: Optional[Mapping[int, str]] = None) -> str:
+def choose_layer(
+    model: nn.Module, data: dict, stage_names: Optional[Mapping[int, str]] = None
+) -> str:
     """Name of the submodule for Grad-CAM, e.g. ``'backbone.layer4'``.
 
     The end of the last stage; the whole backbone where that gives no feature map (transformers).
@@ -45,8 +46,10 @@ def choose_layer(model: nn.Module, data: dict,
     for layer in candidates:
         if _gives_map(model, data, layer):
             return layer
-    raise InputError(f'Grad-CAM needs a feature map, and {type(backbone).__name__} gives none at '
-                     f'{" or ".join(candidates)}: name another submodule')
+    raise InputError(
+        f'Grad-CAM needs a feature map, and {type(backbone).__name__} gives none at '
+        f'{" or ".join(candidates)}: name another submodule'
+    )
 
 
 @torch.no_grad()
@@ -64,11 +67,15 @@ def last_convolution(model: nn.Module, data: dict) -> str:
     """
     prefix, backbone = _inner_backbone(model)
     ran = []
-    handles = [module.register_forward_hook(
-        lambda module, inputs, output, name=name: ran.append(name)
-        if output.shape[-2:].numel() > 1 else None)
+    handles = [
+        module.register_forward_hook(
+            lambda module, inputs, output, name=name: (
+                ran.append(name) if output.shape[-2:].numel() > 1 else None
+            )
+        )
         for name, module in backbone.named_modules()
-        if isinstance(module, (nn.Conv2d, nn.Conv3d))]
+        if isinstance(module, (nn.Conv2d, nn.Conv3d))
+    ]
     try:
         model.test_step(data)
     finally:
@@ -90,7 +97,8 @@ def _gives_map(model: nn.Module, data: dict, layer: str) -> bool:
     """Whether a submodule's output is (N*T, C, H, W) or (N, C, T, H, W)."""
     outputs = []
     handle = model.get_submodule(layer).register_forward_hook(
-        lambda module, inputs, output: outputs.append(output))
+        lambda module, inputs, output: outputs.append(output)
+    )
     try:
         model.test_step(data)
     finally:
@@ -100,7 +108,8 @@ def _gives_map(model: nn.Module, data: dict, layer: str) -> bool:
     prefix, backbone = _inner_backbone(model)
     inside = layer.removeprefix(f'{prefix}.')
     return outputs[-1].dim() in (4, 5) and (
-        inside == layer or not is_channels_last(backbone, inside, outputs[-1]))
+        inside == layer or not is_channels_last(backbone, inside, outputs[-1])
+    )
 
 
 def draw_grad_cam(model: nn.Module, data: dict, layer: str) -> np.ndarray:
@@ -139,5 +148,8 @@ def grad_cam_legend() -> Legend:
     ramp = colormaps[COLOURS](np.linspace(1, 0, 100))[:, None, :3]
     image = np.full((100, 90, 3), 255, np.uint8)
     image[:, :12] = (255 * ramp).round()
-    return Legend(image, 'Grad-CAM of the class named\nat each row. Top: where its\n'
-                         'score gains most; bottom:\nwhere it gains nothing.')
+    return Legend(
+        image,
+        'Grad-CAM of the class named\nat each row. Top: where its\n'
+        'score gains most; bottom:\nwhere it gains nothing.',
+    )

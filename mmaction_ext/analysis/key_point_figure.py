@@ -29,13 +29,16 @@ def key_point_legend(num_regions: int) -> Legend:
     """The regions in their colours, where they lie, with an explanation."""
     side = round(num_regions**0.5)
     image = region_colours(num_regions).reshape(side, side, 3)
-    return Legend((255 * image).astype(np.uint8),
-                  'Cross: key point of one\nchannel in one region, in\nthe colour of the region.\n'
-                  'Arrow: its shift to the\nnext frame.\nDotted: region borders.')
+    return Legend(
+        (255 * image).astype(np.uint8),
+        'Cross: key point of one\nchannel in one region, in\nthe colour of the region.\n'
+        'Arrow: its shift to the\nnext frame.\nDotted: region borders.',
+    )
 
 
-def key_point_rows(seen: Mapping[int, SeenMotion], frames: np.ndarray, num_channels: int = 3,
-                   which_set: int = 0) -> list[Row]:
+def key_point_rows(
+    seen: Mapping[int, SeenMotion], frames: np.ndarray, num_channels: int = 3, which_set: int = 0
+) -> list[Row]:
     """One row per stage: the frames with crosses, arrows and borders, of the first clip.
 
     Args:
@@ -52,20 +55,24 @@ def key_point_rows(seen: Mapping[int, SeenMotion], frames: np.ndarray, num_chann
         found, map_size = at_stage.motion, tuple(at_stage.features.shape[-2:])
         _check(found, num_channels, which_set)
         channels = strongest_channels(found.values[0, which_set], num_channels)
-        marks = [_marks(found, which_set, channels, frame, map_size, frames.shape[1:3])
-                 for frame in range(found.points.shape[4])]
+        marks = [
+            _marks(found, which_set, channels, frame, map_size, frames.shape[1:3])
+            for frame in range(found.points.shape[4])
+        ]
         chosen = [tile_index(frame, len(marks), len(frames)) for frame in range(len(marks))]
         names = ', '.join(map(str, channels.tolist()))
-        rows.append(Row(f'stage {stage}, region set {which_set}: channels {names}',
-                        frames[chosen], marks))
+        rows.append(
+            Row(f'stage {stage}, region set {which_set}: channels {names}', frames[chosen], marks)
+        )
     return rows
 
 
 def _check(found: KeyPoints, num_channels: int, which_set: int) -> None:
     num_sets = found.points.shape[1]
     if not 0 <= which_set < num_sets:
-        raise InputError(f'there is no region set {which_set}: the module has {num_sets}, '
-                         'counted from 0')
+        raise InputError(
+            f'there is no region set {which_set}: the module has {num_sets}, counted from 0'
+        )
     if num_channels < 1:
         raise InputError(f'at least one channel must be drawn, got {num_channels}')
 
@@ -97,21 +104,32 @@ def to_frame(position: Tensor, map_length: int, frame_length: int) -> Tensor:
     return (position + 0.5) * (frame_length / map_length) - 0.5
 
 
-def _marks(found: KeyPoints, which_set: int, channels: Tensor, frame: int,
-           map_size: tuple[int, int], frame_size: tuple[int, int]) -> Marks:
+def _marks(
+    found: KeyPoints,
+    which_set: int,
+    channels: Tensor,
+    frame: int,
+    map_size: tuple[int, int],
+    frame_size: tuple[int, int],
+) -> Marks:
     """Marks of one frame; points are ordered by region, then by channel."""
     scale = torch.tensor(frame_size, dtype=torch.double) / torch.tensor(map_size)
     points = found.points[0, which_set][:, channels, frame].cpu().double()  # (K, P, 2)
     shifts = _shifts(found, which_set, channels, frame)
     rows = found.row_borders[0, which_set, frame].cpu().double()
     columns = found.column_borders[0, which_set, frame].cpu().double()
-    xy = torch.stack([to_frame(points[..., axis], map_size[axis], frame_size[axis])
-                      for axis in (1, 0)], dim=-1)
+    xy = torch.stack(
+        [to_frame(points[..., axis], map_size[axis], frame_size[axis]) for axis in (1, 0)], dim=-1
+    )
     arrows = (shifts * scale).flip(-1)
     colours = np.repeat(region_colours(len(points)), len(channels), axis=0)
-    return Marks(xy.flatten(0, 1).numpy(), arrows.flatten(0, 1).numpy(), colours,
-                 vertical=_border(columns, map_size[1], frame_size[1]),
-                 horizontal=_border(rows, map_size[0], frame_size[0]))
+    return Marks(
+        xy.flatten(0, 1).numpy(),
+        arrows.flatten(0, 1).numpy(),
+        colours,
+        vertical=_border(columns, map_size[1], frame_size[1]),
+        horizontal=_border(rows, map_size[0], frame_size[0]),
+    )
 
 
 def _shifts(found: KeyPoints, which_set: int, channels: Tensor, frame: int) -> Tensor:

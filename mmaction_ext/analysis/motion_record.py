@@ -59,14 +59,17 @@ def check_stages(module: MotionModule, stages: Optional[Sequence[int]]) -> tuple
     """
     for stage in stages or ():
         if stage not in module.stages:
-            raise InputError(f'{type(module).__name__} does not work after stage {stage}, but '
-                             f'after {", ".join(map(str, module.stages))}')
+            raise InputError(
+                f'{type(module).__name__} does not work after stage {stage}, but '
+                f'after {", ".join(map(str, module.stages))}'
+            )
     return tuple(sorted(set(stages))) if stages else module.stages
 
 
 @torch.no_grad()
-def watch_motion(model: nn.Module, data: dict,
-                 stages: Optional[Sequence[int]] = None) -> dict[int, SeenMotion]:
+def watch_motion(
+    model: nn.Module, data: dict, stages: Optional[Sequence[int]] = None
+) -> dict[int, SeenMotion]:
     """The motion that a recognizer's module sees in a clip.
 
     Args:
@@ -84,5 +87,6 @@ def watch_motion(model: nn.Module, data: dict,
     stages = check_stages(module, stages)
     with record_inputs(module) as inputs:
         model.test_step(data)
-    return {stage: SeenMotion(inputs[stage], module.motion(inputs[stage], stage))
-            for stage in stages}
+    return {
+        stage: SeenMotion(inputs[stage], module.motion(inputs[stage], stage)) for stage in stages
+    }

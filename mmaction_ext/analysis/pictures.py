@@ -123,8 +123,10 @@ def draw_sheet(picture: Picture, max_columns: int = 8) -> Figure:
     columns = min(total, max_columns)
     moments = [tile_index(column, columns, total) for column in range(columns)]
     heights = [_height(row, _TILE) for row in picture.rows]
-    figure = _figure(2 * _MARGIN + columns * (_TILE + _GAP) + _LEGEND,
-                     _HEAD + _LINE + sum(heights) + len(heights) * (_LINE + _GAP) + _MARGIN)
+    figure = _figure(
+        2 * _MARGIN + columns * (_TILE + _GAP) + _LEGEND,
+        _HEAD + _LINE + sum(heights) + len(heights) * (_LINE + _GAP) + _MARGIN,
+    )
     _write(figure, picture.title, _MARGIN, 0.1, size=9)
     for column, moment in enumerate(moments):
         _write(figure, f'frame {moment}', _MARGIN + column * (_TILE + _GAP), _HEAD)
@@ -132,8 +134,11 @@ def draw_sheet(picture: Picture, max_columns: int = 8) -> Figure:
     for row, height in zip(picture.rows, heights, strict=True):
         _write(figure, row.title, _MARGIN, top)
         for column, moment in enumerate(moments):
-            _draw_tile(_add_axes(figure, _MARGIN + column * (_TILE + _GAP), top + _LINE, _TILE,
-                                 height), row, tile_index(moment, total, len(row.tiles)))
+            _draw_tile(
+                _add_axes(figure, _MARGIN + column * (_TILE + _GAP), top + _LINE, _TILE, height),
+                row,
+                tile_index(moment, total, len(row.tiles)),
+            )
         top += _LINE + height + _GAP
     _draw_legend(figure, picture.legend)
     return figure
@@ -153,15 +158,20 @@ def draw_moment(picture: Picture, moment: int) -> Figure:
     lines = -(-len(picture.rows) // columns)
     tile = min(max(_MOVING_WIDTH / columns, _MOVING_TILES[0]), _MOVING_TILES[1])
     height = max(_height(row, tile) for row in picture.rows)
-    figure = _figure(2 * _MARGIN + columns * (tile + _GAP) + _LEGEND,
-                     _HEAD + lines * (height + 2 * _LINE + _GAP) + _MARGIN)
+    figure = _figure(
+        2 * _MARGIN + columns * (tile + _GAP) + _LEGEND,
+        _HEAD + lines * (height + 2 * _LINE + _GAP) + _MARGIN,
+    )
     _write(figure, f'frame {moment}: {picture.title}', _MARGIN, 0.1, size=9)
     for index, row in enumerate(picture.rows):
         left = _MARGIN + index % columns * (tile + _GAP)
         top = _HEAD + index // columns * (height + 2 * _LINE + _GAP)
         _write(figure, _two_lines(row.title, int(tile * _LETTERS_PER_INCH)), left, top)
-        _draw_tile(_add_axes(figure, left, top + 2 * _LINE, tile, height), row,
-                   tile_index(moment, picture.num_moments, len(row.tiles)))
+        _draw_tile(
+            _add_axes(figure, left, top + 2 * _LINE, tile, height),
+            row,
+            tile_index(moment, picture.num_moments, len(row.tiles)),
+        )
     _draw_legend(figure, picture.legend)
     return figure
 
@@ -177,9 +187,17 @@ def _figure(width: float, height: float) -> Figure:
 
 def _add_axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
     full_width, full_height = figure.get_size_inches()
-    return figure.add_axes((left / full_width, 1 - (top + height) / full_height,
-                            width / full_width, height / full_height), frame_on=False,
-                           xticks=(), yticks=())
+    return figure.add_axes(
+        (
+            left / full_width,
+            1 - (top + height) / full_height,
+            width / full_width,
+            height / full_height,
+        ),
+        frame_on=False,
+        xticks=(),
+        yticks=(),
+    )
 
 
 def _write(figure: Figure, text: str, left: float, top: float, size: float = 7) -> None:
@@ -210,8 +228,17 @@ def _draw_marks(axes: Axes, marks: Marks) -> None:
     x, y = marks.points.T
     axes.scatter(x, y, c=marks.colours, marker='x', s=14, linewidths=1.1)
     moved = np.isfinite(marks.arrows).all(axis=1)
-    axes.quiver(x[moved], y[moved], *marks.arrows[moved].T, color=marks.colours[moved],
-                angles='xy', scale_units='xy', scale=1, width=0.012, minlength=0.5)
+    axes.quiver(
+        x[moved],
+        y[moved],
+        *marks.arrows[moved].T,
+        color=marks.colours[moved],
+        angles='xy',
+        scale_units='xy',
+        scale=1,
+        width=0.012,
+        minlength=0.5,
+    )
 
 
 def _draw_legend(figure: Figure, legend: Legend) -> None:
@@ -266,8 +293,9 @@ def write_animation(picture: Picture, path: str | Path, fps: int = 4) -> None:
     if suffix not in FORMATS:
         raise InputError(f'{path} must end in .gif or .mp4')
     with matplotlib.style.context('default'):
-        frames = np.stack([to_array(draw_moment(picture, moment))
-                           for moment in range(picture.num_moments)])
+        frames = np.stack(
+            [to_array(draw_moment(picture, moment)) for moment in range(picture.num_moments)]
+        )
     if suffix == 'gif':
         _write_file(write_bytes, encode_gif(frames, fps), path)
     else:
@@ -286,10 +314,13 @@ def encode_gif(frames: np.ndarray, fps: int = 4) -> bytes:
     """
     buffer = io.BytesIO()
     # Pillow's default palette goes by how common colours are and leaves the wheel few of them
-    first, *others = [Image.fromarray(frame).quantize(255, Image.Quantize.MAXCOVERAGE, kmeans=1)
-                      for frame in frames]
-    first.save(buffer, 'GIF', save_all=True, append_images=others, duration=round(1000 / fps),
-               loop=0)
+    first, *others = [
+        Image.fromarray(frame).quantize(255, Image.Quantize.MAXCOVERAGE, kmeans=1)
+        for frame in frames
+    ]
+    first.save(
+        buffer, 'GIF', save_all=True, append_images=others, duration=round(1000 / fps), loop=0
+    )
     return buffer.getvalue()
 
 

@@ -10,11 +10,11 @@ from mmengine.config import Config
 from mmengine.runner.checkpoint import load_checkpoint
 from torch import Tensor, nn
 
-from mmaction_ext.analysis.clip_loading import Clip, load_clip
 from mmaction_ext.checkpoint_file import load_plain
-from mmaction_ext.engine.building import build_model
+from mmaction_ext.datasets.clip_loading import Clip, load_clip
 from mmaction_ext.engine.run_config import read_config
 from mmaction_ext.errors import InputError, last_line
+from mmaction_ext.models.building import build_model
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,15 @@ class Recognition:
             top: How many; all where there are fewer.
         """
         best = self.probabilities.topk(min(top, len(self.probabilities)))
-        return ', '.join(f'{names.get(label, f"class {label}")} ({probability:.1%})'
-                         for probability, label in zip(best.values.tolist(),
-                                                       best.indices.tolist()))
+        return ', '.join(
+            f'{names.get(label, f"class {label}")} ({probability:.1%})'
+            for probability, label in zip(best.values.tolist(), best.indices.tolist())
+        )
 
 
-def recognize(config: str | Path, checkpoint: str | Path, video: str | Path,
-              device: str = 'cpu') -> Recognition:
+def recognize(
+    config: str | Path, checkpoint: str | Path, video: str | Path, device: str = 'cpu'
+) -> Recognition:
     """Show a video to a trained recognizer.
 
     Args:
@@ -85,8 +87,9 @@ def load_recognizer(cfg: Config, checkpoint: str | Path, device: str = 'cpu') ->
         load_checkpoint(model, str(checkpoint), map_location='cpu', strict=True, logger='silent')
     except RuntimeError as error:
         reason = textwrap.shorten(str(error), 400)
-        raise InputError(f'checkpoint {checkpoint} does not fit the model of {cfg.filename}: '
-                         f'{reason}') from error
+        raise InputError(
+            f'checkpoint {checkpoint} does not fit the model of {cfg.filename}: {reason}'
+        ) from error
     try:
         model.to(device)
     except (RuntimeError, AssertionError) as error:

@@ -72,8 +72,11 @@ def _refuse(command: str, error: Exception) -> int:
 def _parser(argv) -> argparse.ArgumentParser:
     """Parser of the command that is asked for, or of all of them."""
     parser = argparse.ArgumentParser(
-        prog=PROGRAM, description='Plan, watch, explain and check runs and their tables.',
-        epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+        prog=PROGRAM,
+        description='Plan, watch, explain and check runs and their tables.',
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument('--version', action='version', version=_version())
     commands = parser.add_subparsers(metavar='COMMAND', dest='command', required=True)
     names = {_command_name(module): module for module in MODULES}
@@ -93,9 +96,13 @@ def _add_command(commands, name, module) -> None:
     except ModuleNotFoundError as error:
         _add_lacking(commands, name, error)
         return
-    parser = commands.add_parser(name, help=command.HELP, description=command.__doc__,
-                                 epilog=getattr(command, 'EPILOG', None),
-                                 formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = commands.add_parser(
+        name,
+        help=command.HELP,
+        description=command.__doc__,
+        epilog=getattr(command, 'EPILOG', None),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     command.add_arguments(parser)
     parser.set_defaults(run=command.run)
 
@@ -103,8 +110,13 @@ def _add_command(commands, name, module) -> None:
 def _add_lacking(commands, name, error) -> None:
     """A command whose library is not installed says so, whatever its arguments are."""
     reason = _lacking(name, error)
-    parser = commands.add_parser(name, help=f'not available: {reason}', description=reason,
-                                 prefix_chars='\0', add_help=False)
+    parser = commands.add_parser(
+        name,
+        help=f'not available: {reason}',
+        description=reason,
+        prefix_chars='\0',
+        add_help=False,
+    )
     parser.add_argument('ignored', nargs='*')
 
     def run(args):
@@ -114,10 +126,13 @@ def _add_lacking(commands, name, error) -> None:
 
 
 def _lacking(command, error) -> str:
-    return (f'{command} needs the library {error.name}, which is not installed '
-            f'(pip install {error.name})')
+    return (
+        f'{command} needs the library {error.name}, which is not installed '
+        f'(pip install {error.name})'
+    )
 
 
 def _version() -> str:
     from mmaction_ext import __version__
+
     return f'{PROGRAM} {__version__}'

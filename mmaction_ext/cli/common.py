@@ -15,29 +15,47 @@ MOST_STRAYS = 3
 
 def add_tables_argument(parser, metavar: str = 'TABLE') -> None:
     """Positional table specifications and ``--configs``; see :func:`load_tables`."""
-    parser.add_argument('tables', nargs='*', metavar=metavar,
-                        help='table.yaml, a folder searched for such files, or the id of a table '
-                        '(default: every table below --configs)')
+    parser.add_argument(
+        'tables',
+        nargs='*',
+        metavar=metavar,
+        help='table.yaml, a folder searched for such files, or the id of a table '
+        '(default: every table below --configs)',
+    )
     add_configs_option(parser)
 
 
 def add_configs_option(parser) -> None:
     """``--configs``: where tables are looked for by their id."""
-    parser.add_argument('--configs', type=Path, default=DEFAULT_CONFIGS, metavar='FOLDER',
-                        help=f'folder searched for tables (default: {DEFAULT_CONFIGS})')
+    parser.add_argument(
+        '--configs',
+        type=Path,
+        default=DEFAULT_CONFIGS,
+        metavar='FOLDER',
+        help=f'folder searched for tables (default: {DEFAULT_CONFIGS})',
+    )
 
 
 def add_runs_option(parser) -> None:
     """``--runs``: folders and CSV files with runs; see :func:`read_records`."""
-    parser.add_argument('--runs', type=Path, nargs='+', metavar='PATH',
-                        help='folders of runs, and CSV files of results (default: work_dirs)')
+    parser.add_argument(
+        '--runs',
+        type=Path,
+        nargs='+',
+        metavar='PATH',
+        help='folders of runs, and CSV files of results (default: work_dirs)',
+    )
 
 
 def add_complexity_option(parser) -> None:
     """``--complexity``: the figures of cost of rows that never ran; see :func:`read_costs`."""
-    parser.add_argument('--complexity', type=Path, metavar='CSV',
-                        help=f'parameters and multiply-adds (default: {COMPLEXITY}), as '
-                        'tools/get_complexity.py --csv writes them')
+    parser.add_argument(
+        '--complexity',
+        type=Path,
+        metavar='CSV',
+        help=f'parameters and multiply-adds (default: {COMPLEXITY}), as '
+        'tools/get_complexity.py --csv writes them',
+    )
 
 
 def add_json_option(parser) -> None:
@@ -55,6 +73,7 @@ def load_tables(args) -> list:
         InputError: there is none, one cannot be used, or two have the same id.
     """
     from mmaction_ext.tables import load_spec
+
     paths = [path for name in args.tables for path in _specifications(name, args.configs)]
     if not args.tables:
         paths = _below(args.configs)
@@ -74,6 +93,7 @@ def find_table(name: str, configs: Path):
         InputError: there is none, several, or it cannot be used.
     """
     from mmaction_ext.tables import load_spec
+
     paths = _specifications(name, configs)
     if len(paths) > 1:
         raise InputError(f'{name} holds {len(paths)} tables; name one of them')
@@ -110,8 +130,9 @@ def _has_id(path: Path, name: str) -> bool:
 
     One that is broken is no reason to refuse another; its own error shows when it is read.
     """
-    from mmaction_ext.regular_file import read_regular
+    from mmaction_ext.files.reading import read_regular
     from mmaction_ext.tables.document import MOST_BYTES, Document
+
     try:
         text = read_regular(path, MOST_BYTES).decode('utf-8', 'replace')
     except OSError:
@@ -134,12 +155,13 @@ def read_records(args, metrics=None) -> list:
         metrics: names of the metrics to read; all if left out.
 
     Returns:
-        :class:`mmaction_ext.tracking.records.RunRecord` list.
+        :class:`mmaction_ext.tracking.reading.record.RunRecord` list.
 
     Raises:
         InputError: a folder or file does not exist or cannot be read.
     """
-    from mmaction_ext.tracking.records import read_runs
+    from mmaction_ext.tracking.reading.find import read_runs
+
     sources = args.runs
     if sources is None:
         if not DEFAULT_RUNS.is_dir():
@@ -152,6 +174,7 @@ def read_records(args, metrics=None) -> list:
 def needed_metrics(specs) -> set:
     """Metrics without which the tables cannot be built."""
     from mmaction_ext.tables.aggregate import PROTOCOL_KEYS
+
     return set(PROTOCOL_KEYS).union(*(spec.metrics for spec in specs))
 
 
@@ -161,25 +184,40 @@ def note_strays(records, specs, configs) -> None:
     A run whose config is there, but stands in no table, may be what an ensemble is made of.
 
     Args:
-        records: :class:`mmaction_ext.tracking.records.RunRecord` list; lines of CSV files, which
+        records: :class:`mmaction_ext.tracking.reading.record.RunRecord` list; lines of CSV files, which
             have no id, are passed over.
         specs: every :class:`mmaction_ext.tables.TableSpec` there is.
         configs: folder of the configs.
     """
     wanted = set().union(*(spec.wanted_runs for spec in specs))
-    strays = [record for record in records if record.uid
-              and (record.config, record.seed) not in wanted and not _is_below(configs, record)]
-    names = list(dict.fromkeys(f'{record.config or record.folder or record.uid} seed {record.seed}'
-                               for record in strays))
+    strays = [
+        record
+        for record in records
+        if record.uid
+        and (record.config, record.seed) not in wanted
+        and not _is_below(configs, record)
+    ]
+    names = list(
+        dict.fromkeys(
+            f'{record.config or record.folder or record.uid} seed {record.seed}'
+            for record in strays
+        )
+    )
     if names:
         named = ', '.join(names[:MOST_STRAYS]) + (', ...' if len(names) > MOST_STRAYS else '')
         verb = 'run belongs' if len(strays) == 1 else 'runs belong'
-        print(clean(f'note: {len(strays)} {verb} to no row of any table and no config below '
-                    f'{configs}: {named}'), file=sys.stderr)
+        print(
+            clean(
+                f'note: {len(strays)} {verb} to no row of any table and no config below '
+                f'{configs}: {named}'
+            ),
+            file=sys.stderr,
+        )
 
 
 def _is_below(configs, record) -> bool:
     from mmaction_ext.tracking.identity import config_below
+
     try:
         return bool(record.config and config_below(configs, record.config))
     except ValueError:
@@ -193,6 +231,7 @@ def read_costs(args) -> dict:
         InputError: a file that was named does not exist, or it is no such table.
     """
     from mmaction_ext.tables import read_complexity
+
     if args.complexity and not args.complexity.is_file():
         raise InputError(f'{args.complexity} does not exist')
     return read_complexity(args.complexity or COMPLEXITY)

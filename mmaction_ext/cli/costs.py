@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
+from mmaction_ext.datasets.configs import data_lists
 from mmaction_ext.tables.gaps import kind_of
 from mmaction_ext.tables.static import static_result
 from mmaction_ext.tracking.identity import training_length
-from mmaction_ext.tracking.ledger.facts import data_lists
 
 #: multiply-adds of a training step over those of its forward pass: the backward pass takes the
 #: gradients of both the inputs and the weights
@@ -47,8 +47,10 @@ def row_cost(place, content: dict, records, complexity: dict) -> Cost:
         records: run records, of which one may tell what no file here does.
         complexity: as for :func:`mmaction_ext.tables.static.static_result`.
     """
-    figures = {name: static_result(records, place.config, name, complexity).value
-               for name in ('params', 'macs')}
+    figures = {
+        name: static_result(records, place.config, name, complexity).value
+        for name in ('params', 'macs')
+    }
     figures = {name: None if value is None else int(value) for name, value in figures.items()}
     if kind_of(content) != 'train':
         return Cost(**figures)
@@ -75,8 +77,11 @@ def _repetitions(dataset: dict) -> int:
 
 def _recorded_samples(place, records) -> int | None:
     """What a run of the config says about its training list, also one of another seed."""
-    counts = {record.data.get('train', {}).get('num_samples') for record in records
-              if place.config.is_named(record.config, record.config_hash)}
+    counts = {
+        record.data.get('train', {}).get('num_samples')
+        for record in records
+        if place.config.is_named(record.config, record.config_hash)
+    }
     return max((count for count in counts if isinstance(count, int)), default=None)
 
 

@@ -78,13 +78,19 @@ class Section:
 def add_arguments(parser) -> None:
     """Declare the command line."""
     add_tables_argument(parser)
-    parser.add_argument('--entity', default=os.environ.get('WANDB_ENTITY'),
-                        help='user or team on the server (default: WANDB_ENTITY)')
+    parser.add_argument(
+        '--entity',
+        default=os.environ.get('WANDB_ENTITY'),
+        help='user or team on the server (default: WANDB_ENTITY)',
+    )
     parser.add_argument('--project', required=True, help='its project, which holds the runs')
-    parser.add_argument('--title', help='of report and workspace (default: the tables\' ids)')
+    parser.add_argument('--title', help="of report and workspace (default: the tables' ids)")
     parser.add_argument('--only', choices=KINDS, help='make one of the two')
-    parser.add_argument('--dry-run', action='store_true',
-                        help='print as JSON what would be made, and ask no server')
+    parser.add_argument(
+        '--dry-run',
+        action='store_true',
+        help='print as JSON what would be made, and ask no server',
+    )
 
 
 def run(args) -> int:
@@ -96,8 +102,16 @@ def run(args) -> int:
     title = shorten(args.title or f'Suite {", ".join(names)}')
     kinds = (args.only,) if args.only else KINDS
     if args.dry_run:
-        print_json(dict(entity=args.entity, project=args.project, title=title, make=kinds,
-                        group_by=ROW_KEY, sections=[asdict(section) for section in sections]))
+        print_json(
+            dict(
+                entity=args.entity,
+                project=args.project,
+                title=title,
+                make=kinds,
+                group_by=ROW_KEY,
+                sections=[asdict(section) for section in sections],
+            )
+        )
         return 0
     for kind, url in make(kinds, args.entity, args.project, title, sections):
         print(f'{kind}  {url}')
@@ -117,8 +131,13 @@ def plan_section(spec) -> Section:
     if not names:
         raise InputError(f'{spec.path} has no row that can be run')
     groups = {RunIdentity(name, 0, '').group for name in names}
-    return Section(spec.id, spec.caption, tuple(sorted(groups)), tuple(dict.fromkeys(names)),
-                   tuple(plan_panels(spec.columns)))
+    return Section(
+        spec.id,
+        spec.caption,
+        tuple(sorted(groups)),
+        tuple(dict.fromkeys(names)),
+        tuple(plan_panels(spec.columns)),
+    )
 
 
 def plan_panels(columns) -> list:
@@ -126,25 +145,36 @@ def plan_panels(columns) -> list:
 
     Where columns have a best end, the metrics without one are left to the table.
     """
-    tested = [column for column in columns
-              if column.kind == 'history' and column.source.startswith('test/')]
+    tested = [
+        column
+        for column in columns
+        if column.kind == 'history' and column.source.startswith('test/')
+    ]
     tested = [column for column in tested if column.best] or tested
     heads = {column.source: column.head for column in tested}
     panels = [Panel('line', 'Training loss', 'iter', ('train/loss',))]
-    panels += [Panel('line', f'{head}: validation and test', 'iter',
-                     (metric.replace('test/', 'val/', 1), metric))
-               for metric, head in heads.items()]
+    panels += [
+        Panel(
+            'line',
+            f'{head}: validation and test',
+            'iter',
+            (metric.replace('test/', 'val/', 1), metric),
+        )
+        for metric, head in heads.items()
+    ]
     panels += [Panel('bar', f'{head}: test', '', (metric,)) for metric, head in heads.items()]
     for metric, head in list(heads.items())[:1]:
-        panels += [Panel('scatter', f'{head} against {cost.lower()}', key, (metric,))
-                   for key, cost in COSTS.items()]
+        panels += [
+            Panel('scatter', f'{head} against {cost.lower()}', key, (metric,))
+            for key, cost in COSTS.items()
+        ]
     return panels
 
 
 def shorten(title: str) -> str:
     """A title that W&B takes: one line, not too long."""
     title = clean(title)
-    return title if len(title) <= _TITLE_LENGTH else title[:_TITLE_LENGTH - 1] + '…'
+    return title if len(title) <= _TITLE_LENGTH else title[: _TITLE_LENGTH - 1] + '…'
 
 
 def make(kinds, entity: str, project: str, title: str, sections) -> list:
@@ -164,10 +194,16 @@ def make(kinds, entity: str, project: str, title: str, sections) -> list:
         InputError: there is no API key, no such project, or the server fails.
         ModuleNotFoundError: wandb-workspaces is not installed.
     """
-    from mmaction_ext.tracking.wandb_online import connect, failures_as_input_errors, server_url
+    from mmaction_ext.tracking.reading.wandb_online import (
+        connect,
+        failures_as_input_errors,
+        server_url,
+    )
+
     makers = dict(report=_report, workspace=_workspace)
     connect()  # says in one line what is wrong with key or server
     import wandb_workspaces  # noqa: F401
+
     made = []
     with failures_as_input_errors(f'W&B project {entity}/{project} at {server_url()}'):
         for kind in kinds:
@@ -179,30 +215,53 @@ def make(kinds, entity: str, project: str, title: str, sections) -> list:
 def _report(entity, project, title, sections):
     """Report of one panel grid per table, each with its run set."""
     import wandb_workspaces.reports.v2 as reports
+
     blocks = []
     for section in sections:
         run_set = reports.Runset(
-            entity=entity, project=project, name=section.id, groupby=[f'config.{ROW_KEY}'],
-            filters=_group_filter(section.groups))
-        blocks += [reports.H1(section.id), reports.P(section.title),
-                   reports.PanelGrid(runsets=[run_set], panels=_panels(section))]
-    return reports.Report(entity=entity, project=project, title=title, blocks=blocks,
-                          description='Made by mmaction-ext dashboard', width='fluid')
+            entity=entity,
+            project=project,
+            name=section.id,
+            groupby=[f'config.{ROW_KEY}'],
+            filters=_group_filter(section.groups),
+        )
+        blocks += [
+            reports.H1(section.id),
+            reports.P(section.title),
+            reports.PanelGrid(runsets=[run_set], panels=_panels(section)),
+        ]
+    return reports.Report(
+        entity=entity,
+        project=project,
+        title=title,
+        blocks=blocks,
+        description='Made by mmaction-ext dashboard',
+        width='fluid',
+    )
 
 
 def _workspace(entity, project, title, sections):
     """Workspace of one section per table; it has one run set, grouped by table and row."""
     import wandb_workspaces.workspaces as workspaces
     from wandb_workspaces.expr import Config, Metric
+
     groups = sorted({group for section in sections for group in section.groups})
     run_set = workspaces.RunsetSettings(
-        filters=_group_filter(groups), groupby=[Metric('Group'), Config(ROW_KEY)])
-    shown = [workspaces.Section(name=section.id, panels=_panels(section), is_open=True)
-             for section in sections]
+        filters=_group_filter(groups), groupby=[Metric('Group'), Config(ROW_KEY)]
+    )
+    shown = [
+        workspaces.Section(name=section.id, panels=_panels(section), is_open=True)
+        for section in sections
+    ]
     name = ''.join(char for char in title if unicodedata.category(char) not in _REFUSED)
     return workspaces.Workspace(
-        entity=entity, project=project, name=name, sections=shown, runset_settings=run_set,
-        settings=workspaces.WorkspaceSettings(x_axis='iter', max_runs=_MAX_RUNS))
+        entity=entity,
+        project=project,
+        name=name,
+        sections=shown,
+        runset_settings=run_set,
+        settings=workspaces.WorkspaceSettings(x_axis='iter', max_runs=_MAX_RUNS),
+    )
 
 
 def _group_filter(groups) -> str:
@@ -217,24 +276,44 @@ def _panels(section) -> list:
 
 def _line(panel):
     import wandb_workspaces.reports.v2 as reports
-    return reports.LinePlot(title=panel.title, x=panel.x, y=list(panel.y), smoothing_type='none',
-                            max_runs_to_show=_MAX_RUNS, **_by_row())
+
+    return reports.LinePlot(
+        title=panel.title,
+        x=panel.x,
+        y=list(panel.y),
+        smoothing_type='none',
+        max_runs_to_show=_MAX_RUNS,
+        **_by_row(),
+    )
 
 
 def _bar(panel):
     import wandb_workspaces.reports.v2 as reports
-    return reports.BarPlot(title=panel.title, metrics=list(panel.y), **_by_row(),
-                           max_runs_to_show=_MAX_RUNS, max_bars_to_show=_MAX_RUNS)
+
+    return reports.BarPlot(
+        title=panel.title,
+        metrics=list(panel.y),
+        **_by_row(),
+        max_runs_to_show=_MAX_RUNS,
+        max_bars_to_show=_MAX_RUNS,
+    )
 
 
 def _scatter(panel):
     import wandb_workspaces.reports.v2 as reports
-    return reports.ScatterPlot(title=panel.title, x=reports.Config(panel.x), log_x=True,
-                               y=reports.SummaryMetric(panel.y[0]))
+
+    return reports.ScatterPlot(
+        title=panel.title,
+        x=reports.Config(panel.x),
+        log_x=True,
+        y=reports.SummaryMetric(panel.y[0]),
+    )
 
 
 def _by_row() -> dict:
     """Seeds of a row as their mean and standard deviation."""
     import wandb_workspaces.reports.v2 as reports
-    return dict(groupby=reports.Config(ROW_KEY), groupby_aggfunc='mean',
-                groupby_rangefunc='stddev')
+
+    return dict(
+        groupby=reports.Config(ROW_KEY), groupby_aggfunc='mean', groupby_rangefunc='stddev'
+    )

@@ -37,12 +37,24 @@ _COLOURS = dict(error='red', warning='yellow', note='faint')
 
 def add_arguments(parser) -> None:
     """Declare the command line."""
-    parser.add_argument('runs', nargs='*', type=Path, metavar='RUNS', default=[DEFAULT_RUNS],
-                        help=f'folders of runs (default: {DEFAULT_RUNS})')
-    parser.add_argument('--configs', type=Path, default=Path('configs'), metavar='FOLDER',
-                        help='the configs that runs are compared with (default: configs)')
-    parser.add_argument('--quick', action='store_true',
-                        help='do not read checkpoints and predictions again')
+    parser.add_argument(
+        'runs',
+        nargs='*',
+        type=Path,
+        metavar='RUNS',
+        default=[DEFAULT_RUNS],
+        help=f'folders of runs (default: {DEFAULT_RUNS})',
+    )
+    parser.add_argument(
+        '--configs',
+        type=Path,
+        default=Path('configs'),
+        metavar='FOLDER',
+        help='the configs that runs are compared with (default: configs)',
+    )
+    parser.add_argument(
+        '--quick', action='store_true', help='do not read checkpoints and predictions again'
+    )
     parser.add_argument('--notes', action='store_true', help='also show what is no problem')
     parser.add_argument('--fix', action='store_true', help='remove stray files of dead runs')
     add_json_option(parser)
@@ -52,6 +64,7 @@ def run(args) -> int:
     """Print what is found; returns 1 if there is an error or a warning."""
     from mmaction_ext.errors import InputError
     from mmaction_ext.tracking.doctor import examine, remove_strays
+
     for root in args.runs:
         if not root.is_dir():
             raise InputError(f'runs folder {root} does not exist')
@@ -60,11 +73,18 @@ def run(args) -> int:
     removed = remove_strays(args.runs) if args.fix else []
     findings = examine(args.runs, args.configs, not args.quick)
     if args.json:
-        print_json(dict(findings=[asdict(finding) for finding in findings],
-                        removed=[path.as_posix() for path in removed]))
+        print_json(
+            dict(
+                findings=[asdict(finding) for finding in findings],
+                removed=[path.as_posix() for path in removed],
+            )
+        )
     else:
-        print('\n'.join([*(f'removed {clean(path)}' for path in removed),
-                         *describe(findings, args.notes)]))
+        print(
+            '\n'.join(
+                [*(f'removed {clean(path)}' for path in removed), *describe(findings, args.notes)]
+            )
+        )
     return int(any(finding.severity != 'note' for finding in findings))
 
 
@@ -76,14 +96,19 @@ def describe(findings, notes: bool = False) -> list:
             lines += _finding_lines(finding)
     counts = Counter(finding.severity for finding in findings)
     hidden = '' if notes or not counts['note'] else ' (--notes shows them)'
-    return [*lines, f'{counts["error"]} errors, {counts["warning"]} warnings, '
-            f'{counts["note"]} notes{hidden}']
+    return [
+        *lines,
+        f'{counts["error"]} errors, {counts["warning"]} warnings, {counts["note"]} notes{hidden}',
+    ]
 
 
 def _finding_lines(finding) -> list:
-    text = (f'{finding.severity}: {clean(finding.place)}: {clean(finding.text)} '
-            f'[{finding.check}]; {clean(finding.advice)}')
-    first, *more = textwrap.wrap(text, WIDTH, subsequent_indent='    ', break_long_words=False,
-                                 break_on_hyphens=False)
+    text = (
+        f'{finding.severity}: {clean(finding.place)}: {clean(finding.text)} '
+        f'[{finding.check}]; {clean(finding.advice)}'
+    )
+    first, *more = textwrap.wrap(
+        text, WIDTH, subsequent_indent='    ', break_long_words=False, break_on_hyphens=False
+    )
     word = finding.severity
     return [colour(word, _COLOURS[word]) + first.removeprefix(word), *more]

@@ -8,9 +8,16 @@ import textwrap
 import time
 from pathlib import Path
 
-from mmaction_ext.cli.common import (add_complexity_option, add_configs_option, add_json_option,
-                                     add_runs_option, find_table, needed_metrics, read_costs,
-                                     read_records)
+from mmaction_ext.cli.common import (
+    add_complexity_option,
+    add_configs_option,
+    add_json_option,
+    add_runs_option,
+    find_table,
+    needed_metrics,
+    read_costs,
+    read_records,
+)
 from mmaction_ext.cli.text import WIDTH, clean, print_json
 
 NAME = 'explain'
@@ -32,11 +39,18 @@ complete, or a file behind it differs; 2 bad input
 LOCK = Path('reports/table.lock.json')
 INDENT = '  '
 #: how a config file of a run compares with the tree
-_TREE = {'same': 'same in the tree', 'differs': 'differs from the tree',
-         'gone': 'no longer part of it', 'only': 'in the tree; the run records no files'}
+_TREE = {
+    'same': 'same in the tree',
+    'differs': 'differs from the tree',
+    'gone': 'no longer part of it',
+    'only': 'in the tree; the run records no files',
+}
 #: how a source file of a run compares with the tree
-_CODE = {'differs': 'differs from the tree', 'gone': 'no longer in the tree',
-         'new': 'not there at the time'}
+_CODE = {
+    'differs': 'differs from the tree',
+    'gone': 'no longer in the tree',
+    'new': 'not there at the time',
+}
 #: source files that are named
 MOST_FILES = 5
 LABEL_WIDTH = 14
@@ -48,10 +62,14 @@ def add_arguments(parser) -> None:
     parser.add_argument('row', metavar='ROW', help='id of a row')
     parser.add_argument('column', metavar='COLUMN', help='key of a column')
     parser.add_argument('--seed', type=int, metavar='K', help='only the run of this seed')
-    parser.add_argument('--locked', action='store_true',
-                        help='build the table from its lock file instead of the runs')
-    parser.add_argument('--lock', type=Path, default=LOCK, metavar='FILE',
-                        help=f'the lock file (default: {LOCK})')
+    parser.add_argument(
+        '--locked',
+        action='store_true',
+        help='build the table from its lock file instead of the runs',
+    )
+    parser.add_argument(
+        '--lock', type=Path, default=LOCK, metavar='FILE', help=f'the lock file (default: {LOCK})'
+    )
     add_configs_option(parser)
     add_runs_option(parser)
     add_complexity_option(parser)
@@ -73,6 +91,7 @@ def explain(args) -> dict:
     from mmaction_ext.cli.provenance import Explainer
     from mmaction_ext.errors import check_choice
     from mmaction_ext.tables import LockedTable, build_table, read_lock
+
     spec = find_table(args.table, args.configs)
     if args.seed is not None:
         check_choice('--seed', args.seed, spec.seeds)
@@ -86,9 +105,13 @@ def explain(args) -> dict:
 
 
 def _is_sound(facts) -> bool:
-    files = [seed['measured'].get(key, {}).get('file') for seed in facts.get('seeds', ())
-             if 'measured' in seed for key in ('checkpoint', 'predictions')
-             if seed['measured'].get(key)]
+    files = [
+        seed['measured'].get(key, {}).get('file')
+        for seed in facts.get('seeds', ())
+        if 'measured' in seed
+        for key in ('checkpoint', 'predictions')
+        if seed['measured'].get(key)
+    ]
     parts = all(map(_is_sound, facts.get('parts', ())))
     return facts['status'] in ('ok', 'n/a') and 'differs' not in files and parts
 
@@ -97,12 +120,20 @@ def describe(facts: dict) -> list:
     """An explanation as lines of text."""
     place = f'{facts["table"]} / {facts["row"]} / {facts["column"]}'
     lines = [f'{clean(place)} ({clean(facts["head"])}): {clean(facts["text"])}']
-    lines += _entries([
-        ('status', facts['status']), ('why', facts.get('why')), ('note', facts['note']),
-        ('formula', facts.get('formula')), ('of', facts.get('select')),
-        ('value', _spread(facts)), ('figure', facts.get('figure')),
-        ('published in', facts.get('citation')), ('source', facts.get('source')),
-        ('config', _config(facts.get('config')))])
+    lines += _entries(
+        [
+            ('status', facts['status']),
+            ('why', facts.get('why')),
+            ('note', facts['note']),
+            ('formula', facts.get('formula')),
+            ('of', facts.get('select')),
+            ('value', _spread(facts)),
+            ('figure', facts.get('figure')),
+            ('published in', facts.get('citation')),
+            ('source', facts.get('source')),
+            ('config', _config(facts.get('config'))),
+        ]
+    )
     for seed in facts.get('seeds', ()):
         lines += ['', *_seed_lines(seed, facts.get('config'))]
     for part in facts.get('parts', ()):
@@ -116,9 +147,14 @@ def _entries(pairs, level: int = 1) -> list:
     for name, text in pairs:
         if text not in (None, ''):
             head = f'{INDENT * level}{name:<{LABEL_WIDTH}}'
-            lines += textwrap.wrap(clean(text), WIDTH - 8, initial_indent=head,
-                                   subsequent_indent=' ' * len(head), break_long_words=False,
-                                   break_on_hyphens=False)
+            lines += textwrap.wrap(
+                clean(text),
+                WIDTH - 8,
+                initial_indent=head,
+                subsequent_indent=' ' * len(head),
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
     return lines
 
 
@@ -144,8 +180,12 @@ def _seed_lines(seed, config) -> list:
         value += f' ({seed["metric"]} {seed["logged"]!r})'
     if seed['status'] != 'ok':
         value += f': {seed["status"]}, {seed["reason"]}'
-    lines = [f'{INDENT}{line}' for line in textwrap.wrap(
-        clean(f'seed {seed["seed"]}: {value}'), WIDTH - 8, subsequent_indent=INDENT)]
+    lines = [
+        f'{INDENT}{line}'
+        for line in textwrap.wrap(
+            clean(f'seed {seed["seed"]}: {value}'), WIDTH - 8, subsequent_indent=INDENT
+        )
+    ]
     if 'measured' in seed:
         lines += _measured_lines(seed)
         for run in seed['runs']:
@@ -157,14 +197,23 @@ def _measured_lines(seed) -> list:
     facts = seed['measured']
     where = [f'{name} {facts[name]}' for name in ('attempt', 'iter', 'epoch') if name in facts]
     protocol = facts.get('protocol') or {}
-    return _entries([
-        ('imported', 'from a file: no run is behind it' if seed['imported'] else ''),
-        ('measured', ', '.join(where)), ('samples', seed['samples']),
-        ('test data', seed['data_digest'] and f'digest {seed["data_digest"]}'),
-        ('protocol', ', '.join(f'{key} {value}' for key, value in protocol.items()
-                               if value is not None)),
-        ('checkpoint', _file(facts.get('checkpoint'))),
-        ('predictions', _file(facts.get('predictions')))], 2)
+    return _entries(
+        [
+            ('imported', 'from a file: no run is behind it' if seed['imported'] else ''),
+            ('measured', ', '.join(where)),
+            ('samples', seed['samples']),
+            ('test data', seed['data_digest'] and f'digest {seed["data_digest"]}'),
+            (
+                'protocol',
+                ', '.join(
+                    f'{key} {value}' for key, value in protocol.items() if value is not None
+                ),
+            ),
+            ('checkpoint', _file(facts.get('checkpoint'))),
+            ('predictions', _file(facts.get('predictions'))),
+        ],
+        2,
+    )
 
 
 def _file(facts) -> str:
@@ -178,31 +227,50 @@ def _run_lines(run, config) -> list:
     if 'job_type' not in run:
         return _entries([('run', f'{run["uid"]} (not in the folders of runs)')], 2)
     same = config and run['config_hash'] in (config['hash'], *config['aliases'])
-    lines = _entries([
-        ('run', f'{run["uid"]}, {run["job_type"]}, {run["state"]}, in {run["folder"] or "?"}'),
-        ('config hash', f'{run["config_hash"]}, {"as" if same else "not as"} in the tree'),
-        ('overrides', ', '.join(f'{key}={value}' for key, value in run['overrides'].items())
-         or 'none'),
-        ('error', run['last_error']), ('told by', ', '.join(run['sources'])),
-        *(('conflict', text) for text in run['conflicts'])], 2)
+    lines = _entries(
+        [
+            ('run', f'{run["uid"]}, {run["job_type"]}, {run["state"]}, in {run["folder"] or "?"}'),
+            ('config hash', f'{run["config_hash"]}, {"as" if same else "not as"} in the tree'),
+            (
+                'overrides',
+                ', '.join(f'{key}={value}' for key, value in run['overrides'].items()) or 'none',
+            ),
+            ('error', run['last_error']),
+            ('told by', ', '.join(run['sources'])),
+            *(('conflict', text) for text in run['conflicts']),
+        ],
+        2,
+    )
     lines += _entries([('attempt', _attempt(item)) for item in run['attempts']], 2)
-    lines += _entries([
-        ('code', _git(run['git'])), *(('source files', text) for text in _code(run['code'])),
-        ('environment', _pairs(run['env'])),
-        ('started from', _initial(run['initial_checkpoint'])),
-        *(('data', _data(split, facts)) for split, facts in run['data'].items()),
-        *(('config file', f'{item["path"]} ({_TREE[item["tree"]]}) sha256 {item["sha256"]}')
-          for item in run['config_files'])], 2)
+    lines += _entries(
+        [
+            ('code', _git(run['git'])),
+            *(('source files', text) for text in _code(run['code'])),
+            ('environment', _pairs(run['env'])),
+            ('started from', _initial(run['initial_checkpoint'])),
+            *(('data', _data(split, facts)) for split, facts in run['data'].items()),
+            *(
+                ('config file', f'{item["path"]} ({_TREE[item["tree"]]}) sha256 {item["sha256"]}')
+                for item in run['config_files']
+            ),
+        ],
+        2,
+    )
     return lines
 
 
 def _attempt(item) -> str:
     ended = f'exit code {item["exit_code"]}' if item['exit_code'] is not None else 'no exit record'
-    parts = [f'{item["number"]}' if item['number'] else '', _moment(item['start']),
-             f'on {item["host"]}' if item['host'] else '', ended, item['signal'] or '',
-             f'to iteration {item["last_iter"]}' if item['last_iter'] is not None else '',
-             f'commit {item["commit"]}' if item['commit'] else '',
-             'damaged' if item['corrupt'] else '']
+    parts = [
+        f'{item["number"]}' if item['number'] else '',
+        _moment(item['start']),
+        f'on {item["host"]}' if item['host'] else '',
+        ended,
+        item['signal'] or '',
+        f'to iteration {item["last_iter"]}' if item['last_iter'] is not None else '',
+        f'commit {item["commit"]}' if item['commit'] else '',
+        'damaged' if item['corrupt'] else '',
+    ]
     return ', '.join(filter(None, parts))
 
 
@@ -241,8 +309,10 @@ def _initial(checkpoint) -> str:
 
 
 def _data(split, facts) -> str:
-    return (f'{split}: {facts.get("ann_file")}, {facts.get("num_samples")} samples, sha256 '
-            f'{facts.get("ann_sha256")} ({facts["list"]})')
+    return (
+        f'{split}: {facts.get("ann_file")}, {facts.get("num_samples")} samples, sha256 '
+        f'{facts.get("ann_sha256")} ({facts["list"]})'
+    )
 
 
 def _pairs(facts) -> str:

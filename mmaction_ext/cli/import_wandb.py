@@ -19,10 +19,15 @@ from pathlib import Path
 from mmaction_ext.cli.common import DEFAULT_RUNS
 from mmaction_ext.cli.text import clean, columns
 from mmaction_ext.errors import InputError
-from mmaction_ext.tracking.identity import (RunIdentity, config_below, config_hash, config_name,
-                                            load_config)
+from mmaction_ext.tracking.identity import (
+    RunIdentity,
+    config_below,
+    config_hash,
+    config_name,
+    load_config,
+)
+from mmaction_ext.tracking.reading.snapshots import Copier, SourceRun, read_snapshot, snapshot_path
 from mmaction_ext.tracking.reading.wandb_snapshot import SNAPSHOT_FOLDER
-from mmaction_ext.tracking.snapshots import Copier, SourceRun, read_snapshot, snapshot_path
 
 NAME = 'import-wandb'
 HELP = 'copy runs of a W&B project, or foreign offline logs, to where tables find them'
@@ -45,25 +50,49 @@ RUNNING_SECONDS = 180
 
 def add_arguments(parser) -> None:
     """Declare the command line."""
-    parser.add_argument('source', metavar='SOURCE', help='ENTITY/PROJECT, or a folder of logs '
-                        '(a folder of that name wins)')
-    parser.add_argument('--to', type=Path, default=DEFAULT_RUNS, metavar='FOLDER',
-                        help=f'folder of the runs; snapshots go to its {SNAPSHOT_FOLDER} '
-                        '(default: '
-                        f'{DEFAULT_RUNS})')
-    parser.add_argument('--config', type=Path, metavar='FILE.py',
-                        help='config of every foreign run')
-    parser.add_argument('--seed-key', metavar='KEY',
-                        help='where the W&B config of a foreign run has its seed; dots lead into '
-                        'nested settings')
-    parser.add_argument('--match', metavar='REGEX',
-                        help='pattern found in the name of a foreign run; its groups config (path '
-                        'below --configs without .py) and seed say what the run is')
-    parser.add_argument('--configs', type=Path, default=Path('configs'), metavar='FOLDER',
-                        help='folder of the configs that --match names (default: configs)')
-    parser.add_argument('--metric', action='append', default=[], metavar='THEIRS=OURS',
-                        help='name of a foreign metric, iter or epoch, and what it is called '
-                        'here; may be given several times')
+    parser.add_argument(
+        'source',
+        metavar='SOURCE',
+        help='ENTITY/PROJECT, or a folder of logs (a folder of that name wins)',
+    )
+    parser.add_argument(
+        '--to',
+        type=Path,
+        default=DEFAULT_RUNS,
+        metavar='FOLDER',
+        help=f'folder of the runs; snapshots go to its {SNAPSHOT_FOLDER} '
+        '(default: '
+        f'{DEFAULT_RUNS})',
+    )
+    parser.add_argument(
+        '--config', type=Path, metavar='FILE.py', help='config of every foreign run'
+    )
+    parser.add_argument(
+        '--seed-key',
+        metavar='KEY',
+        help='where the W&B config of a foreign run has its seed; dots lead into nested settings',
+    )
+    parser.add_argument(
+        '--match',
+        metavar='REGEX',
+        help='pattern found in the name of a foreign run; its groups config (path '
+        'below --configs without .py) and seed say what the run is',
+    )
+    parser.add_argument(
+        '--configs',
+        type=Path,
+        default=Path('configs'),
+        metavar='FOLDER',
+        help='folder of the configs that --match names (default: configs)',
+    )
+    parser.add_argument(
+        '--metric',
+        action='append',
+        default=[],
+        metavar='THEIRS=OURS',
+        help='name of a foreign metric, iter or epoch, and what it is called '
+        'here; may be given several times',
+    )
     parser.add_argument('--dry-run', action='store_true', help='write nothing')
 
 
@@ -82,7 +111,8 @@ def run(args) -> int:
 
 
 def _online_copies(source, copier) -> Iterator:
-    from mmaction_ext.tracking.wandb_online import copy_project, parse_project
+    from mmaction_ext.tracking.reading.wandb_online import copy_project, parse_project
+
     if source.count('/') != 1 or source.startswith(('.', '/')):
         raise InputError(f'{source} is neither a folder nor ENTITY/PROJECT')
     return copy_project(*parse_project(source), copier)
@@ -90,6 +120,7 @@ def _online_copies(source, copier) -> Iterator:
 
 def _with_progress(copies) -> Iterator:
     from tqdm import tqdm
+
     return tqdm(copies, unit=' runs', disable=None, leave=False)  # nothing but on a terminal
 
 
@@ -110,18 +141,21 @@ class Identifier:
         self.config, self.seed_key, self.configs = args.config, args.seed_key, args.configs
         self.is_asked = bool(self.pattern or self.config or self.seed_key)
         if self.is_asked:
-            for option, value, group in (('--config', self.config, 'config'),
-                                         ('--seed-key', self.seed_key, 'seed')):
+            for option, value, group in (
+                ('--config', self.config, 'config'),
+                ('--seed-key', self.seed_key, 'seed'),
+            ):
                 if bool(value) == (group in groups):
-                    raise InputError(f'foreign runs need either {option} or a group '
-                                     f'(?P<{group}>...) in --match')
+                    raise InputError(
+                        f'foreign runs need either {option} or a group (?P<{group}>...) in --match'
+                    )
         if self.config:
             _config_digest(self.config)
 
     def __call__(self, run: SourceRun) -> RunIdentity | InputError:
         """Identity of a foreign run, or the reason why it has none."""
         if not self.is_asked:
-            return InputError('another project\'s: say with --config or --match what it is')
+            return InputError("another project's: say with --config or --match what it is")
         found = self.pattern.search(run.name) if self.pattern else None
         if self.pattern and not found:
             return InputError('its name does not match')
@@ -182,7 +216,8 @@ def local_runs(folder, root) -> Iterator[SourceRun]:
 
     One whose log cannot be read has that as its ``problem``.
     """
-    from mmaction_ext.tracking.wandb_log import read_log
+    from mmaction_ext.tracking.reading.wandb_log import read_log
+
     attempts = {}
     for path in sorted(Path(folder).rglob('run-*.wandb')):
         if not path.is_symlink() and not path.parent.is_symlink():
@@ -197,9 +232,16 @@ def local_runs(folder, root) -> Iterator[SourceRun]:
 
 
 def _unreadable(path, error: OSError) -> SourceRun:
-    return SourceRun(place=('imported',), run_id=path.stem.removeprefix('run-'), name=path.name,
-                     group='', job_type='', state='', read_rows=list,
-                     problem=f'its log cannot be read: {error.strerror}')
+    return SourceRun(
+        place=('imported',),
+        run_id=path.stem.removeprefix('run-'),
+        name=path.name,
+        group='',
+        job_type='',
+        state='',
+        read_rows=list,
+        problem=f'its log cannot be read: {error.strerror}',
+    )
 
 
 def _placed(run, folder, root) -> SourceRun:
@@ -220,12 +262,22 @@ def _local_run(logs) -> SourceRun:
     last = logs[-1]
     rows = [row for log in logs for row in log.rows]
     return SourceRun(
-        place=(), run_id=last.run_id, name=last.name, group=last.group, job_type=last.job_type,
-        state=_state(last), read_rows=partial(list, rows),
-        config=last.config, updated=max(log.path.stat().st_mtime for log in logs),
-        row_count=len(rows), host=last.host, commit=last.commit, start_time=logs[0].start_time,
+        place=(),
+        run_id=last.run_id,
+        name=last.name,
+        group=last.group,
+        job_type=last.job_type,
+        state=_state(last),
+        read_rows=partial(list, rows),
+        config=last.config,
+        updated=max(log.path.stat().st_mtime for log in logs),
+        row_count=len(rows),
+        host=last.host,
+        commit=last.commit,
+        start_time=logs[0].start_time,
         exit_code=last.exit_code,
-        problem='its log is damaged' if any(log.damage.corrupt for log in logs) else '')
+        problem='its log is damaged' if any(log.damage.corrupt for log in logs) else '',
+    )
 
 
 def _state(log) -> str:
@@ -237,8 +289,11 @@ def _state(log) -> str:
 
 def describe(found) -> list:
     """One line per run that was not as before."""
-    rows = [[copied.outcome, copied.run.name or copied.run.run_id, _taken_for(copied)]
-            for copied in found if copied.outcome != 'unchanged']
+    rows = [
+        [copied.outcome, copied.run.name or copied.run.run_id, _taken_for(copied)]
+        for copied in found
+        if copied.outcome != 'unchanged'
+    ]
     return columns(rows, ('outcome', 'run', 'is'), elastic=(1, 2)) if rows else []
 
 

@@ -10,9 +10,16 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mmaction_ext.cli.common import (add_complexity_option, add_json_option, add_runs_option,
-                                     add_tables_argument, load_tables, needed_metrics, read_costs,
-                                     read_records)
+from mmaction_ext.cli.common import (
+    add_complexity_option,
+    add_json_option,
+    add_runs_option,
+    add_tables_argument,
+    load_tables,
+    needed_metrics,
+    read_costs,
+    read_records,
+)
 from mmaction_ext.cli.costs import Cost, row_cost
 from mmaction_ext.cli.text import WIDTH, clean, columns, print_json, quantity
 from mmaction_ext.errors import check_at_least
@@ -42,7 +49,9 @@ from reports/complexity.csv, clips from the training list (if it is on this mach
 exit codes: 0 nothing is lacking; 1 something is; 2 bad input
 """
 HEADS = ('row', 'seeds', 'params', 'MACs', 'length', 'samples', 'training')
-_COLOURS = dict(done='green', diverged='red', failed='red', conflict='red', untrusted='red', running='blue')
+_COLOURS = dict(
+    done='green', diverged='red', failed='red', conflict='red', untrusted='red', running='blue'
+)
 
 
 def add_arguments(parser) -> None:
@@ -50,13 +59,22 @@ def add_arguments(parser) -> None:
     add_tables_argument(parser)
     add_runs_option(parser)
     add_complexity_option(parser)
-    parser.add_argument('--missing', action='store_true',
-                        help='only rows and seeds that are not done')
-    parser.add_argument('--commands', action='store_true',
-                        help='print nothing but the commands, one per line, in order')
-    parser.add_argument('--gpus', type=int, default=1, metavar='N',
-                        help='write the commands for N processes of tools/dist_train.sh '
-                        '(default: 1, tools/train.py)')
+    parser.add_argument(
+        '--missing', action='store_true', help='only rows and seeds that are not done'
+    )
+    parser.add_argument(
+        '--commands',
+        action='store_true',
+        help='print nothing but the commands, one per line, in order',
+    )
+    parser.add_argument(
+        '--gpus',
+        type=int,
+        default=1,
+        metavar='N',
+        help='write the commands for N processes of tools/dist_train.sh '
+        '(default: 1, tools/train.py)',
+    )
     add_json_option(parser)
 
 
@@ -121,8 +139,13 @@ class TablePlan:
     @property
     def training(self) -> tuple:
         """Multiply-adds of the trainings that are lacking, and how many have no known cost."""
-        costs = [row.cost.training for row in self.rows if row.kind == 'train'
-                 for seed in row.seeds if seed.command]
+        costs = [
+            row.cost.training
+            for row in self.rows
+            if row.kind == 'train'
+            for seed in row.seeds
+            if seed.command
+        ]
         return sum(filter(None, costs)), costs.count(None)
 
     @property
@@ -166,17 +189,27 @@ def plan_table(spec, records, complexity: dict, load, gpus: int = 1) -> TablePla
     for place in found:
         rows.setdefault(place.row.id, []).append(place)
     return TablePlan(
-        spec, tuple(_row_plan(group, gaps, load(group[0].row.config), records, complexity, gpus)
-                    for group in rows.values()),
-        tuple(job.command(gpus) for job in in_order(gaps.values())))
+        spec,
+        tuple(
+            _row_plan(group, gaps, load(group[0].row.config), records, complexity, gpus)
+            for group in rows.values()
+        ),
+        tuple(job.command(gpus) for job in in_order(gaps.values())),
+    )
 
 
 def _row_plan(group, gaps, content, records, complexity, gpus) -> RowPlan:
     """Plan of the places of one row."""
     row = group[0].row
     seeds = tuple(_seed_plan(place, gaps.get(place.name), gpus) for place in group)
-    return RowPlan(row.id, row.label, str(row.config), kind_of(content),
-                   row_cost(group[0], content, records, complexity), seeds)
+    return RowPlan(
+        row.id,
+        row.label,
+        str(row.config),
+        kind_of(content),
+        row_cost(group[0], content, records, complexity),
+        seeds,
+    )
 
 
 def _seed_plan(place, gap, gpus) -> SeedPlan:
@@ -189,23 +222,49 @@ def _seed_plan(place, gap, gpus) -> SeedPlan:
 def overview(plans, only_missing: bool = False) -> list:
     """One line per table, and a line about all of them."""
     shown = [plan for plan in plans if not (only_missing and plan.is_done)]
-    lines = columns(([plan.spec.id, f'{plan.states["done"]} of {plan.states.total()}',
-                      _states(plan.states), _training(plan)] for plan in shown),
-                    ('table', 'done', 'lacking', 'training (MACs)'), right=('training (MACs)', ),
-                    elastic=(2, 0), colours=_COLOURS)
+    lines = columns(
+        (
+            [
+                plan.spec.id,
+                f'{plan.states["done"]} of {plan.states.total()}',
+                _states(plan.states),
+                _training(plan),
+            ]
+            for plan in shown
+        ),
+        ('table', 'done', 'lacking', 'training (MACs)'),
+        right=('training (MACs)',),
+        elastic=(2, 0),
+        colours=_COLOURS,
+    )
     total = sum((plan.states for plan in plans), Counter())
-    return [*lines, '', f'{total["done"]} of {total.total()} rows and seeds are done in '
-            f'{len(plans)} tables. `plan TABLE` lists the commands for the others.']
+    return [
+        *lines,
+        '',
+        f'{total["done"]} of {total.total()} rows and seeds are done in '
+        f'{len(plans)} tables. `plan TABLE` lists the commands for the others.',
+    ]
 
 
 def describe(plan: TablePlan, only_missing: bool = False) -> list:
     """Lines about one table: rows, sum, commands."""
-    rows = [row for row in plan.rows
-            if not only_missing or any(seed.state != 'done' for seed in row.seeds)]
-    lines = [f'{clean(plan.spec.id)}: {plan.states["done"]} of {plan.states.total()} done '
-             f'({clean(plan.spec.path)})', '']
-    lines += columns((_row_cells(row, only_missing) for row in rows), HEADS,
-                     right=HEADS[2:4] + HEADS[5:], elastic=(1, 0), colours=_COLOURS)
+    rows = [
+        row
+        for row in plan.rows
+        if not only_missing or any(seed.state != 'done' for seed in row.seeds)
+    ]
+    lines = [
+        f'{clean(plan.spec.id)}: {plan.states["done"]} of {plan.states.total()} done '
+        f'({clean(plan.spec.path)})',
+        '',
+    ]
+    lines += columns(
+        (_row_cells(row, only_missing) for row in rows),
+        HEADS,
+        right=HEADS[2:4] + HEADS[5:],
+        elastic=(1, 0),
+        colours=_COLOURS,
+    )
     if not plan.is_done:
         lines += ['', f'lacking: {_states(plan.states)}; training: {_training(plan) or 0} MACs']
     return lines + _problems(plan) + _command_lines(plan)
@@ -218,15 +277,21 @@ def _row_cells(row, only_missing) -> list:
         states.setdefault(seed.state, []).append(str(seed.seed))
     cost = row.cost
     length = f'{cost.length[1]} {cost.length[0]}s' if cost.length else ''
-    return [row.id, '; '.join(f'{state} {",".join(names)}' for state, names in states.items()),
-            quantity(cost.params), quantity(cost.macs),
-            length if row.kind == 'train' else row.kind.replace('_', ' '),
-            '' if cost.samples is None else cost.samples, quantity(cost.training)]
+    return [
+        row.id,
+        '; '.join(f'{state} {",".join(names)}' for state, names in states.items()),
+        quantity(cost.params),
+        quantity(cost.macs),
+        length if row.kind == 'train' else row.kind.replace('_', ' '),
+        '' if cost.samples is None else cost.samples,
+        quantity(cost.training),
+    ]
 
 
 def _states(states) -> str:
-    return ', '.join(f'{count} {state}' for state, count in sorted(states.items())
-                     if state != 'done')
+    return ', '.join(
+        f'{count} {state}' for state, count in sorted(states.items()) if state != 'done'
+    )
 
 
 def _training(plan) -> str:
@@ -239,11 +304,19 @@ def _training(plan) -> str:
 
 def _problems(plan) -> list:
     """Why what is neither done nor missing is not done."""
-    texts = [f'{clean(row.id)}/seed{seed.seed} {seed.state}: {clean(seed.reason)}'
-             for row in plan.rows for seed in row.seeds
-             if seed.state != 'done' and not (seed.state == 'missing' and seed.command)]
-    lines = [line for text in texts for line in textwrap.wrap(
-        text, WIDTH, initial_indent='  ', subsequent_indent='    ', break_on_hyphens=False)]
+    texts = [
+        f'{clean(row.id)}/seed{seed.seed} {seed.state}: {clean(seed.reason)}'
+        for row in plan.rows
+        for seed in row.seeds
+        if seed.state != 'done' and not (seed.state == 'missing' and seed.command)
+    ]
+    lines = [
+        line
+        for text in texts
+        for line in textwrap.wrap(
+            text, WIDTH, initial_indent='  ', subsequent_indent='    ', break_on_hyphens=False
+        )
+    ]
     return ['', 'why:', *lines] if lines else []
 
 
@@ -261,12 +334,23 @@ def as_json(plan: TablePlan, only_missing: bool = False) -> dict:
     """The plan of one table as plain data."""
     rows = []
     for row in plan.rows:
-        seeds = [asdict(seed) for seed in row.seeds
-                 if not only_missing or seed.state != 'done']
+        seeds = [asdict(seed) for seed in row.seeds if not only_missing or seed.state != 'done']
         if seeds:
-            rows.append(dict(id=row.id, label=row.label, config=row.config, kind=row.kind,
-                             cost=dict(asdict(row.cost), training=row.cost.training),
-                             seeds=seeds))
+            rows.append(
+                dict(
+                    id=row.id,
+                    label=row.label,
+                    config=row.config,
+                    kind=row.kind,
+                    cost=dict(asdict(row.cost), training=row.cost.training),
+                    seeds=seeds,
+                )
+            )
     macs, unknown = plan.training
-    return dict(id=plan.spec.id, spec=Path(plan.spec.path).as_posix(), states=plan.states,
-                training=dict(macs=macs, unknown=unknown), rows=rows)
+    return dict(
+        id=plan.spec.id,
+        spec=Path(plan.spec.path).as_posix(),
+        states=plan.states,
+        training=dict(macs=macs, unknown=unknown),
+        rows=rows,
+    )

@@ -10,7 +10,7 @@ from mmaction_ext.tracking.identity import training_length
 #: rows of the training log over which the time of an iteration is taken
 RECENT_ROWS = 20
 #: no run has as many iterations or samples
-MOST = 10 ** 15
+MOST = 10**15
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def progress(record, schedule: tuple = None, metrics: tuple = (), now: float = N
     """Progress of one run.
 
     Args:
-        record: its :class:`mmaction_ext.tracking.records.RunRecord`.
+        record: its :class:`mmaction_ext.tracking.reading.record.RunRecord`.
         schedule: ``('epoch', n)`` or ``('iter', n)``; ``None`` if unknown.
         metrics: names of the metrics of interest, the most interesting first.
         now: seconds since the epoch.
@@ -57,8 +57,17 @@ def progress(record, schedule: tuple = None, metrics: tuple = (), now: float = N
     left = None
     if record.state == 'running' and None not in (iteration, total):
         left = _seconds_left(record, total - iteration)
-    return Progress(iteration, total, fraction, left, metric, value, _heartbeat_age(record, now),
-                    last_error(record), len(record.fragments))
+    return Progress(
+        iteration,
+        total,
+        fraction,
+        left,
+        metric,
+        value,
+        _heartbeat_age(record, now),
+        last_error(record),
+        len(record.fragments),
+    )
 
 
 def schedule_of(record) -> tuple | None:
@@ -110,6 +119,7 @@ def _logged_epoch(record) -> int | None:
 def _expected_epoch(record) -> int | None:
     """Iterations of an epoch, by the length of the training list and the size of a batch."""
     from mmaction_ext.cli.costs import global_batch
+
     train = record.data.get('train')
     samples = train.get('num_samples') if isinstance(train, dict) else None
     batch = global_batch(record.recipe)
@@ -127,8 +137,11 @@ def _fraction(record, iteration, total, schedule) -> float | None:
 
 
 def _seconds_left(record, iterations) -> float | None:
-    times = [row['train/time'] for row in record.rows.get('train', ())[-RECENT_ROWS:]
-             if is_finite(row.get('train/time'))]
+    times = [
+        row['train/time']
+        for row in record.rows.get('train', ())[-RECENT_ROWS:]
+        if is_finite(row.get('train/time'))
+    ]
     return statistics.median(times) * max(0, iterations) if times else None
 
 
@@ -143,9 +156,11 @@ def last_value(record, metrics=()) -> tuple:
     tests = [item.values for item in record.evaluations]
     names_val = [name for name in metrics if name.startswith('val/')]
     names_val += [name.replace('test/', 'val/', 1) for name in names] + ['val/acc/top1']
-    for rows, wanted in ((tests, [*names, 'test/acc/top1']),
-                         (record.rows.get('val', ()), names_val),
-                         (record.rows.get('train', ()), ['train/loss'])):
+    for rows, wanted in (
+        (tests, [*names, 'test/acc/top1']),
+        (record.rows.get('val', ()), names_val),
+        (record.rows.get('train', ()), ['train/loss']),
+    ):
         for name in wanted:
             values = [row[name] for row in rows if name in row]
             if values:

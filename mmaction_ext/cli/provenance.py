@@ -8,11 +8,11 @@ from pathlib import Path
 
 from mmaction_ext.cli.progress import last_error
 from mmaction_ext.tables.cells import CellStatus
-from mmaction_ext.tracking.comparison import code_changes, file_state, is_file, list_state
 from mmaction_ext.tracking.identity import config_hashes, load_config
-from mmaction_ext.tracking.ledger.attempts import read_run_file
 from mmaction_ext.tracking.ledger.facts import config_digests, source_digests
+from mmaction_ext.tracking.reading.comparison import code_changes, file_state, is_file, list_state
 from mmaction_ext.tracking.reading.ledger import as_dict
+from mmaction_ext.tracking.writing.attempts import read_run_file
 
 DIFFERENCE = 'taken before rounding'
 
@@ -43,12 +43,26 @@ class Explainer:
         cell = self.table.cell(row_id, column_key)
         row, column = self.rows[row_id], self.columns[column_key]
         facts = dict(
-            table=self.spec.id, row=row.id, label=row.label, column=column.key, head=column.head,
-            text=cell.text, status=cell.status.value, value=_number(cell.value),
-            std=_number(cell.std), interval=cell.interval and [*map(_number, cell.interval)],
-            note=cell.note, best=cell.best)
-        explain = dict(row=self._mark, static=self._static, published=self._published,
-                       history=self._measured, column=self._derived)[column.kind]
+            table=self.spec.id,
+            row=row.id,
+            label=row.label,
+            column=column.key,
+            head=column.head,
+            text=cell.text,
+            status=cell.status.value,
+            value=_number(cell.value),
+            std=_number(cell.std),
+            interval=cell.interval and [*map(_number, cell.interval)],
+            note=cell.note,
+            best=cell.best,
+        )
+        explain = dict(
+            row=self._mark,
+            static=self._static,
+            published=self._published,
+            history=self._measured,
+            column=self._derived,
+        )[column.kind]
         return dict(facts, **explain(row, column, cell))
 
     def _mark(self, row, column, cell) -> dict:
@@ -57,26 +71,39 @@ class Explainer:
     def _static(self, row, column, cell) -> dict:
         """A figure of the network, which no training changes."""
         if row.mean_of:
-            return dict(formula=f'what the rows {_listed(row.mean_of)} have in common',
-                        parts=[self.cell(name, column.key) for name in row.mean_of])
+            return dict(
+                formula=f'what the rows {_listed(row.mean_of)} have in common',
+                parts=[self.cell(name, column.key) for name in row.mean_of],
+            )
         if row.is_published_only:
             return dict(formula='', why=row.reason)
         item = self.logged.get((row.id, None, column.source))
-        source = (f'counted when run {_listed(item.result.runs)} began' if item else
-                  'counted from the config by tools/get_complexity.py, in complexity.csv')
+        source = (
+            f'counted when run {_listed(item.result.runs)} began'
+            if item
+            else 'counted from the config by tools/get_complexity.py, in complexity.csv'
+        )
         if cell.status is not CellStatus.OK:
-            return dict(formula=f'{column.source}{_times(column)}', why=cell.note or
-                        'no run and no line of complexity.csv for the config as it stands',
-                        config=_config_in_tree(row))
-        return dict(formula=f'{column.source}{_times(column)}', source=source,
-                    config=_config_in_tree(row))
+            return dict(
+                formula=f'{column.source}{_times(column)}',
+                why=cell.note
+                or 'no run and no line of complexity.csv for the config as it stands',
+                config=_config_in_tree(row),
+            )
+        return dict(
+            formula=f'{column.source}{_times(column)}', source=source, config=_config_in_tree(row)
+        )
 
     def _published(self, row, column, cell) -> dict:
         if row.published is None:
             return dict(formula=column.source, why='the row names no published entry')
         figure = row.published.figures.get(column.name)
-        facts = dict(formula=f'{column.source}{_times(column)}', entry=row.published.name,
-                     citation=row.published.citation, figure=figure)
+        facts = dict(
+            formula=f'{column.source}{_times(column)}',
+            entry=row.published.name,
+            citation=row.published.citation,
+            figure=figure,
+        )
         return facts if figure is not None else dict(facts, why='the paper prints none')
 
     def _measured(self, row, column, cell) -> dict:
@@ -86,13 +113,21 @@ class Explainer:
         mean = 'mean and standard deviation (n-1)' if len(names) > 1 else 'value'
         formula = f'{mean} of {column.source}{_times(column)} over {_seeds(names)}'
         if row.mean_of:
-            return dict(formula=f'{formula}, each the mean of the rows {_listed(row.mean_of)}',
-                        seeds=self._plain_seeds(cell),
-                        parts=[self.cell(name, column.key) for name in row.mean_of])
-        return dict(formula=formula if names else f'{column.source}{_times(column)}',
-                    select=self._selection(column), config=_config_in_tree(row),
-                    seeds=[self._seed(row, column, result) for result in cell.seeds
-                           if self.seed in (None, result.seed)])
+            return dict(
+                formula=f'{formula}, each the mean of the rows {_listed(row.mean_of)}',
+                seeds=self._plain_seeds(cell),
+                parts=[self.cell(name, column.key) for name in row.mean_of],
+            )
+        return dict(
+            formula=formula if names else f'{column.source}{_times(column)}',
+            select=self._selection(column),
+            config=_config_in_tree(row),
+            seeds=[
+                self._seed(row, column, result)
+                for result in cell.seeds
+                if self.seed in (None, result.seed)
+            ],
+        )
 
     def _selection(self, column) -> str:
         return f'the {(column.select or self.spec.select).checkpoint} of each run'
@@ -103,8 +138,11 @@ class Explainer:
         if not column.relative:
             name = column.relative_to.partition('.')[2]
             published = row.published and row.published.figures.get(name)
-            facts = dict(formula=f'{column.source} - published {name}, {DIFFERENCE}',
-                         seeds=self._plain_seeds(cell), parts=[mine])
+            facts = dict(
+                formula=f'{column.source} - published {name}, {DIFFERENCE}',
+                seeds=self._plain_seeds(cell),
+                parts=[mine],
+            )
             if row.published:
                 facts.update(citation=row.published.citation, figure=published)
             return facts
@@ -114,23 +152,37 @@ class Explainer:
         way = 'of the means, ' if cell.unpaired else 'paired by seed, ' if cell.seeds else ''
         return dict(
             formula=f'{column.source} of {row.id} - {column.source} of {other.id}, '
-                    f'{way}{DIFFERENCE}',
+            f'{way}{DIFFERENCE}',
             seeds=[] if cell.unpaired else self._plain_seeds(cell),
-            parts=[mine, self.cell(other.id, column.source)])
+            parts=[mine, self.cell(other.id, column.source)],
+        )
 
     def _plain_seeds(self, cell) -> list:
         """Seeds of a number that no run logged as such."""
-        return [dict(seed=result.seed, status=result.status.value, reason=result.reason,
-                     value=_number(result.value))
-                for result in cell.seeds if self.seed in (None, result.seed)]
+        return [
+            dict(
+                seed=result.seed,
+                status=result.status.value,
+                reason=result.reason,
+                value=_number(result.value),
+            )
+            for result in cell.seeds
+            if self.seed in (None, result.seed)
+        ]
 
     def _seed(self, row, column, result) -> dict:
         item = self.logged.get((row.id, result.seed, column.measure))
-        facts = dict(seed=result.seed, status=result.status.value, reason=result.reason,
-                     value=_number(result.value), metric=column.source,
-                     logged=_number(item.result.value) if item else None,
-                     samples=result.samples, data_digest=result.data,
-                     imported=result.imported)
+        facts = dict(
+            seed=result.seed,
+            status=result.status.value,
+            reason=result.reason,
+            value=_number(result.value),
+            metric=column.source,
+            logged=_number(item.result.value) if item else None,
+            samples=result.samples,
+            data_digest=result.data,
+            imported=result.imported,
+        )
         evaluation = dict(result.evaluation)
         if result.checkpoint:
             recorded = evaluation.get('checkpoint') or {}
@@ -159,24 +211,40 @@ class RunFacts:
     def _facts(self, record, row) -> dict:
         content = read_run_file(record.path) if record.path else {}
         return dict(
-            uid=record.uid, job_type=record.job_type, state=record.state, folder=record.folder,
-            config=record.config, seed=record.seed, config_hash=record.config_hash,
-            overrides=record.overrides, sources=list(record.sources),
-            conflicts=list(record.conflicts), last_error=last_error(record), git=record.git,
-            env=record.env, code=self._code(record.code),
-            data={split: dict(as_dict(facts), list=list_state(facts))
-                  for split, facts in record.data.items()},
+            uid=record.uid,
+            job_type=record.job_type,
+            state=record.state,
+            folder=record.folder,
+            config=record.config,
+            seed=record.seed,
+            config_hash=record.config_hash,
+            overrides=record.overrides,
+            sources=list(record.sources),
+            conflicts=list(record.conflicts),
+            last_error=last_error(record),
+            git=record.git,
+            env=record.env,
+            code=self._code(record.code),
+            data={
+                split: dict(as_dict(facts), list=list_state(facts))
+                for split, facts in record.data.items()
+            },
             initial_checkpoint=as_dict(content.get('initial_checkpoint')) or None,
             config_files=_config_files(as_dict(content.get('config_files')), row),
-            attempts=[_attempt(item) for item in record.fragments])
+            attempts=[_attempt(item) for item in record.fragments],
+        )
 
     def _code(self, recorded: dict) -> dict:
         """How many source files a run recorded, and those that are not as in the tree."""
         if recorded and not self.tree:
             self.tree = source_digests()
-        return dict(files=len(recorded), changed=[
-            dict(path=path, tree=state)
-            for path, state in code_changes(recorded, self.tree).items()])
+        return dict(
+            files=len(recorded),
+            changed=[
+                dict(path=path, tree=state)
+                for path, state in code_changes(recorded, self.tree).items()
+            ],
+        )
 
     def verified(self, evaluation: dict, uids) -> dict:
         """Facts about a measurement, with what became of the files it names.
@@ -199,23 +267,38 @@ class RunFacts:
 
     def _folder(self, facts, uids) -> Path | None:
         """The folder of the run that a measurement is of; ``None`` if it is not here."""
-        found = [record.path for record in self.records if record.uid in uids
-                 and facts.get('folder') in (None, record.folder)]
+        found = [
+            record.path
+            for record in self.records
+            if record.uid in uids and facts.get('folder') in (None, record.folder)
+        ]
         return next((path for path in found if path and path.is_dir()), None)
 
 
 def _likely_path(folder, facts) -> str | None:
     """Name of the checkpoint of a run whose log tells only its digest and age."""
-    names = [f'{unit}_{facts[unit]}.pth' for unit in ('epoch', 'iter')
-             if isinstance(facts.get(unit), int)]
+    names = [
+        f'{unit}_{facts[unit]}.pth'
+        for unit in ('epoch', 'iter')
+        if isinstance(facts.get(unit), int)
+    ]
     return next((name for name in names if folder and is_file(folder / name)), None)
 
 
 def _attempt(fragment) -> dict:
-    return dict(number=fragment.number, host=fragment.host, start=fragment.start_time,
-                end=fragment.end_time, exit_code=fragment.exit_code, signal=fragment.signal,
-                commit=fragment.commit, last_iter=fragment.last_iter, log=fragment.path,
-                corrupt=fragment.corrupt, truncated=fragment.truncated)
+    return dict(
+        number=fragment.number,
+        host=fragment.host,
+        start=fragment.start_time,
+        end=fragment.end_time,
+        exit_code=fragment.exit_code,
+        signal=fragment.signal,
+        commit=fragment.commit,
+        last_iter=fragment.last_iter,
+        log=fragment.path,
+        corrupt=fragment.corrupt,
+        truncated=fragment.truncated,
+    )
 
 
 def _config_in_tree(row) -> dict:
@@ -228,8 +311,14 @@ def _config_files(recorded: dict, row) -> list:
     now = config_digests(row.config)
     if not recorded:
         return [dict(path=path, sha256=digest, tree='only') for path, digest in now.items()]
-    return [dict(path=path, sha256=digest, tree='same' if now.get(path) == digest else
-                 'differs' if path in now else 'gone') for path, digest in recorded.items()]
+    return [
+        dict(
+            path=path,
+            sha256=digest,
+            tree='same' if now.get(path) == digest else 'differs' if path in now else 'gone',
+        )
+        for path, digest in recorded.items()
+    ]
 
 
 def _number(value: Fraction | None) -> float | None:

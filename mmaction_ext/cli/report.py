@@ -6,8 +6,15 @@ The page holds all it needs: it opens from a folder or a USB stick and asks for 
 import sys
 from pathlib import Path
 
-from mmaction_ext.cli.common import (COMPLEXITY, add_complexity_option, add_runs_option,
-                                     add_tables_argument, load_tables, read_costs, read_records)
+from mmaction_ext.cli.common import (
+    COMPLEXITY,
+    add_complexity_option,
+    add_runs_option,
+    add_tables_argument,
+    load_tables,
+    read_costs,
+    read_records,
+)
 
 NAME = 'report'
 HELP = 'one self-contained page with all tables, figures and runs'
@@ -30,18 +37,27 @@ def add_arguments(parser) -> None:
     add_tables_argument(parser)
     source = parser.add_mutually_exclusive_group()
     add_runs_option(source)
-    source.add_argument('--locked', action='store_true',
-                        help='build from reports/table.lock.json instead of runs')
+    source.add_argument(
+        '--locked', action='store_true', help='build from reports/table.lock.json instead of runs'
+    )
     add_complexity_option(parser)
-    parser.add_argument('-o', '--out', type=Path, default=Path('reports/index.html'),
-                        metavar='FILE', help='page to write (default: reports/index.html)')
-    parser.add_argument('--check', action='store_true',
-                        help='write nothing; exit with 1 if the page differs')
+    parser.add_argument(
+        '-o',
+        '--out',
+        type=Path,
+        default=Path('reports/index.html'),
+        metavar='FILE',
+        help='page to write (default: reports/index.html)',
+    )
+    parser.add_argument(
+        '--check', action='store_true', help='write nothing; exit with 1 if the page differs'
+    )
 
 
 def run(args) -> int:
     """Write the page, or compare it; returns 1 if it is out of date."""
-    from mmaction_ext.tracking.ledger.files import write_output
+    from mmaction_ext.files.writing import write_output
+
     page = build_page(args)
     if args.check:
         return _check(args.out, page)
@@ -59,6 +75,7 @@ def build_page(args) -> str:
     from mmaction_ext.report import build_report
     from mmaction_ext.tables import build_tables, read_lock
     from mmaction_ext.tables.lock import FILE_NAME
+
     specs, costs = load_tables(args), read_costs(args)
     if args.locked:
         locked = read_lock(COMPLEXITY.with_name(FILE_NAME))

@@ -11,16 +11,22 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mmaction_ext.cli.common import (add_json_option, add_runs_option, add_tables_argument,
-                                     load_tables, needed_metrics, note_strays,
-                                     read_records)
+from mmaction_ext.cli.common import (
+    add_json_option,
+    add_runs_option,
+    add_tables_argument,
+    load_tables,
+    needed_metrics,
+    note_strays,
+    read_records,
+)
 from mmaction_ext.cli.progress import progress, schedule_of
 from mmaction_ext.cli.text import WIDTH, clean, columns, cut, duration, print_json
 from mmaction_ext.tables import CellStatus, resolve_configs
 from mmaction_ext.tables.places import places
 from mmaction_ext.tables.results import how_it_ended, is_finite, why_diverged
 from mmaction_ext.tracking.identity import load_config
-from mmaction_ext.tracking.records import find_runs
+from mmaction_ext.tracking.reading.find import find_runs
 
 NAME = 'status'
 HELP = 'how runs are doing: progress, result, error'
@@ -49,9 +55,19 @@ HEADS = ('run', 'seed', 'state', 'iteration', 'done', 'left', 'last result', 'al
 PROBLEMS = ('failed', 'killed', 'conflict', 'untrusted', 'diverged')
 #: metrics that say how far a run is
 PROGRESS_METRICS = frozenset({'train/time', 'train/loss', 'val/acc/top1', 'test/acc/top1'})
-_COLOURS = dict(finished='green', running='blue', failed='red', killed='red', conflict='red',
-                untrusted='red', diverged='red', stale='yellow', unfinished='yellow', no='yellow',
-                missing='faint')
+_COLOURS = dict(
+    finished='green',
+    running='blue',
+    failed='red',
+    killed='red',
+    conflict='red',
+    untrusted='red',
+    diverged='red',
+    stale='yellow',
+    unfinished='yellow',
+    no='yellow',
+    missing='faint',
+)
 
 
 @dataclass(frozen=True)
@@ -79,14 +95,19 @@ def add_arguments(parser) -> None:
     """Declare the command line."""
     add_tables_argument(parser, 'TABLE|RUNS')
     add_runs_option(parser)
-    parser.add_argument('--watch', type=float, metavar='SECONDS',
-                        help='show it again and again until nothing runs any more')
+    parser.add_argument(
+        '--watch',
+        type=float,
+        metavar='SECONDS',
+        help='show it again and again until nothing runs any more',
+    )
     add_json_option(parser)
 
 
 def run(args) -> int:
     """Print the status, once or again and again; returns 1 if anything went wrong."""
     from mmaction_ext.errors import check_positive
+
     if args.watch is not None:
         check_positive('--watch', args.watch)
     groups = collect(args, notes=True)
@@ -118,13 +139,17 @@ def collect(args, notes: bool = False) -> dict:
             note_strays(records, specs, args.configs)
         ran = {record.config for record in records}
         load = functools.cache(load_config)
-        groups.update((spec.id, table_lines(spec, records, load)) for spec in specs
-                      if args.tables or ran & {row.config_name for row in spec.configured})
+        groups.update(
+            (spec.id, table_lines(spec, records, load))
+            for spec in specs
+            if args.tables or ran & {row.config_name for row in spec.configured}
+        )
     return groups
 
 
 def _with_tables(args, tables):
     import argparse
+
     return argparse.Namespace(**{**vars(args), 'tables': tables})
 
 
@@ -148,9 +173,16 @@ def folder_lines(folder) -> list:
         if record.diverged and state in ('finished', 'failed', 'killed'):
             reason = reason if state == 'diverged' else why_diverged(record)
             state = 'diverged'
-        lines.append(RunStatus(name if record.job_type == 'train' else f'{name} (test)',
-                               record.seed, state, reason, found,
-                               (Path(folder) / record.folder).as_posix()))
+        lines.append(
+            RunStatus(
+                name if record.job_type == 'train' else f'{name} (test)',
+                record.seed,
+                state,
+                reason,
+                found,
+                (Path(folder) / record.folder).as_posix(),
+            )
+        )
     return lines
 
 
@@ -163,8 +195,9 @@ def table_lines(spec, records, load=load_config) -> list:
         load: reads a config file; one that remembers serves all tables.
     """
     metrics = tuple(column.source for column in spec.columns if column.kind == 'history')
-    return [_place_line(place, metrics)
-            for place in places(spec, records, resolve_configs(spec, load))]
+    return [
+        _place_line(place, metrics) for place in places(spec, records, resolve_configs(spec, load))
+    ]
 
 
 def _place_line(place, metrics) -> RunStatus:
@@ -174,14 +207,16 @@ def _place_line(place, metrics) -> RunStatus:
         return RunStatus(place.row.id, place.seed, state, place.reason)
     schedule = place.config.schedule if record.job_type == 'train' else None
     reason = how_it_ended(record) if state == 'failed' and record.exit_code else place.reason
-    return RunStatus(place.row.id, place.seed, state, reason,
-                     progress(record, schedule, metrics), record.folder)
+    return RunStatus(
+        place.row.id, place.seed, state, reason, progress(record, schedule, metrics), record.folder
+    )
 
 
 def _main_record(records):
     """The run to look at: one that lives, else one that trains, else any."""
-    ranked = sorted(records, key=lambda record: (record.state != 'running',
-                                                 record.job_type != 'train'))
+    ranked = sorted(
+        records, key=lambda record: (record.state != 'running', record.job_type != 'train')
+    )
     return ranked[0] if ranked else None
 
 
@@ -205,8 +240,9 @@ def _state(place, record) -> str:
 
 def _show(groups, args) -> None:
     if args.json:
-        print_json({title: [dict(asdict(line)) for line in lines]
-                    for title, lines in groups.items()})
+        print_json(
+            {title: [dict(asdict(line)) for line in lines] for title, lines in groups.items()}
+        )
         return
     if args.watch is not None and sys.stdout.isatty():
         print('\x1b[H\x1b[2J', end='')  # from the top of an empty screen
@@ -219,8 +255,9 @@ def describe(title: str, lines: list) -> list:
     """A group of runs as lines of text."""
     states = Counter(line.state for line in lines)
     counted = ', '.join(f'{count} {state}' for state, count in sorted(states.items()))
-    head, *body = columns((_cells(line) for line in lines), HEADS, right=HEADS[3:6],
-                          elastic=(6, 0), colours=_COLOURS)
+    head, *body = columns(
+        (_cells(line) for line in lines), HEADS, right=HEADS[3:6], elastic=(6, 0), colours=_COLOURS
+    )
     text = [f'{clean(title)}: {counted or "no run"}'] + ([head] if body else [])
     for line, shown in zip(lines, body):
         text += [shown, *_remarks(line)]
@@ -235,9 +272,16 @@ def _cells(line) -> list:
     iteration = '' if found.iteration is None else f'{found.iteration}'
     if found.total:
         iteration = f'{iteration or 0}/{found.total}'
-    return [line.run, seed, line.state, iteration,
-            '' if found.fraction is None else f'{100 * found.fraction:.0f}%',
-            duration(found.seconds_left), _result(found), duration(found.heartbeat_age)]
+    return [
+        line.run,
+        seed,
+        line.state,
+        iteration,
+        '' if found.fraction is None else f'{100 * found.fraction:.0f}%',
+        duration(found.seconds_left),
+        _result(found),
+        duration(found.heartbeat_age),
+    ]
 
 
 def _result(found) -> str:

@@ -9,8 +9,17 @@ from collections.abc import Iterable
 from mmaction_ext.printable import clean
 from mmaction_ext.tracking.ledger.format import to_json
 
-__all__ = ['WIDTH', 'clean', 'colour', 'columns', 'cut', 'duration', 'print_json', 'quantity',
-           'width']
+__all__ = [
+    'WIDTH',
+    'clean',
+    'colour',
+    'columns',
+    'cut',
+    'duration',
+    'print_json',
+    'quantity',
+    'width',
+]
 
 #: columns of a terminal that lines are made to fit
 WIDTH = 100
@@ -23,8 +32,14 @@ _PREFIXES = (('E', 10**18), ('P', 10**15), ('T', 10**12), ('G', 10**9), ('M', 10
 
 def width(text: str) -> int:
     """Columns that a text takes on a terminal: East Asian characters two, accents none."""
-    return sum(2 if unicodedata.east_asian_width(char) in 'WF' else
-               0 if unicodedata.combining(char) else 1 for char in text)
+    return sum(
+        2
+        if unicodedata.east_asian_width(char) in 'WF'
+        else 0
+        if unicodedata.combining(char)
+        else 1
+        for char in text
+    )
 
 
 def cut(text: str, limit: int) -> str:
@@ -46,8 +61,9 @@ def colour(text: str, name: str) -> str:
     return f'\x1b[{_COLOURS[name]}m{text}\x1b[0m'
 
 
-def columns(rows: Iterable, heads: tuple, right: tuple = (), elastic: tuple = (0,),
-            colours: dict = None) -> list:
+def columns(
+    rows: Iterable, heads: tuple, right: tuple = (), elastic: tuple = (0,), colours: dict = None
+) -> list:
     """Lines of a table that is at most :data:`WIDTH` columns wide.
 
     Args:
@@ -64,8 +80,7 @@ def columns(rows: Iterable, heads: tuple, right: tuple = (), elastic: tuple = (0
         excess = sum(size + len(GAP) for size in widths if size) - len(GAP) - WIDTH
         if excess > 0 and widths[index]:
             widths[index] = max(min(NARROWEST, widths[index]), widths[index] - excess)
-    return [_line(row, widths, [head in right for head in heads], colours or {})
-            for row in cells]
+    return [_line(row, widths, [head in right for head in heads], colours or {}) for row in cells]
 
 
 def _line(row, widths, flush_right, colours) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from mmaction_ext.datasets.guarded import sample_name
+from mmaction_ext.datasets.samples import sample_file
 from mmaction_ext.datasets.seeding import set_epoch
 from mmaction_ext.errors import InputError
 
@@ -58,22 +58,26 @@ def browse(dataset, indices, labels=(), seed: int = 0) -> list:
     set_epoch(dataset, seed, 0)
     np.random.seed(seed)
     loaded = [(index, dataset[index]) for index in indices]
-    return [_browse_one(dataset, index, sample, labels) for index, data in loaded
-            for sample in (data if isinstance(data, list) else [data])]
+    return [
+        _browse_one(dataset, index, sample, labels)
+        for index, data in loaded
+        for sample in (data if isinstance(data, list) else [data])
+    ]
 
 
 def _browse_one(dataset, index: int, data: dict, labels) -> Browsed:
     info = dataset.get_data_info(index)
     label = data['data_samples'].gt_label.tolist()
-    text = f'#{index}  {_named(label, labels)}  {sample_name(info)}'
+    text = f'#{index}  {_named(label, labels)}  {sample_file(info)}'
     if [info['label']] != label:
         text += f'  (listed as {_named([info["label"]], labels)})'
     return Browsed(text, frames_of(data['inputs']))
 
 
 def _named(ids: list, labels) -> str:
-    return ', '.join(f'{number} {labels[number]}' if number < len(labels) else str(number)
-                     for number in ids)
+    return ', '.join(
+        f'{number} {labels[number]}' if number < len(labels) else str(number) for number in ids
+    )
 
 
 def frames_of(inputs: Tensor) -> np.ndarray:

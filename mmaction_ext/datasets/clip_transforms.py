@@ -15,8 +15,9 @@ from mmaction_ext.errors import InputError
 _HLS_LIMITS = np.array([180, 255, 255], dtype=np.int16)
 
 
-def clip_indices(num_frames: int, clip_len: int, frame_interval: int, num_clips: int = 1,
-                 rng=None) -> np.ndarray:
+def clip_indices(
+    num_frames: int, clip_len: int, frame_interval: int, num_clips: int = 1, rng=None
+) -> np.ndarray:
     """Frames of clips whose frames lie ``frame_interval`` apart.
 
     Args:
@@ -65,8 +66,9 @@ class SampleClips(BaseTransform):
         InputError: a number is below 1, or the video holds no frame.
     """
 
-    def __init__(self, clip_len: int, frame_interval: int = 1, num_clips: int = 1,
-                 test_mode: bool = False):
+    def __init__(
+        self, clip_len: int, frame_interval: int = 1, num_clips: int = 1, test_mode: bool = False
+    ):
         numbers = dict(clip_len=clip_len, frame_interval=frame_interval, num_clips=num_clips)
         for name, value in numbers.items():
             if value < 1:
@@ -78,8 +80,9 @@ class SampleClips(BaseTransform):
         if results['total_frames'] < 1:
             name = results.get('filename') or results.get('frame_dir')
             raise InputError(f'{name}: the video holds no frame')
-        inds = clip_indices(results['total_frames'], **self.numbers,
-                            rng=None if self.test_mode else np.random)
+        inds = clip_indices(
+            results['total_frames'], **self.numbers, rng=None if self.test_mode else np.random
+        )
         results.update(self.numbers, frame_inds=inds + results.get('start_index', 0))
         return results
 
@@ -159,8 +162,9 @@ class HLSJitter(BaseTransform):
     def __init__(self, hue: int = 15, lightness: int = 35, saturation: int = 25):
         self.limits = (hue, lightness, saturation)
         if min(self.limits) < 0:
-            raise InputError('hue, lightness and saturation must not be negative, got '
-                             f'{self.limits}')
+            raise InputError(
+                f'hue, lightness and saturation must not be negative, got {self.limits}'
+            )
 
     def transform(self, results: dict) -> dict:
         """Shift the colours of one sample."""
@@ -171,8 +175,7 @@ class HLSJitter(BaseTransform):
 
     def __repr__(self):
         hue, lightness, saturation = self.limits
-        return (f'{type(self).__name__}(hue={hue}, lightness={lightness}, '
-                f'saturation={saturation})')
+        return f'{type(self).__name__}(hue={hue}, lightness={lightness}, saturation={saturation})'
 
 
 def shift_hls(img: np.ndarray, shifts: np.ndarray) -> np.ndarray:

@@ -8,8 +8,14 @@ from mmaction_ext.datasets.flips import SOMETHING_FLIP_LABELS
 from mmaction_ext.datasets.pipelines import CROPS, pack_inputs, read_frames
 
 
-def multi_scale_train(source: str, num_segments: int, something: bool = False, dense: bool = False,
-                      crop: int = 224, places: int = 13) -> list:
+def multi_scale_train(
+    source: str,
+    num_segments: int,
+    something: bool = False,
+    dense: bool = False,
+    crop: int = 224,
+    places: int = 13,
+) -> list:
     """Training pipeline of TSN and its descendants TRN, TSM and TANet, as mmaction2's configs.
 
     Args:
@@ -24,17 +30,35 @@ def multi_scale_train(source: str, num_segments: int, something: bool = False, d
             the configs of TSN with 3 or 8 frames.
     """
     flip_labels = dict(SOMETHING_FLIP_LABELS) if something else None
-    return [dict(type='SeedSample')] + read_frames(source, _frames(num_segments, dense)) + [
-        dict(type='Resize', scale=(-1, crop * 8 // 7)),
-        dict(type='MultiScaleCrop', input_size=crop, scales=(1, 0.875, 0.75, 0.66),
-             random_crop=False, max_wh_scale_gap=1, num_fixed_crops=places),
-        dict(type='Resize', scale=(crop, crop), keep_ratio=False),
-        dict(type='Flip', flip_ratio=0.5, flip_label_map=flip_labels),
-    ] + pack_inputs('NCHW', source)
+    return (
+        [dict(type='SeedSample')]
+        + read_frames(source, _frames(num_segments, dense))
+        + [
+            dict(type='Resize', scale=(-1, crop * 8 // 7)),
+            dict(
+                type='MultiScaleCrop',
+                input_size=crop,
+                scales=(1, 0.875, 0.75, 0.66),
+                random_crop=False,
+                max_wh_scale_gap=1,
+                num_fixed_crops=places,
+            ),
+            dict(type='Resize', scale=(crop, crop), keep_ratio=False),
+            dict(type='Flip', flip_ratio=0.5, flip_label_map=flip_labels),
+        ]
+        + pack_inputs('NCHW', source)
+    )
 
 
-def frames_test(source: str, num_segments: int, crop: int = 224, num_crops: int = 1,
-                twice: bool = False, dense: bool = False, short_side: int = 256) -> list:
+def frames_test(
+    source: str,
+    num_segments: int,
+    crop: int = 224,
+    num_crops: int = 1,
+    twice: bool = False,
+    dense: bool = False,
+    short_side: int = 256,
+) -> list:
     """Evaluation pipeline of TSN and its descendants.
 
     Args:
@@ -49,10 +73,14 @@ def frames_test(source: str, num_segments: int, crop: int = 224, num_crops: int 
     sampling = _frames(num_segments, dense, test_mode=True)
     if twice:
         sampling['twice_sample'] = True
-    return read_frames(source, sampling) + [
-        dict(type='Resize', scale=(-1, short_side)),
-        dict(type=CROPS[num_crops], crop_size=crop),
-    ] + pack_inputs('NCHW', source)
+    return (
+        read_frames(source, sampling)
+        + [
+            dict(type='Resize', scale=(-1, short_side)),
+            dict(type=CROPS[num_crops], crop_size=crop),
+        ]
+        + pack_inputs('NCHW', source)
+    )
 
 
 def resized_crop_train(sampling: dict, flip_ratio: float = 0.5, augment: bool = False) -> list:
@@ -65,17 +93,35 @@ def resized_crop_train(sampling: dict, flip_ratio: float = 0.5, augment: bool = 
             erasing. mmaction2's config asks pytorchvideo for the former, here it is torchvision.
     """
     seeding = dict(type='SeedSample', seed_torch=True) if augment else dict(type='SeedSample')
-    operations = [dict(type='TorchVisionWrapper', op='RandAugment', num_ops=4, magnitude=7,
-                       num_magnitude_bins=11)]
+    operations = [
+        dict(
+            type='TorchVisionWrapper',
+            op='RandAugment',
+            num_ops=4,
+            magnitude=7,
+            num_magnitude_bins=11,
+        )
+    ]
     erasing = [dict(type='RandomErasing', erase_prob=0.25, mode='rand')]
     reading = [seeding, *read_frames('videos', sampling), dict(type='Resize', scale=(-1, 256))]
-    return reading + operations * augment + [
-        dict(type='RandomResizedCrop'),
-        dict(type='Resize', scale=(224, 224), keep_ratio=False),
-        dict(type='Flip', flip_ratio=flip_ratio),
-    ] + erasing * augment + pack_inputs('NCTHW', 'videos')
+    return (
+        reading
+        + operations * augment
+        + [
+            dict(type='RandomResizedCrop'),
+            dict(type='Resize', scale=(224, 224), keep_ratio=False),
+            dict(type='Flip', flip_ratio=flip_ratio),
+        ]
+        + erasing * augment
+        + pack_inputs('NCTHW', 'videos')
+    )
 
 
 def _frames(num_segments: int, dense: bool, test_mode: bool = False) -> dict:
-    return dict(type='DenseSampleFrames' if dense else 'SampleFrames', clip_len=1,
-                frame_interval=1, num_clips=num_segments, test_mode=test_mode)
+    return dict(
+        type='DenseSampleFrames' if dense else 'SampleFrames',
+        clip_len=1,
+        frame_interval=1,
+        num_clips=num_segments,
+        test_mode=test_mode,
+    )

@@ -8,7 +8,7 @@ to leave the clip alone (the published code of TSM's descendants). This module i
 import re
 
 from mmaction_ext.errors import InputError
-from mmaction_ext.regular_file import read_regular
+from mmaction_ext.files.reading import read_regular
 
 _SIDE = re.compile(r'\b(left|right)\b', re.IGNORECASE)
 _OTHER = {'left': 'right', 'right': 'left'}
@@ -68,8 +68,10 @@ def flip_label_map(labels) -> dict:
     ids = {name: number for number, name in enumerate(labels)}
     for number in sorted(sided_classes(labels)):
         if mirrored_name(labels[number]) not in ids:
-            raise InputError(f'class {number}, {labels[number]!r}, has no mirror image among the '
-                             f'{len(ids)} classes: its label cannot be swapped, only skipped')
+            raise InputError(
+                f'class {number}, {labels[number]!r}, has no mirror image among the '
+                f'{len(ids)} classes: its label cannot be swapped, only skipped'
+            )
     return {number: ids[mirrored_name(labels[number])] for number in sided_classes(labels)}
 
 

@@ -71,22 +71,27 @@ def name_frames(found: Iterable[str]) -> tuple[FrameNames | None, list[int]]:
         if parts and parts[3].lower() in PICTURES:
             series.setdefault((parts[1] or '', parts[3]), []).append(parts[2])
     if len(series) > 1:
-        series = {key: digits for key, digits in series.items()
-                  if not _FLOW.match(key[0])} or series
+        series = {
+            key: digits for key, digits in series.items() if not _FLOW.match(key[0])
+        } or series
     if not series:
         return None, []
     (before, after), digits = next(iter(series.items()))
     if len(series) > 1:
         other, (others, *_) = list(series.items())[1]
-        raise MixedNames(f'{before}{digits[0]}{after} and {other[0]}{others}{other[1]} are frames '
-                         'of different names')
+        raise MixedNames(
+            f'{before}{digits[0]}{after} and {other[0]}{others}{other[1]} are frames '
+            'of different names'
+        )
     padded = any(number[0] == '0' and len(number) > 1 for number in digits)
     field = f'{{:0{min(map(len, digits))}}}' if padded else '{}'
     for number in digits:
         if field.format(int(number)) != number:
             shortest = min(digits, key=len)
-            raise MixedNames(f'{before}{shortest}{after} and {before}{number}{after} are frames '
-                             'with differing numbers of digits')
+            raise MixedNames(
+                f'{before}{shortest}{after} and {before}{number}{after} are frames '
+                'with differing numbers of digits'
+            )
     numbers = sorted(map(int, digits))
     before, after = (part.replace('{', '{{').replace('}', '}}') for part in (before, after))
     return FrameNames(before + field + after, min(numbers[0], 1)), numbers
@@ -110,8 +115,9 @@ def listed_names(ann_file: str, asked: FrameNames) -> FrameNames:
         report = json.loads((path.parent / REPORT).read_text(encoding='utf-8'))
         lists = [split['annotation_file'] for split in report['splits'].values()]
         if path.name in lists and report['frames']:
-            return FrameNames(str(report['frames']['filename_tmpl']),
-                              int(report['frames']['start_index']))
+            return FrameNames(
+                str(report['frames']['filename_tmpl']), int(report['frames']['start_index'])
+            )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass  # a list of somebody else's
     return asked

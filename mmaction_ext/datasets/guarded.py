@@ -2,7 +2,7 @@
 
 mmaction2's own raise whatever the decoder raises, and so do these by default. On demand they
 replace the sample by another one, and mark it, so that
-:class:`mmaction_ext.tracking.hooks.RunLoggerHook` can name the file and count it: training on
+:class:`mmaction_ext.tracking.writing.hooks.RunLoggerHook` can name the file and count it: training on
 fewer videos is never silent.
 """
 
@@ -11,6 +11,7 @@ from mmaction.datasets import RawframeDataset, VideoDataset
 from mmaction.registry import DATASETS
 
 from mmaction_ext.datasets.frame_names import FrameNames, listed_names
+from mmaction_ext.datasets.samples import sample_file
 from mmaction_ext.errors import InputError
 
 #: what to do about a video that cannot be read
@@ -66,7 +67,7 @@ class Guard:
                 data = super().prepare_data(int(rng.integers(len(self))))
             except InputError:
                 continue
-            mark = (sample_name(self.get_data_info(idx)), str(error))
+            mark = (sample_file(self.get_data_info(idx)), str(error))
             for sample in data if isinstance(data, list) else [data]:
                 sample['data_samples'].set_metainfo({REPLACED: mark})
             return data
@@ -94,11 +95,6 @@ class GuardedRawframeDataset(Guard, RawframeDataset):
         return super().load_data_list()
 
 
-def sample_name(info: dict) -> str:
-    """File or folder of a sample, from its ``get_data_info``."""
-    return info.get('filename') or info['frame_dir']
-
-
 def replaced_samples(batch) -> list:
     """``(file, what was wrong)`` for each replaced sample of a collated batch."""
     samples = (batch or {}).get('data_samples', ())
@@ -109,4 +105,5 @@ def replaces_samples(dataset) -> bool:
     """Whether a data set replaces samples, or one in a wrapper such as ``RepeatDataset``."""
     inner = [*getattr(dataset, 'datasets', ()), getattr(dataset, 'dataset', None)]
     return bool(getattr(dataset, 'replaces', False)) or any(
-        replaces_samples(each) for each in inner if each is not None)
+        replaces_samples(each) for each in inner if each is not None
+    )

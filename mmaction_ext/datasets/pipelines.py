@@ -29,8 +29,12 @@ def evaluation_loader(train: dict, ann_file: str, pipeline: list, batch_size: in
         batch_size: videos per batch and process; changes no metric.
     """
     dataset = dict(train['dataset'], ann_file=ann_file, pipeline=pipeline, test_mode=True)
-    return dict(train, batch_size=batch_size, dataset=dataset,
-                sampler=dict(type='DefaultSampler', shuffle=False))
+    return dict(
+        train,
+        batch_size=batch_size,
+        dataset=dataset,
+        sampler=dict(type='DefaultSampler', shuffle=False),
+    )
 
 
 def synthmotion_train(num_segments: int, input_format: str, crop: int = 64) -> list:
@@ -55,16 +59,22 @@ def synthmotion_train(num_segments: int, input_format: str, crop: int = 64) -> l
     ] + _format(input_format)
 
 
-def synthmotion_test(num_segments: int, input_format: str, crop: int = 64,
-                     twice: bool = False) -> list:
+def synthmotion_test(
+    num_segments: int, input_format: str, crop: int = 64, twice: bool = False
+) -> list:
     """Evaluation pipeline for SynthMotion: segment centres, one centre crop.
 
     With ``twice`` there is a second clip, of the segments' first frames, for 2-D hosts.
     """
     sampling = dict(type='SampleSegments', num_segments=num_segments, test_mode=True)
     if twice:
-        sampling = dict(type='SampleFrames', clip_len=1, num_clips=num_segments, test_mode=True,
-                        twice_sample=True)
+        sampling = dict(
+            type='SampleFrames',
+            clip_len=1,
+            num_clips=num_segments,
+            test_mode=True,
+            twice_sample=True,
+        )
     return [
         dict(type='VideoInit'),
         sampling,
@@ -82,37 +92,58 @@ def rawframe_train(num_segments: int, input_format: str, crop: int, short_side: 
         crop: side of the random square crop in pixels.
         short_side: range in pixels from which the frame's shorter side is drawn.
     """
-    return [dict(type='SeedSample')] + read_frames('rawframes', _segments(num_segments)) + [
-        dict(type='RandomRescale', scale_range=tuple(short_side)),
-        dict(type='RandomCrop', size=crop),
-    ] + pack_inputs(input_format, 'rawframes')
+    return (
+        [dict(type='SeedSample')]
+        + read_frames('rawframes', _segments(num_segments))
+        + [
+            dict(type='RandomRescale', scale_range=tuple(short_side)),
+            dict(type='RandomCrop', size=crop),
+        ]
+        + pack_inputs(input_format, 'rawframes')
+    )
 
 
 def rawframe_test(num_segments: int, input_format: str, crop: int, short_side: int) -> list:
     """Evaluation pipeline for folders of JPEG frames: one clip, one centre crop."""
-    return read_frames('rawframes', _segments(num_segments, test_mode=True)) + [
-        dict(type='Resize', scale=(-1, short_side)),
-        dict(type='CenterCrop', crop_size=crop),
-    ] + pack_inputs(input_format, 'rawframes')
+    return (
+        read_frames('rawframes', _segments(num_segments, test_mode=True))
+        + [
+            dict(type='Resize', scale=(-1, short_side)),
+            dict(type='CenterCrop', crop_size=crop),
+        ]
+        + pack_inputs(input_format, 'rawframes')
+    )
 
 
-def video_train(num_segments: int, input_format: str, crop: int, short_side: tuple,
-                flip_ratio: float = 0) -> list:
+def video_train(
+    num_segments: int, input_format: str, crop: int, short_side: tuple, flip_ratio: float = 0
+) -> list:
     """:func:`rawframe_train` for video files, of which a part may be flipped."""
     flip = [dict(type='Flip', flip_ratio=flip_ratio)] if flip_ratio else []
-    return [dict(type='SeedSample')] + read_frames('videos', _segments(num_segments)) + [
-        dict(type='RandomRescale', scale_range=tuple(short_side)),
-        dict(type='RandomCrop', size=crop),
-    ] + flip + pack_inputs(input_format, 'videos')
+    return (
+        [dict(type='SeedSample')]
+        + read_frames('videos', _segments(num_segments))
+        + [
+            dict(type='RandomRescale', scale_range=tuple(short_side)),
+            dict(type='RandomCrop', size=crop),
+        ]
+        + flip
+        + pack_inputs(input_format, 'videos')
+    )
 
 
-def video_test(num_segments: int, input_format: str, crop: int, short_side: int,
-               num_crops: int = 1) -> list:
+def video_test(
+    num_segments: int, input_format: str, crop: int, short_side: int, num_crops: int = 1
+) -> list:
     """:func:`rawframe_test` for video files, with 1 crop or 3 along the longer side."""
-    return read_frames('videos', _segments(num_segments, test_mode=True)) + [
-        dict(type='Resize', scale=(-1, short_side)),
-        dict(type=CROPS[num_crops], crop_size=crop),
-    ] + pack_inputs(input_format, 'videos')
+    return (
+        read_frames('videos', _segments(num_segments, test_mode=True))
+        + [
+            dict(type='Resize', scale=(-1, short_side)),
+            dict(type=CROPS[num_crops], crop_size=crop),
+        ]
+        + pack_inputs(input_format, 'videos')
+    )
 
 
 def interval_train(clip_len: int, interval: int, crop: int, short_side: tuple) -> list:
@@ -129,31 +160,53 @@ def interval_train(clip_len: int, interval: int, crop: int, short_side: tuple) -
         short_side: range in pixels from which the frame's shorter side is drawn.
     """
     sampling = interval_clips(clip_len, interval)
-    return [dict(type='SeedSample')] + read_frames('videos', sampling) + [
-        dict(type='RandomRescale', scale_range=tuple(short_side)),
-        dict(type='RandomCrop', size=crop),
-        dict(type='Flip', flip_ratio=0.5),
-    ] + pack_inputs('NCTHW', 'videos')
+    return (
+        [dict(type='SeedSample')]
+        + read_frames('videos', sampling)
+        + [
+            dict(type='RandomRescale', scale_range=tuple(short_side)),
+            dict(type='RandomCrop', size=crop),
+            dict(type='Flip', flip_ratio=0.5),
+        ]
+        + pack_inputs('NCTHW', 'videos')
+    )
 
 
-def interval_test(clip_len: int, interval: int, crop: int = 256, short_side: int = 256,
-                  num_clips: int = 1, num_crops: int = 1) -> list:
+def interval_test(
+    clip_len: int,
+    interval: int,
+    crop: int = 256,
+    short_side: int = 256,
+    num_clips: int = 1,
+    num_crops: int = 1,
+) -> list:
     """Evaluation pipeline for video files, interval based: evenly spaced clips and crops."""
     sampling = interval_clips(clip_len, interval, num_clips, test_mode=True)
-    return read_frames('videos', sampling) + [
-        dict(type='Resize', scale=(-1, short_side)),
-        dict(type=CROPS[num_crops], crop_size=crop),
-    ] + pack_inputs('NCTHW', 'videos')
+    return (
+        read_frames('videos', sampling)
+        + [
+            dict(type='Resize', scale=(-1, short_side)),
+            dict(type=CROPS[num_crops], crop_size=crop),
+        ]
+        + pack_inputs('NCTHW', 'videos')
+    )
 
 
-def interval_clips(clip_len: int, interval: int, num_clips: int = 1,
-                   test_mode: bool = False) -> dict:
+def interval_clips(
+    clip_len: int, interval: int, num_clips: int = 1, test_mode: bool = False
+) -> dict:
     """Step that samples frames at an interval; a video that is too short repeats its last one.
 
     (mmaction2's default, to start again at its first frame, would be a motion nobody filmed.)
     """
-    return dict(type='SampleFrames', clip_len=clip_len, frame_interval=interval,
-                num_clips=num_clips, out_of_bound_opt='repeat_last', test_mode=test_mode)
+    return dict(
+        type='SampleFrames',
+        clip_len=clip_len,
+        frame_interval=interval,
+        num_clips=num_clips,
+        out_of_bound_opt='repeat_last',
+        test_mode=test_mode,
+    )
 
 
 def read_frames(source: str, sampling: dict) -> list:
@@ -194,13 +247,20 @@ def _tsn_steps(media: str, sampling: dict, between: list) -> list:
 
 def _tsn_sampling(num_segments: int, num_clips: int = 1, dense: bool = False, **mode) -> dict:
     if dense:
-        return dict(type='DenseSampleFrames', clip_len=1, num_clips=num_segments, sample_range=64,
-                    num_sample_positions=num_clips, **mode)
+        return dict(
+            type='DenseSampleFrames',
+            clip_len=1,
+            num_clips=num_segments,
+            sample_range=64,
+            num_sample_positions=num_clips,
+            **mode,
+        )
     return dict(type='SampleTSNSegments', num_segments=num_segments, num_clips=num_clips, **mode)
 
 
-def tsn_train(num_segments: int, media: str, something: bool = False, dense: bool = False,
-              crop: int = 224) -> list:
+def tsn_train(
+    num_segments: int, media: str, something: bool = False, dense: bool = False, crop: int = 224
+) -> list:
     """Training pipeline of the released code of SELFY and TCM, for 2-D hosts.
 
     Frames are resized to exactly 240 x 320 (rows x columns), whatever their shape; one of 13
@@ -218,17 +278,27 @@ def tsn_train(num_segments: int, media: str, something: bool = False, dense: boo
     """
     classes = dict(SOMETHING_FLIP_LABELS) if something else {}
     sampling = _tsn_sampling(num_segments, dense=dense)
-    return [dict(type='SeedSample')] + _tsn_steps(media, sampling, [
-        dict(type='Resize', scale=(320, 240), keep_ratio=False),
-        dict(type='MultiScaleCrop', input_size=crop, scales=(1, .875, .75, .66),
-             max_wh_scale_gap=1, num_fixed_crops=13),
-        dict(type='Resize', scale=(crop, crop), keep_ratio=False),
-        dict(type='DirectionAwareFlip', classes=classes, sided='skip'),
-    ])
+    return [dict(type='SeedSample')] + _tsn_steps(
+        media,
+        sampling,
+        [
+            dict(type='Resize', scale=(320, 240), keep_ratio=False),
+            dict(
+                type='MultiScaleCrop',
+                input_size=crop,
+                scales=(1, 0.875, 0.75, 0.66),
+                max_wh_scale_gap=1,
+                num_fixed_crops=13,
+            ),
+            dict(type='Resize', scale=(crop, crop), keep_ratio=False),
+            dict(type='DirectionAwareFlip', classes=classes, sided='skip'),
+        ],
+    )
 
 
-def tsn_test(num_segments: int, media: str, num_clips: int = 1, dense: bool = False,
-             crop: int = 224) -> list:
+def tsn_test(
+    num_segments: int, media: str, num_clips: int = 1, dense: bool = False, crop: int = 224
+) -> list:
     """Evaluation pipeline of the released code of SELFY and TCM: the centre crop of fixed frames.
 
     Args:
@@ -241,15 +311,28 @@ def tsn_test(num_segments: int, media: str, num_clips: int = 1, dense: bool = Fa
             proportion for others.
     """
     sampling = _tsn_sampling(num_segments, num_clips, dense, test_mode=True)
-    return _tsn_steps(media, sampling, [
-        dict(type='Resize', scale=(round(crop * 320 / 224), round(crop * 240 / 224)),
-             keep_ratio=False),
-        dict(type='CenterCrop', crop_size=crop),
-    ])
+    return _tsn_steps(
+        media,
+        sampling,
+        [
+            dict(
+                type='Resize',
+                scale=(round(crop * 320 / 224), round(crop * 240 / 224)),
+                keep_ratio=False,
+            ),
+            dict(type='CenterCrop', crop_size=crop),
+        ],
+    )
 
 
-def training_loader(media: str, root: str, pipeline: list, batch_size: int,
-                    ann_file: str = 'train.txt', folder: str | None = None) -> dict:
+def training_loader(
+    media: str,
+    root: str,
+    pipeline: list,
+    batch_size: int,
+    ann_file: str = 'train.txt',
+    folder: str | None = None,
+) -> dict:
     """Loader config for training on lists as ``tools/prepare_data.py`` writes them.
 
     Args:
@@ -262,14 +345,18 @@ def training_loader(media: str, root: str, pipeline: list, batch_size: int,
     """
     prefix = f'{root}/{folder or media}'
     if media == 'rawframes':
-        kind = dict(type='GuardedRawframeDataset', data_prefix=dict(img=prefix),
-                    filename_tmpl='{:05}.jpg')
+        kind = dict(
+            type='GuardedRawframeDataset', data_prefix=dict(img=prefix), filename_tmpl='{:05}.jpg'
+        )
     else:
         kind = dict(type='GuardedVideoDataset', data_prefix=dict(video=prefix), delimiter='\t')
     return dict(
-        batch_size=batch_size, num_workers=8, persistent_workers=True,
+        batch_size=batch_size,
+        num_workers=8,
+        persistent_workers=True,
         sampler=dict(type='DefaultSampler', shuffle=True),
-        dataset=dict(kind, ann_file=f'{root}/{ann_file}', pipeline=pipeline))
+        dataset=dict(kind, ann_file=f'{root}/{ann_file}', pipeline=pipeline),
+    )
 
 
 def cross_train(num_segments: int, input_format: str, crop: int) -> list:
@@ -284,8 +371,9 @@ def cross_train(num_segments: int, input_format: str, crop: int) -> list:
         crop: side of the network's input in pixels.
     """
     sampling = dict(type='SampleSegments', num_segments=num_segments)
-    return _exchanged(tsn_train(num_segments, 'rawframes', something=True, crop=crop), sampling,
-                      input_format)
+    return _exchanged(
+        tsn_train(num_segments, 'rawframes', something=True, crop=crop), sampling, input_format
+    )
 
 
 def cross_test(num_segments: int, input_format: str, crop: int) -> list:
@@ -296,6 +384,8 @@ def cross_test(num_segments: int, input_format: str, crop: int) -> list:
 
 def _exchanged(steps: list, sampling: dict, input_format: str) -> list:
     """The steps with another sampling and format."""
-    others = {'SampleTSNSegments': sampling,
-              'FormatShape': dict(type='FormatShape', input_format=input_format)}
+    others = {
+        'SampleTSNSegments': sampling,
+        'FormatShape': dict(type='FormatShape', input_format=input_format),
+    }
     return [others.get(step['type'], step) for step in steps]

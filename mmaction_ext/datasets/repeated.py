@@ -31,18 +31,23 @@ class Repeat:
     def __init__(self, *args, num_repeats: int = 2, **kwargs):
         super().__init__(*args, **kwargs)
         if num_repeats < 1 or self.test_mode:
-            raise InputError('num_repeats must be at least 1, and a data set to test on repeats '
-                             f'nothing; got {num_repeats} with test_mode={self.test_mode}')
+            raise InputError(
+                'num_repeats must be at least 1, and a data set to test on repeats '
+                f'nothing; got {num_repeats} with test_mode={self.test_mode}'
+            )
         self.num_repeats = num_repeats
 
     def prepare_data(self, idx: int) -> list:
         """The samples of video ``idx``."""
         steps = self.pipeline.transforms
-        decoded = next((place for place, step in enumerate(steps, 1)
-                        if type(step).__name__ == 'VideoDecode'), None)
+        decoded = next(
+            (place for place, step in enumerate(steps, 1) if type(step).__name__ == 'VideoDecode'),
+            None,
+        )
         if decoded is None:
-            raise InputError(f'the pipeline of {self.ann_file} has no VideoDecode to repeat '
-                             'what follows it')
+            raise InputError(
+                f'the pipeline of {self.ann_file} has no VideoDecode to repeat what follows it'
+            )
         data = self.get_data_info(idx)
         for step in steps[:decoded]:
             data = step(data)

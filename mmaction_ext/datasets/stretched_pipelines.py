@@ -6,8 +6,13 @@ Functions for configs to call, like those of :mod:`mmaction_ext.datasets.pipelin
 from mmaction_ext.datasets.flips import SOMETHING_FLIP_LABELS
 
 
-def stretched_train(sampling: dict, input_format: str = 'NCTHW', crop: int = 224,
-                    media: str = 'videos', something: bool = False) -> list:
+def stretched_train(
+    sampling: dict,
+    input_format: str = 'NCTHW',
+    crop: int = 224,
+    media: str = 'videos',
+    something: bool = False,
+) -> list:
     """Training pipeline: frames are stretched, cropped, flipped and jittered in colour.
 
     Args:
@@ -23,25 +28,36 @@ def stretched_train(sampling: dict, input_format: str = 'NCTHW', crop: int = 224
     flip = dict(type='Flip', flip_ratio=0.5)
     if something:
         flip = dict(type='DirectionAwareFlip', classes=dict(SOMETHING_FLIP_LABELS), sided='swap')
-    return [dict(type='SeedSample')] + _steps(sampling, input_format, media, [
-        dict(type='RandomStretch', short_side=(crop, crop * 9 // 7)),
-        dict(type='RandomCrop', size=crop),
-        flip,
-        dict(type='HLSJitter', hue=15, lightness=35, saturation=25),
-    ])
+    return [dict(type='SeedSample')] + _steps(
+        sampling,
+        input_format,
+        media,
+        [
+            dict(type='RandomStretch', short_side=(crop, crop * 9 // 7)),
+            dict(type='RandomCrop', size=crop),
+            flip,
+            dict(type='HLSJitter', hue=15, lightness=35, saturation=25),
+        ],
+    )
 
 
-def stretched_test(sampling: dict, input_format: str = 'NCTHW', crop: int = 224,
-                   media: str = 'videos') -> list:
+def stretched_test(
+    sampling: dict, input_format: str = 'NCTHW', crop: int = 224, media: str = 'videos'
+) -> list:
     """Evaluation pipeline that goes with :func:`stretched_train`: one centre crop.
 
     Frames are resized to a square, 256 pixels for a crop of 224, whatever shape they had.
     """
     side = crop * 8 // 7
-    return _steps(dict(sampling, test_mode=True), input_format, media, [
-        dict(type='Resize', scale=(side, side), keep_ratio=False),
-        dict(type='CenterCrop', crop_size=crop),
-    ])
+    return _steps(
+        dict(sampling, test_mode=True),
+        input_format,
+        media,
+        [
+            dict(type='Resize', scale=(side, side), keep_ratio=False),
+            dict(type='CenterCrop', crop_size=crop),
+        ],
+    )
 
 
 def _steps(sampling: dict, input_format: str, media: str, between: list) -> list:
@@ -50,7 +66,11 @@ def _steps(sampling: dict, input_format: str, media: str, between: list) -> list
     else:
         name = 'filename'
         read = [dict(type='VideoInit'), dict(sampling), dict(type='VideoDecode')]
-    return read + between + [
-        dict(type='FormatShape', input_format=input_format),
-        dict(type='PackActionInputs', meta_keys=('img_shape', name)),
-    ]
+    return (
+        read
+        + between
+        + [
+            dict(type='FormatShape', input_format=input_format),
+            dict(type='PackActionInputs', meta_keys=('img_shape', name)),
+        ]
+    )

@@ -39,7 +39,7 @@ def segment_indices(num_frames: int, num_segments: int, rng=None) -> np.ndarray:
     # floor of the centre (i + 1/2) n/T - 1/2 for the first half, in exact integers
     first = ((2 * np.arange(half) + 1) * num_frames - num_segments) // (2 * num_segments)
     first = np.maximum(first, 0)
-    return np.concatenate([first, (num_frames - 1 - first)[:num_segments - half][::-1]])
+    return np.concatenate([first, (num_frames - 1 - first)[: num_segments - half][::-1]])
 
 
 @TRANSFORMS.register_module()
@@ -73,15 +73,17 @@ class SampleSegments(BaseTransform):
         if results['total_frames'] < 1:
             name = results.get('filename') or results.get('frame_dir')
             raise InputError(f'{name}: the video holds no frame')
-        inds = segment_indices(results['total_frames'], self.num_segments,
-                               None if self.test_mode else np.random)
+        inds = segment_indices(
+            results['total_frames'], self.num_segments, None if self.test_mode else np.random
+        )
         results['frame_inds'] = inds + results.get('start_index', 0)
         results.update(clip_len=self.num_segments, num_clips=1, frame_interval=None)
         return results
 
     def __repr__(self):
-        return (f'{type(self).__name__}(num_segments={self.num_segments}, '
-                f'test_mode={self.test_mode})')
+        return (
+            f'{type(self).__name__}(num_segments={self.num_segments}, test_mode={self.test_mode})'
+        )
 
 
 @TRANSFORMS.register_module()
@@ -112,8 +114,12 @@ class VideoInit(BaseTransform):
         name = results['filename']
         reader = VideoReader(self._client.get(name) if self._client else name, name)
         rate = reader.stream.average_rate
-        return dict(results, video_reader=reader, total_frames=reader.num_frames,
-                    avg_fps=float(rate) if rate else None)
+        return dict(
+            results,
+            video_reader=reader,
+            total_frames=reader.num_frames,
+            avg_fps=float(rate) if rate else None,
+        )
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(io_backend={self.io_backend!r})'
@@ -134,8 +140,14 @@ class VideoDecode(BaseTransform):
         """Read the frames ``results['frame_inds']``."""
         images = results['video_reader'].read(results['frame_inds'])
         shape = images.shape[1:3]
-        return dict(results, imgs=list(images), original_shape=shape, img_shape=shape,
-                    frame_inds=np.ravel(results['frame_inds']), video_reader=None)
+        return dict(
+            results,
+            imgs=list(images),
+            original_shape=shape,
+            img_shape=shape,
+            frame_inds=np.ravel(results['frame_inds']),
+            video_reader=None,
+        )
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}()'
@@ -209,5 +221,7 @@ class DirectionAwareFlip(Flip):
         return results
 
     def __repr__(self):
-        return (f'{type(self).__name__}(flip_ratio={self.flip_ratio}, sided={self.sided!r}, '
-                f'flip_label_map={self.flip_label_map}, skipped={sorted(self.skipped)})')
+        return (
+            f'{type(self).__name__}(flip_ratio={self.flip_ratio}, sided={self.sided!r}, '
+            f'flip_label_map={self.flip_label_map}, skipped={sorted(self.skipped)})'
+        )

@@ -8,7 +8,7 @@ from mmaction_ext.errors import InputError
 
 #: Where in a segment the frame of each clip of a test lies: one clip of centres, or a second one
 #: of starts ("twice sampling").
-PLACES = {1: (0.5, ), 2: (0.5, 0.0)}
+PLACES = {1: (0.5,), 2: (0.5, 0.0)}
 
 
 def random_tsn_indices(num_frames: int, num_segments: int, rng) -> np.ndarray:
@@ -32,8 +32,9 @@ def random_tsn_indices(num_frames: int, num_segments: int, rng) -> np.ndarray:
     return np.arange(num_segments) * length + rng.randint(length, size=num_segments)
 
 
-def fixed_tsn_indices(num_frames: int, num_segments: int, place: float = 0.5, *,
-                      num_clips: int = 1) -> np.ndarray:
+def fixed_tsn_indices(
+    num_frames: int, num_segments: int, place: float = 0.5, *, num_clips: int = 1
+) -> np.ndarray:
     """The same frame of each segment, ``int(tick * place + tick * i)``, as the released code.
 
     Segments have ``tick = num_frames / num_segments`` frames, a fraction.
@@ -88,8 +89,10 @@ class SampleTSNSegments(BaseTransform):
             name = results.get('filename') or results.get('frame_dir')
             raise InputError(f'{name}: the video holds no frame')
         if self.test_mode:
-            clips = [fixed_tsn_indices(total, self.num_segments, place, num_clips=self.num_clips)
-                     for place in PLACES[self.num_clips]]
+            clips = [
+                fixed_tsn_indices(total, self.num_segments, place, num_clips=self.num_clips)
+                for place in PLACES[self.num_clips]
+            ]
         else:
             clips = [random_tsn_indices(total, self.num_segments, np.random)]
         results['frame_inds'] = np.concatenate(clips) + results.get('start_index', 0)
@@ -97,5 +100,7 @@ class SampleTSNSegments(BaseTransform):
         return results
 
     def __repr__(self):
-        return (f'{type(self).__name__}(num_segments={self.num_segments}, '
-                f'test_mode={self.test_mode}, num_clips={self.num_clips})')
+        return (
+            f'{type(self).__name__}(num_segments={self.num_segments}, '
+            f'test_mode={self.test_mode}, num_clips={self.num_clips})'
+        )

@@ -65,10 +65,10 @@ class _NalCodec:
         while place + size < len(data):
             kind = data[place + size] >> self.shift & self.mask
             # no_output_of_prior_pics_flag of H.265: pictures that wait to be shown never are
-            if self.breaks and kind in self.restarts and data[place + size + 2:][:1] >= b'\xc0':
+            if self.breaks and kind in self.restarts and data[place + size + 2 :][:1] >= b'\xc0':
                 return None, False
             kinds.add(kind)
-            place += size + int.from_bytes(data[place:place + size], 'big')
+            place += size + int.from_bytes(data[place : place + size], 'big')
         return None if kinds & self.breaks else 1, bool(kinds & self.restarts)
 
 
@@ -85,13 +85,13 @@ class _Vp9:
     def _frames(self, data: memoryview) -> list[memoryview]:
         """Frames of a packet; the sizes of several stand at its end (annex B)."""
         number, width = (data[-1] & 7) + 1, (data[-1] >> 3 & 3) + 1
-        index = data[-2 - number * width:]
+        index = data[-2 - number * width :]
         if data[-1] >> 5 != 6 or index[0] != data[-1]:
             return [data]
         frames, place = [], 0
         for at in range(1, 1 + number * width, width):
             frames.append(data[place:])
-            place += int.from_bytes(index[at:at + width], 'little')
+            place += int.from_bytes(index[at : at + width], 'little')
         return frames
 
     def _header(self, data: memoryview) -> tuple[bool, bool]:
@@ -102,10 +102,13 @@ class _Vp9:
 
 
 #: H.264, table 7-1: IDR; H.265, table 7-1: IDR_W_RADL, IDR_N_LP; BLA, ends of sequence and stream
-_CODECS = {'h264': _NalCodec(4, 0, 31, frozenset({5})),
-           'hevc': _NalCodec(21, 1, 63, frozenset({19, 20}), frozenset({16, 17, 18, 36, 37}),
-                             fields=False),
-           'vp9': _Vp9()}
+_CODECS = {
+    'h264': _NalCodec(4, 0, 31, frozenset({5})),
+    'hevc': _NalCodec(
+        21, 1, 63, frozenset({19, 20}), frozenset({16, 17, 18, 36, 37}), fields=False
+    ),
+    'vp9': _Vp9(),
+}
 
 
 class VideoReader:
@@ -215,8 +218,11 @@ class VideoReader:
         """
         context, container = self.stream.codec_context, self.stream.container
         codec = _CODECS.get(context.name)
-        proven = (codec is not None and container.format.name in _INDEXED_FORMATS
-                  and (not codec.fields or getattr(context, 'field_order', 0) == _PROGRESSIVE))
+        proven = (
+            codec is not None
+            and container.format.name in _INDEXED_FORMATS
+            and (not codec.fields or getattr(context, 'field_order', 0) == _PROGRESSIVE)
+        )
         rate, base = self.stream.average_rate, self.stream.time_base
         lasting = 1 / rate / base if rate and base else 0  # of one that does not say how long
         kept, size, number, starts, self.end = [], 0, 0, [], 0
@@ -233,8 +239,12 @@ class VideoReader:
             if proven:
                 frames, restarts = codec.look(packet, context.extradata)
                 # behind a key frame that is no restart, where streams were joined, some may be left out
-                proven = (frames == 1 and restarts >= packet.is_keyframe
-                          and packet.pts is not None and not packet.is_discard)
+                proven = (
+                    frames == 1
+                    and restarts >= packet.is_keyframe
+                    and packet.pts is not None
+                    and not packet.is_discard
+                )
                 starts += [number] * restarts
             number += 1
         self._kept = kept if size <= KEPT_BYTES else None
@@ -264,7 +274,7 @@ class VideoReader:
                     self._starts = []  # they come in another order than that of their times
                     break
                 yield from zip(group, frames)
-                left = left[len(group):]
+                left = left[len(group) :]
         end = left[-1] + 1 if left else 0
         for number, frame in enumerate(itertools.islice(self.decode(), end)):
             if number in left:
@@ -299,8 +309,9 @@ class VideoReader:
                     return found
         raise ValueError(f'no frame comes out of the packet of frame {numbers[len(found)]}')
 
-    def _decode_group(self, packets: Iterator[tuple[int, av.Packet]],
-                      start: int) -> Iterator[av.VideoFrame]:
+    def _decode_group(
+        self, packets: Iterator[tuple[int, av.Packet]], start: int
+    ) -> Iterator[av.VideoFrame]:
         end, context = self._starts[bisect.bisect_right(self._starts, start)], None
         try:
             for place, packet in packets:
@@ -322,5 +333,6 @@ class VideoReader:
         except InputError:
             raise
         except (av.error.FFmpegError, OSError, ValueError) as error:
-            raise InputError(f'{self.name}: the video cannot be decoded '
-                             f'({last_line(error)})') from error
+            raise InputError(
+                f'{self.name}: the video cannot be decoded ({last_line(error)})'
+            ) from error

@@ -16,12 +16,13 @@ from mmengine.dist import is_main_process
 from mmengine.registry import DefaultScope
 from torch.utils.data import DataLoader
 
+from mmaction_ext.datasets.configs import dataset_config, inner_datasets, unwrapped
 from mmaction_ext.datasets.frame_names import FrameNames, MixedNames, listed_names, name_frames
 from mmaction_ext.datasets.guarded import GuardedRawframeDataset
-from mmaction_ext.engine.building import build_model
 from mmaction_ext.engine.initial_weights import names_weights
 from mmaction_ext.errors import InputError, check_at_least, last_line
 from mmaction_ext.models import clips
+from mmaction_ext.models.building import build_model
 from mmaction_ext.printable import clean
 from mmaction_ext.tracking.identity import batch_matters
 
@@ -32,8 +33,14 @@ FIELDS = {VideoDataset: 2, RawframeDataset: 3, GuardedRawframeDataset: 3}
 #: settings of a loader that are whole numbers, and the least of them
 LEAST = dict(batch_size=1, num_workers=0, prefetch_factor=1)
 #: settings of a loader that the runner makes something else of
-MADE_SETTINGS = ('dataset', 'sampler', 'batch_sampler', 'collate_fn', 'worker_init_fn',
-                 'num_batch_per_epoch')
+MADE_SETTINGS = (
+    'dataset',
+    'sampler',
+    'batch_sampler',
+    'collate_fn',
+    'worker_init_fn',
+    'num_batch_per_epoch',
+)
 #: settings of a loader that say how its worker processes work
 WORKER_SETTINGS = ('persistent_workers', 'prefetch_factor', 'timeout', 'multiprocessing_context')
 
@@ -59,8 +66,11 @@ def check_trainable(cfg: Config) -> None:
     Raises:
         InputError: naming what is missing.
     """
-    missing = [key for key in ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
-               if not cfg.get(key)]
+    missing = [
+        key
+        for key in ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
+        if not cfg.get(key)
+    ]
     if missing:
         raise InputError(f'{cfg.filename} cannot be trained: it has no {", ".join(missing)}')
 
@@ -76,8 +86,9 @@ def check_initial_weights(cfg: Config) -> None:
     """
     for path in [cfg.get('load_from'), *_initial_weights(cfg.get('model'))]:
         if names_weights(path) and '://' not in path and not osp.isfile(osp.expanduser(path)):
-            raise InputError(f'{cfg.filename} starts from {path}, which does not exist; '
-                             f'{_maker(path)}')
+            raise InputError(
+                f'{cfg.filename} starts from {path}, which does not exist; {_maker(path)}'
+            )
 
 
 def _initial_weights(node) -> list:
@@ -117,10 +128,10 @@ def check_datasets(cfg: Config, splits=('train', 'val', 'test')) -> None:
     """
     num_classes = _num_classes(cfg)
     for split in splits:
-        dataset = (cfg.get(f'{split}_dataloader') or {}).get('dataset') or {}
+        dataset = dataset_config(cfg, split)
         if split == 'test' and dataset:
             _check_listed(f'test_dataloader of {cfg.filename}', dataset)
-        for inner in _unwrapped(dataset):
+        for inner in _listing(dataset):
             if _fields(inner):
                 check_annotations(inner, num_classes)
             else:
@@ -149,8 +160,9 @@ def check_loaders(cfg: Config, splits=('train', 'val', 'test')) -> None:
                     check_at_least(name, settings[name], least)
             DataLoader((), sampler=(), **settings)
         except (TypeError, ValueError) as error:
-            raise InputError(f'{split}_dataloader of {cfg.filename} cannot be used: '
-                             f'{last_line(error)}') from error
+            raise InputError(
+                f'{split}_dataloader of {cfg.filename} cannot be used: {last_line(error)}'
+            ) from error
 
 
 def check_testing_views(cfg: Config, splits=('val', 'test')) -> None:
@@ -165,8 +177,11 @@ def check_testing_views(cfg: Config, splits=('val', 'test')) -> None:
             chooses its samples by the size of its batches.
     """
     views = (cfg.model.get('test_cfg') or {}).get('max_testing_views')
-    loaders = {f'{split}_dataloader': cfg.get(f'{split}_dataloader') or {}
-               for split in splits if split != 'train'}
+    loaders = {
+        f'{split}_dataloader': cfg.get(f'{split}_dataloader') or {}
+        for split in splits
+        if split != 'train'
+    }
     if not views or not any(loaders.values()):
         return
     setting = f'model.test_cfg.max_testing_views={views!r} of {cfg.filename}'
@@ -176,16 +191,21 @@ def check_testing_views(cfg: Config, splits=('val', 'test')) -> None:
     with DefaultScope.overwrite_default_scope('mmaction'):
         kind = MODELS.get(kind) if isinstance(kind, str) else kind
     if issubclass(kind, clips.Recognizer2D):
-        raise InputError(f'{setting} is for 3-D recognizers: mmaction2 cannot test a 2-D one with '
-                         'it; a smaller batch_size of the loaders saves memory too')
+        raise InputError(
+            f'{setting} is for 3-D recognizers: mmaction2 cannot test a 2-D one with '
+            'it; a smaller batch_size of the loaders saves memory too'
+        )
     if not issubclass(kind, clips.Recognizer3D):
         return
-    changed = {name: loader for name, loader in loaders.items()
-               if loader.get('batch_size', 1) != 1}
+    changed = {
+        name: loader for name, loader in loaders.items() if loader.get('batch_size', 1) != 1
+    }
     for name, loader in changed.items():
         if batch_matters(loader):
-            raise InputError(f'{setting} needs {name}.batch_size=1, but there it decides which '
-                             'samples are evaluated')
+            raise InputError(
+                f'{setting} needs {name}.batch_size=1, but there it decides which '
+                'samples are evaluated'
+            )
         loader.batch_size = 1
     if changed and is_main_process():
         print(f'{clean(setting)}: batch_size of {" and ".join(changed)} is 1')
@@ -202,26 +222,21 @@ def _num_classes(cfg: Config):
 def _check_listed(where: str, dataset: dict) -> None:
     kind = _kind(dataset)
     if not hasattr(kind, 'get_data_info'):
-        raise InputError(f'{where}: {getattr(kind, "__name__", dataset.get("type"))} does not list '
-                         'its samples (get_data_info): an mmengine BaseDataset is needed, as '
-                         'results are tied to the digest of its list')
-    for inner in _inner(dataset):
+        raise InputError(
+            f'{where}: {getattr(kind, "__name__", dataset.get("type"))} does not list '
+            'its samples (get_data_info): an mmengine BaseDataset is needed, as '
+            'results are tied to the digest of its list'
+        )
+    for inner in inner_datasets(dataset):
         _check_listed(where, inner)
 
 
-def _inner(dataset: dict) -> list:
-    """Configs of the data sets that a wrapper holds."""
-    return [each for each in [*(dataset.get('datasets') or ()), dataset.get('dataset')]
-            if isinstance(each, dict)]
-
-
-def _unwrapped(dataset: dict) -> list:
-    """Configs of the data sets, also of those in wrappers."""
-    inner = _inner(dataset)
-    if inner:
-        return [each for config in inner for each in _unwrapped(config)]
-    kind = _kind(dataset)
-    return [dataset] if isinstance(kind, type) and issubclass(kind, BaseDataset) else []
+def _listing(dataset: dict) -> list:
+    """Configs of mmengine's data sets, also of those in wrappers."""
+    kinds = [(each, _kind(each)) for each in unwrapped(dataset)]
+    return [
+        each for each, kind in kinds if isinstance(kind, type) and issubclass(kind, BaseDataset)
+    ]
 
 
 def _kind(dataset: dict) -> type | None:
@@ -233,8 +248,14 @@ def _kind(dataset: dict) -> type | None:
 def _fields(dataset: dict) -> int | None:
     """Fields of a line of its list; ``None`` where the data set reads it in a way of its own."""
     kind = _kind(dataset)
-    return next((fields for base, fields in FIELDS.items() if issubclass(kind, base)
-                 and kind.load_data_list is base.load_data_list), None)
+    return next(
+        (
+            fields
+            for base, fields in FIELDS.items()
+            if issubclass(kind, base) and kind.load_data_list is base.load_data_list
+        ),
+        None,
+    )
 
 
 def _check_labels(dataset: dict, num_classes: int | None, tested: bool) -> None:
@@ -249,13 +270,20 @@ def _check_labels(dataset: dict, num_classes: int | None, tested: bool) -> None:
             raise InputError(f'{name}: labels of sample {index}: {last_line(error)}') from error
         label = info.get('label')
         if tested and (label is None or not (info.get('filename') or info.get('frame_dir'))):
-            raise InputError(f'{name}: sample {index} has no label, or no filename or frame_dir, '
-                             'by which results are tied to the samples tested on')
+            raise InputError(
+                f'{name}: sample {index} has no label, or no filename or frame_dir, '
+                'by which results are tied to the samples tested on'
+            )
         for each in label if isinstance(label, (list, tuple)) else (label,):
-            if isinstance(each, Integral) and num_classes is not None and (
-                    not 0 <= each < num_classes):
-                raise InputError(f'{name}: label {each} of sample {index} is not among the '
-                                 f'{num_classes} classes of the model')
+            if (
+                isinstance(each, Integral)
+                and num_classes is not None
+                and (not 0 <= each < num_classes)
+            ):
+                raise InputError(
+                    f'{name}: label {each} of sample {index} is not among the '
+                    f'{num_classes} classes of the model'
+                )
 
 
 def check_annotations(dataset: dict, num_classes: int = None) -> None:
@@ -273,8 +301,10 @@ def check_annotations(dataset: dict, num_classes: int = None) -> None:
     if dataset.get('multi_class'):  # whose labels become vectors of the data set's own length
         own = dataset.get('num_classes')
         if own is None or own != (own if num_classes is None else num_classes):
-            raise InputError(f'{ann_file}: multi_class needs the num_classes of the model, '
-                             f'{num_classes}, in the data set, got {own}')
+            raise InputError(
+                f'{ann_file}: multi_class needs the num_classes of the model, '
+                f'{num_classes}, in the data set, got {own}'
+            )
         num_classes = own
     entries = _read_annotations(ann_file, dataset, num_classes)
     prefix = next(iter((dataset.get('data_prefix') or {'': ''}).values()))
@@ -282,8 +312,10 @@ def check_annotations(dataset: dict, num_classes: int = None) -> None:
     missing = [name for name in entries if not osp.exists(osp.join(prefix, name))]
     replaces = dataset.get('on_error') == 'replace' and not dataset.get('test_mode')
     if missing and not (replaces and len(missing) < len(entries)):
-        raise InputError(f'{ann_file}: {len(missing)} of {len(entries)} entries are not below '
-                         f'{prefix}, first: {", ".join(missing[:SHOWN])}')
+        raise InputError(
+            f'{ann_file}: {len(missing)} of {len(entries)} entries are not below '
+            f'{prefix}, first: {", ".join(missing[:SHOWN])}'
+        )
     if issubclass(_kind(dataset), RawframeDataset) and not replaces:
         _check_frame_names(dataset, ann_file, osp.join(prefix, entries[0]))
 
@@ -292,8 +324,9 @@ def _check_frame_names(dataset: dict, ann_file: str, folder: str) -> None:
     """Make sure that frames are named as the data set looks for them, by one folder of them."""
     if dataset.get('modality', 'RGB') != 'RGB' or dataset.get('with_offset'):
         return  # two templates in one, or frames from anywhere on
-    names = FrameNames(dataset.get('filename_tmpl', 'img_{:05}.jpg'),
-                       dataset.get('start_index', 1))
+    names = FrameNames(
+        dataset.get('filename_tmpl', 'img_{:05}.jpg'), dataset.get('start_index', 1)
+    )
     if issubclass(_kind(dataset), GuardedRawframeDataset):
         names = listed_names(ann_file, names)
     try:
@@ -305,14 +338,18 @@ def _check_frame_names(dataset: dict, ann_file: str, folder: str) -> None:
     except OSError as error:
         raise InputError(f'{folder}: {error.strerror}') from error
     except (LookupError, TypeError) as error:
-        raise InputError(f'filename_tmpl {names.filename_tmpl!r} of {ann_file} makes no name of a '
-                         f'number: {error}') from error
+        raise InputError(
+            f'filename_tmpl {names.filename_tmpl!r} of {ann_file} makes no name of a '
+            f'number: {error}'
+        ) from error
     except MixedNames as error:
         found = error
     if found:
-        raise InputError(f'{folder}: frames {names} are looked for, but there are {found}: run '
-                         'tools/prepare_data.py, beside whose lists GuardedRawframeDataset finds '
-                         'what frames are named, or set filename_tmpl and start_index')
+        raise InputError(
+            f'{folder}: frames {names} are looked for, but there are {found}: run '
+            'tools/prepare_data.py, beside whose lists GuardedRawframeDataset finds '
+            'what frames are named, or set filename_tmpl and start_index'
+        )
 
 
 def _read_annotations(ann_file: str, dataset: dict, num_classes) -> list:
@@ -327,19 +364,25 @@ def _read_annotations(ann_file: str, dataset: dict, num_classes) -> list:
     if not lines:
         raise InputError(f'annotation list {ann_file} is empty')
     if lines[0][0].startswith('\ufeff'):
-        raise InputError(f'{ann_file}:1: begins with a byte order mark, which would count as part '
-                         'of the first name: save the file as UTF-8 without it')
+        raise InputError(
+            f'{ann_file}:1: begins with a byte order mark, which would count as part '
+            'of the first name: save the file as UTF-8 without it'
+        )
     several = bool(dataset.get('multi_class'))
     for number, line in enumerate(lines, 1):
         sound = len(line) >= fields if several else len(line) == fields
         if not sound or not all(part.isdecimal() for part in line[1:]):
-            raise InputError(f'{ann_file}:{number}: expected {fields} fields'
-                             f'{" or more" * several}, name first, '
-                             f'numbers after, got {delimiter.join(line)!r}')
-        for label in line[fields - 1:] if num_classes is not None else ():
+            raise InputError(
+                f'{ann_file}:{number}: expected {fields} fields'
+                f'{" or more" * several}, name first, '
+                f'numbers after, got {delimiter.join(line)!r}'
+            )
+        for label in line[fields - 1 :] if num_classes is not None else ():
             if int(label) >= num_classes:
-                raise InputError(f'{ann_file}:{number}: label {label} of {line[0]} is not below '
-                                 f'the {num_classes} classes of the model')
+                raise InputError(
+                    f'{ann_file}:{number}: label {label} of {line[0]} is not below '
+                    f'the {num_classes} classes of the model'
+                )
     return [line[0] for line in lines]
 
 
@@ -357,16 +400,27 @@ def check_frames(cfg: Config, splits=('train', 'val', 'test')) -> None:
     model = build_model(cfg.model, 'meta')
     lengths = clips.built_for(model)
     for split in splits:
-        for dataset in _unwrapped((cfg.get(f'{split}_dataloader') or {}).get('dataset') or {}):
+        for dataset in _listing(dataset_config(cfg, split)):
             sampled = _sampled(dataset.get('pipeline') or ())
             for key, length in lengths.items() if sampled else ():
-                _check_clip(f'{cfg.filename}: {split}_dataloader', sampled, key, length,
-                            isinstance(model, clips.Recognizer2D))
+                _check_clip(
+                    f'{cfg.filename}: {split}_dataloader',
+                    sampled,
+                    key,
+                    length,
+                    isinstance(model, clips.Recognizer2D),
+                )
             stated = (cfg.get('input_shape') or (None, None))[1]
-            if sampled and not lengths and not isinstance(model, clips.Recognizer2D) and (
-                    stated not in (None, sampled.clip_len)):
-                print(f'{cfg.filename}: {split}_dataloader gives clips of {sampled.clip_len} '
-                      f'frames, input_shape has {stated}')
+            if (
+                sampled
+                and not lengths
+                and not isinstance(model, clips.Recognizer2D)
+                and (stated not in (None, sampled.clip_len))
+            ):
+                print(
+                    f'{cfg.filename}: {split}_dataloader gives clips of {sampled.clip_len} '
+                    f'frames, input_shape has {stated}'
+                )
 
 
 class _Sampled(NamedTuple):
@@ -388,8 +442,12 @@ def _sampled(pipeline) -> _Sampled | None:
         try:
             sample = TRANSFORMS.build(copy.deepcopy(steps[0]))
             found = sample(dict(total_frames=1000, start_index=0, modality='RGB'))
-            return _Sampled(len(found['frame_inds']), found.get('clip_len', 1),
-                            found.get('num_clips', 1), type(sample).__name__)
+            return _Sampled(
+                len(found['frame_inds']),
+                found.get('clip_len', 1),
+                found.get('num_clips', 1),
+                type(sample).__name__,
+            )
         except InputError:
             raise
         except Exception:  # a step of anyone's, which may want to know more of a video
@@ -401,9 +459,11 @@ def _check_clip(where: str, sampled: _Sampled, key: str, length: int, is_2d: boo
     clip_len = sampled.clip_len if sampled.clip_len > 1 or not is_2d else sampled.num_clips
     given = sampled.frames if is_2d else clip_len
     if given != length and (clip_len != length or given % length):
-        raise InputError(f'{where} gives {sampled.frames} frames a video, in clips of {clip_len} '
-                         f'({sampled.step}: num_segments, clip_len or num_clips), but the model '
-                         f'was built for {key}={length}')
+        raise InputError(
+            f'{where} gives {sampled.frames} frames a video, in clips of {clip_len} '
+            f'({sampled.step}: num_segments, clip_len or num_clips), but the model '
+            f'was built for {key}={length}'
+        )
 
 
 def check_model(cfg: Config) -> dict:
@@ -419,14 +479,18 @@ def check_model(cfg: Config) -> dict:
     Raises:
         InputError: with the config's file name and what the model says.
     """
-    from mmaction_ext.analysis.complexity import count
+    from mmaction_ext.models.complexity import count
+
     shape, num_segments = cfg.get('input_shape'), cfg.model.backbone.get('num_segments')
     if shape and num_segments and shape[1] != num_segments:
-        raise InputError(f'{cfg.filename}: num_segments is {num_segments}, but input_shape has '
-                         f'{shape[1]} frames')
+        raise InputError(
+            f'{cfg.filename}: num_segments is {num_segments}, but input_shape has '
+            f'{shape[1]} frames'
+        )
     try:
         complexity = count(cfg)
     except ValueError as error:
         raise InputError(f'{cfg.filename}: {error}') from error
-    return dict(params=complexity.params, macs=complexity.macs,
-                input_shape=list(complexity.input_shape))
+    return dict(
+        params=complexity.params, macs=complexity.macs, input_shape=list(complexity.input_shape)
+    )

@@ -37,28 +37,33 @@ class DivergenceHook(Hook):
     def __init__(self, patience: int = PATIENCE):
         self.patience, self._losses, self._samples = patience, 0, 0
 
-    def after_train_iter(self, runner, batch_idx: int, data_batch: Any = None,
-                         outputs: dict | None = None) -> None:
+    def after_train_iter(
+        self, runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+    ) -> None:
         """Look at the loss, which is that of any process."""
         if not self.patience or 'loss' not in (outputs or {}):
             return
         is_finite = torch.as_tensor(outputs['loss']).detach().isfinite().all()
         self._losses = self._losses + 1 if _on_any_process(not is_finite) else 0
         if self._losses >= self.patience:
-            raise Diverged(f'the loss was not finite in {self._losses} iterations in a row, up to '
-                           f'iteration {runner.iter + 1}; a lower learning rate or clipped '
-                           'gradients may help')
+            raise Diverged(
+                f'the loss was not finite in {self._losses} iterations in a row, up to '
+                f'iteration {runner.iter + 1}; a lower learning rate or clipped '
+                'gradients may help'
+            )
 
     def before_test_epoch(self, runner) -> None:
         """Start counting."""
         self._samples = 0
 
-    def after_test_iter(self, runner, batch_idx: int, data_batch: Any = None,
-                        outputs: Sequence | None = None) -> None:
+    def after_test_iter(
+        self, runner, batch_idx: int, data_batch: Any = None, outputs: Sequence | None = None
+    ) -> None:
         """Count the samples of a batch."""
         scores = [getattr(sample, 'pred_score', None) for sample in outputs or ()]
-        self._samples += sum(isinstance(each, torch.Tensor) and not bool(each.isfinite().all())
-                             for each in scores)
+        self._samples += sum(
+            isinstance(each, torch.Tensor) and not bool(each.isfinite().all()) for each in scores
+        )
 
     def after_test_epoch(self, runner, metrics: dict | None = None) -> None:
         """Enter the number into the metrics, and say it."""
@@ -66,8 +71,10 @@ class DivergenceHook(Hook):
         all_reduce(count)
         if count and metrics is not None:
             metrics[NON_FINITE_SAMPLES.removeprefix('test/')] = count.item()
-            runner.logger.warning(f'diverged: the scores of {count.item()} test samples are not '
-                                  'finite, and count as wrong')
+            runner.logger.warning(
+                f'diverged: the scores of {count.item()} test samples are not '
+                'finite, and count as wrong'
+            )
 
 
 def _on_any_process(value: bool) -> bool:

@@ -10,14 +10,17 @@ from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from mmengine.registry import DefaultScope
 
+from mmaction_ext.datasets.configs import dataset_config, evaluation_protocol
 from mmaction_ext.engine.run_config import identify, identify_weights
 from mmaction_ext.engine.work_dir import newest_checkpoint
 from mmaction_ext.errors import InputError
-from mmaction_ext.evaluation.predictions import (FILE_NAME, Predictions, average,
-                                                 read_predictions)
-from mmaction_ext.tracking.identity import (RunIdentity, ensemble_members, load_config,
-                                            training_length)
-from mmaction_ext.tracking.ledger.results import evaluation_protocol
+from mmaction_ext.evaluation.predictions import FILE_NAME, Predictions, average, read_predictions
+from mmaction_ext.tracking.identity import (
+    RunIdentity,
+    ensemble_members,
+    load_config,
+    training_length,
+)
 
 
 def find_members(path, seed: int) -> list:
@@ -68,8 +71,10 @@ def member_predictions(config: Path, identity: RunIdentity) -> tuple[Path, Predi
             return file, predictions
         problems.append(f'{file} {problem}')
     reason = '; '.join(problems) or f'there is no {home / FILE_NAME}'
-    raise InputError(f'no predictions of member {identity.config} under seed {identity.seed}: '
-                     f'{reason}. Make them with: {_remedy(config, identity)}')
+    raise InputError(
+        f'no predictions of member {identity.config} under seed {identity.seed}: '
+        f'{reason}. Make them with: {_remedy(config, identity)}'
+    )
 
 
 def _problem(meta: dict, identity: RunIdentity, schedule: tuple | None) -> str:
@@ -95,8 +100,10 @@ def _remedy(config: Path, identity: RunIdentity) -> str:
     home = Path(trained.work_dir())
     newest = newest_checkpoint(home) if home.is_dir() else None
     tool, *args = ('test.py', config, newest) if newest else ('train.py', source)
-    return shlex.join(['python', f'tools/{tool}', *map(str, args),
-                       '--seed', str(identity.seed)] + ['--resume'] * (tool == 'train.py'))
+    return shlex.join(
+        ['python', f'tools/{tool}', *map(str, args), '--seed', str(identity.seed)]
+        + ['--resume'] * (tool == 'train.py')
+    )
 
 
 def evaluate(cfg: Config, members: list[tuple[Path, Predictions]]) -> dict:
@@ -116,15 +123,21 @@ def evaluate(cfg: Config, members: list[tuple[Path, Predictions]]) -> dict:
     files, predictions = zip(*members)
     scores = torch.from_numpy(average(predictions, [str(file) for file in files]))
     first = predictions[0]
-    samples = [dict(pred_score=score, gt_label=torch.tensor([label]), filename=str(name))
-               for score, label, name in zip(scores, first.labels.tolist(), first.names)]
+    samples = [
+        dict(pred_score=score, gt_label=torch.tensor([label]), filename=str(name))
+        for score, label, name in zip(scores, first.labels.tolist(), first.names)
+    ]
     with DefaultScope.overwrite_default_scope('mmaction'):
         metrics = Evaluator(copy.deepcopy(cfg.test_evaluator)).offline_evaluate(iter(samples))
     row = {f'test/{name}': value for name, value in metrics.items()}
     checkpoints = [str(each.meta.get('checkpoint_sha256')) for each in predictions]
-    row.update({
-        'test/num_samples': len(samples), 'test/data_digest': first.meta.get('data_digest'),
-        'test/checkpoint_sha256': hashlib.sha256(' '.join(checkpoints).encode()).hexdigest()})
+    row.update(
+        {
+            'test/num_samples': len(samples),
+            'test/data_digest': first.meta.get('data_digest'),
+            'test/checkpoint_sha256': hashlib.sha256(' '.join(checkpoints).encode()).hexdigest(),
+        }
+    )
     for key in ('iter', 'epoch'):
         row[key] = max(each.meta.get(key) or 0 for each in predictions)
     return row
@@ -139,14 +152,24 @@ def result(cfg: Config, run: dict, row: dict) -> dict:
         row: as returned by :func:`evaluate`.
 
     Returns:
-        As :func:`mmaction_ext.tracking.ledger.results.write_result` takes it.
+        As :func:`mmaction_ext.tracking.writing.results.write_result` takes it.
     """
     facts = ('num_samples', 'data_digest', 'checkpoint_sha256')
-    metrics = {name: value for name, value in row.items()
-               if name.startswith('test/') and name.removeprefix('test/') not in facts}
+    metrics = {
+        name: value
+        for name, value in row.items()
+        if name.startswith('test/') and name.removeprefix('test/') not in facts
+    }
     num_samples, data_digest, checkpoint = (row[f'test/{name}'] for name in facts)
-    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    dataset = dataset_config(cfg, 'test')
     return dict(
-        **run, iter=row['iter'], epoch=row['epoch'],
-        checkpoint=dict(path=None, sha256=checkpoint), protocol=evaluation_protocol(dataset),
-        metrics=metrics, num_samples=num_samples, data_digest=data_digest, predictions=None)
+        **run,
+        iter=row['iter'],
+        epoch=row['epoch'],
+        checkpoint=dict(path=None, sha256=checkpoint),
+        protocol=evaluation_protocol(dataset),
+        metrics=metrics,
+        num_samples=num_samples,
+        data_digest=data_digest,
+        predictions=None,
+    )

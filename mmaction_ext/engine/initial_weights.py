@@ -10,13 +10,13 @@ from mmengine.model.weight_init import PretrainedInit
 from mmengine.runner.checkpoint import CheckpointLoader, load_checkpoint
 from torch import Tensor, nn
 
-from mmaction_ext.engine.building import build_model
 from mmaction_ext.errors import InputError
+from mmaction_ext.models.building import build_model
 
 #: how many names a message shows
 SHOWN = 3
 #: in every weight before a file is loaded: finite, exact in half precision, and in no file
-_UNTOUCHED = -2. ** 14
+_UNTOUCHED = -(2.0**14)
 _PRETRAINED = ('Pretrained', 'PretrainedInit', PretrainedInit)
 
 
@@ -48,16 +48,26 @@ class Fit:
 
     def facts(self) -> dict:
         """What is recorded of it."""
-        return dict(path=self.source, part=self.part or 'model', filled=self.filled,
-                    total=self.total, backbone_filled=self.backbone_filled,
-                    backbone_total=self.backbone_total)
+        return dict(
+            path=self.source,
+            part=self.part or 'model',
+            filled=self.filled,
+            total=self.total,
+            backbone_filled=self.backbone_filled,
+            backbone_total=self.backbone_total,
+        )
 
     def sentence(self) -> str:
         """``a.pth fills 120 of 122 weights of the model; not: cls_head.fc_cls.weight, ...``."""
-        parts = [f'{self.source} fills {self.filled} of {self.total} weights of '
-                 f'{self.part or "the model"}']
-        for title, names in (('without', self.missing), ('of another shape', self.reshaped),
-                             ('unused of the file', self.unused)):
+        parts = [
+            f'{self.source} fills {self.filled} of {self.total} weights of '
+            f'{self.part or "the model"}'
+        ]
+        for title, names in (
+            ('without', self.missing),
+            ('of another shape', self.reshaped),
+            ('unused of the file', self.unused),
+        ):
             if names:
                 more = ' ...' if len(names) > SHOWN else ''
                 parts.append(f'{len(names)} {title}: {", ".join(names[:SHOWN])}{more}')
@@ -88,13 +98,27 @@ def check_fit(cfg: Config) -> list[Fit]:
     source = cfg.get('load_from')
     if names_weights(source):
         model = build_model(cfg.model)
-        fits.append(_measured(model, '', source, None, lambda: load_checkpoint(
-            model, source, map_location='cpu', logger='silent',
-            revise_keys=[(r'^module\.', '')])))
+        fits.append(
+            _measured(
+                model,
+                '',
+                source,
+                None,
+                lambda: load_checkpoint(
+                    model,
+                    source,
+                    map_location='cpu',
+                    logger='silent',
+                    revise_keys=[(r'^module\.', '')],
+                ),
+            )
+        )
     for fit in fits:
         if not fit.backbone_filled:
-            raise InputError(f'{cfg.filename} would not start from {fit.source}: nothing of it '
-                             f'fits the backbone; {fit.sentence()}')
+            raise InputError(
+                f'{cfg.filename} would not start from {fit.source}: nothing of it '
+                f'fits the backbone; {fit.sentence()}'
+            )
     return fits
 
 
@@ -125,8 +149,9 @@ def names_weights(source: Any) -> bool:
     return isinstance(source, str) and source != '' and not source.startswith('timm.')
 
 
-def _measured(part: nn.Module, name: str, source: str, prefix: str | None,
-              load: Callable[[], Any]) -> Fit:
+def _measured(
+    part: nn.Module, name: str, source: str, prefix: str | None, load: Callable[[], Any]
+) -> Fit:
     own = {key: value for key, value in part.state_dict().items() if value.is_floating_point()}
     for value in own.values():
         value.fill_(_UNTOUCHED)
@@ -135,21 +160,34 @@ def _measured(part: nn.Module, name: str, source: str, prefix: str | None,
     except AssertionError:  # mmengine's, where no name has the prefix
         pass
     except (LookupError, RuntimeError) as error:
-        raise InputError(f'{source} cannot be loaded into {name or "the model"}: '
-                         f'{_reasons(error)}') from error
+        raise InputError(
+            f'{source} cannot be loaded into {name or "the model"}: {_reasons(error)}'
+        ) from error
     for key, value in own.items():
         if not value.isfinite().all():
-            raise InputError(f'{source} holds weights that are not finite, the first of them for '
-                             f'{f"{name}.{key}".lstrip(".")}')
+            raise InputError(
+                f'{source} holds weights that are not finite, the first of them for '
+                f'{f"{name}.{key}".lstrip(".")}'
+            )
     filled = {key for key, value in own.items() if not (value == _UNTOUCHED).any()}
     core = {key for key in own if key.startswith('backbone.')} or set(own)
     theirs = _names(CheckpointLoader.load_checkpoint(source, 'cpu', logger='silent'), prefix)
     same = {key for key, value in theirs.items() if key in own and isinstance(value, Tensor)}
-    return Fit(source, name, len(filled), len(own), len(filled & core), len(core),
-               tuple(key for key in own if key not in filled and key not in same),
-               tuple(key for key in theirs if key not in part.state_dict()),
-               tuple(f'{key} {tuple(theirs[key].shape)} for {tuple(own[key].shape)}'
-                     for key in own if key in same and key not in filled))
+    return Fit(
+        source,
+        name,
+        len(filled),
+        len(own),
+        len(filled & core),
+        len(core),
+        tuple(key for key in own if key not in filled and key not in same),
+        tuple(key for key in theirs if key not in part.state_dict()),
+        tuple(
+            f'{key} {tuple(theirs[key].shape)} for {tuple(own[key].shape)}'
+            for key in own
+            if key in same and key not in filled
+        ),
+    )
 
 
 def _reasons(error: Exception) -> str:
@@ -164,7 +202,13 @@ def _reasons(error: Exception) -> str:
 def _names(content: Any, prefix: str | None) -> dict[str, Tensor]:
     """Weights by the names that mmengine looks for, those of a file with others among them."""
     state = content.get('state_dict', content) if isinstance(content, Mapping) else {}
-    names = {str(key).removeprefix('module.'): value for key, value in state.items()
-             if isinstance(value, Tensor)} or dict.fromkeys(map(str, state))
-    return {key.removeprefix(prefix or ''): value for key, value in names.items()
-            if key.startswith(prefix or '')}
+    names = {
+        str(key).removeprefix('module.'): value
+        for key, value in state.items()
+        if isinstance(value, Tensor)
+    } or dict.fromkeys(map(str, state))
+    return {
+        key.removeprefix(prefix or ''): value
+        for key, value in names.items()
+        if key.startswith(prefix or '')
+    }

@@ -11,19 +11,24 @@ import sys
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import (barrier, broadcast_object_list, get_dist_info, init_dist,
-                          is_distributed)
+from mmengine.dist import barrier, broadcast_object_list, get_dist_info, init_dist, is_distributed
 from mmengine.utils.dl_utils import set_multi_processing
 
+from mmaction_ext.datasets.configs import data_lists
 from mmaction_ext.engine.divergence import PATIENCE
 from mmaction_ext.engine.work_dir import claimed_uid
 from mmaction_ext.errors import InputError, last_line
 from mmaction_ext.evaluation.predictions import FILE_NAME
-from mmaction_ext.tracking.identity import (RunIdentity, config_hashes, config_name, load_config,
-                                            weights_source)
+from mmaction_ext.tracking.identity import (
+    RunIdentity,
+    config_hashes,
+    config_name,
+    load_config,
+    weights_source,
+)
 from mmaction_ext.tracking.ledger import facts as ledger_facts
-from mmaction_ext.tracking.ledger.attempts import Attempt
-from mmaction_ext.tracking.masking import mask, mask_arguments
+from mmaction_ext.tracking.writing.attempts import Attempt
+from mmaction_ext.tracking.writing.masking import mask, mask_arguments
 
 
 def read_config(path, overrides: dict = None) -> Config:
@@ -51,8 +56,9 @@ def choose_seed(cfg: Config, seed: int = None) -> int:
     if seed is None:
         seed = cfg.get('randomness', {}).get('seed')
     if seed is not None and not (isinstance(seed, int) and 0 <= seed < 2**32):
-        raise InputError('the seed must be a whole number between 0 and 2**32 - 1, got '
-                         f'{str(seed)[:80]!r}')
+        raise InputError(
+            f'the seed must be a whole number between 0 and 2**32 - 1, got {str(seed)[:80]!r}'
+        )
     return seed or 0
 
 
@@ -136,13 +142,17 @@ def adapt_to_processes(cfg: Config, world_size: int) -> None:
     total = cfg.get('global_batch_size')
     if total is not None and cfg.get('train_dataloader'):
         if total < 1 or total % world_size:
-            raise InputError(f'global_batch_size {total} of {cfg.filename} cannot be split '
-                             f'over {world_size} processes')
+            raise InputError(
+                f'global_batch_size {total} of {cfg.filename} cannot be split '
+                f'over {world_size} processes'
+            )
         cfg.train_dataloader.batch_size = total // world_size
     if cfg.get('launcher', 'none') != 'none' and not torch.cuda.is_available():
         cfg.model_wrapper_cfg = dict(
-            type='CPUDistributedDataParallel', sync_bn=cfg.pop('sync_bn', None) is not None,
-            find_unused_parameters=cfg.get('find_unused_parameters', False))
+            type='CPUDistributedDataParallel',
+            sync_bn=cfg.pop('sync_bn', None) is not None,
+            find_unused_parameters=cfg.get('find_unused_parameters', False),
+        )
 
 
 def use_amp(cfg: Config) -> None:
@@ -172,7 +182,7 @@ class RecordedConfig(Config):
 
     @property
     def pretty_text(self) -> str:
-        """As text, see :func:`mmaction_ext.tracking.masking.mask`."""
+        """As text, see :func:`mmaction_ext.tracking.writing.masking.mask`."""
         return Config(mask(self.to_dict())).pretty_text
 
 
@@ -187,8 +197,9 @@ def keep_private(options: dict | None) -> None:
         sys.argv[1:] = mask_arguments(sys.argv[1:])  # which W&B writes down
 
 
-def attach_tracking(cfg: Config, identity: RunIdentity, overrides: dict, static: dict,
-                    job_type: str) -> dict:
+def attach_tracking(
+    cfg: Config, identity: RunIdentity, overrides: dict, static: dict, job_type: str
+) -> dict:
     """Give the config's :class:`RunWandbBackend` the identity and facts of this run.
 
     Args:
@@ -204,22 +215,38 @@ def attach_tracking(cfg: Config, identity: RunIdentity, overrides: dict, static:
         config itself becomes a :class:`RecordedConfig`.
     """
     facts = dict(
-        identity=dict(config=identity.config, seed=identity.seed,
-                      config_hash=identity.config_hash, overrides=mask(dict(overrides or {}))),
+        identity=dict(
+            config=identity.config,
+            seed=identity.seed,
+            config_hash=identity.config_hash,
+            overrides=mask(dict(overrides or {})),
+        ),
         static=static,
         recipe=mask(copy.deepcopy(cfg.to_dict())),
         env=environment(),
-        git=git_state(osp.dirname(osp.abspath(cfg.filename))))
+        git=git_state(osp.dirname(osp.abspath(cfg.filename))),
+    )
     object.__setattr__(cfg, '__class__', RecordedConfig)
     for backend in _wandb_backends(cfg):
         uid = claimed_uid(cfg.work_dir, identity)
-        backend.update(run=dict(uid=uid, group=identity.group, name=identity.name),
-                       config=facts, job_type=job_type, tags=[identity.config.split('/')[0]])
+        backend.update(
+            run=dict(uid=uid, group=identity.group, name=identity.name),
+            config=facts,
+            job_type=job_type,
+            tags=[identity.config.split('/')[0]],
+        )
     return facts
 
 
-def begin_attempt(cfg: Config, identity: RunIdentity, facts: dict, job_type: str, lock,
-                  load_from: str = None, fits=()):
+def begin_attempt(
+    cfg: Config,
+    identity: RunIdentity,
+    facts: dict,
+    job_type: str,
+    lock,
+    load_from: str = None,
+    fits=(),
+):
     """Enter an attempt into the ledger of a run, and have its rows of metrics written there.
 
     Args:
@@ -245,8 +272,9 @@ def begin_attempt(cfg: Config, identity: RunIdentity, facts: dict, job_type: str
         told = _ledger_facts(cfg, identity, facts, job_type, load_from, fits)
         attempt = Attempt(cfg.work_dir, told, bool(cfg.get('resume')), world_size, lock)
     except OSError as error:
-        raise InputError(f'the ledger of {cfg.work_dir} cannot be written: '
-                         f'{error.strerror}') from error
+        raise InputError(
+            f'the ledger of {cfg.work_dir} cannot be written: {error.strerror}'
+        ) from error
     _attach_ledger(cfg, attempt)
     return attempt
 
@@ -254,27 +282,38 @@ def begin_attempt(cfg: Config, identity: RunIdentity, facts: dict, job_type: str
 def _ledger_facts(cfg, identity, facts, job_type, load_from, fits) -> dict:
     """What ``run.json`` tells of a run beside its attempts."""
     return dict(
-        uid=claimed_uid(cfg.work_dir, identity), **identity.facts, job_type=job_type,
-        overrides=facts['identity']['overrides'], recipe=facts['recipe'],
+        uid=claimed_uid(cfg.work_dir, identity),
+        **identity.facts,
+        job_type=job_type,
+        overrides=facts['identity']['overrides'],
+        recipe=facts['recipe'],
         config_files=ledger_facts.config_digests(cfg.filename),
-        static=dict(facts['static'], counter=ledger_facts.COUNTER), env=facts['env'],
-        git=facts['git'], sources=ledger_facts.source_digests(), data=ledger_facts.data_lists(cfg),
+        static=dict(facts['static'], counter=ledger_facts.COUNTER),
+        env=facts['env'],
+        git=facts['git'],
+        sources=ledger_facts.source_digests(),
+        data=data_lists(cfg),
         initial_checkpoint=ledger_facts.weights_file(load_from),
-        initial_weights=[fit.facts() for fit in fits])
+        initial_weights=[fit.facts() for fit in fits],
+    )
 
 
 def _attach_ledger(cfg, attempt) -> None:
     """Add a :class:`RunLedgerBackend` to the backends of the config, whatever they are."""
-    visualizer = cfg.get('visualizer') or dict(type='Visualizer',
-                                               vis_backends=dict(type='LocalVisBackend'))
+    visualizer = cfg.get('visualizer') or dict(
+        type='Visualizer', vis_backends=dict(type='LocalVisBackend')
+    )
     ours = dict(type='RunLedgerBackend', folder=cfg.work_dir, attempt=attempt.number)
     others = [each for each in _backends(visualizer) if each.get('type') != ours['type']]
     cfg.visualizer = dict(visualizer, vis_backends=[*others, ours])
 
 
 def _wandb_backends(cfg) -> list:
-    return [backend for backend in _backends(cfg.get('visualizer') or {})
-            if backend.get('type') == 'RunWandbBackend']
+    return [
+        backend
+        for backend in _backends(cfg.get('visualizer') or {})
+        if backend.get('type') == 'RunWandbBackend'
+    ]
 
 
 def _backends(visualizer: dict) -> list:
@@ -316,11 +355,17 @@ def environment() -> dict:
         without one, the processor.
     """
     from importlib.metadata import version
+
     names = ('torch', 'torchvision', 'timm', 'mmengine', 'mmaction2', 'numpy', 'av')
     gpus = ledger_facts.gpus()
     device = next(iter(gpus['gpus']), None) or platform.processor() or platform.machine()
-    return dict({name: version(name) for name in names}, python=platform.python_version(),
-                device=device, host=platform.node(), **gpus)
+    return dict(
+        {name: version(name) for name in names},
+        python=platform.python_version(),
+        device=device,
+        host=platform.node(),
+        **gpus,
+    )
 
 
 def git_state(folder: str) -> dict:
@@ -330,14 +375,16 @@ def git_state(folder: str) -> dict:
         ``{'commit': str, 'dirty': bool, 'diff_sha256': str | None}``, the last the digest of
         ``git diff HEAD`` where that says anything; empty outside a git checkout or without git.
     """
+
     def git(*args):
-        return subprocess.run(('git', '-C', folder) + args, check=True,
-                              capture_output=True).stdout
+        return subprocess.run(('git', '-C', folder) + args, check=True, capture_output=True).stdout
 
     try:
         diff = git('diff', '--no-ext-diff', '--no-color', 'HEAD')
-        return dict(commit=git('rev-parse', 'HEAD').decode().strip(),
-                    dirty=bool(git('status', '--porcelain', '--untracked-files=no')),
-                    diff_sha256=hashlib.sha256(diff).hexdigest() if diff else None)
+        return dict(
+            commit=git('rev-parse', 'HEAD').decode().strip(),
+            dirty=bool(git('status', '--porcelain', '--untracked-files=no')),
+            diff_sha256=hashlib.sha256(diff).hexdigest() if diff else None,
+        )
     except (OSError, subprocess.CalledProcessError):
         return {}

@@ -16,11 +16,11 @@ from mmengine.model import is_model_wrapper
 
 from mmaction_ext.checkpoint_file import DamagedFile, load_plain
 from mmaction_ext.errors import InputError
+from mmaction_ext.files.writing import open_own, refuse_foreign, refuse_link
 from mmaction_ext.printable import clean
 from mmaction_ext.tracking.identity import RunIdentity
-from mmaction_ext.tracking.ledger.attempts import read_run_file, write_run_file
-from mmaction_ext.tracking.ledger.files import open_own, refuse_foreign, refuse_link
 from mmaction_ext.tracking.ledger.format import LOCK_FILE, RUN_FILE
+from mmaction_ext.tracking.writing.attempts import read_run_file, write_run_file
 
 _CHECKPOINT = re.compile(r'(epoch|iter)_(?P<number>\d+)\.pth')
 _WORD = re.compile(r'[A-Za-z0-9][A-Za-z0-9_-]{0,63}')
@@ -46,8 +46,9 @@ def as_begun(identity: RunIdentity, *folders) -> RunIdentity:
     return next(filter(None, found), identity)
 
 
-def claim_work_dir(work_dir, identity: RunIdentity, movable: bool = True,
-                   job_type: str = 'train', tested=None):
+def claim_work_dir(
+    work_dir, identity: RunIdentity, movable: bool = True, job_type: str = 'train', tested=None
+):
     """Mark a folder as this run's and keep other processes out of it while this one lives.
 
     The folder's ``run.json`` names the identity. Where it names another version of the
@@ -81,25 +82,37 @@ def claim_work_dir(work_dir, identity: RunIdentity, movable: bool = True,
     if (work_dir / RUN_FILE).exists() and not _is_of(found, identity, job_type):
         if not movable:
             lock.close()
-            raise InputError(f'{work_dir} belongs to {found.get("config", "an unknown run")} '
-                             f'under seed {found.get("seed")}, or to another version of it, or '
-                             f'not to a {job_type} run: choose another --work-dir')
+            raise InputError(
+                f'{work_dir} belongs to {found.get("config", "an unknown run")} '
+                f'under seed {found.get("seed")}, or to another version of it, or '
+                f'not to a {job_type} run: choose another --work-dir'
+            )
         aside = _free_name(f'{work_dir}.{_word(work_dir, found, "config_hash") or "unknown"}')
-        print(clean(f'{work_dir} holds a run of another version of {identity.config}; '
-                    f'it is kept as {aside}'))
+        print(
+            clean(
+                f'{work_dir} holds a run of another version of {identity.config}; '
+                f'it is kept as {aside}'
+            )
+        )
         os.rename(work_dir, aside)
         work_dir.mkdir()
         lock, found = _lock(work_dir), {}
     if not found:
         homes = [tested or work_dir.parent, work_dir.parent] if job_type == 'test' else []
-        uid = next((claimed_uid(home, identity) for home in homes
-                    if _is_of(read_run_file(home), identity, 'train')),
-                   f'{identity.uid}-{secrets.token_hex(4)}')
+        uid = next(
+            (
+                claimed_uid(home, identity)
+                for home in homes
+                if _is_of(read_run_file(home), identity, 'train')
+            ),
+            f'{identity.uid}-{secrets.token_hex(4)}',
+        )
         try:
             write_run_file(work_dir, dict(identity.facts, job_type=job_type, uid=uid))
         except OSError as error:
-            raise InputError(f'{work_dir / RUN_FILE} cannot be written: {error.strerror}') \
-                from error
+            raise InputError(
+                f'{work_dir / RUN_FILE} cannot be written: {error.strerror}'
+            ) from error
     return lock
 
 
@@ -118,8 +131,10 @@ def _word(work_dir, found: dict, name: str) -> str | None:
     """A value of ``run.json`` that becomes part of the name of a file; ``None`` without one."""
     value = found.get(name)
     if value is not None and not (isinstance(value, str) and _WORD.fullmatch(value)):
-        raise InputError(f'{Path(work_dir, RUN_FILE)} has the {name} {str(value)[:80]!r}, which is '
-                         'none: move the folder away')
+        raise InputError(
+            f'{Path(work_dir, RUN_FILE)} has the {name} {str(value)[:80]!r}, which is '
+            'none: move the folder away'
+        )
     return value
 
 
@@ -236,9 +251,11 @@ def check_resumable(checkpoint, identity: RunIdentity) -> None:
     """
     digest = trained_config_hash(checkpoint)
     if digest not in identity.hashes:
-        raise InputError(f'checkpoint {checkpoint} was trained with another config (hash '
-                         f'{digest}, not {identity.config_hash}); to start from its weights use '
-                         f'--cfg-options load_from={checkpoint}')
+        raise InputError(
+            f'checkpoint {checkpoint} was trained with another config (hash '
+            f'{digest}, not {identity.config_hash}); to start from its weights use '
+            f'--cfg-options load_from={checkpoint}'
+        )
 
 
 def _read_checkpoint(path) -> dict:

@@ -49,5 +49,7 @@ class ClassAccuracyMetric(BaseMetric):
         """
         labels, right, num_classes = (np.array(column) for column in zip(*results))
         digits = len(str(num_classes[0] - 1))
-        return {f'top1_{label:0{digits}d}': float(right[labels == label].mean())
-                for label in np.unique(labels)}
+        return {
+            f'top1_{label:0{digits}d}': float(right[labels == label].mean())
+            for label in np.unique(labels)
+        }

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from mmaction_ext.datasets.configs import annotation_files, dataset_config
 from mmaction_ext.datasets.flips import read_labels
 from mmaction_ext.errors import InputError
-from mmaction_ext.regular_file import read_regular
-from mmaction_ext.tracking.ledger.facts import annotation_files
+from mmaction_ext.files.reading import read_regular
 
 #: stands for the prediction where a score is not finite
 NO_PREDICTION = -1
@@ -51,8 +51,10 @@ def counts_by_class(labels: np.ndarray, predicted: np.ndarray) -> dict[int, tupl
         Class to (samples, correct), in the order of the classes, for those that have samples.
     """
     classes, samples = np.unique(labels, return_counts=True)
-    return {int(label): (int(count), int((predicted[labels == label] == label).sum()))
-            for label, count in zip(classes, samples)}
+    return {
+        int(label): (int(count), int((predicted[labels == label] == label).sum()))
+        for label, count in zip(classes, samples)
+    }
 
 
 def class_names(cfg: Mapping, file: str | Path | None = None) -> dict[int, str]:
@@ -75,10 +77,13 @@ def class_names(cfg: Mapping, file: str | Path | None = None) -> dict[int, str]:
             return dict(enumerate(read_regular(file).decode('utf-8').splitlines()))
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f'labels {file} cannot be read: {error}') from error
-    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    dataset = dataset_config(cfg, 'test')
     stated = (dataset.get('metainfo') or {}).get('classes') or ()
-    return (dict(enumerate(stated)) or _names_of_metrics(cfg.get('test_evaluator') or ())
-            or _names_beside(annotation_files(dataset)))
+    return (
+        dict(enumerate(stated))
+        or _names_of_metrics(cfg.get('test_evaluator') or ())
+        or _names_beside(annotation_files(dataset))
+    )
 
 
 def _names_of_metrics(evaluators) -> dict[int, str]:

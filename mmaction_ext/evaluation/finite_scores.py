@@ -22,6 +22,7 @@ def _top_k(count: Callable) -> Callable:
             return [0.0] * len(topk)
         found = count(np.asarray(scores)[usable], np.asarray(labels)[usable], topk)
         return [float(value * usable.mean()) for value in found]
+
     return top_k_accuracy
 
 
@@ -35,9 +36,11 @@ def _mean_class(count: Callable) -> Callable:
         if usable.all():
             return count(scores, labels)
         labels, predicted = np.asarray(labels), predicted_classes(np.asarray(scores))
-        shares = [correct / samples
-                  for samples, correct in counts_by_class(labels, predicted).values()]
+        shares = [
+            correct / samples for samples, correct in counts_by_class(labels, predicted).values()
+        ]
         return sum(shares) / len(np.union1d(labels, predicted[usable]))
+
     return mean_class_accuracy
 
 

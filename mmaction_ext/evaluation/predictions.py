@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from mmaction_ext.errors import InputError
-from mmaction_ext.regular_file import open_regular
-from mmaction_ext.tracking.ledger.files import write_atomically
+from mmaction_ext.files.reading import open_regular
+from mmaction_ext.files.writing import write_atomically
 
 FILE_NAME = 'predictions.npz'
 #: no test has as many bytes of predictions
@@ -48,10 +48,13 @@ class Predictions:
 def write_predictions(path: Path, predictions: Predictions) -> None:
     """Write a file in one step: whoever reads it sees the old or the new one, whole."""
     content = io.BytesIO()
-    np.savez(content, names=np.asarray(predictions.names, dtype=np.str_),
-             labels=np.asarray(predictions.labels, dtype=np.int64),
-             scores=np.asarray(predictions.scores, dtype=np.float32),
-             meta=np.asarray(json.dumps(predictions.meta)))
+    np.savez(
+        content,
+        names=np.asarray(predictions.names, dtype=np.str_),
+        labels=np.asarray(predictions.labels, dtype=np.int64),
+        scores=np.asarray(predictions.scores, dtype=np.float32),
+        meta=np.asarray(json.dumps(predictions.meta)),
+    )
     write_atomically(path, content.getvalue())
 
 
@@ -70,8 +73,11 @@ def read_predictions(path: Path) -> Predictions:
     except Exception as error:  # zipfile and numpy have a different one for each kind of damage
         raise InputError(f'{path} is no file of predictions') from error
     count = len(found.names) if found.names.ndim == 1 else -1
-    if (found.labels.shape != (count,) or found.scores.shape[:-1] != (count,)
-            or not isinstance(found.meta, dict)):
+    if (
+        found.labels.shape != (count,)
+        or found.scores.shape[:-1] != (count,)
+        or not isinstance(found.meta, dict)
+    ):
         raise InputError(f'{path} is no file of predictions')
     if count and not 0 <= found.labels.min() <= found.labels.max() < found.scores.shape[1]:
         raise InputError(f'{path} has labels that are none of its {found.scores.shape[1]} classes')
@@ -128,8 +134,10 @@ def _check_probabilities(scores: np.ndarray, file: str) -> None:
         raise InputError(f'{file} holds scores that are not finite: its run diverged')
     sums = scores.sum(axis=1, dtype=np.float64)
     if not ((scores >= 0).all() and (abs(sums - 1) <= _SUM_TOLERANCE).all()):
-        raise InputError(f'{file} holds scores that are no probabilities; its config needs '
-                         "model.cls_head.average_clips='prob'")
+        raise InputError(
+            f'{file} holds scores that are no probabilities; its config needs '
+            "model.cls_head.average_clips='prob'"
+        )
 
 
 def _difference(first: Predictions, other: Predictions) -> str:
@@ -138,8 +146,10 @@ def _difference(first: Predictions, other: Predictions) -> str:
         return f'{len(first.names)} and {len(other.names)} samples'
     if first.scores.shape != other.scores.shape:
         return f'{first.scores.shape[1]} and {other.scores.shape[1]} classes'
-    for what, mine, theirs in (('samples', first.names, other.names),
-                               ('labels', first.labels, other.labels)):
+    for what, mine, theirs in (
+        ('samples', first.names, other.names),
+        ('labels', first.labels, other.labels),
+    ):
         differing = np.flatnonzero(mine != theirs)
         if len(differing):
             i = differing[0]

@@ -66,8 +66,13 @@ class SynthMotionMetric(BaseMetric):
 
     default_prefix = 'motion'
 
-    def __init__(self, meta_file: str, per_class: bool = False, collect_device: str = 'cpu',
-                 prefix: str | None = None):
+    def __init__(
+        self,
+        meta_file: str,
+        per_class: bool = False,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ):
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.meta_file = str(meta_file)
         self.per_class = per_class
@@ -86,18 +91,24 @@ class SynthMotionMetric(BaseMetric):
 
     def _result(self, sample: dict) -> dict:
         if 'filename' not in sample:
-            raise InputError('SynthMotionMetric needs the file of each clip: '
-                             "PackActionInputs(meta_keys=('filename', ...))")
+            raise InputError(
+                'SynthMotionMetric needs the file of each clip: '
+                "PackActionInputs(meta_keys=('filename', ...))"
+            )
         file = '/'.join(PurePath(sample['filename']).parts[-2:])
         label, scores = int(sample['gt_label']), sample['pred_score'].float().cpu().numpy()
         if file not in self._meta:
             raise InputError(f'{sample["filename"]}: not in {self.meta_file}')
         if label != self._meta[file]['label']:
-            raise InputError(f'{sample["filename"]}: has label {label} but '
-                             f'{self._meta[file]["label"]} in {self.meta_file}')
+            raise InputError(
+                f'{sample["filename"]}: has label {label} but '
+                f'{self._meta[file]["label"]} in {self.meta_file}'
+            )
         if scores.shape != (len(CLASSES),):
-            raise InputError(f'SynthMotion has {len(CLASSES)} classes, but the model gives '
-                             f'scores of shape {scores.shape}')
+            raise InputError(
+                f'SynthMotion has {len(CLASSES)} classes, but the model gives '
+                f'scores of shape {scores.shape}'
+            )
         return {'file': file, 'label': label, 'scores': scores}
 
     def compute_metrics(self, results: list) -> dict[str, float]:
@@ -115,8 +126,10 @@ class SynthMotionMetric(BaseMetric):
         metrics = {name: float(value.mean()) for name, value in right.items()}
         for key, names in (('size', SIZES), ('speed', SPEEDS)):
             groups = np.array([self._meta[result['file']][key] for result in results])
-            metrics.update((f'top1_{name}', value) for name, value
-                           in _group_means(right['top1'], groups, names).items())
+            metrics.update(
+                (f'top1_{name}', value)
+                for name, value in _group_means(right['top1'], groups, names).items()
+            )
         by_label = _group_means(right['top1'], labels, range(len(CLASSES)))
         self.class_accuracy = {CLASSES[label]: value for label, value in by_label.items()}
         if self.per_class:
@@ -125,19 +138,26 @@ class SynthMotionMetric(BaseMetric):
 
 
 def _group_means(values: np.ndarray, groups: np.ndarray, names) -> dict:
-    return {name: float(values[groups == name].mean()) for name in names
-            if (groups == name).any()}
+    return {name: float(values[groups == name].mean()) for name in names if (groups == name).any()}
 
 
 def _read_meta(path: str) -> dict[str, dict]:
     """File below ``videos`` -> its label, size and speed."""
     try:
         with open(path, newline='', encoding='utf-8') as file:
-            meta = {row['file']: {'label': int(row['label']), 'size': row['size'],
-                                  'speed': row['speed']} for row in csv.DictReader(file)}
+            meta = {
+                row['file']: {
+                    'label': int(row['label']),
+                    'size': row['size'],
+                    'speed': row['speed'],
+                }
+                for row in csv.DictReader(file)
+            }
     except OSError as error:
-        raise InputError(f'{path}: cannot be read ({error.strerror}); is the data set '
-                         'made? (tools/prepare_data.py synthmotion)') from error
+        raise InputError(
+            f'{path}: cannot be read ({error.strerror}); is the data set '
+            'made? (tools/prepare_data.py synthmotion)'
+        ) from error
     except (KeyError, ValueError, TypeError) as error:
         raise InputError(f'{path}: not the meta.csv of SynthMotion') from error
     if not meta:

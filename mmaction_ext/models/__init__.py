@@ -18,6 +18,17 @@ from mmaction_ext.models.backbones import (  # noqa: E402
 from mmaction_ext.models.heads import ConcatHead, XavierTSMHead  # noqa: E402
 from mmaction_ext.models.host import MotionBackbone  # noqa: E402
 
-__all__ = ['ConcatHead', 'MFNet', 'MotionBackbone', 'R2Plus1D', 'ResizedTimeSformer', 'ResNetTAM',
-           'ResNetTSMEveryBlock', 'S3D', 'ThinResNetTSM', 'X3DStem', 'XavierTSMHead',
-           'modules']
+__all__ = [
+    'ConcatHead',
+    'MFNet',
+    'MotionBackbone',
+    'R2Plus1D',
+    'ResizedTimeSformer',
+    'ResNetTAM',
+    'ResNetTSMEveryBlock',
+    'S3D',
+    'ThinResNetTSM',
+    'X3DStem',
+    'XavierTSMHead',
+    'modules',
+]

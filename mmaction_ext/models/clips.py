@@ -18,10 +18,14 @@ from mmaction_ext.errors import InputError
 def built_for(recognizer: nn.Module) -> dict[str, int]:
     """Config keys of the parts that know the length of a clip, and that length in frames."""
     head = getattr(recognizer, 'cls_head', None)
-    parts = {'model.backbone': recognizer.backbone, 'model.cls_head': head,
-             'model.cls_head.head': getattr(head, 'head', None)}
-    found = {f'{key}.num_segments': getattr(part, 'num_segments', None)
-             for key, part in parts.items()}
+    parts = {
+        'model.backbone': recognizer.backbone,
+        'model.cls_head': head,
+        'model.cls_head.head': getattr(head, 'head', None),
+    }
+    found = {
+        f'{key}.num_segments': getattr(part, 'num_segments', None) for key, part in parts.items()
+    }
     return {key: length for key, length in found.items() if isinstance(length, int)}
 
 
@@ -37,14 +41,19 @@ def check_clips(recognizer: nn.Module, num_frames: int) -> None:
     """
     for key, length in built_for(recognizer).items():
         if num_frames % length:
-            raise InputError(f'samples of {num_frames} frames do not divide into clips of '
-                             f'{key}={length}: num_segments (or num_clips) of the pipeline must '
-                             'be as many')
+            raise InputError(
+                f'samples of {num_frames} frames do not divide into clips of '
+                f'{key}={length}: num_segments (or num_clips) of the pipeline must '
+                'be as many'
+            )
         told = recognizer.__dict__.setdefault('_told_frames', set())
         if num_frames != length and num_frames not in told:
             told.add(num_frames)
-            print_log(f'samples of {num_frames} frames are seen as {num_frames // length} clips of '
-                      f'{key}={length}', logger='current')
+            print_log(
+                f'samples of {num_frames} frames are seen as {num_frames // length} clips of '
+                f'{key}={length}',
+                logger='current',
+            )
 
 
 def _checked(extract_feat: Callable) -> Callable:
@@ -52,6 +61,7 @@ def _checked(extract_feat: Callable) -> Callable:
     def checked(self, inputs: Tensor, *args, **kwargs):
         check_clips(self, inputs.shape[1])
         return extract_feat(self, inputs, *args, **kwargs)
+
     return checked
 
 

@@ -106,8 +106,10 @@ class MotionModule(nn.Module, ABC):
             InputError: If the module is not for this stage.
         """
         if stage not in self.in_channels:
-            raise InputError(f'{type(self).__name__} has no block of stage {stage!r}: it is for '
-                             f'{list(self.stages)}')
+            raise InputError(
+                f'{type(self).__name__} has no block of stage {stage!r}: it is for '
+                f'{list(self.stages)}'
+            )
         return self.blocks[str(stage)]
 
     def block_for(self, x: Tensor, stage: int) -> nn.Module:
@@ -123,11 +125,15 @@ class MotionModule(nn.Module, ABC):
         """
         block, name = self.block(stage), type(self).__name__
         if x.dim() != 5:
-            raise InputError(f'{name} takes features (N, C, T, H, W), got {x.dim()} dimensions: '
-                             f'{tuple(x.shape)}')
+            raise InputError(
+                f'{name} takes features (N, C, T, H, W), got {x.dim()} dimensions: '
+                f'{tuple(x.shape)}'
+            )
         if x.shape[1] != self.in_channels[stage]:
-            raise InputError(f'{name} has {self.in_channels[stage]} channels at stage {stage}, '
-                             f'got features with {x.shape[1]}')
+            raise InputError(
+                f'{name} has {self.in_channels[stage]} channels at stage {stage}, '
+                f'got features with {x.shape[1]}'
+            )
         if x.shape[2] < self.min_frames:
             raise InputError(f'{name} needs at least {self.min_frames} frames, got {x.shape[2]}')
         return block
@@ -140,8 +146,9 @@ class MotionModule(nn.Module, ABC):
         return 0
 
     @abstractmethod
-    def forward(self, x: Tensor, stage: int,
-                carried: tuple[Tensor, ...] = ()) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def forward(
+        self, x: Tensor, stage: int, carried: tuple[Tensor, ...] = ()
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Enhance the features of one stage.
 
         Args:

@@ -15,8 +15,13 @@ import torch.nn.functional as F
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
-from mmaction_ext.errors import (InputError, check_at_least, check_choice, check_positive,
-                                 whole_numbers)
+from mmaction_ext.errors import (
+    InputError,
+    check_at_least,
+    check_choice,
+    check_positive,
+    whole_numbers,
+)
 from mmaction_ext.modules.base import Displacements, MotionModule
 from mmaction_ext.ops import l2_normalize, local_correlation, soft_argmax
 from mmaction_ext.ops.correlation.local import CLIP_BORDERS
@@ -42,9 +47,19 @@ class DCFBlock(nn.Module):
         zero_init: Start the last normalisation at zero, so that the block starts as identity.
     """
 
-    def __init__(self, channels: int, mid_channels: int, offsets: Sequence[int],
-                 dilations: Sequence[int], passed_channels: int, window: tuple[int, int],
-                 clip_border: str, relu: str, temperature: float, zero_init: bool) -> None:
+    def __init__(
+        self,
+        channels: int,
+        mid_channels: int,
+        offsets: Sequence[int],
+        dilations: Sequence[int],
+        passed_channels: int,
+        window: tuple[int, int],
+        clip_border: str,
+        relu: str,
+        temperature: float,
+        zero_init: bool,
+    ) -> None:
         super().__init__()
         self.offsets, self.dilations = tuple(offsets), tuple(dilations)
         self.window, self.clip_border, self.relu = window, clip_border, relu
@@ -91,18 +106,25 @@ class DCFBlock(nn.Module):
         # not in half precision, whose rounding of the cosines the softmax would magnify
         reduced = l2_normalize(widened(self._reduce(x)))
         cosines = self._correlate(reduced, scale=1.0).unflatten(1, (len(self.offsets), -1))
-        displacements = [soft_argmax(cosines[:, i], self.window, self.temperature, dilation)
-                         for i, dilation in enumerate(self.dilations)]
+        displacements = [
+            soft_argmax(cosines[:, i], self.window, self.temperature, dilation)
+            for i, dilation in enumerate(self.dilations)
+        ]
         names = tuple(f't{tau:+d}' for tau in self.offsets)
-        return Displacements(names, (tuple(range(x.shape[2])),) * len(names),
-                             torch.stack(displacements, dim=1), cosines.amax(dim=2))
+        return Displacements(
+            names,
+            (tuple(range(x.shape[2])),) * len(names),
+            torch.stack(displacements, dim=1),
+            cosines.amax(dim=2),
+        )
 
     def _reduce(self, x: Tensor) -> Tensor:
         return F.relu(self.bn1(self.conv1(x)))
 
     def _correlate(self, reduced: Tensor, scale: Optional[float] = None) -> Tensor:
-        return local_correlation(reduced, self.offsets, self.window, self.dilations,
-                                 self.clip_border, scale)
+        return local_correlation(
+            reduced, self.offsets, self.window, self.dilations, self.clip_border, scale
+        )
 
 
 @MODELS.register_module()
@@ -156,13 +178,23 @@ class DCF(MotionModule):
         InputError: If an argument is out of its range; the message names the value.
     """
 
-    def __init__(self, in_channels: Mapping[int, int], *, reduction: int = 2,
-                 window: Window = 5, temporal_range: int = 2,
-                 short_range_stages: Sequence[int] = (4, 5), long_term: bool = True,
-                 spatial_pyramid: bool = True, bidirectional: bool = True,
-                 dilate_with_step: bool = True, clip_border: str = 'zeros',
-                 relu: str = 'after_sum', temperature: float = 0.01,
-                 zero_init: bool = True) -> None:
+    def __init__(
+        self,
+        in_channels: Mapping[int, int],
+        *,
+        reduction: int = 2,
+        window: Window = 5,
+        temporal_range: int = 2,
+        short_range_stages: Sequence[int] = (4, 5),
+        long_term: bool = True,
+        spatial_pyramid: bool = True,
+        bidirectional: bool = True,
+        dilate_with_step: bool = True,
+        clip_border: str = 'zeros',
+        relu: str = 'after_sum',
+        temperature: float = 0.01,
+        zero_init: bool = True,
+    ) -> None:
         super().__init__(in_channels)
         window = window_sides(window)
         _check_options(self.in_channels, reduction, temporal_range, clip_border, temperature)
@@ -175,9 +207,18 @@ class DCF(MotionModule):
             short = not long_term or stage in short_range_stages
             offsets = _offsets(1 if short else temporal_range, bidirectional)
             dilations = [abs(tau) if dilate_with_step else 1 for tau in offsets]
-            block = DCFBlock(channels, channels // reduction, offsets, dilations,
-                             passed_channels, window, clip_border, relu, temperature,
-                             zero_init)
+            block = DCFBlock(
+                channels,
+                channels // reduction,
+                offsets,
+                dilations,
+                passed_channels,
+                window,
+                clip_border,
+                relu,
+                temperature,
+                zero_init,
+            )
             self.blocks[str(stage)] = block
             if spatial_pyramid:
                 passed_channels += block.volume_channels
@@ -192,8 +233,9 @@ class DCF(MotionModule):
         block = self.block(stage)
         return max(block.window) // 2 * max(block.dilations)
 
-    def forward(self, x: Tensor, stage: int,
-                carried: tuple[Tensor, ...] = ()) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def forward(
+        self, x: Tensor, stage: int, carried: tuple[Tensor, ...] = ()
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Run the block of ``stage``; see :meth:`MotionModule.forward`.
 
         Raises:
@@ -214,12 +256,19 @@ class DCF(MotionModule):
         return self.block_for(x, stage).motion(x)
 
 
-def _check_options(in_channels: Mapping[int, int], reduction: int, temporal_range: int,
-                   clip_border: str, temperature: float) -> None:
+def _check_options(
+    in_channels: Mapping[int, int],
+    reduction: int,
+    temporal_range: int,
+    clip_border: str,
+    temperature: float,
+) -> None:
     check_at_least('reduction', reduction, 1)
     if reduction > min(in_channels.values()):
-        raise InputError(f'reduction must lie between 1 and the {min(in_channels.values())} '
-                         f'channels of the narrowest stage, got {reduction}')
+        raise InputError(
+            f'reduction must lie between 1 and the {min(in_channels.values())} '
+            f'channels of the narrowest stage, got {reduction}'
+        )
     check_at_least('temporal_range', temporal_range, 1)
     check_choice('clip_border', clip_border, CLIP_BORDERS)
     check_positive('temperature', temperature)
@@ -250,7 +299,9 @@ def _pool_to(volume: Tensor, x: Tensor) -> Tensor:
     while pooled.shape[2] > x.shape[2]:
         pooled = F.avg_pool3d(pooled, (2, 1, 1), ceil_mode=True)
     if pooled.shape[2:] != x.shape[2:]:
-        raise InputError(f'a correlation volume of size (T, H, W) = {tuple(volume.shape[2:])} '
-                         f'cannot be pooled to a stage of size {tuple(x.shape[2:])}: stages must '
-                         'keep or halve the frames and the map')
+        raise InputError(
+            f'a correlation volume of size (T, H, W) = {tuple(volume.shape[2:])} '
+            f'cannot be pooled to a stage of size {tuple(x.shape[2:])}: stages must '
+            'keep or halve the frames and the map'
+        )
     return pooled

@@ -45,9 +45,19 @@ class AReSE(nn.Module):
         offset_network: ``I`` of equation 4 for all sets; None for one region or fixed splits.
     """
 
-    def __init__(self, channels: int, num_regions: int, num_sets: int, adaptive: bool,
-                 regions: str, grid: str, offset_hidden_channels: Optional[int],
-                 offset_bound: str, temperature: float, generator: torch.Generator) -> None:
+    def __init__(
+        self,
+        channels: int,
+        num_regions: int,
+        num_sets: int,
+        adaptive: bool,
+        regions: str,
+        grid: str,
+        offset_hidden_channels: Optional[int],
+        offset_bound: str,
+        temperature: float,
+        generator: torch.Generator,
+    ) -> None:
         super().__init__()
         self.side, self.num_sets = math.isqrt(num_regions), num_sets
         self.adaptive, self.grid, self.offset_bound = adaptive, grid, offset_bound
@@ -117,8 +127,9 @@ class AReSE(nn.Module):
             return limit * torch.tanh(bias / limit)
         return _ClampWithWayBack.apply(bias, limit)
 
-    def _regional_weights(self, x: Tensor, rows: Tensor, columns: Tensor,
-                          dtype: torch.dtype) -> Tensor:
+    def _regional_weights(
+        self, x: Tensor, rows: Tensor, columns: Tensor, dtype: torch.dtype
+    ) -> Tensor:
         """Equation 11: softmax over K of the regions' means over two frames."""
         means = regional_mean(x, rows, columns, self.regions == 'hard').to(dtype)  # P_R
         means = (means[..., :-1] + means[..., 1:]) / 2  # P_T
@@ -145,8 +156,11 @@ def _offset_network(channels: int, num_sets: int, hidden: Optional[int]) -> nn.M
     """One network C -> 2 for each set, side by side, for (N, C, T)."""
     if hidden is None:
         return nn.Conv1d(channels, 2 * num_sets, 1)
-    return nn.Sequential(nn.Conv1d(channels, hidden * num_sets, 1), nn.ReLU(),
-                         nn.Conv1d(hidden * num_sets, 2 * num_sets, 1, groups=num_sets))
+    return nn.Sequential(
+        nn.Conv1d(channels, hidden * num_sets, 1),
+        nn.ReLU(),
+        nn.Conv1d(hidden * num_sets, 2 * num_sets, 1, groups=num_sets),
+    )
 
 
 def key_point_shifts(points: Tensor, values: Tensor) -> Tensor:
@@ -188,18 +202,28 @@ class KPSEMBlock(nn.Module):
         extractor_options: Further arguments of :class:`AReSE`.
     """
 
-    def __init__(self, channels: int, out_channels: int, num_regions: int, num_sets: int,
-                 embedding_channels: int, sum_regions: bool, relative_coordinates: bool,
-                 reduction_norm: bool, **extractor_options: object) -> None:
+    def __init__(
+        self,
+        channels: int,
+        out_channels: int,
+        num_regions: int,
+        num_sets: int,
+        embedding_channels: int,
+        sum_regions: bool,
+        relative_coordinates: bool,
+        reduction_norm: bool,
+        **extractor_options: object,
+    ) -> None:
         super().__init__()
         self.sum_regions, self.relative_coordinates = sum_regions, relative_coordinates
         self.extractor = AReSE(channels, num_regions, num_sets, **extractor_options)
-        self.embeddings = nn.ModuleList(nn.Linear(2, embedding_channels)
-                                        for _ in range(num_sets))
+        self.embeddings = nn.ModuleList(nn.Linear(2, embedding_channels) for _ in range(num_sets))
         between = (nn.BatchNorm2d(out_channels), nn.ReLU()) if reduction_norm else ()
         self.reduction = nn.Sequential(
-            _halving_convolution(channels, out_channels), *between,
-            _halving_convolution(out_channels, out_channels))
+            _halving_convolution(channels, out_channels),
+            *between,
+            _halving_convolution(out_channels, out_channels),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """The temporal features of a stage.
@@ -217,8 +241,9 @@ class KPSEMBlock(nn.Module):
         if self.sum_regions:
             rkps = rkps.sum(dim=2, keepdim=True)
         # equation 3, (N, K or 1, C, T-1, d_e)
-        embedded = sum(embed(shifts) for embed, shifts in
-                       zip(self.embeddings, rkps.to(x.dtype).unbind(dim=1)))
+        embedded = sum(
+            embed(shifts) for embed, shifts in zip(self.embeddings, rkps.to(x.dtype).unbind(dim=1))
+        )
         reduced = self.reduction(embedded.transpose(1, 2).flatten(2, 3))
         pooled = reduced.mean(dim=-1).unflatten(2, (-1, x.shape[2] - 1)).mean(dim=2)
         return pooled.flatten(1)
@@ -314,39 +339,72 @@ class KPSEM(MotionModule):
         InputError: If an argument is out of its range; the message names the value.
     """
 
-    def __init__(self, in_channels: Mapping[int, int], *, num_regions: int = 4,
-                 num_sets: int = 8, embedding_channels: int = 24,
-                 out_channels: Optional[int] = None, adaptive: bool = True,
-                 split_seed: Optional[int] = None, regions: str = 'area', grid: str = 'shift',
-                 offset_hidden_channels: Optional[int] = None,
-                 offset_bound: str = 'straight_through', temperature: float = 0.1,
-                 sum_regions: bool = True, relative_coordinates: bool = False,
-                 reduction_norm: bool = False) -> None:
+    def __init__(
+        self,
+        in_channels: Mapping[int, int],
+        *,
+        num_regions: int = 4,
+        num_sets: int = 8,
+        embedding_channels: int = 24,
+        out_channels: Optional[int] = None,
+        adaptive: bool = True,
+        split_seed: Optional[int] = None,
+        regions: str = 'area',
+        grid: str = 'shift',
+        offset_hidden_channels: Optional[int] = None,
+        offset_bound: str = 'straight_through',
+        temperature: float = 0.1,
+        sum_regions: bool = True,
+        relative_coordinates: bool = False,
+        reduction_norm: bool = False,
+    ) -> None:
         super().__init__(in_channels)
-        _check_counts(num_sets=num_sets, embedding_channels=embedding_channels,
-                      out_channels=out_channels, offset_hidden_channels=offset_hidden_channels)
+        _check_counts(
+            num_sets=num_sets,
+            embedding_channels=embedding_channels,
+            out_channels=out_channels,
+            offset_hidden_channels=offset_hidden_channels,
+        )
         _check_options(num_regions, regions, grid, offset_bound, temperature)
         if out_channels is None and min(self.in_channels.values()) < 4:
-            raise InputError('out_channels must be given for a stage of less than 4 channels, got '
-                             f'stages of {list(self.in_channels.values())}')
-        generator = torch.Generator('cpu').manual_seed(_run_seed() if split_seed is None
-                                                         else split_seed)
-        self.blocks = nn.ModuleDict({
-            str(stage): KPSEMBlock(
-                channels, out_channels or channels // 4, num_regions, num_sets,
-                embedding_channels, sum_regions, relative_coordinates, reduction_norm,
-                adaptive=adaptive, regions=regions, grid=grid, temperature=temperature,
-                offset_hidden_channels=offset_hidden_channels, offset_bound=offset_bound,
-                generator=generator)
-            for stage, channels in self.in_channels.items()})
+            raise InputError(
+                'out_channels must be given for a stage of less than 4 channels, got '
+                f'stages of {list(self.in_channels.values())}'
+            )
+        generator = torch.Generator('cpu').manual_seed(
+            _run_seed() if split_seed is None else split_seed
+        )
+        self.blocks = nn.ModuleDict(
+            {
+                str(stage): KPSEMBlock(
+                    channels,
+                    out_channels or channels // 4,
+                    num_regions,
+                    num_sets,
+                    embedding_channels,
+                    sum_regions,
+                    relative_coordinates,
+                    reduction_norm,
+                    adaptive=adaptive,
+                    regions=regions,
+                    grid=grid,
+                    temperature=temperature,
+                    offset_hidden_channels=offset_hidden_channels,
+                    offset_bound=offset_bound,
+                    generator=generator,
+                )
+                for stage, channels in self.in_channels.items()
+            }
+        )
 
     @property
     def min_frames(self) -> int:
         """A shift is between two frames."""
         return 2
 
-    def forward(self, x: Tensor, stage: int,
-                carried: tuple[Tensor, ...] = ()) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def forward(
+        self, x: Tensor, stage: int, carried: tuple[Tensor, ...] = ()
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Run the block of ``stage``; see :meth:`MotionModule.forward`.
 
         Returns:
@@ -378,10 +436,11 @@ def _check_counts(**counts: Optional[int]) -> None:
             check_at_least(name, value, 1)
 
 
-def _check_options(num_regions: int, regions: str, grid: str, offset_bound: str,
-                   temperature: float) -> None:
+def _check_options(
+    num_regions: int, regions: str, grid: str, offset_bound: str, temperature: float
+) -> None:
     check_at_least('num_regions', num_regions, 1)
-    if math.isqrt(num_regions)**2 != num_regions:
+    if math.isqrt(num_regions) ** 2 != num_regions:
         raise InputError(f'num_regions must be a square number, got {num_regions}')
     check_choice('regions', regions, REGIONS)
     check_choice('grid', grid, GRIDS)

@@ -19,8 +19,13 @@ import torch.nn.functional as F
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
-from mmaction_ext.errors import (InputError, check_at_least, check_choice, check_positive,
-                                 whole_numbers)
+from mmaction_ext.errors import (
+    InputError,
+    check_at_least,
+    check_choice,
+    check_positive,
+    whole_numbers,
+)
 from mmaction_ext.modules.base import Displacements, MotionModule
 from mmaction_ext.ops import l2_normalize, local_correlation, soft_argmax
 from mmaction_ext.ops.precision import widened
@@ -31,15 +36,26 @@ EXTRACTIONS = ('conv', 'mlp', 'soft_argmax')
 FUSIONS = ('add', 'multiply', 'concat')
 RELUS = ('after_sum', 'none')
 INTEGRATION_KERNELS = {
-    'conv': (1, 3, 3), 'pointwise': (1, 1, 1), 'spatiotemporal': (3, 3, 3), 'none': (1, 3, 3)}
+    'conv': (1, 3, 3),
+    'pointwise': (1, 1, 1),
+    'spatiotemporal': (3, 3, 3),
+    'none': (1, 3, 3),
+}
 
 
-def _layer(in_channels: int, out_channels: int, kernel: Sequence[int],
-           stride: Sequence[int] = (1, 1, 1), padding: Sequence[int] = (0, 0, 0)) -> nn.Sequential:
-    conv = nn.Conv3d(in_channels, out_channels, tuple(kernel), tuple(stride), tuple(padding),
-                     bias=False)
-    return nn.Sequential(OrderedDict(conv=conv, bn=nn.BatchNorm3d(out_channels),
-                                     relu=nn.ReLU(inplace=True)))
+def _layer(
+    in_channels: int,
+    out_channels: int,
+    kernel: Sequence[int],
+    stride: Sequence[int] = (1, 1, 1),
+    padding: Sequence[int] = (0, 0, 0),
+) -> nn.Sequential:
+    conv = nn.Conv3d(
+        in_channels, out_channels, tuple(kernel), tuple(stride), tuple(padding), bias=False
+    )
+    return nn.Sequential(
+        OrderedDict(conv=conv, bn=nn.BatchNorm3d(out_channels), relu=nn.ReLU(inplace=True))
+    )
 
 
 class STSSTransformation(nn.Module):
@@ -52,8 +68,9 @@ class STSSTransformation(nn.Module):
         window: Sides ``(U, V)`` of the window, vertical first.
     """
 
-    def __init__(self, channels: int, mid_channels: int, offsets: tuple[int, ...],
-                 window: tuple[int, int]) -> None:
+    def __init__(
+        self, channels: int, mid_channels: int, offsets: tuple[int, ...], window: tuple[int, int]
+    ) -> None:
         super().__init__()
         self.offsets, self.window = offsets, window
         self.conv = nn.Conv2d(channels, mid_channels, 3, DOWN_STRIDE, padding=1, bias=False)
@@ -87,8 +104,9 @@ class STSSConvolution(nn.Module):
         widths, layers, size = (1, *channels), [], window
         for index in range(len(channels) - 1):
             step = 1 if index == 0 else 2
-            layers.append(_layer(widths[index], widths[index + 1], (3, 3, 1), (step, step, 1),
-                                 (1, 1, 0)))
+            layers.append(
+                _layer(widths[index], widths[index + 1], (3, 3, 1), (step, step, 1), (1, 1, 0))
+            )
             size = tuple((side + step - 1) // step for side in size)
         layers.append(_layer(widths[-2], widths[-1], (*size, 1)))
         self.layers = nn.Sequential(*layers)
@@ -116,8 +134,9 @@ class STSSMLP(nn.Module):
         super().__init__()
         self.out_channels = channels[-1]
         widths = (window[0] * window[1], *[channels[-1]] * len(channels))
-        self.layers = nn.Sequential(*(_layer(before, after, (1, 1, 1))
-                                      for before, after in pairwise(widths)))
+        self.layers = nn.Sequential(
+            *(_layer(before, after, (1, 1, 1)) for before, after in pairwise(widths))
+        )
 
     def forward(self, volume: Tensor) -> Tensor:
         """(B, U*V, T, h, w) -> (B, C_F, T, h, w)."""
@@ -159,17 +178,26 @@ class STSSIntegration(nn.Module):
         zero_init: Start the last normalisation at zero.
     """
 
-    def __init__(self, feature_channels: int, num_offsets: int, channels: Sequence[int],
-                 out_channels: int, kind: str, zero_init: bool) -> None:
+    def __init__(
+        self,
+        feature_channels: int,
+        num_offsets: int,
+        channels: Sequence[int],
+        out_channels: int,
+        kind: str,
+        zero_init: bool,
+    ) -> None:
         super().__init__()
         kernel = INTEGRATION_KERNELS[kind]
         padding = [side // 2 for side in kernel]
         widths = (feature_channels, *(() if kind == 'none' else channels[:-1]))
-        self.shared = nn.Sequential(*(_layer(before, after, kernel, padding=padding)
-                                      for before, after in pairwise(widths)))
+        self.shared = nn.Sequential(
+            *(_layer(before, after, kernel, padding=padding) for before, after in pairwise(widths))
+        )
         self.fuse = _layer(num_offsets * widths[-1], channels[-1], kernel, padding=padding)
-        self.up = nn.ConvTranspose3d(channels[-1], out_channels, 1,
-                                     stride=(1, DOWN_STRIDE, DOWN_STRIDE), bias=False)
+        self.up = nn.ConvTranspose3d(
+            channels[-1], out_channels, 1, stride=(1, DOWN_STRIDE, DOWN_STRIDE), bias=False
+        )
         self.bn = nn.BatchNorm3d(out_channels)
         if zero_init:
             nn.init.zeros_(self.bn.weight)
@@ -194,8 +222,15 @@ class SELFYBlock(nn.Module):
         relu: ``'after_sum'`` or ``'none'``; see :class:`SELFY`.
     """
 
-    def __init__(self, transformation: nn.Module, extraction: nn.Module, integration: nn.Module,
-                 channels: int, fusion: str, relu: str) -> None:
+    def __init__(
+        self,
+        transformation: nn.Module,
+        extraction: nn.Module,
+        integration: nn.Module,
+        channels: int,
+        fusion: str,
+        relu: str,
+    ) -> None:
         super().__init__()
         self.transformation, self.extraction = transformation, extraction
         self.integration, self.fusion, self.relu = integration, fusion, relu
@@ -268,32 +303,59 @@ class SELFY(MotionModule):
         InputError: If an argument is out of its range; the message names the value.
     """
 
-    def __init__(self, in_channels: Mapping[int, int], *,
-                 offsets: Sequence[int] = (-2, -1, 0, 1, 2),
-                 window: Window = 9, mid_channels: int = 128,
-                 extraction: str = 'conv', extraction_channels: Sequence[int] = (4, 16, 64, 64),
-                 integration: str = 'conv', integration_channels: Sequence[int] = (64,) * 4,
-                 fusion: str = 'add', relu: str = 'after_sum', num_blocks: int = 1,
-                 temperature: float = 0.01, zero_init: bool = True) -> None:
+    def __init__(
+        self,
+        in_channels: Mapping[int, int],
+        *,
+        offsets: Sequence[int] = (-2, -1, 0, 1, 2),
+        window: Window = 9,
+        mid_channels: int = 128,
+        extraction: str = 'conv',
+        extraction_channels: Sequence[int] = (4, 16, 64, 64),
+        integration: str = 'conv',
+        integration_channels: Sequence[int] = (64,) * 4,
+        fusion: str = 'add',
+        relu: str = 'after_sum',
+        num_blocks: int = 1,
+        temperature: float = 0.01,
+        zero_init: bool = True,
+    ) -> None:
         super().__init__(in_channels)
         self.offsets, self.window = _check_offsets(offsets), window_sides(window, minimum=3)
         self.temperature = temperature
         _check_names(extraction, integration, fusion, relu)
-        _check_counts(mid_channels=(mid_channels,), num_blocks=(num_blocks,),
-                      extraction_channels=extraction_channels,
-                      integration_channels=integration_channels)
+        _check_counts(
+            mid_channels=(mid_channels,),
+            num_blocks=(num_blocks,),
+            extraction_channels=extraction_channels,
+            integration_channels=integration_channels,
+        )
         check_positive('temperature', temperature)
 
         def build(channels: int) -> SELFYBlock:
             extract = _build_extraction(extraction, self.window, extraction_channels, temperature)
             return SELFYBlock(
-                STSSTransformation(channels, mid_channels, self.offsets, self.window), extract,
-                STSSIntegration(extract.out_channels, len(self.offsets), integration_channels,
-                                channels, integration, zero_init), channels, fusion, relu)
+                STSSTransformation(channels, mid_channels, self.offsets, self.window),
+                extract,
+                STSSIntegration(
+                    extract.out_channels,
+                    len(self.offsets),
+                    integration_channels,
+                    channels,
+                    integration,
+                    zero_init,
+                ),
+                channels,
+                fusion,
+                relu,
+            )
 
-        self.blocks = nn.ModuleDict({
-            str(stage): nn.Sequential(*(build(channels) for _ in range(num_blocks)))
-            for stage, channels in self.in_channels.items()})
+        self.blocks = nn.ModuleDict(
+            {
+                str(stage): nn.Sequential(*(build(channels) for _ in range(num_blocks)))
+                for stage, channels in self.in_channels.items()
+            }
+        )
 
     @property
     def min_frames(self) -> int:
@@ -305,8 +367,9 @@ class SELFY(MotionModule):
         self.block(stage)
         return DOWN_STRIDE * (max(self.window) // 2)
 
-    def forward(self, x: Tensor, stage: int,
-                carried: tuple[Tensor, ...] = ()) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def forward(
+        self, x: Tensor, stage: int, carried: tuple[Tensor, ...] = ()
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Run the blocks of ``stage``; see :meth:`MotionModule.forward`. Carries nothing.
 
         Raises:
@@ -340,11 +403,13 @@ class SELFY(MotionModule):
             tuple(f't{self.offsets[index]:+d}' for index in moving),
             (tuple(range(x.shape[2])),) * len(moving),
             DOWN_STRIDE * _enlarge(displacement.unflatten(0, volume.shape[:2]), x),
-            _enlarge(volume.amax(dim=2), x))
+            _enlarge(volume.amax(dim=2), x),
+        )
 
 
-def _build_extraction(name: str, window: tuple[int, int], channels: Sequence[int],
-                      temperature: float) -> nn.Module:
+def _build_extraction(
+    name: str, window: tuple[int, int], channels: Sequence[int], temperature: float
+) -> nn.Module:
     if name == 'soft_argmax':
         return STSSSoftArgmax(window, temperature)
     return {'conv': STSSConvolution, 'mlp': STSSMLP}[name](window, channels)
@@ -360,8 +425,9 @@ def _enlarge(maps: Tensor, x: Tensor) -> Tensor:
 def _check_offsets(offsets: Sequence[int]) -> tuple[int, ...]:
     offsets = whole_numbers('offsets', offsets)
     if not offsets or len(set(offsets)) < len(offsets):
-        raise InputError('offsets must hold at least one frame offset and none twice, '
-                         f'got {offsets}')
+        raise InputError(
+            f'offsets must hold at least one frame offset and none twice, got {offsets}'
+        )
     return offsets
 
 

@@ -42,8 +42,15 @@ class MTDM(nn.Module):
         temperature: Divisor of the correlations in the softmax.
     """
 
-    def __init__(self, channels: int, mid_channels: int, window: tuple[int, int],
-                 tempos: Sequence[str], sigma: Optional[float], temperature: float) -> None:
+    def __init__(
+        self,
+        channels: int,
+        mid_channels: int,
+        window: tuple[int, int],
+        tempos: Sequence[str],
+        sigma: Optional[float],
+        temperature: float,
+    ) -> None:
         super().__init__()
         self.window, self.tempos = window, tuple(tempos)
         self.sigma, self.temperature = sigma, temperature
@@ -90,8 +97,10 @@ class MTDM(nn.Module):
             volume = _mask_around(best, volume, self.window, self.sigma)
         displacement = soft_argmax(volume, self.window, self.temperature)
         pairs = (frames.shape[0], len(self.tempos), frames.shape[1] - 1)
-        return (_repeat_last(displacement.unflatten(0, pairs)),
-                _repeat_last(confidence.unflatten(0, pairs)))
+        return (
+            _repeat_last(displacement.unflatten(0, pairs)),
+            _repeat_last(confidence.unflatten(0, pairs)),
+        )
 
     def _reduce(self, frames: Tensor) -> Tensor:
         """Features of length 1, (N, T, mid_channels, H, W)."""
@@ -118,8 +127,9 @@ class TAM(nn.Module):
         temporal_attention: Whether there is a gate.
     """
 
-    def __init__(self, map_channels: int, channels: int, num_segments: int,
-                 temporal_attention: bool) -> None:
+    def __init__(
+        self, map_channels: int, channels: int, num_segments: int, temporal_attention: bool
+    ) -> None:
         super().__init__()
         self.transformation = _transformation(map_channels, channels)
         self.gate: Optional[nn.Conv1d] = None
@@ -205,11 +215,18 @@ class TCM(MotionModule):
         InputError: If an argument is out of its range; the message names the value.
     """
 
-    def __init__(self, in_channels: Mapping[int, int], *, num_segments: int = 8,
-                 window: Union[Window, Mapping[int, Window], None] = None,
-                 mid_channels: int = 64, tempos: Sequence[str] = TEMPOS,
-                 sigma: Optional[float] = 5.0, temperature: float = 0.01,
-                 temporal_attention: bool = True) -> None:
+    def __init__(
+        self,
+        in_channels: Mapping[int, int],
+        *,
+        num_segments: int = 8,
+        window: Union[Window, Mapping[int, Window], None] = None,
+        mid_channels: int = 64,
+        tempos: Sequence[str] = TEMPOS,
+        sigma: Optional[float] = 5.0,
+        temperature: float = 0.01,
+        temporal_attention: bool = True,
+    ) -> None:
         super().__init__(in_channels)
         _check_options(num_segments, mid_channels, tempos, sigma, temperature)
         self.num_segments = num_segments
@@ -230,8 +247,9 @@ class TCM(MotionModule):
         """Half the larger side of the window of ``stage``, in pixels."""
         return max(self.block(stage).mtdm.window) // 2
 
-    def forward(self, x: Tensor, stage: int,
-                carried: tuple[Tensor, ...] = ()) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def forward(
+        self, x: Tensor, stage: int, carried: tuple[Tensor, ...] = ()
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Run the block of ``stage``; see :meth:`MotionModule.forward`. Carries nothing.
 
         Raises:
@@ -248,33 +266,46 @@ class TCM(MotionModule):
         """
         mtdm = self.block_for(x, stage).mtdm
         displacement, confidence = mtdm.track(x.transpose(1, 2))
-        return Displacements(self.tempos, mtdm.sources(x.shape[2]), displacement.transpose(2, 3),
-                             confidence)
+        return Displacements(
+            self.tempos, mtdm.sources(x.shape[2]), displacement.transpose(2, 3), confidence
+        )
 
 
-def _check_options(num_segments: int, mid_channels: int, tempos: Sequence[str],
-                   sigma: Optional[float], temperature: float) -> None:
+def _check_options(
+    num_segments: int,
+    mid_channels: int,
+    tempos: Sequence[str],
+    sigma: Optional[float],
+    temperature: float,
+) -> None:
     check_at_least('num_segments', num_segments, 2)
     check_at_least('mid_channels', mid_channels, 1)
-    if isinstance(tempos, str) or not tempos or not set(tempos) <= set(TEMPOS) \
-            or len(set(tempos)) < len(tempos):
-        raise InputError(f'tempos must be a sequence of some of {TEMPOS}, none twice, '
-                         f'got {tempos!r}')
+    if (
+        isinstance(tempos, str)
+        or not tempos
+        or not set(tempos) <= set(TEMPOS)
+        or len(set(tempos)) < len(tempos)
+    ):
+        raise InputError(
+            f'tempos must be a sequence of some of {TEMPOS}, none twice, got {tempos!r}'
+        )
     if sigma is not None:
         check_positive('sigma', sigma)
     check_positive('temperature', temperature)
 
 
-def _windows(window: Union[Window, Mapping[int, Window], None],
-             stages: Sequence[int]) -> dict[int, tuple[int, int]]:
+def _windows(
+    window: Union[Window, Mapping[int, Window], None], stages: Sequence[int]
+) -> dict[int, tuple[int, int]]:
     """The window of each stage."""
     given = {} if window is None else window
     if not isinstance(given, Mapping):
         given = dict.fromkeys(stages, window)
     for stage in given:
         if stage not in stages:
-            raise InputError(f'window must name stages among the ints {list(stages)}, '
-                             f'got {stage!r}')
+            raise InputError(
+                f'window must name stages among the ints {list(stages)}, got {stage!r}'
+            )
     windows = {**DEFAULT_WINDOWS, **given}
     for stage in stages:
         if stage not in windows:
@@ -300,8 +331,14 @@ def _transformation(map_channels: int, channels: int) -> nn.Sequential:
 
 def _convolution(in_channels: int, out_channels: int, kernel: int, groups: int = 1) -> ConvModule:
     """Convolution without bias, normalisation, ReLU; starts by Kaiming's rule (fan out)."""
-    return ConvModule(in_channels, out_channels, kernel, padding=kernel // 2, groups=groups,
-                      norm_cfg=dict(type='BN'))
+    return ConvModule(
+        in_channels,
+        out_channels,
+        kernel,
+        padding=kernel // 2,
+        groups=groups,
+        norm_cfg=dict(type='BN'),
+    )
 
 
 def _gate_kernel(num_segments: int) -> int:
@@ -329,7 +366,7 @@ def _mask_around(best: Tensor, volume: Tensor, window: tuple[int, int], sigma: f
 def _bell(centre: Tensor, side: int, sigma: float, dtype: torch.dtype) -> Tensor:
     """Gaussian along one side of the window, (B, side, H, W), around centres (B, H, W)."""
     cells = torch.arange(side, device=centre.device, dtype=dtype).view(-1, 1, 1)
-    return torch.exp(-(cells - centre.unsqueeze(1))**2 / (2 * sigma**2))
+    return torch.exp(-((cells - centre.unsqueeze(1)) ** 2) / (2 * sigma**2))
 
 
 def _repeat_last(maps: Tensor) -> Tensor:

@@ -8,8 +8,9 @@ from mmaction_ext.ops.precision import widened
 from mmaction_ext.ops.window import Window, window_sides, window_spans
 
 
-def soft_argmax(volume: Tensor, window: Window, temperature: float = 1.0,
-                dilation: int = 1) -> Tensor:
+def soft_argmax(
+    volume: Tensor, window: Window, temperature: float = 1.0, dilation: int = 1
+) -> Tensor:
     """Expected displacement under a softmax over the window, a differentiable argmax.
 
         out[b, :, p] = sum_d softmax_d(volume[b, d, p] / temperature) * (dy_d, dx_d)
@@ -47,5 +48,7 @@ def _check(volume: Tensor, sides: tuple[int, int], temperature: float, dilation:
     if not volume.is_floating_point():
         raise ValueError(f'volume must be floating point, got {volume.dtype}')
     if volume.dim() < 2 or volume.shape[1] != sides[0] * sides[1]:
-        raise ValueError(f'volume must have {sides[0] * sides[1]} channels for a window of '
-                         f'{sides[0]} x {sides[1]}, got shape {tuple(volume.shape)}')
+        raise ValueError(
+            f'volume must have {sides[0] * sides[1]} channels for a window of '
+            f'{sides[0]} x {sides[1]}, got shape {tuple(volume.shape)}'
+        )

@@ -26,8 +26,9 @@ def window_sides(window: Window, minimum: int = 1) -> tuple[int, int]:
     try:
         sides = _sides(window)
     except TypeError:
-        raise InputError('window must be one int or two (vertical, horizontal), '
-                         f'got {window!r}') from None
+        raise InputError(
+            f'window must be one int or two (vertical, horizontal), got {window!r}'
+        ) from None
     if len(sides) != 2:
         raise InputError(f'window must be one side or two (vertical, horizontal), got {window!r}')
     if any(side < minimum or side % 2 == 0 for side in sides):

@@ -10,7 +10,7 @@ from html import escape as _escape_html
 
 from mmaction_ext.tables.render.html import escape
 from mmaction_ext.tables.render.text import one_line
-from mmaction_ext.tracking.records import is_web_address
+from mmaction_ext.tracking.reading.record import is_web_address
 
 _UNSAFE = re.compile(r'[^A-Za-z0-9_.-]')
 #: What could end a script element, or a line of JavaScript, inside JSON.
@@ -63,8 +63,10 @@ def web_link(address: str, text: str = '', label: str = '') -> str:
     if not is_web_address(address):
         return ''
     name = f' aria-label="{escape(label)}"' if label else ''
-    return (f'<a href="{escape(address)}" rel="noreferrer noopener"{name}>'
-            f'{escape(text or address)}</a>')
+    return (
+        f'<a href="{escape(address)}" rel="noreferrer noopener"{name}>'
+        f'{escape(text or address)}</a>'
+    )
 
 
 def embedded_json(value) -> str:
@@ -73,8 +75,9 @@ def embedded_json(value) -> str:
     Raises:
         ValueError: a number in it is not finite.
     """
-    text = json.dumps(value, sort_keys=True, separators=(',', ':'), allow_nan=False,
-                      ensure_ascii=False)
+    text = json.dumps(
+        value, sort_keys=True, separators=(',', ':'), allow_nan=False, ensure_ascii=False
+    )
     return text.translate(_JSON_ESCAPES)
 
 

@@ -3,8 +3,16 @@
 import plotly.graph_objects as go
 
 from mmaction_ext.report.addresses import figure_id, figure_text
-from mmaction_ext.report.figures import (PageFigure, colors, height_of, label_axis, links,
-                                         page_figure, whisker_note, whiskers)
+from mmaction_ext.report.figures import (
+    PageFigure,
+    colors,
+    height_of,
+    label_axis,
+    links,
+    page_figure,
+    whisker_note,
+    whiskers,
+)
 from mmaction_ext.report.table_parts import body_rows, counterpart, main_column
 
 _ROW = 38  # pixels
@@ -21,8 +29,12 @@ def ablation_bars(table) -> PageFigure | None:
     if not rows:
         return None
     cells = [table.cell(row.id, column.key) for row in rows]
-    bars = go.Bar(orientation='h', textposition='none', **_marks(table, rows, cells),
-                  marker=dict(color=colors(table, rows), opacity=0.75))
+    bars = go.Bar(
+        orientation='h',
+        textposition='none',
+        **_marks(table, rows, cells),
+        marker=dict(color=colors(table, rows), opacity=0.75),
+    )
     return _figure(table, 'bars', f'{column.head} by row', '', column, rows, bars)
 
 
@@ -41,13 +53,17 @@ def difference_dots(table) -> PageFigure | None:
 
 def _difference_dots(table, column, rows) -> PageFigure:
     cells = [table.cell(row.id, column.key) for row in rows]
-    dots = go.Scatter(mode='markers', **_marks(table, rows, cells),
-                      marker=dict(size=12, color=colors(table, rows), symbol='diamond'))
+    dots = go.Scatter(
+        mode='markers',
+        **_marks(table, rows, cells),
+        marker=dict(size=12, color=colors(table, rows), symbol='diamond'),
+    )
     labels = {counterpart(table, row).label for row in rows}
     to = f'“{labels.pop()}”' if len(labels) == 1 else 'the row’s own counterpart'
     some = ', where a row shares two with it' * any(cell.unpaired for cell in cells)
-    return _figure(table, 'differences', f'Difference to {to}', f'Paired by seed{some}. ', column,
-                   rows, dots)
+    return _figure(
+        table, 'differences', f'Difference to {to}', f'Paired by seed{some}. ', column, rows, dots
+    )
 
 
 def _measured_rows(table, column) -> list:
@@ -57,33 +73,60 @@ def _measured_rows(table, column) -> list:
 
 def _marks(table, rows, cells) -> dict:
     """What bars and dots have in common: one per row, at its mean."""
-    return dict(x=[float(cell.value) for cell in cells], y=list(range(len(rows))),
-                error_x=whiskers(cells), customdata=links(table, rows),
-                text=_hover_texts(rows, cells), hovertemplate='%{text}<extra></extra>')
+    return dict(
+        x=[float(cell.value) for cell in cells],
+        y=list(range(len(rows))),
+        error_x=whiskers(cells),
+        customdata=links(table, rows),
+        text=_hover_texts(rows, cells),
+        hovertemplate='%{text}<extra></extra>',
+    )
 
 
 def _hover_texts(rows, cells) -> list:
-    return [f'<b>{figure_text(row.label)}</b><br>{figure_text(cell.text)}'
-            + (f'<br>95 %: {float(cell.interval[0]):.4g} to {float(cell.interval[1]):.4g}'
-               if cell.interval else '') for row, cell in zip(rows, cells)]
+    return [
+        f'<b>{figure_text(row.label)}</b><br>{figure_text(cell.text)}'
+        + (
+            f'<br>95 %: {float(cell.interval[0]):.4g} to {float(cell.interval[1]):.4g}'
+            if cell.interval
+            else ''
+        )
+        for row, cell in zip(rows, cells)
+    ]
 
 
 def _figure(table, kind, title, begin, column, rows, marks) -> PageFigure:
     cells = [table.cell(row.id, column.key) for row in rows]
     axis = label_axis([row.label for row in rows])
-    layout = dict(xaxis=dict(title=figure_text(column.head), zeroline=True, rangemode='tozero'),
-                  yaxis=axis, showlegend=False)
+    layout = dict(
+        xaxis=dict(title=figure_text(column.head), zeroline=True, rangemode='tozero'),
+        yaxis=axis,
+        showlegend=False,
+    )
     caption = f'{begin}Rings: the seeds. {whisker_note(cells)}'.strip()
-    return page_figure(figure_id(table, kind), title, caption,
-                       [marks, _seed_rings(table, column, rows)], layout, height_of(axis, _ROW))
+    return page_figure(
+        figure_id(table, kind),
+        title,
+        caption,
+        [marks, _seed_rings(table, column, rows)],
+        layout,
+        height_of(axis, _ROW),
+    )
 
 
 def _seed_rings(table, column, rows):
-    rings = [(place, link, seed) for place, (row, link) in enumerate(zip(rows, links(table, rows)))
-             for seed in table.cell(row.id, column.key).counted]
+    rings = [
+        (place, link, seed)
+        for place, (row, link) in enumerate(zip(rows, links(table, rows)))
+        for seed in table.cell(row.id, column.key).counted
+    ]
     return go.Scatter(
-        mode='markers', x=[float(seed.value) for _, _, seed in rings],
-        y=[place for place, _, _ in rings], customdata=[link for _, link, _ in rings],
-        text=[str(seed.seed) for _, _, seed in rings], cliponaxis=False,
+        mode='markers',
+        x=[float(seed.value) for _, _, seed in rings],
+        y=[place for place, _, _ in rings],
+        customdata=[link for _, link, _ in rings],
+        text=[str(seed.seed) for _, _, seed in rings],
+        cliponaxis=False,
         hovertemplate=f'seed %{{text}}: %{{x:{column.fmt}}}<extra></extra>',
-        marker=dict(size=8, symbol='circle-open', line_width=1.5))
+        marker=dict(size=8, symbol='circle-open', line_width=1.5),
+    )

@@ -10,7 +10,7 @@ from mmaction_ext.evaluation.classes import class_names, counts_by_class, predic
 from mmaction_ext.evaluation.predictions import FILE_NAME, MOST_BYTES, read_predictions
 from mmaction_ext.report.table_parts import main_column
 from mmaction_ext.tables.cells import CellStatus
-from mmaction_ext.tracking.comparison import file_state, named_file
+from mmaction_ext.tracking.reading.comparison import file_state, named_file
 from mmaction_ext.tracking.reading.ledger import as_dict
 
 #: Metrics that hold the accuracy of one class, and its number.
@@ -21,7 +21,7 @@ class ClassAccuracies:
     """Accuracies of classes by run, each read once.
 
     Args:
-        runs: uid to the list of :class:`mmaction_ext.tracking.records.RunRecord` with that id.
+        runs: uid to the list of :class:`mmaction_ext.tracking.reading.record.RunRecord` with that id.
     """
 
     def __init__(self, runs: dict):
@@ -52,8 +52,10 @@ class ClassAccuracies:
     def _of_record(self, record, seed) -> dict:
         accuracies = _logged(record, seed.checkpoint) or self._predicted(record, seed)
         names = names_of(record)
-        return {names.get(number, f'class {number}'): accuracy
-                for number, accuracy in sorted(accuracies.items())}
+        return {
+            names.get(number, f'class {number}'): accuracy
+            for number, accuracy in sorted(accuracies.items())
+        }
 
     def _predicted(self, record, seed) -> dict:
         """From the predictions of the very checkpoint that the table shows.
@@ -61,8 +63,14 @@ class ClassAccuracies:
         They are those that its test wrote: their SHA-256 is compared where the test's result has
         it, and they have as many samples and classes as the test.
         """
-        test = next((item for item in reversed(record.evaluations)
-                     if item.values.get('test/checkpoint_sha256') == seed.checkpoint), None)
+        test = next(
+            (
+                item
+                for item in reversed(record.evaluations)
+                if item.values.get('test/checkpoint_sha256') == seed.checkpoint
+            ),
+            None,
+        )
         if not seed.checkpoint or not record.path or test is None:
             return {}
         path, digest = named_file(record.path, test.predictions)
@@ -72,8 +80,9 @@ class ClassAccuracies:
             predictions = read_predictions(path or record.path / FILE_NAME)
         except InputError:
             return {}
-        if (predictions.meta.get('checkpoint_sha256') != seed.checkpoint
-                or not _fits(predictions, record, test)):
+        if predictions.meta.get('checkpoint_sha256') != seed.checkpoint or not _fits(
+            predictions, record, test
+        ):
             return {}
         if not digest:
             self._unchecked.add(_key(seed))
@@ -103,8 +112,11 @@ def _logged(record, checkpoint) -> dict:
     for evaluation in record.evaluations:
         values = evaluation.values
         tested = values.get('test/checkpoint_sha256')
-        found = {int(_METRIC.fullmatch(name)['number']): value for name, value in values.items()
-                 if _METRIC.fullmatch(name)}
+        found = {
+            int(_METRIC.fullmatch(name)['number']): value
+            for name, value in values.items()
+            if _METRIC.fullmatch(name)
+        }
         if found and evaluation.fragment.exit_code == 0 and tested == checkpoint:
             return found
     return {}

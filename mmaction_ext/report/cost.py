@@ -5,8 +5,15 @@ import re
 import plotly.graph_objects as go
 
 from mmaction_ext.report.addresses import figure_id, figure_text
-from mmaction_ext.report.figures import (MOST_NAMES, PageFigure, colors, links, page_figure,
-                                         whisker_note, whiskers)
+from mmaction_ext.report.figures import (
+    MOST_NAMES,
+    PageFigure,
+    colors,
+    links,
+    page_figure,
+    whisker_note,
+    whiskers,
+)
 from mmaction_ext.report.table_parts import body_rows, main_column
 from mmaction_ext.report.template import NEUTRAL
 
@@ -34,24 +41,39 @@ def cost_scatter(table) -> PageFigure | None:
         return None
     data = [_measured_trace(table, column, point) for point in measured]
     data += [_published_trace(published)] if published else []
-    layout = dict(xaxis=_axis([cost for _, cost, _ in measured + published]),
-                  yaxis=dict(title=figure_text(column.head)),
-                  showlegend=bool(measured) and len(data) <= MOST_NAMES)
-    return page_figure(figure_id(table, 'cost'), f'{column.head} against cost',
-                       _caption(measured, published), data, layout, 400)
+    layout = dict(
+        xaxis=_axis([cost for _, cost, _ in measured + published]),
+        yaxis=dict(title=figure_text(column.head)),
+        showlegend=bool(measured) and len(data) <= MOST_NAMES,
+    )
+    return page_figure(
+        figure_id(table, 'cost'),
+        f'{column.head} against cost',
+        _caption(measured, published),
+        data,
+        layout,
+        400,
+    )
 
 
 def _find(table, kind, name):
-    return next((column for column in table.columns
-                 if (column.kind, column.name) == (kind, name)), None)
+    return next(
+        (column for column in table.columns if (column.kind, column.name) == (kind, name)), None
+    )
 
 
 def _points(table, cost_column, column, cost_of) -> list:
     """(row, GFLOPs, cell of the accuracy) where both are known."""
     if cost_column is None or column is None:
         return []
-    found = [(row, cost_of(table.cell(row.id, cost_column.key), cost_column),
-              table.cell(row.id, column.key)) for row in body_rows(table)]
+    found = [
+        (
+            row,
+            cost_of(table.cell(row.id, cost_column.key), cost_column),
+            table.cell(row.id, column.key),
+        )
+        for row in body_rows(table)
+    ]
     return [(row, cost, cell) for row, cost, cell in found if cost and cell.value is not None]
 
 
@@ -75,20 +97,29 @@ def _axis(costs) -> dict:
 def _measured_trace(table, column, point):
     row, cost, cell = point
     return go.Scatter(
-        name=figure_text(row.label), mode='markers', x=[cost], y=[float(cell.value)],
-        customdata=links(table, [row]), cliponaxis=False, error_y=whiskers([cell]),
+        name=figure_text(row.label),
+        mode='markers',
+        x=[cost],
+        y=[float(cell.value)],
+        customdata=links(table, [row]),
+        cliponaxis=False,
+        error_y=whiskers([cell]),
         marker=dict(size=12, color=colors(table, [row])[0]),
         text=f'<b>{figure_text(row.label)}</b>',
-        hovertemplate=f'%{{text}}<br>%{{y:{column.fmt}}} at %{{x:.3~g}} GFLOPs<extra></extra>')
+        hovertemplate=f'%{{text}}<br>%{{y:{column.fmt}}} at %{{x:.3~g}} GFLOPs<extra></extra>',
+    )
 
 
 def _published_trace(points):
     return go.Scatter(
-        name='published', mode='markers',
-        x=[cost for _, cost, _ in points], y=[float(cell.value) for _, _, cell in points],
+        name='published',
+        mode='markers',
+        x=[cost for _, cost, _ in points],
+        y=[float(cell.value) for _, _, cell in points],
         text=[figure_text(row.label) for row, _, _ in points],
         marker=dict(size=10, color=NEUTRAL, symbol='diamond-open', line_width=2),
-        hovertemplate='<b>%{text}</b>, published<br>%{y} at %{x} GFLOPs<extra></extra>')
+        hovertemplate='<b>%{text}</b>, published<br>%{y} at %{x} GFLOPs<extra></extra>',
+    )
 
 
 def _caption(measured, published) -> str:

@@ -54,9 +54,14 @@ def colors(table, rows) -> list:
 
 def label_axis(labels) -> dict:
     """An axis with a label at 0, 1, ..., from top to bottom: two labels may be equal."""
-    return dict(tickmode='array', tickvals=list(range(len(labels))), showgrid=False,
-                zeroline=False, ticktext=[wrapped(label) for label in labels],
-                range=[len(labels) - 0.4, -0.6])
+    return dict(
+        tickmode='array',
+        tickvals=list(range(len(labels))),
+        showgrid=False,
+        zeroline=False,
+        ticktext=[wrapped(label) for label in labels],
+        range=[len(labels) - 0.4, -0.6],
+    )
 
 
 def height_of(axis: dict, least: int) -> int:
@@ -81,8 +86,14 @@ def whiskers(cells) -> dict | None:
     spreads = [_spread(cell) for cell in cells]
     if not any(any(spread) for spread in spreads):
         return None
-    return dict(type='data', symmetric=False, array=[above for _, above in spreads],
-                arrayminus=[below for below, _ in spreads], thickness=1.5, width=5)
+    return dict(
+        type='data',
+        symmetric=False,
+        array=[above for _, above in spreads],
+        arrayminus=[below for below, _ in spreads],
+        thickness=1.5,
+        width=5,
+    )
 
 
 def _spread(cell) -> tuple:

@@ -8,14 +8,31 @@ from pathlib import Path
 from mmaction_ext.tables.cells import CellStatus
 
 #: Folder below ``configs/`` to what it is called on the page.
-_NAMES = {'dcf': 'DCF', 'kpsem': 'KPSEM', 'selfy': 'SELFY', 'tcm': 'TCM', 'cross': 'All modules',
-          'synthmotion': 'SynthMotion'}
+_NAMES = {
+    'dcf': 'DCF',
+    'kpsem': 'KPSEM',
+    'selfy': 'SELFY',
+    'tcm': 'TCM',
+    'cross': 'All modules',
+    'synthmotion': 'SynthMotion',
+}
 #: Parts of folder names that are written otherwise.
-_WORDS = {'sthv1': 'Something-Something V1', 'sthv2': 'Something-Something V2',
-          'k400': 'Kinetics-400',
-          'hmdb51': 'HMDB51', 'ucf101': 'UCF101', 'diving48': 'Diving48', 'gym99': 'Gym99',
-          'gym288': 'Gym288', 'tsm': 'TSM', 'r50': 'R50', 'r3d': 'R3D', 'x3d': 'X3D', 's': 'S',
-          'r2plus1d': 'R(2+1)D'}
+_WORDS = {
+    'sthv1': 'Something-Something V1',
+    'sthv2': 'Something-Something V2',
+    'k400': 'Kinetics-400',
+    'hmdb51': 'HMDB51',
+    'ucf101': 'UCF101',
+    'diving48': 'Diving48',
+    'gym99': 'Gym99',
+    'gym288': 'Gym288',
+    'tsm': 'TSM',
+    'r50': 'R50',
+    'r3d': 'R3D',
+    'x3d': 'X3D',
+    's': 'S',
+    'r2plus1d': 'R(2+1)D',
+}
 _NUMBERED = re.compile(r'(table|figure)_?(\d+[a-z]?)(?:_(.+))?')
 
 #: What a cell's status means at a glance, in the order in which it is shown.
@@ -23,8 +40,13 @@ KINDS = {
     'measured': (CellStatus.OK,),
     'in part': (CellStatus.PARTIAL, CellStatus.IMPORTED, CellStatus.OUT_OF_TOLERANCE),
     'unfinished': (CellStatus.RUNNING, CellStatus.UNFINISHED),
-    'wrong': (CellStatus.DIVERGED, CellStatus.FAILED, CellStatus.CONFLICT, CellStatus.UNTRUSTED,
-              CellStatus.STALE),
+    'wrong': (
+        CellStatus.DIVERGED,
+        CellStatus.FAILED,
+        CellStatus.CONFLICT,
+        CellStatus.UNTRUSTED,
+        CellStatus.STALE,
+    ),
     'missing': (CellStatus.MISSING,),
 }
 
@@ -59,7 +81,8 @@ class Entry:
     def has_runs(self) -> bool:
         """Whether anything was run for it."""
         return self.total > self.counts['missing'] or any(
-            cell.runs for row in self.table.rows for cell in row.cells)
+            cell.runs for row in self.table.rows for cell in row.cells
+        )
 
 
 def entries(tables) -> list:
@@ -73,22 +96,34 @@ def entries(tables) -> list:
     """
     found = [_entry(table) for table in tables]
     lively = {entry.group for entry in found if entry.has_runs}
-    return sorted(found, key=lambda entry: (
-        entry.group not in lively, entry.group, not entry.has_runs, natural(entry.name),
-        entry.table.id))
+    return sorted(
+        found,
+        key=lambda entry: (
+            entry.group not in lively,
+            entry.group,
+            not entry.has_runs,
+            natural(entry.name),
+            entry.table.id,
+        ),
+    )
 
 
 def natural(text: str) -> list:
     """Key to sort by in which Table 2 comes before Table 10."""
-    return [(part.zfill(9) if part.isdigit() else part.lower())
-            for part in re.split(r'(\d+)', text)]
+    return [
+        (part.zfill(9) if part.isdigit() else part.lower()) for part in re.split(r'(\d+)', text)
+    ]
 
 
 def _entry(table) -> Entry:
     folders = _folders(table)
     group = ' · '.join(_NAMES.get(name) or _words(name) for name in folders[:-1])
-    measured = [cell for row in table.rows for column, cell in zip(table.columns, row.cells)
-                if column.kind == 'history']
+    measured = [
+        cell
+        for row in table.rows
+        for column, cell in zip(table.columns, row.cells)
+        if column.kind == 'history'
+    ]
     return Entry(table, group or 'Tables', table_name(folders[-1]), count(measured))
 
 
@@ -96,7 +131,7 @@ def _folders(table) -> list:
     """Folders from below ``configs`` down to the specification; the table's id without one."""
     folders = list(Path(table.spec_path).parent.parts) if table.spec_path else []
     if 'configs' in folders:
-        folders = folders[len(folders) - folders[::-1].index('configs'):]
+        folders = folders[len(folders) - folders[::-1].index('configs') :]
     else:
         folders = folders[-1:]
     if len(folders) == 1:  # the table of a whole folder

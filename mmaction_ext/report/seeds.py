@@ -34,7 +34,7 @@ def seeds_table(table, runs: dict) -> str:
 
     Args:
         table: the table.
-        runs: uid to the list of :class:`mmaction_ext.tracking.records.RunRecord` with that id.
+        runs: uid to the list of :class:`mmaction_ext.tracking.reading.record.RunRecord` with that id.
     """
     columns = [i for i, column in enumerate(table.columns) if column.kind == 'history']
     rows = rows_with_runs(table)
@@ -42,20 +42,28 @@ def seeds_table(table, runs: dict) -> str:
         return ''
     heads = [table.row_head, 'Seed', *(table.columns[i].head for i in columns), 'Runs']
     head = ''.join(f'<th scope="col">{escape(text)}</th>' for text in heads)
-    lines = ['<details class="seeds">', '<summary>Seeds and their runs</summary>',
-             '<div class="scroll" tabindex="0" role="region" '
-             f'aria-label="Seeds: {escape(table.caption)}">', '<table>',
-             f'<thead><tr>{head}</tr></thead>']
+    lines = [
+        '<details class="seeds">',
+        '<summary>Seeds and their runs</summary>',
+        '<div class="scroll" tabindex="0" role="region" '
+        f'aria-label="Seeds: {escape(table.caption)}">',
+        '<table>',
+        f'<thead><tr>{head}</tr></thead>',
+    ]
     lines += [_row_seeds(table, row, columns, runs) for row in rows]
     return '\n'.join(lines + ['</table>', '</div>', '</details>'])
 
 
 def _row_seeds(table, row, columns, runs) -> str:
     results = list(zip(*(row.cells[i].seeds for i in columns)))
-    head = (f'<th scope="rowgroup" rowspan="{len(results)}" id="{seeds_id(table, row)}">'
-            f'{escape(row.label)}</th>')
-    lines = [f'<tr>{head if k == 0 else ""}{_seed(table, columns, seed, runs)}</tr>'
-             for k, seed in enumerate(results)]
+    head = (
+        f'<th scope="rowgroup" rowspan="{len(results)}" id="{seeds_id(table, row)}">'
+        f'{escape(row.label)}</th>'
+    )
+    lines = [
+        f'<tr>{head if k == 0 else ""}{_seed(table, columns, seed, runs)}</tr>'
+        for k, seed in enumerate(results)
+    ]
     return '\n'.join(['<tbody>', *lines, '</tbody>'])
 
 
@@ -63,8 +71,11 @@ def _seed(table, columns, results, runs) -> str:
     values = [_value(result, table.columns[i]) for i, result in zip(columns, results)]
     uids = sorted({uid for result in results for uid in result.runs})
     links = [link for uid in uids for link in _run_links(uid, runs)]
-    return (f'<td>{results[0].seed}</td>' + ''.join(f'<td>{value}</td>' for value in values)
-            + f'<td class="links">{" ".join(links) or "–"}</td>')
+    return (
+        f'<td>{results[0].seed}</td>'
+        + ''.join(f'<td>{value}</td>' for value in values)
+        + f'<td class="links">{" ".join(links) or "–"}</td>'
+    )
 
 
 def _run_links(uid, runs) -> list:
@@ -72,10 +83,13 @@ def _run_links(uid, runs) -> list:
     records = runs.get(uid, ())
     if not records:
         return [_link(absent_run_id(uid), uid)]
-    pages = [web_link(page, 'W&B', f'run {uid} at W&B')
-             for page in dict.fromkeys(record.url for record in records)]
+    pages = [
+        web_link(page, 'W&B', f'run {uid} at W&B')
+        for page in dict.fromkeys(record.url for record in records)
+    ]
     return [_link(run_id(record), uid, record.job_type) for record in records] + [
-        page for page in pages if page]
+        page for page in pages if page
+    ]
 
 
 def _value(result, column) -> str:
@@ -87,5 +101,7 @@ def _value(result, column) -> str:
 
 def _link(address, uid, job_type='train') -> str:
     kind = '' if job_type == 'train' else f' {escape(job_type)}'
-    return (f'<a href="#{address}" aria-label="run {escape(uid)}{kind}">'
-            f'<code>{escape(uid[:8])}</code>{kind}</a>')
+    return (
+        f'<a href="#{address}" aria-label="run {escape(uid)}{kind}">'
+        f'<code>{escape(uid[:8])}</code>{kind}</a>'
+    )

@@ -2,7 +2,8 @@
 
 from mmaction_ext.tables.render.html import NARROW_TABLE_STYLE, TABLE_STYLE
 
-STYLE = ("""
+STYLE = (
+    """
 :root { color-scheme: light dark;
   --page: light-dark(#ffffff, #14181f); --ink: light-dark(#1d2430, #e4e8ee);
   --soft: light-dark(#566070, #9aa5b4); --faint: light-dark(#e3e7ed, #2a313c);
@@ -97,7 +98,9 @@ details.table .caption { grid-column: 2; color: var(--soft); font-size: .88rem; 
 .body { padding: .2rem 1rem 1.2rem; }
 .empty { margin: 0 0 .9rem; color: var(--soft); font-size: .88rem; }
 
-""" + TABLE_STYLE + """
+"""
+    + TABLE_STYLE
+    + """
 table { font-size: .94rem; }
 tbody + tbody > tr > * { border-top: 1px solid var(--faint); }
 td > a:has(.state) { text-decoration: none; }
@@ -142,7 +145,9 @@ footer { margin-top: 3rem; color: var(--soft); font-size: .85rem; }
   html { scroll-padding-top: .6rem; }
   h1 { font-size: 1.3rem; }
   .numbers { grid-template-columns: 1fr 1fr; gap: .5rem; }
-  """ + NARROW_TABLE_STYLE + """
+  """
+    + NARROW_TABLE_STYLE
+    + """
   details.table > summary { grid-template-columns: auto minmax(0, 1fr); padding: .7rem .7rem; }
   details.table > summary::before { grid-row: span 3; }
   .tally { grid-column: 2; grid-row: auto; text-align: left; display: flex; gap: .6rem;
@@ -153,4 +158,5 @@ footer { margin-top: 3rem; color: var(--soft); font-size: .85rem; }
 @media print {
   .bar, .contents, .modebar { display: none; } .scroll { overflow: visible; }
   details.table { break-inside: avoid; } }
-""").strip()
+"""
+).strip()

@@ -1,5 +1,6 @@
 """The parts of a table that figures, seeds and runs are about."""
 
+
 def main_column(table):
     """The measured column that a table is about: the first; ``None`` without one."""
     return next((column for column in table.columns if column.kind == 'history'), None)

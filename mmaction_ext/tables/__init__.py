@@ -11,6 +11,20 @@ from mmaction_ext.tables.results import resolve_configs
 from mmaction_ext.tables.spec import TableSpec, load_spec
 from mmaction_ext.tables.static import read_complexity
 
-__all__ = ['Cell', 'CellStatus', 'LockedTable', 'SeedResult', 'Table', 'TableSpec', 'alone_in',
-           'build_table', 'build_tables', 'load_spec', 'locked_table', 'lost_results',
-           'read_complexity', 'read_lock', 'resolve_configs']
+__all__ = [
+    'Cell',
+    'CellStatus',
+    'LockedTable',
+    'SeedResult',
+    'Table',
+    'TableSpec',
+    'alone_in',
+    'build_table',
+    'build_tables',
+    'load_spec',
+    'locked_table',
+    'lost_results',
+    'read_complexity',
+    'read_lock',
+    'resolve_configs',
+]

@@ -9,13 +9,29 @@ from dataclasses import replace
 from pathlib import PurePath
 
 from mmaction_ext.tables import notes
-from mmaction_ext.tables.cells import Cell, CellStatus, Measured, Table, TableRow, exact, printed_as
+from mmaction_ext.tables.cells import (
+    Cell,
+    CellStatus,
+    Measured,
+    Table,
+    TableRow,
+    exact,
+    printed_as,
+)
 from mmaction_ext.tables.evidence import LockedEvidence, LockedTable, RunEvidence
 from mmaction_ext.tables.notes import number_footnotes
 from mmaction_ext.tables.results import resolve_configs
-from mmaction_ext.tables.seed_results import (common_cell, dash, difference_cell, mean_result,
-                                              number_cell, reject_shared, scaled, seeds_cell,
-                                              shifted)
+from mmaction_ext.tables.seed_results import (
+    common_cell,
+    dash,
+    difference_cell,
+    mean_result,
+    number_cell,
+    reject_shared,
+    scaled,
+    seeds_cell,
+    shifted,
+)
 from mmaction_ext.tables.spec import Section
 from mmaction_ext.tracking.identity import load_config
 
@@ -30,7 +46,7 @@ def build_table(spec, records, configs=None, complexity=None, locked=None) -> Ta
 
     Args:
         spec: :class:`mmaction_ext.tables.spec.TableSpec`.
-        records: :class:`mmaction_ext.tracking.records.RunRecord` of any runs, in any order.
+        records: :class:`mmaction_ext.tracking.reading.record.RunRecord` of any runs, in any order.
         configs: row id to :class:`mmaction_ext.tables.results.RowConfig`; resolved from the
             files if left out.
         complexity: see :func:`mmaction_ext.tables.static.static_result`.
@@ -46,18 +62,29 @@ def build_table(spec, records, configs=None, complexity=None, locked=None) -> Ta
     builder = CellBuilder(spec, _evidence(spec, records, configs, complexity, locked))
     cells = builder.cells()
     citation = notes.main_citation(spec)
-    table = Table(spec.id, spec.caption, spec.row_head, spec.columns, [],
-                  spec_path=PurePath(spec.path).as_posix(),
-                  measurements=tuple(builder.measurements.values()))
+    table = Table(
+        spec.id,
+        spec.caption,
+        spec.row_head,
+        spec.columns,
+        [],
+        spec_path=PurePath(spec.path).as_posix(),
+        measurements=tuple(builder.measurements.values()),
+    )
     for row in spec.layout:
         if isinstance(row, Section):
             table.rows.append(TableRow('', row.title))
         else:
-            table.rows.append(TableRow(row.id, row.label, [cells[row.id, column.key]
-                                                           for column in spec.columns],
-                                       notes.row_note(row, citation),
-                                       dated=row.id in builder.dated,
-                                       counterpart=getattr(spec.counterpart(row), 'id', '')))
+            table.rows.append(
+                TableRow(
+                    row.id,
+                    row.label,
+                    [cells[row.id, column.key] for column in spec.columns],
+                    notes.row_note(row, citation),
+                    dated=row.id in builder.dated,
+                    counterpart=getattr(spec.counterpart(row), 'id', ''),
+                )
+            )
     _mark_best(table)
     number_footnotes(table)
     table.warnings = notes.warnings(spec, table)
@@ -80,9 +107,16 @@ def build_tables(specs, records, complexity=None, locked=None) -> list:
         InputError: a row's config cannot be read.
     """
     load = functools.cache(load_config)
-    return [build_table(spec, records, resolve_configs(spec, load), complexity,
-                        None if locked is None else locked.get(spec.id, LockedTable()))
-            for spec in specs]
+    return [
+        build_table(
+            spec,
+            records,
+            resolve_configs(spec, load),
+            complexity,
+            None if locked is None else locked.get(spec.id, LockedTable()),
+        )
+        for spec in specs
+    ]
 
 
 def _evidence(spec, records, configs=None, complexity=None, locked=None):
@@ -114,8 +148,13 @@ class CellBuilder:
 
     def cells(self) -> dict:
         """(row id, column key) to cell."""
-        makers = dict(row=self.mark, static=self.static, published=self.published,
-                      history=self.measured, column=self.difference)
+        makers = dict(
+            row=self.mark,
+            static=self.static,
+            published=self.published,
+            history=self.measured,
+            column=self.difference,
+        )
         parts_first = sorted(self.spec.rows, key=lambda row: bool(row.mean_of))
         for column in self.spec.columns:
             for row in parts_first:
@@ -167,9 +206,11 @@ class CellBuilder:
         if result.runs or result.imported:
             config = self.evidence.configs[row.id]
             self.measurements[row.id, metric, seed] = Measured(
-                row.id, config.name, config.digest, metric, seed, result)
+                row.id, config.name, config.digest, metric, seed, result
+            )
             if result.status is CellStatus.OK and config.watched.is_other(
-                    result.evaluation.get('watched')):
+                result.evaluation.get('watched')
+            ):
                 self.dated.add(row.id)
 
     def measured(self, row, column) -> Cell:
@@ -182,7 +223,8 @@ class CellBuilder:
         """Whether a metric of training or validation is asked of a row that is only tested."""
         parts = [self.by_id[name] for name in row.mean_of] or [row]
         return not column.source.startswith('test/') and any(
-            self.evidence.configs[part.id].is_only_tested for part in parts)
+            self.evidence.configs[part.id].is_only_tested for part in parts
+        )
 
     def difference(self, row, column) -> Cell:
         """Difference to the reference row or to a published figure."""

@@ -9,7 +9,7 @@ from mmaction_ext.errors import InputError
 
 #: A number beyond it is none that tables print: the spread and the differences of such numbers
 #: would leave the range of floats.
-LARGEST = 10 ** 300
+LARGEST = 10**300
 _FORMAT = re.compile(r'(?P<sign>\+?)\.(?P<digits>\d)f')
 
 
@@ -47,8 +47,16 @@ class CellStatus(Enum):
 
 
 #: What a cell shows when no seed of it counts: the first of these that any of its seeds has.
-SEVERITY = (CellStatus.CONFLICT, CellStatus.UNTRUSTED, CellStatus.DIVERGED, CellStatus.FAILED,
-            CellStatus.RUNNING, CellStatus.UNFINISHED, CellStatus.STALE, CellStatus.MISSING)
+SEVERITY = (
+    CellStatus.CONFLICT,
+    CellStatus.UNTRUSTED,
+    CellStatus.DIVERGED,
+    CellStatus.FAILED,
+    CellStatus.RUNNING,
+    CellStatus.UNFINISHED,
+    CellStatus.STALE,
+    CellStatus.MISSING,
+)
 
 
 @dataclass(frozen=True)
@@ -152,8 +160,9 @@ class Cell:
     @property
     def counted(self) -> tuple:
         """The seeds from whose values ``value`` can be computed."""
-        return () if self.unpaired else tuple(seed for seed in self.seeds
-                                              if seed.value is not None)
+        return (
+            () if self.unpaired else tuple(seed for seed in self.seeds if seed.value is not None)
+        )
 
     @property
     def statuses(self) -> set:
@@ -233,8 +242,12 @@ class Table:
     def incomplete(self) -> list:
         """(row, column, cell) of each cell that is not as it should be."""
         fine = (CellStatus.OK, CellStatus.NOT_APPLICABLE)
-        return [(row, column, cell) for row in self.rows
-                for column, cell in zip(self.columns, row.cells) if cell.status not in fine]
+        return [
+            (row, column, cell)
+            for row in self.rows
+            for column, cell in zip(self.columns, row.cells)
+            if cell.status not in fine
+        ]
 
     def cell(self, row_id: str, column_key: str) -> Cell:
         """The cell of a row and a column.
@@ -246,8 +259,9 @@ class Table:
         keys = [column.key for column in self.columns]
         for kind, name, known in (('row', row_id, list(rows)), ('column', column_key, keys)):
             if name not in known:
-                raise InputError(f'table {self.id} has no {kind} {name!r}; it has '
-                                 f'{", ".join(known)}')
+                raise InputError(
+                    f'table {self.id} has no {kind} {name!r}; it has {", ".join(known)}'
+                )
         return rows[row_id].cells[keys.index(column_key)]
 
 
@@ -288,7 +302,7 @@ def format_number(value: Fraction, fmt: str) -> str:
     """
     parts = _FORMAT.fullmatch(fmt)
     digits = int(parts['digits'])
-    units = round(Fraction(value) * 10 ** digits)  # Fraction rounds half to even, exactly
+    units = round(Fraction(value) * 10**digits)  # Fraction rounds half to even, exactly
     text = f'{abs(units):0{digits + 1}d}'
     if digits:
         text = f'{text[:-digits]}.{text[-digits:]}'

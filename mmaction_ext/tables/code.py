@@ -6,12 +6,15 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import mmaction_ext
-from mmaction_ext.tracking.comparison import code_changes, current_sha256
 from mmaction_ext.tracking.identity import canonical_json
+from mmaction_ext.tracking.reading.comparison import code_changes, current_sha256
 
 #: Files whose change a table notes where its specification says nothing of ``code``.
-DEFAULT_GLOBS = ('mmaction_ext/ops/**/*.py', 'mmaction_ext/modules/**/*.py',
-                 'mmaction_ext/models/host/**/*.py')
+DEFAULT_GLOBS = (
+    'mmaction_ext/ops/**/*.py',
+    'mmaction_ext/modules/**/*.py',
+    'mmaction_ext/models/host/**/*.py',
+)
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,9 @@ class TrackedCode:
         Args:
             recorded: path to SHA-256 of the run; where it is empty, nobody can tell.
         """
-        return sorted(path for path in code_changes(recorded, self.files)
-                      if matches(path, self.globs))
+        return sorted(
+            path for path in code_changes(recorded, self.files) if matches(path, self.globs)
+        )
 
     def digest(self, recorded: dict) -> str | None:
         """One digest for the tracked files of a run; ``None`` if none are tracked or known."""
@@ -52,15 +56,19 @@ class TrackedCode:
 
 def matches(path: str, globs) -> bool:
     """Whether a path matches any of some patterns."""
-    return any(fnmatchcase(path, form) for glob in globs
-               for form in (glob, glob.replace('**/', '')))
+    return any(
+        fnmatchcase(path, form) for glob in globs for form in (glob, glob.replace('**/', ''))
+    )
 
 
 def tracked_code(globs) -> TrackedCode:
     """The files of the package that match any of some patterns."""
     globs = tuple(globs)
     package = Path(mmaction_ext.__file__).parent
-    found = {path.relative_to(package.parent).as_posix(): path
-             for path in (sorted(package.rglob('*.py')) if globs else ())}
-    return TrackedCode(globs, {name: current_sha256(path) for name, path in found.items()
-                               if matches(name, globs)})
+    found = {
+        path.relative_to(package.parent).as_posix(): path
+        for path in (sorted(package.rglob('*.py')) if globs else ())
+    }
+    return TrackedCode(
+        globs, {name: current_sha256(path) for name, path in found.items() if matches(name, globs)}
+    )

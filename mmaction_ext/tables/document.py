@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 
 from mmaction_ext.errors import InputError
-from mmaction_ext.regular_file import read_regular
+from mmaction_ext.files.reading import read_regular
 
 #: A larger file, or one with more values or nested more deeply, is no specification.
 MOST_BYTES, MOST_VALUES, DEEPEST = 1 << 20, 10_000, 64
@@ -100,8 +100,9 @@ class Document:
             raise self.error(where, f'expected a mapping, found {value!r}')
         for key in value:
             if key not in known:
-                raise self.error((*where, key),
-                                 f'unknown key {key!r}; known: {", ".join(sorted(known))}')
+                raise self.error(
+                    (*where, key), f'unknown key {key!r}; known: {", ".join(sorted(known))}'
+                )
         for key in required:
             if key not in value:
                 raise self.error(where, f'{key!r} is missing')
@@ -125,8 +126,9 @@ class Document:
         """The value at a place; an error if it is none of ``choices``."""
         value = self.get(where, default)
         if value not in choices:
-            raise self.error(where, f'{where[-1]} {value!r} is none of '
-                             f'{", ".join(map(str, choices))}')
+            raise self.error(
+                where, f'{where[-1]} {value!r} is none of {", ".join(map(str, choices))}'
+            )
         return value
 
     def _text(self) -> str:
@@ -139,8 +141,10 @@ class Document:
     def _plain(self, node, where):
         self._lines.setdefault(where, node.start_mark.line + 1)
         if len(self._lines) > MOST_VALUES:
-            raise InputError(f'{self.path} holds more than {MOST_VALUES} values, each alias '
-                             'counted as what it stands for')
+            raise InputError(
+                f'{self.path} holds more than {MOST_VALUES} values, each alias '
+                'counted as what it stands for'
+            )
         if isinstance(node, yaml.SequenceNode):
             return [self._plain(item, where + (i,)) for i, item in enumerate(node.value)]
         if isinstance(node, yaml.MappingNode):

@@ -18,7 +18,7 @@ class RunEvidence:
 
     Args:
         spec: :class:`mmaction_ext.tables.spec.TableSpec`.
-        records: :class:`mmaction_ext.tracking.records.RunRecord` of any runs, in any order.
+        records: :class:`mmaction_ext.tracking.reading.record.RunRecord` of any runs, in any order.
         configs: row id to :class:`mmaction_ext.tables.results.RowConfig`.
         complexity: see :func:`mmaction_ext.tables.static.static_result`.
     """
@@ -29,17 +29,25 @@ class RunEvidence:
         for record in records:
             self.records[record.config].append(record)
         self.seeds = {
-            (row.id, seed): SeedEvidence(self.records[configs[row.id].name], configs[row.id],
-                                         seed, spec.select, spec.protocol)
-            for row in spec.configured for seed in spec.seeds}
+            (row.id, seed): SeedEvidence(
+                self.records[configs[row.id].name],
+                configs[row.id],
+                seed,
+                spec.select,
+                spec.protocol,
+            )
+            for row in spec.configured
+            for seed in spec.seeds
+        }
 
     def result(self, row_id: str, seed: int, column) -> SeedResult:
         """The logged metric of a column for a row under a seed, in the logged unit."""
         if column.select is None:
             return self.seeds[row_id, seed].result(column.source)
         config = self.configs[row_id]
-        return SeedEvidence(self.records[config.name], config, seed, column.select,
-                            self.protocol).result(column.source)
+        return SeedEvidence(
+            self.records[config.name], config, seed, column.select, self.protocol
+        ).result(column.source)
 
     def static(self, row_id: str, name: str) -> SeedResult:
         """A figure of the model of a row."""
@@ -73,8 +81,10 @@ class LockedEvidence:
         self.configs, self.complexity = configs, complexity
         self.results = {(item.row, item.seed, item.metric): item for item in locked.results}
         self.changed = ''
-        if (locked.select, locked.protocol) != (str(spec.select),
-                                                protocol.describe(spec.protocol)):
+        if (locked.select, locked.protocol) != (
+            str(spec.select),
+            protocol.describe(spec.protocol),
+        ):
             self.changed = 'locked under another selection of checkpoints or protocol'
 
     def result(self, row_id: str, seed: int, column) -> SeedResult:
@@ -111,8 +121,7 @@ class LockedEvidence:
 
 def locked_table(table, spec) -> LockedTable:
     """What a lock file keeps of a table that was built from runs."""
-    return LockedTable(str(spec.select), protocol.describe(spec.protocol),
-                       table.measurements)
+    return LockedTable(str(spec.select), protocol.describe(spec.protocol), table.measurements)
 
 
 def lost_results(kept, table, spec, records, configs=None) -> list:
@@ -128,7 +137,7 @@ def lost_results(kept, table, spec, records, configs=None) -> list:
         kept: the :class:`LockedTable` as it is.
         table: what was built, the :class:`mmaction_ext.tables.cells.Table`.
         spec: its :class:`mmaction_ext.tables.spec.TableSpec`.
-        records: :class:`mmaction_ext.tracking.records.RunRecord` of the runs it was built from.
+        records: :class:`mmaction_ext.tracking.reading.record.RunRecord` of the runs it was built from.
         configs: as for :func:`mmaction_ext.tables.build_table`.
 
     Returns:
@@ -136,17 +145,25 @@ def lost_results(kept, table, spec, records, configs=None) -> list:
     """
     now = {_place(item): item.result for item in table.measurements}
     columns = {column.measure: column for column in spec.columns if column.kind == 'history'}
-    wanted = {(row.id, seed, measure) for row in spec.configured for seed in spec.seeds
-              for measure in columns}
-    gone = [item for item in kept.results
-            if item.result.status is CellStatus.OK and _place(item) in wanted
-            and (_place(item) not in now or now[_place(item)].status is not CellStatus.OK)]
+    wanted = {
+        (row.id, seed, measure)
+        for row in spec.configured
+        for seed in spec.seeds
+        for measure in columns
+    }
+    gone = [
+        item
+        for item in kept.results
+        if item.result.status is CellStatus.OK
+        and _place(item) in wanted
+        and (_place(item) not in now or now[_place(item)].status is not CellStatus.OK)
+    ]
     locked = LockedEvidence(spec, kept, configs or resolve_configs(spec), {}) if gone else None
     lost = {}
     for item in gone:
-        may_go = (locked.result(item.row, item.seed, columns[item.metric]).status
-                  is CellStatus.STALE
-                  and any(_logged(record, item) for record in records))
+        may_go = locked.result(
+            item.row, item.seed, columns[item.metric]
+        ).status is CellStatus.STALE and any(_logged(record, item) for record in records)
         if not may_go:
             lost[item.row, item.seed] = _what_became(item, now.get(_place(item)))
     return [lost[place] for place in sorted(lost)]
@@ -170,6 +187,12 @@ def _logged(record, item: Measured) -> bool:
     else:  # a line of a CSV file
         is_source = not record.uid and (record.config, record.seed) == (item.config, item.seed)
     metric = item.metric.partition(' at ')[0]
-    rows = [*record.rows.get(metric.partition('/')[0], ()),
-            *(test.values for test in record.evaluations)] if is_source else ()
+    rows = (
+        [
+            *record.rows.get(metric.partition('/')[0], ()),
+            *(test.values for test in record.evaluations),
+        ]
+        if is_source
+        else ()
+    )
     return any(same(row.get(metric), float(item.result.value)) for row in rows)

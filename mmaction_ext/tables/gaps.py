@@ -9,16 +9,22 @@ from mmaction_ext.tables.cells import CellStatus
 from mmaction_ext.tables.places import Place, living_run, process_of
 from mmaction_ext.tables.results import RowConfig, SeedEvidence
 from mmaction_ext.tables.spec import Select
-from mmaction_ext.tracking.identity import (config_name, ensemble_members, load_config,
-                                            weights_source)
+from mmaction_ext.tracking.identity import (
+    config_name,
+    ensemble_members,
+    load_config,
+    weights_source,
+)
 
 #: what is done with a config, and the tool that does it, in the order in which one needs those
 #: before it
 TOOLS = {'train': 'train.py', 'weights_of': 'test.py', 'ensemble': 'test_ensemble.py'}
 #: states that another run would not mend, and what to do
-LOOK_FIRST = {CellStatus.CONFLICT: 'remove what is wrong first',
-              CellStatus.UNTRUSTED: 'remove what is wrong first',
-              CellStatus.DIVERGED: 'change its recipe first: it would diverge again'}
+LOOK_FIRST = {
+    CellStatus.CONFLICT: 'remove what is wrong first',
+    CellStatus.UNTRUSTED: 'remove what is wrong first',
+    CellStatus.DIVERGED: 'change its recipe first: it would diverge again',
+}
 
 
 def kind_of(content: dict) -> str:
@@ -98,7 +104,7 @@ def find_gaps(found, spec, records, load=load_config) -> list:
     Args:
         found: :func:`mmaction_ext.tables.places.places` of the table, or some of them.
         spec: :class:`mmaction_ext.tables.TableSpec`.
-        records: :class:`mmaction_ext.tracking.records.RunRecord` of any runs.
+        records: :class:`mmaction_ext.tracking.reading.record.RunRecord` of any runs.
         load: reads a config file; one that remembers serves several tables.
 
     Returns:
@@ -146,8 +152,9 @@ class _Finder:
             if any(map(_is_complete, runs.fresh)):
                 continue
             if living:
-                return Gap(place, obstacle=f'{process_of(living)} works on {job.name}, '
-                           'which it needs')
+                return Gap(
+                    place, obstacle=f'{process_of(living)} works on {job.name}, which it needs'
+                )
             jobs.append(job)
         return Gap(place, (*jobs, self._job(place.row.config, place.seed)))
 

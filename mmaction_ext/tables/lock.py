@@ -18,7 +18,7 @@ from itertools import groupby
 from pathlib import Path
 
 from mmaction_ext.errors import InputError
-from mmaction_ext.regular_file import LOG_BYTES, read_regular
+from mmaction_ext.files.reading import LOG_BYTES, read_regular
 from mmaction_ext.tables import protocol
 from mmaction_ext.tables.cells import CellStatus, Measured, SeedResult
 from mmaction_ext.tables.evidence import LockedTable
@@ -42,15 +42,18 @@ def read_lock(path) -> dict:
     try:
         content = json.loads(read_regular(path, LOG_BYTES).decode('utf-8'))
     except OSError as error:
-        raise InputError(f'{path} cannot be read: {error.strerror}; it is written when the tables '
-                         'are built from their runs') from error
+        raise InputError(
+            f'{path} cannot be read: {error.strerror}; it is written when the tables '
+            'are built from their runs'
+        ) from error
     except (ValueError, RecursionError) as error:
         raise _damaged(path, f'is cut short or no lock file ({error})') from error
     if not isinstance(content, dict):
         raise _damaged(path, 'is no lock file')
     if is_newer(content.get('schema'), SCHEMA):
-        raise InputError(f'{path} {NEWER} (schema {content["schema"]}, this one reads {SCHEMA}): '
-                         'update it')
+        raise InputError(
+            f'{path} {NEWER} (schema {content["schema"]}, this one reads {SCHEMA}): update it'
+        )
     if content.get('schema') != SCHEMA:
         raise _damaged(path, f'is of schema {content.get("schema")}, this program reads {SCHEMA}')
     if not isinstance(content.get('tables'), dict):
@@ -111,9 +114,11 @@ def lock_text(parts: dict) -> str:
 def _part_text(name, part) -> str:
     content = dict(select=part.select, protocol=part.protocol, results=_lines(part.results))
     results = ',\n'.join(map(json.dumps, content['results']))
-    return (f'{json.dumps(name)}: {{\n"digest": "{_digest(name, content)}",\n'
-            f'"select": {json.dumps(part.select)},\n"protocol": {json.dumps(part.protocol)},\n'
-            f'"results": [\n{results}\n]\n}}')
+    return (
+        f'{json.dumps(name)}: {{\n"digest": "{_digest(name, content)}",\n'
+        f'"select": {json.dumps(part.select)},\n"protocol": {json.dumps(part.protocol)},\n'
+        f'"results": [\n{results}\n]\n}}'
+    )
 
 
 def _digest(name, content) -> str:
@@ -127,8 +132,13 @@ def _lines(results) -> list:
     for text, group in groupby(pairs, key=lambda pair: pair[0]):
         values = {metric: _value_text(item.result.value) for _, metric, item in group}
         lines.append({**json.loads(text), 'values': values})
-    lines.sort(key=lambda line: (line['row'], -1 if line['seed'] is None else line['seed'],
-                                 *line['values']))
+    lines.sort(
+        key=lambda line: (
+            line['row'],
+            -1 if line['seed'] is None else line['seed'],
+            *line['values'],
+        )
+    )
     return [_in_reading_order(line) for line in lines]
 
 
@@ -141,12 +151,23 @@ def _facts(item) -> dict:
     """All of a measurement but its metric and value; where its run lies is not a fact."""
     result = item.result
     evaluation = {key: value for key, value in result.evaluation.items() if key != 'folder'}
-    optional = dict(reason=result.reason, runs=list(result.runs), samples=result.samples,
-                    checkpoint=result.checkpoint, data=result.data, imported=result.imported,
-                    evaluation=evaluation)
-    return dict(row=item.row, seed=item.seed, config=item.config, config_hash=item.config_hash,
-                status=result.status.value,
-                **{key: value for key, value in optional.items() if value})
+    optional = dict(
+        reason=result.reason,
+        runs=list(result.runs),
+        samples=result.samples,
+        checkpoint=result.checkpoint,
+        data=result.data,
+        imported=result.imported,
+        evaluation=evaluation,
+    )
+    return dict(
+        row=item.row,
+        seed=item.seed,
+        config=item.config,
+        config_hash=item.config_hash,
+        status=result.status.value,
+        **{key: value for key, value in optional.items() if value},
+    )
 
 
 def _value_text(value) -> str | None:
@@ -166,8 +187,9 @@ def _read_part(path, name, part) -> LockedTable:
     try:
         content = {key: part[key] for key in ('select', 'protocol', 'results')}
         if part['digest'] != _digest(name, content):
-            raise _damaged(path, f'was edited: the digest of table {name} is not that of its '
-                           'results')
+            raise _damaged(
+                path, f'was edited: the digest of table {name} is not that of its results'
+            )
         results = tuple(item for line in content['results'] for item in _read_line(line))
     except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
         if isinstance(error, InputError):
@@ -178,16 +200,33 @@ def _read_part(path, name, part) -> LockedTable:
 
 def _read_line(line) -> list:
     evaluation = line.get('evaluation', {})
-    return [Measured(line['row'], line['config'], line['config_hash'], metric, line['seed'],
-                     SeedResult(line['seed'] or 0, CellStatus(line['status']),
-                                None if value is None else Fraction(value),
-                                line.get('reason', ''), tuple(line.get('runs', ())),
-                                line.get('samples'), line.get('checkpoint'), line.get('data'),
-                                protocol.describe(evaluation.get('protocol', {})),
-                                line.get('imported', False), evaluation))
-            for metric, value in line['values'].items()]
+    return [
+        Measured(
+            line['row'],
+            line['config'],
+            line['config_hash'],
+            metric,
+            line['seed'],
+            SeedResult(
+                line['seed'] or 0,
+                CellStatus(line['status']),
+                None if value is None else Fraction(value),
+                line.get('reason', ''),
+                tuple(line.get('runs', ())),
+                line.get('samples'),
+                line.get('checkpoint'),
+                line.get('data'),
+                protocol.describe(evaluation.get('protocol', {})),
+                line.get('imported', False),
+                evaluation,
+            ),
+        )
+        for metric, value in line['values'].items()
+    ]
 
 
 def _damaged(path, what) -> InputError:
-    return InputError(f'{path} {what}; take it from version control, or delete it and build every '
-                      'table from its runs')
+    return InputError(
+        f'{path} {what}; take it from version control, or delete it and build every '
+        'table from its runs'
+    )

@@ -9,13 +9,13 @@ _LEGEND = {
     CellStatus.PARTIAL: '(n/N): n of N seeds count',
     CellStatus.IMPORTED: 'imported: a number without a run behind it',
     CellStatus.OUT_OF_TOLERANCE: 'out of tolerance: the difference to the published figure, as '
-                                 'printed, is too large',
+    'printed, is too large',
     CellStatus.RUNNING: 'running: not through yet',
     CellStatus.UNFINISHED: 'unfinished: still running or killed',
     CellStatus.DIVERGED: 'diverged: losses or scores that are not finite',
     CellStatus.FAILED: 'failed: ended with an error or killed',
     CellStatus.STALE: 'stale: only runs of another version of the config or code, with '
-                      'overrides, or tested under another protocol',
+    'overrides, or tested under another protocol',
     CellStatus.MISSING: 'missing: no finished result',
     CellStatus.CONFLICT: 'conflict: results that contradict each other',
     CellStatus.UNTRUSTED: 'untrusted: damaged log',
@@ -81,8 +81,10 @@ def _differing_protocols(spec, rows) -> list:
             if value is not None and key not in spec.protocol:
                 values[key][protocol.describe({key: value})].add(row.label)
     differing = {key: labels for key, labels in sorted(values.items()) if len(labels) > 1}
-    return [f'Rows were tested under differing protocols ({_listed(labels)}).'
-            for labels in differing.values()]
+    return [
+        f'Rows were tested under differing protocols ({_listed(labels)}).'
+        for labels in differing.values()
+    ]
 
 
 def _seeds(rows) -> list:
@@ -92,14 +94,17 @@ def _seeds(rows) -> list:
 
 def _listed(groups) -> str:
     """``key: its rows; key: its rows``."""
-    return '; '.join(f'{key}: {", ".join(sorted(labels))}'
-                     for key, labels in sorted(groups.items()))
+    return '; '.join(
+        f'{key}: {", ".join(sorted(labels))}' for key, labels in sorted(groups.items())
+    )
 
 
 def main_citation(spec) -> str:
     """Where most of the published figures of a table stand; empty where it shows none."""
-    if not any('published' in (column.kind, str(column.relative_to).partition('.')[0])
-               for column in spec.columns):
+    if not any(
+        'published' in (column.kind, str(column.relative_to).partition('.')[0])
+        for column in spec.columns
+    ):
         return ''
     found = Counter(row.published.citation for row in spec.rows if row.published)
     return max(found, key=found.get, default='')
@@ -117,8 +122,14 @@ def row_note(row, citation) -> str:
 def notes(spec, table, citation) -> list:
     """The lines under a table."""
     cells = [cell for row in table.rows for cell in row.cells]
-    found = [_protocol_note(spec, cells), _unknown_protocol_note(spec, table), _dated_note(table),
-             _statistics_note(spec, cells), _bold_note(cells), _legend(cells)]
+    found = [
+        _protocol_note(spec, cells),
+        _unknown_protocol_note(spec, table),
+        _dated_note(table),
+        _statistics_note(spec, cells),
+        _bold_note(cells),
+        _legend(cells),
+    ]
     if citation:
         others = any(row.published and row.published.citation != citation for row in spec.rows)
         found.append(f'Published figures{" without a footnote" if others else ""}: {citation}.')
@@ -133,23 +144,41 @@ def _protocol_note(spec, cells) -> str:
     count = f' ({samples.pop()} samples)' if len(samples) == 1 else ''
     wanted = protocol.describe(protocol.fixed(spec.protocol))
     logged = [column for column in spec.columns if column.kind == 'history']
-    others = [f'{column.head}: {column.source.partition("/")[0]}' for column in logged
-              if column.source.split('/')[0] != spec.split]
+    others = [
+        f'{column.head}: {column.source.partition("/")[0]}'
+        for column in logged
+        if column.source.split('/')[0] != spec.split
+    ]
     aside = f'; other splits: {", ".join(others)}' if others else ''
-    own = ''.join(f' {column.head}: {column.select.checkpoint}.' for column in logged
-                  if column.select)
-    return ', '.join(filter(None, (f'{spec.split.capitalize()} split{count}', wanted,
-                                   f'{spec.select.checkpoint} of each run{aside}.{own}')))
+    own = ''.join(
+        f' {column.head}: {column.select.checkpoint}.' for column in logged if column.select
+    )
+    return ', '.join(
+        filter(
+            None,
+            (
+                f'{spec.split.capitalize()} split{count}',
+                wanted,
+                f'{spec.select.checkpoint} of each run{aside}.{own}',
+            ),
+        )
+    )
 
 
 def _unknown_protocol_note(spec, table) -> str:
     """Rows with numbers of which nobody recorded whether the protocol is the right one."""
     wanted = protocol.fixed(spec.protocol).keys()
     tests = [i for i, column in enumerate(table.columns) if column.source.startswith('test/')]
-    rows = {row.label: None for row in table.rows if not row.is_section
-            for i in tests for seed in row.cells[i].seeds
-            if seed.status is CellStatus.OK and (seed.evaluation or seed.imported)
-            and wanted - seed.evaluation.get('protocol', {}).keys()}
+    rows = {
+        row.label: None
+        for row in table.rows
+        if not row.is_section
+        for i in tests
+        for seed in row.cells[i].seeds
+        if seed.status is CellStatus.OK
+        and (seed.evaluation or seed.imported)
+        and wanted - seed.evaluation.get('protocol', {}).keys()
+    }
     return f'Protocol not recorded: {", ".join(rows)}.' if rows else ''
 
 
@@ -169,10 +198,11 @@ def _statistics_note(spec, cells) -> str:
         brackets = any(cell.number and '[' in cell.text for cell in cells)
         own = any(row.relative_to not in ('', row.id) for row in spec.rows)
         to = 'a row’s own counterpart' if own else f'the row “{spec.reference.label}”'
-        some = (', but for those of means, which say so,'
-                * any(cell.unpaired for cell in cells))
-        parts.append(f'differences to {to} are paired by seed{some} and taken before rounding'
-                     + ', in brackets their 95 % interval (Student’s t)' * brackets)
+        some = ', but for those of means, which say so,' * any(cell.unpaired for cell in cells)
+        parts.append(
+            f'differences to {to} are paired by seed{some} and taken before rounding'
+            + ', in brackets their 95 % interval (Student’s t)' * brackets
+        )
     if any(row.mean_of for row in spec.rows):
         parts.append('a mean of rows is taken seed by seed')
     text = '; '.join(parts)

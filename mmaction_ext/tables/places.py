@@ -80,15 +80,27 @@ def places(spec, records, configs=None) -> list:
     for row in spec.configured:
         cells = [builder.measured(row, column) for column in logged]
         results = zip(*(cell.seeds for cell in cells if cell.seeds))
-        found += [_place(row, seed, evidence, of_seed)
-                  for seed, of_seed in zip(spec.seeds, list(results) or [()] * len(spec.seeds))]
+        found += [
+            _place(row, seed, evidence, of_seed)
+            for seed, of_seed in zip(spec.seeds, list(results) or [()] * len(spec.seeds))
+        ]
     return found
 
 
 def _place(row, seed, evidence, results) -> Place:
     """The place whose metrics have some :class:`mmaction_ext.tables.SeedResult`, one each."""
     runs = evidence.seeds[row.id, seed]
-    worst = min((result for result in results if result.status in SEVERITY),
-                key=lambda result: SEVERITY.index(result.status), default=None)
-    return Place(row, seed, evidence.configs[row.id], worst.status if worst else CellStatus.OK,
-                 worst.reason if worst else '', tuple(runs.fresh), tuple(runs.stale + runs.lost))
+    worst = min(
+        (result for result in results if result.status in SEVERITY),
+        key=lambda result: SEVERITY.index(result.status),
+        default=None,
+    )
+    return Place(
+        row,
+        seed,
+        evidence.configs[row.id],
+        worst.status if worst else CellStatus.OK,
+        worst.reason if worst else '',
+        tuple(runs.fresh),
+        tuple(runs.stale + runs.lost),
+    )

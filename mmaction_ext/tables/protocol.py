@@ -10,8 +10,7 @@ def describe(protocol: dict) -> str:
     """``num_clips 10, num_crops 3, resolution 256×256``; what is ``None`` is left out."""
     order = [key for key in PROTOCOL_FACTS if key in protocol]
     order += sorted(protocol.keys() - set(order))
-    return ', '.join(f'{key} {_text(protocol[key])}' for key in order
-                     if protocol[key] is not None)
+    return ', '.join(f'{key} {_text(protocol[key])}' for key in order if protocol[key] is not None)
 
 
 def mismatch(found: dict, wanted: dict) -> str:
@@ -21,9 +20,11 @@ def mismatch(found: dict, wanted: dict) -> str:
         found: recorded facts; what is not recorded cannot differ.
         wanted: facts to values or :data:`ANY`.
     """
-    wrong = [f'{key} {_text(found[key])} instead of {_text(value)}'
-             for key, value in wanted.items()
-             if value != ANY and found.get(key) is not None and _text(found[key]) != _text(value)]
+    wrong = [
+        f'{key} {_text(found[key])} instead of {_text(value)}'
+        for key, value in wanted.items()
+        if value != ANY and found.get(key) is not None and _text(found[key]) != _text(value)
+    ]
     return ', '.join(wrong)
 
 

@@ -105,7 +105,8 @@ class Published:
                 raise self._document.error(where, f'{key!r} in {name!r} is no name of a metric')
             if not _is_figure(value):
                 raise self._document.error(
-                    where + (key,), f'{name}.{key} is {value!r}, not a number, text or null')
+                    where + (key,), f'{name}.{key} is {value!r}, not a number, text or null'
+                )
         return {key: self._as_printed(where + (key,), value) for key, value in figures.items()}
 
     def _as_printed(self, where, value):

@@ -13,12 +13,15 @@ from mmaction_ext.tables import protocol
 from mmaction_ext.tables.cells import LARGEST, SEVERITY, CellStatus, SeedResult, exact
 from mmaction_ext.tables.code import TrackedCode, tracked_code
 from mmaction_ext.tables.spec import Select
-from mmaction_ext.tracking.identity import (config_hashes, load_config, training_length,
-                                            weights_source)
+from mmaction_ext.tracking.identity import (
+    config_hashes,
+    load_config,
+    training_length,
+    weights_source,
+)
 from mmaction_ext.tracking.ledger.format import NEWER, NON_FINITE_SAMPLES
 from mmaction_ext.tracking.reading.conflicts import same
-from mmaction_ext.tracking.reading.record import is_diverged
-from mmaction_ext.tracking.records import Evaluation, Fragment, RunRecord
+from mmaction_ext.tracking.reading.record import Evaluation, Fragment, RunRecord, is_diverged
 
 #: What a seed may show although a process works on a run of it.
 _BESIDE_A_LIVING_RUN = (CellStatus.OK, CellStatus.CONFLICT, CellStatus.UNTRUSTED)
@@ -89,10 +92,15 @@ def resolve_configs(spec, load=load_config) -> dict:
             raise InputError(f'{spec.path}:{row.line}: {reason}') from error
         is_ensemble = 'ensemble' in resolved
         schedule = None if is_ensemble else training_length(trained)
-        configs[row.id] = RowConfig.of(row.config_name, resolved, schedule=schedule,
-                                       is_ensemble=is_ensemble,
-                                       is_only_tested=is_ensemble or bool(source), code=code,
-                                       watched=watched)
+        configs[row.id] = RowConfig.of(
+            row.config_name,
+            resolved,
+            schedule=schedule,
+            is_ensemble=is_ensemble,
+            is_only_tested=is_ensemble or bool(source),
+            code=code,
+            watched=watched,
+        )
     return configs
 
 
@@ -140,12 +148,18 @@ class _Measurement:
         """What is known about it, see :class:`mmaction_ext.tables.cells.SeedResult`."""
         test = self.evaluation
         facts = dict(
-            job_type=self.record.job_type, folder=self.record.folder,
-            attempt=self.fragment.number, iter=self.row.get('iter'), epoch=self.row.get('epoch'),
-            commit=self.fragment.commit, checkpoint=test and test.checkpoint,
-            predictions=test and test.predictions, protocol=self.protocol,
+            job_type=self.record.job_type,
+            folder=self.record.folder,
+            attempt=self.fragment.number,
+            iter=self.row.get('iter'),
+            epoch=self.row.get('epoch'),
+            commit=self.fragment.commit,
+            checkpoint=test and test.checkpoint,
+            predictions=test and test.predictions,
+            protocol=self.protocol,
             code=config.code.digest(self.record.code),
-            watched=config.watched.digest(self.record.code))
+            watched=config.watched.digest(self.record.code),
+        )
         return {key: value for key, value in facts.items() if value not in (None, '', {})}
 
 
@@ -153,7 +167,7 @@ class SeedEvidence:
     """All runs of one row under one seed, and what they say about a metric.
 
     Args:
-        records: :class:`mmaction_ext.tracking.records.RunRecord` of any config and seed.
+        records: :class:`mmaction_ext.tracking.reading.record.RunRecord` of any config and seed.
         config: the row's :class:`RowConfig`.
         seed: the seed.
         select: which checkpoint counts, see :class:`mmaction_ext.tables.spec.Select`.
@@ -194,8 +208,10 @@ class SeedEvidence:
         living = any(record.state == 'running' for record in self.fresh)
         if not living or found.status in _BESIDE_A_LIVING_RUN:
             return found
-        return self._worst([self._state(record, metric) for record in self.fresh + self.lost],
-                           (CellStatus.UNTRUSTED, CellStatus.RUNNING))
+        return self._worst(
+            [self._state(record, metric) for record in self.fresh + self.lost],
+            (CellStatus.UNTRUSTED, CellStatus.RUNNING),
+        )
 
     def _settled(self, metric) -> SeedResult:
         """What the runs that ended say, where any did."""
@@ -212,30 +228,45 @@ class SeedEvidence:
         Where a run of our own was tested, imported numbers agree with it or are a conflict,
         whatever iteration they claim.
         """
-        found = [item for item in self._all_evaluations(metric)
-                 if not protocol.mismatch(item.protocol, self.wanted_protocol)]
+        found = [
+            item
+            for item in self._all_evaluations(metric)
+            if not protocol.mismatch(item.protocol, self.wanted_protocol)
+        ]
         own = [item for item in found if not item.record.imported]
         if self.select.policy == 'best':
             chosen = self._selected_iters()
         else:
-            chosen = {max((item.row['iter'] for item in own or found if 'iter' in item.row),
-                          default=None)}
-        return [item for item in found if item.iteration in chosen
-                or item.record.imported and (own or 'iter' not in item.row)]
+            chosen = {
+                max(
+                    (item.row['iter'] for item in own or found if 'iter' in item.row), default=None
+                )
+            }
+        return [
+            item
+            for item in found
+            if item.iteration in chosen or item.record.imported and (own or 'iter' not in item.row)
+        ]
 
     def _all_evaluations(self, metric) -> list:
         sound = [record for record in self.fresh if not record.corrupt]
-        return [_Measurement(record, item.values, item.fragment, item)
-                for record in sound for item in record.evaluations
-                if (record.imported or item.fragment.exit_code == 0) and metric in item.values]
+        return [
+            _Measurement(record, item.values, item.fragment, item)
+            for record in sound
+            for item in record.evaluations
+            if (record.imported or item.fragment.exit_code == 0) and metric in item.values
+        ]
 
     def _rows(self, metric) -> list:
         """The last training or validation row up to the checkpoint that counts."""
         found = []
         for record in self._finished():
             limit = self._best_iter(record) if self.select.policy == 'best' else math.inf
-            rows = [row for row in record.rows.get(metric.partition('/')[0], ())
-                    if metric in row and limit is not None and row['iter'] <= limit]
+            rows = [
+                row
+                for row in record.rows.get(metric.partition('/')[0], ())
+                if metric in row and limit is not None and row['iter'] <= limit
+            ]
             found += [_Measurement(record, row, record.fragments[-1]) for row in rows[-1:]]
         return found
 
@@ -248,8 +279,9 @@ class SeedEvidence:
     def _best_iter(self, record) -> int | None:
         """Iteration of the best validation row of a run, the first one of equals."""
         sign = 1 if self.select.mode == 'max' else -1
-        rows = [row for row in record.rows.get('val', ())
-                if is_finite(row.get(self.select.metric))]
+        rows = [
+            row for row in record.rows.get('val', ()) if is_finite(row.get(self.select.metric))
+        ]
         best = max(rows, key=lambda row: sign * row[self.select.metric], default=None)
         return best and best['iter']
 
@@ -262,11 +294,18 @@ class SeedEvidence:
             return self._without(*problem, runs)
         chosen = found[-1]
         return SeedResult(
-            self.seed, CellStatus.OK, exact(chosen.row[metric]), '', runs,
-            _of_type(int, chosen.row.get('test/num_samples')), chosen.checkpoint,
+            self.seed,
+            CellStatus.OK,
+            exact(chosen.row[metric]),
+            '',
+            runs,
+            _of_type(int, chosen.row.get('test/num_samples')),
+            chosen.checkpoint,
             _of_type(str, chosen.row.get('test/data_digest')),
-            protocol.describe(chosen.protocol), chosen.record.imported,
-            chosen.facts(self.config))
+            protocol.describe(chosen.protocol),
+            chosen.record.imported,
+            chosen.facts(self.config),
+        )
 
     def _without(self, status, reason, runs) -> SeedResult:
         return SeedResult(self.seed, status, None, reason, runs)
@@ -291,12 +330,19 @@ class SeedEvidence:
 
     def _too_early(self, metric, found):
         """Whether a measurement that should be the last one was made before training ended."""
-        if (self.config.schedule is None or self.select.policy != 'last'
-                or metric.startswith('train/')):
+        if (
+            self.config.schedule is None
+            or self.select.policy != 'last'
+            or metric.startswith('train/')
+        ):
             return None
         unit, length = self.config.schedule
-        reached = [item.row[unit] for item in found if isinstance(item.row.get(unit), int)
-                   and not (item.record.imported and item.row[unit] == 0)]  # 0: nobody said
+        reached = [
+            item.row[unit]
+            for item in found
+            if isinstance(item.row.get(unit), int)
+            and not (item.record.imported and item.row[unit] == 0)
+        ]  # 0: nobody said
         if reached and min(reached) < length:
             return CellStatus.UNFINISHED, f'measured after {unit} {min(reached)} of {length}'
         return None
@@ -307,20 +353,25 @@ class SeedEvidence:
             metric = self.select.metric
         states = [self._state(record, metric) for record in self.fresh + self.lost]
         states += [(CellStatus.STALE, self._why_stale(record)) for record in self.stale]
-        states += [(CellStatus.STALE, f'tested with {text}')
-                   for text in self._other_protocols(metric)]
+        states += [
+            (CellStatus.STALE, f'tested with {text}') for text in self._other_protocols(metric)
+        ]
         return self._worst(states or [(CellStatus.MISSING, 'no run')], SEVERITY)
 
     def _worst(self, states, order) -> SeedResult:
         """The first of some (status, reason) in an order of statuses."""
-        status, reason = min((state for state in states if state[0] in order),
-                             key=lambda state: (order.index(state[0]), state[1]))
+        status, reason = min(
+            (state for state in states if state[0] in order),
+            key=lambda state: (order.index(state[0]), state[1]),
+        )
         return self._without(status, reason, run_ids(self.fresh + self.lost + self.stale))
 
     def _other_protocols(self, metric) -> list:
         """How the tests that do not count differ from what the table asks for."""
-        texts = [protocol.mismatch(item.protocol, self.wanted_protocol)
-                 for item in self._all_evaluations(metric)]
+        texts = [
+            protocol.mismatch(item.protocol, self.wanted_protocol)
+            for item in self._all_evaluations(metric)
+        ]
         return [text for text in texts if text]
 
     def _state(self, record, metric) -> tuple:
@@ -350,7 +401,7 @@ def how_it_ended(record) -> str:
     """``ended with exit code 143 (SIGTERM): <the last error, shortened>``.
 
     Args:
-        record: a :class:`mmaction_ext.tracking.records.RunRecord` whose last attempt has an exit
+        record: a :class:`mmaction_ext.tracking.reading.record.RunRecord` whose last attempt has an exit
             code.
     """
     text = f'ended with exit code {record.exit_code}'
@@ -375,9 +426,16 @@ def why_diverged(record) -> str:
     """How a diverged run that is over ended, and what of it is not finite."""
     loss = record.lost_loss
     values = record.evaluations[-1].values if record.evaluations else {}
-    return ', '.join(filter(None, (
-        how_it_ended(record) if record.exit_code else '', how_it_diverged(values),
-        '' if loss is None else f'the last loss of training is {loss}')))
+    return ', '.join(
+        filter(
+            None,
+            (
+                how_it_ended(record) if record.exit_code else '',
+                how_it_diverged(values),
+                '' if loss is None else f'the last loss of training is {loss}',
+            ),
+        )
+    )
 
 
 def _divergence(metric, item) -> str:

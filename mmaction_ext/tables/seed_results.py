@@ -4,8 +4,15 @@ from collections import defaultdict
 from dataclasses import replace
 from fractions import Fraction
 
-from mmaction_ext.tables.cells import (LARGEST, SEVERITY, Cell, CellStatus, SeedResult,
-                                       format_number, is_imported)
+from mmaction_ext.tables.cells import (
+    LARGEST,
+    SEVERITY,
+    Cell,
+    CellStatus,
+    SeedResult,
+    format_number,
+    is_imported,
+)
 from mmaction_ext.tables.statistics import mean, sample_std, t_interval, welch_interval
 
 _TOO_LARGE = f'the number is beyond {float(LARGEST):.0e}, too large to print'
@@ -28,9 +35,13 @@ def minus(mine, reference) -> SeedResult:
     if reference.status is not CellStatus.OK:
         reason = f'of the reference row: {reference.reason}'
         return SeedResult(mine.seed, reference.status, None, reason, reference.runs)
-    return SeedResult(mine.seed, CellStatus.OK, mine.value - reference.value,
-                      runs=_runs(reference, mine),
-                      imported=mine.imported or reference.imported)
+    return SeedResult(
+        mine.seed,
+        CellStatus.OK,
+        mine.value - reference.value,
+        runs=_runs(reference, mine),
+        imported=mine.imported or reference.imported,
+    )
 
 
 def mean_result(rows, results) -> SeedResult:
@@ -43,8 +54,13 @@ def mean_result(rows, results) -> SeedResult:
             row, result = wrong[0]
             reason = 'no run' if reasons == {'no run'} else f'of “{row.label}”: {result.reason}'
             return SeedResult(result.seed, status, None, reason, runs)
-    return SeedResult(results[0].seed, CellStatus.OK, mean([result.value for result in results]),
-                      runs=runs, imported=any(result.imported for result in results))
+    return SeedResult(
+        results[0].seed,
+        CellStatus.OK,
+        mean([result.value for result in results]),
+        runs=runs,
+        imported=any(result.imported for result in results),
+    )
 
 
 def _runs(*results) -> tuple:
@@ -59,9 +75,16 @@ def reject_shared(results) -> list:
         if result.status is CellStatus.OK and result.checkpoint:
             seeds[result.checkpoint].append(result.seed)
     return [
-        replace(result, status=CellStatus.CONFLICT, value=None,
-                reason='measured on the same checkpoint file')
-        if len(seeds[result.checkpoint]) > 1 else result for result in results]
+        replace(
+            result,
+            status=CellStatus.CONFLICT,
+            value=None,
+            reason='measured on the same checkpoint file',
+        )
+        if len(seeds[result.checkpoint]) > 1
+        else result
+        for result in results
+    ]
 
 
 def dash() -> Cell:
@@ -102,8 +125,16 @@ def seeds_cell(seeds, column) -> Cell:
     std = sample_std(values) if len(values) > 1 else None
     status, remarks, notes = _judge(number, column, seeds)
     text = number + _spread(std, interval, column) + _in_brackets(remarks)
-    return Cell(status, text, number, centre, std, interval, tuple(seeds),
-                '; '.join(filter(None, (note, *notes))))
+    return Cell(
+        status,
+        text,
+        number,
+        centre,
+        std,
+        interval,
+        tuple(seeds),
+        '; '.join(filter(None, (note, *notes))),
+    )
 
 
 def difference_cell(mine, reference, column) -> Cell:
@@ -119,8 +150,10 @@ def difference_cell(mine, reference, column) -> Cell:
     """
     pairs = [minus(*each) for each in zip(mine, reference)]
     if len(_counted(pairs)) < 2 <= min(len(_counted(mine)), len(_counted(reference))):
-        seeds = [replace(pair, runs=_runs(theirs, ours))
-                 for pair, ours, theirs in zip(pairs, mine, reference)]
+        seeds = [
+            replace(pair, runs=_runs(theirs, ours))
+            for pair, ours, theirs in zip(pairs, mine, reference)
+        ]
         return _unpaired_cell(seeds, _counted(mine), _counted(reference), column)
     return seeds_cell(pairs, column)
 
@@ -132,11 +165,22 @@ def _unpaired_cell(pairs, mine, reference, column) -> Cell:
     is_import = any(map(is_imported, [*mine, *reference]))
     status = CellStatus.IMPORTED if is_import else CellStatus.PARTIAL
     remarks = [f'{len(_counted(pairs))}/{len(pairs)} paired', *[status.value] * is_import]
-    note = (f'difference of the means over {_seeds(_names(mine))} and, of the reference row, '
-            f'{_seeds(_names(reference))}' + ', with Welch’s interval' * (interval is not None))
+    note = (
+        f'difference of the means over {_seeds(_names(mine))} and, of the reference row, '
+        f'{_seeds(_names(reference))}' + ', with Welch’s interval' * (interval is not None)
+    )
     text = number + _interval_text(interval, column) + _in_brackets(remarks)
-    return Cell(status, text, number, centre, None, interval, tuple(pairs),
-                f'{_seed_note(pairs, True)}; {note}', unpaired=True)
+    return Cell(
+        status,
+        text,
+        number,
+        centre,
+        None,
+        interval,
+        tuple(pairs),
+        f'{_seed_note(pairs, True)}; {note}',
+        unpaired=True,
+    )
 
 
 def _counted(seeds) -> list:
@@ -204,8 +248,9 @@ def _seed_note(seeds, has_values) -> str:
             reasons[seed.status, seed.reason].append(str(seed.seed))
     if not has_values and {status for status, _ in reasons} == {CellStatus.MISSING}:
         reasons = {key: names for key, names in reasons.items() if key[1] != 'no run'}
-    return '; '.join(f'{_seeds(names)} {status.value}: {reason}'
-                     for (status, reason), names in reasons.items())
+    return '; '.join(
+        f'{_seeds(names)} {status.value}: {reason}' for (status, reason), names in reasons.items()
+    )
 
 
 def _seeds(names) -> str:

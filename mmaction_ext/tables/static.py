@@ -22,10 +22,14 @@ def static_result(records, config, name, complexity) -> SeedResult:
     Returns:
         A :class:`SeedResult` whose seed means nothing; a conflict where two figures differ.
     """
-    mine = [record for record in records
-            if config.is_named(record.config, record.config_hash)
-            and not record.overrides and not record.corrupt
-            and is_finite(record.static.get(name))]
+    mine = [
+        record
+        for record in records
+        if config.is_named(record.config, record.config_hash)
+        and not record.overrides
+        and not record.corrupt
+        and is_finite(record.static.get(name))
+    ]
     values = {exact(record.static[name]) for record in mine}
     runs = run_ids(mine)
     if len(values) > 1:
@@ -49,8 +53,9 @@ def compared(result, config, name, complexity) -> SeedResult:
         return replace(result, status=status, value=counted)
     if counted is None or counted == result.value:
         return result
-    return _conflict(f'runs and the table of counts differ in {name}', {result.value, counted},
-                     result.runs)
+    return _conflict(
+        f'runs and the table of counts differ in {name}', {result.value, counted}, result.runs
+    )
 
 
 def _conflict(what, values, runs) -> SeedResult:
@@ -73,9 +78,14 @@ def read_complexity(path) -> dict:
         return {}
     with path.open(newline='', encoding='utf-8') as file:
         try:
-            return {(row['config'], row['config_hash']):
-                    {name: int(row[name]) for name in ('params', 'macs')}
-                    for row in csv.DictReader(file)}
+            return {
+                (row['config'], row['config_hash']): {
+                    name: int(row[name]) for name in ('params', 'macs')
+                }
+                for row in csv.DictReader(file)
+            }
         except (KeyError, TypeError, ValueError, csv.Error) as error:
-            raise InputError(f'{path} is no table of config, config_hash, params and macs '
-                             f'({type(error).__name__}: {error})') from error
+            raise InputError(
+                f'{path} is no table of config, config_hash, params and macs '
+                f'({type(error).__name__}: {error})'
+            ) from error

@@ -65,7 +65,7 @@ def welch_interval(values, others, confidence=CONFIDENCE) -> tuple | None:
     squared_error = sum(part for part, _ in parts)
     if not squared_error:
         return centre, centre
-    degrees = squared_error ** 2 / sum(part ** 2 / freedom for part, freedom in parts)
+    degrees = squared_error**2 / sum(part**2 / freedom for part, freedom in parts)
     reach = _t_quantile(degrees, Fraction(confidence)) * _square_root(squared_error)
     return centre - reach, centre + reach
 
@@ -75,6 +75,7 @@ def _t_quantile(degrees, confidence) -> Fraction:
     """Where Student's t has ``confidence`` between the value and its negative, to 10 digits:
     no version of SciPy differs in those."""
     from scipy.special import stdtrit
+
     return Fraction(f'{stdtrit(float(degrees), float((1 + confidence) / 2)):.9e}')
 
 

@@ -8,7 +8,7 @@ by it: ``make_tables --strict``, ``explain`` (of one cell) and ``doctor`` look.
 """
 
 from mmaction_ext.tables.cells import CellStatus
-from mmaction_ext.tracking.comparison import TOP1, file_state, named_file, other_top1
+from mmaction_ext.tracking.reading.comparison import TOP1, file_state, named_file, other_top1
 
 
 def differing_files(tables, records) -> list:
@@ -19,7 +19,7 @@ def differing_files(tables, records) -> list:
 
     Args:
         tables: :class:`mmaction_ext.tables.cells.Table` list, built from runs.
-        records: :class:`mmaction_ext.tracking.records.RunRecord` of the runs they were built from.
+        records: :class:`mmaction_ext.tracking.reading.record.RunRecord` of the runs they were built from.
 
     Returns:
         A line for each file and table.
@@ -44,8 +44,11 @@ def _problems(item, folders):
         path, state = named_file(folder, facts.get(kind))[0], file_state(folder, facts.get(kind))
         if state == 'differs':
             yield f'{path.as_posix()} is not the {kind} that was measured'
-        told = other_top1(path, float(item.result.value)) \
-            if (state, kind, item.metric) == ('same', 'predictions', TOP1) else None
+        told = (
+            other_top1(path, float(item.result.value))
+            if (state, kind, item.metric) == ('same', 'predictions', TOP1)
+            else None
+        )
         if told is not None:
             yield f'{path.as_posix()} gives a top-1 accuracy of {told!r}'
 
@@ -54,10 +57,12 @@ def unused_imports(records, specs) -> list:
     """Where in CSV files results stand that no row and seed of any table takes.
 
     Args:
-        records: :class:`mmaction_ext.tracking.records.RunRecord` of any runs.
+        records: :class:`mmaction_ext.tracking.reading.record.RunRecord` of any runs.
         specs: :class:`mmaction_ext.tables.spec.TableSpec` of the tables.
     """
     wanted = set().union(*(spec.wanted_runs for spec in specs))
-    return [f'{record.fragments[-1].path}: no row has config {record.config} and '
-            f'seed {record.seed}' for record in records
-            if record.imported and not record.uid and (record.config, record.seed) not in wanted]
+    return [
+        f'{record.fragments[-1].path}: no row has config {record.config} and seed {record.seed}'
+        for record in records
+        if record.imported and not record.uid and (record.config, record.seed) not in wanted
+    ]

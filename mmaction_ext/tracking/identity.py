@@ -26,12 +26,30 @@ class HashRule:
     hooks: frozenset = frozenset()
 
 
-_FORMER_RULE = HashRule(frozenset({
-    'work_dir', 'launcher', 'resume', 'load_from_resume', 'visualizer', 'vis_backends',
-    'log_level', 'log_processor', 'default_hooks.logger', 'default_hooks.runtime_info',
-    'env_cfg', 'randomness.seed', 'model_wrapper_cfg', 'num_workers', 'persistent_workers',
-    'pin_memory', 'prefetch_factor', 'filename',
-}))
+_FORMER_RULE = HashRule(
+    frozenset(
+        {
+            'work_dir',
+            'launcher',
+            'resume',
+            'load_from_resume',
+            'visualizer',
+            'vis_backends',
+            'log_level',
+            'log_processor',
+            'default_hooks.logger',
+            'default_hooks.runtime_info',
+            'env_cfg',
+            'randomness.seed',
+            'model_wrapper_cfg',
+            'num_workers',
+            'persistent_workers',
+            'pin_memory',
+            'prefetch_factor',
+            'filename',
+        }
+    )
+)
 #: What cannot change a run's numbers, and so is no part of its recipe: where it runs, how it
 #: logs, the processes that load its data; how many samples an evaluation takes at a time (but for
 #: a loader that leaves some out, see :func:`batch_matters`) and how many views of them; how often
@@ -39,18 +57,40 @@ _FORMER_RULE = HashRule(frozenset({
 #: take no number of an earlier one than they ask for; hooks that only report. How often is
 #: validated is part of it: each validation draws a random number.
 NO_RECIPE = HashRule(
-    _FORMER_RULE.keys | {
-        'val_dataloader.batch_size', 'test_dataloader.batch_size',
-        'model.test_cfg.max_testing_views', 'default_hooks.timer', 'default_hooks.visualization',
-        'default_hooks.checkpoint.interval', 'default_hooks.checkpoint.max_keep_ckpts',
-        'find_unused_parameters'} | {
-            f'{split}_dataloader.{name}' for split in ('train', 'val', 'test')
-            for name in ('timeout', 'multiprocessing_context', 'pin_memory_device')},
-    frozenset({
-        'LoggerHook', 'RunLoggerHook', 'MeanLossHook', 'RuntimeInfoHook', 'IterTimerHook',
-        'VisualizationHook', 'NaiveVisualizationHook', 'ProfilerHook', 'NPUProfilerHook',
-        'EmptyCacheHook', 'PredictionsHook', 'WandbResultsHook',
-        'DivergenceHook'}))
+    _FORMER_RULE.keys
+    | {
+        'val_dataloader.batch_size',
+        'test_dataloader.batch_size',
+        'model.test_cfg.max_testing_views',
+        'default_hooks.timer',
+        'default_hooks.visualization',
+        'default_hooks.checkpoint.interval',
+        'default_hooks.checkpoint.max_keep_ckpts',
+        'find_unused_parameters',
+    }
+    | {
+        f'{split}_dataloader.{name}'
+        for split in ('train', 'val', 'test')
+        for name in ('timeout', 'multiprocessing_context', 'pin_memory_device')
+    },
+    frozenset(
+        {
+            'LoggerHook',
+            'RunLoggerHook',
+            'MeanLossHook',
+            'RuntimeInfoHook',
+            'IterTimerHook',
+            'VisualizationHook',
+            'NaiveVisualizationHook',
+            'ProfilerHook',
+            'NPUProfilerHook',
+            'EmptyCacheHook',
+            'PredictionsHook',
+            'WandbResultsHook',
+            'DivergenceHook',
+        }
+    ),
+)
 #: Today's rule, then those by which runs were named before.
 HASH_RULES = (NO_RECIPE, _FORMER_RULE)
 
@@ -140,7 +180,8 @@ def load_config(path) -> dict:
     if 'ensemble' in config:
         members = ensemble_members(path, config)
         config['ensemble']['member_hashes'] = {
-            config_name(member): config_hashes(load_config(member)) for member in members}
+            config_name(member): config_hashes(load_config(member)) for member in members
+        }
     return config
 
 
@@ -166,8 +207,10 @@ def weights_source(path, config: dict) -> Path | None:
     source = Path(os.path.normpath(Path(path).parent / name))
     found = _read_config(source)
     if 'ensemble' in config or 'ensemble' in found or found.get('weights_of'):
-        raise InputError(f'config {path}: weights_of must name a config that is trained itself '
-                         f'and stand in no ensemble, found {name}')
+        raise InputError(
+            f'config {path}: weights_of must name a config that is trained itself '
+            f'and stand in no ensemble, found {name}'
+        )
     return source
 
 
@@ -190,8 +233,9 @@ def ensemble_members(path, config: dict) -> list:
     names = (config['ensemble'] or {}).get('members') or ()
     members = [Path(os.path.normpath(Path(path).parent / name)) for name in names]
     if len(members) < 2 or len(set(members)) < len(members):
-        raise InputError(f'config {path}: ensemble must name two or more different members, '
-                         f'found {list(names)}')
+        raise InputError(
+            f'config {path}: ensemble must name two or more different members, found {list(names)}'
+        )
     for member in members:
         if 'ensemble' in _read_config(member):
             raise InputError(f'config {path}: member {member} is an ensemble itself')
@@ -200,6 +244,7 @@ def ensemble_members(path, config: dict) -> list:
 
 def _read_config(path) -> dict:
     from mmengine.config import Config
+
     if not Path(path).is_file():
         raise InputError(f'config {path} does not exist')
     replace_pkg_resources()
@@ -220,7 +265,7 @@ def config_name(path) -> str:
     """
     parts = Path(os.path.abspath(path)).with_suffix('').parts
     below = [i for i, part in enumerate(parts[:-1]) if part == 'configs']
-    return '/'.join(parts[below[-1] + 1:] if below else parts[-2:])
+    return '/'.join(parts[below[-1] + 1 :] if below else parts[-2:])
 
 
 def config_below(folder, name: str) -> Path:
@@ -296,13 +341,22 @@ def _recipe(node, rule: HashRule, prefix: str = ''):
     if prefix in _HASH_PLACES:
         return {name: hashes[HASH_RULES.index(rule)] for name, hashes in node.items()}
     if isinstance(node, dict):
-        kept = {key: (value, _recipe(value, rule, f'{prefix}{key}.'))
-                for key, value in node.items() if not _is_left_out(node, key, rule, prefix)}
-        return {key: recipe for key, (value, recipe) in kept.items()
-                if recipe or not value or rule is _FORMER_RULE}
+        kept = {
+            key: (value, _recipe(value, rule, f'{prefix}{key}.'))
+            for key, value in node.items()
+            if not _is_left_out(node, key, rule, prefix)
+        }
+        return {
+            key: recipe
+            for key, (value, recipe) in kept.items()
+            if recipe or not value or rule is _FORMER_RULE
+        }
     if isinstance(node, (list, tuple)):
-        return [_recipe(item, rule, prefix) for item in node
-                if not (prefix in _HOOK_PLACES and _hook_type(item) in rule.hooks)]
+        return [
+            _recipe(item, rule, prefix)
+            for item in node
+            if not (prefix in _HOOK_PLACES and _hook_type(item) in rule.hooks)
+        ]
     return node
 
 
@@ -311,8 +365,12 @@ def _is_left_out(node: dict, key: str, rule: HashRule, prefix: str) -> bool:
         return False
     if f'{prefix}{key}' == 'default_hooks.checkpoint.interval' and not node.get('save_last', True):
         return False
-    return (key in rule.keys or f'{prefix}{key}' in rule.keys
-            or prefix in _HOOK_PLACES and _hook_type(node[key]) in rule.hooks)
+    return (
+        key in rule.keys
+        or f'{prefix}{key}' in rule.keys
+        or prefix in _HOOK_PLACES
+        and _hook_type(node[key]) in rule.hooks
+    )
 
 
 def batch_matters(loader: dict) -> bool:
@@ -323,8 +381,12 @@ def batch_matters(loader: dict) -> bool:
             ``batch_sampler``, or take ``num_batch_per_epoch`` batches and no more.
     """
     sampler = loader.get('batch_sampler')
-    return bool(loader.get('drop_last') or loader.get('num_batch_per_epoch')
-                or isinstance(sampler, dict) and sampler.get('drop_last'))
+    return bool(
+        loader.get('drop_last')
+        or loader.get('num_batch_per_epoch')
+        or isinstance(sampler, dict)
+        and sampler.get('drop_last')
+    )
 
 
 def _hook_type(hook) -> str | None:

@@ -6,12 +6,16 @@ from pathlib import Path
 import pytest
 from matplotlib.image import imread
 
-from mmaction_ext.analysis.class_gains import (ClassGain, class_accuracies, class_gains,
-                                               draw_class_gains)
+from mmaction_ext.analysis.class_gains import (
+    ClassGain,
+    class_accuracies,
+    class_gains,
+    draw_class_gains,
+)
 from mmaction_ext.errors import InputError
 from mmaction_ext.tables.results import RowConfig
 from mmaction_ext.tracking.identity import config_hash, load_config
-from mmaction_ext.tracking.records import Evaluation, Fragment, RunRecord
+from mmaction_ext.tracking.reading.record import Evaluation, Fragment, RunRecord
 
 CONFIG = RowConfig('demo/full', 'current', ('epoch', 2))
 TOOL = Path(__file__).parents[2] / 'tools' / 'class_gains.py'
@@ -21,23 +25,37 @@ def record(seed, accuracies, config='demo/full', digest='current'):
     fragment = Fragment('a.wandb', 1.0, 'h', 'c', 8, 0, False, False)
     row = {'iter': 8, 'epoch': 2, 'test/acc/top1': 0.5}
     row.update({f'test/class/top1_{number:02d}': value for number, value in accuracies.items()})
-    return RunRecord(f'{config}-{seed}', 'train', config, seed, digest, fragments=(fragment,),
-                     evaluations=(Evaluation(row, fragment),))
+    return RunRecord(
+        f'{config}-{seed}',
+        'train',
+        config,
+        seed,
+        digest,
+        fragments=(fragment,),
+        evaluations=(Evaluation(row, fragment),),
+    )
 
 
 def test_accuracies_are_means_over_the_seeds_asked_for():
-    records = [record(0, {0: 0.25, 11: 1.0}), record(1, {0: 0.75, 11: 0.0}),
-               record(2, {0: 0, 11: 0}), record(0, {0: 0.9, 11: 0.9}, config='demo/other')]
+    records = [
+        record(0, {0: 0.25, 11: 1.0}),
+        record(1, {0: 0.75, 11: 0.0}),
+        record(2, {0: 0, 11: 0}),
+        record(0, {0: 0.9, 11: 0.9}, config='demo/other'),
+    ]
     assert class_accuracies(records, CONFIG, [0, 1]) == {0: 0.5, 11: 0.5}
 
 
-@pytest.mark.parametrize('records, seeds, message', [
-    ([], [0], 'no run of demo/full has test/class/top1_'),
-    ([record(0, {})], [0], 'no run of demo/full has test/class/top1_'),
-    ([record(0, {0: 1.0})], [0, 1], 'demo/full, seed 1: no run'),
-    ([record(0, {0: 1.0}, digest='old')], [0], 'seed 0: run of another version'),
-    ([record(0, {0: float('nan')})], [0], 'seed 0: test/class/top1_00 is nan'),
-])
+@pytest.mark.parametrize(
+    'records, seeds, message',
+    [
+        ([], [0], 'no run of demo/full has test/class/top1_'),
+        ([record(0, {})], [0], 'no run of demo/full has test/class/top1_'),
+        ([record(0, {0: 1.0})], [0, 1], 'demo/full, seed 1: no run'),
+        ([record(0, {0: 1.0}, digest='old')], [0], 'seed 0: run of another version'),
+        ([record(0, {0: float('nan')})], [0], 'seed 0: test/class/top1_00 is nan'),
+    ],
+)
 def test_what_is_no_result_is_not_used(records, seeds, message):
     with pytest.raises(InputError, match=message):
         class_accuracies(records, CONFIG, seeds)
@@ -86,9 +104,12 @@ def place(tmp_path, monkeypatch):
     for path in paths:
         path.write_text(f'train_cfg = dict(max_epochs=2)\nname = {path.stem!r}\n')
     hashes = [config_hash(load_config(path)) for path in paths]
-    records = [record(seed, {0: 0.5 + gain, 1: 0.5}, f'demo/{name}', digest)
-               for name, digest, gain in zip(names, hashes, (0, 0.2)) for seed in (0, 1)]
-    monkeypatch.setattr('mmaction_ext.tracking.records.find_runs', lambda folder: records)
+    records = [
+        record(seed, {0: 0.5 + gain, 1: 0.5}, f'demo/{name}', digest)
+        for name, digest, gain in zip(names, hashes, (0, 0.2))
+        for seed in (0, 1)
+    ]
+    monkeypatch.setattr('mmaction_ext.tracking.reading.find.find_runs', lambda folder: records)
     monkeypatch.chdir(tmp_path)
     return [str(path) for path in paths]
 
@@ -97,8 +118,10 @@ def test_the_tool_draws_what_the_runs_say(place, capsys):
     main = runpy.run_path(str(TOOL))['main']
     Path('classes.txt').write_text('swim\nrun\n')
     assert main([*place, '--classes', 'classes.txt', '-o', 'gains.pdf']) == 0
-    assert capsys.readouterr().out.splitlines() == ['swim: 50.0 -> 70.0 (+20.0)',
-                                                    'figure: gains.pdf']
+    assert capsys.readouterr().out.splitlines() == [
+        'swim: 50.0 -> 70.0 (+20.0)',
+        'figure: gains.pdf',
+    ]
     assert Path('gains.pdf').read_bytes().startswith(b'%PDF')
 
 

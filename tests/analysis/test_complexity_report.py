@@ -19,9 +19,15 @@ from mmaction_ext.tables.published import Published
 ROOT = Path(__file__).parents[2]
 MODEL = dict(
     type='Recognizer2D',
-    backbone=dict(type='MotionBackbone', module=dict(type='DCF'), stages=(2,), num_segments=8,
-                  backbone=dict(type='timm.resnet10t', channels=(8, 8, 8, 8), stem_width=8)),
-    cls_head=dict(type='TSNHead', in_channels=8, num_classes=12))
+    backbone=dict(
+        type='MotionBackbone',
+        module=dict(type='DCF'),
+        stages=(2,),
+        num_segments=8,
+        backbone=dict(type='timm.resnet10t', channels=(8, 8, 8, 8), stem_width=8),
+    ),
+    cls_head=dict(type='TSNHead', in_channels=8, num_classes=12),
+)
 PLAIN = {'model.backbone.module': None, 'model.backbone.stages': []}
 
 
@@ -32,11 +38,11 @@ def specification(tmp_path):
 
     def write(*rows):
         path = tmp_path / 'complexity.yaml'
-        base = dict(model='thin', config='thin.py', input_shape=[3, 8, 64, 64],
-                    source='Table 9')
+        base = dict(model='thin', config='thin.py', input_shape=[3, 8, 64, 64], source='Table 9')
         rows = [row if 'section' in row else {**base, **row} for row in rows]
         path.write_text(yaml.safe_dump(dict(caption='Cost', rows=rows)))
         return path
+
     return write
 
 
@@ -46,10 +52,18 @@ def cells(report, row):
     return [cell.strip() for cell in line.strip('|').split('|')]
 
 
-@pytest.mark.parametrize('value, published, same', [
-    ('11.045', '11.0', True), ('11.045', '11.1', False), ('8.1219', '8.11', False),
-    ('8.1149', '8.11', True), ('1.96', '2.0', True), ('76.6', '77', True), ('76.4', '77', False),
-])
+@pytest.mark.parametrize(
+    'value, published, same',
+    [
+        ('11.045', '11.0', True),
+        ('11.045', '11.1', False),
+        ('8.1219', '8.11', False),
+        ('8.1149', '8.11', True),
+        ('1.96', '2.0', True),
+        ('76.6', '77', True),
+        ('76.4', '77', False),
+    ],
+)
 def test_prints_as(value, published, same):
     assert prints_as(Fraction(value), published) is same
 
@@ -63,8 +77,9 @@ def test_row_holds_counts_published_figures_and_the_command(specification):
 
 
 def test_options_change_what_is_counted_and_stand_in_the_command(specification):
-    report = build_report(specification(dict(options=PLAIN), dict(section='Part'),
-                                        dict(model='other')))
+    report = build_report(
+        specification(dict(options=PLAIN), dict(section='Part'), dict(model='other'))
+    )
     plain, other = cells(report, 'thin'), cells(report, 'other')
     assert float(plain[4]) < float(other[4])
     assert plain[6] == other[6] == '–' and '| *Part* ' in report
@@ -75,11 +90,19 @@ def test_printed_arguments_measure_the_row(specification, tmp_path, monkeypatch,
     row = cells(build_report(specification(dict(options=options))), 'thin')
     arguments = shlex.split(row[8].replace('\\_', '_').replace('\\[', '[').replace('\\]', ']'))
     assert arguments == [
-        f'{tmp_path.name}/thin.py', '--shape', '8', '64', '64', '--cfg-options',
-        'model.backbone.module.window=3', 'model.backbone.stages=[1,3]']
+        f'{tmp_path.name}/thin.py',
+        '--shape',
+        '8',
+        '64',
+        '64',
+        '--cfg-options',
+        'model.backbone.module.window=3',
+        'model.backbone.stages=[1,3]',
+    ]
     monkeypatch.chdir(tmp_path.parent)
-    assert runpy.run_path(str(ROOT / 'tools/get_complexity.py'))['main']([*arguments,
-                                                                          '--json']) == 0
+    assert (
+        runpy.run_path(str(ROOT / 'tools/get_complexity.py'))['main']([*arguments, '--json']) == 0
+    )
     found = json.loads(capsys.readouterr().out)
     assert [f'{found["params"] / 1e6:.3f}', f'{found["macs"] / 1e9:.3f}'] == [row[2], row[4]]
 
@@ -101,8 +124,9 @@ def test_note_without_a_difference_is_refused(specification):
 
 
 def test_every_note_gets_a_letter(specification, monkeypatch):
-    monkeypatch.setattr('mmaction_ext.analysis.complexity_report.measure',
-                        lambda row: Complexity(10**6, 10**9))
+    monkeypatch.setattr(
+        'mmaction_ext.analysis.complexity_report.measure', lambda row: Complexity(10**6, 10**9)
+    )
     rows = [dict(model=f'row {i}', params='99.9', note=f'Note {i}.') for i in range(28)]
     report = build_report(specification(*rows))
     assert '<sup>z</sup> Note 25.' in report and '<sup>ab</sup> Note 27.' in report
@@ -114,12 +138,15 @@ def test_columns_have_different_heads(specification):
     assert len(set(heads)) == len(heads)
 
 
-@pytest.mark.parametrize('row, message', [
-    (dict(params=8.10), 'quoted'),
-    (dict(parms='8'), 'parms'),
-    (dict(config='none.py', params='1'), 'none.py'),
-    (dict(input_shape=[3, 7, 64, 64], params='1'), '7 frames'),
-])
+@pytest.mark.parametrize(
+    'row, message',
+    [
+        (dict(params=8.10), 'quoted'),
+        (dict(parms='8'), 'parms'),
+        (dict(config='none.py', params='1'), 'none.py'),
+        (dict(input_shape=[3, 7, 64, 64], params='1'), '7 frames'),
+    ],
+)
 def test_what_is_wrong_names_the_file(specification, row, message):
     path = specification(row)
     with pytest.raises(InputError, match=message) as caught:
@@ -130,12 +157,20 @@ def test_what_is_wrong_names_the_file(specification, row, message):
 #: entries of published.yaml that are networks of this project, and their names in the report
 NETWORKS = {
     'dcf': dict(
-        baseline='X3D-S', stages_13='X3D-S, DCF after stages 1, 3',
-        stages_24='X3D-S, DCF after stages 2, 4', stages_123='X3D-S, DCF after stages 1, 2, 3',
-        stages_234='X3D-S, DCF after stages 2, 3, 4', x3d_s='X3D-S', dcf_x3d_s='X3D-S + DCF',
-        x3d_m='X3D-M', dcf_x3d_m='X3D-M + DCF', r50_8f='R(2+1)D-50',
-        dcf_r50_8f='R(2+1)D-50 + DCF', dcf_r50_16f='R(2+1)D-50 + DCF',
-        dcf_r101_16f='R(2+1)D-101 + DCF'),
+        baseline='X3D-S',
+        stages_13='X3D-S, DCF after stages 1, 3',
+        stages_24='X3D-S, DCF after stages 2, 4',
+        stages_123='X3D-S, DCF after stages 1, 2, 3',
+        stages_234='X3D-S, DCF after stages 2, 3, 4',
+        x3d_s='X3D-S',
+        dcf_x3d_s='X3D-S + DCF',
+        x3d_m='X3D-M',
+        dcf_x3d_m='X3D-M + DCF',
+        r50_8f='R(2+1)D-50',
+        dcf_r50_8f='R(2+1)D-50 + DCF',
+        dcf_r50_16f='R(2+1)D-50 + DCF',
+        dcf_r101_16f='R(2+1)D-101 + DCF',
+    ),
     'kpsem': dict(mfnet='MFNet', mf_kpsem='MFNet + KPSEM'),
     'selfy': dict(selfy_tsm_r50_8f='TSM-R50 + SELFY', selfy_tsm_r50_16f='TSM-R50 + SELFY'),
     'tcm': dict(tcm_r50_8f='TSM-R50 + TCM'),
@@ -150,14 +185,21 @@ def printed_figures():
             figures = published.entry(name).figures
             for ours, theirs in (('params', 'params'), ('gmacs', 'gflops')):
                 if name.rpartition('.')[2] in networks and figures.get(theirs) is not None:
-                    yield (networks[name.rpartition('.')[2]], ours,
-                           re.split('[x×]', str(figures[theirs]))[0])
+                    yield (
+                        networks[name.rpartition('.')[2]],
+                        ours,
+                        re.split('[x×]', str(figures[theirs]))[0],
+                    )
 
 
 def test_every_figure_the_papers_print_is_there_and_no_other():
     _, rows = load_rows(ROOT / 'configs' / 'complexity.yaml')
-    reported = {(row.model, key, text) for row in rows
-                for key, text in (('params', row.params), ('gmacs', row.gmacs)) if text}
+    reported = {
+        (row.model, key, text)
+        for row in rows
+        for key, text in (('params', row.params), ('gmacs', row.gmacs))
+        if text
+    }
     printed = set(printed_figures())
     rounded = {('R(2+1)D-50', 'gmacs', '33')}  # in Table 4, where Table 3 has 32.7
     assert rounded < printed and len(printed) > 25

@@ -9,9 +9,14 @@ from mmaction_ext.errors import InputError
 
 MODEL = dict(
     type='Recognizer2D',
-    backbone=dict(type='MotionBackbone', module=None, num_segments=8,
-                  backbone=dict(type='timm.resnet10t', channels=(8, 8, 8, 8), stem_width=8)),
-    cls_head=dict(type='TSNHead', in_channels=8, num_classes=12))
+    backbone=dict(
+        type='MotionBackbone',
+        module=None,
+        num_segments=8,
+        backbone=dict(type='timm.resnet10t', channels=(8, 8, 8, 8), stem_width=8),
+    ),
+    cls_head=dict(type='TSNHead', in_channels=8, num_classes=12),
+)
 SHAPE, LARGER = (3, 8, 64, 64), (3, 8, 96, 96)
 
 
@@ -21,6 +26,7 @@ def write(tmp_path):
         path = tmp_path / f'{name}.py'
         Config(dict(dict(model=MODEL, input_shape=SHAPE), **config)).dump(path)
         return path
+
     return write
 
 
@@ -36,8 +42,9 @@ def test_each_network_is_counted_once_for_each_shape(write, monkeypatch):
     progress = []
     found = count_configs(paths, progress=lambda *numbers: progress.append(numbers))
     assert calls == [SHAPE, LARGER] and progress == [(1, 2), (2, 2)]
-    assert found == {path: count(MODEL, shape)
-                     for path, shape in zip(paths, (SHAPE, SHAPE, LARGER))}
+    assert found == {
+        path: count(MODEL, shape) for path, shape in zip(paths, (SHAPE, SHAPE, LARGER))
+    }
 
 
 def test_what_fails_is_said_of_its_config_alone(write, tmp_path):
@@ -47,8 +54,11 @@ def test_what_fails_is_said_of_its_config_alone(write, tmp_path):
     sound = write('sound')
     found = count_configs([broken, bare, tmp_path / 'gone.py', sound])
     assert found[sound] == count(MODEL, SHAPE)
-    for path, word in ((broken, 'NoSuchModel'), (bare, 'no model'),
-                       (tmp_path / 'gone.py', 'does not exist')):
+    for path, word in (
+        (broken, 'NoSuchModel'),
+        (bare, 'no model'),
+        (tmp_path / 'gone.py', 'does not exist'),
+    ):
         assert isinstance(found[path], InputError)
         assert str(path) in str(found[path]) and word in str(found[path])
         with pytest.raises(InputError, match=word):

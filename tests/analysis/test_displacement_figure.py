@@ -24,8 +24,7 @@ RED = (255, 0, 0)  # right, on the wheel of Baker et al.
 
 
 def constant(dy, dx, size=(3, 4), num_frames=2):
-    return torch.tensor([dy, dx], dtype=torch.float).view(1, 2, 1, 1).expand(
-        num_frames, 2, *size)
+    return torch.tensor([dy, dx], dtype=torch.float).view(1, 2, 1, 1).expand(num_frames, 2, *size)
 
 
 def seen(displacement, confidence=None, features=None):
@@ -37,10 +36,16 @@ def seen(displacement, confidence=None, features=None):
         confidence = torch.ones_like(displacement[:, 0])
     if features is None:
         num_frames, _, height, width = displacement.shape
-        features = (-1.0)**torch.arange(width).expand(3, num_frames, height, width)
-    return SeenMotion(features[None], Displacements(
-        ('t+1',), (tuple(range(len(displacement))),), displacement.transpose(0, 1)[None, None],
-        confidence[None, None]))
+        features = (-1.0) ** torch.arange(width).expand(3, num_frames, height, width)
+    return SeenMotion(
+        features[None],
+        Displacements(
+            ('t+1',),
+            (tuple(range(len(displacement))),),
+            displacement.transpose(0, 1)[None, None],
+            confidence[None, None],
+        ),
+    )
 
 
 def test_right_is_red_and_nothing_is_white():
@@ -119,7 +124,7 @@ def test_rows_show_each_pixel_where_it_is():
     steps = constant(0.0, 0.0, size=(2, 4)).clone()
     steps[:, 1, :, 2:] = 1.5
     frames = np.zeros((2, 8, 16, 3), np.uint8)
-    row, = displacement_rows({3: seen(steps)}, frames)
+    (row,) = displacement_rows({3: seen(steps)}, frames)
     assert row.tiles.shape == frames.shape and row.tiles.dtype == np.uint8
     assert (row.tiles[:, :, :8] == 255).all()
     assert (row.tiles[:, :, 8:] == RED).all()
@@ -130,8 +135,7 @@ def test_where_the_match_is_poor_the_darkened_frame_shows():
     confidence = torch.zeros(1, 2, 2)
     confidence[:, 0] = 1.0
     frames = np.full((1, 4, 4, 3), 100, np.uint8)
-    row, = displacement_rows({2: seen(constant(0.0, 1.0, (2, 2), 1), confidence)},
-                             frames)
+    (row,) = displacement_rows({2: seen(constant(0.0, 1.0, (2, 2), 1), confidence)}, frames)
     assert (row.tiles[0, :2] == RED).all()
     assert (row.tiles[0, 2:] == round(100 * DARKENING)).all()
 
@@ -143,10 +147,10 @@ def test_what_stands_out_shows_where_all_match_alike(background):
     features[:, :, 1] += torch.tensor([3.0, -4.0]).view(2, 1, 1)
     at_stage = seen(constant(0.0, 1.0, (4, 4), 1), features=features)
     frames = np.full((1, 4, 4, 3), 100, np.uint8)
-    row, = displacement_rows({2: at_stage}, frames)
+    (row,) = displacement_rows({2: at_stage}, frames)
     assert (row.tiles[0, 1] == RED).all()
     assert (row.tiles[0, [0, 2, 3]] == round(100 * DARKENING)).all()
-    row, = displacement_rows({2: at_stage}, frames, by_strength=False)
+    (row,) = displacement_rows({2: at_stage}, frames, by_strength=False)
     assert (row.tiles[0] == RED).all()
 
 
@@ -154,11 +158,18 @@ def test_maps_stand_over_their_source_frames_with_the_strength_of_these():
     features = torch.zeros(1, 3, 4, 2)
     features[0, 0, 0], features[0, 1:, 1] = 9.0, 9.0  # moves down after the first frame
     steps = constant(0.0, 1.0, (4, 2), 3).transpose(0, 1)
-    at_stage = SeenMotion(features[None], Displacements(
-        ('near', 'far'), ((0, 1, 1), (0, 0, 0)), torch.stack((steps, steps))[None],
-        torch.ones(1, 2, 3, 4, 2)))
+    at_stage = SeenMotion(
+        features[None],
+        Displacements(
+            ('near', 'far'),
+            ((0, 1, 1), (0, 0, 0)),
+            torch.stack((steps, steps))[None],
+            torch.ones(1, 2, 3, 4, 2),
+        ),
+    )
     frames = np.array([10, 100, 200], np.uint8)[:, None, None, None] * np.ones(
-        (1, 4, 2, 3), np.uint8)
+        (1, 4, 2, 3), np.uint8
+    )
     near, far = displacement_rows({2: at_stage}, frames)
     assert (far.tiles[:, 0] == RED).all() and (far.tiles[:, 1:] == 4).all()
     assert (near.tiles[1:, 1] == RED).all() and (near.tiles[1:, 0] == 40).all()
@@ -169,25 +180,32 @@ def test_a_stage_with_fewer_frames_stands_over_the_frames_it_was_made_of():
     frames = np.arange(0, 240, 30, dtype=np.uint8)[:, None, None, None].repeat(3, -1)
     frames = frames.repeat(2, 1).repeat(2, 2)
     confidence = torch.tensor([[[0.0, 1.0]] * 2] * 4)  # every left pixel shows the frame
-    row, = displacement_rows({4: seen(constant(0.0, 1.0, (2, 2), 4), confidence)},
-                             frames)
+    (row,) = displacement_rows({4: seen(constant(0.0, 1.0, (2, 2), 4), confidence)}, frames)
     assert np.allclose(row.tiles[:, 0, 0, 0], DARKENING * frames[1::2, 0, 0, 0], atol=0.51)
 
 
 def test_a_row_for_each_map_of_each_stage():
     def found(names):
-        return SeenMotion(torch.rand(1, 6, 2, 3, 3),
-                          Displacements(names, ((0, 1),) * len(names),
-                                        torch.rand(1, len(names), 2, 2, 3, 3),
-                                        torch.rand(1, len(names), 2, 3, 3)))
+        return SeenMotion(
+            torch.rand(1, 6, 2, 3, 3),
+            Displacements(
+                names,
+                ((0, 1),) * len(names),
+                torch.rand(1, len(names), 2, 2, 3, 3),
+                torch.rand(1, len(names), 2, 3, 3),
+            ),
+        )
 
-    rows = displacement_rows({2: found(('t+1', 't+2')), 4: found(('t-1',))},
-                             np.zeros((2, 9, 9, 3), np.uint8))
+    rows = displacement_rows(
+        {2: found(('t+1', 't+2')), 4: found(('t-1',))}, np.zeros((2, 9, 9, 3), np.uint8)
+    )
     assert [row.title.split(':')[0] for row in rows] == [
-        'stage 2 (3 x 3), t+1', 'stage 2 (3 x 3), t+2', 'stage 4 (3 x 3), t-1']
+        'stage 2 (3 x 3), t+1',
+        'stage 2 (3 x 3), t+2',
+        'stage 4 (3 x 3), t-1',
+    ]
 
 
 @pytest.mark.parametrize('dtype', [torch.float16, torch.float64])
 def test_any_precision(dtype):
-    assert (flow_colours(constant(0.0, 2.0).to(dtype), 2.0)[0, :, 0, 0]
-            == torch.tensor(RED)).all()
+    assert (flow_colours(constant(0.0, 2.0).to(dtype), 2.0)[0, :, 0, 0] == torch.tensor(RED)).all()

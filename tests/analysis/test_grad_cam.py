@@ -51,17 +51,32 @@ class Flat(Toy2D):
 
 def build(kind):
     three = kind is Toy3D
-    head = (dict(type='I3DHead', num_classes=4, in_channels=2, dropout_ratio=0) if three else
-            dict(type='TSNHead', num_classes=4, in_channels=2, dropout_ratio=0,
-                 consensus=dict(type='AvgConsensus', dim=1)))
+    head = (
+        dict(type='I3DHead', num_classes=4, in_channels=2, dropout_ratio=0)
+        if three
+        else dict(
+            type='TSNHead',
+            num_classes=4,
+            in_channels=2,
+            dropout_ratio=0,
+            consensus=dict(type='AvgConsensus', dim=1),
+        )
+    )
     MODELS.register_module(name=kind.__name__, module=kind, force=True)
     with DefaultScope.overwrite_default_scope('mmaction'):
-        model = MODELS.build(dict(
-            type='Recognizer3D' if three else 'Recognizer2D',
-            backbone=dict(type=kind.__name__), cls_head=dict(head, average_clips='prob'),
-            data_preprocessor=dict(type='ActionDataPreprocessor', mean=[100.0] * 3,
-                                   std=[50.0] * 3,
-                                   format_shape='NCTHW' if three else 'NCHW')))
+        model = MODELS.build(
+            dict(
+                type='Recognizer3D' if three else 'Recognizer2D',
+                backbone=dict(type=kind.__name__),
+                cls_head=dict(head, average_clips='prob'),
+                data_preprocessor=dict(
+                    type='ActionDataPreprocessor',
+                    mean=[100.0] * 3,
+                    std=[50.0] * 3,
+                    format_shape='NCTHW' if three else 'NCHW',
+                ),
+            )
+        )
     with torch.no_grad():
         for index, parameter in enumerate(model.parameters()):
             generator = torch.Generator().manual_seed(index)
@@ -72,8 +87,14 @@ def build(kind):
 def batch(three):
     """A clip as test pipelines pack it, and its frames (T, C, H, W)."""
     from mmaction.structures import ActionDataSample
-    frames = torch.randint(0, 256, (FRAMES, 3, SIZE, SIZE), dtype=torch.uint8,
-                           generator=torch.Generator().manual_seed(5))
+
+    frames = torch.randint(
+        0,
+        256,
+        (FRAMES, 3, SIZE, SIZE),
+        dtype=torch.uint8,
+        generator=torch.Generator().manual_seed(5),
+    )
     inputs = frames.transpose(0, 1)[None] if three else frames
     return dict(inputs=[inputs], data_samples=[ActionDataSample()]), frames
 
@@ -141,20 +162,33 @@ def test_layer_is_the_end_of_the_last_stage():
     assert not model.backbone._forward_hooks
 
 
-@pytest.mark.parametrize('backbone, layer', [
-    (dict(type='timm.resnet10t', channels=(8, 8, 8, 8), stem_width=8), 'backbone.backbone.layer4'),
-    (dict(type='timm.vit_tiny_patch16_224', img_size=32, embed_dim=12, depth=4, num_heads=2),
-     'backbone'),
-])
+@pytest.mark.parametrize(
+    'backbone, layer',
+    [
+        (
+            dict(type='timm.resnet10t', channels=(8, 8, 8, 8), stem_width=8),
+            'backbone.backbone.layer4',
+        ),
+        (
+            dict(
+                type='timm.vit_tiny_patch16_224', img_size=32, embed_dim=12, depth=4, num_heads=2
+            ),
+            'backbone',
+        ),
+    ],
+)
 def test_layer_of_motion_backbones(backbone, layer):
     """A transformer's blocks give tokens; MotionBackbone makes a map of the last ones."""
     channels = backbone.get('embed_dim', 8)
     with DefaultScope.overwrite_default_scope('mmaction'):
-        model = MODELS.build(dict(
-            type='Recognizer2D',
-            backbone=dict(type='MotionBackbone', num_segments=FRAMES, backbone=backbone),
-            cls_head=dict(type='TSNHead', num_classes=4, in_channels=channels),
-            data_preprocessor=dict(type='ActionDataPreprocessor', format_shape='NCHW'))).eval()
+        model = MODELS.build(
+            dict(
+                type='Recognizer2D',
+                backbone=dict(type='MotionBackbone', num_segments=FRAMES, backbone=backbone),
+                cls_head=dict(type='TSNHead', num_classes=4, in_channels=channels),
+                data_preprocessor=dict(type='ActionDataPreprocessor', format_shape='NCHW'),
+            )
+        ).eval()
     data, _ = batch(False)
     data['inputs'] = [torch.randint(0, 256, (FRAMES, 3, 32, 32), dtype=torch.uint8)]
     assert choose_layer(model, data) == layer
@@ -163,6 +197,7 @@ def test_layer_of_motion_backbones(backbone, layer):
 
 def test_last_convolution_is_the_last_that_runs_and_gives_a_map():
     """Not the last that is written down, nor one of a gate, a branch or the head."""
+
     class Gated(Toy2D):
         def __init__(self):
             super().__init__()
@@ -189,16 +224,19 @@ def test_last_convolution_of_kpsem_figure_9(row):
 
     from mmaction.structures import ActionDataSample
     from mmengine.config import Config
+
     path = Path(__file__).parents[2] / f'configs/kpsem/table2a_regions/{row}.py'
     config = Config.fromfile(path).model
-    config.backbone.backbone.update(stem_channels=8, channels=(16, 16, 32, 32),
-                                    depths=(1, 1, 1, 1), groups=4)
+    config.backbone.backbone.update(
+        stem_channels=8, channels=(16, 16, 32, 32), depths=(1, 1, 1, 1), groups=4
+    )
     head = config.cls_head.get('head', config.cls_head)
     head.in_channels = 32
     if row == 'mf_kpsem':
         config.cls_head.branch_channels = 96 * 3
     with DefaultScope.overwrite_default_scope('mmaction'):
         model = MODELS.build(config).eval()
-    data = dict(inputs=[torch.zeros(1, 3, 8, 64, 64, dtype=torch.uint8)],
-                data_samples=[ActionDataSample()])
+    data = dict(
+        inputs=[torch.zeros(1, 3, 8, 64, 64, dtype=torch.uint8)], data_samples=[ActionDataSample()]
+    )
     assert last_convolution(model, data).startswith('backbone.backbone.stage5.')

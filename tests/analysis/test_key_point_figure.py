@@ -28,18 +28,21 @@ def found():
 
     borders = torch.tensor([0.0, 1.0, 4.0]).expand(1, SETS, FRAMES, 3)
     return KeyPoints(
-        points=torch.stack((random(REGIONS, CHANNELS, FRAMES) * 3,
-                            random(REGIONS, CHANNELS, FRAMES) * 7), dim=-1),
+        points=torch.stack(
+            (random(REGIONS, CHANNELS, FRAMES) * 3, random(REGIONS, CHANNELS, FRAMES) * 7), dim=-1
+        ),
         values=random(REGIONS, CHANNELS, FRAMES),
         shifts=random(REGIONS, CHANNELS, FRAMES - 1, 2) * 4 - 2,
         weights=random(REGIONS, CHANNELS, FRAMES - 1),
-        row_borders=borders, column_borders=2 * borders)
+        row_borders=borders,
+        column_borders=2 * borders,
+    )
 
 
 def draw(found, frames=None, **kwargs):
     frames = np.zeros((FRAMES, *FRAME, 3), np.uint8) if frames is None else frames
     seen = SeenMotion(torch.zeros(1, CHANNELS, FRAMES, *MAP), found)
-    row, = key_point_rows({4: seen}, frames, **kwargs)
+    (row,) = key_point_rows({4: seen}, frames, **kwargs)
     return row
 
 
@@ -74,8 +77,11 @@ def test_crosses_and_arrows_are_the_points_and_shifts(found):
 def test_an_arrow_ends_at_the_next_point_where_the_shift_leads_there(found):
     points = found.points.clone()
     shifts = points[..., 1:, :] - points[..., :-1, :]
-    marks = draw(KeyPoints(points, found.values, shifts, found.weights, found.row_borders,
-                           found.column_borders)).marks
+    marks = draw(
+        KeyPoints(
+            points, found.values, shifts, found.weights, found.row_borders, found.column_borders
+        )
+    ).marks
     assert np.allclose(marks[0].points + marks[0].arrows, marks[1].points)
 
 

@@ -26,8 +26,9 @@ class Sum(MotionModule):
     def motion(self, x, stage):
         assert not torch.is_grad_enabled()
         mean = x.mean(dim=1)[:, None]
-        return Displacements((f'sum {stage}',), (tuple(range(x.shape[2])),),
-                             torch.stack((mean, -mean), dim=2), mean)
+        return Displacements(
+            (f'sum {stage}',), (tuple(range(x.shape[2])),), torch.stack((mean, -mean), dim=2), mean
+        )
 
 
 class Recognizer(torch.nn.Module):

@@ -20,8 +20,8 @@ from mmaction_ext.analysis.pictures import (
     write_animation,
     write_sheet,
 )
-from mmaction_ext.errors import InputError
 from mmaction_ext.datasets.video_reader import VideoReader
+from mmaction_ext.errors import InputError
 
 LEGEND = Legend(np.full((5, 5, 3), (0, 0, 255), np.uint8), 'the key')
 
@@ -40,15 +40,19 @@ def shown(figure):
     return [axes.images[0].get_array() for axes in figure.axes]
 
 
-@pytest.mark.parametrize('num_moments, num_tiles, expected', [
-    (4, 4, [0, 1, 2, 3]),
-    (4, 2, [0, 0, 1, 1]),
-    (2, 8, [2, 6]),
-    (1, 3, [1]),
-])
+@pytest.mark.parametrize(
+    'num_moments, num_tiles, expected',
+    [
+        (4, 4, [0, 1, 2, 3]),
+        (4, 2, [0, 0, 1, 1]),
+        (2, 8, [2, 6]),
+        (1, 3, [1]),
+    ],
+)
 def test_a_moment_is_the_same_part_of_every_row(num_moments, num_tiles, expected):
-    assert [tile_index(moment, num_moments, num_tiles)
-            for moment in range(num_moments)] == expected
+    assert [
+        tile_index(moment, num_moments, num_tiles) for moment in range(num_moments)
+    ] == expected
 
 
 def test_sheet_has_every_row_at_every_moment_and_the_legend():
@@ -68,8 +72,9 @@ def test_nothing_on_a_sheet_overlaps_or_leaves_it():
     figure = draw_sheet(picture(tiles(0, 1, 2), tiles(3, 4, 5), tiles(6, 7, 8)))
     boxes = [axes.get_position() for axes in figure.axes]
     assert all(0 <= box.x0 < box.x1 <= 1 and 0 <= box.y0 < box.y1 <= 1 for box in boxes)
-    assert not any(one.overlaps(other) for index, one in enumerate(boxes)
-                   for other in boxes[:index])
+    assert not any(
+        one.overlaps(other) for index, one in enumerate(boxes) for other in boxes[:index]
+    )
 
 
 def test_tiles_keep_their_aspect():
@@ -92,9 +97,13 @@ def test_text_is_plain_whatever_the_users_settings(tmp_path):
 
 
 def test_marks_are_drawn_in_the_pixels_of_the_tile():
-    marks = Marks(points=np.array([[2.0, 1.0], [5.0, 3.0]]),
-                  arrows=np.array([[3.0, 2.0], [np.nan, np.nan]]),
-                  colours=np.array([[1.0, 0, 0], [0, 1.0, 0]]), vertical=[3.5], horizontal=[2.5])
+    marks = Marks(
+        points=np.array([[2.0, 1.0], [5.0, 3.0]]),
+        arrows=np.array([[3.0, 2.0], [np.nan, np.nan]]),
+        colours=np.array([[1.0, 0, 0], [0, 1.0, 0]]),
+        vertical=[3.5],
+        horizontal=[2.5],
+    )
     row = Row('marked', tiles(0), [marks])
     axes = draw_sheet(Picture('', [row], LEGEND)).axes[0]
     crosses, arrows = axes.collections
@@ -138,7 +147,7 @@ def test_gif_keeps_the_colours_of_a_small_part():
     frame = np.full((400, 400, 3), 255, np.uint8)
     colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 0, 255), (0, 255, 255)]
     for index, colour in enumerate(colours):
-        frame[10:14, 10 + 4 * index:14 + 4 * index] = colour
+        frame[10:14, 10 + 4 * index : 14 + 4 * index] = colour
     frame[100:300] = np.arange(400)[None, :, None] * 255 // 400
     with Image.open(io.BytesIO(encode_gif(frame[None]))) as image:
         found = np.asarray(image.convert('RGB'))[12, 12:32:4].astype(int)

@@ -10,17 +10,23 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 import mmaction_ext.register  # noqa: F401
-from mmaction_ext.analysis.clip_loading import Clip
 from mmaction_ext.analysis.recognition import Recognition, load_recognizer, predict
+from mmaction_ext.datasets.clip_loading import Clip
 from mmaction_ext.errors import InputError
 
 MODEL = dict(
     type='Recognizer2D',
-    backbone=dict(type='MotionBackbone', num_segments=4, with_cp=True,
-                  backbone=dict(type='timm.resnet10t', channels=(8, 8, 8, 8), stem_width=8)),
+    backbone=dict(
+        type='MotionBackbone',
+        num_segments=4,
+        with_cp=True,
+        backbone=dict(type='timm.resnet10t', channels=(8, 8, 8, 8), stem_width=8),
+    ),
     cls_head=dict(type='TSNHead', in_channels=8, num_classes=3, average_clips='prob'),
-    data_preprocessor=dict(type='ActionDataPreprocessor', mean=[100.0] * 3, std=[50.0] * 3,
-                           format_shape='NCHW'))
+    data_preprocessor=dict(
+        type='ActionDataPreprocessor', mean=[100.0] * 3, std=[50.0] * 3, format_shape='NCHW'
+    ),
+)
 
 
 @pytest.fixture(scope='module')
@@ -38,14 +44,17 @@ def checkpoint(built, tmp_path):
 def test_weights_are_those_of_the_checkpoint(built, checkpoint):
     model = load_recognizer(Config(dict(model=MODEL)), checkpoint)
     assert not model.training
-    assert all(torch.equal(value, built.state_dict()[name])
-               for name, value in model.state_dict().items())
+    assert all(
+        torch.equal(value, built.state_dict()[name]) for name, value in model.state_dict().items()
+    )
 
 
 @pytest.mark.parametrize('average', ['prob', 'score', None])
 def test_probabilities_do_not_depend_on_the_heads_averaging(built, average):
-    data = dict(inputs=[torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)],
-                data_samples=[ActionDataSample()])
+    data = dict(
+        inputs=[torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)],
+        data_samples=[ActionDataSample()],
+    )
     expected = built.test_step(data)[0].pred_score
     built.cls_head.average_clips = average
     try:

@@ -103,13 +103,26 @@ class Project:
 
     def complexity(self, **macs) -> Path:
         """Write the file of costs for some rows."""
-        lines = [f'demo/{row},{self.identity(row, 0).config_hash},1500000,{count}'
-                 for row, count in macs.items()]
-        return self.write('reports/complexity.csv',
-                          '\n'.join(['config,config_hash,params,macs', *lines, '']))
+        lines = [
+            f'demo/{row},{self.identity(row, 0).config_hash},1500000,{count}'
+            for row, count in macs.items()
+        ]
+        return self.write(
+            'reports/complexity.csv', '\n'.join(['config,config_hash,params,macs', *lines, ''])
+        )
 
-    def train(self, row: str, seed: int, top1: float = 0.75, *, last: int = 8, exit_code=0,
-              last_error=None, signal=None, **facts) -> Path:
+    def train(
+        self,
+        row: str,
+        seed: int,
+        top1: float = 0.75,
+        *,
+        last: int = 8,
+        exit_code=0,
+        last_error=None,
+        signal=None,
+        **facts,
+    ) -> Path:
         """Write the ledger of a run of 8 iterations.
 
         Args:
@@ -126,21 +139,42 @@ class Project:
         (folder / 'results').mkdir(parents=True, exist_ok=True)
         (folder / 'run.lock').touch()
         attempt = dict(
-            number=1, host=process.host(), boot_id=process.boot_id(), pid=2**22 + 1,
-            process_start=1, slurm_job=None, start=1.7e9, end=1.7e9 + 60, exit_code=exit_code,
-            signal=signal, last_error=last_error, world_size=1, resumed_from_iter=None,
-            commit='c0ffee', wandb=None)
+            number=1,
+            host=process.host(),
+            boot_id=process.boot_id(),
+            pid=2**22 + 1,
+            process_start=1,
+            slurm_job=None,
+            start=1.7e9,
+            end=1.7e9 + 60,
+            exit_code=exit_code,
+            signal=signal,
+            last_error=last_error,
+            world_size=1,
+            resumed_from_iter=None,
+            commit='c0ffee',
+            wandb=None,
+        )
         if exit_code is None:
             attempt['end'] = None
         content = dict(
-            schema=1, uid=identity.uid, config=identity.config, seed=seed,
-            config_hash=identity.config_hash, job_type='train', overrides={},
-            recipe=load_config(self.config(row)), config_files=config_digests(self.config(row)),
+            schema=1,
+            uid=identity.uid,
+            config=identity.config,
+            seed=seed,
+            config_hash=identity.config_hash,
+            job_type='train',
+            overrides={},
+            recipe=load_config(self.config(row)),
+            config_files=config_digests(self.config(row)),
             static=dict(params=1500000, macs=2000000, input_shape=[3, 8, 64, 64]),
             env=dict(python='3.11', torch='2.11'),
-            git=dict(commit='c0ffee', dirty=True, diff_sha256='d1ff'), sources={},
+            git=dict(commit='c0ffee', dirty=True, diff_sha256='d1ff'),
+            sources={},
             data=dict(train=dict(ann_file='train.txt', ann_sha256='abc', num_samples=16)),
-            initial_checkpoint=None, attempts=[attempt])
+            initial_checkpoint=None,
+            attempts=[attempt],
+        )
         (folder / 'run.json').write_text(json.dumps(dict(content, **facts), indent=1))
         self.log(folder, last)
         if exit_code == 0:
@@ -154,11 +188,19 @@ class Project:
             metrics = {'train/loss': 2.0 / number, 'train/time': 0.5}
             lines.append(MetricsRow(1, 'train', number, (number + 3) // 4, 1.7e9, metrics))
             if number % 4 == 0:
-                lines.append(MetricsRow(1, 'val', number, number // 4, 1.7e9,
-                                        {'val/acc/top1': number / 16}))
+                lines.append(
+                    MetricsRow(1, 'val', number, number // 4, 1.7e9, {'val/acc/top1': number / 16})
+                )
         (folder / 'metrics.jsonl').write_bytes(b''.join(map(encode_row, lines)))
-        beat = dict(attempt=1, pid=2**22 + 1, host=process.host(), boot_id=process.boot_id(),
-                    iter=last, time=time.time() - 45, beat=7)
+        beat = dict(
+            attempt=1,
+            pid=2**22 + 1,
+            host=process.host(),
+            boot_id=process.boot_id(),
+            iter=last,
+            time=time.time() - 45,
+            beat=7,
+        )
         (folder / 'heartbeat').write_text(json.dumps(beat))
 
     def result(self, folder: Path, identity, top1: float, last: int) -> None:
@@ -168,15 +210,29 @@ class Project:
             (folder / name).write_bytes(f'{key} of {folder}'.encode())
             digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
             files[key] = dict(path=name, sha256=digest)
-        metrics = {'test/acc/top1': top1, 'test/num_samples': 240,
-                   'test/checkpoint_sha256': files['checkpoint']['sha256'],
-                   'test/data_digest': 'f00d'}
+        metrics = {
+            'test/acc/top1': top1,
+            'test/num_samples': 240,
+            'test/checkpoint_sha256': files['checkpoint']['sha256'],
+            'test/data_digest': 'f00d',
+        }
         row = MetricsRow(1, 'test', last, 2, 1.7e9, metrics)
         with open(folder / 'metrics.jsonl', 'ab') as file:
             file.write(encode_row(row))
-        result = dict(schema=1, uid=identity.uid, job_type='train', attempt=1, iter=last, epoch=2,
-                      protocol=dict(split='test', num_clips=1), metrics=metrics, num_samples=240,
-                      data_digest='f00d', finished=True, **files)
+        result = dict(
+            schema=1,
+            uid=identity.uid,
+            job_type='train',
+            attempt=1,
+            iter=last,
+            epoch=2,
+            protocol=dict(split='test', num_clips=1),
+            metrics=metrics,
+            num_samples=240,
+            data_digest='f00d',
+            finished=True,
+            **files,
+        )
         (folder / f'results/1-{last}.json').write_text(json.dumps(result))
 
     def change(self, folder: Path, name: str = 'run.json', **values) -> None:
@@ -196,6 +252,7 @@ def project(tmp_path, monkeypatch):
 @pytest.fixture
 def command(capsys):
     """Run a command in this process: exit code, standard output and standard error."""
+
     def command(*argv):
         capsys.readouterr()
         try:
@@ -204,6 +261,7 @@ def command(capsys):
             code = stop.code
         out, err = capsys.readouterr()
         return code, out, err
+
     return command
 
 
@@ -213,13 +271,17 @@ def hold():
     holders = []
 
     def hold(folder):
-        holder = subprocess.Popen([sys.executable, '-c', HOLDER, str(folder / 'run.lock')],
-                                  stdout=subprocess.PIPE, text=True)
+        holder = subprocess.Popen(
+            [sys.executable, '-c', HOLDER, str(folder / 'run.lock')],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         holders.append(holder)
         assert holder.stdout.readline() == 'held\n'
         content = json.loads((folder / 'run.json').read_text())
-        content['attempts'][-1].update(pid=holder.pid,
-                                       process_start=process.process_start(holder.pid))
+        content['attempts'][-1].update(
+            pid=holder.pid, process_start=process.process_start(holder.pid)
+        )
         (folder / 'run.json').write_text(json.dumps(content))
         return holder
 

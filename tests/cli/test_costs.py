@@ -8,16 +8,22 @@ from mmaction_ext.cli.costs import STEP_FACTOR, Cost, global_batch, row_cost, tr
 from mmaction_ext.tables import load_spec, resolve_configs
 from mmaction_ext.tables.places import places
 from mmaction_ext.tracking.identity import load_config
-from mmaction_ext.tracking.records import RunRecord
+from mmaction_ext.tracking.reading.record import RunRecord
 
 
 def content(dataset, batch=4, **more):
     return dict(train_dataloader=dict(batch_size=batch, dataset=dataset), **more)
 
 
-@pytest.mark.parametrize('cost, expected', [
-    (Cost(macs=10, clips=7), 10 * 7 * STEP_FACTOR), (Cost(macs=10), None), (Cost(clips=7), None),
-    (Cost(macs=0, clips=7), 0)])
+@pytest.mark.parametrize(
+    'cost, expected',
+    [
+        (Cost(macs=10, clips=7), 10 * 7 * STEP_FACTOR),
+        (Cost(macs=10), None),
+        (Cost(clips=7), None),
+        (Cost(macs=0, clips=7), 0),
+    ],
+)
 def test_training_is_three_forward_passes_of_every_clip(cost, expected):
     assert cost.training == expected
 
@@ -38,23 +44,33 @@ def test_batch_of_all_processes():
     assert global_batch({}) is global_batch(dict(train_dataloader='none')) is None
 
 
-@pytest.mark.parametrize('length, clips', [
-    (dict(max_epochs=2), 32), (dict(type='IterBasedTrainLoop', max_iters=10), 40)])
+@pytest.mark.parametrize(
+    'length, clips',
+    [(dict(max_epochs=2), 32), (dict(type='IterBasedTrainLoop', max_iters=10), 40)],
+)
 def test_cost_of_a_row(project, length, clips):
-    project.write('configs/demo/full.py', f"_base_ = ['common.py']\nmodel = dict(width=16)\n"
-                  f"train_cfg = dict(_delete_=True, **{length!r})\n")
+    project.write(
+        'configs/demo/full.py',
+        f"_base_ = ['common.py']\nmodel = dict(width=16)\n"
+        f'train_cfg = dict(_delete_=True, **{length!r})\n',
+    )
     spec = load_spec(project.table)
-    [place, *_] = [each for each in places(spec, [], resolve_configs(spec))
-                   if each.row.id == 'full']
+    [place, *_] = [
+        each for each in places(spec, [], resolve_configs(spec)) if each.row.id == 'full'
+    ]
     cost = row_cost(place, load_config(project.config('full')), [], {})
-    assert cost == Cost(None, None, *[('epoch', 2) if 'max_epochs' in length else ('iter', 10)],
-                        16, clips)
+    assert cost == Cost(
+        None, None, *[('epoch', 2) if 'max_epochs' in length else ('iter', 10)], 16, clips
+    )
 
 
 def test_samples_are_those_a_run_recorded_where_the_list_is_not_here():
     config = SimpleNamespace(is_named=lambda name, digest: name == 'demo/full', hash='h')
-    runs = [RunRecord('u', 'train', name, data=dict(train=dict(num_samples=count)))
-            for name, count in (('demo/full', 11), ('demo/other', 99), ('demo/full', None))]
+    runs = [
+        RunRecord('u', 'train', name, data=dict(train=dict(num_samples=count)))
+        for name, count in (('demo/full', 11), ('demo/other', 99), ('demo/full', None))
+    ]
     from mmaction_ext.cli.costs import _recorded_samples
+
     assert _recorded_samples(SimpleNamespace(config=config), runs) == 11
     assert _recorded_samples(SimpleNamespace(config=config), runs[1:2]) is None

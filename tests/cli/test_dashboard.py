@@ -41,10 +41,14 @@ def suite(tmp_path, monkeypatch):
 def server(monkeypatch):
     """A server with one run, as that of this process."""
     import wandb
+
     with WandbServer() as server:
         server.runs[ENTITY, 'p', 'x'] = StoredRun(ENTITY, 'p', 'x')
-        for key, value in dict(server.environment, WANDB_X_GRAPHQL_RETRY_MAX='1',
-                               WANDB_X_GRAPHQL_RETRY_WAIT_MIN_SECONDS='0.01').items():
+        for key, value in dict(
+            server.environment,
+            WANDB_X_GRAPHQL_RETRY_MAX='1',
+            WANDB_X_GRAPHQL_RETRY_WAIT_MIN_SECONDS='0.01',
+        ).items():
             monkeypatch.setenv(key, value)
         wandb.teardown()
         yield server
@@ -73,10 +77,16 @@ EXPECTED = [
     ('Run History Line Plot', 'Training loss', ['train/loss']),
     ('Run History Line Plot', 'Top-1: validation and test', ['val/acc/top1', 'test/acc/top1']),
     ('Bar Chart', 'Top-1: test', ['test/acc/top1']),
-    ('Scatter Plot', 'Top-1 against parameters',
-     ['config:static.value.params', 'summary:test/acc/top1']),
-    ('Scatter Plot', 'Top-1 against multiply-adds',
-     ['config:static.value.macs', 'summary:test/acc/top1']),
+    (
+        'Scatter Plot',
+        'Top-1 against parameters',
+        ['config:static.value.params', 'summary:test/acc/top1'],
+    ),
+    (
+        'Scatter Plot',
+        'Top-1 against multiply-adds',
+        ['config:static.value.macs', 'summary:test/acc/top1'],
+    ),
 ]
 
 
@@ -86,10 +96,16 @@ def test_report_holds_the_plots_of_each_table(server, suite, capsys):
     [(key, view)] = server.views.items()
     out = capsys.readouterr().out
     assert out.startswith(f'report  {server.url}/{ENTITY}/p/reports/') and key in out
-    assert (view['displayName'], view['type'], view['projectName']) == ('A <b> | suite', 'runs',
-                                                                        'p')
-    grids = [block['metadata'] for block in specification(view)['blocks']
-             if block['type'] == 'panel-grid']
+    assert (view['displayName'], view['type'], view['projectName']) == (
+        'A <b> | suite',
+        'runs',
+        'p',
+    )
+    grids = [
+        block['metadata']
+        for block in specification(view)['blocks']
+        if block['type'] == 'panel-grid'
+    ]
     assert [grid['runSets'][0]['name'] for grid in grids] == ['one', 'two']
     for grid, name in zip(grids, ('one', 'two')):
         assert plots(grid['panelBankSectionConfig']['panels']) == EXPECTED
@@ -111,7 +127,10 @@ def test_curves_are_means_over_seeds_of_a_row_against_iterations(server, suite):
     curve = grid['metadata']['panelBankSectionConfig']['panels'][1]['config']
     assert curve['xAxis'] == 'iter' and curve['smoothingType'] == 'none'
     assert (curve['groupBy'], curve['groupAgg'], curve['groupArea']) == (
-        'identity.value.config', 'mean', 'stddev')
+        'identity.value.config',
+        'mean',
+        'stddev',
+    )
 
 
 @pytest.mark.slow
@@ -126,8 +145,10 @@ def test_workspace_has_a_section_per_table(server, suite, capsys):
     assert all(plots(item['panels']) == EXPECTED for item in sections)
     [run_set] = section['runSets']
     assert run_set['filters']['filters'][0]['value'] == ['demo/one', 'demo/two']
-    assert run_set['grouping'] == [dict(section='run', name='group'),
-                                   dict(section='config', name='identity.value.config')]
+    assert run_set['grouping'] == [
+        dict(section='run', name='group'),
+        dict(section='config', name='identity.value.config'),
+    ]
     assert section['settings']['xAxis'] == 'iter'
 
 
@@ -135,7 +156,9 @@ def test_workspace_has_a_section_per_table(server, suite, capsys):
 def test_both_are_made_and_their_addresses_printed(server, suite, capsys):
     assert call('one') == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
-        'report', 'workspace']
+        'report',
+        'workspace',
+    ]
     assert sorted(view['type'] for view in server.views.values()) == ['project-view', 'runs']
     assert {view['displayName'] for view in server.views.values()} == {'Suite one'}
 
@@ -145,19 +168,25 @@ def test_dry_run_prints_what_would_be_made_and_asks_nobody(suite, capsys, monkey
     monkeypatch.setattr('socket.socket.connect', pytest.fail)
     assert call('configs', '--dry-run') == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found['entity'], found['project'], found['make']) == (ENTITY, 'p',
-                                                                  ['report', 'workspace'])
+    assert (found['entity'], found['project'], found['make']) == (
+        ENTITY,
+        'p',
+        ['report', 'workspace'],
+    )
     assert [section['groups'] for section in found['sections']] == [['demo/one'], ['demo/two']]
     assert found['sections'][0]['configs'] == ['demo/one/full', "demo/one/it's"]
     assert [panel['title'] for panel in found['sections'][0]['panels']] == [
-        title for _, title, _ in EXPECTED]
+        title for _, title, _ in EXPECTED
+    ]
 
 
 def test_dry_run_needs_no_heavy_library(suite):
-    code = ('import sys; from mmaction_ext.cli import main\n'
-            'main(["dashboard", "one", "--project", "p", "--entity", "e", "--dry-run"])\n'
-            'print([name for name in ("torch", "mmaction", "wandb", "wandb_workspaces")'
-            ' if name in sys.modules])')
+    code = (
+        'import sys; from mmaction_ext.cli import main\n'
+        'main(["dashboard", "one", "--project", "p", "--entity", "e", "--dry-run"])\n'
+        'print([name for name in ("torch", "mmaction", "wandb", "wandb_workspaces")'
+        ' if name in sys.modules])'
+    )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == '[]', done.stderr
 
@@ -183,8 +212,9 @@ def test_without_the_library_it_says_what_to_install(server, suite, capsys, monk
 
 
 @pytest.mark.slow
-def test_server_that_fails_project_that_is_not_there_and_server_that_is_gone(server, suite,
-                                                                            capsys):
+def test_server_that_fails_project_that_is_not_there_and_server_that_is_gone(
+    server, suite, capsys
+):
     assert 'nothing' in refusal(capsys, 'one', project='nothing')
     server.broken = True
     assert '500' in refusal(capsys, 'one')

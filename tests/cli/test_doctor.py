@@ -10,8 +10,10 @@ def findings(command, *argv):
     code, out, err = command('doctor', 'work_dirs', *argv, '--json')
     assert not err
     content = json.loads(out)
-    return code, {(item['check'], item['place']): (item['severity'], item['text'], item['advice'])
-                  for item in content['findings']}
+    return code, {
+        (item['check'], item['place']): (item['severity'], item['text'], item['advice'])
+        for item in content['findings']
+    }
 
 
 def test_sound_runs_have_no_problem(project, command):
@@ -59,8 +61,10 @@ def test_a_config_that_has_changed(project, command):
     project.write('configs/demo/full.py', "_base_ = ['common.py']\nmodel = dict(width=32)\n")
     code, found = findings(command)
     assert code == 1 and 'has changed since' in only(found, 'stale')[2]
-    project.write('elsewhere/demo/full.py', "_base_ = ['../../configs/demo/common.py']\n"
-                  'model = dict(width=16)\n')
+    project.write(
+        'elsewhere/demo/full.py',
+        "_base_ = ['../../configs/demo/common.py']\nmodel = dict(width=16)\n",
+    )
     assert findings(command, '--configs', 'elsewhere')[0] == 0
 
 

@@ -7,8 +7,8 @@ import pytest
 from mmaction_ext.tables import build_table, load_spec, locked_table
 from mmaction_ext.tables.lock import lock_text
 from mmaction_ext.tracking.ledger.facts import source_digests
-from mmaction_ext.tracking.records import find_runs
-from mmaction_ext.tracking.snapshots import SCHEMA, write_snapshot
+from mmaction_ext.tracking.reading.find import find_runs
+from mmaction_ext.tracking.reading.snapshots import SCHEMA, write_snapshot
 
 
 def explained(command, *argv):
@@ -26,8 +26,12 @@ def flat(out):
 @pytest.fixture
 def trained(project):
     """Both rows under both seeds; full is better by 5 and 7 points."""
-    for row, seed, top1 in (('base', 0, 0.7), ('base', 1, 0.72), ('full', 0, 0.75),
-                            ('full', 1, 0.79)):
+    for row, seed, top1 in (
+        ('base', 0, 0.7),
+        ('base', 1, 0.72),
+        ('full', 0, 0.75),
+        ('full', 1, 0.79),
+    ):
         project.train(row, seed, top1)
     return project
 
@@ -36,12 +40,16 @@ def test_a_measured_number_down_to_its_runs(trained, command):
     code, facts = explained(command, 'full', 'top1')
     assert code == 0
     assert (facts['text'], facts['status'], facts['value']) == ('77.0 ± 2.8', 'ok', 77.0)
-    assert facts['std'] == pytest.approx(8 ** 0.5)
-    assert facts['formula'] == \
-        'mean and standard deviation (n-1) of test/acc/top1 x 100 over seeds 0, 1'
+    assert facts['std'] == pytest.approx(8**0.5)
+    assert (
+        facts['formula']
+        == 'mean and standard deviation (n-1) of test/acc/top1 x 100 over seeds 0, 1'
+    )
     first, second = facts['seeds']
-    assert [(seed['seed'], seed['value'], seed['logged']) for seed in (first, second)] == \
-        [(0, 75.0, 0.75), (1, 79.0, 0.79)]
+    assert [(seed['seed'], seed['value'], seed['logged']) for seed in (first, second)] == [
+        (0, 75.0, 0.75),
+        (1, 79.0, 0.79),
+    ]
     folder = trained.folder('full', 1)
     digest = hashlib.sha256((folder / 'epoch_2.pth').read_bytes()).hexdigest()
     measured = second['measured']
@@ -57,7 +65,9 @@ def test_a_measured_number_down_to_its_runs(trained, command):
     assert run['env'] == dict(python='3.11', torch='2.11')
     assert run['sources'] == ['ledger'] and run['overrides'] == {}
     assert [(item['path'], item['tree']) for item in run['config_files']] == [
-        ('configs/demo/full.py', 'same'), ('configs/demo/common.py', 'same')]
+        ('configs/demo/full.py', 'same'),
+        ('configs/demo/common.py', 'same'),
+    ]
 
 
 def test_the_same_as_text(trained, command):
@@ -65,20 +75,30 @@ def test_the_same_as_text(trained, command):
     assert code == 0 and max(map(len, out.splitlines())) <= 100
     text = flat(out)
     assert text.startswith('demo / full / top1 (Top-1): 77.0 ± 2.8 status ok')
-    for part in ('seed 1: 79.0 (test/acc/top1 0.79)', 'checkpoint epoch_2.pth verified sha256 ',
-                 'predictions predictions.npz verified sha256 ', 'test data digest f00d',
-                 f'run {trained.identity("full", 1).uid}, train, finished, in ',
-                 'code commit c0ffee, with changes (sha256 of the diff d1ff)',
-                 'config file configs/demo/common.py (same in the tree) sha256 ',
-                 'data train: train.txt, 16 samples, sha256 abc', 'told by ledger',
-                 'environment python 3.11, torch 2.11', 'overrides none'):
+    for part in (
+        'seed 1: 79.0 (test/acc/top1 0.79)',
+        'checkpoint epoch_2.pth verified sha256 ',
+        'predictions predictions.npz verified sha256 ',
+        'test data digest f00d',
+        f'run {trained.identity("full", 1).uid}, train, finished, in ',
+        'code commit c0ffee, with changes (sha256 of the diff d1ff)',
+        'config file configs/demo/common.py (same in the tree) sha256 ',
+        'data train: train.txt, 16 samples, sha256 abc',
+        'told by ledger',
+        'environment python 3.11, torch 2.11',
+        'overrides none',
+    ):
         assert part in text
     assert 'seed 0:' not in text
 
 
-@pytest.mark.parametrize(('change', 'state', 'code'), [
-    (lambda path: path.unlink(), 'gone', 0),
-    (lambda path: path.write_bytes(b'other'), 'differs', 1)])
+@pytest.mark.parametrize(
+    ('change', 'state', 'code'),
+    [
+        (lambda path: path.unlink(), 'gone', 0),
+        (lambda path: path.write_bytes(b'other'), 'differs', 1),
+    ],
+)
 def test_files_are_hashed_again(trained, command, change, state, code):
     change(trained.folder('full', 0) / 'epoch_2.pth')
     found, facts = explained(command, 'full', 'top1', '--seed', '0')
@@ -90,23 +110,37 @@ def test_folder_of_another_run_in_another_place_is_not_its_own(trained, command)
     trained.folder('base', 0).rename(trained.root / 'moved')
     elsewhere = trained.root / 'archive/demo/full/seed0'
     shutil.copytree(trained.root / 'moved', elsewhere)
-    code, facts = explained(command, 'full', 'top1', '--seed', '0', '--runs', 'archive',
-                            'work_dirs')
+    code, facts = explained(
+        command, 'full', 'top1', '--seed', '0', '--runs', 'archive', 'work_dirs'
+    )
     measured = facts['seeds'][0]['measured']
     assert (code, measured['checkpoint']['file'], measured['predictions']['file']) == (
-        0, 'verified', 'verified')
-    code, facts = explained(command, 'base', 'top1', '--seed', '0', '--runs', 'work_dirs',
-                            'archive')
+        0,
+        'verified',
+        'verified',
+    )
+    code, facts = explained(
+        command, 'base', 'top1', '--seed', '0', '--runs', 'work_dirs', 'archive'
+    )
     assert facts['seeds'][0]['measured']['checkpoint']['file'] == 'verified'
 
 
 def test_damaged_copy_of_an_online_run_is_not_trusted(project, command):
     identity = project.identity('full', 0)
     path = project.runs / '.online/lab/p/u1-train.json'
-    write_snapshot(path, dict(
-        schema=SCHEMA, uid='u1', state='finished', imported=True, config=dict(identity=dict(
-            config=identity.config, seed=0, config_hash=identity.config_hash)),
-        rows=[{'iter': 8, 'epoch': 2, 'test/acc/top1': 0.75}]))
+    write_snapshot(
+        path,
+        dict(
+            schema=SCHEMA,
+            uid='u1',
+            state='finished',
+            imported=True,
+            config=dict(
+                identity=dict(config=identity.config, seed=0, config_hash=identity.config_hash)
+            ),
+            rows=[{'iter': 8, 'epoch': 2, 'test/acc/top1': 0.75}],
+        ),
+    )
     _, facts = explained(command, 'full', 'top1')
     assert (facts['value'], facts['seeds'][0]['runs'][0]['uid']) == (75.0, 'lab/p/u1')
     path.write_bytes(path.read_bytes().replace(b'0.75', b'0.95'))
@@ -115,8 +149,10 @@ def test_damaged_copy_of_an_online_run_is_not_trusted(project, command):
 
 
 def test_a_config_file_that_changed_without_effect_shows(trained, command):
-    trained.write('configs/demo/common.py', '# a comment\n' +
-                  (trained.root / 'configs/demo/common.py').read_text())
+    trained.write(
+        'configs/demo/common.py',
+        '# a comment\n' + (trained.root / 'configs/demo/common.py').read_text(),
+    )
     _, facts = explained(command, 'full', 'top1', '--seed', '0')
     [run] = facts['seeds'][0]['runs']
     assert [item['tree'] for item in run['config_files']] == ['same', 'differs']
@@ -135,8 +171,11 @@ def test_source_files_that_changed_show(project, command):
     assert second == dict(files=len(tree), changed=[])
     assert first['files'] == len(recorded)
     assert [(item['path'], item['tree']) for item in first['changed']] == [
-        (block, 'differs'), ('mmaction_ext/ops/gone.py', 'gone'),
-        *((name, 'differs') for name in names), ('mmaction_ext/errors.py', 'new')]
+        (block, 'differs'),
+        ('mmaction_ext/ops/gone.py', 'gone'),
+        *((name, 'differs') for name in names),
+        ('mmaction_ext/errors.py', 'new'),
+    ]
     _, out, _ = command('explain', 'demo', 'full', 'top1')
     text = flat(out)
     assert f'source files {block} (differs from the tree)' in text
@@ -149,13 +188,16 @@ def test_source_files_that_changed_show(project, command):
 def test_lists_of_data_are_hashed_again(project, command):
     path = project.root / 'train.txt'
     digest = hashlib.sha256(path.read_bytes() * 2).hexdigest()
-    data = {split: dict(ann_file=name, ann_sha256=digest, num_samples=32)
-            for split, name in (('train', 'train.txt,train.txt'), ('test', 'gone.txt'))}
+    data = {
+        split: dict(ann_file=name, ann_sha256=digest, num_samples=32)
+        for split, name in (('train', 'train.txt,train.txt'), ('test', 'gone.txt'))
+    }
     project.train('full', 0, data=dict(data, val='odd'))
     _, facts = explained(command, 'full', 'top1', '--seed', '0')
     [run] = facts['seeds'][0]['runs']
     assert {split: item['list'] for split, item in run['data'].items()} == dict(
-        train='same', val='unknown', test='gone')
+        train='same', val='unknown', test='gone'
+    )
     path.write_text('another.mp4 0\n')
     _, out, _ = command('explain', 'demo', 'full', 'top1', '--seed', '0')
     assert f'train: train.txt,train.txt, 32 samples, sha256 {digest} (differs)' in flat(out)
@@ -176,17 +218,20 @@ def test_a_run_that_tells_less(project, command):
     assert seed['measured']['checkpoint']['path'] == 'epoch_2.pth'
     assert seed['measured']['checkpoint']['file'] == 'verified'
     assert [(item['path'], item['tree']) for item in seed['runs'][0]['config_files']] == [
-        ('configs/demo/full.py', 'only'), ('configs/demo/common.py', 'only')]
+        ('configs/demo/full.py', 'only'),
+        ('configs/demo/common.py', 'only'),
+    ]
 
 
 def test_a_difference_has_both_sides(trained, command):
     code, facts = explained(command, 'full', 'delta')
     assert (code, facts['text'], facts['value']) == (0, '+6.0 ± 1.4', 6.0)
-    assert facts['formula'] == \
-        'top1 of full - top1 of base, paired by seed, taken before rounding'
+    assert facts['formula'] == 'top1 of full - top1 of base, paired by seed, taken before rounding'
     assert [seed['value'] for seed in facts['seeds']] == [5.0, 7.0]
-    assert [(part['row'], part['value']) for part in facts['parts']] == \
-        [('full', 77.0), ('base', 71.0)]
+    assert [(part['row'], part['value']) for part in facts['parts']] == [
+        ('full', 77.0),
+        ('base', 71.0),
+    ]
     assert facts['parts'][1]['seeds'][0]['measured']['checkpoint']['file'] == 'verified'
     _, facts = explained(command, 'base', 'delta')
     assert facts['why'] == 'the reference row has no difference to itself'
@@ -194,8 +239,12 @@ def test_a_difference_has_both_sides(trained, command):
 
 def test_a_difference_of_means_is_not_called_paired(project, command):
     """Seed 1 alone is shared; (75 + 79) / 2 - (70 + 72) / 2."""
-    for row, seed, top1 in (('base', 0, 0.7), ('base', 1, 0.72), ('full', 1, 0.75),
-                            ('full', 2, 0.79)):
+    for row, seed, top1 in (
+        ('base', 0, 0.7),
+        ('base', 1, 0.72),
+        ('full', 1, 0.75),
+        ('full', 2, 0.79),
+    ):
         project.train(row, seed, top1)
     table = project.root / 'configs/demo/table.yaml'
     table.write_text(table.read_text().replace('seeds: [0, 1]', 'seeds: [0, 1, 2]'))
@@ -204,7 +253,9 @@ def test_a_difference_of_means_is_not_called_paired(project, command):
     assert facts['formula'] == 'top1 of full - top1 of base, of the means, taken before rounding'
     assert facts['seeds'] == []  # what the one pair differs by is not what the cell is made of
     assert [[seed['value'] for seed in part['seeds']] for part in facts['parts']] == [
-        [None, 75.0, 79.0], [70.0, 72.0, None]]
+        [None, 75.0, 79.0],
+        [70.0, 72.0, None],
+    ]
 
 
 def test_a_difference_to_a_published_figure(trained, command):
@@ -245,7 +296,9 @@ def test_a_cell_without_its_number_says_why(project, command):
     code, facts = explained(command, 'full', 'top1')
     assert code == 1 and facts['status'] == 'failed'
     assert [(seed['status'], seed['reason']) for seed in facts['seeds']] == [
-        ('failed', 'ended with exit code 1: ValueError: no such crop'), ('missing', 'no run')]
+        ('failed', 'ended with exit code 1: ValueError: no such crop'),
+        ('missing', 'no run'),
+    ]
     [run] = facts['seeds'][0]['runs']
     assert run['last_error'] == 'ValueError: no such crop'
     assert [(item['exit_code'], item['last_iter']) for item in run['attempts']] == [(1, 3)]
@@ -290,8 +343,14 @@ def test_an_imported_number_has_no_run(project, command):
 
 
 def test_names_cannot_paint_the_terminal(project, command, markup):
-    project.train('full', 0, exit_code=1, last_error=markup, env=dict(host=markup),
-                  overrides={markup: markup})
+    project.train(
+        'full',
+        0,
+        exit_code=1,
+        last_error=markup,
+        env=dict(host=markup),
+        overrides={markup: markup},
+    )
     for words in (['full', 'top1'], ['full', 'delta']):
         _, out, _ = command('explain', 'demo', *words)
         assert 'red <script>alert(1)</script> next' in flat(out)

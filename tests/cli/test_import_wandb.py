@@ -13,11 +13,11 @@ from wandb_server import ENTITY, StoredRun, WandbServer
 from mmaction_ext.cli import import_wandb, main
 from mmaction_ext.tables import build_table, load_spec
 from mmaction_ext.tables.render import RENDERERS
-from mmaction_ext.tracking import wandb_log
 from mmaction_ext.tracking.identity import RunIdentity, config_hash, load_config
-from mmaction_ext.tracking.records import find_runs
-from mmaction_ext.tracking.snapshots import Copier, read_snapshot
-from mmaction_ext.tracking.wandb_log import record_class
+from mmaction_ext.tracking.reading import wandb_log
+from mmaction_ext.tracking.reading.find import find_runs
+from mmaction_ext.tracking.reading.snapshots import Copier, read_snapshot
+from mmaction_ext.tracking.reading.wandb_log import record_class
 
 MATCH = r'(?P<config>demo/\w+)-s(?P<seed>\d+)'
 #: another project's training: its own names, the last run fails
@@ -59,6 +59,7 @@ def run(foreign, tmp_path, capsys, monkeypatch):
     def run(*argv, source='logs'):
         code = main(['import-wandb', source, '--to', str(tmp_path), *argv])
         return code, *capsys.readouterr()
+
     return run
 
 
@@ -74,7 +75,9 @@ def test_foreign_logs_become_rows_of_a_table(run, foreign, tmp_path):
     assert len(lines) == 6  # head, four runs, summary: no name breaks a line
     records = find_runs(tmp_path)
     assert [(record.config, record.seed, record.imported) for record in records] == [
-        ('demo/full', 0, True), ('demo/full', 1, True)]
+        ('demo/full', 0, True),
+        ('demo/full', 1, True),
+    ]
     digest = config_hash(load_config(foreign / 'configs/demo/full.py'))
     assert {record.config_hash for record in records} == {digest}
     table = build_table(load_spec(foreign / 'configs/demo/table.yaml'), records)
@@ -85,10 +88,25 @@ def test_foreign_logs_become_rows_of_a_table(run, foreign, tmp_path):
 
 def copy_of(monkeypatch, folder, root, **facts):
     """Copy a log as the one run of a folder; what became of it."""
-    log = SimpleNamespace(**{**dict(
-        run_id='r', name='', group='', job_type='', config={}, host='h', commit='', exit_code=0,
-        rows=[{'acc': 0.5}], path=folder / 'run-r.wandb', damage=SimpleNamespace(corrupt=False),
-        start_time=7.5), **facts})
+    log = SimpleNamespace(
+        **{
+            **dict(
+                run_id='r',
+                name='',
+                group='',
+                job_type='',
+                config={},
+                host='h',
+                commit='',
+                exit_code=0,
+                rows=[{'acc': 0.5}],
+                path=folder / 'run-r.wandb',
+                damage=SimpleNamespace(corrupt=False),
+                start_time=7.5,
+            ),
+            **facts,
+        }
+    )
     folder.mkdir(parents=True, exist_ok=True)
     log.path.write_bytes(b'')
     monkeypatch.setattr(wandb_log, 'read_log', lambda path: log)
@@ -97,8 +115,10 @@ def copy_of(monkeypatch, folder, root, **facts):
 
 
 def test_folders_of_one_name_keep_their_snapshots_apart(tmp_path, monkeypatch):
-    first, second = (copy_of(monkeypatch, tmp_path / name / 'wandb', tmp_path, rows=[{'acc': acc}])
-                     for name, acc in (('a', 0.25), ('b', 0.75)))
+    first, second = (
+        copy_of(monkeypatch, tmp_path / name / 'wandb', tmp_path, rows=[{'acc': acc}])
+        for name, acc in (('a', 0.25), ('b', 0.75))
+    )
     assert [copied.outcome for copied in (first, second)] == ['new', 'new']
     assert first.path != second.path
     for copied, acc in ((first, 0.25), (second, 0.75)):
@@ -110,7 +130,8 @@ def test_folders_of_one_name_keep_their_snapshots_apart(tmp_path, monkeypatch):
 
 
 def test_a_snapshot_that_was_copied_before_folders_were_told_apart_stays_the_run_s(
-        tmp_path, monkeypatch):
+    tmp_path, monkeypatch
+):
     """It is brought up to date where it lies; another folder's run of that id leaves it alone."""
     folders = [tmp_path / name / 'wandb' for name in ('a', 'b')]
     copied = copy_of(monkeypatch, folders[0], tmp_path)
@@ -132,8 +153,10 @@ def test_a_snapshot_that_was_copied_before_folders_were_told_apart_stays_the_run
 def test_one_config_and_the_seed_in_the_runs_own_config(run, tmp_path):
     code, out, _ = run('--config', 'configs/demo/full.py', '--seed-key', 'args.seed')
     assert code == 0 and '4 new' in out
-    seeds = {read_snapshot(path)['config']['identity']['seed']: path
-             for path in tmp_path.rglob('*.json')}
+    seeds = {
+        read_snapshot(path)['config']['identity']['seed']: path
+        for path in tmp_path.rglob('*.json')
+    }
     assert sorted(seeds) == [0, 1, 2, 3]
     content = read_snapshot(seeds[3])
     assert (content['name'], content['state']) == (f'x{MARKUP}', 'failed')
@@ -157,21 +180,29 @@ def test_damaged_log_is_skipped(run, foreign, tmp_path, monkeypatch):
     data = bytearray(log.read_bytes())
     data[len(data) // 2] ^= 1
     copy.write_bytes(data)
-    code, out, _ = run('--config', 'configs/demo/full.py', '--seed-key', 'args.seed',
-                       source=str(copy.parent))
+    code, out, _ = run(
+        '--config', 'configs/demo/full.py', '--seed-key', 'args.seed', source=str(copy.parent)
+    )
     assert code == 1 and 'its log is damaged' in out
 
 
-@pytest.mark.parametrize('argv, message', [
-    (['--match', '('], 'is no regular expression'),
-    (['--match', 'x'], 'need either --config or a group (?P<config>...)'),
-    (['--match', MATCH, '--config', 'configs/demo/full.py'], 'need either --config or a group'),
-    (['--config', 'configs/demo/full.py'], 'need either --seed-key or a group (?P<seed>...)'),
-    (['--config', 'nowhere.py', '--seed-key', 'x'], 'nowhere.py does not exist'),
-    (['--metric', 'acc'], "--metric 'acc' is not THEIRS=OURS"),
-])
-def test_bad_options_are_refused_before_anything_is_read(tmp_path, capsys, argv, message,
-                                                         monkeypatch):
+@pytest.mark.parametrize(
+    'argv, message',
+    [
+        (['--match', '('], 'is no regular expression'),
+        (['--match', 'x'], 'need either --config or a group (?P<config>...)'),
+        (
+            ['--match', MATCH, '--config', 'configs/demo/full.py'],
+            'need either --config or a group',
+        ),
+        (['--config', 'configs/demo/full.py'], 'need either --seed-key or a group (?P<seed>...)'),
+        (['--config', 'nowhere.py', '--seed-key', 'x'], 'nowhere.py does not exist'),
+        (['--metric', 'acc'], "--metric 'acc' is not THEIRS=OURS"),
+    ],
+)
+def test_bad_options_are_refused_before_anything_is_read(
+    tmp_path, capsys, argv, message, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'configs/demo').mkdir(parents=True)
     (tmp_path / 'configs/demo/full.py').write_text('')
@@ -198,21 +229,39 @@ def test_project_of_a_server(tmp_path):
     with WandbServer() as server:
         key = (ENTITY, 'p', 'u1')
         server.runs[key] = StoredRun(
-            *key, fields=dict(displayName=MARKUP, jobType='train', config='{"identity": {"value": '
-                              '{"config": "demo/full", "seed": 4, "config_hash": "0f"}}}'),
-            state='finished', history=['{"_step": 0, "iter": 1, "test/acc/top1": 0.5}'])
-        command = [sys.executable, '-m', 'mmaction_ext', 'import-wandb', f'{ENTITY}/p',
-                   '--to', tmp_path / 'runs']
-        environment = dict(server.environment, WANDB_X_GRAPHQL_RETRY_MAX='1',
-                           PYTHONPATH=os.getcwd())
+            *key,
+            fields=dict(
+                displayName=MARKUP,
+                jobType='train',
+                config='{"identity": {"value": '
+                '{"config": "demo/full", "seed": 4, "config_hash": "0f"}}}',
+            ),
+            state='finished',
+            history=['{"_step": 0, "iter": 1, "test/acc/top1": 0.5}'],
+        )
+        command = [
+            sys.executable,
+            '-m',
+            'mmaction_ext',
+            'import-wandb',
+            f'{ENTITY}/p',
+            '--to',
+            tmp_path / 'runs',
+        ]
+        environment = dict(
+            server.environment, WANDB_X_GRAPHQL_RETRY_MAX='1', PYTHONPATH=os.getcwd()
+        )
 
         def call():
-            return subprocess.run(command, cwd=tmp_path, env=environment, text=True,
-                                  capture_output=True, timeout=100)
+            return subprocess.run(
+                command, cwd=tmp_path, env=environment, text=True, capture_output=True, timeout=100
+            )
+
         done = call()
         assert (done.returncode, done.stderr) == (0, '')
         assert done.stdout.splitlines()[-1] == (
-            f'1 runs in {ENTITY}/p: 1 new; snapshots in {tmp_path}/runs/.online')
+            f'1 runs in {ENTITY}/p: 1 new; snapshots in {tmp_path}/runs/.online'
+        )
         assert 'demo/full seed 4, finished' in done.stdout
         server.check()
         server.die()
@@ -230,17 +279,23 @@ def test_logs_of_odd_ids_stop_no_import(tmp_path):
     for number, name in enumerate(ids):
         record = record_class()()
         record.run.run_id, record.run.job_type = name, 'train'
-        (folder / f'run-{number}.wandb').write_bytes(encode([
-            record.SerializeToString(), history_record(1, {'iter': 1, 'test/acc/top1': 0.5})]))
+        (folder / f'run-{number}.wandb').write_bytes(
+            encode(
+                [record.SerializeToString(), history_record(1, {'iter': 1, 'test/acc/top1': 0.5})]
+            )
+        )
     os.mkfifo(folder / 'run-pipe.wandb')
     copier = Copier(tmp_path / 'work_dirs', lambda run: RunIdentity('a/b', 0, '0' * 16))
-    found = {each.run.run_id: each
-             for each in map(copier, import_wandb.local_runs(folder, copier.root))}
+    found = {
+        each.run.run_id: each for each in map(copier, import_wandb.local_runs(folder, copier.root))
+    }
     skipped = {name: each.reason for name, each in found.items() if each.outcome == 'skipped'}
     assert skipped == {
-        'x' * 300: 'its id or folder is too long for a file name', ' ': 'it has no id',
+        'x' * 300: 'its id or folder is too long for a file name',
+        ' ': 'it has no id',
         'é' * 60: 'its id or folder is too long for a file name',
-        'pipe': 'its log cannot be read: not a regular file'}
+        'pipe': 'its log cannot be read: not a regular file',
+    }
     for name in ('a/b', 'a\0b', '..', 'sound'):
         assert read_snapshot(found[name].path)['uid'] == name
         assert found[name].path.resolve().is_relative_to(copier.root / '.online/imported')

@@ -15,8 +15,9 @@ HEAVY = ('torch', 'wandb', 'pandas', 'plotly', 'mmaction', 'mmengine', 'numpy')
 
 
 def python(code, *argv):
-    return subprocess.run([sys.executable, '-c', code, *argv], capture_output=True, text=True,
-                          env=PATHS, timeout=120)
+    return subprocess.run(
+        [sys.executable, '-c', code, *argv], capture_output=True, text=True, env=PATHS, timeout=120
+    )
 
 
 @pytest.mark.parametrize('argv', [['--help'], ['plan', '--help'], ['doctor', '--help']])
@@ -34,8 +35,13 @@ print('\\n' + json.dumps([code, [name for name in {HEAVY!r} if name in sys.modul
 
 
 def test_runs_as_a_module():
-    done = subprocess.run([sys.executable, '-m', 'mmaction_ext', '--help'], capture_output=True,
-                          text=True, env=PATHS, timeout=120)
+    done = subprocess.run(
+        [sys.executable, '-m', 'mmaction_ext', '--help'],
+        capture_output=True,
+        text=True,
+        env=PATHS,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     for name in ('plan', 'status', 'explain', 'doctor', 'import-wandb', 'dashboard', 'report'):
         assert f'\n    {name}' in done.stdout
@@ -76,8 +82,10 @@ def test_a_library_that_is_missing_when_a_command_runs_is_named(command, monkeyp
     monkeypatch.setattr(doctor, 'run', run)
     code, _, err = command('doctor')
     assert code == 2
-    assert err == 'error: doctor needs the library plotly, which is not installed ' \
-                  '(pip install plotly)\n'
+    assert (
+        err == 'error: doctor needs the library plotly, which is not installed '
+        '(pip install plotly)\n'
+    )
 
 
 @pytest.mark.parametrize('argv', [[], ['unknown'], ['plan', '--unknown'], ['explain', 'one']])
@@ -86,18 +94,30 @@ def test_a_command_line_that_cannot_be_read_exits_with_2(command, argv):
     assert code == 2 and not out and 'usage:' in err
 
 
-@pytest.mark.parametrize('argv', [
-    ['plan', 'no-such-table'], ['plan', 'no/such.yaml'], ['status', 'no-such-table'],
-    ['explain', 'no-such-table', 'row', 'column'], ['doctor', 'no-such-folder'],
-    ['plan', '--gpus', '0'], ['status', '--watch', '0'], ['plan', 'demo', '--runs', 'nowhere'],
-    ['plan', 'demo', '--complexity', 'nowhere.csv'], ['explain', 'demo', 'full', 'nothing'],
-    ['explain', 'demo', 'nothing', 'top1'], ['explain', 'demo', 'full', 'top1', '--seed', '9'],
-    ['explain', 'demo', 'full', 'top1', '--locked']])
+@pytest.mark.parametrize(
+    'argv',
+    [
+        ['plan', 'no-such-table'],
+        ['plan', 'no/such.yaml'],
+        ['status', 'no-such-table'],
+        ['explain', 'no-such-table', 'row', 'column'],
+        ['doctor', 'no-such-folder'],
+        ['plan', '--gpus', '0'],
+        ['status', '--watch', '0'],
+        ['plan', 'demo', '--runs', 'nowhere'],
+        ['plan', 'demo', '--complexity', 'nowhere.csv'],
+        ['explain', 'demo', 'full', 'nothing'],
+        ['explain', 'demo', 'nothing', 'top1'],
+        ['explain', 'demo', 'full', 'top1', '--seed', '9'],
+        ['explain', 'demo', 'full', 'top1', '--locked'],
+    ],
+)
 def test_bad_input_is_one_line_and_exit_code_2(project, command, argv):
     code, out, err = command(*argv)
     assert code == 2 and not out
-    assert [line for line in err.splitlines() if not line.startswith('note: ')] == \
-        [line for line in err.splitlines() if line.startswith('error: ')]
+    assert [line for line in err.splitlines() if not line.startswith('note: ')] == [
+        line for line in err.splitlines() if line.startswith('error: ')
+    ]
     assert err.count('error: ') == 1
 
 
@@ -120,15 +140,26 @@ def test_ctrl_c_exits_with_130(command, monkeypatch):
 def test_a_reader_that_goes_away_is_no_traceback(project):
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run([sys.executable, '-m', 'mmaction_ext', 'plan', 'demo'], stdout=writer,
-                          stderr=subprocess.PIPE, text=True, env=PATHS, cwd=project.root,
-                          timeout=120)
+    done = subprocess.run(
+        [sys.executable, '-m', 'mmaction_ext', 'plan', 'demo'],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=PATHS,
+        cwd=project.root,
+        timeout=120,
+    )
     os.close(writer)
     assert (done.returncode, done.stderr) == (141, '')
 
 
 def test_a_terminal_without_the_character_still_gets_the_line(project):
     done = subprocess.run(
-        [sys.executable, '-m', 'mmaction_ext', 'plan', 'demo'], capture_output=True, text=True,
-        env=dict(PATHS, PYTHONIOENCODING='ascii'), cwd=project.root, timeout=120)
+        [sys.executable, '-m', 'mmaction_ext', 'plan', 'demo'],
+        capture_output=True,
+        text=True,
+        env=dict(PATHS, PYTHONIOENCODING='ascii'),
+        cwd=project.root,
+        timeout=120,
+    )
     assert done.returncode == 1, done.stderr

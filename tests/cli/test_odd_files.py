@@ -9,8 +9,17 @@ import pytest
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'make_tables.py'
 #: files of a run that commands read
-PLACES = ('run.json', 'metrics.jsonl', 'heartbeat', 'results/1-8.json', 'results', 'run.lock',
-          'predictions.npz', 'epoch_2.pth', 'wandb/run-abc.wandb')
+PLACES = (
+    'run.json',
+    'metrics.jsonl',
+    'heartbeat',
+    'results/1-8.json',
+    'results',
+    'run.lock',
+    'predictions.npz',
+    'epoch_2.pth',
+    'wandb/run-abc.wandb',
+)
 
 
 def sparse(path, size=11 << 30):
@@ -18,13 +27,17 @@ def sparse(path, size=11 << 30):
         file.truncate(size)
 
 
-ODD = dict(pipe=os.mkfifo, device=lambda path: path.symlink_to('/dev/zero'),
-           folder=lambda path: path.mkdir(), loop=lambda path: path.symlink_to(path.name),
-           sparse=sparse, zeros=lambda path: sparse(path, 300 << 20),
-           deep=lambda path: path.write_text('[' * 200_000),
-           nested=lambda path: path.write_text(
-               '{"config": ' + '{"a": ' * 900 + '1' + '}' * 900 + '}'),
-           wide=lambda path: path.write_text('{"a": [' + '[],' * 1_000_000 + '[]]}'))
+ODD = dict(
+    pipe=os.mkfifo,
+    device=lambda path: path.symlink_to('/dev/zero'),
+    folder=lambda path: path.mkdir(),
+    loop=lambda path: path.symlink_to(path.name),
+    sparse=sparse,
+    zeros=lambda path: sparse(path, 300 << 20),
+    deep=lambda path: path.write_text('[' * 200_000),
+    nested=lambda path: path.write_text('{"config": ' + '{"a": ' * 900 + '1' + '}' * 900 + '}'),
+    wide=lambda path: path.write_text('{"a": [' + '[],' * 1_000_000 + '[]]}'),
+)
 
 
 def make_odd(folder, place, odd):
@@ -78,12 +91,22 @@ def test_an_odd_file_stops_nothing_and_has_a_line(project, command, make_tables,
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize('text', [
-    'a: &a [1, 1]\n' + ''.join(f'{name}: &{name} [*{other}, *{other}]\n' for other, name in zip(
-        'abcdefghijklmnopqrstuvwxy', 'bcdefghijklmnopqrstuvwxyz')),
-    'a: &a {b: *a}\n', '[' * 100_000, 'a: 2001-99-99\n', f'a: {"1" * 5000}\n',
-    'id: more\nseeds: [2001-99-99]\n', 'a:\n' + '- 1\n' * 20_000,
-])
+@pytest.mark.parametrize(
+    'text',
+    [
+        'a: &a [1, 1]\n'
+        + ''.join(
+            f'{name}: &{name} [*{other}, *{other}]\n'
+            for other, name in zip('abcdefghijklmnopqrstuvwxy', 'bcdefghijklmnopqrstuvwxyz')
+        ),
+        'a: &a {b: *a}\n',
+        '[' * 100_000,
+        'a: 2001-99-99\n',
+        f'a: {"1" * 5000}\n',
+        'id: more\nseeds: [2001-99-99]\n',
+        'a:\n' + '- 1\n' * 20_000,
+    ],
+)
 def test_odd_specification_is_one_line(project, command, text):
     project.train('base', 0)
     project.write('configs/more/table.yaml', f'{text}\nid: more\n')
@@ -100,6 +123,9 @@ def test_pipe_in_place_of_a_specification(project, command):
     (project.root / 'configs/more').mkdir()
     os.mkfifo(project.root / 'configs/more/table.yaml')
     assert command('status') == (
-        2, '', 'error: configs/more/table.yaml cannot be read: not a regular file\n')
+        2,
+        '',
+        'error: configs/more/table.yaml cannot be read: not a regular file\n',
+    )
     code, out, err = command('status', 'demo')
     assert code == 0 and '0.75' in out and not err

@@ -10,14 +10,24 @@ from hypothesis import strategies as st
 
 from mmaction_ext.tracking import identity
 
-COMMANDS = (('status', 'demo'), ('status', 'work_dirs'), ('status', 'work_dirs', '--json'),
-            ('plan', 'demo'), ('explain', 'demo', 'full', 'top1'),
-            ('explain', 'demo', 'full', 'params', '--json'))
+COMMANDS = (
+    ('status', 'demo'),
+    ('status', 'work_dirs'),
+    ('status', 'work_dirs', '--json'),
+    ('plan', 'demo'),
+    ('explain', 'demo', 'full', 'top1'),
+    ('explain', 'demo', 'full', 'params', '--json'),
+)
 ODD = st.one_of(
-    st.none(), st.booleans(), st.integers(-2 ** 63, 2 ** 63), st.floats(), st.text(max_size=3),
-    st.sampled_from([10 ** 400, '../x', '\x1b[2J', 's3://a', {'a': 1}, {'type': 3}, [], {}]),
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**63), 2**63),
+    st.floats(),
+    st.text(max_size=3),
+    st.sampled_from([10**400, '../x', '\x1b[2J', 's3://a', {'a': 1}, {'type': 3}, [], {}]),
     st.lists(st.integers() | st.text(max_size=2), max_size=2),
-    st.dictionaries(st.sampled_from(['type', 'path', 'ann_file']), st.integers(), max_size=2))
+    st.dictionaries(st.sampled_from(['type', 'path', 'ann_file']), st.integers(), max_size=2),
+)
 
 
 def mutated(draw, node):
@@ -42,10 +52,18 @@ def cached_configs(monkeypatch):
 @pytest.fixture(params=['finished', 'failed', 'killed'])
 def folder(request, project, cached_configs):
     """Folder of a run that ended in one of three ways."""
-    facts = dict(finished={}, failed=dict(exit_code=1, last_error='ValueError: x'),
-                 killed=dict(exit_code=None, last=3))[request.param]
-    return project.train('full', 0, sources={'mmaction_ext/errors.py': 'f' * 64},
-                         initial_checkpoint=dict(path='a.pth', sha256='b'), **facts)
+    facts = dict(
+        finished={},
+        failed=dict(exit_code=1, last_error='ValueError: x'),
+        killed=dict(exit_code=None, last=3),
+    )[request.param]
+    return project.train(
+        'full',
+        0,
+        sources={'mmaction_ext/errors.py': 'f' * 64},
+        initial_checkpoint=dict(path='a.pth', sha256='b'),
+        **facts,
+    )
 
 
 def check(folder, command, data, names):
@@ -65,8 +83,9 @@ def check(folder, command, data, names):
         (folder / name).write_text(intact)
 
 
-FEW = settings(max_examples=8, deadline=None,
-               suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 @FEW

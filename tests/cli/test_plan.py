@@ -25,7 +25,8 @@ def test_what_is_lacking_and_the_commands_that_make_it(project, command):
     commands = [line.strip() for line in out.splitlines() if 'tools/train.py' in line]
     assert commands == [
         f'python tools/train.py {project.config(row)} --seed 1 --resume'
-        for row in ('base', 'full')]
+        for row in ('base', 'full')
+    ]
     assert f'python tools/train_table.py {project.table}' in out
 
 
@@ -34,8 +35,14 @@ def test_costs_of_a_row_that_never_ran_come_from_the_file_of_costs(project, comm
     _, out, _ = command('plan', 'demo', '--json')
     [table] = json.loads(out)
     costs = {row['id']: row['cost'] for row in table['rows']}
-    assert costs['full'] == dict(params=1500000, macs=2500000000, length=['epoch', 2], samples=16,
-                                 clips=32, training=240_000_000_000)
+    assert costs['full'] == dict(
+        params=1500000,
+        macs=2500000000,
+        length=['epoch', 2],
+        samples=16,
+        clips=32,
+        training=240_000_000_000,
+    )
     assert costs['base']['macs'] is None and costs['base']['training'] is None
     assert table['training'] == dict(macs=480_000_000_000, unknown=2)
     assert table['states'] == dict(missing=4)
@@ -59,8 +66,9 @@ def test_missing_shows_only_gaps(project, command):
     assert not [line for line in out.splitlines() if line.startswith('base')]
     _, out, _ = command('plan', 'demo', '--missing', '--json')
     [table] = json.loads(out)
-    assert [(row['id'], [seed['seed'] for seed in row['seeds']])
-            for row in table['rows']] == [('full', [1])]
+    assert [(row['id'], [seed['seed'] for seed in row['seeds']]) for row in table['rows']] == [
+        ('full', [1])
+    ]
 
 
 def test_commands_for_several_gpus(project, command):
@@ -69,7 +77,8 @@ def test_commands_for_several_gpus(project, command):
     _, out, _ = command('plan', 'demo', '--commands', '--gpus', '8')
     assert out.splitlines() == [
         f'bash tools/dist_train.sh configs/demo/full.py 8 --seed {seed} --resume'
-        for seed in (0, 1)]
+        for seed in (0, 1)
+    ]
 
 
 def test_a_stale_run_is_planned_again(project, command):
@@ -109,7 +118,8 @@ def test_a_living_run_beside_a_failed_one_is_not_started_again(project, command,
 
 
 def test_a_table_of_which_all_is_running_is_listed_with_those_that_lack_something(
-        project, command, hold):
+    project, command, hold
+):
     for row, seed in (('base', 0), ('base', 1), ('full', 1)):
         project.train(row, seed)
     hold(project.train('full', 0, exit_code=None, last=3))
@@ -131,16 +141,21 @@ def test_contradictory_results_are_to_be_looked_at_not_trained(project, command)
 def ensemble(project):
     """A table of an ensemble and a row with the weights of another config."""
     project.write('configs/demo/again.py', "_base_ = ['common.py']\nweights_of = 'full.py'\n")
-    project.write('configs/demo/both.py', "_base_ = ['common.py']\n"
-                  "ensemble = dict(members=['base.py', 'again.py'])\n")
-    return project.write('configs/more/table.yaml', """
+    project.write(
+        'configs/demo/both.py',
+        "_base_ = ['common.py']\nensemble = dict(members=['base.py', 'again.py'])\n",
+    )
+    return project.write(
+        'configs/more/table.yaml',
+        """
 id: more
 caption: More
 columns:
   - {key: top1, head: Top-1, from: test/acc/top1}
 rows:
   - {id: both, config: ../demo/both.py}
-""")
+""",
+    )
 
 
 def test_what_an_ensemble_needs_comes_first(project, ensemble, command):
@@ -150,7 +165,8 @@ def test_what_an_ensemble_needs_comes_first(project, ensemble, command):
     assert out.splitlines() == [
         f'python tools/train.py {folder}/full.py --seed 0 --resume',
         f'python tools/test.py {folder}/again.py --seed 0',
-        f'python tools/test_ensemble.py {folder}/both.py --seed 0']
+        f'python tools/test_ensemble.py {folder}/both.py --seed 0',
+    ]
 
 
 def test_an_ensemble_costs_no_training(project, ensemble, command):
@@ -159,18 +175,22 @@ def test_an_ensemble_costs_no_training(project, ensemble, command):
 
 
 def test_schedule_in_iterations_counts_batches(project, command):
-    project.write('configs/demo/common.py', """
+    project.write(
+        'configs/demo/common.py',
+        """
 model = dict(type='Tiny')
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=100)
 global_batch_size = 4
 train_dataloader = dict(batch_size=4, dataset=dict(
     type='RepeatDataset', times=3, dataset=dict(type='VideoDataset', ann_file='train.txt')))
-""")
+""",
+    )
     project.complexity(full=1000)
     _, out, _ = command('plan', 'demo', '--json')
     [full] = [row for row in json.loads(out)[0]['rows'] if row['id'] == 'full']
-    assert full['cost'] == dict(params=1500000, macs=1000, length=['iter', 100], samples=48,
-                                clips=400, training=1_200_000)
+    assert full['cost'] == dict(
+        params=1500000, macs=1000, length=['iter', 100], samples=48, clips=400, training=1_200_000
+    )
 
 
 def test_without_a_data_list_the_cost_is_unknown_unless_a_run_tells(project, command):
@@ -193,8 +213,9 @@ def test_overview_is_one_line_per_table(project, ensemble, command):
 
 def test_names_cannot_paint_the_terminal(project, command, markup):
     project.train('full', 0, exit_code=1, last_error=markup)
-    text = project.table.read_text().replace('id: full, label: Full',
-                                             f'id: full, label: {json.dumps(markup)}')
+    text = project.table.read_text().replace(
+        'id: full, label: Full', f'id: full, label: {json.dumps(markup)}'
+    )
     project.table.write_text(text)
     for argv in (['plan', 'demo'], ['plan', 'demo', '--json']):
         _, out, _ = command(*argv)

@@ -2,22 +2,40 @@
 
 import pytest
 
-from mmaction_ext.cli.progress import (is_count, last_error, last_value, progress, schedule_of,
-                                       total_iterations)
-from mmaction_ext.tracking.records import Fragment, RunRecord
+from mmaction_ext.cli.progress import (
+    is_count,
+    last_error,
+    last_value,
+    progress,
+    schedule_of,
+    total_iterations,
+)
+from mmaction_ext.tracking.reading.record import Fragment, RunRecord
 
 
 def running(rows=(), last=8, **facts):
     """A record of a run that lives."""
     fragment = Fragment('path', 1.0, 'host', 'commit', last, None, False, False)
-    return RunRecord('uid', 'train', fragments=(fragment,), state='running',
-                     rows=dict(train=list(rows)), **facts)
+    return RunRecord(
+        'uid',
+        'train',
+        fragments=(fragment,),
+        state='running',
+        rows=dict(train=list(rows)),
+        **facts,
+    )
 
 
-@pytest.mark.parametrize(('rows', 'schedule', 'total'), [
-    ({'val': [{'iter': 30, 'epoch': 3}]}, ('epoch', 10), 100),
-    ({'val': [{'iter': 31, 'epoch': 3}]}, ('epoch', 10), 50),  # not at the end of an epoch
-    ({}, ('epoch', 10), 50), ({}, ('iter', 7), 7), ({}, None, None)])
+@pytest.mark.parametrize(
+    ('rows', 'schedule', 'total'),
+    [
+        ({'val': [{'iter': 30, 'epoch': 3}]}, ('epoch', 10), 100),
+        ({'val': [{'iter': 31, 'epoch': 3}]}, ('epoch', 10), 50),  # not at the end of an epoch
+        ({}, ('epoch', 10), 50),
+        ({}, ('iter', 7), 7),
+        ({}, None, None),
+    ],
+)
 def test_length_of_a_schedule(rows, schedule, total):
     record = RunRecord('uid', 'train', rows=rows, recipe=dict(global_batch_size=4))
     record.data = dict(train=dict(num_samples=17))
@@ -36,7 +54,11 @@ def test_time_left_is_that_of_the_rest_at_the_median_pace_of_late():
     rows = [{'iter': i, 'train/time': 100.0 if i < 30 else i % 3} for i in range(1, 51)]
     found = progress(running(rows, 50), ('iter', 60), now=0.0)
     assert (found.iteration, found.total, found.fraction, found.seconds_left) == (
-        50, 60, 50 / 60, 10.0)
+        50,
+        60,
+        50 / 60,
+        10.0,
+    )
     record = running(rows, 50)
     record.state = 'killed'
     assert progress(record, ('iter', 60)).seconds_left is None
@@ -61,16 +83,23 @@ def test_share_by_epochs_where_nobody_knows_how_long_one_is():
     assert (found.total, found.fraction) == (None, 0.5)
 
 
-@pytest.mark.parametrize('recipe, expected', [
-    (dict(train_cfg=dict(max_epochs=3)), ('epoch', 3)),
-    (dict(train_cfg=dict(max_iters=7)), ('iter', 7)), ({}, None),
-    (dict(train_cfg=dict(max_epochs=0)), None)])
+@pytest.mark.parametrize(
+    'recipe, expected',
+    [
+        (dict(train_cfg=dict(max_epochs=3)), ('epoch', 3)),
+        (dict(train_cfg=dict(max_iters=7)), ('iter', 7)),
+        ({}, None),
+        (dict(train_cfg=dict(max_epochs=0)), None),
+    ],
+)
 def test_schedule_of_a_record(recipe, expected):
     assert schedule_of(running(recipe=recipe)) == expected
 
 
-@pytest.mark.parametrize('value, expected', [
-    (1, True), (0, False), (True, False), (1.0, False), (10 ** 15 - 1, True), (10 ** 15, False)])
+@pytest.mark.parametrize(
+    'value, expected',
+    [(1, True), (0, False), (True, False), (1.0, False), (10**15 - 1, True), (10**15, False)],
+)
 def test_what_can_be_a_number_of_iterations(value, expected):
     assert is_count(value) is expected
     assert is_count(0, least=0)

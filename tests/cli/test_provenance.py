@@ -7,7 +7,7 @@ import pytest
 from mmaction_ext.cli.provenance import Explainer, RunFacts
 from mmaction_ext.errors import InputError
 from mmaction_ext.tables import build_table, load_spec
-from mmaction_ext.tracking.records import find_runs
+from mmaction_ext.tracking.reading.find import find_runs
 
 
 @pytest.fixture
@@ -19,19 +19,31 @@ def explained(project):
     records = find_runs(project.runs, cache=False)
     spec = load_spec(project.table)
     return lambda row, column, **options: Explainer(
-        spec, build_table(spec, records), records, **options).cell(row, column)
+        spec, build_table(spec, records), records, **options
+    ).cell(row, column)
 
 
 def test_a_cell_is_plain_data_and_names_its_seeds_and_runs(explained):
     facts = explained('full', 'top1')
     assert json.loads(json.dumps(facts)) == facts
     assert (facts['table'], facts['row'], facts['column'], facts['status']) == (
-        'demo', 'full', 'top1', 'ok')
-    assert facts['value'] == pytest.approx(77) and [each['seed'] for each in facts['seeds']] == [0, 1]
+        'demo',
+        'full',
+        'top1',
+        'ok',
+    )
+    assert facts['value'] == pytest.approx(77) and [each['seed'] for each in facts['seeds']] == [
+        0,
+        1,
+    ]
     assert [each['logged'] for each in facts['seeds']] == [0.75, 0.79]
     [run] = facts['seeds'][1]['runs']
     assert (run['config'], run['seed'], run['folder'], run['state']) == (
-        'demo/full', 1, 'demo/full/seed1', 'finished')
+        'demo/full',
+        1,
+        'demo/full/seed1',
+        'finished',
+    )
     assert facts['seeds'][0]['measured']['checkpoint']['file'] == 'verified'
 
 
@@ -42,7 +54,9 @@ def test_one_seed_alone(explained):
 def test_a_difference_is_made_of_two_cells(explained):
     facts = explained('full', 'delta')
     assert [(part['row'], part['column']) for part in facts['parts']] == [
-        ('full', 'top1'), ('base', 'top1')]
+        ('full', 'top1'),
+        ('base', 'top1'),
+    ]
     assert 'paired by seed' in facts['formula']
     assert [each['value'] for each in facts['seeds']] == pytest.approx([5, 7])
     assert explained('base', 'delta')['why'] == 'the reference row has no difference to itself'
@@ -62,7 +76,9 @@ def test_file_of_a_measurement_is_hashed_again(project):
 
     def state(**named):
         return facts.verified(dict(checkpoint=dict(sha256=digest, **named), epoch=2), [uid])[
-            'checkpoint']
+            'checkpoint'
+        ]
+
     assert state(path='epoch_2.pth')['file'] == 'verified'
     assert state() == dict(sha256=digest, path='epoch_2.pth', file='verified'), 'by its age'
     (folder / 'epoch_2.pth').write_bytes(b'other')

@@ -8,22 +8,25 @@ import pytest
 
 from mmaction_ext.tables import build_table, load_spec, locked_table
 from mmaction_ext.tables.lock import lock_text
-from mmaction_ext.tracking.records import find_runs
+from mmaction_ext.tracking.reading.find import find_runs
 
 
 @pytest.fixture
 def trained(project):
     """Both rows under both seeds."""
-    for row, seed, top1 in (('base', 0, 0.7), ('base', 1, 0.72), ('full', 0, 0.75),
-                            ('full', 1, 0.79)):
+    for row, seed, top1 in (
+        ('base', 0, 0.7),
+        ('base', 1, 0.72),
+        ('full', 0, 0.75),
+        ('full', 1, 0.79),
+    ):
         project.train(row, seed, top1)
     return project
 
 
 def addresses(page):
     """Where links lead, and what is there."""
-    return (set(re.findall(r'<a href="#([^"]*)"', page)),
-            set(re.findall(r' id="([^"]*)"', page)))
+    return (set(re.findall(r'<a href="#([^"]*)"', page)), set(re.findall(r' id="([^"]*)"', page)))
 
 
 def test_page_of_all_tables_and_runs(trained, command):
@@ -70,10 +73,15 @@ def test_without_runs_the_page_says_so(project, command):
     assert 'There is no run yet.' in (project.root / 'page.html').read_text('utf-8')
 
 
-@pytest.mark.parametrize('argv, problem', [
-    (['no_such_table'], 'no_such_table'), (['--runs', 'nowhere'], 'nowhere'),
-    (['--locked'], 'table.lock.json'), (['--locked', '--runs', 'work_dirs'], 'not allowed'),
-])
+@pytest.mark.parametrize(
+    'argv, problem',
+    [
+        (['no_such_table'], 'no_such_table'),
+        (['--runs', 'nowhere'], 'nowhere'),
+        (['--locked'], 'table.lock.json'),
+        (['--locked', '--runs', 'work_dirs'], 'not allowed'),
+    ],
+)
 def test_bad_input_is_one_line_and_leaves_the_page_alone(project, command, argv, problem):
     project.write('reports/index.html', 'as it was')
     code, out, err = command('report', *argv)
@@ -97,8 +105,14 @@ def test_hostile_names_stay_text(trained, command, markup):
 
 def test_neither_torch_nor_mmaction_is_imported(trained):
     root = Path(__file__).parents[2]
-    code = ('import sys; from mmaction_ext import cli; assert cli.main(["report"]) == 0; '
-            'assert not {"torch", "mmaction"} & set(sys.modules)')
-    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
-                          env=dict(os.environ, PYTHONPATH=str(root)))
+    code = (
+        'import sys; from mmaction_ext import cli; assert cli.main(["report"]) == 0; '
+        'assert not {"torch", "mmaction"} & set(sys.modules)'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        capture_output=True,
+        text=True,
+        env=dict(os.environ, PYTHONPATH=str(root)),
+    )
     assert done.returncode == 0, done.stderr

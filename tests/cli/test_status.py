@@ -9,7 +9,7 @@ from mmaction_ext.cli.progress import progress, schedule_of
 from mmaction_ext.cli.status import RunStatus, describe
 from mmaction_ext.errors import Diverged
 from mmaction_ext.tracking.ledger.format import MetricsRow, encode_row
-from mmaction_ext.tracking.records import Fragment, RunRecord
+from mmaction_ext.tracking.reading.record import Fragment, RunRecord
 
 
 def lines(out):
@@ -21,8 +21,9 @@ def lines(out):
 def as_json(command, *argv):
     """Exit code, and (run, seed) to its status."""
     code, out, _ = command('status', *argv, '--json')
-    return code, {(line['run'], line['seed']): line
-                  for group in json.loads(out).values() for line in group}
+    return code, {
+        (line['run'], line['seed']): line for group in json.loads(out).values() for line in group
+    }
 
 
 def test_matrix_of_states(project, command):
@@ -63,10 +64,13 @@ def test_a_living_run_is_running_and_a_killed_one_is_killed(project, command, ho
 def test_a_damaged_log_is_a_problem(project, command, target):
     folder = project.train('full', 0, 0.75)
     (folder / 'metrics.jsonl').write_bytes(
-        (folder / 'metrics.jsonl').read_bytes().replace(b'0.5', b'0.6', 1))
+        (folder / 'metrics.jsonl').read_bytes().replace(b'0.5', b'0.6', 1)
+    )
     code, found = as_json(command, target)
     assert (code, found['full' if target == 'demo' else 'demo/full', 0]['state']) == (
-        1, 'untrusted')
+        1,
+        'untrusted',
+    )
 
 
 @pytest.mark.parametrize('lives', ['seed0', 'test'])
@@ -124,14 +128,17 @@ def test_a_training_that_diverged(project, command, target):
 @pytest.mark.parametrize('end', [dict(exit_code=0), dict(exit_code=None, end=None)])
 def test_a_training_without_a_test_whose_last_loss_is_not_finite(project, command, target, end):
     folder = project.train('full', 0, exit_code=1, last=7)
-    attempt, = json.loads((folder / 'run.json').read_text())['attempts']
+    (attempt,) = json.loads((folder / 'run.json').read_text())['attempts']
     project.change(folder, attempts=[dict(attempt, **end)])
     with open(folder / 'metrics.jsonl', 'ab') as file:
         file.write(encode_row(MetricsRow(1, 'train', 8, 2, 1.7e9, {'train/loss': float('nan')})))
     code, found = as_json(command, target)
     line = found['full' if target == 'demo' else 'demo/full', 0]
     assert (code, line['state'], line['reason']) == (
-        1, 'diverged', 'the last loss of training is nan')
+        1,
+        'diverged',
+        'the last loss of training is nan',
+    )
     _, out, _ = command('plan', 'demo', '--missing')
     assert 'it would diverge again' in ' '.join(out.split())
 
@@ -145,7 +152,10 @@ def test_a_test_whose_scores_are_not_finite(project, command, target):
     code, found = as_json(command, target)
     line = found['full' if target == 'demo' else 'demo/full', 0]
     assert (code, line['state'], line['reason']) == (
-        1, 'diverged', 'the scores of 7 test samples are not finite')
+        1,
+        'diverged',
+        'the scores of 7 test samples are not finite',
+    )
 
 
 @pytest.mark.parametrize('target', ['demo', 'work_dirs'])
@@ -205,21 +215,31 @@ def test_lines_fit_100_columns(project, command):
     assert max(map(len, out.splitlines())) <= 100
 
 
-ODD = (0, -1, True, 10 ** 400, 1.5, math.nan, math.inf, 'x', None, [], {})
+ODD = (0, -1, True, 10**400, 1.5, math.nan, math.inf, 'x', None, [], {})
 
 
 @pytest.mark.parametrize('odd', ODD, ids=lambda odd: str(odd)[:5])
 def test_odd_numbers_in_a_record_are_as_good_as_none(odd):
     fragment = Fragment('path', 1.0, 'host', 'commit', 8, None, False, False)
     recipe = dict(train_cfg=dict(max_epochs=2), train_dataloader=dict(batch_size=4))
-    facts = dict(recipe=recipe, data=dict(train=dict(num_samples=16)), heartbeat=dict(iter=odd),
-                 rows={'train': [{'iter': 8, 'epoch': odd, 'train/time': odd}]})
-    for change in ({}, dict(recipe=dict(recipe, train_cfg=odd)), dict(data=dict(train=odd)),
-                   dict(recipe=dict(recipe, train_cfg=dict(max_epochs=odd))),
-                   dict(recipe=dict(recipe, train_dataloader=odd)), dict(heartbeat=dict(time=odd)),
-                   dict(recipe=dict(recipe, train_dataloader=dict(batch_size=odd)))):
-        record = RunRecord('uid', 'train', fragments=(fragment,), state='running',
-                           **{**facts, **change})
+    facts = dict(
+        recipe=recipe,
+        data=dict(train=dict(num_samples=16)),
+        heartbeat=dict(iter=odd),
+        rows={'train': [{'iter': 8, 'epoch': odd, 'train/time': odd}]},
+    )
+    for change in (
+        {},
+        dict(recipe=dict(recipe, train_cfg=odd)),
+        dict(data=dict(train=odd)),
+        dict(recipe=dict(recipe, train_cfg=dict(max_epochs=odd))),
+        dict(recipe=dict(recipe, train_dataloader=odd)),
+        dict(heartbeat=dict(time=odd)),
+        dict(recipe=dict(recipe, train_dataloader=dict(batch_size=odd))),
+    ):
+        record = RunRecord(
+            'uid', 'train', fragments=(fragment,), state='running', **{**facts, **change}
+        )
         found = progress(record, schedule_of(record))
         assert found.iteration == 8 and found.total in (None, 8) and found.fraction in (None, 1, 0)
         assert describe('title', [RunStatus('run', 0, 'running', progress=found)])
@@ -233,6 +253,8 @@ def test_runs_of_no_table_are_named_once(project, command, hold, monkeypatch):
     monkeypatch.setattr('time.sleep', lambda seconds: (holder.kill(), holder.wait()))
     _, out, err = command('status', '--watch', '7')
     assert 'demo: 1 killed, 3 missing' in out
-    assert err == ('note: 1 run belongs to no row of any table and no config below configs: '
-                   'demo/gone seed 5\n')
+    assert err == (
+        'note: 1 run belongs to no row of any table and no config below configs: '
+        'demo/gone seed 5\n'
+    )
     assert command('status', 'demo')[2] == ''  # there may be a row in another table

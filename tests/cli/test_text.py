@@ -28,8 +28,9 @@ def test_lines_fit_whatever_stands_in_elastic_columns(rows):
 
 
 def test_columns_are_aligned_and_empty_ones_left_out():
-    lines = text.columns([('a', '', 5), ('longer', '', 12)], ('name', 'none', 'count'),
-                         right=('count',))
+    lines = text.columns(
+        [('a', '', 5), ('longer', '', 12)], ('name', 'none', 'count'), right=('count',)
+    )
     assert lines == ['name    count', 'a           5', 'longer     12']
 
 
@@ -38,16 +39,32 @@ def test_wide_characters_count_twice():
     assert text.cut('漢字漢字', 5) == '漢字…'
 
 
-@pytest.mark.parametrize(('value', 'shown'), [
-    (None, ''), (0, '0'), (999, '999'), (1500, '1.50 k'), (23_480_000_000, '23.5 G'),
-    (714e15, '714 P')])
+@pytest.mark.parametrize(
+    ('value', 'shown'),
+    [
+        (None, ''),
+        (0, '0'),
+        (999, '999'),
+        (1500, '1.50 k'),
+        (23_480_000_000, '23.5 G'),
+        (714e15, '714 P'),
+    ],
+)
 def test_quantities(value, shown):
     assert text.quantity(value) == shown
 
 
-@pytest.mark.parametrize(('seconds', 'shown'), [
-    (None, ''), (45, '45 s'), (720, '12 min'), (3600 * 3 + 300, '3 h 05 min'),
-    (3600 * 52, '2 d 4 h'), (3595, '1 h 00 min')])
+@pytest.mark.parametrize(
+    ('seconds', 'shown'),
+    [
+        (None, ''),
+        (45, '45 s'),
+        (720, '12 min'),
+        (3600 * 3 + 300, '3 h 05 min'),
+        (3600 * 52, '2 d 4 h'),
+        (3595, '1 h 00 min'),
+    ],
+)
 def test_durations(seconds, shown):
     assert text.duration(seconds) == shown
 

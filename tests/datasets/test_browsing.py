@@ -6,8 +6,14 @@ from mmengine.registry import init_default_scope
 from published_data import write_video
 
 import mmaction_ext.register  # noqa: F401
-from mmaction_ext.datasets.browsing import (WIDTH, Browsed, browse, choose_samples, draw_sheet,
-                                            frames_of)
+from mmaction_ext.datasets.browsing import (
+    WIDTH,
+    Browsed,
+    browse,
+    choose_samples,
+    draw_sheet,
+    frames_of,
+)
 from mmaction_ext.errors import InputError
 
 
@@ -30,9 +36,12 @@ def test_frames_come_in_the_order_of_views_and_time():
 
 
 def test_floating_point_is_stretched_and_other_forms_are_refused():
-    assert frames_of(torch.tensor([-2., 0., 2.]).reshape(1, 3, 1, 1)).ravel().tolist() == \
-        [0, 128, 255]
-    assert not frames_of(torch.full((1, 3, 1, 1), 7.)).any()
+    assert frames_of(torch.tensor([-2.0, 0.0, 2.0]).reshape(1, 3, 1, 1)).ravel().tolist() == [
+        0,
+        128,
+        255,
+    ]
+    assert not frames_of(torch.full((1, 3, 1, 1), 7.0)).any()
     for shape in ((1, 2, 4, 4), (3, 4, 4)):
         with pytest.raises(InputError, match='not frames of three colours'):
             frames_of(torch.zeros(shape))
@@ -57,12 +66,23 @@ def dataset(tmp_path):
     for number in range(2):
         write_video(tmp_path / f'{number}.mp4')
     (tmp_path / 'list.txt').write_text('0.mp4 0\n1.mp4 1\n')
-    steps = [dict(type='SeedSample'), dict(type='VideoInit'),
-             dict(type='SampleSegments', num_segments=2), dict(type='VideoDecode'),
-             dict(type='DirectionAwareFlip', classes={1: 2, 2: 1}, flip_ratio=1.0),
-             dict(type='FormatShape', input_format='NCTHW'), dict(type='PackActionInputs')]
-    return DATASETS.build(dict(type='VideoDataset', ann_file=str(tmp_path / 'list.txt'),
-                               data_prefix=dict(video=str(tmp_path)), pipeline=steps))
+    steps = [
+        dict(type='SeedSample'),
+        dict(type='VideoInit'),
+        dict(type='SampleSegments', num_segments=2),
+        dict(type='VideoDecode'),
+        dict(type='DirectionAwareFlip', classes={1: 2, 2: 1}, flip_ratio=1.0),
+        dict(type='FormatShape', input_format='NCTHW'),
+        dict(type='PackActionInputs'),
+    ]
+    return DATASETS.build(
+        dict(
+            type='VideoDataset',
+            ann_file=str(tmp_path / 'list.txt'),
+            data_prefix=dict(video=str(tmp_path)),
+            pipeline=steps,
+        )
+    )
 
 
 def test_line_names_class_file_and_what_the_flip_did(dataset, tmp_path):

@@ -7,28 +7,38 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmaction_ext.datasets.clip_transforms import (HLSJitter, RandomStretch, SampleClips,
-                                                   clip_indices, shift_hls, stretched_size)
+from mmaction_ext.datasets.clip_transforms import (
+    HLSJitter,
+    RandomStretch,
+    SampleClips,
+    clip_indices,
+    shift_hls,
+    stretched_size,
+)
 from mmaction_ext.errors import InputError
 
 small = st.integers(1, 8)
 
 
-@pytest.mark.parametrize('num_frames, clip_len, interval, num_clips, expected', [
-    (9, 3, 2, 1, [2, 4, 6]),
-    (5, 3, 2, 1, [0, 2, 4]),
-    (10, 3, 2, 3, [0, 2, 4, 3, 5, 7, 5, 7, 9]),
-    (7, 2, 1, 2, [0, 1, 5, 6]),
-    (4, 3, 2, 1, [1, 1, 1]),
-    (4, 3, 2, 2, [1, 1, 1, 1, 1, 1]),
-])
+@pytest.mark.parametrize(
+    'num_frames, clip_len, interval, num_clips, expected',
+    [
+        (9, 3, 2, 1, [2, 4, 6]),
+        (5, 3, 2, 1, [0, 2, 4]),
+        (10, 3, 2, 3, [0, 2, 4, 3, 5, 7, 5, 7, 9]),
+        (7, 2, 1, 2, [0, 1, 5, 6]),
+        (4, 3, 2, 1, [1, 1, 1]),
+        (4, 3, 2, 2, [1, 1, 1, 1, 1, 1]),
+    ],
+)
 def test_clips_in_testing_by_hand(num_frames, clip_len, interval, num_clips, expected):
     assert clip_indices(num_frames, clip_len, interval, num_clips).tolist() == expected
 
 
 @given(st.integers(1, 200), small, small, small, st.booleans(), st.integers(0, 2**32 - 1))
-def test_clips_lie_in_the_video_and_keep_the_interval(frames, clip_len, interval, clips, random,
-                                                      seed):
+def test_clips_lie_in_the_video_and_keep_the_interval(
+    frames, clip_len, interval, clips, random, seed
+):
     rng = np.random.RandomState(seed) if random else None
     inds = clip_indices(frames, clip_len, interval, clips, rng)
     assert inds.dtype == np.int64 and inds.min() >= 0 and inds.max() < frames
@@ -84,16 +94,20 @@ def test_a_range_that_is_none_is_refused():
         HLSJitter(hue=-1)
 
 
-@pytest.mark.parametrize('color, shifts', [
-    ((200, 60, 20), (10, 0, 0)),
-    ((200, 60, 20), (0, 30, 0)),
-    ((20, 160, 90), (0, -20, -25)),
-    ((20, 160, 90), (-15, 35, 25)),
-])
+@pytest.mark.parametrize(
+    'color, shifts',
+    [
+        ((200, 60, 20), (10, 0, 0)),
+        ((200, 60, 20), (0, 30, 0)),
+        ((20, 160, 90), (0, -20, -25)),
+        ((20, 160, 90), (-15, 35, 25)),
+    ],
+)
 def test_colours_are_shifted_as_the_standard_library_says(color, shifts):
     hue, lightness, saturation = colorsys.rgb_to_hls(*(c / 255 for c in color))
-    expected = colorsys.hls_to_rgb(hue + shifts[0] / 180, lightness + shifts[1] / 255,
-                                   min(saturation + shifts[2] / 255, 1))
+    expected = colorsys.hls_to_rgb(
+        hue + shifts[0] / 180, lightness + shifts[1] / 255, min(saturation + shifts[2] / 255, 1)
+    )
     found = shift_hls(np.array([[color]], dtype=np.uint8), np.array(shifts, dtype=np.int16))
     assert found.dtype == np.uint8
     assert np.abs(found[0, 0] - 255 * np.array(expected)).max() < 4  # eight bits there and back
@@ -107,7 +121,7 @@ def test_colours_stop_at_the_ends_of_their_range():
 
 def test_jitter_of_nothing_changes_little_and_frames_are_jittered_alike():
     frame = np.random.RandomState(0).randint(60, 200, (8, 8, 3)).astype(np.uint8)
-    (same, ) = HLSJitter(0, 0, 0)(dict(imgs=[frame]))['imgs']
+    (same,) = HLSJitter(0, 0, 0)(dict(imgs=[frame]))['imgs']
     assert np.abs(same.astype(int) - frame).max() <= 6
     np.random.seed(1)
     first, second = HLSJitter()(dict(imgs=[frame, frame]))['imgs']

@@ -7,8 +7,11 @@ from mmengine.registry import DefaultScope
 from published_data import write_frames, write_video
 
 import mmaction_ext.register  # noqa: F401
-from mmaction_ext.datasets.comparison_pipelines import (frames_test, multi_scale_train,
-                                                        resized_crop_train)
+from mmaction_ext.datasets.comparison_pipelines import (
+    frames_test,
+    multi_scale_train,
+    resized_crop_train,
+)
 from mmaction_ext.datasets.flips import SOMETHING_FLIP_LABELS
 from mmaction_ext.datasets.pipelines import interval_clips
 
@@ -28,14 +31,20 @@ def samples(tmp_path):
     common = dict(modality='RGB', label=86)
     return {
         'videos': dict(common, filename=str(tmp_path / 'a.mp4'), start_index=0),
-        'rawframes': dict(common, frame_dir=str(tmp_path / 'b'), total_frames=20, start_index=1,
-                          filename_tmpl='{:05}.jpg')}
+        'rawframes': dict(
+            common,
+            frame_dir=str(tmp_path / 'b'),
+            total_frames=20,
+            start_index=1,
+            filename_tmpl='{:05}.jpg',
+        ),
+    }
 
 
 def sampled(steps, results):
     """Frames that the first steps of a pipeline choose, from 0."""
     place = next(i for i, step in enumerate(steps) if 'SampleFrames' in step['type'])
-    results = Compose(steps[:place + 1])(dict(results))
+    results = Compose(steps[: place + 1])(dict(results))
     return results['frame_inds'] - results['start_index']
 
 
@@ -46,7 +55,8 @@ def test_they_run(samples, source):
     train = Compose(steps[1:])(dict(samples[source]))
     assert train['inputs'].shape == (4, 3, 16, 16)
     test = Compose(frames_test(source, 4, crop=24, num_crops=3, twice=True, short_side=24))(
-        dict(samples[source]))
+        dict(samples[source])
+    )
     assert test['inputs'].shape == (2 * 3 * 4, 3, 24, 24)
 
 

@@ -10,9 +10,15 @@ from mmengine.registry import DefaultScope
 from published_data import write_frames, write_video
 
 import mmaction_ext.register  # noqa: F401
-from mmaction_ext.datasets.pipelines import (interval_clips, interval_test, interval_train,
-                                             rawframe_test, rawframe_train, video_test,
-                                             video_train)
+from mmaction_ext.datasets.pipelines import (
+    interval_clips,
+    interval_test,
+    interval_train,
+    rawframe_test,
+    rawframe_train,
+    video_test,
+    video_train,
+)
 from mmaction_ext.errors import InputError
 
 #: DCF section 4.1: "interval of 8 for 8 frames, interval of 6 for 13 frames and interval of 5
@@ -39,8 +45,14 @@ def video(path, num_frames):
 
 def folder(path, num_frames):
     write_frames(path, num_frames)
-    return dict(frame_dir=str(path), total_frames=num_frames, start_index=1, modality='RGB',
-                filename_tmpl='{:05}.jpg', label=0)
+    return dict(
+        frame_dir=str(path),
+        total_frames=num_frames,
+        start_index=1,
+        modality='RGB',
+        filename_tmpl='{:05}.jpg',
+        label=0,
+    )
 
 
 def run(steps, results):
@@ -60,8 +72,9 @@ def test_training_frames_are_an_interval_apart(clip_len, interval):
     assert len(set(starts)) > 100
 
 
-@pytest.mark.parametrize('clip_len, interval, first, last', [
-    (8, 8, 121, 177), (13, 6, 113, 185), (16, 5, 112, 187)])
+@pytest.mark.parametrize(
+    'clip_len, interval, first, last', [(8, 8, 121, 177), (13, 6, 113, 185), (16, 5, 112, 187)]
+)
 def test_one_test_clip_is_the_middle_one(clip_len, interval, first, last):
     inds = sample(300, clip_len=clip_len, interval=interval, test_mode=True)
     assert (inds[0], inds[-1]) == (first, last)
@@ -82,8 +95,13 @@ def test_a_short_video_repeats_the_last_frame_it_has_at_the_interval(test_mode):
 @given(st.integers(1, 400), st.sampled_from(sorted(INTERVALS)), st.booleans(), st.integers(1, 10))
 def test_frames_exist_and_never_go_back(num_frames, clip_len, test_mode, num_clips):
     clips = num_clips if test_mode else 1
-    inds = sample(num_frames, clip_len=clip_len, interval=INTERVALS[clip_len], num_clips=clips,
-                  test_mode=test_mode).reshape(clips, clip_len)
+    inds = sample(
+        num_frames,
+        clip_len=clip_len,
+        interval=INTERVALS[clip_len],
+        num_clips=clips,
+        test_mode=test_mode,
+    ).reshape(clips, clip_len)
     assert inds.min() >= 0 and inds.max() < num_frames
     assert (np.diff(inds, axis=1) >= 0).all()
 
@@ -97,8 +115,10 @@ def test_kinetics_pipelines_run(tmp_path):
 
 def test_something_pipelines_run_on_videos_and_on_frames(tmp_path):
     clip, frames = video(tmp_path / 'a.mp4', 9), folder(tmp_path / 'b', 9)
-    for train, test, source in ((video_train, video_test, clip),
-                                (rawframe_train, rawframe_test, frames)):
+    for train, test, source in (
+        (video_train, video_test, clip),
+        (rawframe_train, rawframe_test, frames),
+    ):
         assert run(train(5, 'NCTHW', 20, (22, 26)), source).shape == (1, 3, 5, 20, 20)
         assert run(test(5, 'NCHW', 20, 22), source).shape == (5, 3, 20, 20)
     assert run(video_test(5, 'NCTHW', 20, 20, num_crops=3), clip).shape == (3, 3, 5, 20, 20)

@@ -2,21 +2,37 @@
 
 import pytest
 
-from mmaction_ext.datasets.flips import (SOMETHING_FLIP_LABELS, SOMETHING_SIDES, flip_label_map,
-                                         mirrored_name, read_labels, sided_classes)
+from mmaction_ext.datasets.flips import (
+    SOMETHING_FLIP_LABELS,
+    SOMETHING_SIDES,
+    flip_label_map,
+    mirrored_name,
+    read_labels,
+    sided_classes,
+)
 from mmaction_ext.errors import InputError
 
 #: neighbours in the alphabet, and names that only seem to name a side
-LABELS = sorted([*SOMETHING_SIDES, 'Putting something upright on the table', 'Holding something',
-                 'Laying something on the table on its side, not upright',
-                 'Turning the camera upwards while filming something'])
+LABELS = sorted(
+    [
+        *SOMETHING_SIDES,
+        'Putting something upright on the table',
+        'Holding something',
+        'Laying something on the table on its side, not upright',
+        'Turning the camera upwards while filming something',
+    ]
+)
 
 
-@pytest.mark.parametrize('name, expected', [
-    ('Pushing something from left to right', 'Pushing something from right to left'),
-    ('Left turn', 'Right turn'),
-    ('Putting something upright on the table',) * 2,
-    ('Something leftover, brightly lit',) * 2])
+@pytest.mark.parametrize(
+    'name, expected',
+    [
+        ('Pushing something from left to right', 'Pushing something from right to left'),
+        ('Left turn', 'Right turn'),
+        ('Putting something upright on the table',) * 2,
+        ('Something leftover, brightly lit',) * 2,
+    ],
+)
 def test_mirrored_names(name, expected):
     assert mirrored_name(name) == expected
     assert mirrored_name(expected) == name

@@ -11,10 +11,17 @@ import mmaction_ext.register  # noqa: F401
 from mmaction_ext.datasets.guarded import MAX_TRIES, replaced_samples, replaces_samples
 from mmaction_ext.errors import InputError
 
-FORMAT = [dict(type='FormatShape', input_format='NCHW'),
-          dict(type='PackActionInputs', meta_keys=('filename', 'frame_dir'))]
-PIPELINE = [dict(type='SeedSample'), dict(type='VideoInit'),
-            dict(type='SampleSegments', num_segments=2), dict(type='VideoDecode'), *FORMAT]
+FORMAT = [
+    dict(type='FormatShape', input_format='NCHW'),
+    dict(type='PackActionInputs', meta_keys=('filename', 'frame_dir')),
+]
+PIPELINE = [
+    dict(type='SeedSample'),
+    dict(type='VideoInit'),
+    dict(type='SampleSegments', num_segments=2),
+    dict(type='VideoDecode'),
+    *FORMAT,
+]
 
 
 @pytest.fixture(autouse=True)
@@ -34,9 +41,18 @@ def videos(tmp_path):
 
 
 def build(folder, epoch=0, **options):
-    dataset = DATASETS.build(dict(
-        dict(type='GuardedVideoDataset', ann_file=str(folder / 'list.txt'), delimiter='\t',
-             data_prefix=dict(video=str(folder)), pipeline=PIPELINE), **options))
+    dataset = DATASETS.build(
+        dict(
+            dict(
+                type='GuardedVideoDataset',
+                ann_file=str(folder / 'list.txt'),
+                delimiter='\t',
+                data_prefix=dict(video=str(folder)),
+                pipeline=PIPELINE,
+            ),
+            **options,
+        )
+    )
     for step in dataset.pipeline.transforms:
         if hasattr(step, 'set_epoch'):
             step.set_epoch(0, epoch)
@@ -101,10 +117,18 @@ def test_folders_of_frames(tmp_path):
         write_frames(tmp_path / str(number), 4)
     (tmp_path / '1/00002.jpg').write_bytes(b'no picture')
     (tmp_path / 'list.txt').write_text(''.join(f'{n} 4 {n}\n' for n in range(4)))
-    steps = [PIPELINE[0], dict(type='SampleSegments', num_segments=4),
-             dict(type='NamedRawFrameDecode'), *FORMAT]
-    options = dict(type='GuardedRawframeDataset', filename_tmpl='{:05}.jpg', pipeline=steps,
-                   data_prefix=dict(img=str(tmp_path)))
+    steps = [
+        PIPELINE[0],
+        dict(type='SampleSegments', num_segments=4),
+        dict(type='NamedRawFrameDecode'),
+        *FORMAT,
+    ]
+    options = dict(
+        type='GuardedRawframeDataset',
+        filename_tmpl='{:05}.jpg',
+        pipeline=steps,
+        data_prefix=dict(img=str(tmp_path)),
+    )
     config = dict(options, ann_file=str(tmp_path / 'list.txt'))
     dataset = DATASETS.build(config)
     dataset.pipeline.transforms[0].set_epoch(0, 0)

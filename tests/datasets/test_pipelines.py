@@ -12,14 +12,20 @@ from mmaction_ext.datasets import pipelines
 #: a pair of pipelines for training and for tests, of either media where there are two
 PAIRS = {
     'synthmotion': (pipelines.synthmotion_train(8, 'NCHW'), pipelines.synthmotion_test(8, 'NCHW')),
-    'rawframe': (pipelines.rawframe_train(8, 'NCTHW', 224, (256, 320)),
-                 pipelines.rawframe_test(8, 'NCTHW', 224, 256)),
-    'video': (pipelines.video_train(8, 'NCTHW', 224, (256, 320)),
-              pipelines.video_test(8, 'NCTHW', 224, 256)),
+    'rawframe': (
+        pipelines.rawframe_train(8, 'NCTHW', 224, (256, 320)),
+        pipelines.rawframe_test(8, 'NCTHW', 224, 256),
+    ),
+    'video': (
+        pipelines.video_train(8, 'NCTHW', 224, (256, 320)),
+        pipelines.video_test(8, 'NCTHW', 224, 256),
+    ),
     'interval': (pipelines.interval_train(8, 8, 224, (256, 320)), pipelines.interval_test(8, 8)),
     'tsn': (pipelines.tsn_train(8, 'videos'), pipelines.tsn_test(8, 'videos')),
-    'dense': (pipelines.tsn_train(8, 'rawframes', dense=True),
-              pipelines.tsn_test(8, 'rawframes', 2, dense=True)),
+    'dense': (
+        pipelines.tsn_train(8, 'rawframes', dense=True),
+        pipelines.tsn_test(8, 'rawframes', 2, dense=True),
+    ),
     'cross': (pipelines.cross_train(8, 'NCTHW', 112), pipelines.cross_test(8, 'NCTHW', 112)),
 }
 SAMPLING = {'SampleSegments', 'SampleFrames', 'SampleTSNSegments', 'DenseSampleFrames'}
@@ -34,8 +40,9 @@ def types(steps):
 def test_training_draws_by_the_samples_seed_and_a_test_draws_nothing(train, test):
     assert types(train)[0] == 'SeedSample' and RANDOM & set(types(train))
     assert not (RANDOM | {'SeedSample'}) & set(types(test))
-    [drawn], [fixed] = ([step for step in steps if step['type'] in SAMPLING]
-                        for steps in (train, test))
+    [drawn], [fixed] = (
+        [step for step in steps if step['type'] in SAMPLING] for steps in (train, test)
+    )
     assert drawn['type'] == fixed['type'] and not drawn.get('test_mode') and fixed['test_mode']
 
 
@@ -48,10 +55,14 @@ def test_every_step_can_be_built_and_names_the_sample(steps):
     assert name in steps[-1]['meta_keys']
 
 
-@pytest.mark.parametrize('make', [
-    lambda number: pipelines.synthmotion_test(number, 'NCHW'),
-    lambda number: pipelines.tsn_train(number, 'videos'),
-    lambda number: pipelines.cross_test(number, 'NCHW', 112)])
+@pytest.mark.parametrize(
+    'make',
+    [
+        lambda number: pipelines.synthmotion_test(number, 'NCHW'),
+        lambda number: pipelines.tsn_train(number, 'videos'),
+        lambda number: pipelines.cross_test(number, 'NCHW', 112),
+    ],
+)
 def test_number_of_frames_reaches_the_step_that_samples(make):
     for number in (4, 16):
         [step] = [step for step in make(number) if step['type'] in SAMPLING]
@@ -60,15 +71,22 @@ def test_number_of_frames_reaches_the_step_that_samples(make):
 
 @pytest.mark.parametrize('crops, step', [(1, 'CenterCrop'), (3, 'ThreeCrop'), (10, 'TenCrop')])
 def test_crops_of_a_test(crops, step):
-    for steps in (pipelines.video_test(8, 'NCTHW', 224, 256, crops),
-                  pipelines.interval_test(8, 8, num_clips=10, num_crops=crops)):
+    for steps in (
+        pipelines.video_test(8, 'NCTHW', 224, 256, crops),
+        pipelines.interval_test(8, 8, num_clips=10, num_crops=crops),
+    ):
         assert step in types(steps)
 
 
 def test_video_that_is_too_short_stands_still_at_its_end():
     assert pipelines.interval_clips(8, 5, 2, True) == dict(
-        type='SampleFrames', clip_len=8, frame_interval=5, num_clips=2,
-        out_of_bound_opt='repeat_last', test_mode=True)
+        type='SampleFrames',
+        clip_len=8,
+        frame_interval=5,
+        num_clips=2,
+        out_of_bound_opt='repeat_last',
+        test_mode=True,
+    )
 
 
 def test_loader_of_an_evaluation_reads_in_order_and_leaves_that_of_training_alone():
@@ -78,10 +96,13 @@ def test_loader_of_an_evaluation_reads_in_order_and_leaves_that_of_training_alon
     before = repr(train)
     found = pipelines.evaluation_loader(train, 'data/x/val.txt', ['test'], 2)
     assert repr(train) == before
-    assert found['dataset'] == dict(train['dataset'], ann_file='data/x/val.txt',
-                                    pipeline=['test'], test_mode=True)
+    assert found['dataset'] == dict(
+        train['dataset'], ann_file='data/x/val.txt', pipeline=['test'], test_mode=True
+    )
     assert (found['batch_size'], found['sampler']['shuffle']) == (2, False)
     assert found['num_workers'] == train['num_workers']
     frames = pipelines.training_loader('rawframes', 'data/x', [], 4)['dataset']
     assert (frames['type'], frames['data_prefix']) == (
-        'GuardedRawframeDataset', dict(img='data/x/rawframes'))
+        'GuardedRawframeDataset',
+        dict(img='data/x/rawframes'),
+    )

@@ -11,7 +11,7 @@ from mmaction_ext.errors import InputError
 def square_or_die(number):
     if number == 13:
         os.abort()
-    return number ** 2
+    return number**2
 
 
 def raise_error(number):
@@ -27,7 +27,7 @@ def test_task_that_kills_its_process_is_known_and_costs_no_other():
     tasks = [*range(30), 13]
     results = list(map_surviving(square_or_die, tasks, 2))
     assert sorted(task for task, _ in results) == sorted(tasks)
-    assert all(result == (None if task == 13 else task ** 2) for task, result in results)
+    assert all(result == (None if task == 13 else task**2) for task, result in results)
 
 
 @pytest.mark.slow

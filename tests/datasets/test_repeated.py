@@ -34,9 +34,18 @@ def videos(tmp_path):
 
 def build(folder, **options):
     pipeline = resized_crop_train(interval_clips(4, 2), augment=True)
-    return DATASETS.build(dict(
-        dict(type='RepeatedVideoDataset', ann_file=str(folder / 'train.txt'), delimiter='\t',
-             data_prefix=dict(video=str(folder)), pipeline=pipeline), **options))
+    return DATASETS.build(
+        dict(
+            dict(
+                type='RepeatedVideoDataset',
+                ann_file=str(folder / 'train.txt'),
+                delimiter='\t',
+                data_prefix=dict(video=str(folder)),
+                pipeline=pipeline,
+            ),
+            **options,
+        )
+    )
 
 
 def drawn(dataset, index, epoch=0, seed=0):
@@ -68,11 +77,16 @@ def test_they_depend_on_seed_epoch_and_sample_alone(videos):
 def test_loader_batches_all_of_them(videos, workers):
     dataset = build(videos, indices=[0, 1, 2])
     set_epoch(dataset, 0, 0)
-    loader = Runner.build_dataloader(dict(
-        batch_size=3, num_workers=workers, dataset=dataset,
-        sampler=dict(type='DefaultSampler', shuffle=False),
-        collate_fn=dict(type='repeat_pseudo_collate')))
-    batch, = loader
+    loader = Runner.build_dataloader(
+        dict(
+            batch_size=3,
+            num_workers=workers,
+            dataset=dataset,
+            sampler=dict(type='DefaultSampler', shuffle=False),
+            collate_fn=dict(type='repeat_pseudo_collate'),
+        )
+    )
+    (batch,) = loader
     assert [sample.gt_label.item() for sample in batch['data_samples']] == [0, 0, 1, 1, 2, 2]
     assert torch.equal(torch.stack(batch['inputs'][:2]), drawn(dataset, 0))
 

@@ -28,8 +28,13 @@ class Draws(Dataset):
 def epoch_of(num_workers, seed, epochs, persistent=False):
     """Draws of each of ``epochs``, keyed by sample."""
     dataset = Draws()
-    loader = DataLoader(dataset, batch_size=3, num_workers=num_workers, collate_fn=list,
-                        persistent_workers=persistent)
+    loader = DataLoader(
+        dataset,
+        batch_size=3,
+        num_workers=num_workers,
+        collate_fn=list,
+        persistent_workers=persistent,
+    )
     runner = SimpleNamespace(seed=seed, rank=0, train_dataloader=loader)
     stream = []
     for epoch in epochs:
@@ -58,8 +63,10 @@ def test_samples_epochs_and_seeds_differ():
 
 def test_torch_is_reseeded_per_epoch_and_rank():
     def drawn(**keys):
-        runner = SimpleNamespace(**dict(dict(seed=1, epoch=2, rank=0), **keys),
-                                 train_dataloader=SimpleNamespace(dataset=None))
+        runner = SimpleNamespace(
+            **dict(dict(seed=1, epoch=2, rank=0), **keys),
+            train_dataloader=SimpleNamespace(dataset=None),
+        )
         EpochSeedHook().before_train_epoch(runner)
         return torch.rand(4).tolist()
 
@@ -75,8 +82,9 @@ def test_derived_seeds_depend_on_order_and_stay_in_32_bits():
 def test_wrapped_data_sets_are_seeded_too():
     inner = [Draws(), Draws()]
     wrapped = SimpleNamespace(datasets=[inner[0], SimpleNamespace(dataset=inner[1])])
-    runner = SimpleNamespace(seed=5, epoch=6, rank=0,
-                             train_dataloader=SimpleNamespace(dataset=wrapped))
+    runner = SimpleNamespace(
+        seed=5, epoch=6, rank=0, train_dataloader=SimpleNamespace(dataset=wrapped)
+    )
     EpochSeedHook().before_train_epoch(runner)
     assert inner[0][3] == inner[1][3]
 

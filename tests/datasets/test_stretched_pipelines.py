@@ -25,8 +25,14 @@ def video(tmp_path_factory):
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp('frames') / '7'
     write_frames(folder, 20)
-    return dict(frame_dir=str(folder), total_frames=20, label=86, start_index=1, modality='RGB',
-                filename_tmpl='{:05}.jpg')
+    return dict(
+        frame_dir=str(folder),
+        total_frames=20,
+        label=86,
+        start_index=1,
+        modality='RGB',
+        filename_tmpl='{:05}.jpg',
+    )
 
 
 def run(pipeline, sample):
@@ -36,8 +42,9 @@ def run(pipeline, sample):
 
 
 @pytest.mark.parametrize('function', [stretched_train, stretched_test])
-@pytest.mark.parametrize('input_format, shape', [('NCTHW', (2, 3, 4, 28, 28)),
-                                                 ('NCHW', (8, 3, 28, 28))])
+@pytest.mark.parametrize(
+    'input_format, shape', [('NCTHW', (2, 3, 4, 28, 28)), ('NCHW', (8, 3, 28, 28))]
+)
 def test_videos_become_clips(video, function, input_format, shape):
     packed = run(function(CLIPS, input_format, crop=28), video)
     assert tuple(packed['inputs'].shape) == shape
@@ -62,8 +69,11 @@ def test_testing_is_not_random(video):
 
 
 def test_numbers_are_mfnets():
-    steps = {step['type']: step for function in (stretched_train, stretched_test)
-             for step in function(dict(type='SampleClips', clip_len=16, frame_interval=2))}
+    steps = {
+        step['type']: step
+        for function in (stretched_train, stretched_test)
+        for step in function(dict(type='SampleClips', clip_len=16, frame_interval=2))
+    }
     assert steps['RandomStretch']['short_side'] == (224, 288)
     assert steps['Resize']['scale'] == (256, 256) and not steps['Resize']['keep_ratio']
     assert steps['CenterCrop']['crop_size'] == steps['RandomCrop']['size'] == 224

@@ -8,9 +8,14 @@ from mmengine.dataset import Compose
 from published_data import write_frames
 
 from mmaction_ext.datasets.flips import SOMETHING_FLIP_LABELS
-from mmaction_ext.datasets.transforms import (DirectionAwareFlip, NamedRawFrameDecode,
-                                              SampleSegments, VideoDecode, VideoInit,
-                                              segment_indices)
+from mmaction_ext.datasets.transforms import (
+    DirectionAwareFlip,
+    NamedRawFrameDecode,
+    SampleSegments,
+    VideoDecode,
+    VideoInit,
+    segment_indices,
+)
 from mmaction_ext.errors import InputError
 from mmaction_ext.video import write_mp4
 
@@ -18,14 +23,17 @@ frames = st.integers(1, 300)
 segments = st.integers(1, 40)
 
 
-@pytest.mark.parametrize('num_frames, num_segments, expected', [
-    (24, 8, [1, 4, 7, 10, 13, 16, 19, 22]),
-    (8, 8, [0, 1, 2, 3, 4, 5, 6, 7]),
-    (16, 8, [0, 2, 4, 6, 9, 11, 13, 15]),
-    (9, 3, [1, 4, 7]),
-    (1, 4, [0, 0, 0, 0]),
-    (2, 4, [0, 0, 1, 1]),
-])
+@pytest.mark.parametrize(
+    'num_frames, num_segments, expected',
+    [
+        (24, 8, [1, 4, 7, 10, 13, 16, 19, 22]),
+        (8, 8, [0, 1, 2, 3, 4, 5, 6, 7]),
+        (16, 8, [0, 2, 4, 6, 9, 11, 13, 15]),
+        (9, 3, [1, 4, 7]),
+        (1, 4, [0, 0, 0, 0]),
+        (2, 4, [0, 0, 1, 1]),
+    ],
+)
 def test_centres_by_hand(num_frames, num_segments, expected):
     assert segment_indices(num_frames, num_segments).tolist() == expected
 
@@ -90,7 +98,7 @@ def test_damage_in_the_middle_of_a_video_is_named(tmp_path):
     pipeline = Compose([VideoInit(), SampleSegments(8, test_mode=True), VideoDecode()])
     assert len(pipeline(dict(filename=str(path)))['imgs']) == 8
     data = bytearray(path.read_bytes())
-    data[len(data) // 4:3 * len(data) // 4] = bytes(len(data) // 2)
+    data[len(data) // 4 : 3 * len(data) // 4] = bytes(len(data) // 2)
     path.write_bytes(data)
     with pytest.raises(InputError, match=f'{path}: the video cannot be decoded'):
         pipeline(dict(filename=str(path)))
@@ -109,8 +117,12 @@ def test_missing_video_is_named(tmp_path):
 
 
 def frames_of(folder, *indices):
-    return dict(frame_dir=str(folder), filename_tmpl='{:05}.jpg', modality='RGB',
-                frame_inds=np.array(indices))
+    return dict(
+        frame_dir=str(folder),
+        filename_tmpl='{:05}.jpg',
+        modality='RGB',
+        frame_inds=np.array(indices),
+    )
 
 
 def test_frames_are_read(tmp_path):
@@ -134,12 +146,16 @@ def test_unreadable_frame_is_named(tmp_path, victim):
 def test_wrong_argument_is_not_blamed_on_a_frame(tmp_path):
     write_frames(tmp_path, 2)
     with pytest.raises(AttributeError):
-        NamedRawFrameDecode()(dict(frames_of(tmp_path, 1), filename_tmpl='{:05}.jpg',
-                                   frame_inds=None))
+        NamedRawFrameDecode()(
+            dict(frames_of(tmp_path, 1), filename_tmpl='{:05}.jpg', frame_inds=None)
+        )
 
 
-SIDES = ['Holding something', 'Pulling something from left to right',
-         'Pulling something from right to left']
+SIDES = [
+    'Holding something',
+    'Pulling something from left to right',
+    'Pulling something from right to left',
+]
 
 
 def flipped(transform, label):
@@ -152,8 +168,10 @@ def flipped(transform, label):
     return mirrored, results['label']
 
 
-@pytest.mark.parametrize('label, swapped, skipped', [
-    (0, (True, 0), (True, 0)), (1, (True, 2), (False, 1)), (2, (True, 1), (False, 2))])
+@pytest.mark.parametrize(
+    'label, swapped, skipped',
+    [(0, (True, 0), (True, 0)), (1, (True, 2), (False, 1)), (2, (True, 1), (False, 2))],
+)
 def test_sided_classes_swap_their_label_or_are_left_alone(tmp_path, label, swapped, skipped):
     (tmp_path / 'classes.txt').write_text('\n'.join(SIDES) + '\n')
     for classes in (SIDES, str(tmp_path / 'classes.txt'), {1: 2, 2: 1}):

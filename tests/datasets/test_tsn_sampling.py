@@ -10,10 +10,18 @@ from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
 
 import mmaction_ext.register  # noqa: F401
-from mmaction_ext.datasets.pipelines import (cross_test, cross_train, training_loader, tsn_test,
-                                             tsn_train)
-from mmaction_ext.datasets.tsn_sampling import (SampleTSNSegments, fixed_tsn_indices,
-                                                random_tsn_indices)
+from mmaction_ext.datasets.pipelines import (
+    cross_test,
+    cross_train,
+    training_loader,
+    tsn_test,
+    tsn_train,
+)
+from mmaction_ext.datasets.tsn_sampling import (
+    SampleTSNSegments,
+    fixed_tsn_indices,
+    random_tsn_indices,
+)
 from mmaction_ext.errors import InputError
 
 frames, segments = st.integers(1, 300), st.integers(1, 40)
@@ -27,27 +35,33 @@ class Highest:
         return np.full(size, high - 1)
 
 
-@pytest.mark.parametrize('num_frames, place, expected', [
-    (24, 0.5, [1, 4, 7, 10, 13, 16, 19, 22]),
-    (24, 0.0, [0, 3, 6, 9, 12, 15, 18, 21]),
-    (29, 0.5, [1, 5, 9, 12, 16, 19, 23, 27]),  # tick = 3.625
-    (9, 0.5, [0, 1, 2, 3, 5, 6, 7, 8]),
-    (8, 0.5, [0] * 8),  # as many frames as segments: the first one, 8 times
-    (3, 0.5, [0] * 8),
-    (1, 0.0, [0] * 8),
-])
+@pytest.mark.parametrize(
+    'num_frames, place, expected',
+    [
+        (24, 0.5, [1, 4, 7, 10, 13, 16, 19, 22]),
+        (24, 0.0, [0, 3, 6, 9, 12, 15, 18, 21]),
+        (29, 0.5, [1, 5, 9, 12, 16, 19, 23, 27]),  # tick = 3.625
+        (9, 0.5, [0, 1, 2, 3, 5, 6, 7, 8]),
+        (8, 0.5, [0] * 8),  # as many frames as segments: the first one, 8 times
+        (3, 0.5, [0] * 8),
+        (1, 0.0, [0] * 8),
+    ],
+)
 def test_fixed_frames_by_hand(num_frames, place, expected):
     assert fixed_tsn_indices(num_frames, 8, place).tolist() == expected
 
 
-@pytest.mark.parametrize('num_frames, expected', [
-    (24, [2, 5, 8, 11, 14, 17, 20, 23]),
-    (31, [2, 5, 8, 11, 14, 17, 20, 23]),  # 7 frames at the end are never seen
-    (15, [0, 1, 2, 3, 4, 5, 6, 7]),
-    (8, [0, 1, 2, 3, 4, 5, 6, 7]),  # here training moves, and the test stands still
-    (7, [0] * 8),
-    (1, [0] * 8),
-])
+@pytest.mark.parametrize(
+    'num_frames, expected',
+    [
+        (24, [2, 5, 8, 11, 14, 17, 20, 23]),
+        (31, [2, 5, 8, 11, 14, 17, 20, 23]),  # 7 frames at the end are never seen
+        (15, [0, 1, 2, 3, 4, 5, 6, 7]),
+        (8, [0, 1, 2, 3, 4, 5, 6, 7]),  # here training moves, and the test stands still
+        (7, [0] * 8),
+        (1, [0] * 8),
+    ],
+)
 def test_latest_random_frames_by_hand(num_frames, expected):
     assert random_tsn_indices(num_frames, 8, Highest).tolist() == expected
 
@@ -56,14 +70,14 @@ def test_latest_random_frames_by_hand(num_frames, expected):
 def test_random_frames_lie_in_segments_of_whole_frames(num_frames, num_segments, seed):
     found = random_tsn_indices(num_frames, num_segments, np.random.RandomState(seed))
     length = num_frames // num_segments
-    assert found.shape == (num_segments, ) and found.dtype == np.int64
+    assert found.shape == (num_segments,) and found.dtype == np.int64
     assert (found // max(length, 1) == (np.arange(num_segments) if length else 0)).all()
 
 
 @given(frames, segments)
 def test_fixed_frames_lie_in_their_segments(num_frames, num_segments):
     found = fixed_tsn_indices(num_frames, num_segments)
-    assert found.shape == (num_segments, ) and found.dtype == np.int64
+    assert found.shape == (num_segments,) and found.dtype == np.int64
     if num_frames > num_segments:
         tick = num_frames / num_segments
         centres = np.arange(num_segments) * tick + tick / 2
@@ -86,12 +100,15 @@ def test_transform_counts_from_the_first_frame_and_puts_clips_behind_one_another
     assert (found['clip_len'], found['num_clips']) == (4, 2)
 
 
-@pytest.mark.parametrize('num_frames, centres, starts', [
-    (8, [0, 1, 2, 3, 4, 5, 6, 7], [0, 1, 2, 3, 4, 5, 6, 7]),
-    (4, [0, 0, 1, 1, 2, 2, 3, 3], [0, 0, 1, 1, 2, 2, 3, 3]),
-    (7, [0, 1, 2, 3, 3, 4, 5, 6], [0, 0, 1, 2, 3, 4, 5, 6]),  # tick = 0.875
-    (1, [0] * 8, [0] * 8),
-])
+@pytest.mark.parametrize(
+    'num_frames, centres, starts',
+    [
+        (8, [0, 1, 2, 3, 4, 5, 6, 7], [0, 1, 2, 3, 4, 5, 6, 7]),
+        (4, [0, 0, 1, 1, 2, 2, 3, 3], [0, 0, 1, 1, 2, 2, 3, 3]),
+        (7, [0, 1, 2, 3, 3, 4, 5, 6], [0, 0, 1, 2, 3, 4, 5, 6]),  # tick = 0.875
+        (1, [0] * 8, [0] * 8),
+    ],
+)
 def test_two_clips_of_a_short_video_move(num_frames, centres, starts):
     sample = SampleTSNSegments(8, test_mode=True, num_clips=2)
     found = sample(dict(total_frames=num_frames))['frame_inds']
@@ -103,10 +120,12 @@ def test_two_clips_of_a_short_video_move(num_frames, centres, starts):
 @given(frames, segments)
 def test_two_clips_follow_the_formulas_in_videos_of_any_length(num_frames, num_segments):
     found = SampleTSNSegments(num_segments, test_mode=True, num_clips=2)(
-        dict(total_frames=num_frames))['frame_inds']
+        dict(total_frames=num_frames)
+    )['frame_inds']
     tick = num_frames / float(num_segments)
     assert found.tolist() == [int(tick / 2.0 + tick * x) for x in range(num_segments)] + [
-        int(tick * x) for x in range(num_segments)]
+        int(tick * x) for x in range(num_segments)
+    ]
     assert found.min() >= 0 and found.max() < num_frames
 
 
@@ -117,11 +136,14 @@ def test_transform_draws_in_training():
     assert len(drawn) == 5 and 'test_mode=False' in repr(sample)
 
 
-@pytest.mark.parametrize('options, message', [
-    (dict(num_segments=0), 'num_segments must be at least 1, got 0'),
-    (dict(num_segments=8, num_clips=2), 'got 2'),
-    (dict(num_segments=8, num_clips=3, test_mode=True), 'got 3'),
-])
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (dict(num_segments=0), 'num_segments must be at least 1, got 0'),
+        (dict(num_segments=8, num_clips=2), 'got 2'),
+        (dict(num_segments=8, num_clips=3, test_mode=True), 'got 3'),
+    ],
+)
 def test_errors_name_the_value(options, message):
     with pytest.raises(InputError, match=message):
         SampleTSNSegments(**options)
@@ -135,23 +157,35 @@ def test_video_without_frames_is_named():
 def run_from_decoded(pipeline, label=0, size=(120, 160)):
     """The steps behind decoding, on frames whose left half is dark."""
     frame = np.zeros((*size, 3), np.uint8)
-    frame[:, size[1] // 2:] = 200
+    frame[:, size[1] // 2 :] = 200
     start = [step['type'] for step in pipeline].index('NamedRawFrameDecode') + 1
     with DefaultScope.overwrite_default_scope('mmaction'):
         steps = Compose(pipeline[start:])
-    return steps(dict(imgs=[frame] * 2, img_shape=size, original_shape=size, label=label,
-                      modality='RGB', num_clips=1, clip_len=2, frame_dir='x'))
+    return steps(
+        dict(
+            imgs=[frame] * 2,
+            img_shape=size,
+            original_shape=size,
+            label=label,
+            modality='RGB',
+            num_clips=1,
+            clip_len=2,
+            frame_dir='x',
+        )
+    )
 
 
 def test_frames_are_distorted_to_240x320_and_cropped():
     packed = run_from_decoded(tsn_test(2, 'rawframes'), size=(100, 400))
     assert packed['inputs'].shape == (2, 3, 224, 224)
-    (edge, ) = np.unique(np.argmax(packed['inputs'][0, 0].numpy() > 100, axis=1))
+    (edge,) = np.unique(np.argmax(packed['inputs'][0, 0].numpy() > 100, axis=1))
     assert edge == 112  # the whole width was squeezed into 320 columns
 
 
-@pytest.mark.parametrize('something, label, mirrored', [
-    (True, 86, False), (True, 167, False), (True, 0, True), (False, 86, True)])
+@pytest.mark.parametrize(
+    'something, label, mirrored',
+    [(True, 86, False), (True, 167, False), (True, 0, True), (False, 86, True)],
+)
 def test_sided_classes_are_never_flipped(something, label, mirrored):
     pipeline = tsn_train(2, 'rawframes', something=something)
     np.random.seed(0)
@@ -163,19 +197,35 @@ def test_sided_classes_are_never_flipped(something, label, mirrored):
 
 def test_cross_pipelines_have_other_frames_and_the_same_images():
     ours, theirs = cross_train(13, 'NCTHW', 160), tsn_train(13, 'rawframes', True, crop=160)
-    assert [step['type'] for step in ours if step not in theirs] == ['SampleSegments', 'FormatShape']
+    assert [step['type'] for step in ours if step not in theirs] == [
+        'SampleSegments',
+        'FormatShape',
+    ]
     assert len(ours) == len(theirs)
     test = {step['type']: step for step in cross_test(13, 'NCTHW', 160)}
     assert test['SampleSegments'] == dict(type='SampleSegments', num_segments=13, test_mode=True)
     assert test['Resize']['scale'] == (229, 171) and test['CenterCrop']['crop_size'] == 160
 
 
-@pytest.mark.parametrize('media, expected', [
-    ('rawframes', dict(type='GuardedRawframeDataset', data_prefix=dict(img='data/x/rawframes'),
-                       filename_tmpl='{:05}.jpg')),
-    ('videos', dict(type='GuardedVideoDataset', data_prefix=dict(video='data/x/videos'),
-                    delimiter='\t')),
-])
+@pytest.mark.parametrize(
+    'media, expected',
+    [
+        (
+            'rawframes',
+            dict(
+                type='GuardedRawframeDataset',
+                data_prefix=dict(img='data/x/rawframes'),
+                filename_tmpl='{:05}.jpg',
+            ),
+        ),
+        (
+            'videos',
+            dict(
+                type='GuardedVideoDataset', data_prefix=dict(video='data/x/videos'), delimiter='\t'
+            ),
+        ),
+    ],
+)
 def test_training_loader_reads_what_prepare_data_writes(media, expected):
     loader = training_loader(media, 'data/x', [], 8, 'list.txt')
     assert loader['dataset'] == dict(expected, ann_file='data/x/list.txt', pipeline=[])

@@ -7,8 +7,14 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from published_data import (number_of, numbered, write_cut, write_joined, write_numbered,
-                            write_packed)
+from published_data import (
+    number_of,
+    numbered,
+    write_cut,
+    write_joined,
+    write_numbered,
+    write_packed,
+)
 
 from mmaction_ext.datasets import video_reader
 from mmaction_ext.datasets.video_reader import _CODECS, VideoReader
@@ -18,48 +24,123 @@ ROOT = Path(video_reader.__file__).parents[2]
 #: file name -> what makes it, frames in it if that is simple, whether its packets prove the places
 FILES = {
     'packed.avi': (lambda path: write_packed(path, 40), range(40), False),
-    'b_frames.avi': (lambda path: write_numbered(path, 40, 'mpeg4', g='10', bf='2',
-                                                 sc_threshold='1000000000'), range(40), False),
-    'mpeg2.avi': (lambda path: write_numbered(path, 40, 'mpeg2video', g='10', bf='2',
-                                              sc_threshold='1000000000'), range(40), False),
-    'h264.avi': (lambda path: write_numbered(path, 40, 'libx264', g='10', bf='2'),
-                 range(40), False),
-    'closed.mp4': (lambda path: write_numbered(path, 40, 'libx264', g='10', bf='3'),
-                   range(40), True),
-    'intra.mp4': (lambda path: write_numbered(path, 12, 'libx264', g='1', bf='0'),
-                  range(12), True),
-    'open.mp4': (lambda path: write_numbered(
-        path, 40, 'libx264',
-        **{'x264-params': 'open-gop=1:keyint=10:min-keyint=10:bframes=3:scenecut=0'}),
-        range(40), False),
-    'interlaced.mp4': (lambda path: write_numbered(
-        path, 40, 'libx264', **{'x264-params': 'tff=1:keyint=10'}), range(40), False),
+    'b_frames.avi': (
+        lambda path: write_numbered(path, 40, 'mpeg4', g='10', bf='2', sc_threshold='1000000000'),
+        range(40),
+        False,
+    ),
+    'mpeg2.avi': (
+        lambda path: write_numbered(
+            path, 40, 'mpeg2video', g='10', bf='2', sc_threshold='1000000000'
+        ),
+        range(40),
+        False,
+    ),
+    'h264.avi': (
+        lambda path: write_numbered(path, 40, 'libx264', g='10', bf='2'),
+        range(40),
+        False,
+    ),
+    'closed.mp4': (
+        lambda path: write_numbered(path, 40, 'libx264', g='10', bf='3'),
+        range(40),
+        True,
+    ),
+    'intra.mp4': (
+        lambda path: write_numbered(path, 12, 'libx264', g='1', bf='0'),
+        range(12),
+        True,
+    ),
+    'open.mp4': (
+        lambda path: write_numbered(
+            path,
+            40,
+            'libx264',
+            **{'x264-params': 'open-gop=1:keyint=10:min-keyint=10:bframes=3:scenecut=0'},
+        ),
+        range(40),
+        False,
+    ),
+    'interlaced.mp4': (
+        lambda path: write_numbered(path, 40, 'libx264', **{'x264-params': 'tff=1:keyint=10'}),
+        range(40),
+        False,
+    ),
     'cut.mp4': (lambda path: write_cut(path, 60, 17, g='30', bf='3'), range(17, 60), False),
-    'open265.mp4': (lambda path: write_numbered(
-        path, 40, 'libx265', **{'x265-params': 'keyint=10:min-keyint=10:log-level=none'}),
-        range(40), False),
-    'closed265.mp4': (lambda path: write_numbered(
-        path, 40, 'libx265',
-        **{'x265-params': 'keyint=10:min-keyint=10:open-gop=0:log-level=none'}),
-        range(40), True),
+    'open265.mp4': (
+        lambda path: write_numbered(
+            path, 40, 'libx265', **{'x265-params': 'keyint=10:min-keyint=10:log-level=none'}
+        ),
+        range(40),
+        False,
+    ),
+    'closed265.mp4': (
+        lambda path: write_numbered(
+            path,
+            40,
+            'libx265',
+            **{'x265-params': 'keyint=10:min-keyint=10:open-gop=0:log-level=none'},
+        ),
+        range(40),
+        True,
+    ),
     # as streams without times get in a new container
-    'times_of_decoding.mkv': (lambda path: write_joined(
-        path, (path.with_name('closed.mp4'), 0), shown=lambda packet, time: packet.dts + time),
-        range(40), True),
-    'times_of_decoding_265.mkv': (lambda path: write_joined(
-        path, (path.with_name('closed265.mp4'), 0), shown=lambda packet, time: packet.dts + time),
-        range(40), True),
-    'joined.mkv': (lambda path: write_joined(
-        path, (path.with_name('closed.mp4'), 0), (path.with_name('open.mp4'), 10)), None, False),
-    'joined265.mkv': (lambda path: write_joined(
-        path, (path.with_name('closed265.mp4'), 0), (path.with_name('open265.mp4'), 10)), None,
-        False),
-    'hidden.webm': (lambda path: write_numbered(
-        path, 40, 'libvpx', **{'auto-alt-ref': '1', 'lag-in-frames': '16', 'b': '200k', 'g': '20'}),
-        range(40), False),
-    'vp9.webm': (lambda path: write_numbered(
-        path, 40, 'libvpx-vp9', **{'auto-alt-ref': '1', 'lag-in-frames': '16', 'b': '100k',
-                                   'g': '20', 'cpu-used': '8'}), range(40), True),
+    'times_of_decoding.mkv': (
+        lambda path: write_joined(
+            path, (path.with_name('closed.mp4'), 0), shown=lambda packet, time: packet.dts + time
+        ),
+        range(40),
+        True,
+    ),
+    'times_of_decoding_265.mkv': (
+        lambda path: write_joined(
+            path,
+            (path.with_name('closed265.mp4'), 0),
+            shown=lambda packet, time: packet.dts + time,
+        ),
+        range(40),
+        True,
+    ),
+    'joined.mkv': (
+        lambda path: write_joined(
+            path, (path.with_name('closed.mp4'), 0), (path.with_name('open.mp4'), 10)
+        ),
+        None,
+        False,
+    ),
+    'joined265.mkv': (
+        lambda path: write_joined(
+            path, (path.with_name('closed265.mp4'), 0), (path.with_name('open265.mp4'), 10)
+        ),
+        None,
+        False,
+    ),
+    'hidden.webm': (
+        lambda path: write_numbered(
+            path,
+            40,
+            'libvpx',
+            **{'auto-alt-ref': '1', 'lag-in-frames': '16', 'b': '200k', 'g': '20'},
+        ),
+        range(40),
+        False,
+    ),
+    'vp9.webm': (
+        lambda path: write_numbered(
+            path,
+            40,
+            'libvpx-vp9',
+            **{
+                'auto-alt-ref': '1',
+                'lag-in-frames': '16',
+                'b': '100k',
+                'g': '20',
+                'cpu-used': '8',
+            },
+        ),
+        range(40),
+        True,
+    ),
 }
 
 
@@ -100,10 +181,17 @@ def test_nothing_changes_where_neither_packets_nor_frames_are_kept(folder, name,
 def test_only_what_is_wanted_is_decoded_of_an_indexed_file(folder, monkeypatch):
     decoded = []
     original = VideoReader._decode_group
-    monkeypatch.setattr(VideoReader, '_decode_group', lambda self, *place: (
-        decoded.append(frame.pts) or frame for frame in original(self, *place)))
+    monkeypatch.setattr(
+        VideoReader,
+        '_decode_group',
+        lambda self, *place: (
+            decoded.append(frame.pts) or frame for frame in original(self, *place)
+        ),
+    )
     assert [number_of(image) for image in VideoReader(folder / 'closed.mp4').read([38, 21])] == [
-        38, 21]
+        38,
+        21,
+    ]
     assert len(decoded) <= 4 + 10
 
 
@@ -150,7 +238,9 @@ def test_frames_of_changing_size_come_in_that_of_the_stream(tmp_path):
             coder = av.CodecContext.create('mjpeg', 'w')
             coder.height, coder.width = size
             coder.pix_fmt, coder.time_base = 'yuvj420p', Fraction(1, 5)
-            for packet in coder.encode(av.VideoFrame.from_ndarray(numbered(number, *size), 'rgb24')):
+            for packet in coder.encode(
+                av.VideoFrame.from_ndarray(numbered(number, *size), 'rgb24')
+            ):
                 packet.stream, packet.pts, packet.dts = stream, 200 * number, 200 * number
                 container.mux(packet)
     images = VideoReader(tmp_path / 'a.mkv').read()
@@ -167,14 +257,20 @@ def test_what_is_no_video_is_named(tmp_path, content):
         VideoReader(path)
 
 
-@pytest.mark.parametrize('units, expected', [
-    ([(19, 0x80)], (1, True)), ([(32, 1), (20, 0x80)], (1, True)),  # a parameter set, then IDR
-    ([(1, 0x80)], (1, False)), ([(21, 0x80)], (1, False)),  # CRA: frames before it may follow
-    ([(19, 0xc0)], (None, False)),  # frames that are still to be shown will not be
-    ([(1, 0xc0)], (1, False)),
-    ([(16, 0x80)], (None, False)), ([(1, 0x80), (36, 0)], (None, False)),
-    ([(1, 0x80), (37, 0)], (None, False)),
-])
+@pytest.mark.parametrize(
+    'units, expected',
+    [
+        ([(19, 0x80)], (1, True)),
+        ([(32, 1), (20, 0x80)], (1, True)),  # a parameter set, then IDR
+        ([(1, 0x80)], (1, False)),
+        ([(21, 0x80)], (1, False)),  # CRA: frames before it may follow
+        ([(19, 0xC0)], (None, False)),  # frames that are still to be shown will not be
+        ([(1, 0xC0)], (1, False)),
+        ([(16, 0x80)], (None, False)),
+        ([(1, 0x80), (36, 0)], (None, False)),
+        ([(1, 0x80), (37, 0)], (None, False)),
+    ],
+)
 def test_what_an_h265_packet_says(units, expected):
     """Units of one byte behind their two bytes of header, ISO 23008-2 section 7.3.1.2."""
     data = b''.join(bytes([0, 0, 3, kind << 1, 1, byte]) for kind, byte in units)
@@ -182,23 +278,36 @@ def test_what_an_h265_packet_says(units, expected):
     assert _CODECS['hevc'].look(av.Packet(data), None) == (None, False)
 
 
-@pytest.mark.parametrize('data, expected', [
-    ([0x82], (1, True)), ([0x86], (1, False)), ([0x84], (0, False)),
-    ([0x88], (1, False)),  # shows an earlier one
-    ([0xb1], (1, True)), ([0xb3], (1, False)),  # profile 3
-    ([0x84, 7, 0x86, 0xc1, 2, 1, 0xc1], (1, False)),  # one hidden, one shown
-    ([0x82, 7, 0x86, 0xc1, 2, 1, 0xc1], (2, True)),
-])
+@pytest.mark.parametrize(
+    'data, expected',
+    [
+        ([0x82], (1, True)),
+        ([0x86], (1, False)),
+        ([0x84], (0, False)),
+        ([0x88], (1, False)),  # shows an earlier one
+        ([0xB1], (1, True)),
+        ([0xB3], (1, False)),  # profile 3
+        ([0x84, 7, 0x86, 0xC1, 2, 1, 0xC1], (1, False)),  # one hidden, one shown
+        ([0x82, 7, 0x86, 0xC1, 2, 1, 0xC1], (2, True)),
+    ],
+)
 def test_frames_that_a_vp9_packet_shows(data, expected):
     assert _CODECS['vp9'].look(av.Packet(bytes(data)), None) == expected
 
 
 def test_decord_is_neither_imported_nor_required_nor_named_by_configs():
-    for path in [*ROOT.glob('mmaction_ext/**/*.py'), *ROOT.glob('tools/**/*.py'),
-                 *ROOT.glob('configs/**/*.py')]:
+    for path in [
+        *ROOT.glob('mmaction_ext/**/*.py'),
+        *ROOT.glob('tools/**/*.py'),
+        *ROOT.glob('configs/**/*.py'),
+    ]:
         tree = ast.parse(path.read_text(encoding='utf-8'))
-        names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import)
-                 for alias in node.names}
+        names = {
+            alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Import)
+            for alias in node.names
+        }
         names |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         if 'benchmarks' not in path.parts:  # one measures against it
             assert 'decord' not in names, path

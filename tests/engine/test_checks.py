@@ -23,8 +23,9 @@ CONFIGS = Path(__file__).parents[2] / 'configs'
 
 def dataset(tmp_path, lines, kind='VideoDataset'):
     (tmp_path / 'list.txt').write_text(lines)
-    return dict(type=kind, ann_file=str(tmp_path / 'list.txt'),
-                data_prefix=dict(video=str(tmp_path)))
+    return dict(
+        type=kind, ann_file=str(tmp_path / 'list.txt'), data_prefix=dict(video=str(tmp_path))
+    )
 
 
 def test_sound_list_passes(tmp_path):
@@ -35,9 +36,15 @@ def test_sound_list_passes(tmp_path):
 
 
 @pytest.mark.parametrize('kind', ['RawframeDataset', 'GuardedRawframeDataset'])
-@pytest.mark.parametrize('tmpl, start, sound', [
-    ('img_{:06d}.jpg', 0, True), ('img_{:05}.jpg', 0, False), ('img_{:06}.jpg', 1, False),
-    ('img_{:06}.png', 0, False)])
+@pytest.mark.parametrize(
+    'tmpl, start, sound',
+    [
+        ('img_{:06d}.jpg', 0, True),
+        ('img_{:05}.jpg', 0, False),
+        ('img_{:06}.jpg', 1, False),
+        ('img_{:06}.png', 0, False),
+    ],
+)
 def test_frames_of_other_names_are_told(tmp_path, kind, tmpl, start, sound):
     (tmp_path / 'a').mkdir()
     for number in range(3):
@@ -48,21 +55,26 @@ def test_frames_of_other_names_are_told(tmp_path, kind, tmpl, start, sound):
     with pytest.raises(InputError, match='but there are img_000000.jpg, img_000001.jpg, ...: run'):
         checks.check_annotations(config)
     config['filename_tmpl'] = 'img_{number:06}.jpg'
-    with pytest.raises(InputError, match="number:06}.jpg' of .*list.txt makes no name of a number"):
+    with pytest.raises(
+        InputError, match="number:06}.jpg' of .*list.txt makes no name of a number"
+    ):
         checks.check_annotations(config)
     (tmp_path / 'file').touch()
     with pytest.raises(InputError, match='file: Not a directory'):
         checks.check_annotations(dataset(tmp_path, 'file 3 0\n', kind))
 
 
-@pytest.mark.parametrize('lines, message', [
-    ('', 'list.txt is empty'),
-    ('\ufeffa.mp4 3\n', 'list.txt:1: begins with a byte order mark'),
-    ('a.mp4 3\nb.mp4\n', r'list.txt:2: expected 2 fields.*b.mp4'),
-    ('a.mp4 3\nb.mp4 x\n', r'list.txt:2: .*numbers.*b.mp4 x'),
-    ('a.mp4 3\n\n', r'list.txt:2: expected 2 fields'),
-    ('a.mp4 3\ngone.mp4 1\n', r'list.txt: 1 of 2 entries.*gone.mp4'),
-])
+@pytest.mark.parametrize(
+    'lines, message',
+    [
+        ('', 'list.txt is empty'),
+        ('\ufeffa.mp4 3\n', 'list.txt:1: begins with a byte order mark'),
+        ('a.mp4 3\nb.mp4\n', r'list.txt:2: expected 2 fields.*b.mp4'),
+        ('a.mp4 3\nb.mp4 x\n', r'list.txt:2: .*numbers.*b.mp4 x'),
+        ('a.mp4 3\n\n', r'list.txt:2: expected 2 fields'),
+        ('a.mp4 3\ngone.mp4 1\n', r'list.txt: 1 of 2 entries.*gone.mp4'),
+    ],
+)
 def test_bad_lists_are_named_with_their_line(tmp_path, lines, message):
     (tmp_path / 'a.mp4').touch()
     with pytest.raises(InputError, match=message):
@@ -80,11 +92,17 @@ def test_labels_beyond_the_classes_are_named(tmp_path):
 def test_labels_are_checked_for_a_head_inside_a_head_and_a_data_set_inside_a_wrapper(tmp_path):
     (tmp_path / 'a.mp4').touch()
     inner = dataset(tmp_path, 'a.mp4 12\n')
-    for wrapped in (inner, dict(type='RepeatDataset', times=2, dataset=inner),
-                    dict(type='ConcatDataset', datasets=[dict(inner)])):
-        cfg = Config(dict(
-            model=dict(cls_head=dict(type='ConcatHead', head=dict(num_classes=12))),
-            train_dataloader=dict(dataset=wrapped)))
+    for wrapped in (
+        inner,
+        dict(type='RepeatDataset', times=2, dataset=inner),
+        dict(type='ConcatDataset', datasets=[dict(inner)]),
+    ):
+        cfg = Config(
+            dict(
+                model=dict(cls_head=dict(type='ConcatHead', head=dict(num_classes=12))),
+                train_dataloader=dict(dataset=wrapped),
+            )
+        )
         with pytest.raises(InputError, match='label 12 of a.mp4 is not below the 12 classes'):
             checks.check_datasets(cfg)
 
@@ -110,16 +128,24 @@ def test_names_with_blanks_are_read_with_the_delimiter_of_the_data_set(tmp_path)
         checks.check_annotations(config)
 
 
-@pytest.mark.parametrize('kind, settings, numbers', [
-    ('VideoDataset', dict(), ''), ('RawframeDataset', dict(filename_tmpl='{}.jpg'), '1 '),
-    ('RawframeDataset', dict(with_offset=True), '0 1 ')], ids=['videos', 'frames', 'offset'])
+@pytest.mark.parametrize(
+    'kind, settings, numbers',
+    [
+        ('VideoDataset', dict(), ''),
+        ('RawframeDataset', dict(filename_tmpl='{}.jpg'), '1 '),
+        ('RawframeDataset', dict(with_offset=True), '0 1 '),
+    ],
+    ids=['videos', 'frames', 'offset'],
+)
 def test_every_one_of_several_labels_is_checked(tmp_path, kind, settings, numbers):
     (tmp_path / 'a').mkdir()
     (tmp_path / 'a/1.jpg').touch()
 
     def config(labels, **change):
-        return dict(dataset(tmp_path, f'a {numbers}0\na {numbers}{labels}\n', kind), **dict(
-            settings, multi_class=True, num_classes=10, **change))
+        return dict(
+            dataset(tmp_path, f'a {numbers}0\na {numbers}{labels}\n', kind),
+            **dict(settings, multi_class=True, num_classes=10, **change),
+        )
 
     checks.check_annotations(config('3 9'), 10)
     for labels in ('3 10', '10 3'):
@@ -129,7 +155,9 @@ def test_every_one_of_several_labels_is_checked(tmp_path, kind, settings, number
         with pytest.raises(InputError, match='list.txt:2: expected . fields or more'):
             checks.check_annotations(config(labels), 10)
     for own in (None, 12):
-        with pytest.raises(InputError, match=f'needs the num_classes of the model, 10,.*got {own}'):
+        with pytest.raises(
+            InputError, match=f'needs the num_classes of the model, 10,.*got {own}'
+        ):
             checks.check_annotations(dict(config('3 9'), num_classes=own), 10)
 
 
@@ -178,8 +206,12 @@ try:
 except ValueError as error:
     print(error)
 """
-    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
-                          env=dict(os.environ, PYTHONDONTWRITEBYTECODE='1'))
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        capture_output=True,
+        text=True,
+        env=dict(os.environ, PYTHONDONTWRITEBYTECODE='1'),
+    )
     assert f'output folder {tmp_path} cannot be written' in done.stdout, done.stderr
 
 
@@ -195,13 +227,16 @@ def test_sound_model_is_counted():
     assert static['input_shape'] == [3, 8, 64, 64]
 
 
-@pytest.mark.parametrize('change, message', [
-    (dict(stages=(2, 9)), 'full.py: .*9'),
-    (dict(stages=(2, 3), num_segments=1), 'full.py: .*1'),
-    (dict(num_segments=3), 'full.py: .*3'),
-    (dict(stages=3), 'full.py: .*got 3'),
-    (dict(module=dict(type='DCX')), 'full.py: .*DCX'),
-])
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (dict(stages=(2, 9)), 'full.py: .*9'),
+        (dict(stages=(2, 3), num_segments=1), 'full.py: .*1'),
+        (dict(num_segments=3), 'full.py: .*3'),
+        (dict(stages=3), 'full.py: .*got 3'),
+        (dict(module=dict(type='DCX')), 'full.py: .*DCX'),
+    ],
+)
 def test_bad_models_are_named(change, message):
     with pytest.raises(InputError, match=message):
         checks.check_model(full(**change))
@@ -231,13 +266,21 @@ def test_a_file_to_start_from_must_exist(tmp_path):
     checks.check_initial_weights(Config(dict(load_from=str(path))))
 
 
-@pytest.mark.parametrize('part', [
-    dict(pretrained='{}'),
-    dict(backbone=dict(pretrained='{}')),
-    dict(init_cfg=dict(type='Pretrained', prefix='backbone.', checkpoint='{}')),
-    dict(init_cfg=[dict(type='Kaiming', layer='Conv2d'),
-                   dict(type='Pretrained', checkpoint='{}')]),
-], ids=['pretrained', 'pretrained host', 'init_cfg', 'list of init_cfg'])
+@pytest.mark.parametrize(
+    'part',
+    [
+        dict(pretrained='{}'),
+        dict(backbone=dict(pretrained='{}')),
+        dict(init_cfg=dict(type='Pretrained', prefix='backbone.', checkpoint='{}')),
+        dict(
+            init_cfg=[
+                dict(type='Kaiming', layer='Conv2d'),
+                dict(type='Pretrained', checkpoint='{}'),
+            ]
+        ),
+    ],
+    ids=['pretrained', 'pretrained host', 'init_cfg', 'list of init_cfg'],
+)
 def test_files_that_parts_of_the_model_start_from_must_exist(tmp_path, part):
     def cfg(source):
         return Config.fromstring(f'model = dict(backbone={part})'.replace('{}', source), '.py')
@@ -251,9 +294,13 @@ def test_files_that_parts_of_the_model_start_from_must_exist(tmp_path, part):
     checks.check_initial_weights(cfg(str(path)))
 
 
-@pytest.mark.parametrize('name, source', [
-    ('dcf/table4_sthv2/mvit_b', 'dcf/table5_k400/mvit_b'),
-    ('tcm/table_ucf101/tcm_r50_split1', 'tcm/table_k400/tcm_r50_8f')])
+@pytest.mark.parametrize(
+    'name, source',
+    [
+        ('dcf/table4_sthv2/mvit_b', 'dcf/table5_k400/mvit_b'),
+        ('tcm/table_ucf101/tcm_r50_split1', 'tcm/table_k400/tcm_r50_8f'),
+    ],
+)
 def test_the_run_to_start_from_is_named(monkeypatch, tmp_path, name, source):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=rf'configs/{source}\.py --seed 0$'):
@@ -284,8 +331,11 @@ def test_what_is_tested_on_lists_its_samples():
         cfg = Config(dict(train_dataloader=dict(dataset=wrapped)))
         checks.check_datasets(cfg)
         cfg.test_dataloader = cfg.train_dataloader
-        with pytest.raises(InputError, match='test_dataloader of .*: Plain does not list its '
-                           'samples .* an mmengine BaseDataset is needed'):
+        with pytest.raises(
+            InputError,
+            match='test_dataloader of .*: Plain does not list its '
+            'samples .* an mmengine BaseDataset is needed',
+        ):
             checks.check_datasets(cfg)
     cfg = Config(dict(train_dataloader=dict(dataset=dict(type=NoFiles))))
     checks.check_datasets(cfg)
@@ -295,17 +345,33 @@ def test_what_is_tested_on_lists_its_samples():
 
 
 @pytest.mark.parametrize('split', ['train', 'val', 'test'])
-@pytest.mark.parametrize('kind', [
-    'mmaction.VideoDataset', VideoDataset, GuardedVideoDataset, 'mmaction.GuardedVideoDataset',
-    OwnList, type('Derived', (VideoDataset,), {})], ids=str)
+@pytest.mark.parametrize(
+    'kind',
+    [
+        'mmaction.VideoDataset',
+        VideoDataset,
+        GuardedVideoDataset,
+        'mmaction.GuardedVideoDataset',
+        OwnList,
+        type('Derived', (VideoDataset,), {}),
+    ],
+    ids=str,
+)
 def test_labels_are_checked_of_whatever_the_registry_takes_for_a_data_set(tmp_path, kind, split):
     (tmp_path / 'a.mp4').touch()
     inner = dict(dataset(tmp_path, 'a.mp4 12\n', kind), pipeline=[])
-    wrapped = dict(type='mmengine.RepeatDataset', times=2, dataset=dict(
-        type=ClassBalancedDataset, oversample_thr=.1, dataset=inner))
+    wrapped = dict(
+        type='mmengine.RepeatDataset',
+        times=2,
+        dataset=dict(type=ClassBalancedDataset, oversample_thr=0.1, dataset=inner),
+    )
     for config in (inner, wrapped):
-        cfg = Config({'model': dict(cls_head=dict(num_classes=12)),
-                      f'{split}_dataloader': dict(dataset=config)})
+        cfg = Config(
+            {
+                'model': dict(cls_head=dict(num_classes=12)),
+                f'{split}_dataloader': dict(dataset=config),
+            }
+        )
         with pytest.raises(InputError, match='label 12 of .* 12 classes'):
             checks.check_datasets(cfg)
         cfg.model.cls_head.num_classes = 13
@@ -330,8 +396,9 @@ train_dataloader = dict(dataset=dict(type=RepeatDataset, times=2, dataset=dict(
 
 @pytest.mark.parametrize('split', ['train', 'val', 'test'])
 def test_a_loader_without_workers_loses_what_only_workers_need(split):
-    settings = dict(persistent_workers=True, prefetch_factor=4, timeout=9,
-                    multiprocessing_context='fork')
+    settings = dict(
+        persistent_workers=True, prefetch_factor=4, timeout=9, multiprocessing_context='fork'
+    )
     cfg = Config({f'{split}_dataloader': dict(settings, num_workers=0, pin_memory=False)})
     checks.check_loaders(cfg)
     assert cfg[f'{split}_dataloader'] == dict(num_workers=0, pin_memory=False)
@@ -344,10 +411,22 @@ def test_a_loader_without_workers_loses_what_only_workers_need(split):
 
 
 @pytest.mark.parametrize('split', ['train', 'val', 'test'])
-@pytest.mark.parametrize('settings', [
-    dict(prefetch_factor=2.5), dict(prefetch_factor=0), dict(prefetch_factor=-1),
-    dict(batch_size=0), dict(batch_size=2.5), dict(batch_size=None), dict(num_workers=1.5),
-    dict(drop_last='no'), dict(shuffle=True), dict(prefetch_facto=2)], ids=str)
+@pytest.mark.parametrize(
+    'settings',
+    [
+        dict(prefetch_factor=2.5),
+        dict(prefetch_factor=0),
+        dict(prefetch_factor=-1),
+        dict(batch_size=0),
+        dict(batch_size=2.5),
+        dict(batch_size=None),
+        dict(num_workers=1.5),
+        dict(drop_last='no'),
+        dict(shuffle=True),
+        dict(prefetch_facto=2),
+    ],
+    ids=str,
+)
 def test_settings_of_loaders_that_would_cost_the_training_are_refused(split, settings):
     cfg = Config({f'{split}_dataloader': dict(dict(num_workers=2, batch_size=4), **settings)})
     with pytest.raises(InputError, match=rf'^{split}_dataloader of .*{next(iter(settings))}'):
@@ -355,10 +434,14 @@ def test_settings_of_loaders_that_would_cost_the_training_are_refused(split, set
 
 
 def viewed(kind='Recognizer3D', views=10, **loader):
-    return Config(dict(model=dict(type=kind, test_cfg=dict(max_testing_views=views)),
-                       train_dataloader=dict(batch_size=8),
-                       val_dataloader=dict(batch_size=8),
-                       test_dataloader=dict(loader, batch_size=8)))
+    return Config(
+        dict(
+            model=dict(type=kind, test_cfg=dict(max_testing_views=views)),
+            train_dataloader=dict(batch_size=8),
+            val_dataloader=dict(batch_size=8),
+            test_dataloader=dict(loader, batch_size=8),
+        )
+    )
 
 
 def batches(cfg):
@@ -366,10 +449,12 @@ def batches(cfg):
 
 
 def test_a_video_tested_in_parts_is_a_batch_of_its_own(capsys):
-    for cfg, splits, expected in ((viewed(), ['train', 'val', 'test'], [8, 1, 1]),
-                                  (viewed('mmaction.Recognizer3D'), ['test'], [8, 8, 1]),
-                                  (viewed(views=None), ['val', 'test'], [8, 8, 8]),
-                                  (viewed('Recognizer2D'), ['train'], [8, 8, 8])):
+    for cfg, splits, expected in (
+        (viewed(), ['train', 'val', 'test'], [8, 1, 1]),
+        (viewed('mmaction.Recognizer3D'), ['test'], [8, 8, 1]),
+        (viewed(views=None), ['val', 'test'], [8, 8, 8]),
+        (viewed('Recognizer2D'), ['train'], [8, 8, 8]),
+    ):
         checks.check_testing_views(cfg, splits)
         assert batches(cfg) == expected
     first, second = capsys.readouterr().out.splitlines()
@@ -377,10 +462,15 @@ def test_a_video_tested_in_parts_is_a_batch_of_its_own(capsys):
     assert 'val_dataloader' not in second
 
 
-@pytest.mark.parametrize('cfg, reason', [
-    (viewed('Recognizer2D'), 'is for 3-D recognizers'), (viewed(views=-1), 'number of views'),
-    (viewed(views='10'), 'number of views'),
-    (viewed(drop_last=True), 'needs test_dataloader.batch_size=1')])
+@pytest.mark.parametrize(
+    'cfg, reason',
+    [
+        (viewed('Recognizer2D'), 'is for 3-D recognizers'),
+        (viewed(views=-1), 'number of views'),
+        (viewed(views='10'), 'number of views'),
+        (viewed(drop_last=True), 'needs test_dataloader.batch_size=1'),
+    ],
+)
 def test_views_at_once_that_no_evaluation_can_take_are_told(cfg, reason):
     with pytest.raises(InputError, match=f'max_testing_views=.*{reason}'):
         checks.check_testing_views(cfg)
@@ -391,42 +481,75 @@ def sampling(split='test', **step):
     cfg = full()
     steps = cfg[f'{split}_dataloader'].dataset.pipeline
     place = next(i for i, each in enumerate(steps) if each.type == 'SampleSegments')
-    cfg[f'{split}_dataloader'].dataset.pipeline = steps[:place] + [step] + steps[place + 1:]
+    cfg[f'{split}_dataloader'].dataset.pipeline = steps[:place] + [step] + steps[place + 1 :]
     return cfg
 
 
-@pytest.mark.parametrize('split, step, gives', [
-    ('train', dict(type='SampleSegments', num_segments=12), '12 frames a video, in clips of 12'),
-    ('val', dict(type='mmaction.SampleSegments', num_segments=16), '16 frames a video, in clips of 16'),
-    ('test', dict(type=SampleSegments, num_segments=4), '4 frames a video, in clips of 4'),
-    ('test', dict(type='SampleFrames', clip_len=1, num_clips=16, test_mode=True),
-     '16 frames a video, in clips of 16'),
-    ('test', dict(type='SampleTSNSegments', num_segments=16, num_clips=2, test_mode=True),
-     '32 frames a video, in clips of 16'),
-], ids=lambda value: value if isinstance(value, str) else '')
+@pytest.mark.parametrize(
+    'split, step, gives',
+    [
+        (
+            'train',
+            dict(type='SampleSegments', num_segments=12),
+            '12 frames a video, in clips of 12',
+        ),
+        (
+            'val',
+            dict(type='mmaction.SampleSegments', num_segments=16),
+            '16 frames a video, in clips of 16',
+        ),
+        ('test', dict(type=SampleSegments, num_segments=4), '4 frames a video, in clips of 4'),
+        (
+            'test',
+            dict(type='SampleFrames', clip_len=1, num_clips=16, test_mode=True),
+            '16 frames a video, in clips of 16',
+        ),
+        (
+            'test',
+            dict(type='SampleTSNSegments', num_segments=16, num_clips=2, test_mode=True),
+            '32 frames a video, in clips of 16',
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else '',
+)
 def test_pipelines_give_as_many_frames_as_the_host_was_built_for(split, step, gives):
-    with pytest.raises(InputError, match=f'{split}_dataloader gives {gives} .*'
-                       'built for model.backbone.num_segments=8'):
+    with pytest.raises(
+        InputError,
+        match=f'{split}_dataloader gives {gives} .*built for model.backbone.num_segments=8',
+    ):
         checks.check_frames(sampling(split, **step))
 
 
-@pytest.mark.parametrize('step', [
-    dict(type='SampleFrames', clip_len=1, num_clips=8, twice_sample=True, test_mode=True),
-    dict(type='SampleFrames', clip_len=8, num_clips=2, test_mode=True),
-    dict(type='SampleTSNSegments', num_segments=8, num_clips=2, test_mode=True),
-    dict(type='DenseSampleFrames', clip_len=1, num_clips=8, test_mode=True)],
-    ids=lambda step: step['type'])
+@pytest.mark.parametrize(
+    'step',
+    [
+        dict(type='SampleFrames', clip_len=1, num_clips=8, twice_sample=True, test_mode=True),
+        dict(type='SampleFrames', clip_len=8, num_clips=2, test_mode=True),
+        dict(type='SampleTSNSegments', num_segments=8, num_clips=2, test_mode=True),
+        dict(type='DenseSampleFrames', clip_len=1, num_clips=8, test_mode=True),
+    ],
+    ids=lambda step: step['type'],
+)
 def test_several_clips_pass_where_the_pipeline_says_so(step):
     checks.check_frames(sampling(**step))
 
 
 def test_other_clips_of_a_network_that_takes_any_are_told(capsys):
-    cfg = Config(dict(
-        model=dict(type='Recognizer3D', backbone=dict(type='X3D', gamma_w=1, gamma_b=2.25,
-                                                      gamma_d=2.2),
-                   cls_head=dict(type='X3DHead', in_channels=432, num_classes=12)),
-        input_shape=(3, 8, 64, 64), test_dataloader=dict(dataset=dict(
-            type='VideoDataset', pipeline=[
-                dict(type='SampleSegments', num_segments=12, test_mode=True)]))))
+    cfg = Config(
+        dict(
+            model=dict(
+                type='Recognizer3D',
+                backbone=dict(type='X3D', gamma_w=1, gamma_b=2.25, gamma_d=2.2),
+                cls_head=dict(type='X3DHead', in_channels=432, num_classes=12),
+            ),
+            input_shape=(3, 8, 64, 64),
+            test_dataloader=dict(
+                dataset=dict(
+                    type='VideoDataset',
+                    pipeline=[dict(type='SampleSegments', num_segments=12, test_mode=True)],
+                )
+            ),
+        )
+    )
     checks.check_frames(cfg)
     assert 'test_dataloader gives clips of 12 frames, input_shape has 8' in capsys.readouterr().out

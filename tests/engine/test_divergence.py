@@ -8,15 +8,16 @@ import torch
 
 from mmaction_ext.engine.divergence import DivergenceHook
 from mmaction_ext.errors import Diverged
-from mmaction_ext.tracking.ledger.attempts import outcome
+from mmaction_ext.tracking.writing.attempts import outcome
 
 
 def train(losses, **arguments):
     """Number of iterations that a training makes."""
     hook = DivergenceHook(**arguments)
     for number, loss in enumerate(losses):
-        hook.after_train_iter(SimpleNamespace(iter=number), number,
-                              outputs=dict(loss=torch.tensor(loss)))
+        hook.after_train_iter(
+            SimpleNamespace(iter=number), number, outputs=dict(loss=torch.tensor(loss))
+        )
     return len(losses)
 
 

@@ -13,8 +13,10 @@ from mmaction_ext.errors import InputError
 from mmaction_ext.evaluation.predictions import Predictions, write_predictions
 from mmaction_ext.tracking.identity import RunIdentity, config_hash, load_config
 
-SCORES = {'a': [[.6, .4, 0], [.1, .5, .4], [.7, .2, .1], [.4, .3, .3]],
-          'b': [[.2, .8, 0], [.1, .1, .8], [.6, .4, 0], [.3, .4, .3]]}
+SCORES = {
+    'a': [[0.6, 0.4, 0], [0.1, 0.5, 0.4], [0.7, 0.2, 0.1], [0.4, 0.3, 0.3]],
+    'b': [[0.2, 0.8, 0], [0.1, 0.1, 0.8], [0.6, 0.4, 0], [0.3, 0.4, 0.3]],
+}
 #: mean: rows (.4 .6 0), (.1 .3 .6), (.65 .3 .05), (.35 .35 .3); best 1, 2, 0, 0 or 1
 LABELS = (1, 1, 0, 2)
 
@@ -27,9 +29,11 @@ def both(tmp_path, monkeypatch):
     for name in 'ab':
         (folder / f'{name}.py').write_text(f"name = '{name}'\ntrain_cfg = dict(max_epochs=2)\n")
     path = folder / 'both.py'
-    path.write_text("ensemble = dict(members=['a.py', 'b.py'])\n"
-                    "test_evaluator = dict(type='AccMetric', metric_options=dict("
-                    'top_k_accuracy=dict(topk=(1, 2))))\n')
+    path.write_text(
+        "ensemble = dict(members=['a.py', 'b.py'])\n"
+        "test_evaluator = dict(type='AccMetric', metric_options=dict("
+        'top_k_accuracy=dict(topk=(1, 2))))\n'
+    )
     monkeypatch.chdir(tmp_path)
     return path
 
@@ -38,14 +42,26 @@ def leave(both, name, under=0, where='', **changes):
     """Leave predictions as the test of a run does; returns their file."""
     config = both.with_name(f'{name}.py')
     run = RunIdentity(f'demo/{name}', under, config_hash(load_config(config)))
-    meta = dict(run.facts, overrides={}, iter=8, epoch=2, data_digest='d',
-                checkpoint_sha256=f'sha of {name}')
+    meta = dict(
+        run.facts,
+        overrides={},
+        iter=8,
+        epoch=2,
+        data_digest='d',
+        checkpoint_sha256=f'sha of {name}',
+    )
     meta.update(changes)
     folder = both.parents[2] / run.work_dir() / where
     folder.mkdir(parents=True, exist_ok=True)
-    write_predictions(folder / 'predictions.npz', Predictions(
-        np.array([f'c/{i}' for i in range(4)]), np.array(LABELS),
-        np.array(SCORES[name], np.float32), meta))
+    write_predictions(
+        folder / 'predictions.npz',
+        Predictions(
+            np.array([f'c/{i}' for i in range(4)]),
+            np.array(LABELS),
+            np.array(SCORES[name], np.float32),
+            meta,
+        ),
+    )
     return folder / 'predictions.npz'
 
 
@@ -66,26 +82,41 @@ def test_row_by_hand(both):
 def test_result_by_hand(both):
     leave(both, 'a'), leave(both, 'b')
     with open(both, 'a') as file:
-        file.write("test_dataloader = dict(dataset=dict(pipeline=["
-                   "dict(type='ThreeCrop', crop_size=224)]))\n")
+        file.write(
+            'test_dataloader = dict(dataset=dict(pipeline=['
+            "dict(type='ThreeCrop', crop_size=224)]))\n"
+        )
     cfg = Config.fromfile(both)
     row = evaluate(cfg, gather(both))
     assert result(cfg, dict(uid='u', job_type='test'), row) == dict(
-        uid='u', job_type='test', iter=8, epoch=2,
+        uid='u',
+        job_type='test',
+        iter=8,
+        epoch=2,
         checkpoint=dict(path=None, sha256=row['test/checkpoint_sha256']),
-        protocol=dict(split='test', clip_len=None, frame_interval=None, num_clips=None,
-                      num_crops=3, resolution=[224, 224]),
-        metrics={name: row[name] for name in ('test/acc/top1', 'test/acc/top2',
-                                              'test/acc/mean1')},
-        num_samples=4, data_digest='d', predictions=None)
+        protocol=dict(
+            split='test',
+            clip_len=None,
+            frame_interval=None,
+            num_clips=None,
+            num_crops=3,
+            resolution=[224, 224],
+        ),
+        metrics={name: row[name] for name in ('test/acc/top1', 'test/acc/top2', 'test/acc/mean1')},
+        num_samples=4,
+        data_digest='d',
+        predictions=None,
+    )
 
 
 def test_members_are_those_of_the_seed(both):
     leave(both, 'a'), leave(both, 'b'), leave(both, 'a', 1)
     file = leave(both, 'b', 1)
     assert gather(both, 1)[1][0].resolve() == file
-    with pytest.raises(InputError, match='member demo/a under seed 2: there is no '
-                                         'work_dirs/demo/a/seed2/predictions.npz'):
+    with pytest.raises(
+        InputError,
+        match='member demo/a under seed 2: there is no work_dirs/demo/a/seed2/predictions.npz',
+    ):
         gather(both, 2)
 
 
@@ -99,18 +130,23 @@ def test_newest_sound_file_counts(both):
     assert member_predictions(config, identity)[0].resolve() == first
 
 
-@pytest.mark.parametrize('changes, message', [
-    (dict(config_hash='old'), 'is of another version of the config .demo/b, seed 0, hash old'),
-    (dict(config='demo/a'), 'is of another run .demo/a'),
-    (dict(seed=3), 'is of another run .demo/b, seed 3'),
-    (dict(overrides={'lr': 1}), 'was made with overridden lr'),
-    (dict(epoch=1), 'was made after epoch 1 of 2'),
-    (dict(epoch=None), 'was made after epoch None of 2'),
-])
+@pytest.mark.parametrize(
+    'changes, message',
+    [
+        (dict(config_hash='old'), 'is of another version of the config .demo/b, seed 0, hash old'),
+        (dict(config='demo/a'), 'is of another run .demo/a'),
+        (dict(seed=3), 'is of another run .demo/b, seed 3'),
+        (dict(overrides={'lr': 1}), 'was made with overridden lr'),
+        (dict(epoch=1), 'was made after epoch 1 of 2'),
+        (dict(epoch=None), 'was made after epoch None of 2'),
+    ],
+)
 def test_predictions_that_do_not_count(both, changes, message):
     leave(both, 'a'), leave(both, 'b', **changes)
-    with pytest.raises(InputError, match='member demo/b under seed 0: '
-                       f'work_dirs/demo/b/seed0/predictions.npz {message}') as error:
+    with pytest.raises(
+        InputError,
+        match=f'member demo/b under seed 0: work_dirs/demo/b/seed0/predictions.npz {message}',
+    ) as error:
         gather(both)
     assert 'tools/train.py' in str(error.value) and '\n' not in str(error.value)
 
@@ -131,8 +167,11 @@ def test_remedy_is_a_test_where_the_member_is_trained(both):
     home = both.parents[2] / 'work_dirs/demo/b/seed0'
     home.mkdir(parents=True)
     torch.save({}, home / 'epoch_2.pth')
-    with pytest.raises(InputError, match=r'python tools/test.py \S+/b.py '
-                                         r'work_dirs/demo/b/seed0/epoch_2.pth --seed 0$'):
+    with pytest.raises(
+        InputError,
+        match=r'python tools/test.py \S+/b.py '
+        r'work_dirs/demo/b/seed0/epoch_2.pth --seed 0$',
+    ):
         gather(both)
 
 
@@ -146,8 +185,11 @@ def test_remedy_for_a_member_with_the_weights_of_another_config(both):
     home = both.parents[2] / 'work_dirs/demo/source/seed0'
     home.mkdir(parents=True)
     torch.save({}, home / 'epoch_2.pth')
-    with pytest.raises(InputError, match=r'tools/test.py \S+/b.py '
-                                         r'work_dirs/demo/source/seed0/epoch_2.pth --seed 0$'):
+    with pytest.raises(
+        InputError,
+        match=r'tools/test.py \S+/b.py '
+        r'work_dirs/demo/source/seed0/epoch_2.pth --seed 0$',
+    ):
         gather(both)
 
 

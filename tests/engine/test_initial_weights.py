@@ -4,17 +4,25 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmaction_ext.engine.building import build_model
 from mmaction_ext.engine.initial_weights import check_fit
 from mmaction_ext.errors import InputError
+from mmaction_ext.models.building import build_model
 
 
 def config(num_classes=3, **settings):
-    backbone = dict(dict(type='ResNet', depth=18, norm_cfg=dict(type='BN')),
-                    **settings.pop('backbone', {}))
-    return Config(dict(settings, model=dict(
-        type='Recognizer2D', backbone=backbone,
-        cls_head=dict(type='TSNHead', num_classes=num_classes, in_channels=512))))
+    backbone = dict(
+        dict(type='ResNet', depth=18, norm_cfg=dict(type='BN')), **settings.pop('backbone', {})
+    )
+    return Config(
+        dict(
+            settings,
+            model=dict(
+                type='Recognizer2D',
+                backbone=backbone,
+                cls_head=dict(type='TSNHead', num_classes=num_classes, in_channels=512),
+            ),
+        )
+    )
 
 
 @pytest.fixture(scope='module')
@@ -32,28 +40,43 @@ def renamed(weights, prefix):
     return {prefix + name: value for name, value in weights.items()}
 
 
-@pytest.mark.parametrize('content', [
-    lambda weights: weights,
-    lambda weights: dict(state_dict=weights, meta=dict(epoch=1)),
-    lambda weights: dict(state_dict=renamed(weights, 'module.'))], ids=['plain', 'nested', 'ddp'])
+@pytest.mark.parametrize(
+    'content',
+    [
+        lambda weights: weights,
+        lambda weights: dict(state_dict=weights, meta=dict(epoch=1)),
+        lambda weights: dict(state_dict=renamed(weights, 'module.')),
+    ],
+    ids=['plain', 'nested', 'ddp'],
+)
 def test_what_fits_is_counted(tmp_path, weights, content):
     path = save(tmp_path, content(weights))
     total = sum(value.is_floating_point() for value in weights.values())
     (fit,) = check_fit(config(load_from=path))
-    assert fit.facts() == dict(path=path, part='model', filled=total, total=total,
-                               backbone_filled=total - 2, backbone_total=total - 2)
+    assert fit.facts() == dict(
+        path=path,
+        part='model',
+        filled=total,
+        total=total,
+        backbone_filled=total - 2,
+        backbone_total=total - 2,
+    )
     assert fit.sentence() == f'{path} fills {total} of {total} weights of the model'
     (fit,) = check_fit(config(5, load_from=path))
     assert (fit.filled, fit.backbone_filled) == (total - 2, total - 2)
     assert '2 of another shape: cls_head.fc_cls.weight (3, 512) for (5, 512)' in fit.sentence()
 
 
-@pytest.mark.parametrize('content', [
-    lambda weights: dict(state_dict=renamed(weights, 'net.encoder.')),
-    lambda weights: dict(model=dict(weights), epoch=3),
-    lambda weights: {name: value for name, value in weights.items() if 'cls_head' in name},
-    lambda weights: {name: value[..., None] for name, value in weights.items()}],
-    ids=['other names', 'other nesting', 'head alone', 'other shapes'])
+@pytest.mark.parametrize(
+    'content',
+    [
+        lambda weights: dict(state_dict=renamed(weights, 'net.encoder.')),
+        lambda weights: dict(model=dict(weights), epoch=3),
+        lambda weights: {name: value for name, value in weights.items() if 'cls_head' in name},
+        lambda weights: {name: value[..., None] for name, value in weights.items()},
+    ],
+    ids=['other names', 'other nesting', 'head alone', 'other shapes'],
+)
 def test_a_file_of_which_nothing_fits_the_backbone_is_refused(tmp_path, weights, content):
     path = save(tmp_path, content(weights))
     with pytest.raises(InputError, match=f'would not start from {path}: nothing of it fits'):
@@ -63,16 +86,25 @@ def test_a_file_of_which_nothing_fits_the_backbone_is_refused(tmp_path, weights,
         check_fit(config(backbone=dict(init_cfg=init)))
 
 
-@pytest.mark.parametrize('backbone', [
-    lambda path: dict(init_cfg=dict(type='Pretrained', checkpoint=path)),
-    lambda path: dict(pretrained=path, torchvision_pretrain=False)], ids=['init_cfg', 'pretrained'])
+@pytest.mark.parametrize(
+    'backbone',
+    [
+        lambda path: dict(init_cfg=dict(type='Pretrained', checkpoint=path)),
+        lambda path: dict(pretrained=path, torchvision_pretrain=False),
+    ],
+    ids=['init_cfg', 'pretrained'],
+)
 def test_parts_that_start_from_a_file_of_their_own(tmp_path, weights, backbone):
-    own = {name.removeprefix('backbone.'): value for name, value in weights.items()
-           if name.startswith('backbone.layer')}
+    own = {
+        name.removeprefix('backbone.'): value
+        for name, value in weights.items()
+        if name.startswith('backbone.layer')
+    }
     (fit,) = check_fit(config(backbone=backbone(save(tmp_path, own))))
     assert fit.part == 'backbone' and 0 < fit.filled < fit.total
-    assert fit.sentence().endswith('5 without: conv1.conv.weight, conv1.bn.weight, '
-                                   'conv1.bn.bias ...')
+    assert fit.sentence().endswith(
+        '5 without: conv1.conv.weight, conv1.bn.weight, conv1.bn.bias ...'
+    )
     with pytest.raises(InputError, match='nothing of it fits'):
         check_fit(config(backbone=backbone(save(tmp_path, renamed(own, 'x.')))))
 
@@ -98,13 +130,17 @@ def test_weights_that_are_not_finite_are_named(tmp_path, weights, value):
     path = save(tmp_path, broken)
     init = dict(type='Pretrained', checkpoint=path, prefix='backbone.')
     for start in (dict(load_from=path), dict(backbone=dict(init_cfg=init))):
-        with pytest.raises(InputError, match=f'{path} holds weights that are not finite, the first '
-                           'of them for backbone.layer1.0.conv1.conv.weight$'):
+        with pytest.raises(
+            InputError,
+            match=f'{path} holds weights that are not finite, the first '
+            'of them for backbone.layer1.0.conv1.conv.weight$',
+        ):
             check_fit(config(**start))
 
 
 def torchvision_names(depth):
     from torchvision.models import resnet18, resnet50
+
     with torch.device('meta'):
         network = {18: resnet18, 50: resnet50}[depth](num_classes=1)
     return {name: torch.zeros(value.shape) for name, value in network.state_dict().items()}
@@ -113,11 +149,17 @@ def torchvision_names(depth):
 @pytest.mark.parametrize('hosted', [False, True], ids=['bare', 'hosted'])
 def test_weights_of_another_depth_are_refused_in_a_line(tmp_path, hosted):
     path = save(tmp_path, torchvision_names(50))
-    backbone = dict(type='mmaction.ResNetTSM', depth=18, num_segments=8, pretrained=path,
-                    norm_cfg=dict(type='BN'))
+    backbone = dict(
+        type='mmaction.ResNetTSM',
+        depth=18,
+        num_segments=8,
+        pretrained=path,
+        norm_cfg=dict(type='BN'),
+    )
     cfg = config()
-    cfg.model.backbone = backbone if not hosted else dict(
-        type='MotionBackbone', backbone=backbone, num_segments=8)
+    cfg.model.backbone = (
+        backbone if not hosted else dict(type='MotionBackbone', backbone=backbone, num_segments=8)
+    )
     with pytest.raises(InputError) as refused:
         check_fit(cfg)
     text = str(refused.value)

@@ -17,7 +17,7 @@ from mmaction_ext.engine import run_config
 from mmaction_ext.engine.work_dir import default_work_dir
 from mmaction_ext.errors import InputError
 from mmaction_ext.tracking.identity import config_hash
-from mmaction_ext.tracking.ledger.attempts import read_run_file
+from mmaction_ext.tracking.writing.attempts import read_run_file
 
 ROW = Path(__file__).parents[2] / 'configs/synthmotion/dcf/table1_components/full.py'
 
@@ -50,9 +50,15 @@ def test_override_of_the_recipe_makes_another_run_with_its_own_folder():
     assert default_work_dir(changed, overrides) != plain.work_dir()
 
 
-@pytest.mark.parametrize('setting', [
-    {'train_dataloader.num_workers': 5}, {'test_dataloader.batch_size': 3},
-    {'model.test_cfg.max_testing_views': 10}, {'default_hooks.logger.interval': 1}])
+@pytest.mark.parametrize(
+    'setting',
+    [
+        {'train_dataloader.num_workers': 5},
+        {'test_dataloader.batch_size': 3},
+        {'model.test_cfg.max_testing_views': 10},
+        {'default_hooks.logger.interval': 1},
+    ],
+)
 def test_what_changes_no_number_is_no_override(setting):
     plain, _ = run_config.identify(ROW, 0)
     same, overrides = run_config.identify(ROW, 0, setting)
@@ -97,8 +103,10 @@ def test_final_checkpoint_is_an_artifact_of_wandb_when_asked(several):
     cfg = Config(dict(visualizer=dict(vis_backends=backends)))
     run_config.log_final_checkpoint(cfg)
     assert cfg.visualizer.vis_backends == (
-        [dict(type='LocalVisBackend'), dict(wandb, log_artifact=True)] if several
-        else dict(wandb, log_artifact=True))
+        [dict(type='LocalVisBackend'), dict(wandb, log_artifact=True)]
+        if several
+        else dict(wandb, log_artifact=True)
+    )
     run_config.log_final_checkpoint(Config(dict()))
 
 
@@ -118,8 +126,11 @@ def test_git_state_of_a_checkout_and_of_a_plain_folder(tmp_path):
 
 def test_git_state_names_what_was_changed(tmp_path):
     def git(*args):
-        subprocess.run(['git', '-C', str(tmp_path), '-c', 'user.name=x', '-c', 'user.email=x',
-                        *args], check=True, capture_output=True)
+        subprocess.run(
+            ['git', '-C', str(tmp_path), '-c', 'user.name=x', '-c', 'user.email=x', *args],
+            check=True,
+            capture_output=True,
+        )
 
     git('init')
     (tmp_path / 'a').write_text('one\n')
@@ -137,8 +148,9 @@ def test_git_state_names_what_was_changed(tmp_path):
     assert len(digests) == 3 and None not in digests
 
 
-@pytest.mark.parametrize('names, device', [
-    ([], None), (['NVIDIA H200', 'NVIDIA A100'], 'NVIDIA H200')])
+@pytest.mark.parametrize(
+    'names, device', [([], None), (['NVIDIA H200', 'NVIDIA A100'], 'NVIDIA H200')]
+)
 def test_environment_tells_versions_and_devices(monkeypatch, names, device):
     found = dict(gpus=names, num_gpus=len(names), cuda=None, driver=None)
     monkeypatch.setattr(run_config.ledger_facts, 'gpus', lambda: found)
@@ -167,9 +179,15 @@ def test_ledger_of_a_run_says_what_it_is(run, tmp_path):
     with begin(run, load_from=str(weights)) as attempt:
         found = read_run_file(tmp_path)
     cfg, identity, facts = run
-    assert {name: found[name] for name in ('uid', 'config', 'seed', 'config_hash', 'job_type')} \
-        == dict(uid=identity.uid, config=identity.config, seed=3,
-                config_hash=identity.config_hash, job_type='train')
+    assert {
+        name: found[name] for name in ('uid', 'config', 'seed', 'config_hash', 'job_type')
+    } == dict(
+        uid=identity.uid,
+        config=identity.config,
+        seed=3,
+        config_hash=identity.config_hash,
+        job_type='train',
+    )
     assert found['overrides'] == {'lr': 1} and found['static']['params'] == 5
     assert 'multiply-adds' in found['static']['counter']
     assert found['env'] == facts['env'] and found['git'] == facts['git']
@@ -180,16 +198,27 @@ def test_ledger_of_a_run_says_what_it_is(run, tmp_path):
     assert attempt.number == 1 and found['attempts'][0]['world_size'] == 1
 
 
-@pytest.mark.parametrize('visualizer, types', [
-    (dict(type='ActionVisualizer', vis_backends=[dict(type='RunWandbBackend')]),
-     ['RunWandbBackend', 'RunLedgerBackend']),
-    (dict(type='ActionVisualizer', vis_backends=dict(type='LocalVisBackend')),
-     ['LocalVisBackend', 'RunLedgerBackend']),
-    (dict(type='ActionVisualizer', vis_backends=[dict(type='RunLedgerBackend', folder='old')]),
-     ['RunLedgerBackend']),
-    (dict(type='ActionVisualizer'), ['RunLedgerBackend']),
-    (None, ['LocalVisBackend', 'RunLedgerBackend']),
-])
+@pytest.mark.parametrize(
+    'visualizer, types',
+    [
+        (
+            dict(type='ActionVisualizer', vis_backends=[dict(type='RunWandbBackend')]),
+            ['RunWandbBackend', 'RunLedgerBackend'],
+        ),
+        (
+            dict(type='ActionVisualizer', vis_backends=dict(type='LocalVisBackend')),
+            ['LocalVisBackend', 'RunLedgerBackend'],
+        ),
+        (
+            dict(
+                type='ActionVisualizer', vis_backends=[dict(type='RunLedgerBackend', folder='old')]
+            ),
+            ['RunLedgerBackend'],
+        ),
+        (dict(type='ActionVisualizer'), ['RunLedgerBackend']),
+        (None, ['LocalVisBackend', 'RunLedgerBackend']),
+    ],
+)
 def test_rows_are_kept_whatever_the_config_logs_to(run, tmp_path, visualizer, types):
     run[0].visualizer = visualizer
     run_config.attach_tracking(run[0], run[1], {}, {}, 'train')
@@ -198,8 +227,7 @@ def test_rows_are_kept_whatever_the_config_logs_to(run, tmp_path, visualizer, ty
     assert [backend.type for backend in backends] == types
     assert all('run' in each for each in backends if each.type == 'RunWandbBackend')
     assert backends[-1] == dict(type='RunLedgerBackend', folder=str(tmp_path), attempt=1)
-    assert config_hash(run[0].to_dict()) == config_hash(
-        dict(run[0].to_dict(), visualizer=None))
+    assert config_hash(run[0].to_dict()) == config_hash(dict(run[0].to_dict(), visualizer=None))
 
 
 def test_only_the_first_process_keeps_a_ledger(run, tmp_path, monkeypatch):
@@ -219,8 +247,10 @@ def test_ledger_that_cannot_be_written_is_said(run, tmp_path):
 def test_secrets_are_used_and_not_written_down(tmp_path, monkeypatch):
     cfg = Config.fromfile(str(ROW))
     cfg.work_dir = str(tmp_path)
-    options = {'visualizer.vis_backends.0.init_kwargs.api_key': 'geheim',
-               'test_dataloader.url': 'https://me:geheim@host/a'}
+    options = {
+        'visualizer.vis_backends.0.init_kwargs.api_key': 'geheim',
+        'test_dataloader.url': 'https://me:geheim@host/a',
+    }
     cfg.merge_from_dict(options)
     identity, overrides = run_config.identify(ROW, 3, {'model.password': 'geheim'})
     monkeypatch.setattr('sys.argv', ['train.py', 'row.py', '--cfg-options', 'a.api_key=geheim'])

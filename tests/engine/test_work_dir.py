@@ -19,9 +19,9 @@ from mmengine.runner import Runner
 from mmaction_ext.engine import work_dir
 from mmaction_ext.errors import InputError
 from mmaction_ext.tracking.identity import RunIdentity
-from mmaction_ext.tracking.ledger.attempts import Attempt
-from mmaction_ext.tracking.ledger.metrics_file import MetricsFile
-from mmaction_ext.tracking.ledger.results import write_result
+from mmaction_ext.tracking.writing.attempts import Attempt
+from mmaction_ext.tracking.writing.metrics_file import MetricsFile
+from mmaction_ext.tracking.writing.results import write_result
 
 RUN = RunIdentity('paper/table/row', 0, 'aaaa')
 
@@ -48,9 +48,16 @@ def test_claim_moves_another_version_of_the_config_aside(tmp_path, capsys):
 
 
 def test_claim_leaves_the_ledger_of_the_same_run_alone(tmp_path):
-    for record in (dict(config=RUN.config, seed=0, config_hash='aaaa'),  # of before the ledger
-                   dict(config=RUN.config, seed=0, config_hash='aaaa', job_type='train',
-                        attempts=[dict(number=1)])):
+    for record in (
+        dict(config=RUN.config, seed=0, config_hash='aaaa'),  # of before the ledger
+        dict(
+            config=RUN.config,
+            seed=0,
+            config_hash='aaaa',
+            job_type='train',
+            attempts=[dict(number=1)],
+        ),
+    ):
         (tmp_path / 'run.json').write_text(json.dumps(record))
         work_dir.claim_work_dir(tmp_path, RUN).close()
         assert json.loads((tmp_path / 'run.json').read_text()) == record
@@ -98,8 +105,10 @@ def test_second_process_leaves_the_ledger_untouched(tmp_path):
 
 
 def test_full_disk_is_named_and_other_errors_are_not():
-    with pytest.raises(InputError, match='the disk of runs/a is full; free some'), \
-            work_dir.explain_full_disk('runs/a', 'free some'):
+    with (
+        pytest.raises(InputError, match='the disk of runs/a is full; free some'),
+        work_dir.explain_full_disk('runs/a', 'free some'),
+    ):
         raise OSError(errno.ENOSPC, 'No space left on device')
     with pytest.raises(OSError, match='broken'), work_dir.explain_full_disk('runs/a', ''):
         raise OSError(errno.EIO, 'broken')
@@ -126,7 +135,7 @@ def test_newest_checkpoint_passes_over_a_damaged_one(tmp_path, capsys):
     for epoch in (1, 2, 10):
         torch.save(dict(epoch=epoch), tmp_path / f'epoch_{epoch}.pth')
     data = (tmp_path / 'epoch_10.pth').read_bytes()
-    (tmp_path / 'epoch_10.pth').write_bytes(data[:len(data) // 2])
+    (tmp_path / 'epoch_10.pth').write_bytes(data[: len(data) // 2])
     (tmp_path / 'epoch_2_backup.pth').write_bytes(data)
     assert work_dir.newest_checkpoint(tmp_path) == str(tmp_path / 'epoch_2.pth')
     assert 'epoch_10.pth is damaged' in capsys.readouterr().out
@@ -173,8 +182,9 @@ child = os.fork()
 os.write(1, b'%d' % child + bytes([10]))  # at once, beside the other's
 time.sleep(60)
 """
-    holder = subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True,
-                              start_new_session=True)
+    holder = subprocess.Popen(
+        [sys.executable, '-c', code], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
     children = {int(holder.stdout.readline()), int(holder.stdout.readline())}
     with open(tmp_path / 'run.lock') as reader:
         with pytest.raises(BlockingIOError):
@@ -248,22 +258,35 @@ class OneWeight(BaseModel):
 
 
 def averaging_runner(folder, **settings):
-    loader = dict(batch_size=1, dataset=[dict(inputs=torch.ones(1))] * 3,
-                  sampler=dict(type='DefaultSampler', shuffle=False))
+    loader = dict(
+        batch_size=1,
+        dataset=[dict(inputs=torch.ones(1))] * 3,
+        sampler=dict(type='DefaultSampler', shuffle=False),
+    )
     return Runner(
-        OneWeight(), str(folder), train_dataloader=loader, test_dataloader=loader,
-        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)), test_evaluator=Mean(),
-        train_cfg=dict(by_epoch=True, max_epochs=settings.pop('epochs', 1)), test_cfg=dict(),
-        custom_hooks=[dict(type='EMAHook', momentum=0.25)], default_scope='mmaction',
-        experiment_name=f'{folder.name}-{len(list(folder.glob("*")))}', **settings)
+        OneWeight(),
+        str(folder),
+        train_dataloader=loader,
+        test_dataloader=loader,
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
+        test_evaluator=Mean(),
+        train_cfg=dict(by_epoch=True, max_epochs=settings.pop('epochs', 1)),
+        test_cfg=dict(),
+        custom_hooks=[dict(type='EMAHook', momentum=0.25)],
+        default_scope='mmaction',
+        experiment_name=f'{folder.name}-{len(list(folder.glob("*")))}',
+        **settings,
+    )
 
 
 def test_weights_that_a_hook_averages_are_tested_as_the_runner_tests_them(tmp_path):
     averaging_runner(tmp_path).train()
     checkpoint = str(tmp_path / 'epoch_1.pth')
     saved = torch.load(checkpoint, weights_only=True)
-    averaged, last = (float(saved[key][name]) for key, name in
-                      (('state_dict', 'weight'), ('ema_state_dict', 'module.weight')))
+    averaged, last = (
+        float(saved[key][name])
+        for key, name in (('state_dict', 'weight'), ('ema_state_dict', 'module.weight'))
+    )
     assert abs(averaged - last) > 0.05
     expected = averaging_runner(tmp_path, load_from=checkpoint).test()
     assert expected['weight'] == pytest.approx(averaged)
@@ -353,9 +376,22 @@ def test_a_run_of_a_newer_version_is_left_alone(tmp_path):
     assert (folder / 'run.json').read_text() == text and os.listdir(tmp_path) == ['seed0']
 
 
-@pytest.mark.parametrize('name', ['run.json', 'run.json.tmp', 'run.json.spare', 'heartbeat',
-                                  'heartbeat.tmp', 'run.lock', 'metrics.jsonl', 'results',
-                                  'predictions.npz', 'last_checkpoint', 'epoch_1.pth'])
+@pytest.mark.parametrize(
+    'name',
+    [
+        'run.json',
+        'run.json.tmp',
+        'run.json.spare',
+        'heartbeat',
+        'heartbeat.tmp',
+        'run.lock',
+        'metrics.jsonl',
+        'results',
+        'predictions.npz',
+        'last_checkpoint',
+        'epoch_1.pth',
+    ],
+)
 def test_links_in_the_folder_of_a_run_are_not_followed(tmp_path, name):
     folder, target = tmp_path / 'seed0', tmp_path / 'precious'
     folder.mkdir()
@@ -425,8 +461,9 @@ def test_a_record_with_other_kinds_of_values_is_named(tmp_path, content):
         Attempt(tmp_path, dict(uid='u'))
 
 
-@pytest.mark.parametrize('content', [dict(meta=[1], message_hub=[1]),
-                                     dict(message_hub=dict(runtime_info='x'))])
+@pytest.mark.parametrize(
+    'content', [dict(meta=[1], message_hub=[1]), dict(message_hub=dict(runtime_info='x'))]
+)
 def test_a_checkpoint_with_other_kinds_of_values_tells_nothing(tmp_path, content):
     torch.save(content, tmp_path / 'x.pth')
     assert work_dir.checkpoint_meta(tmp_path / 'x.pth') == {}

@@ -3,8 +3,12 @@ import pytest
 from mmengine.config import Config
 
 from mmaction_ext.errors import InputError
-from mmaction_ext.evaluation.classes import (NO_PREDICTION, class_names, counts_by_class,
-                                             predicted_classes)
+from mmaction_ext.evaluation.classes import (
+    NO_PREDICTION,
+    class_names,
+    counts_by_class,
+    predicted_classes,
+)
 
 
 def test_predicted_classes():
@@ -23,8 +27,9 @@ def test_names_of_classes(tmp_path):
     table = tmp_path / 'meta.csv'
     table.write_text('file,label,class\na.mp4,1,up\nb.mp4,0,down\nc.mp4,1,up\n')
     stated = Config(dict(test_dataloader=dict(dataset=dict(metainfo=dict(classes=['a', 'b'])))))
-    by_metric = Config(dict(test_evaluator=[dict(type='AccMetric'),
-                                            dict(type='Other', meta_file=str(table))]))
+    by_metric = Config(
+        dict(test_evaluator=[dict(type='AccMetric'), dict(type='Other', meta_file=str(table))])
+    )
     assert class_names(stated, tmp_path / 'labels.txt') == {0: 'waving', 1: 'sitting still'}
     assert class_names(stated) == {0: 'a', 1: 'b'}
     assert class_names(by_metric) == {0: 'down', 1: 'up'}

@@ -18,16 +18,23 @@ FIELDS = ('file', 'split', 'label', 'class', 'pair', 'direction', 'size', 'speed
 @pytest.fixture
 def meta_file(tmp_path):
     """Six clips: labels 0 1 (small slow), 2 3 (small fast), 10 11 (large slow)."""
-    rows = [('test/000000_f.mp4', 0, 'small', 'slow'), ('test/000000_r.mp4', 1, 'small', 'slow'),
-            ('test/000001_f.mp4', 2, 'small', 'fast'), ('test/000001_r.mp4', 3, 'small', 'fast'),
-            ('test/000002_f.mp4', 10, 'large', 'slow'), ('test/000002_r.mp4', 11, 'large', 'slow'),
-            ('val/000000_f.mp4', 6, 'medium', 'fast')]
+    rows = [
+        ('test/000000_f.mp4', 0, 'small', 'slow'),
+        ('test/000000_r.mp4', 1, 'small', 'slow'),
+        ('test/000001_f.mp4', 2, 'small', 'fast'),
+        ('test/000001_r.mp4', 3, 'small', 'fast'),
+        ('test/000002_f.mp4', 10, 'large', 'slow'),
+        ('test/000002_r.mp4', 11, 'large', 'slow'),
+        ('val/000000_f.mp4', 6, 'medium', 'fast'),
+    ]
     path = tmp_path / 'meta.csv'
     with open(path, 'w', newline='') as file:
         writer = csv.writer(file)
         writer.writerow(FIELDS)
-        writer.writerows((name, name.split('/')[0], label, CLASSES[label], '', '', size, speed, '')
-                         for name, label, size, speed in rows)
+        writer.writerows(
+            (name, name.split('/')[0], label, CLASSES[label], '', '', size, speed, '')
+            for name, label, size, speed in rows
+        )
     return str(path)
 
 
@@ -52,30 +59,53 @@ def evaluate(metric, samples):
 
 def test_hand_computed_case(meta_file):
     metric = METRICS.build(dict(type='SynthMotionMetric', meta_file=meta_file, per_class=True))
-    result = evaluate(metric, [
-        sample('test/000000_f.mp4', 0, scores(_0=3.0, _1=1.0)),    # all right
-        sample('test/000000_r.mp4', 1, scores(_0=3.0, _1=1.0)),    # right pair, wrong way
-        sample('test/000001_f.mp4', 2, scores(_7=3.0, _2=1.0)),    # wrong pair, right way
-        sample('test/000001_r.mp4', 3, scores(_7=3.0)),            # wrong pair, a tie
-        sample('test/000002_f.mp4', 10, scores(_10=2.0, _11=1.0)),  # all right
-        sample('test/000002_r.mp4', 11, scores(_4=2.0, _10=1.0)),  # all wrong
-    ])
+    result = evaluate(
+        metric,
+        [
+            sample('test/000000_f.mp4', 0, scores(_0=3.0, _1=1.0)),  # all right
+            sample('test/000000_r.mp4', 1, scores(_0=3.0, _1=1.0)),  # right pair, wrong way
+            sample('test/000001_f.mp4', 2, scores(_7=3.0, _2=1.0)),  # wrong pair, right way
+            sample('test/000001_r.mp4', 3, scores(_7=3.0)),  # wrong pair, a tie
+            sample('test/000002_f.mp4', 10, scores(_10=2.0, _11=1.0)),  # all right
+            sample('test/000002_r.mp4', 11, scores(_4=2.0, _10=1.0)),  # all wrong
+        ],
+    )
     assert result == {
-        'motion/top1': pytest.approx(2 / 6), 'motion/pair': pytest.approx(3 / 6),
+        'motion/top1': pytest.approx(2 / 6),
+        'motion/pair': pytest.approx(3 / 6),
         'motion/within_pair': pytest.approx(3.5 / 6),
-        'motion/top1_small': pytest.approx(1 / 4), 'motion/top1_large': pytest.approx(1 / 2),
-        'motion/top1_slow': pytest.approx(2 / 4), 'motion/top1_fast': 0.0,
-        'motion/top1_class00': 1.0, 'motion/top1_class01': 0.0, 'motion/top1_class02': 0.0,
-        'motion/top1_class03': 0.0, 'motion/top1_class10': 1.0, 'motion/top1_class11': 0.0}
-    assert metric.class_accuracy == {CLASSES[0]: 1.0, CLASSES[1]: 0.0, CLASSES[2]: 0.0,
-                                     CLASSES[3]: 0.0, CLASSES[10]: 1.0, CLASSES[11]: 0.0}
+        'motion/top1_small': pytest.approx(1 / 4),
+        'motion/top1_large': pytest.approx(1 / 2),
+        'motion/top1_slow': pytest.approx(2 / 4),
+        'motion/top1_fast': 0.0,
+        'motion/top1_class00': 1.0,
+        'motion/top1_class01': 0.0,
+        'motion/top1_class02': 0.0,
+        'motion/top1_class03': 0.0,
+        'motion/top1_class10': 1.0,
+        'motion/top1_class11': 0.0,
+    }
+    assert metric.class_accuracy == {
+        CLASSES[0]: 1.0,
+        CLASSES[1]: 0.0,
+        CLASSES[2]: 0.0,
+        CLASSES[3]: 0.0,
+        CLASSES[10]: 1.0,
+        CLASSES[11]: 0.0,
+    }
 
 
 def test_classes_are_logged_only_on_request(meta_file):
-    result = evaluate(SynthMotionMetric(meta_file, prefix='m'),
-                      [sample('val/000000_f.mp4', 6, scores(_6=1.0))])
-    assert result == {'m/top1': 1.0, 'm/pair': 1.0, 'm/within_pair': 1.0, 'm/top1_medium': 1.0,
-                      'm/top1_fast': 1.0}
+    result = evaluate(
+        SynthMotionMetric(meta_file, prefix='m'), [sample('val/000000_f.mp4', 6, scores(_6=1.0))]
+    )
+    assert result == {
+        'm/top1': 1.0,
+        'm/pair': 1.0,
+        'm/within_pair': 1.0,
+        'm/top1_medium': 1.0,
+        'm/top1_fast': 1.0,
+    }
 
 
 def slow_accuracies(values, label):
@@ -83,12 +113,18 @@ def slow_accuracies(values, label):
     partner = label + 1 if label % 2 == 0 else label - 1
     best = sorted(range(12), key=lambda k: (-values[k], k))[0]
     within = 1.0 if values[label] > values[partner] else 0.5 * (values[label] == values[partner])
-    return {'top1': float(best == label), 'pair': float(best in (label, partner)),
-            'within_pair': within}
+    return {
+        'top1': float(best == label),
+        'pair': float(best in (label, partner)),
+        'within_pair': within,
+    }
 
 
-clips = st.lists(st.tuples(st.lists(st.integers(-3, 3), min_size=12, max_size=12),
-                           st.integers(0, 11)), min_size=1, max_size=8)
+clips = st.lists(
+    st.tuples(st.lists(st.integers(-3, 3), min_size=12, max_size=12), st.integers(0, 11)),
+    min_size=1,
+    max_size=8,
+)
 
 
 @given(clips)
@@ -131,10 +167,14 @@ def test_evaluating_twice_starts_anew(meta_file):
     assert evaluate(metric, wrong)['motion/top1'] == 0.0
 
 
-@pytest.mark.parametrize('name, label, values, word', [
-    ('test/000009_f.mp4', 0, scores(), '000009_f.mp4'),
-    ('test/000000_f.mp4', 1, scores(), 'label 1 but 0'),
-    ('test/000000_f.mp4', 0, torch.zeros(174), '174')])
+@pytest.mark.parametrize(
+    'name, label, values, word',
+    [
+        ('test/000009_f.mp4', 0, scores(), '000009_f.mp4'),
+        ('test/000000_f.mp4', 1, scores(), 'label 1 but 0'),
+        ('test/000000_f.mp4', 0, torch.zeros(174), '174'),
+    ],
+)
 def test_clip_that_does_not_fit_is_named(meta_file, name, label, values, word):
     with pytest.raises(InputError, match=word):
         SynthMotionMetric(meta_file).process(None, [sample(name, label, values)])

@@ -20,36 +20,65 @@ BACKBONES = {
     'x3d': dict(type='X3D', gamma_w=1, gamma_b=2.25, gamma_d=1),
     'r2plus1d': dict(type='R2Plus1D', depth=50, base_channels=8),
     'mfnet': dict(type='MFNet'),
-    'r3d': dict(type='ResNet3d', depth=50, pretrained=None, base_channels=8, inflate=(0, 0, 0, 0),
-                conv1_kernel=(1, 7, 7), conv1_stride_t=1, pool1_stride_t=1, with_pool2=False,
-                norm_eval=False),
+    'r3d': dict(
+        type='ResNet3d',
+        depth=50,
+        pretrained=None,
+        base_channels=8,
+        inflate=(0, 0, 0, 0),
+        conv1_kernel=(1, 7, 7),
+        conv1_stride_t=1,
+        pool1_stride_t=1,
+        with_pool2=False,
+        norm_eval=False,
+    ),
     'tsn': dict(type='ResNet', depth=18, norm_eval=False),
     'tsm': dict(type='ResNetTSM', depth=18, num_segments=NUM_SEGMENTS, norm_eval=False),
     'timm_resnet': dict(type='timm.resnet10t', channels=(8, 8, 16, 16), stem_width=8),
     'timm_convnext': dict(type='timm.convnext_atto', depths=(1, 1, 1, 1), dims=(8, 8, 16, 16)),
-    'timm_vit': dict(type='timm.vit_tiny_patch16_224', img_size=64, embed_dim=16, depth=4,
-                     num_heads=2),
-    'timm_swin': dict(type='timm.swin_tiny_patch4_window7_224', img_size=64, window_size=2,
-                      embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2)),
+    'timm_vit': dict(
+        type='timm.vit_tiny_patch16_224', img_size=64, embed_dim=16, depth=4, num_heads=2
+    ),
+    'timm_swin': dict(
+        type='timm.swin_tiny_patch4_window7_224',
+        img_size=64,
+        window_size=2,
+        embed_dim=8,
+        depths=(1, 1, 1, 1),
+        num_heads=(1, 1, 2, 2),
+    ),
 }
 MODULES = {
     'dcf': dict(type='DCF', reduction=2),
     'tcm': dict(type='TCM', num_segments=NUM_SEGMENTS, mid_channels=8, window=5),
-    'selfy': dict(type='SELFY', offsets=(-1, 0, 1), window=3, mid_channels=8,
-                  extraction_channels=(2, 4, 4, 8), integration_channels=(8, 8, 8, 8)),
+    'selfy': dict(
+        type='SELFY',
+        offsets=(-1, 0, 1),
+        window=3,
+        mid_channels=8,
+        extraction_channels=(2, 4, 4, 8),
+        integration_channels=(8, 8, 8, 8),
+    ),
     'kpsem': dict(type='KPSEM', num_regions=4, num_sets=2, embedding_channels=8),
 }
 #: Hosts all of whose stages end in a ReLU.
 RELU_HOSTS = ('x3d', 'r2plus1d', 'r3d', 'tsn', 'tsm', 'timm_resnet')
 #: A timm ConvNeXt and Swin shrink the image four-fold at once: they have no map of stage 1.
-STAGES = {name: (2, 3, 4, 5) if name in ('timm_convnext', 'timm_swin') else (1, 2, 3, 4, 5)
-          for name in BACKBONES}
+STAGES = {
+    name: (2, 3, 4, 5) if name in ('timm_convnext', 'timm_swin') else (1, 2, 3, 4, 5)
+    for name in BACKBONES
+}
 #: Every module after all stages of every backbone, and after each stage alone of every fourth:
 #: what a stage demands of a module (channels, size, layout) does not depend on the other stages.
-GRID = [(backbone, stages, module)
-        for number, backbone in enumerate(BACKBONES) for place, module in enumerate(MODULES)
-        for stages in (STAGES[backbone], *((stage,) for stage in STAGES[backbone]
-                                           if (number + place + stage) % len(MODULES) == 0))]
+GRID = [
+    (backbone, stages, module)
+    for number, backbone in enumerate(BACKBONES)
+    for place, module in enumerate(MODULES)
+    for stages in (
+        STAGES[backbone],
+        *((stage,) for stage in STAGES[backbone] if (number + place + stage) % len(MODULES) == 0),
+    )
+]
 
 
 def is_3d(name):
@@ -60,9 +89,16 @@ def build(backbone, module, stages, **arguments):
     """A host with random, not zero-initialised, normalisation, so that every path carries."""
     torch.manual_seed(0)
     segments = {} if is_3d(backbone) else dict(num_segments=NUM_SEGMENTS)
-    host = MODELS.build(dict(type='MotionBackbone', backbone=dict(BACKBONES[backbone]),
-                             module=dict(MODULES[module]), stages=stages, **segments,
-                             **arguments))
+    host = MODELS.build(
+        dict(
+            type='MotionBackbone',
+            backbone=dict(BACKBONES[backbone]),
+            module=dict(MODULES[module]),
+            stages=stages,
+            **segments,
+            **arguments,
+        )
+    )
     for layer in host.module.modules():
         if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm):
             torch.nn.init.uniform_(layer.weight, 0.5, 1.5)
@@ -87,12 +123,16 @@ def gradients(host, x, run=None):
     """Of the loss by the parameters of a host that runs as it is or wrapped, as ``run``."""
     host.zero_grad()
     loss_of((host if run is None else run)(x)).backward()
-    return {name: parameter.grad.clone() for name, parameter in host.named_parameters()
-            if parameter.grad is not None}
+    return {
+        name: parameter.grad.clone()
+        for name, parameter in host.named_parameters()
+        if parameter.grad is not None
+    }
 
 
-@pytest.mark.parametrize('backbone, stages, module', GRID,
-                         ids=[f'{b}-{"".join(map(str, s))}-{m}' for b, s, m in GRID])
+@pytest.mark.parametrize(
+    'backbone, stages, module', GRID, ids=[f'{b}-{"".join(map(str, s))}-{m}' for b, s, m in GRID]
+)
 def test_builds_and_trains_a_step(backbone, stages, module):
     host, x = build(backbone, module, stages), clips(backbone)
     host.train()
@@ -104,8 +144,9 @@ def test_builds_and_trains_a_step(backbone, stages, module):
     assert loss.isfinite()
     for name, parameter in host.module.named_parameters():
         assert parameter.grad is not None and parameter.grad.isfinite().all(), name
-    assert any(not parameter.equal(before[name])
-               for name, parameter in host.module.named_parameters())
+    assert any(
+        not parameter.equal(before[name]) for name, parameter in host.module.named_parameters()
+    )
 
 
 @pytest.mark.parametrize('module', MODULES)
@@ -138,12 +179,19 @@ def test_gradient_checkpointing_gives_the_same_gradients(backbone, module):
 @torch.no_grad()
 def unchanged(backbone, module, relu):
     """For each stage: whether a new module passes on what it gets, bit by bit, in training."""
-    host = MODELS.build(dict(type='MotionBackbone', backbone=dict(BACKBONES[backbone]),
-                             module=dict(MODULES[module], relu=relu), stages=STAGES[backbone],
-                             num_segments=None if is_3d(backbone) else NUM_SEGMENTS))
+    host = MODELS.build(
+        dict(
+            type='MotionBackbone',
+            backbone=dict(BACKBONES[backbone]),
+            module=dict(MODULES[module], relu=relu),
+            stages=STAGES[backbone],
+            num_segments=None if is_3d(backbone) else NUM_SEGMENTS,
+        )
+    )
     same = []
     host.module.register_forward_hook(
-        lambda _, inputs, outputs: same.append(outputs[0].equal(inputs[0])))
+        lambda _, inputs, outputs: same.append(outputs[0].equal(inputs[0]))
+    )
     host.train()
     host(clips(backbone))
     assert len(same) == len(STAGES[backbone])
@@ -210,14 +258,16 @@ def test_compiled_host_gives_the_same_gradients(module='kpsem'):
     found = gradients(host, x, torch.compile(host, backend='aot_eager'))
     assert found.keys() == expected.keys()
     for name, gradient in expected.items():
-        torch.testing.assert_close(found[name], gradient, rtol=1e-6, atol=1e-8,
-                                   msg=lambda text, n=name: f'{n}: {text}')
+        torch.testing.assert_close(
+            found[name], gradient, rtol=1e-6, atol=1e-8, msg=lambda text, n=name: f'{n}: {text}'
+        )
 
 
 def _train_on_one_of_two(rank, folder):
     torch.set_num_threads(1)
-    dist.init_process_group('gloo', init_method=f'file://{folder}/rendezvous', rank=rank,
-                            world_size=2)
+    dist.init_process_group(
+        'gloo', init_method=f'file://{folder}/rendezvous', rank=rank, world_size=2
+    )
     found = {}
     for module in MODULES:
         host = DistributedDataParallel(build('timm_resnet', module, (2, 3)).eval())
@@ -228,14 +278,20 @@ def _train_on_one_of_two(rank, folder):
 
 @pytest.mark.slow
 def test_two_processes_have_the_gradient_of_the_whole_batch(tmp_path):
-    multiprocessing.start_processes(_train_on_one_of_two, (str(tmp_path),), nprocs=2,
-                                    start_method='forkserver')
+    multiprocessing.start_processes(
+        _train_on_one_of_two, (str(tmp_path),), nprocs=2, start_method='forkserver'
+    )
     found = [torch.load(tmp_path / f'{rank}.pth') for rank in (0, 1)]
     for module in MODULES:
         # normalisation is in eval mode: the batch is the mean of its halves
         expected = gradients(build('timm_resnet', module, (2, 3)).eval(), clips('timm_resnet', 4))
         assert expected.keys() == found[0][module].keys()
         for name, gradient in expected.items():
-            torch.testing.assert_close(found[0][module][name], gradient, rtol=1e-3, atol=1e-5,
-                                       msg=lambda text, n=(module, name): f'{n}: {text}')
+            torch.testing.assert_close(
+                found[0][module][name],
+                gradient,
+                rtol=1e-3,
+                atol=1e-5,
+                msg=lambda text, n=(module, name): f'{n}: {text}',
+            )
             assert found[0][module][name].equal(found[1][module][name])

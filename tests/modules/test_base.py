@@ -29,11 +29,14 @@ def test_a_stage_it_is_not_for_is_named(build):
 
 
 @every_module
-@pytest.mark.parametrize('shape, named', [
-    ((8, 4, 8, 8), r'4 dimensions: \(8, 4, 8, 8\)'),
-    ((1, 12, 4, 8, 8), '8 channels at stage 3, got features with 12'),
-    ((1, 8, 1, 8, 8), 'frames, got 1'),
-])
+@pytest.mark.parametrize(
+    'shape, named',
+    [
+        ((8, 4, 8, 8), r'4 dimensions: \(8, 4, 8, 8\)'),
+        ((1, 12, 4, 8, 8), '8 channels at stage 3, got features with 12'),
+        ((1, 8, 1, 8, 8), 'frames, got 1'),
+    ],
+)
 def test_features_it_cannot_work_on_are_named(build, shape, named):
     module = build()
     for call in (module, module.motion):
@@ -61,8 +64,9 @@ def test_motion_is_single_precision_under_autocast(build):
         found = [module.motion(x, 3), module.motion(x.bfloat16(), 3)]
     for motion in found:
         assert {value.dtype for value in tensors(motion).values()} == {torch.float32}
-    assert {v.dtype for v in tensors(build().double().motion(x.double(), 3)).values()} \
-        == {torch.float64}
+    assert {v.dtype for v in tensors(build().double().motion(x.double(), 3)).values()} == {
+        torch.float64
+    }
 
 
 @every_module
@@ -84,17 +88,20 @@ def test_meta_device(build):
     assert build().to('meta')(x, 3)[0].shape == x.shape
 
 
-@pytest.mark.parametrize('module, arguments, named', [
-    (DCF, dict(reduction=1.5), 'reduction must be a whole number, got 1.5'),
-    (DCF, dict(temporal_range=0), 'temporal_range must be at least 1, got 0'),
-    (DCF, dict(short_range_stages=4), 'short_range_stages .* got 4'),
-    (TCM, dict(num_segments=2.5), 'num_segments must be a whole number, got 2.5'),
-    (TCM, dict(tempos=('fast', 'fast')), 'none twice'),
-    (TCM, dict(temperature=float('inf')), 'temperature must be positive, got inf'),
-    (SELFY, dict(extraction_channels=64), 'extraction_channels .* got 64'),
-    (SELFY, dict(num_blocks=1.5), 'num_blocks .*1.5'),
-    (KPSEM, dict(num_regions=4.0), 'num_regions must be a whole number, got 4.0'),
-])
+@pytest.mark.parametrize(
+    'module, arguments, named',
+    [
+        (DCF, dict(reduction=1.5), 'reduction must be a whole number, got 1.5'),
+        (DCF, dict(temporal_range=0), 'temporal_range must be at least 1, got 0'),
+        (DCF, dict(short_range_stages=4), 'short_range_stages .* got 4'),
+        (TCM, dict(num_segments=2.5), 'num_segments must be a whole number, got 2.5'),
+        (TCM, dict(tempos=('fast', 'fast')), 'none twice'),
+        (TCM, dict(temperature=float('inf')), 'temperature must be positive, got inf'),
+        (SELFY, dict(extraction_channels=64), 'extraction_channels .* got 64'),
+        (SELFY, dict(num_blocks=1.5), 'num_blocks .*1.5'),
+        (KPSEM, dict(num_regions=4.0), 'num_regions must be a whole number, got 4.0'),
+    ],
+)
 def test_arguments_of_another_kind_are_named(module, arguments, named):
     with pytest.raises(InputError, match=named):
         module({3: 16}, **arguments)

@@ -12,7 +12,7 @@ CHANNELS = {2: 4, 3: 6, 4: 8}
 
 def features(stage, frames=4, clips=2, size=32, channels=CHANNELS):
     """Features of a stage, as a ReLU leaves them."""
-    side = size // 2**(stage - 2)
+    side = size // 2 ** (stage - 2)
     return torch.randn(clips, channels[stage], frames, side, side).relu()
 
 
@@ -38,6 +38,7 @@ def trained(**arguments):
 
 def algorithm_1(block, x, passed, offsets, dilations):
     """Algorithm 1 line by line, in evaluation mode and with matrix products as convolutions."""
+
     def conv(y, layer):
         return torch.einsum('oc,ncthw->nothw', layer.weight[:, :, 0, 0, 0], y)
 
@@ -64,8 +65,9 @@ def test_equals_algorithm_1():
     long = ((-2, -1, 1, 2), (2, 1, 1, 2))
     y2, v2 = algorithm_1(module.blocks['2'], xs[2], (), *long)
     y3, v3 = algorithm_1(module.blocks['3'], xs[3], (halved(v2),), *long)
-    y4, _ = algorithm_1(module.blocks['4'], xs[4], (halved(v3), halved(halved(v2))),
-                        (-1, 1), (1, 1))
+    y4, _ = algorithm_1(
+        module.blocks['4'], xs[4], (halved(v3), halved(halved(v2))), (-1, 1), (1, 1)
+    )
     outputs, _ = run(module, xs)
     for stage, expected in {2: y2, 3: y3, 4: y4}.items():
         torch.testing.assert_close(outputs[stage], expected, rtol=1e-4, atol=1e-4)
@@ -76,18 +78,21 @@ def input_channels(**arguments):
     return [block.conv2.in_channels for block in module.blocks.values()]
 
 
-@pytest.mark.parametrize('arguments, expected', [
-    ({}, [100, 200, 250]),
-    (dict(spatial_pyramid=False), [100, 100, 50]),
-    (dict(long_term=False), [50, 100, 150]),
-    (dict(long_term=False, spatial_pyramid=False), [50, 50, 50]),
-    (dict(short_range_stages=()), [100, 200, 300]),
-    (dict(bidirectional=False), [50, 100, 125]),
-    (dict(temporal_range=3), [150, 300, 350]),
-    (dict(window=3), [36, 72, 90]),
-    (dict(window=(3, 5)), [60, 120, 150]),
-    (dict(window=np.array([1, 3])), [12, 24, 30]),
-])
+@pytest.mark.parametrize(
+    'arguments, expected',
+    [
+        ({}, [100, 200, 250]),
+        (dict(spatial_pyramid=False), [100, 100, 50]),
+        (dict(long_term=False), [50, 100, 150]),
+        (dict(long_term=False, spatial_pyramid=False), [50, 50, 50]),
+        (dict(short_range_stages=()), [100, 200, 300]),
+        (dict(bidirectional=False), [50, 100, 125]),
+        (dict(temporal_range=3), [150, 300, 350]),
+        (dict(window=3), [36, 72, 90]),
+        (dict(window=(3, 5)), [60, 120, 150]),
+        (dict(window=np.array([1, 3])), [12, 24, 30]),
+    ],
+)
 def test_channels_of_the_volumes(arguments, expected):
     assert input_channels(**arguments) == expected
     outputs, _ = run(DCF(CHANNELS, **arguments), {s: features(s) for s in CHANNELS})
@@ -139,8 +144,7 @@ def test_learns_although_it_starts_as_identity():
         outputs, _ = run(module, xs)
         sum((y * torch.randn_like(y)).sum() for y in outputs.values()).backward()
         optimizer.step()
-    still = [name for name, value in module.named_parameters()
-             if torch.equal(value, before[name])]
+    still = [name for name, value in module.named_parameters() if torch.equal(value, before[name])]
     assert not still
 
 
@@ -171,8 +175,10 @@ def test_the_relu_comes_last():
 
 def test_odd_sizes_are_rounded_up():
     """X3D-S tested at 182 pixels: 46, 23 and 12."""
-    xs = {stage: torch.rand(1, CHANNELS[stage], 3, side, side)
-          for stage, side in {2: 46, 3: 23, 4: 12}.items()}
+    xs = {
+        stage: torch.rand(1, CHANNELS[stage], 3, side, side)
+        for stage, side in {2: 46, 3: 23, 4: 12}.items()
+    }
     outputs, carried = run(trained(), xs)
     assert outputs[4].shape == (1, 8, 3, 12, 12)
     assert [v.shape[-1] for v in carried] == [12, 12, 12]
@@ -181,7 +187,7 @@ def test_odd_sizes_are_rounded_up():
 def test_rounding_up_averages_what_is_there():
     """The last cell of an odd map is the mean of two pixels, not of two pixels and zeros."""
     module = DCF({2: 2, 3: 2}, temporal_range=1, window=1, bidirectional=False)
-    volume = torch.arange(5.).expand(1, 1, 2, 5, 5)
+    volume = torch.arange(5.0).expand(1, 1, 2, 5, 5)
     _, (_, pooled) = module(torch.rand(1, 2, 2, 3, 3), 3, (volume,))
     assert pooled[0, 0, 0, 0].tolist() == [0.5, 2.5, 4.0]
 
@@ -271,8 +277,12 @@ def test_temperature_reaches_the_softmax_of_motion_alone():
     x[0, 0, 0, 0, 1] = 1
     x[0, :, 1, 0, 0] = torch.tensor([0.5, 0.75**0.5])
     x[0, 0, 1, 0, 2] = 1
-    sharp, soft = (DCF({4: 2}, reduction=1, window=(1, 3), bidirectional=False,
-                       temperature=temperature).eval() for temperature in (0.01, 0.5))
+    sharp, soft = (
+        DCF(
+            {4: 2}, reduction=1, window=(1, 3), bidirectional=False, temperature=temperature
+        ).eval()
+        for temperature in (0.01, 0.5)
+    )
     for module, expected in ((sharp, 1), (soft, (1 - np.exp(-1)) / (1 + np.exp(-1) + np.exp(-2)))):
         torch.nn.init.eye_(module.blocks['4'].conv1.weight.detach()[:, :, 0, 0, 0])
         dx = module.motion(x, 4).displacement[0, 0, 1, 0, 0, 1]
@@ -305,20 +315,23 @@ def test_motion_does_not_follow_the_strongest_feature():
     torch.testing.assert_close(around, torch.zeros_like(around), rtol=0, atol=0.01)
 
 
-@pytest.mark.parametrize('arguments, value', [
-    (dict(in_channels={}), 'none'),
-    (dict(reduction=0), '0'),
-    (dict(reduction=5), '4 channels.* 5'),
-    (dict(temporal_range=0), '0'),
-    (dict(window=4), '4'),
-    (dict(window=(3, 4)), r'\(3, 4\)'),
-    (dict(window=5.0), r'5\.0'),
-    (dict(window={3: 5}), r'\{3: 5\}'),
-    (dict(clip_border='mirror'), "clip_border.*'mirror'"),
-    (dict(temperature=0), 'temperature.*0'),
-    (dict(relu='never'), "'never'"),
-    (dict(relu='both'), 'zero_init=False'),
-])
+@pytest.mark.parametrize(
+    'arguments, value',
+    [
+        (dict(in_channels={}), 'none'),
+        (dict(reduction=0), '0'),
+        (dict(reduction=5), '4 channels.* 5'),
+        (dict(temporal_range=0), '0'),
+        (dict(window=4), '4'),
+        (dict(window=(3, 4)), r'\(3, 4\)'),
+        (dict(window=5.0), r'5\.0'),
+        (dict(window={3: 5}), r'\{3: 5\}'),
+        (dict(clip_border='mirror'), "clip_border.*'mirror'"),
+        (dict(temperature=0), 'temperature.*0'),
+        (dict(relu='never'), "'never'"),
+        (dict(relu='both'), 'zero_init=False'),
+    ],
+)
 def test_errors_name_the_value(arguments, value):
     with pytest.raises(ValueError, match=value):
         DCF(**{'in_channels': CHANNELS, **arguments})
@@ -342,5 +355,6 @@ def test_compiles_without_a_graph_break():
     torch.testing.assert_close(actual, expected)
     torch.testing.assert_close(found, volume)
     weight = torch.randn_like(x)
-    torch.testing.assert_close(torch.autograd.grad(actual, x, weight),
-                               torch.autograd.grad(expected, x, weight))
+    torch.testing.assert_close(
+        torch.autograd.grad(actual, x, weight), torch.autograd.grad(expected, x, weight)
+    )

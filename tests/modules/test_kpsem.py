@@ -37,6 +37,7 @@ def set_bias(module, biases, stage=4):
 
 # --- the equations, one value at a time ---------------------------------------------------------
 
+
 def lines_oracle(size, side, bias):
     """Equations 4 and 5: the even grid, its inner lines moved as far as a pixel is left."""
     limit = size / side - 1
@@ -53,8 +54,11 @@ def share(pixel, first, last):
 
 
 def regions_of(rows, columns):
-    return [((top, bottom), (left, right)) for top, bottom in zip(rows, rows[1:])
-            for left, right in zip(columns, columns[1:])]
+    return [
+        ((top, bottom), (left, right))
+        for top, bottom in zip(rows, rows[1:])
+        for left, right in zip(columns, columns[1:])
+    ]
 
 
 def key_point_oracle(frame, region):
@@ -70,8 +74,11 @@ def key_point_oracle(frame, region):
 def mean_oracle(frame, region):
     """``P_R`` of equation 11 for one channel."""
     (top, bottom), (left, right) = region
-    total = sum(share(i, top, bottom) * share(j, left, right) * frame[i, j].item()
-                for i in range(frame.shape[0]) for j in range(frame.shape[1]))
+    total = sum(
+        share(i, top, bottom) * share(j, left, right) * frame[i, j].item()
+        for i in range(frame.shape[0])
+        for j in range(frame.shape[1])
+    )
     return total / ((bottom - top) * (right - left))
 
 
@@ -84,13 +91,22 @@ def rkps_oracle(here, there, regions_here, regions_there):
     """Equations 6 to 12 for one channel of two frames: K pairs (dy, dx)."""
     now = [key_point_oracle(here, region) for region in regions_here]
     following = [key_point_oracle(there, region) for region in regions_there]
-    importance = softmax([(mean_oracle(here, a) + mean_oracle(there, b)) / 2
-                          for a, b in zip(regions_here, regions_there)])  # (11)
+    importance = softmax(
+        [
+            (mean_oracle(here, a) + mean_oracle(there, b)) / 2
+            for a, b in zip(regions_here, regions_there)
+        ]
+    )  # (11)
     out = []
     for region, (point, value) in enumerate(now):
         weights = softmax([1 / (abs(value - other) + 0.1) for _, other in following])  # (9)
-        shift = [sum(w * (target[axis] - point[axis])  # (8), (10)
-                     for w, (target, _) in zip(weights, following)) for axis in (0, 1)]
+        shift = [
+            sum(
+                w * (target[axis] - point[axis])  # (8), (10)
+                for w, (target, _) in zip(weights, following)
+            )
+            for axis in (0, 1)
+        ]
         out.append([importance[region] * s for s in shift])  # (12)
     return out
 
@@ -105,11 +121,23 @@ def vector_oracle(block, x, side):
     for g in range(sets):
         regions = []
         for t in range(frames):
-            bias = (0, 0) if network is None else [
-                (network.weight[2 * g + axis, :, 0] @ x[:, t].mean((1, 2))
-                 + network.bias[2 * g + axis]).item() for axis in (0, 1)]  # (4)
-            regions.append(regions_of(lines_oracle(x.shape[2], side, bias[0]),
-                                      lines_oracle(x.shape[3], side, bias[1])))
+            bias = (
+                (0, 0)
+                if network is None
+                else [
+                    (
+                        network.weight[2 * g + axis, :, 0] @ x[:, t].mean((1, 2))
+                        + network.bias[2 * g + axis]
+                    ).item()
+                    for axis in (0, 1)
+                ]
+            )  # (4)
+            regions.append(
+                regions_of(
+                    lines_oracle(x.shape[2], side, bias[0]),
+                    lines_oracle(x.shape[3], side, bias[1]),
+                )
+            )
         for c in range(channels):
             for t in range(frames - 1):
                 rkps = rkps_oracle(x[c, t], x[c, t + 1], regions[t], regions[t + 1])
@@ -123,32 +151,55 @@ def reduction_oracle(y, *weights):
     for weight in weights:
         padded = torch.nn.functional.pad(y, (1, 1))
         steps = range(0, padded.shape[-1] - 2, 2)
-        y = torch.stack([torch.einsum('ock,ctk->ot', weight[:, :, 0], padded[..., i:i + 3])
-                         for i in steps], dim=-1)
+        y = torch.stack(
+            [torch.einsum('ock,ctk->ot', weight[:, :, 0], padded[..., i : i + 3]) for i in steps],
+            dim=-1,
+        )
     return y
 
 
-@pytest.mark.parametrize('num_regions, sets, width, frames, size', [
-    (1, 1, 4, 2, (3, 4)), (4, 3, 5, 3, (5, 6)), (4, 1, 24, 2, (2, 7)), (9, 2, 3, 2, (7, 3)),
-    (16, 1, 1, 3, (5, 9))])
+@pytest.mark.parametrize(
+    'num_regions, sets, width, frames, size',
+    [
+        (1, 1, 4, 2, (3, 4)),
+        (4, 3, 5, 3, (5, 6)),
+        (4, 1, 24, 2, (2, 7)),
+        (9, 2, 3, 2, (7, 3)),
+        (16, 1, 1, 3, (5, 9)),
+    ],
+)
 def test_equals_the_equations(num_regions, sets, width, frames, size):
     module = build(4, num_regions=num_regions, num_sets=sets, embedding_channels=width)
     x = features(2, 4, frames, *size)
     with torch.no_grad():
-        expected = torch.stack([vector_oracle(module.blocks['4'], clip, math.isqrt(num_regions))
-                                for clip in x])
+        expected = torch.stack(
+            [vector_oracle(module.blocks['4'], clip, math.isqrt(num_regions)) for clip in x]
+        )
     torch.testing.assert_close(vector(module, x), expected)
 
 
 @settings(max_examples=25)
-@given(clips=st.integers(0, 3), frames=st.integers(2, 4), side=st.integers(1, 4),
-       more=st.tuples(st.integers(0, 6), st.integers(0, 6)), sets=st.integers(1, 5),
-       width=st.integers(1, 9), out=st.integers(1, 3),
-       regions=st.sampled_from(['area', 'hard', 'soft']), seed=st.integers(0, 999))
+@given(
+    clips=st.integers(0, 3),
+    frames=st.integers(2, 4),
+    side=st.integers(1, 4),
+    more=st.tuples(st.integers(0, 6), st.integers(0, 6)),
+    sets=st.integers(1, 5),
+    width=st.integers(1, 9),
+    out=st.integers(1, 3),
+    regions=st.sampled_from(['area', 'hard', 'soft']),
+    seed=st.integers(0, 999),
+)
 def test_any_shape(clips, frames, side, more, sets, width, out, regions, seed):
     torch.manual_seed(seed)
-    module = build(5, num_regions=side**2, num_sets=sets, embedding_channels=width,
-                   out_channels=out, regions=regions)
+    module = build(
+        5,
+        num_regions=side**2,
+        num_sets=sets,
+        embedding_channels=width,
+        out_channels=out,
+        regions=regions,
+    )
     x = features(clips, 5, frames, side + more[0], side + more[1]).requires_grad_()
     y = vector(module, x)
     assert y.shape == (clips, out * (frames - 1))
@@ -158,7 +209,8 @@ def test_any_shape(clips, frames, side, more, sets, width, out, regions, seed):
 
 # --- known motion -------------------------------------------------------------------------------
 
-def moving(dy, dx, start, frames=3, size=14, value=9.):
+
+def moving(dy, dx, start, frames=3, size=14, value=9.0):
     """One bright pixel per channel, each from its own place."""
     x = torch.zeros(1, len(start), frames, size, size, dtype=torch.float64)
     for c, (i, j) in enumerate(start):
@@ -191,15 +243,17 @@ def test_a_moved_texture_is_shifted_by_its_motion(dy, dx, size, regions):
     """Wherever the largest value of a channel stays in view."""
     frames, margin = 3, 6
     texture = torch.rand(32, size + 2 * margin, size + 2 * margin, dtype=torch.float64)
-    seen = texture[:, margin:margin + size, margin:margin + size].flatten(1).argmax(1)
+    seen = texture[:, margin : margin + size, margin : margin + size].flatten(1).argmax(1)
     places = torch.stack((seen // size, seen % size), dim=1)
     last = places + (frames - 1) * torch.tensor([dy, dx])
     # what enters the map later is set lower than what was there
     entering = torch.ones(size + 2 * margin, size + 2 * margin, dtype=torch.bool)
-    entering[margin:margin + size, margin:margin + size] = False
+    entering[margin : margin + size, margin : margin + size] = False
     texture[:, entering] *= 0.5
-    x = torch.stack([texture[:, margin - t * dy:, margin - t * dx:][:, :size, :size]
-                     for t in range(frames)], dim=1)[None]
+    x = torch.stack(
+        [texture[:, margin - t * dy :, margin - t * dx :][:, :size, :size] for t in range(frames)],
+        dim=1,
+    )[None]
     stays = ((last >= 0) & (last < size)).all(1)
     assert stays.sum() >= 8
     found = build(32, num_regions=1, num_sets=1, regions=regions).motion(x, 4)
@@ -212,8 +266,11 @@ def test_points_are_rows_and_columns_of_the_map():
     module = build(2, num_sets=1, out_channels=1)
     found = module.motion(moving(1, 2, [(3, 5), (9, 1)]), 4)
     bright = found.values[0, 0] > 1
-    points = [found.points[0, 0, bright[:, c, t].nonzero().item(), c, t].tolist()
-              for c in range(2) for t in range(3)]
+    points = [
+        found.points[0, 0, bright[:, c, t].nonzero().item(), c, t].tolist()
+        for c in range(2)
+        for t in range(3)
+    ]
     assert points == [[3, 5], [4, 7], [5, 9], [9, 1], [10, 3], [11, 5]]
 
 
@@ -227,29 +284,45 @@ def test_every_region_follows_its_own_point():
     found = module.motion(x, 4)
     # the second point enters the first region and loses to no brighter one: 20 over 10
     assert found.values[0, 0, :, 0, 1].tolist() == [20, 40, 0, 30]
-    torch.testing.assert_close(found.shifts[0, 0, 1:, 0, 0],
-                               torch.tensor([move for _, move in moves[1:]]).double(),
-                               rtol=0, atol=0.01)
+    torch.testing.assert_close(
+        found.shifts[0, 0, 1:, 0, 0],
+        torch.tensor([move for _, move in moves[1:]]).double(),
+        rtol=0,
+        atol=0.01,
+    )
 
 
 def test_the_vector_tells_directions_apart():
     module = build(3, num_sets=2, out_channels=3)
     start = [(6, 6), (7, 7), (6, 7)]
-    right, left, down = (vector(module, moving(dy, dx, start))
-                         for dy, dx in ((0, 2), (0, -2), (2, 0)))
+    right, left, down = (
+        vector(module, moving(dy, dx, start)) for dy, dx in ((0, 2), (0, -2), (2, 0))
+    )
     assert min((right - left).norm(), (right - down).norm(), (left - down).norm()) > 1e-3
 
 
 # --- splits -------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize('num_regions, grid, bias, expected', [
-    (4, 'shift', 1.5, [0, 7.5, 12]), (4, 'stretch', 1.5, [0, 7.5, 12]),
-    (4, 'shift', 99, [0, 11, 12]), (4, 'stretch', -99, [0, 1, 12]),
-    (9, 'shift', 1.5, [0, 5.5, 9.5, 12]), (9, 'stretch', 1.5, [0, 5, 9, 12]),
-    (9, 'shift', 99, [0, 7, 11, 12]), (9, 'stretch', -99, [0, 1, 5, 12]),
-    (16, 'shift', -1, [0, 2, 5, 8, 12]), (16, 'stretch', -1, [0, 2.5, 5, 8.5, 12]),
-    (16, 'shift', -99, [0, 1, 4, 7, 12]), (16, 'stretch', 99, [0, 5, 10, 11, 12]),
-    (1, 'shift', None, [0, 12]), (1, 'stretch', None, [0, 12])])
+
+@pytest.mark.parametrize(
+    'num_regions, grid, bias, expected',
+    [
+        (4, 'shift', 1.5, [0, 7.5, 12]),
+        (4, 'stretch', 1.5, [0, 7.5, 12]),
+        (4, 'shift', 99, [0, 11, 12]),
+        (4, 'stretch', -99, [0, 1, 12]),
+        (9, 'shift', 1.5, [0, 5.5, 9.5, 12]),
+        (9, 'stretch', 1.5, [0, 5, 9, 12]),
+        (9, 'shift', 99, [0, 7, 11, 12]),
+        (9, 'stretch', -99, [0, 1, 5, 12]),
+        (16, 'shift', -1, [0, 2, 5, 8, 12]),
+        (16, 'stretch', -1, [0, 2.5, 5, 8.5, 12]),
+        (16, 'shift', -99, [0, 1, 4, 7, 12]),
+        (16, 'stretch', 99, [0, 5, 10, 11, 12]),
+        (1, 'shift', None, [0, 12]),
+        (1, 'stretch', None, [0, 12]),
+    ],
+)
 def test_lines(num_regions, grid, bias, expected):
     module = build(num_regions=num_regions, num_sets=2, grid=grid)
     if bias is not None:
@@ -350,6 +423,7 @@ def test_offset_networks_of_the_sets_are_separate():
 
 # --- gradients ----------------------------------------------------------------------------------
 
+
 def offset_gradients(module, x, of):
     """Gradient of the offset networks from one part of what is found; None where no path is."""
     extractor = module.blocks['4'].extractor
@@ -357,12 +431,15 @@ def offset_gradients(module, x, of):
     if not found.requires_grad:
         return None
     weight = extractor.offset_network.weight
-    return torch.autograd.grad((found * torch.randn_like(found)).sum(), weight,
-                               allow_unused=True)[0]
+    return torch.autograd.grad((found * torch.randn_like(found)).sum(), weight, allow_unused=True)[
+        0
+    ]
 
 
-@pytest.mark.parametrize('regions, reached', [
-    ('hard', set()), ('area', {'weights'}), ('soft', {'points', 'values', 'shifts', 'weights'})])
+@pytest.mark.parametrize(
+    'regions, reached',
+    [('hard', set()), ('area', {'weights'}), ('soft', {'points', 'values', 'shifts', 'weights'})],
+)
 def test_paths_of_the_gradient_to_the_splits(regions, reached):
     """As printed there is none: not through equations 6 to 10, nor through 11."""
     module = build(regions=regions).requires_grad_()
@@ -372,10 +449,18 @@ def test_paths_of_the_gradient_to_the_splits(regions, reached):
         assert (gradient is not None and gradient.abs().min() > 0) == (part in reached), part
 
 
-@pytest.mark.parametrize('arguments', [
-    dict(regions='hard'), dict(regions='area'), dict(regions='soft'), dict(num_regions=1),
-    dict(adaptive=False), dict(num_regions=9, grid='stretch', offset_hidden_channels=2),
-    dict(reduction_norm=True, sum_regions=False)])
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        dict(regions='hard'),
+        dict(regions='area'),
+        dict(regions='soft'),
+        dict(num_regions=1),
+        dict(adaptive=False),
+        dict(num_regions=9, grid='stretch', offset_hidden_channels=2),
+        dict(reduction_norm=True, sum_regions=False),
+    ],
+)
 def test_everything_trainable_gets_a_gradient(arguments):
     """Also the splits where they are trained: distributed training finds nothing unused."""
     module = build(num_sets=3, **arguments)
@@ -387,8 +472,9 @@ def test_everything_trainable_gets_a_gradient(arguments):
     assert all(p.grad is not None and p.grad.abs().max() > 0 for p in trainable.values())
     splits = any('offset_network' in name for name in trainable)
     frozen = {'regions': 'hard'}.items() <= arguments.items()
-    assert splits == (not frozen and 'adaptive' not in arguments
-                      and arguments.get('num_regions') != 1)
+    assert splits == (
+        not frozen and 'adaptive' not in arguments and arguments.get('num_regions') != 1
+    )
 
 
 @pytest.mark.parametrize('start', [3.5, 30.0, -30.0])
@@ -409,8 +495,10 @@ def test_a_split_comes_back_from_its_bound(bound, start):
     assert (module.motion(x, 4).row_borders[..., 1] - 4).abs().max() < 1
 
 
-@pytest.mark.parametrize('bias, direction, passes', [
-    (5, 1, True), (5, -1, False), (-5, 1, False), (-5, -1, True), (2, 1, True), (2, -1, True)])
+@pytest.mark.parametrize(
+    'bias, direction, passes',
+    [(5, 1, True), (5, -1, False), (-5, 1, False), (-5, -1, True), (2, 1, True), (2, -1, True)],
+)
 def test_gradients_lead_back_and_no_further(bias, direction, passes):
     """The limit is 3; a step goes against the gradient."""
     module = build(1, num_sets=1, out_channels=1)
@@ -460,8 +548,9 @@ def test_splits_learn_to_separate():
 @pytest.mark.parametrize('bound', ['straight_through', 'tanh'])
 @pytest.mark.parametrize('regions', ['hard', 'area', 'soft'])
 def test_gradcheck(regions, bound):
-    module = build(2, num_sets=2, embedding_channels=3, out_channels=1, regions=regions,
-                   offset_bound=bound)
+    module = build(
+        2, num_sets=2, embedding_channels=3, out_channels=1, regions=regions, offset_bound=bound
+    )
     set_bias(module, [[0.2, -0.3], [0.4, 0.1]])
     with torch.no_grad():
         module.blocks['4'].extractor.offset_network.weight.fill_(0.01)
@@ -472,11 +561,14 @@ def test_gradcheck(regions, bound):
 
 # --- the module and its switches ----------------------------------------------------------------
 
+
 def test_parts_table():
     """What section 4.2 names, for 384 channels, 8 sets and 24 dimensions."""
     block = KPSEM({4: 384}).blocks['4']
-    parts = [sum(p.numel() for p in part.parameters()) for part in (
-        block.reduction[0], block.reduction[1], block.embeddings, block.extractor)]
+    parts = [
+        sum(p.numel() for p in part.parameters())
+        for part in (block.reduction[0], block.reduction[1], block.embeddings, block.extractor)
+    ]
     assert parts == [110_592, 27_648, 576, 6_160]
     assert sum(p.numel() for p in block.parameters()) == 144_976
 
@@ -502,7 +594,7 @@ def test_values_of_a_frame_pair_stand_in_their_place():
     x = features(1, 8, 4, 6, 6)
     whole = vector(module, x).view(2, 3)
     for t in range(3):
-        torch.testing.assert_close(vector(module, x[:, :, t:t + 2])[0], whole[:, t])
+        torch.testing.assert_close(vector(module, x[:, :, t : t + 2])[0], whole[:, t])
 
 
 def test_regions_kept_to_the_end_are_their_sum_but_for_scale():
@@ -518,8 +610,9 @@ def test_regions_kept_to_the_end_are_their_sum_but_for_scale():
 def build_still(module):
     """The same module with a single region, where frames that do not change give no shift."""
     still = build(num_regions=1)
-    still.load_state_dict({name: value for name, value in module.state_dict().items()
-                           if 'offset' not in name})
+    still.load_state_dict(
+        {name: value for name, value in module.state_dict().items() if 'offset' not in name}
+    )
     return still
 
 
@@ -534,8 +627,9 @@ def test_relative_coordinates():
 
 
 def test_reduction_norm():
-    plain, normed = (sum(p.numel() for p in build(reduction_norm=flag).parameters())
-                     for flag in (False, True))
+    plain, normed = (
+        sum(p.numel() for p in build(reduction_norm=flag).parameters()) for flag in (False, True)
+    )
     assert normed == plain + 2 * 2
     vector(build(reduction_norm=True), features(2, 8, 3, 6, 6))
 
@@ -558,8 +652,10 @@ def test_min_frames():
     assert vector(module, features(1, 8, 2, 6, 6)).shape == (1, 2)
 
 
-@pytest.mark.parametrize('num_regions, size, named', [
-    (4, (1, 8), '1x8 pixels.*2x2'), (9, (7, 2), '7x2 pixels.*3x3'), (16, (3, 3), '3x3.*4x4')])
+@pytest.mark.parametrize(
+    'num_regions, size, named',
+    [(4, (1, 8), '1x8 pixels.*2x2'), (9, (7, 2), '7x2 pixels.*3x3'), (16, (3, 3), '3x3.*4x4')],
+)
 @pytest.mark.parametrize('regions', ['area', 'soft'])
 def test_a_map_that_is_too_small_is_named(num_regions, size, named, regions):
     module = build(num_regions=num_regions, regions=regions)
@@ -567,23 +663,36 @@ def test_a_map_that_is_too_small_is_named(num_regions, size, named, regions):
         module(features(1, 8, 2, *size), 4)
 
 
-@pytest.mark.parametrize('arguments, named', [
-    (dict(num_regions=0), '0'), (dict(num_regions=5), '5'), (dict(num_regions=-4), '-4'),
-    (dict(num_sets=0), 'num_sets.*0'), (dict(embedding_channels=0), 'embedding_channels.*0'),
-    (dict(out_channels=0), 'out_channels.*0'), (dict(regions='fuzzy'), "'fuzzy'"),
-    (dict(offset_hidden_channels=-1), 'offset_hidden_channels.*-1'),
-    (dict(grid='hexagonal'), "'hexagonal'"),
-    (dict(offset_bound='clamp'), "'clamp'"), (dict(temperature=0.0), r'0\.0'),
-    (dict(channels=3), r'out_channels.*\[3\]')])
+@pytest.mark.parametrize(
+    'arguments, named',
+    [
+        (dict(num_regions=0), '0'),
+        (dict(num_regions=5), '5'),
+        (dict(num_regions=-4), '-4'),
+        (dict(num_sets=0), 'num_sets.*0'),
+        (dict(embedding_channels=0), 'embedding_channels.*0'),
+        (dict(out_channels=0), 'out_channels.*0'),
+        (dict(regions='fuzzy'), "'fuzzy'"),
+        (dict(offset_hidden_channels=-1), 'offset_hidden_channels.*-1'),
+        (dict(grid='hexagonal'), "'hexagonal'"),
+        (dict(offset_bound='clamp'), "'clamp'"),
+        (dict(temperature=0.0), r'0\.0'),
+        (dict(channels=3), r'out_channels.*\[3\]'),
+    ],
+)
 def test_errors_name_the_value(arguments, named):
     with pytest.raises(ValueError, match=named):
         build(**arguments)
 
 
-@pytest.mark.parametrize('arrange', [
-    lambda x: x.to(memory_format=torch.channels_last_3d),
-    lambda x: x.transpose(1, 2).contiguous().transpose(1, 2),
-    lambda x: x.repeat_interleave(2, dim=-1)[..., ::2]])
+@pytest.mark.parametrize(
+    'arrange',
+    [
+        lambda x: x.to(memory_format=torch.channels_last_3d),
+        lambda x: x.transpose(1, 2).contiguous().transpose(1, 2),
+        lambda x: x.repeat_interleave(2, dim=-1)[..., ::2],
+    ],
+)
 def test_any_strides(arrange):
     module = build()
     x = features(2, 8, 3, 6, 7)
@@ -603,8 +712,9 @@ def test_autocast(regions):
         found = module.motion(x, 4)
     assert {getattr(found, name).dtype for name in vars(found)} == {torch.float32}
     assert y.dtype == torch.bfloat16
-    torch.testing.assert_close(y.float(), expected, rtol=0.05,
-                               atol=0.05 * expected.abs().max().item())
+    torch.testing.assert_close(
+        y.float(), expected, rtol=0.05, atol=0.05 * expected.abs().max().item()
+    )
     y.sum().backward()
     trained = [p for p in module.parameters() if p.requires_grad]
     assert all(torch.isfinite(p.grad).all() for p in trained)
@@ -624,9 +734,14 @@ def test_meta_device():
     module = build(num_regions=9, dtype=torch.float32).to('meta')
     found = module.motion(torch.empty(2, 8, 5, 7, 6, device='meta'), 4)
     shapes = {name: tuple(value.shape) for name, value in vars(found).items()}
-    assert shapes == dict(points=(2, 8, 9, 8, 5, 2), values=(2, 8, 9, 8, 5),
-                          shifts=(2, 8, 9, 8, 4, 2), weights=(2, 8, 9, 8, 4),
-                          row_borders=(2, 8, 5, 4), column_borders=(2, 8, 5, 4))
+    assert shapes == dict(
+        points=(2, 8, 9, 8, 5, 2),
+        values=(2, 8, 9, 8, 5),
+        shifts=(2, 8, 9, 8, 4, 2),
+        weights=(2, 8, 9, 8, 4),
+        row_borders=(2, 8, 5, 4),
+        column_borders=(2, 8, 5, 4),
+    )
 
 
 def test_compiles_without_a_graph_break():

@@ -44,8 +44,13 @@ class PlainBlock:
     """
 
     def __init__(self, block, training):
-        self.numbers = iter([value for name, value in block.state_dict(keep_vars=True).items()
-                             if not name.endswith('num_batches_tracked')])
+        self.numbers = iter(
+            [
+                value
+                for name, value in block.state_dict(keep_vars=True).items()
+                if not name.endswith('num_batches_tracked')
+            ]
+        )
         self.training = training
 
     def norm(self, y):
@@ -120,7 +125,7 @@ def plain_volume(y, offsets, window):
         if not 0 <= frame + offset < t:
             continue
         for a, b in itertools.product(range(u), range(v)):
-            neighbour = padded[:, frame + offset, :, a:a + h, b:b + w]
+            neighbour = padded[:, frame + offset, :, a : a + h, b : b + w]
             volume[:, frame, :, :, index, a, b] = (y[:, frame] * neighbour).sum(1)
     return volume
 
@@ -136,8 +141,10 @@ def assert_same(module, x, expected):
     torch.testing.assert_close(actual, expected)
     direction = features(*actual.shape, seed=1)
     wanted = [x, *module.parameters()]
-    torch.testing.assert_close(torch.autograd.grad(actual, wanted, direction),
-                               torch.autograd.grad(expected, wanted, direction))
+    torch.testing.assert_close(
+        torch.autograd.grad(actual, wanted, direction),
+        torch.autograd.grad(expected, wanted, direction),
+    )
 
 
 @pytest.mark.parametrize('training', [True, False])
@@ -149,8 +156,10 @@ def test_equals_the_released_layers(training, size):
     assert_same(module, x, expected)
 
 
-@pytest.mark.parametrize('offsets', [
-    (0,), (1,), (-1,), (1, -1), (-1, 0, 1), (2, 0, -1), (3, 1), (-3, -2, -1, 0, 1, 2, 3)])
+@pytest.mark.parametrize(
+    'offsets',
+    [(0,), (1,), (-1,), (1, -1), (-1, 0, 1), (2, 0, -1), (3, 1), (-3, -2, -1, 0, 1, 2, 3)],
+)
 def test_any_offsets(offsets):
     module = trained(offsets=offsets)
     x = features(2, 4, 4, 6, 5).requires_grad_()
@@ -167,18 +176,27 @@ def test_any_window(window):
 
 
 @pytest.mark.parametrize('training', [True, False])
-@pytest.mark.parametrize('arguments, layout', [
-    (dict(extraction='mlp'), dict(extraction='mlp')),
-    (dict(extraction='soft_argmax', window=(3, 5)), dict(extraction='soft_argmax')),
-    (dict(integration='none'), dict(num_shared=0)),
-    (dict(integration='pointwise'), {}),
-    (dict(integration='spatiotemporal'), {}),
-])
+@pytest.mark.parametrize(
+    'arguments, layout',
+    [
+        (dict(extraction='mlp'), dict(extraction='mlp')),
+        (dict(extraction='soft_argmax', window=(3, 5)), dict(extraction='soft_argmax')),
+        (dict(integration='none'), dict(num_shared=0)),
+        (dict(integration='pointwise'), {}),
+        (dict(integration='spatiotemporal'), {}),
+    ],
+)
 def test_our_constructions(arguments, layout, training):
     module = trained(offsets=(-1, 2), **arguments).train(training)
     x = features(2, 4, 3, 6, 5).requires_grad_()
-    expected = plain_output(module.blocks['3'][0], x, (-1, 2), arguments.get('window', (9, 9)),
-                            training=training, **layout)
+    expected = plain_output(
+        module.blocks['3'][0],
+        x,
+        (-1, 2),
+        arguments.get('window', (9, 9)),
+        training=training,
+        **layout,
+    )
     assert_same(module, x, expected)
 
 
@@ -199,9 +217,12 @@ def test_fusion_by_concatenation():
 
 
 @settings(max_examples=25, deadline=None)
-@given(shape=st.tuples(*(st.integers(1, top) for top in (2, 3, 3, 9, 9))),
-       offsets=st.lists(st.integers(-3, 3), min_size=1, max_size=4, unique=True),
-       window=st.tuples(*[st.sampled_from([3, 5, 7, 9])] * 2), seed=st.integers(0, 2**31))
+@given(
+    shape=st.tuples(*(st.integers(1, top) for top in (2, 3, 3, 9, 9))),
+    offsets=st.lists(st.integers(-3, 3), min_size=1, max_size=4, unique=True),
+    window=st.tuples(*[st.sampled_from([3, 5, 7, 9])] * 2),
+    seed=st.integers(0, 2**31),
+)
 def test_any_shape(shape, offsets, window, seed):
     """Single frames, maps smaller than the window, steps as long as the clip among them."""
     module = trained(shape[1], offsets=offsets, window=window).eval()
@@ -217,8 +238,8 @@ def test_volume_of_a_constant_feature():
     transformation = selecting(SELFY({3: 4}, mid_channels=4, window=3, offsets=(0, 1)), 4)
     volume = transformation(torch.ones(1, 4, 2, 6, 6))
     seen = volume.view(2, 3, 3, 2, 3, 3)[0, :, :, 0]
-    torch.testing.assert_close(seen[:, :, 0, 0], torch.tensor([[0., 0, 0], [0, 1, 1], [0, 1, 1]]))
-    torch.testing.assert_close(seen[:, :, 2, 1], torch.tensor([[1., 1, 1], [1, 1, 1], [0, 0, 0]]))
+    torch.testing.assert_close(seen[:, :, 0, 0], torch.tensor([[0.0, 0, 0], [0, 1, 1], [0, 1, 1]]))
+    torch.testing.assert_close(seen[:, :, 2, 1], torch.tensor([[1.0, 1, 1], [1, 1, 1], [0, 0, 0]]))
     torch.testing.assert_close(seen[:, :, 1, 1], torch.ones(3, 3))
     assert not volume[0, 1, :, 1].any()  # the last frame has no next one
 
@@ -247,16 +268,14 @@ def test_known_motion(dy, dx, offsets, size):
     selecting(module, 32)
     found = module.motion(moving_texture(dy, dx, 5, *size), 3)
     moving = [offset for offset in offsets if offset]
-    assert found.names == tuple(f't+{offset}' if offset > 0 else f't{offset}'
-                                for offset in moving)
+    assert found.names == tuple(f't+{offset}' if offset > 0 else f't{offset}' for offset in moving)
     assert found.displacement.shape == (1, len(moving), 2, 5, *size)
     assert found.confidence.shape == (1, len(moving), 5, *size)
     border = 18  # where the texture leaves the map, and the window reaches there
     inner = found.displacement[0, :, :, 2, border:-border, border:-border]
     for displacement, offset in zip(inner, moving):
         expected = torch.tensor([offset * dy, offset * dx]).float()
-        torch.testing.assert_close(displacement,
-                                   expected.view(2, 1, 1).expand_as(displacement))
+        torch.testing.assert_close(displacement, expected.view(2, 1, 1).expand_as(displacement))
     seen = found.confidence[0, :, 2, border:-border, border:-border]
     torch.testing.assert_close(seen, torch.ones_like(seen))
 
@@ -284,8 +303,12 @@ def test_motion_towards_frames_outside_the_clip_is_none():
     found = SELFY({3: 4}, mid_channels=8).eval().motion(torch.rand(1, 4, 3, 8, 8), 3)
     assert found.names == ('t-2', 't-1', 't+1', 't+2')
     there = found.confidence.amax(dim=(-2, -1))[0] > 0
-    assert there.tolist() == [[False, False, True], [False, True, True],
-                              [True, True, False], [True, False, False]]
+    assert there.tolist() == [
+        [False, False, True],
+        [False, True, True],
+        [True, True, False],
+        [True, False, False],
+    ]
     outside = found.displacement.masked_select(~there[None, :, None, :, None, None])
     assert outside.abs().max() < 1e-5
 
@@ -309,8 +332,9 @@ def test_reach(window, reach):
     assert SELFY({3: 4}, window=window).reach(3) == reach
 
 
-@pytest.mark.parametrize('offsets, frames', [
-    (TWO_SIDED, 3), ((0,), 1), ((1,), 2), ((-4, 1), 5), ((2, 0, -1), 3)])
+@pytest.mark.parametrize(
+    'offsets, frames', [(TWO_SIDED, 3), ((0,), 1), ((1,), 2), ((-4, 1), 5), ((2, 0, -1), 3)]
+)
 def test_min_frames(offsets, frames):
     assert SELFY({3: 4}, offsets=offsets).min_frames == frames
 
@@ -319,18 +343,38 @@ def count(module):
     return sum(p.numel() for p in module.parameters())
 
 
-@pytest.mark.parametrize('channels, num_offsets, parameters', [
-    (512, 5, 966_284), (512, 9, 1_113_740), (128, 5, 498_572),
-    (512, 1, 966_284 - 4 * 36_864), (128, 7, 498_572 + 2 * 36_864)])
+@pytest.mark.parametrize(
+    'channels, num_offsets, parameters',
+    [
+        (512, 5, 966_284),
+        (512, 9, 1_113_740),
+        (128, 5, 498_572),
+        (512, 1, 966_284 - 4 * 36_864),
+        (128, 7, 498_572 + 2 * 36_864),
+    ],
+)
 def test_parameters_are_the_released_ones(channels, num_offsets, parameters):
     with torch.device('meta'):
         assert count(SELFY({3: channels}, offsets=range(num_offsets))) == parameters
 
 
-@pytest.mark.parametrize('channels, num_offsets, frames, giga', [
-    (512, 5, 8, 3.29), (512, 5, 16, 6.58), (512, 9, 16, 10.28), (128, 5, 8, 2.56),
-    (512, 1, 8, 1.44), (512, 3, 8, 2.36), (512, 7, 8, 4.21), (512, 9, 8, 5.14),
-    (128, 1, 8, 0.71), (128, 3, 8, 1.63), (128, 7, 8, 3.48), (128, 9, 8, 4.41)])
+@pytest.mark.parametrize(
+    'channels, num_offsets, frames, giga',
+    [
+        (512, 5, 8, 3.29),
+        (512, 5, 16, 6.58),
+        (512, 9, 16, 10.28),
+        (128, 5, 8, 2.56),
+        (512, 1, 8, 1.44),
+        (512, 3, 8, 2.36),
+        (512, 7, 8, 4.21),
+        (512, 9, 8, 5.14),
+        (128, 1, 8, 0.71),
+        (128, 3, 8, 1.63),
+        (128, 7, 8, 3.48),
+        (128, 9, 8, 4.41),
+    ],
+)
 def test_multiply_adds_are_the_released_ones(channels, num_offsets, frames, giga):
     offsets = range(-(num_offsets // 2), num_offsets // 2 + 1)
     with torch.device('meta'), FlopCounterMode(display=False) as counter:
@@ -344,25 +388,49 @@ def test_numbers_stand_in_the_released_order():
     shapes = [tuple(v.shape) for k, v in block.state_dict().items() if k.endswith('conv.weight')]
     names = [k for k in block.state_dict() if k.split('.')[-1] == 'weight']
     assert shapes == [
-        (128, 512, 3, 3), (4, 1, 3, 3, 1), (16, 4, 3, 3, 1), (64, 16, 3, 3, 1), (64, 64, 3, 3, 1),
-        (64, 64, 1, 3, 3), (64, 64, 1, 3, 3), (64, 64, 1, 3, 3), (64, 320, 1, 3, 3)]
+        (128, 512, 3, 3),
+        (4, 1, 3, 3, 1),
+        (16, 4, 3, 3, 1),
+        (64, 16, 3, 3, 1),
+        (64, 64, 3, 3, 1),
+        (64, 64, 1, 3, 3),
+        (64, 64, 1, 3, 3),
+        (64, 64, 1, 3, 3),
+        (64, 320, 1, 3, 3),
+    ]
     assert block.integration.up.weight.shape == (64, 512, 1, 1, 1)
     assert names[-2:] == ['integration.up.weight', 'integration.bn.weight']
-    assert list(block.state_dict())[:7] == [f'transformation.{name}' for name in (
-        'conv.weight', 'bn.weight', 'bn.bias', 'bn.running_mean', 'bn.running_var',
-        'bn.num_batches_tracked')] + ['extraction.layers.0.conv.weight']
+    assert list(block.state_dict())[:7] == [
+        f'transformation.{name}'
+        for name in (
+            'conv.weight',
+            'bn.weight',
+            'bn.bias',
+            'bn.running_mean',
+            'bn.running_var',
+            'bn.num_batches_tracked',
+        )
+    ] + ['extraction.layers.0.conv.weight']
 
 
-@pytest.mark.parametrize('window, kernel', [
-    (3, (1, 1)), (5, (2, 2)), (7, (2, 2)), (9, (3, 3)), (13, (4, 4)), ((5, 9), (2, 3))])
+@pytest.mark.parametrize(
+    'window, kernel',
+    [(3, (1, 1)), (5, (2, 2)), (7, (2, 2)), (9, (3, 3)), (13, (4, 4)), ((5, 9), (2, 3))],
+)
 def test_the_last_kernel_covers_what_remains_of_the_window(window, kernel):
     extraction = SELFY({3: 4}, window=window).blocks['3'][0].extraction
     assert extraction.layers[-1].conv.kernel_size == (*kernel, 1)
 
 
-@pytest.mark.parametrize('integration, kernel, shared', [
-    ('conv', (1, 3, 3), 3), ('none', (1, 3, 3), 0), ('pointwise', (1, 1, 1), 3),
-    ('spatiotemporal', (3, 3, 3), 3)])
+@pytest.mark.parametrize(
+    'integration, kernel, shared',
+    [
+        ('conv', (1, 3, 3), 3),
+        ('none', (1, 3, 3), 0),
+        ('pointwise', (1, 1, 1), 3),
+        ('spatiotemporal', (3, 3, 3), 3),
+    ],
+)
 def test_kernels_of_the_integration(integration, kernel, shared):
     built = SELFY({3: 4}, integration=integration).blocks['3'][0].integration
     layers = [*built.shared, built.fuse]
@@ -378,9 +446,18 @@ def test_fewer_layers():
 
 
 @pytest.mark.parametrize('training', [True, False])
-@pytest.mark.parametrize('arguments', [
-    {}, dict(fusion='multiply'), dict(fusion='concat'), dict(extraction='mlp'),
-    dict(extraction='soft_argmax'), dict(integration='none'), dict(num_blocks=2)])
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        {},
+        dict(fusion='multiply'),
+        dict(fusion='concat'),
+        dict(extraction='mlp'),
+        dict(extraction='soft_argmax'),
+        dict(integration='none'),
+        dict(num_blocks=2),
+    ],
+)
 def test_starts_as_identity(arguments, training):
     module = SELFY({2: 6, 4: 3}, **SMALL, **arguments).train(training)
     for stage, channels in module.in_channels.items():
@@ -392,8 +469,10 @@ def test_starts_as_identity(arguments, training):
 @pytest.mark.parametrize('fusion', ['add', 'multiply', 'concat'])
 def test_starts_as_identity_on_negative_features_without_a_relu(fusion, training):
     x = torch.randn(2, 4, 3, 7, 8)
-    plain, cut = (SELFY({3: 4}, **SMALL, fusion=fusion, relu=relu, num_blocks=2).train(training)
-                  for relu in ('none', 'after_sum'))
+    plain, cut = (
+        SELFY({3: 4}, **SMALL, fusion=fusion, relu=relu, num_blocks=2).train(training)
+        for relu in ('none', 'after_sum')
+    )
     assert torch.equal(plain(x, 3)[0], x)
     assert torch.equal(cut(x, 3)[0], x.relu())
 
@@ -423,16 +502,18 @@ def test_learns_although_it_starts_as_identity(fusion):
         y, _ = module(x, 3)
         (y * torch.randn_like(y)).sum().backward()
         optimizer.step()
-    still = [name for name, value in module.named_parameters()
-             if torch.equal(value, before[name])]
+    still = [name for name, value in module.named_parameters() if torch.equal(value, before[name])]
     assert not still
 
 
 def test_convolutions_start_by_fan_out():
     """Standard deviation sqrt(2 / fan_out): the released initialisation."""
     block = SELFY({3: 64}).blocks['3'][0]
-    for conv, fan_out in ((block.transformation.conv, 128 * 9), (block.integration.fuse.conv, 576),
-                          (block.extraction.layers[3].conv, 576)):
+    for conv, fan_out in (
+        (block.transformation.conv, 128 * 9),
+        (block.integration.fuse.conv, 576),
+        (block.extraction.layers[3].conv, 576),
+    ):
         assert conv.weight.std().item() == pytest.approx(math.sqrt(2 / fan_out), rel=0.05)
 
 
@@ -450,8 +531,9 @@ def test_only_even_rows_and_columns_are_filled():
     integration = trained().eval().blocks['3'][0].integration
     z = integration(features(1, 5, 3, 2, 4, 3), (2, 8, 5))
     filled = (z != z[..., 1:2, 1:2]).any(dim=(0, 1, 2))
-    assert filled.tolist() == [[row % 2 == 0 and column % 2 == 0 for column in range(5)]
-                               for row in range(8)]
+    assert filled.tolist() == [
+        [row % 2 == 0 and column % 2 == 0 for column in range(5)] for row in range(8)
+    ]
 
 
 def test_nothing_is_kept_between_calls():
@@ -464,11 +546,14 @@ def test_nothing_is_kept_between_calls():
     assert [set(vars(m)) for m in module.modules()] == attributes
 
 
-@pytest.mark.parametrize('arrange', [
-    lambda x: x.to(memory_format=torch.channels_last_3d),
-    lambda x: x.transpose(1, 2).contiguous().transpose(1, 2),
-    lambda x: x.repeat_interleave(2, dim=-1)[..., ::2],
-])
+@pytest.mark.parametrize(
+    'arrange',
+    [
+        lambda x: x.to(memory_format=torch.channels_last_3d),
+        lambda x: x.transpose(1, 2).contiguous().transpose(1, 2),
+        lambda x: x.repeat_interleave(2, dim=-1)[..., ::2],
+    ],
+)
 def test_any_strides(arrange):
     module = trained()
     x = features(2, 4, 3, 6, 5)
@@ -476,8 +561,10 @@ def test_any_strides(arrange):
     expected, actual = module(x.requires_grad_(), 3)[0], module(arranged, 3)[0]
     torch.testing.assert_close(actual, expected)
     direction = features(*x.shape, seed=1)
-    torch.testing.assert_close(torch.autograd.grad(actual, arranged, direction)[0],
-                               torch.autograd.grad(expected, x, direction)[0])
+    torch.testing.assert_close(
+        torch.autograd.grad(actual, arranged, direction)[0],
+        torch.autograd.grad(expected, x, direction)[0],
+    )
 
 
 def test_frames_of_a_2d_backbone_come_back_as_they_lie():
@@ -508,28 +595,31 @@ def test_a_module_in_bfloat16():
     assert y.dtype == torch.bfloat16 and torch.isfinite(y).all()
 
 
-@pytest.mark.parametrize('arguments, value', [
-    (dict(in_channels={}), 'none'),
-    (dict(offsets=()), r'offsets.*\(\)'),
-    (dict(offsets=(1, 0, 1)), r'\(1, 0, 1\)'),
-    (dict(offsets=2), 'offsets.* 2'),
-    (dict(offsets=(1.5,)), r'offsets.*\(1\.5,\)'),
-    (dict(offsets='ab'), "offsets.*'ab'"),
-    (dict(window=9.0), r'9\.0'),
-    (dict(relu='both'), "relu.*'both'"),
-    (dict(window=8), '8'),
-    (dict(window=1), '1'),
-    (dict(window=(9, 4)), r'\(9, 4\)'),
-    (dict(window=(9, 9, 9)), r'\(9, 9, 9\)'),
-    (dict(mid_channels=0), 'mid_channels.*0'),
-    (dict(extraction='magic'), "'magic'"),
-    (dict(integration='magic'), "'magic'"),
-    (dict(fusion='magic'), "'magic'"),
-    (dict(extraction_channels=()), r'extraction_channels.*\(\)'),
-    (dict(integration_channels=(4, 0)), 'integration_channels.* 0'),
-    (dict(num_blocks=0), 'num_blocks.*0'),
-    (dict(temperature=-1), 'temperature.*-1'),
-])
+@pytest.mark.parametrize(
+    'arguments, value',
+    [
+        (dict(in_channels={}), 'none'),
+        (dict(offsets=()), r'offsets.*\(\)'),
+        (dict(offsets=(1, 0, 1)), r'\(1, 0, 1\)'),
+        (dict(offsets=2), 'offsets.* 2'),
+        (dict(offsets=(1.5,)), r'offsets.*\(1\.5,\)'),
+        (dict(offsets='ab'), "offsets.*'ab'"),
+        (dict(window=9.0), r'9\.0'),
+        (dict(relu='both'), "relu.*'both'"),
+        (dict(window=8), '8'),
+        (dict(window=1), '1'),
+        (dict(window=(9, 4)), r'\(9, 4\)'),
+        (dict(window=(9, 9, 9)), r'\(9, 9, 9\)'),
+        (dict(mid_channels=0), 'mid_channels.*0'),
+        (dict(extraction='magic'), "'magic'"),
+        (dict(integration='magic'), "'magic'"),
+        (dict(fusion='magic'), "'magic'"),
+        (dict(extraction_channels=()), r'extraction_channels.*\(\)'),
+        (dict(integration_channels=(4, 0)), 'integration_channels.* 0'),
+        (dict(num_blocks=0), 'num_blocks.*0'),
+        (dict(temperature=-1), 'temperature.*-1'),
+    ],
+)
 def test_errors_name_the_value(arguments, value):
     with pytest.raises(ValueError, match=value):
         SELFY(**{'in_channels': {3: 4}, **arguments})

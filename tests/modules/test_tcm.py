@@ -49,10 +49,13 @@ def moving_texture(dy, dx, frames, size=(24, 20), channels=64):
     """A clip (1, C, T, H, W) of a random texture that moves by (dy, dx) from frame to frame."""
     height, width = size
     y, x = (frames - 1) * abs(dy), (frames - 1) * abs(dx)
-    canvas = torch.randn(channels, height + 2 * y, width + 2 * x,
-                         generator=torch.Generator().manual_seed(1)).relu()
-    clip = [canvas[:, y - t * dy:y - t * dy + height, x - t * dx:x - t * dx + width]
-            for t in range(frames)]
+    canvas = torch.randn(
+        channels, height + 2 * y, width + 2 * x, generator=torch.Generator().manual_seed(1)
+    ).relu()
+    clip = [
+        canvas[:, y - t * dy : y - t * dy + height, x - t * dx : x - t * dx + width]
+        for t in range(frames)
+    ]
     return torch.stack(clip, dim=1)[None]
 
 
@@ -60,8 +63,7 @@ def staying(dy, dx, size):
     """Pixels, (H, W), that are still on the map after a move by (dy, dx)."""
     rows, columns = (torch.arange(side) for side in size)
     rows, columns = rows + dy, columns + dx
-    return (((0 <= rows) & (rows < size[0]))[:, None]
-            & ((0 <= columns) & (columns < size[1]))[None])
+    return ((0 <= rows) & (rows < size[0]))[:, None] & ((0 <= columns) & (columns < size[1]))[None]
 
 
 def normalised(x, norm):
@@ -84,7 +86,7 @@ def one_pixel(source, target, i, j, window, sigma, temperature):
     best = max(correlation, key=lambda cell: correlation[cell].item())
     exponentials = {}
     for (row, column), value in correlation.items():
-        distance = (row - best[0])**2 + (column - best[1])**2
+        distance = (row - best[0]) ** 2 + (column - best[1]) ** 2
         mask = math.exp(-distance / (2 * sigma**2))
         exponentials[row, column] = torch.exp(mask * value / temperature)
     total = sum(exponentials.values())
@@ -95,15 +97,22 @@ def one_pixel(source, target, i, j, window, sigma, temperature):
 
 def maps_by_loops(mtdm, clip, tempos, window, sigma, temperature):
     """The maps of one clip (C, T, H, W): (T, 3 * M, H, W)."""
-    reduced = [normalised(torch.einsum('dc,chw->dhw', mtdm.conv.weight[:, :, 0, 0], clip[:, t]),
-                          mtdm.bn).clamp(min=0) for t in range(clip.shape[1])]
+    reduced = [
+        normalised(
+            torch.einsum('dc,chw->dhw', mtdm.conv.weight[:, :, 0, 0], clip[:, t]), mtdm.bn
+        ).clamp(min=0)
+        for t in range(clip.shape[1])
+    ]
     _, frames, height, width = clip.shape
     maps = []
     for t in range(frames - 1):
         for tempo in tempos:
             source = reduced[t if tempo == 'fast' else 0]
-            pixels = [one_pixel(source, reduced[t + 1], i, j, window, sigma, temperature)
-                      for i in range(height) for j in range(width)]
+            pixels = [
+                one_pixel(source, reduced[t + 1], i, j, window, sigma, temperature)
+                for i in range(height)
+                for j in range(width)
+            ]
             maps.append(torch.stack(pixels, dim=1).view(3, height, width))
     maps = torch.stack(maps).view(frames - 1, 3 * len(tempos), height, width)
     return torch.cat((maps, maps[-1:]))
@@ -130,8 +139,9 @@ def features_by_hand(tam, maps, gated):
     return features / (1 + torch.exp(-weights))[..., None, None]
 
 
-def block_by_loops(module, x, tempos=('fast', 'slow'), window=(5, 5), sigma=5., temperature=0.01,
-                   gated=True):
+def block_by_loops(
+    module, x, tempos=('fast', 'slow'), window=(5, 5), sigma=5.0, temperature=0.01, gated=True
+):
     block = module.blocks['3']
     clips = []
     for clip in x:
@@ -140,18 +150,21 @@ def block_by_loops(module, x, tempos=('fast', 'slow'), window=(5, 5), sigma=5., 
     return torch.stack(clips)
 
 
-@pytest.mark.parametrize('size, arguments, stated', [
-    ((2, 5, 3, 4, 5), {}, {}),
-    ((1, 5, 8, 2, 3), dict(window=3), dict(window=(3, 3))),
-    ((1, 5, 3, 4, 5), dict(window=(3, 5)), dict(window=(3, 5))),
-    ((1, 5, 2, 5, 3), dict(num_segments=2), {}),
-    ((1, 5, 4, 1, 2), dict(num_segments=16, window=7), dict(window=(7, 7))),
-    ((1, 5, 3, 4, 4), dict(tempos=('fast',)), dict(tempos=('fast',))),
-    ((1, 5, 3, 4, 4), dict(tempos=['slow']), dict(tempos=('slow',))),
-    ((1, 5, 3, 4, 4), dict(sigma=0.7, temperature=.3), dict(sigma=0.7, temperature=.3)),
-    ((1, 5, 3, 4, 4), dict(sigma=None), dict(sigma=math.inf)),
-    ((1, 5, 3, 4, 4), dict(temporal_attention=False), dict(gated=False)),
-])
+@pytest.mark.parametrize(
+    'size, arguments, stated',
+    [
+        ((2, 5, 3, 4, 5), {}, {}),
+        ((1, 5, 8, 2, 3), dict(window=3), dict(window=(3, 3))),
+        ((1, 5, 3, 4, 5), dict(window=(3, 5)), dict(window=(3, 5))),
+        ((1, 5, 2, 5, 3), dict(num_segments=2), {}),
+        ((1, 5, 4, 1, 2), dict(num_segments=16, window=7), dict(window=(7, 7))),
+        ((1, 5, 3, 4, 4), dict(tempos=('fast',)), dict(tempos=('fast',))),
+        ((1, 5, 3, 4, 4), dict(tempos=['slow']), dict(tempos=('slow',))),
+        ((1, 5, 3, 4, 4), dict(sigma=0.7, temperature=0.3), dict(sigma=0.7, temperature=0.3)),
+        ((1, 5, 3, 4, 4), dict(sigma=None), dict(sigma=math.inf)),
+        ((1, 5, 3, 4, 4), dict(temporal_attention=False), dict(gated=False)),
+    ],
+)
 def test_equals_the_restatement(size, arguments, stated):
     """Values, and gradients of the input and of every parameter."""
     module = small(**arguments)
@@ -163,26 +176,37 @@ def test_equals_the_restatement(size, arguments, stated):
     torch.testing.assert_close(actual, expected)
     weight = torch.randn_like(actual)
     inputs = (x, *module.parameters())
-    torch.testing.assert_close(torch.autograd.grad(actual, inputs, weight),
-                               torch.autograd.grad(expected, inputs, weight))
+    torch.testing.assert_close(
+        torch.autograd.grad(actual, inputs, weight), torch.autograd.grad(expected, inputs, weight)
+    )
 
 
 @settings(max_examples=15, deadline=None)
-@given(size=st.tuples(st.integers(1, 2), st.just(3), st.integers(2, 4), st.integers(1, 4),
-                      st.integers(1, 4)),
-       window=st.tuples(*[st.sampled_from([3, 5])] * 2), sigma=st.floats(0.3, 10),
-       temperature=st.floats(0.005, 10),
-       seed=st.integers(0, 2**31))
+@given(
+    size=st.tuples(
+        st.integers(1, 2), st.just(3), st.integers(2, 4), st.integers(1, 4), st.integers(1, 4)
+    ),
+    window=st.tuples(*[st.sampled_from([3, 5])] * 2),
+    sigma=st.floats(0.3, 10),
+    temperature=st.floats(0.005, 10),
+    seed=st.integers(0, 2**31),
+)
 def test_motion_equals_the_restatement(size, window, sigma, temperature, seed):
     module = small(3, window, sigma=sigma, temperature=temperature)
     x = torch.randn(size, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
     motion = module.motion(x, 3)
     reach = torch.tensor(window).view(2, 1, 1, 1) // 2
     for n, clip in enumerate(x):
-        maps = maps_by_loops(module.blocks['3'].mtdm, clip, ('fast', 'slow'), window, sigma,
-                             temperature).unflatten(1, (2, 3)).transpose(0, 1)  # (M, T, 3, H, W)
-        torch.testing.assert_close(motion.displacement[n],
-                                   maps[:, :, :2].flip(2).transpose(1, 2) * reach)
+        maps = (
+            maps_by_loops(
+                module.blocks['3'].mtdm, clip, ('fast', 'slow'), window, sigma, temperature
+            )
+            .unflatten(1, (2, 3))
+            .transpose(0, 1)
+        )  # (M, T, 3, H, W)
+        torch.testing.assert_close(
+            motion.displacement[n], maps[:, :, :2].flip(2).transpose(1, 2) * reach
+        )
         torch.testing.assert_close(motion.confidence[n], maps[:, :, 2])
 
 
@@ -212,8 +236,10 @@ def test_motion_beyond_the_reach_is_not_found():
     assert motion.confidence[0, 0, 0][staying(0, 4, size)].max() < 0.9
 
 
-@pytest.mark.parametrize('tempos, expected', [
-    (('fast', 'slow'), ((0, 1, 2, 2), (0, 0, 0, 0))), (('slow',), ((0, 0, 0, 0),))])
+@pytest.mark.parametrize(
+    'tempos, expected',
+    [(('fast', 'slow'), ((0, 1, 2, 2), (0, 0, 0, 0))), (('slow',), ((0, 0, 0, 0),))],
+)
 def test_sources(tempos, expected):
     """Where a map says that something goes, its source frame has it."""
     clip = moving_texture(0, 1, 4, (6, 20))
@@ -248,8 +274,10 @@ def test_the_mask_keeps_a_second_match_away():
     x[0, 0, 0, 0, 7] = 1
     x[0, :, 1, 0, 4] = torch.tensor([1, 0.2])  # cosine 0.981
     x[0, 0, 1, 0, 11] = 1
-    masked, free = (tracker(2, sigma=sigma, tempos=('fast',)).motion(x, 3).displacement[0, 0, 1, 0]
-                    for sigma in (2, None))
+    masked, free = (
+        tracker(2, sigma=sigma, tempos=('fast',)).motion(x, 3).displacement[0, 0, 1, 0]
+        for sigma in (2, None)
+    )
     assert masked[0, 7].item() == pytest.approx(4, abs=1e-3)
     share = 1 / (1 + math.exp(100 * (1 - 1 / math.hypot(1, 0.2))))
     assert free[0, 7].item() == pytest.approx(4 - 7 * share, abs=1e-2)
@@ -274,15 +302,19 @@ def test_window_of_one_pixel():
     assert torch.isfinite(module(x, 3)[0]).all()
 
 
-@pytest.mark.parametrize('in_channels, frames, expected', [
-    (RESNET_50, 8, 71_163), (RESNET_50, 16, 71_165), (RESNET_18, 8, 21_243)])
+@pytest.mark.parametrize(
+    'in_channels, frames, expected',
+    [(RESNET_50, 8, 71_163), (RESNET_50, 16, 71_165), (RESNET_18, 8, 21_243)],
+)
 def test_parameters_are_those_of_the_code(in_channels, frames, expected):
     module = TCM(in_channels, num_segments=frames)
     assert sum(p.numel() for p in module.parameters()) == expected
 
 
-@pytest.mark.parametrize('in_channels, frames, expected', [
-    (RESNET_50, 8, 0.59), (RESNET_50, 16, 1.21), (RESNET_18, 8, 0.29)])
+@pytest.mark.parametrize(
+    'in_channels, frames, expected',
+    [(RESNET_50, 8, 0.59), (RESNET_50, 16, 1.21), (RESNET_18, 8, 0.29)],
+)
 def test_multiply_adds_are_those_of_the_code(in_channels, frames, expected):
     module = TCM(in_channels, num_segments=frames).to('meta')
     with FlopCounterMode(display=False) as counter:
@@ -294,8 +326,10 @@ def test_multiply_adds_of_the_parts():
     module = TCM(RESNET_50).to('meta')
     with FlopCounterMode(display=False) as counter:
         module(torch.empty(1, 512, 8, 28, 28, device='meta'), 3)
-    counts = {name: sum(by_operator.values()) / 2
-              for name, by_operator in counter.get_flop_counts().items()}
+    counts = {
+        name: sum(by_operator.values()) / 2
+        for name, by_operator in counter.get_flop_counts().items()
+    }
     reduction = counts['TCM.blocks.3.mtdm.conv']
     assert reduction == 8 * 28**2 * 512 * 64
     assert counts['TCM.blocks.3.mtdm'] - reduction == 2 * 7 * 28**2 * 15**2 * 64
@@ -305,14 +339,26 @@ def test_multiply_adds_of_the_parts():
 
 def convolution(name, *shape):
     """Entries of a state dict for a convolution with its normalisation."""
-    norms = [(f'{name}.bn.{entry}', shape[:1])
-             for entry in ('weight', 'bias', 'running_mean', 'running_var')]
+    norms = [
+        (f'{name}.bn.{entry}', shape[:1])
+        for entry in ('weight', 'bias', 'running_mean', 'running_var')
+    ]
     return [(f'{name}.conv.weight', shape), *norms, (f'{name}.bn.num_batches_tracked', ())]
 
 
 def test_weights_have_the_order_and_the_shapes_of_the_code():
-    layers = [(6, 2, 3, 3), (6, 2, 3, 3), (6, 2, 3, 3), (16, 6, 1, 1), (16, 1, 3, 3),
-              (32, 16, 1, 1), (32, 1, 3, 3), (64, 32, 1, 1), (64, 1, 3, 3), (512, 64, 1, 1)]
+    layers = [
+        (6, 2, 3, 3),
+        (6, 2, 3, 3),
+        (6, 2, 3, 3),
+        (16, 6, 1, 1),
+        (16, 1, 3, 3),
+        (32, 16, 1, 1),
+        (32, 1, 3, 3),
+        (64, 32, 1, 1),
+        (64, 1, 3, 3),
+        (512, 64, 1, 1),
+    ]
     expected = convolution('blocks.3.mtdm', 64, 512, 1, 1)
     for index, shape in enumerate(layers):
         expected += convolution(f'blocks.3.tam.transformation.{index}', *shape)
@@ -321,8 +367,9 @@ def test_weights_have_the_order_and_the_shapes_of_the_code():
     assert [(name, tuple(value.shape)) for name, value in state.items()] == expected
 
 
-@pytest.mark.parametrize('frames, kernel', [
-    (2, 1), (3, 1), (4, 3), (7, 3), (8, 3), (15, 3), (16, 5), (32, 5), (64, 7)])
+@pytest.mark.parametrize(
+    'frames, kernel', [(2, 1), (3, 1), (4, 3), (7, 3), (8, 3), (15, 3), (16, 5), (32, 5), (64, 7)]
+)
 def test_kernel_of_the_gate(frames, kernel):
     gate = TCM({3: 4}, num_segments=frames).blocks['3'].tam.gate
     assert (gate.kernel_size, gate.padding) == ((kernel,), (kernel // 2,))
@@ -333,7 +380,7 @@ def test_starts_with_kaiming_and_changes_the_features():
     module = TCM(RESNET_50, num_segments=4, window=3)
     block = module.blocks['3']
     for conv in (block.mtdm.conv, block.tam.transformation[9].conv):
-        deviation = (2 / conv.out_channels)**0.5
+        deviation = (2 / conv.out_channels) ** 0.5
         assert conv.weight.std().item() == pytest.approx(deviation, rel=0.05)
         assert conv.weight.abs().max() > 3 * deviation  # normal, not uniform
     norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d)]
@@ -363,14 +410,22 @@ def test_several_stages_have_their_own_blocks():
     for stage, y in x.items():
         alone = TCM({stage: y.shape[1]}, window=3).eval()
         prefix = f'blocks.{stage}.'
-        alone.load_state_dict({name: value for name, value in module.state_dict().items()
-                               if name.startswith(prefix)})
+        alone.load_state_dict(
+            {name: value for name, value in module.state_dict().items() if name.startswith(prefix)}
+        )
         assert torch.equal(module(y, stage)[0], alone(y, stage)[0])
 
 
-@pytest.mark.parametrize('window, expected', [
-    (None, [7, 7, 7, 3, 1]), (9, [4] * 5), ({3: 5, 5: 7}, [7, 7, 2, 3, 3]),
-    ((3, 7), [3] * 5), ({2: (9, 5), 4: 3}, [7, 4, 7, 1, 1])])
+@pytest.mark.parametrize(
+    'window, expected',
+    [
+        (None, [7, 7, 7, 3, 1]),
+        (9, [4] * 5),
+        ({3: 5, 5: 7}, [7, 7, 2, 3, 3]),
+        ((3, 7), [3] * 5),
+        ({2: (9, 5), 4: 3}, [7, 4, 7, 1, 1]),
+    ],
+)
 def test_window_by_stage(window, expected):
     stages = range(1, 6)
     module = TCM(dict.fromkeys(stages, 4), window=window)
@@ -405,12 +460,15 @@ def test_without_temporal_attention_the_gate_is_gone():
     torch.testing.assert_close(2 * (gated(x, 3)[0] - x), plain(x, 3)[0] - x)
 
 
-@pytest.mark.parametrize('arrange', [
-    lambda x: x.to(memory_format=torch.channels_last_3d),
-    lambda x: x.transpose(1, 2).contiguous().transpose(1, 2),  # as a 2-D backbone gives it
-    lambda x: x.flip(-1).flip(-1)[..., :5],
-    lambda x: x.repeat_interleave(2, dim=-1)[..., ::2],
-])
+@pytest.mark.parametrize(
+    'arrange',
+    [
+        lambda x: x.to(memory_format=torch.channels_last_3d),
+        lambda x: x.transpose(1, 2).contiguous().transpose(1, 2),  # as a 2-D backbone gives it
+        lambda x: x.flip(-1).flip(-1)[..., :5],
+        lambda x: x.repeat_interleave(2, dim=-1)[..., ::2],
+    ],
+)
 def test_any_strides(arrange):
     module = small(window=3)
     x = features(2, 5, 3, 7, 5)
@@ -419,8 +477,10 @@ def test_any_strides(arrange):
     expected, actual = module(x, 3)[0], module(arranged, 3)[0]
     torch.testing.assert_close(actual, expected)
     weight = torch.randn_like(actual)
-    torch.testing.assert_close(torch.autograd.grad(actual, arranged, weight)[0],
-                               torch.autograd.grad(expected, x, weight)[0])
+    torch.testing.assert_close(
+        torch.autograd.grad(actual, arranged, weight)[0],
+        torch.autograd.grad(expected, x, weight)[0],
+    )
 
 
 @pytest.mark.parametrize('dtype', [torch.half, torch.bfloat16])
@@ -432,7 +492,7 @@ def test_motion_is_exact_under_autocast(dtype):
     assert motion.displacement.dtype == motion.confidence.dtype == torch.float32
     valid = staying(4, -2, (14, 14))
     found = motion.displacement[0, 1, :, 1][:, valid]
-    expected = torch.tensor([4., -2.])[:, None].expand_as(found)
+    expected = torch.tensor([4.0, -2.0])[:, None].expand_as(found)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-2)
     assert motion.confidence[0, 1, 1][valid].min() > 0.999
 
@@ -475,35 +535,38 @@ def test_clips_do_not_see_each_other():
     x = features(3, 5, 4, 6, 6)
     together = module(x, 3)[0]
     for n in range(3):
-        torch.testing.assert_close(module(x[n:n + 1], 3)[0], together[n:n + 1])
+        torch.testing.assert_close(module(x[n : n + 1], 3)[0], together[n : n + 1])
 
 
 def test_min_frames():
     assert TCM({3: 4}).min_frames == 2
 
 
-@pytest.mark.parametrize('arguments, value', [
-    (dict(in_channels={}), 'none'),
-    (dict(num_segments=1), '1'),
-    (dict(mid_channels=0), '0'),
-    (dict(tempos=('fast', 'medium')), "'medium'"),
-    (dict(tempos='fast'), "sequence.*'fast'"),
-    (dict(tempos=()), r'\(\)'),
-    (dict(window=4), '4'),
-    (dict(window=0), '0'),
-    (dict(window={3: -5}), '-5 for stage 3'),
-    (dict(window={3: (5, 4)}), r'\(5, 4\) for stage 3'),
-    (dict(window={'3': 5}), r"ints \[3\], got '3'"),
-    (dict(window='15'), "'15'"),
-    (dict(window=15.0), r'15\.0'),
-    (dict(window={2: 5}), r'\[3\], got 2'),
-    (dict(in_channels={6: 4}), '6'),
-    (dict(sigma=0), '0'),
-    (dict(sigma=-1.5), '-1.5'),
-    (dict(sigma=math.nan), 'nan'),
-    (dict(temperature=0), '0'),
-    (dict(temperature=-2.0), '-2.0'),
-])
+@pytest.mark.parametrize(
+    'arguments, value',
+    [
+        (dict(in_channels={}), 'none'),
+        (dict(num_segments=1), '1'),
+        (dict(mid_channels=0), '0'),
+        (dict(tempos=('fast', 'medium')), "'medium'"),
+        (dict(tempos='fast'), "sequence.*'fast'"),
+        (dict(tempos=()), r'\(\)'),
+        (dict(window=4), '4'),
+        (dict(window=0), '0'),
+        (dict(window={3: -5}), '-5 for stage 3'),
+        (dict(window={3: (5, 4)}), r'\(5, 4\) for stage 3'),
+        (dict(window={'3': 5}), r"ints \[3\], got '3'"),
+        (dict(window='15'), "'15'"),
+        (dict(window=15.0), r'15\.0'),
+        (dict(window={2: 5}), r'\[3\], got 2'),
+        (dict(in_channels={6: 4}), '6'),
+        (dict(sigma=0), '0'),
+        (dict(sigma=-1.5), '-1.5'),
+        (dict(sigma=math.nan), 'nan'),
+        (dict(temperature=0), '0'),
+        (dict(temperature=-2.0), '-2.0'),
+    ],
+)
 def test_errors_name_the_value(arguments, value):
     with pytest.raises(ValueError, match=value):
         TCM(**{'in_channels': {3: 4}, **arguments})
@@ -518,5 +581,6 @@ def test_compiles_without_a_graph_break():
     torch.testing.assert_close(actual, expected)
     inputs = (x, *module.parameters())
     weight = torch.randn_like(x)
-    torch.testing.assert_close(torch.autograd.grad(actual, inputs, weight),
-                               torch.autograd.grad(expected, inputs, weight))
+    torch.testing.assert_close(
+        torch.autograd.grad(actual, inputs, weight), torch.autograd.grad(expected, inputs, weight)
+    )

@@ -15,13 +15,19 @@ def loop(x, dim, eps):
     out = np.empty_like(x)
     vectors, results = np.moveaxis(x, dim, -1), np.moveaxis(out, dim, -1)
     for index in np.ndindex(vectors.shape[:-1]):
-        results[index] = vectors[index] / (sum(v**2 for v in vectors[index]) + eps)**0.5
+        results[index] = vectors[index] / (sum(v**2 for v in vectors[index]) + eps) ** 0.5
     return out
 
 
-@given(x=hnp.arrays(np.float64, hnp.array_shapes(min_dims=1, max_dims=5, max_side=5),
-                    elements=st.floats(-100, 100)),
-       data=st.data(), eps=st.sampled_from([1e-6, 0.5]))
+@given(
+    x=hnp.arrays(
+        np.float64,
+        hnp.array_shapes(min_dims=1, max_dims=5, max_side=5),
+        elements=st.floats(-100, 100),
+    ),
+    data=st.data(),
+    eps=st.sampled_from([1e-6, 0.5]),
+)
 def test_equals_the_formula(x, data, eps):
     dim = data.draw(st.integers(-x.ndim, x.ndim - 1))
     actual = l2_normalize(torch.from_numpy(x), dim, eps)
@@ -29,10 +35,11 @@ def test_equals_the_formula(x, data, eps):
 
 
 def test_by_hand():
-    x = torch.tensor([[3., 0.], [4., 0.]])
-    torch.testing.assert_close(l2_normalize(x, 0), torch.tensor([[0.6, 0.], [0.8, 0.]]))
-    torch.testing.assert_close(l2_normalize(x, 1, eps=16.),
-                               torch.tensor([[0.6, 0.], [4 / 32**0.5, 0.]]))
+    x = torch.tensor([[3.0, 0.0], [4.0, 0.0]])
+    torch.testing.assert_close(l2_normalize(x, 0), torch.tensor([[0.6, 0.0], [0.8, 0.0]]))
+    torch.testing.assert_close(
+        l2_normalize(x, 1, eps=16.0), torch.tensor([[0.6, 0.0], [4 / 32**0.5, 0.0]])
+    )
 
 
 def test_normalizes_channels_by_default():
@@ -57,17 +64,20 @@ def test_zeros_have_a_finite_gradient():
 @pytest.mark.parametrize('dtype', [torch.half, torch.bfloat16])
 def test_half_precision_is_summed_in_single(dtype):
     """Squares of 300 overflow float16, and an eps of 1e-6 would vanish in it."""
-    x = torch.stack((torch.full((64,), 300.), torch.zeros(64))).to(dtype)
+    x = torch.stack((torch.full((64,), 300.0), torch.zeros(64))).to(dtype)
     with torch.autocast('cpu', dtype):
         y = l2_normalize(x)
     assert y.dtype == dtype
-    assert torch.equal(y, torch.tensor([[0.125], [0.]], dtype=dtype).expand(2, 64))
+    assert torch.equal(y, torch.tensor([[0.125], [0.0]], dtype=dtype).expand(2, 64))
 
 
-@pytest.mark.parametrize('arrange', [
-    lambda x: x.to(memory_format=torch.channels_last),
-    lambda x: x.mT.contiguous().mT,
-])
+@pytest.mark.parametrize(
+    'arrange',
+    [
+        lambda x: x.to(memory_format=torch.channels_last),
+        lambda x: x.mT.contiguous().mT,
+    ],
+)
 def test_any_strides(arrange):
     x = torch.randn(2, 3, 4, 5)
     torch.testing.assert_close(l2_normalize(arrange(x)), l2_normalize(x))
@@ -78,12 +88,15 @@ def test_meta_device():
     assert y.shape == (2, 3, 4) and y.device.type == 'meta'
 
 
-@pytest.mark.parametrize('arguments, value', [
-    (dict(eps=0), '0'),
-    (dict(eps=-1.5), '-1.5'),
-    (dict(eps=float('nan')), 'nan'),
-    (dict(x=torch.ones(2, 2, dtype=torch.int64)), 'int64'),
-])
+@pytest.mark.parametrize(
+    'arguments, value',
+    [
+        (dict(eps=0), '0'),
+        (dict(eps=-1.5), '-1.5'),
+        (dict(eps=float('nan')), 'nan'),
+        (dict(x=torch.ones(2, 2, dtype=torch.int64)), 'int64'),
+    ],
+)
 def test_errors_name_the_value(arguments, value):
     with pytest.raises(ValueError, match=value):
         l2_normalize(**{'x': torch.ones(2, 2), **arguments})

@@ -11,10 +11,20 @@ import time
 from pathlib import Path
 
 NAMES = ('chromium', 'chromium-browser', 'google-chrome', 'chrome')
-_SWITCHES = ('--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage',
-             '--no-first-run', '--disable-extensions', '--disable-background-networking',
-             '--disable-component-update', '--disable-sync', '--hide-scrollbars',
-             '--force-device-scale-factor=1', '--remote-debugging-pipe')
+_SWITCHES = (
+    '--headless=new',
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-dev-shm-usage',
+    '--no-first-run',
+    '--disable-extensions',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+    '--hide-scrollbars',
+    '--force-device-scale-factor=1',
+    '--remote-debugging-pipe',
+)
 _TIMEOUT = 120  # seconds for one answer
 
 
@@ -36,20 +46,34 @@ class Browser:
         to_browser, self._write = os.pipe()
         self._read, from_browser = os.pipe()
         self._process = subprocess.Popen(
-            ['bash', '-c', f'exec "$@" 3<&{to_browser} 4>&{from_browser}', 'bash', binary,
-             *_SWITCHES, f'--user-data-dir={self._folder.name}', 'about:blank'],
-            pass_fds=(to_browser, from_browser), stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL)
+            [
+                'bash',
+                '-c',
+                f'exec "$@" 3<&{to_browser} 4>&{from_browser}',
+                'bash',
+                binary,
+                *_SWITCHES,
+                f'--user-data-dir={self._folder.name}',
+                'about:blank',
+            ],
+            pass_fds=(to_browser, from_browser),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         os.close(to_browser)
         os.close(from_browser)
         self._buffer, self._count, self._session = b'', 0, None
         self.requests, self.problems = [], []
 
     def __enter__(self):
-        [target] = [each for each in self.call('Target.getTargets')['targetInfos']
-                    if each['type'] == 'page']
-        self._session = self.call('Target.attachToTarget', targetId=target['targetId'],
-                                  flatten=True)['sessionId']
+        [target] = [
+            each
+            for each in self.call('Target.getTargets')['targetInfos']
+            if each['type'] == 'page'
+        ]
+        self._session = self.call(
+            'Target.attachToTarget', targetId=target['targetId'], flatten=True
+        )['sessionId']
         for domain in ('Page', 'Runtime', 'Log', 'Network'):
             self.call(f'{domain}.enable')
         return self
@@ -76,8 +100,9 @@ class Browser:
 
     def evaluate(self, expression):
         """Value of an expression in the page; a promise is waited for."""
-        answer = self.call('Runtime.evaluate', expression=expression, awaitPromise=True,
-                           returnByValue=True)
+        answer = self.call(
+            'Runtime.evaluate', expression=expression, awaitPromise=True, returnByValue=True
+        )
         assert 'exceptionDetails' not in answer, answer['exceptionDetails']
         return answer['result'].get('value')
 
@@ -85,11 +110,20 @@ class Browser:
         """Show a file at a size and in a colour scheme."""
         self.requests.clear()
         self.problems.clear()
-        self.call('Emulation.setDeviceMetricsOverride', width=width, height=height,
-                  deviceScaleFactor=1, mobile=width < 600)
-        self.call('Emulation.setEmulatedMedia', features=[
-            dict(name='prefers-color-scheme', value='dark' if dark else 'light'),
-            dict(name='prefers-reduced-motion', value='reduce')])
+        self.call(
+            'Emulation.setDeviceMetricsOverride',
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
+        self.call(
+            'Emulation.setEmulatedMedia',
+            features=[
+                dict(name='prefers-color-scheme', value='dark' if dark else 'light'),
+                dict(name='prefers-reduced-motion', value='reduce'),
+            ],
+        )
         self.call('Page.navigate', url=Path(path).as_uri())
         self.wait('document.readyState === "complete" && location.protocol === "file:"')
 

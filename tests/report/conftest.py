@@ -9,7 +9,7 @@ from mmaction_ext.tables import build_table
 from mmaction_ext.tables.published import PublishedEntry
 from mmaction_ext.tables.results import RowConfig
 from mmaction_ext.tables.spec import Column, Row, TableSpec
-from mmaction_ext.tracking.records import Evaluation, Fragment, RunRecord
+from mmaction_ext.tracking.reading.record import Evaluation, Fragment, RunRecord
 
 MARKUP = '</script><script>alert(1)</script> <b>x</b> & "q" | $a_b$ \u2028 %{x}'
 DIGEST = '0123456789abcdef'
@@ -44,56 +44,109 @@ class Model:
     def row(self, folder, is_first):
         """Its row in the specification; the first one is the reference."""
         figures = dict(gflops=self.gflops, top1=self.published)
-        return Row(self.id, self.label or self.id, f'configs/{folder}/{self.id}.py', 1, is_first,
-                   PublishedEntry(f'p.{self.id}', figures, 'P, Table 1'),
-                   relative_to=self.relative_to)
+        return Row(
+            self.id,
+            self.label or self.id,
+            f'configs/{folder}/{self.id}.py',
+            1,
+            is_first,
+            PublishedEntry(f'p.{self.id}', figures, 'P, Table 1'),
+            relative_to=self.relative_to,
+        )
 
     def runs(self, folder):
         """Its runs, one for each seed."""
-        return [make_run(self.id, seed, {'test/acc/top1': top1 / 100}, f'{folder}/{self.id}',
-                         static={}) for seed, top1 in enumerate(self.top1) if top1 is not None]
+        return [
+            make_run(
+                self.id, seed, {'test/acc/top1': top1 / 100}, f'{folder}/{self.id}', static={}
+            )
+            for seed, top1 in enumerate(self.top1)
+            if top1 is not None
+        ]
 
 
 def make_table(*models, name='demo', caption='A demo', folder='dcf/table1_demo', columns=COLUMNS):
     """A table of :class:`Model`, compared with the first one, built from their runs."""
     rows = [model.row(folder, model is models[0]) for model in models]
-    spec = TableSpec(name, caption, f'configs/{folder}/table.yaml', columns, tuple(rows),
-                     seeds=tuple(range(len(models[0].top1))))
+    spec = TableSpec(
+        name,
+        caption,
+        f'configs/{folder}/table.yaml',
+        columns,
+        tuple(rows),
+        seeds=tuple(range(len(models[0].top1))),
+    )
     configs = {row.id: RowConfig(row.config_name, DIGEST) for row in rows}
-    complexity = {(configs[model.id].name, DIGEST): dict(macs=int(model.macs * 10**9))
-                  for model in models if model.macs}
-    return build_table(spec, [run for model in models for run in model.runs(folder)], configs,
-                       complexity)
+    complexity = {
+        (configs[model.id].name, DIGEST): dict(macs=int(model.macs * 10**9))
+        for model in models
+        if model.macs
+    }
+    return build_table(
+        spec, [run for model in models for run in model.runs(folder)], configs, complexity
+    )
 
 
 def make_fragment(exit_code=0, **facts):
     """One attempt; facts that the dataclass has no default for are those of a finished one."""
-    return Fragment(**{**dict(
-        path='a/run-1.wandb', start_time=1700000000.0, host='host', commit='ab' * 20, last_iter=8,
-        exit_code=exit_code, corrupt=False, truncated=False), **facts})
+    return Fragment(
+        **{
+            **dict(
+                path='a/run-1.wandb',
+                start_time=1700000000.0,
+                host='host',
+                commit='ab' * 20,
+                last_iter=8,
+                exit_code=exit_code,
+                corrupt=False,
+                truncated=False,
+            ),
+            **facts,
+        }
+    )
 
 
 def make_run(row, seed, values=None, config=None, **facts):
     """A finished run with two epochs of learning curve and one test."""
     fragment = facts.pop('fragment', None) or make_fragment()
-    test = {'iter': 8, 'epoch': 2, 'test/acc/top1': 0.5, 'test/num_samples': 10,
-            'test/checkpoint_sha256': f'sha of {row} {seed}', **(values or {})}
-    rows = {'train': [{'iter': i, 'epoch': 1 + i // 5, 'train/loss': 2 / i}
-                      for i in range(1, 9)],
-            'val': [{'iter': i, 'epoch': i // 4, 'val/acc/top1': i / 16} for i in (4, 8)]}
-    return RunRecord(**{**dict(
-        uid=f'{row}-{seed}', job_type='train', config=config or f'dcf/table1_demo/{row}',
-        seed=seed, config_hash=DIGEST, static=dict(params=3250000, macs=2 * 10**9),
-        fragments=(fragment,), rows=rows, evaluations=(Evaluation(test, fragment),)), **facts})
+    test = {
+        'iter': 8,
+        'epoch': 2,
+        'test/acc/top1': 0.5,
+        'test/num_samples': 10,
+        'test/checkpoint_sha256': f'sha of {row} {seed}',
+        **(values or {}),
+    }
+    rows = {
+        'train': [{'iter': i, 'epoch': 1 + i // 5, 'train/loss': 2 / i} for i in range(1, 9)],
+        'val': [{'iter': i, 'epoch': i // 4, 'val/acc/top1': i / 16} for i in (4, 8)],
+    }
+    return RunRecord(
+        **{
+            **dict(
+                uid=f'{row}-{seed}',
+                job_type='train',
+                config=config or f'dcf/table1_demo/{row}',
+                seed=seed,
+                config_hash=DIGEST,
+                static=dict(params=3250000, macs=2 * 10**9),
+                fragments=(fragment,),
+                rows=rows,
+                evaluations=(Evaluation(test, fragment),),
+            ),
+            **facts,
+        }
+    )
 
 
 @pytest.fixture
 def make():
     """The factories of this module."""
+
     class Make:
-        row, table, run, fragment = map(staticmethod, (Model, make_table, make_run,
-                                                       make_fragment))
+        row, table, run, fragment = map(staticmethod, (Model, make_table, make_run, make_fragment))
         markup, columns = MARKUP, COLUMNS
+
     return Make
 
 
@@ -105,14 +158,19 @@ def table():
         Model('base', [50.0, 51.0, 52.0], macs=2.0, published=49.0, gflops=2.1),
         Model('full', [52.0, 53.0, 54.0], macs=4.0, published=52.0, gflops='4.2x30'),
         Model('part', [51.0, None, 54.0], macs=3.0),
-        Model('other', [None, None, None], macs=None, published=60.0, gflops='>100'))
+        Model('other', [None, None, None], macs=None, published=60.0, gflops='>100'),
+    )
 
 
 @pytest.fixture
 def runs():
     """The runs of ``table``."""
-    return [make_run(row, seed) for row in ('base', 'full', 'part') for seed in range(3)
-            if (row, seed) != ('part', 1)]
+    return [
+        make_run(row, seed)
+        for row in ('base', 'full', 'part')
+        for seed in range(3)
+        if (row, seed) != ('part', 1)
+    ]
 
 
 @pytest.fixture
@@ -121,10 +179,19 @@ def hostile():
     nasty = make_table(
         Model('a', [50.0, 51.0], label=MARKUP),
         Model('b', [53.0, 54.0], label=MARKUP, published=60.0, gflops='7'),
-        name='nasty', caption=MARKUP, folder='kpsem/table2a_demo')
+        name='nasty',
+        caption=MARKUP,
+        folder='kpsem/table2a_demo',
+    )
     nasty.warnings, nasty.notes = [MARKUP], [MARKUP]
     fragment = make_fragment(path=MARKUP, host=MARKUP, commit=MARKUP)
-    facts = dict(fragment=fragment, config=MARKUP, overrides={MARKUP: MARKUP},
-                 env={MARKUP: MARKUP}, git={MARKUP: MARKUP}, config_hash=MARKUP)
+    facts = dict(
+        fragment=fragment,
+        config=MARKUP,
+        overrides={MARKUP: MARKUP},
+        env={MARKUP: MARKUP},
+        git={MARKUP: MARKUP},
+        config_hash=MARKUP,
+    )
     values = {f'test/{MARKUP}': 1.0, 'test/class/top1_0': 0.5, 'test/class/top1_1': 0.25}
     return nasty, [make_run(row, seed, values, **facts) for row in 'ab' for seed in range(2)]

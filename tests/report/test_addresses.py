@@ -8,9 +8,13 @@ from mmaction_ext.report.addresses import embedded_json, figure_text, slug
 from mmaction_ext.tables.render.text import one_line
 
 values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False,
-                                                                      allow_infinity=False),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text()
+    | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
 
 
 @given(values)

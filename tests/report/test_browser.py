@@ -9,7 +9,8 @@ from mmaction_ext.report import build_report
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(find_chromium() is None, reason='no Chromium is installed')]
+    pytest.mark.skipif(find_chromium() is None, reason='no Chromium is installed'),
+]
 
 UNFOLD = 'document.querySelectorAll("details").forEach((each) => { each.open = true; })'
 #: Draw every figure, whether it is in view or not.
@@ -39,9 +40,15 @@ def browser():
 def page(tmp_path, table, make, hostile):
     """Every kind of figure, and texts of markup."""
     other, more = hostile
-    runs = [make.run(row, seed, {'test/class/top1_0': 0.25 + 0.5 * (row == 'full'),
-                                 'test/class/top1_1': 0.75})
-            for row in ('base', 'full', 'part') for seed in range(3)]
+    runs = [
+        make.run(
+            row,
+            seed,
+            {'test/class/top1_0': 0.25 + 0.5 * (row == 'full'), 'test/class/top1_1': 0.75},
+        )
+        for row in ('base', 'full', 'part')
+        for seed in range(3)
+    ]
     path = tmp_path / 'with space' / 'index.html'
     path.parent.mkdir()
     path.write_text(build_report([table, other], runs + more), encoding='utf-8')
@@ -64,15 +71,17 @@ def test_page_is_silent_stays_at_home_and_fits(browser, page, width, dark):
     assert browser.evaluate('document.scrollingElement.scrollWidth') <= width
     assert browser.evaluate(TOO_WIDE) == []
     assert browser.problems == []
-    assert [url for url in browser.requests
-            if not url.startswith(('data:', 'blob:'))] == [page.as_uri()]
+    assert [url for url in browser.requests if not url.startswith(('data:', 'blob:'))] == [
+        page.as_uri()
+    ]
 
 
 def test_no_text_of_a_run_became_markup(browser, page, make):
     shown(browser, page)
     assert browser.evaluate('[...document.scripts].filter((each) => !each.type).length') == 3
-    labels = browser.evaluate('[...document.querySelectorAll(".ytick text")]'
-                              '.map((each) => each.textContent)')
+    labels = browser.evaluate(
+        '[...document.querySelectorAll(".ytick text")].map((each) => each.textContent)'
+    )
     assert any(label.startswith('</script><script>') for label in labels)
 
 
@@ -80,13 +89,15 @@ def test_colours_follow_the_system_and_the_switch(browser, page):
     def colours():
         return browser.evaluate(
             '[getComputedStyle(document.body).backgroundColor, '
-            'getComputedStyle(document.querySelector(".plot .xtick text")).fill]')
+            'getComputedStyle(document.querySelector(".plot .xtick text")).fill]'
+        )
 
     shown(browser, page, dark=True)
     dark = colours()
     browser.evaluate('document.getElementById("scheme").click()')
-    browser.wait(f'getComputedStyle(document.querySelector(".plot .xtick text")).fill '
-                 f'!== {dark[1]!r}')
+    browser.wait(
+        f'getComputedStyle(document.querySelector(".plot .xtick text")).fill !== {dark[1]!r}'
+    )
     light = colours()
     assert dark[0] == 'rgb(20, 24, 31)' and light[0] == 'rgb(255, 255, 255)'
     assert dark[1] == 'rgb(228, 232, 238)' and light[1] == 'rgb(29, 36, 48)'
@@ -101,14 +112,17 @@ def test_a_link_opens_what_it_leads_to(browser, page):
         browser.evaluate(f'document.querySelector(\'a[href="{address}"]\').click()')
         browser.wait(f'document.getElementById({address[1:]!r}).closest("{inside}").open')
         top = browser.evaluate(
-            f'document.getElementById({address[1:]!r}).getBoundingClientRect().top')
+            f'document.getElementById({address[1:]!r}).getBoundingClientRect().top'
+        )
         assert 0 <= top <= 900
 
 
 def test_search_and_filter(browser, page):
     def tables():
-        return browser.evaluate('[...document.querySelectorAll("details.table")]'
-                                '.filter((each) => each.checkVisibility()).map((each) => each.id)')
+        return browser.evaluate(
+            '[...document.querySelectorAll("details.table")]'
+            '.filter((each) => each.checkVisibility()).map((each) => each.id)'
+        )
 
     def search(text, kind=''):
         browser.evaluate(f"""for (const [id, value, event] of
@@ -123,7 +137,8 @@ def test_search_and_filter(browser, page):
     search('TABLE full')
     assert tables() == ['table:demo']
     assert browser.evaluate('document.getElementById("shown").textContent') == (
-        '1 of 2 tables match.')
+        '1 of 2 tables match.'
+    )
     search('', 'in-part')
     assert tables() == ['table:demo']
     search('there is no such table')
@@ -134,15 +149,19 @@ def test_search_and_filter(browser, page):
 
 def test_figures_offer_no_upload(browser, page):
     shown(browser, page)
-    names = browser.evaluate('[...new Set([...document.querySelectorAll(".modebar-btn")]'
-                             '.map((each) => each.dataset.attr || each.dataset.title))]')
+    names = browser.evaluate(
+        '[...new Set([...document.querySelectorAll(".modebar-btn")]'
+        '.map((each) => each.dataset.attr || each.dataset.title))]'
+    )
     assert len(names) == 2, names
 
 
 def test_a_mark_leads_to_its_seeds(browser, page):
     shown(browser, page)
-    browser.evaluate('document.getElementById("figure:demo:bars").emit("plotly_click", '
-                     '{points: [{customdata: "#seeds:demo:full", data: {}}]})')
+    browser.evaluate(
+        'document.getElementById("figure:demo:bars").emit("plotly_click", '
+        '{points: [{customdata: "#seeds:demo:full", data: {}}]})'
+    )
     browser.wait('location.hash === "#seeds:demo:full"')
 
 
@@ -152,8 +171,9 @@ def test_tables_are_there_without_scripts(browser, page):
         browser.open(page)
         sleep(0.2)
         assert browser.problems == []
-        assert browser.evaluate('document.querySelector("details.table[open] table")'
-                                '.checkVisibility()')
+        assert browser.evaluate(
+            'document.querySelector("details.table[open] table").checkVisibility()'
+        )
         assert browser.evaluate('document.getElementById("words").checkVisibility()') is False
     finally:
         browser.call('Emulation.setScriptExecutionDisabled', value=False)

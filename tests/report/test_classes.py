@@ -5,9 +5,9 @@ import pytest
 
 from mmaction_ext.datasets.synthmotion.scenes import CLASSES
 from mmaction_ext.evaluation.predictions import Predictions, write_predictions
+from mmaction_ext.files.writing import file_sha256
 from mmaction_ext.report.classes import ClassAccuracies, names_of, top1_by_class
 from mmaction_ext.report.runs import runs_by_uid
-from mmaction_ext.tracking.ledger.files import file_sha256
 
 
 def accuracies(table, runs, row='base', checked=True):
@@ -26,8 +26,7 @@ def logged(make, row, seed, *values, **facts):
 @pytest.fixture
 def runs(make, tmp_path):
     """Three seeds of one row, which logged no accuracies of classes."""
-    return [make.run('base', seed, folder=f'base/seed{seed}', root=tmp_path)
-            for seed in range(3)]
+    return [make.run('base', seed, folder=f'base/seed{seed}', root=tmp_path) for seed in range(3)]
 
 
 def write(record, labels, predicted, sha):
@@ -35,9 +34,15 @@ def write(record, labels, predicted, sha):
     record.path.mkdir(parents=True, exist_ok=True)
     record.evaluations[0].values['test/num_samples'] = len(labels)
     path = record.path / 'predictions.npz'
-    write_predictions(path, Predictions(
-        np.array([f'{i}' for i in range(len(labels))]), np.array(labels), scores,
-        dict(checkpoint_sha256=sha)))
+    write_predictions(
+        path,
+        Predictions(
+            np.array([f'{i}' for i in range(len(labels))]),
+            np.array(labels),
+            scores,
+            dict(checkpoint_sha256=sha),
+        ),
+    )
     return path
 
 
@@ -66,8 +71,9 @@ def test_another_checkpoint_does_not_count(table, make):
 def test_test_of_an_attempt_that_failed_does_not_count(table, make):
     """Nor does one of an attempt without an end: another of the same checkpoint may."""
     for exit_code in (1, None):
-        runs = [logged(make, 'base', seed, 1.0, fragment=make.fragment(exit_code))
-                for seed in range(3)]
+        runs = [
+            logged(make, 'base', seed, 1.0, fragment=make.fragment(exit_code)) for seed in range(3)
+        ]
         assert accuracies(table, runs) == {}
         runs += [logged(make, 'base', seed, 0.5) for seed in range(3)]
         assert accuracies(table, runs) == {'class 0': 0.5}
@@ -144,9 +150,15 @@ def test_names_of_other_data_stand_beside_the_samples(make, tmp_path):
     assert names_of(record) == {}
 
 
-@pytest.mark.parametrize('recipe', [
-    dict(test_dataloader='x'), dict(test_dataloader=dict(dataset=[1])),
-    dict(test_evaluator=[3]), dict(test_dataloader=dict(dataset=dict(ann_file=7))),
-    dict(test_dataloader=dict(dataset=dict(ann_file='a\0b')))])
+@pytest.mark.parametrize(
+    'recipe',
+    [
+        dict(test_dataloader='x'),
+        dict(test_dataloader=dict(dataset=[1])),
+        dict(test_evaluator=[3]),
+        dict(test_dataloader=dict(dataset=dict(ann_file=7))),
+        dict(test_dataloader=dict(dataset=dict(ann_file='a\0b'))),
+    ],
+)
 def test_a_run_may_record_anything_as_its_config(make, recipe):
     assert names_of(make.run('a', 0, recipe=recipe)) == {}

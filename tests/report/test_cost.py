@@ -6,7 +6,7 @@ import pytest
 from mmaction_ext.report.cost import cost_scatter
 
 #: As in :mod:`test_bars`.
-REACH = 4.302652729 / 3 ** 0.5
+REACH = 4.302652729 / 3**0.5
 
 
 def test_costs_are_giga_multiply_adds_of_one_view(table):
@@ -22,25 +22,38 @@ def test_costs_are_giga_multiply_adds_of_one_view(table):
 
 def test_macs_in_other_units_are_converted(make):
     macs, *others = make.columns
-    table = make.table(make.row('a', [1.0], macs=2.5),
-                       columns=(replace(macs, scale=Fraction(1, 10**6)), *others))
+    table = make.table(
+        make.row('a', [1.0], macs=2.5), columns=(replace(macs, scale=Fraction(1, 10**6)), *others)
+    )
     assert table.cell('a', 'macs').text == '2500.00'
     assert cost_scatter(table).data[0]['x'] == [2.5]
 
 
 def test_published_figures_alone_are_marked_as_such(make):
     none = [None, None]
-    table = make.table(make.row('a', none, published=40.0, gflops='10'),
-                       make.row('b', none, published=50.0, gflops='900'))
+    table = make.table(
+        make.row('a', none, published=40.0, gflops='10'),
+        make.row('b', none, published=50.0, gflops='900'),
+    )
     figure = cost_scatter(table)
     assert len(figure.data) == 1 and figure.data[0]['name'] == 'published'
     assert 'Nothing of this table has been measured here yet' in figure.caption
     assert figure.layout['xaxis']['type'] == 'log'
 
 
-@pytest.mark.parametrize('gflops, cost', [
-    ('86', 86), ('8.6x6', 8.6), ('8.6 × 10 x 3', 8.6), (5, 5),
-    ('>100', None), ('86x', None), ('0', None), ('n/a', None)])
+@pytest.mark.parametrize(
+    'gflops, cost',
+    [
+        ('86', 86),
+        ('8.6x6', 8.6),
+        ('8.6 × 10 x 3', 8.6),
+        (5, 5),
+        ('>100', None),
+        ('86x', None),
+        ('0', None),
+        ('n/a', None),
+    ],
+)
 def test_published_costs_of_one_view(make, gflops, cost):
     """Of several views, crops and clips those of one; what is no number is not drawn."""
     figure = cost_scatter(make.table(make.row('a', [None], published=40.0, gflops=gflops)))

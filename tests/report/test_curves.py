@@ -12,7 +12,8 @@ from mmaction_ext.tables import CellStatus
 def test_a_line_per_row_and_seed(table, runs):
     validation, training = learning_curves(table, runs_by_uid(runs))
     assert [trace['name'] for trace in validation.data] == ['base'] * 3 + ['full'] * 3 + [
-        'part'] * 2
+        'part'
+    ] * 2
     assert validation.data[0]['x'] == [4.0, 8.0]
     assert validation.data[0]['y'] == [25.0, 50.0]  # in the unit of the table
     assert training.data[0]['y'] == pytest.approx([2 / i for i in range(1, 9)])
@@ -72,8 +73,10 @@ def test_long_curves_are_averaged_and_say_so(table, make):
     assert 'averaged' in training.caption
 
 
-@given(st.lists(st.tuples(st.integers(0, 10**6), st.floats(-1e6, 1e6)), min_size=1),
-       st.integers(1, 20))
+@given(
+    st.lists(st.tuples(st.integers(0, 10**6), st.floats(-1e6, 1e6)), min_size=1),
+    st.integers(1, 20),
+)
 def test_thinning_keeps_the_ends_in_range_and_the_order(points, most):
     points = sorted(points)
     left = thinned(points, most)

@@ -100,8 +100,9 @@ def test_figures_of_hostile_runs_read_back(hostile):
 def test_only_the_pages_own_scripts_may_run(page):
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1]
     scripts = [text for kind, text in Reader(page).scripts if kind is None]
-    digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-               for text in scripts]
+    digests = [
+        base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts
+    ]
     assert [f'sha256-{digest}' for digest in digests] == re.findall(r'sha256-[^\']+', policy)
     assert "default-src 'none'" in policy and 'connect-src' not in policy
     assert not any(word in policy for word in ('unsafe-eval', 'http', '*'))
@@ -110,6 +111,7 @@ def test_only_the_pages_own_scripts_may_run(page):
 
 def test_library_is_there_once_and_can_be_inside_a_page(page):
     from plotly.offline import get_plotlyjs
+
     assert page.count(get_plotlyjs()) == 1
     assert '</script' not in get_plotlyjs() and '<!--' not in get_plotlyjs()
 
@@ -129,8 +131,16 @@ def test_runs_say_who_they_are(page, make, table):
     run = make.run('base', 0, overrides={'optim_wrapper.lr': 0.1})
     run.evaluations[0].values['test/acc/top1'] = 0.18125
     texts = Reader(build_report([table], [run])).texts
-    for fact in ('0123456789abcdef', 'optim_wrapper.lr', '0.18125', 'abababababab…', 'base-0',
-                 '2023-11-14 22:13:20 UTC', '3,250,000', 'sha of base 0'):
+    for fact in (
+        '0123456789abcdef',
+        'optim_wrapper.lr',
+        '0.18125',
+        'abababababab…',
+        'base-0',
+        '2023-11-14 22:13:20 UTC',
+        '3,250,000',
+        'sha of base 0',
+    ):
         assert fact in texts, fact
 
 
@@ -185,8 +195,11 @@ def test_the_fullest_table_is_open(make, table):
 
 
 def test_gains_of_classes_are_drawn_where_runs_tell_them(table, make):
-    runs = [make.run(row, seed, {'test/class/top1_0': 0.25 + 0.5 * (row == 'full')})
-            for row in ('base', 'full') for seed in range(3)]
+    runs = [
+        make.run(row, seed, {'test/class/top1_0': 0.25 + 0.5 * (row == 'full')})
+        for row in ('base', 'full')
+        for seed in range(3)
+    ]
     page = build_report([table], runs)
     assert 'Gains of the classes (1)' in page and 'figure:demo:classes:full' in page
 

@@ -17,23 +17,27 @@ def rows_of(page):
 def change(table, row, seed, **facts):
     """Change what one seed contributed to the measured cell of a row."""
     cell = table.cell(row, 'top1')
-    cell.seeds = tuple(replace(each, **facts) if each.seed == seed else each
-                       for each in cell.seeds)
+    cell.seeds = tuple(
+        replace(each, **facts) if each.seed == seed else each for each in cell.seeds
+    )
 
 
 def test_every_seed_of_a_row_with_runs_has_a_line(table, runs):
     page = seeds_table(table, runs_by_uid(runs))
     assert [line[0] for line in rows_of(page)] == ['0', '1', '2'] * 3
     assert re.findall(r'rowspan="(\d)" id="([^"]*)">(\w+)<', page) == [
-        ('3', f'seeds:demo:{row}', row) for row in ('base', 'full', 'part')]
+        ('3', f'seeds:demo:{row}', row) for row in ('base', 'full', 'part')
+    ]
     assert re.findall(r'<th scope="col">([^<]*)', page) == ['Model', 'Seed', 'Top-1', 'Runs']
 
 
 def test_values_are_rounded_as_in_the_table_and_exact_in_the_tooltip(table, runs):
     change(table, 'base', 1, value=Fraction(-9, 4))
     lines = rows_of(seeds_table(table, runs_by_uid(runs)))
-    assert [line[1] for line in lines[:2]] == ['<span title="50.0">50.0</span>',
-                                               '<span title="-2.25">−2.2</span>']
+    assert [line[1] for line in lines[:2]] == [
+        '<span title="50.0">50.0</span>',
+        '<span title="-2.25">−2.2</span>',
+    ]
 
 
 def test_a_seed_that_does_not_count_says_why(table, runs):
@@ -53,7 +57,8 @@ def test_lines_lead_to_all_that_is_known_of_their_runs(table, make):
         ('#run:base-0:train', 'run base-0', '<code>base-0</code>'),
         ('#run:base-0:test', 'run base-0 test', '<code>base-0</code> test'),
         (url, 'run base-0 at W&amp;B', 'W&amp;B'),
-        ('#run:elsewhere', 'run elsewhere', '<code>elsewher</code>')]
+        ('#run:elsewhere', 'run elsewhere', '<code>elsewher</code>'),
+    ]
 
 
 def test_a_table_without_runs_has_no_seeds(make):
@@ -67,7 +72,14 @@ def test_cells_from_runs_become_links_whatever_stands_between_them(table):
     page = render_table(table)
     linked = link_cells(page, table)
     assert re.sub(r'<a href="[^"]*">|</a>', '', linked) == page
-    rows = [re.findall(r'<a href="#seeds:demo:(\w+)">([^<]*)', line)
-            for line in linked.splitlines() if 'scope="row"' in line]
-    assert rows == [[('base', '51.0')], [('full', ''), ('full', '+2.0')],
-                    [('part', '52.5'), ('part', '+1.5')], []]
+    rows = [
+        re.findall(r'<a href="#seeds:demo:(\w+)">([^<]*)', line)
+        for line in linked.splitlines()
+        if 'scope="row"' in line
+    ]
+    assert rows == [
+        [('base', '51.0')],
+        [('full', ''), ('full', '+2.0')],
+        [('part', '52.5'), ('part', '+1.5')],
+        [],
+    ]

@@ -7,9 +7,11 @@ from mmaction_ext.report.template import NEUTRAL, PAGE, PALETTE, color, template
 
 
 def luminance(colour):
-    channels = [int(colour[i:i + 2], 16) / 255 for i in (1, 3, 5)]
-    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
-              for value in channels]
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [
+        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+        for value in channels
+    ]
     return sum(weight * value for weight, value in zip((0.2126, 0.7152, 0.0722), linear))
 
 
@@ -26,10 +28,21 @@ def test_marks_stand_out_from_the_page(colour, page):
 
 def pairs():
     """(name of the ink, name of what it stands on) of texts in the style sheet."""
-    return [('ink', 'page'), ('ink', 'band'), ('soft', 'page'), ('soft', 'band'),
-            ('accent', 'page'), ('accent', 'band'), ('good', 'good-page'), ('warn', 'warn-page'),
-            ('bad', 'bad-page'), ('ink', 'accent-page'), ('soft', 'accent-page'),
-            ('accent', 'accent-page'), ('good', 'page')]
+    return [
+        ('ink', 'page'),
+        ('ink', 'band'),
+        ('soft', 'page'),
+        ('soft', 'band'),
+        ('accent', 'page'),
+        ('accent', 'band'),
+        ('good', 'good-page'),
+        ('warn', 'warn-page'),
+        ('bad', 'bad-page'),
+        ('ink', 'accent-page'),
+        ('soft', 'accent-page'),
+        ('accent', 'accent-page'),
+        ('good', 'page'),
+    ]
 
 
 @pytest.mark.parametrize('ink, ground', pairs())

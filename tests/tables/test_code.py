@@ -9,12 +9,21 @@ from mmaction_ext.tables.code import DEFAULT_GLOBS, TrackedCode, matches, tracke
 PACKAGE = Path(mmaction_ext.__file__).parent
 
 
-@pytest.mark.parametrize('path, globs, expected', [
-    ('m/a.py', ['m/a.py'], True), ('m/a.py', ['m/*.py'], True), ('m/n/a.py', ['m/*.py'], True),
-    ('m/a.py', ['a.py'], False), ('m/a.py', [], False), ('m/A.py', ['m/a.py'], False),
-    ('m/a.py', ['n/*', 'm/*'], True), ('m/a.py', ['m/**/*.py'], True),
-    ('m/n/o/a.py', ['m/**/*.py'], True), ('n/a.py', ['m/**/*.py'], False),
-])
+@pytest.mark.parametrize(
+    'path, globs, expected',
+    [
+        ('m/a.py', ['m/a.py'], True),
+        ('m/a.py', ['m/*.py'], True),
+        ('m/n/a.py', ['m/*.py'], True),
+        ('m/a.py', ['a.py'], False),
+        ('m/a.py', [], False),
+        ('m/A.py', ['m/a.py'], False),
+        ('m/a.py', ['n/*', 'm/*'], True),
+        ('m/a.py', ['m/**/*.py'], True),
+        ('m/n/o/a.py', ['m/**/*.py'], True),
+        ('n/a.py', ['m/**/*.py'], False),
+    ],
+)
 def test_matches(path, globs, expected):
     assert matches(path, globs) is expected
 
@@ -22,8 +31,11 @@ def test_matches(path, globs, expected):
 def test_files_of_the_package():
     found = tracked_code(['mmaction_ext/tables/co*'])
     assert found.globs == ('mmaction_ext/tables/co*',)
-    assert found.files == {'mmaction_ext/tables/code.py': hashlib.sha256(
-        (PACKAGE / 'tables' / 'code.py').read_bytes()).hexdigest()}
+    assert found.files == {
+        'mmaction_ext/tables/code.py': hashlib.sha256(
+            (PACKAGE / 'tables' / 'code.py').read_bytes()
+        ).hexdigest()
+    }
     assert tracked_code([]) == TrackedCode()
 
 

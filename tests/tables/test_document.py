@@ -22,14 +22,17 @@ def test_error_at_a_key_that_is_not_there_points_to_what_holds_it(tmp_path):
     assert str(document.error(('a', 'none'), 'x')).endswith('a.yaml:1: x')
 
 
-@pytest.mark.parametrize('text, message', [
-    ('a: 1\nb: 2\na: 3\n', "a.yaml:3: 'a' is given twice"),
-    ('a: [1\nb: 2\n', 'a.yaml:2: '),
-    ('a: 1\n? [x]\n: 2\n', 'a.yaml:2: a key must be a plain word'),
-    ('a: &x [*x]\n', 'nested too deeply'),
-    ('a: !!python/name:os.system x\n', 'a.yaml:1: '),
-    ('a: *gone\n', 'a.yaml:1: '),
-])
+@pytest.mark.parametrize(
+    'text, message',
+    [
+        ('a: 1\nb: 2\na: 3\n', "a.yaml:3: 'a' is given twice"),
+        ('a: [1\nb: 2\n', 'a.yaml:2: '),
+        ('a: 1\n? [x]\n: 2\n', 'a.yaml:2: a key must be a plain word'),
+        ('a: &x [*x]\n', 'nested too deeply'),
+        ('a: !!python/name:os.system x\n', 'a.yaml:1: '),
+        ('a: *gone\n', 'a.yaml:1: '),
+    ],
+)
 def test_bad_files_are_named_with_their_line(tmp_path, text, message):
     with pytest.raises(InputError) as error:
         Document(write(tmp_path, text))

@@ -16,9 +16,12 @@ def gaps(make, tmp_path):
     """Gaps of a row and one seed, of configs that inherit, borrow weights and are averaged."""
     folder = tmp_path / 'configs/demo'
     folder.mkdir(parents=True)
-    for name, text in (('base', 'a = 1\n'), ('full', "_base_ = 'base.py'\na = 2\n"),
-                       ('again', "_base_ = 'full.py'\nweights_of = 'full.py'\n"),
-                       ('both', ENSEMBLE)):
+    for name, text in (
+        ('base', 'a = 1\n'),
+        ('full', "_base_ = 'base.py'\na = 2\n"),
+        ('again', "_base_ = 'full.py'\nweights_of = 'full.py'\n"),
+        ('both', ENSEMBLE),
+    ):
         (folder / f'{name}.py').write_text(text)
 
     @functools.cache
@@ -27,11 +30,16 @@ def gaps(make, tmp_path):
 
     def gaps(row, *records):
         spec = make.spec(row, seeds=(0,))
-        spec = replace(spec, layout=tuple(replace(each, config=folder / f'{each.id}.py')
-                                          for each in spec.layout))
-        records = [replace(record, config_hash=digest(f'{record.config.rpartition("/")[2]}.py'))
-                   for record in records]
+        spec = replace(
+            spec,
+            layout=tuple(replace(each, config=folder / f'{each.id}.py') for each in spec.layout),
+        )
+        records = [
+            replace(record, config_hash=digest(f'{record.config.rpartition("/")[2]}.py'))
+            for record in records
+        ]
         return find_gaps(places(spec, records), spec, records)
+
     return gaps
 
 
@@ -47,18 +55,35 @@ def test_a_place_with_a_result_is_no_gap(make, gaps):
 def test_what_a_run_is_made_of_comes_first(make, gaps):
     assert names(gaps('full')) == ['full/seed0']
     assert names(gaps('again')) == ['demo/full/seed0', 'again/seed0']
-    assert names(gaps('both')) == ['demo/full/seed0', 'demo/base/seed0', 'demo/again/seed0',
-                                   'both/seed0']
+    assert names(gaps('both')) == [
+        'demo/full/seed0',
+        'demo/base/seed0',
+        'demo/again/seed0',
+        'both/seed0',
+    ]
     assert names(gaps('both', make.record('demo/full'))) == [
-        'demo/base/seed0', 'demo/again/seed0', 'both/seed0']
+        'demo/base/seed0',
+        'demo/again/seed0',
+        'both/seed0',
+    ]
 
 
-@pytest.mark.parametrize('source', [
-    dict(exit_code=1), dict(exit_code=None), dict(corrupt=True), dict(seed=1),
-    dict(overrides={'a': 3}), dict(imported=True)])
+@pytest.mark.parametrize(
+    'source',
+    [
+        dict(exit_code=1),
+        dict(exit_code=None),
+        dict(corrupt=True),
+        dict(seed=1),
+        dict(overrides={'a': 3}),
+        dict(imported=True),
+    ],
+)
 def test_only_a_finished_run_of_our_own_lends_its_weights(make, gaps, source):
     assert names(gaps('again', make.record('demo/full', **source))) == [
-        'demo/full/seed0', 'again/seed0']
+        'demo/full/seed0',
+        'again/seed0',
+    ]
 
 
 @pytest.mark.parametrize('row', ['again', 'both'])
@@ -66,18 +91,25 @@ def test_what_is_being_made_is_waited_for(make, gaps, row):
     living = make.record('demo/full', exit_code=None, state='running', fragment=dict(pid=7))
     [gap] = gaps(row, living)
     assert gap.jobs == () and gap.reason == (
-        'no run; process 7 on h works on demo/full/seed0, which it needs')
+        'no run; process 7 on h works on demo/full/seed0, which it needs'
+    )
 
 
 def test_nothing_is_started_beside_a_living_run(make, gaps):
-    living = make.record('demo/full', exit_code=None, top1=None, state='running', job_type='test',
-                         fragment=dict(pid=7))
+    living = make.record(
+        'demo/full',
+        exit_code=None,
+        top1=None,
+        state='running',
+        job_type='test',
+        fragment=dict(pid=7),
+    )
     [gap] = gaps('full', make.record('demo/full', exit_code=1, top1=None), living)
     assert gap.jobs == () and gap.obstacle == 'process 7 on h works on it'
 
 
 def test_what_another_run_would_not_mend_is_left_alone(make, gaps):
-    [gap] = gaps('full', make.record('demo/full', top1=.5), make.record('demo/full', top1=.6))
+    [gap] = gaps('full', make.record('demo/full', top1=0.5), make.record('demo/full', top1=0.6))
     assert gap.jobs == () and gap.place.status.value == 'conflict'
     assert gap.reason.endswith('; remove what is wrong first') and '0.6' in gap.reason
 
@@ -92,12 +124,20 @@ def test_commands_are_quoted_and_trainings_go_on():
 
 
 def test_each_run_is_made_once_those_of_early_seeds_first():
-    jobs = [Job(f'{name}/seed{seed}', kind, f'configs/{name}.py', seed)
-            for kind, name in (('ensemble', 'c'), ('train', 'a'), ('train', 'b'))
-            for seed in (1, 0)]
+    jobs = [
+        Job(f'{name}/seed{seed}', kind, f'configs/{name}.py', seed)
+        for kind, name in (('ensemble', 'c'), ('train', 'a'), ('train', 'b'))
+        for seed in (1, 0)
+    ]
     again = Job('d/a/seed0', 'train', os.path.abspath('configs/a.py'), 0)  # by another path
     assert names([Gap(None, tuple(jobs)), Gap(None, (again,))]) == [
-        'a/seed0', 'b/seed0', 'a/seed1', 'b/seed1', 'c/seed0', 'c/seed1']
+        'a/seed0',
+        'b/seed0',
+        'a/seed1',
+        'b/seed1',
+        'c/seed0',
+        'c/seed1',
+    ]
 
 
 def test_kinds():

@@ -16,25 +16,42 @@ from mmaction_ext.tables.render import RENDERERS
 from mmaction_ext.tables.spec import Column, Select
 
 CONFIGS = ('demo/base', 'demo/full', 'demo/more')
-COLUMNS = (Column('params', 'Params', 'static.params'),
-           Column('top1', 'Top-1', 'test/acc/top1', Fraction(100)),
-           Column('val', 'Val', 'val/acc'),
-           Column('delta', 'Delta', 'top1', fmt='+.1f', relative_to='reference'))
-FACTS = dict(protocol=dict(num_clips=1, resolution=[224, 224]),
-             checkpoint=dict(path='epoch_2.pth', sha256='f'))
+COLUMNS = (
+    Column('params', 'Params', 'static.params'),
+    Column('top1', 'Top-1', 'test/acc/top1', Fraction(100)),
+    Column('val', 'Val', 'val/acc'),
+    Column('delta', 'Delta', 'top1', fmt='+.1f', relative_to='reference'),
+)
+FACTS = dict(
+    protocol=dict(num_clips=1, resolution=[224, 224]),
+    checkpoint=dict(path='epoch_2.pth', sha256='f'),
+)
 
 
 def make_records(make):
     """Runs in every state: sound, failed, stale, in conflict, imported; one that has none."""
     rows = {'val': [{'iter': 8, 'epoch': 2, 'val/acc': 1 / 3}]}
     return [
-        *(make.record('demo/base', seed, top1, rows=rows, static=dict(params=7), test=FACTS,
-                      folder=f'place{seed}', fragment=dict(number=1), code={'m/a.py': '1'})
-          for seed, top1 in ((0, 0.8125), (1, 1.0), (2, 0.1 + 0.2))),
+        *(
+            make.record(
+                'demo/base',
+                seed,
+                top1,
+                rows=rows,
+                static=dict(params=7),
+                test=FACTS,
+                folder=f'place{seed}',
+                fragment=dict(number=1),
+                code={'m/a.py': '1'},
+            )
+            for seed, top1 in ((0, 0.8125), (1, 1.0), (2, 0.1 + 0.2))
+        ),
         make.record('demo/full', 0, 0.9, exit_code=1, last_error='<b> | \\input{x}\n"é"'),
         make.record('demo/full', 1, 0.9, digest='old'),
-        make.record('demo/full', 2, 0.9, uid='a'), make.record('demo/full', 2, 0.8, uid='b'),
-        make.record('demo/more', 0, 0.7, imported=True, uid='')]
+        make.record('demo/full', 2, 0.9, uid='a'),
+        make.record('demo/full', 2, 0.8, uid='b'),
+        make.record('demo/more', 0, 0.7, imported=True, uid=''),
+    ]
 
 
 @pytest.fixture
@@ -67,20 +84,29 @@ def rebuild(path, spec, configs, complexity=None):
 def test_tables_without_runs_are_those_with_runs(path, spec, configs, table):
     again = rebuild(path, spec, configs)
     assert [render(again) for render in RENDERERS.values()] == [
-        render(table) for render in RENDERERS.values()]
+        render(table) for render in RENDERERS.values()
+    ]
     assert {cell.status for row in table.rows for cell in row.cells} >= {
-        CellStatus.OK, CellStatus.CONFLICT, CellStatus.IMPORTED, CellStatus.MISSING}
+        CellStatus.OK,
+        CellStatus.CONFLICT,
+        CellStatus.IMPORTED,
+        CellStatus.MISSING,
+    }
 
 
 def test_locked_results_are_exact_and_keep_their_facts(path, table):
-    results = {(item.row, item.metric, item.seed): item
-               for item in read_lock(path)['demo'].results}
+    results = {
+        (item.row, item.metric, item.seed): item for item in read_lock(path)['demo'].results
+    }
     assert results['base', 'test/acc/top1', 2].result.value == Fraction('0.30000000000000004')
     assert results['base', 'val/acc', 0].result.value == Fraction(repr(1 / 3))
     assert results['base', 'static.params', None].result.value == 7
     found = results['base', 'test/acc/top1', 1].result
-    [was] = [item.result for item in table.measurements
-             if (item.row, item.metric, item.seed) == ('base', 'test/acc/top1', 1)]
+    [was] = [
+        item.result
+        for item in table.measurements
+        if (item.row, item.metric, item.seed) == ('base', 'test/acc/top1', 1)
+    ]
     assert was.evaluation.pop('folder') == 'place1'  # where the runs lie is no fact about them
     assert found == was
     assert found.evaluation['checkpoint'] == FACTS['checkpoint']
@@ -90,12 +116,19 @@ def test_locked_results_are_exact_and_keep_their_facts(path, table):
 
 def test_one_line_per_row_seed_and_evaluation(path):
     text = path.read_text()
-    lines = [json.loads(line.rstrip(',')) for line in text.splitlines()
-             if line.startswith('{"row"')]
+    lines = [
+        json.loads(line.rstrip(',')) for line in text.splitlines() if line.startswith('{"row"')
+    ]
     assert [(line['row'], line['seed']) for line in lines[:3]] == [
-        ('base', None), ('base', 0), ('base', 0)]
-    [test] = [line for line in lines if (line['row'], line['seed']) == ('base', 1)
-              and 'test/acc/top1' in line['values']]
+        ('base', None),
+        ('base', 0),
+        ('base', 0),
+    ]
+    [test] = [
+        line
+        for line in lines
+        if (line['row'], line['seed']) == ('base', 1) and 'test/acc/top1' in line['values']
+    ]
     assert test['values'] == {'test/acc/top1': '1'} and test['config_hash'] == 'current'
     assert list(json.loads(text)['tables']) == ['demo'] and text.isascii()
 
@@ -106,7 +139,8 @@ def test_bytes_do_not_depend_on_order(make, spec, configs, table):
         random.Random(seed).shuffle(records)
         again = build_table(spec, records, configs)
         assert lock_text({'demo': locked_table(again, spec)}) == lock_text(
-            {'demo': locked_table(table, spec)})
+            {'demo': locked_table(table, spec)}
+        )
 
 
 def test_a_table_renews_its_own_part_alone(path, spec, table):
@@ -136,16 +170,19 @@ def test_lock_cut_short_anywhere(path):
             read_lock(path)
 
 
-@pytest.mark.parametrize('old, new, message', [
-    ('"0.8125"', '"0.9125"', 'was edited: the digest of table demo'),
-    ('"status": "failed"', '"status": "ok"', 'was edited: the digest of table demo'),
-    ('"select": "last"', '"select": "best"', 'was edited: the digest of table demo'),
-    ('"demo": {', '"renamed": {', 'was edited: the digest of table renamed'),
-    ('"digest"', '"digests"', 'holds a table demo that is no part'),
-    ('"schema": 1', '"schema": 0', 'is of schema 0, this program reads 1'),
-    ('"tables"', '"table"', 'is no lock file'),
-    ('{\n"schema"', '<<<<<<< HEAD\n{\n"schema"', 'is cut short or no lock file'),
-])
+@pytest.mark.parametrize(
+    'old, new, message',
+    [
+        ('"0.8125"', '"0.9125"', 'was edited: the digest of table demo'),
+        ('"status": "failed"', '"status": "ok"', 'was edited: the digest of table demo'),
+        ('"select": "last"', '"select": "best"', 'was edited: the digest of table demo'),
+        ('"demo": {', '"renamed": {', 'was edited: the digest of table renamed'),
+        ('"digest"', '"digests"', 'holds a table demo that is no part'),
+        ('"schema": 1', '"schema": 0', 'is of schema 0, this program reads 1'),
+        ('"tables"', '"table"', 'is no lock file'),
+        ('{\n"schema"', '<<<<<<< HEAD\n{\n"schema"', 'is cut short or no lock file'),
+    ],
+)
 def test_edited_lock(path, old, new, message):
     text = path.read_text()
     assert old in text
@@ -159,12 +196,14 @@ def test_lock_of_a_newer_version(path):
     path.write_text(path.read_text().replace('"schema": 1', '"schema": 2'))
     with pytest.raises(InputError) as error:
         read_lock(path)
-    assert str(error.value).endswith('was written by a newer version of this program (schema 2, '
-                                     'this one reads 1): update it')
+    assert str(error.value).endswith(
+        'was written by a newer version of this program (schema 2, this one reads 1): update it'
+    )
 
 
-@pytest.mark.parametrize('content', ['[]', '3', '{"schema": 1, "tables": []}',
-                                     '{"schema": 1, "tables": {"demo": 3}}'])
+@pytest.mark.parametrize(
+    'content', ['[]', '3', '{"schema": 1, "tables": []}', '{"schema": 1, "tables": {"demo": 3}}']
+)
 def test_other_json(path, content):
     path.write_text(content)
     with pytest.raises(InputError, match='table.lock.json (is|holds)'):
@@ -195,8 +234,12 @@ class TestStale:
         return {seed.status for seed in table.cell('base', 'top1').seeds}
 
     def test_config(self, path, spec, make):
-        table = rebuild(path, spec, make.configs(*CONFIGS, digest='edited'),
-                        {('demo/base', 'edited'): dict(params=9)})
+        table = rebuild(
+            path,
+            spec,
+            make.configs(*CONFIGS, digest='edited'),
+            {('demo/base', 'edited'): dict(params=9)},
+        )
         assert self.statuses(table) == {CellStatus.STALE}
         assert 'another version of the config' in table.cell('base', 'top1').note
         assert table.cell('base', 'params').value == 9  # of the config as it stands
@@ -213,17 +256,25 @@ class TestStale:
         assert 'another version of the code' in table.cell('base', 'top1').note
         assert table.cell('more', 'top1').status is CellStatus.IMPORTED  # knows no code
 
-    @pytest.mark.parametrize('changes', [
-        dict(protocol=dict(num_clips=10)), dict(select=Select('best', 'val/acc')),
-    ])
+    @pytest.mark.parametrize(
+        'changes',
+        [
+            dict(protocol=dict(num_clips=10)),
+            dict(select=Select('best', 'val/acc')),
+        ],
+    )
     def test_what_counts(self, path, spec, configs, changes):
         table = rebuild(path, replace(spec, **changes), configs)
         assert self.statuses(table) == {CellStatus.STALE}
         assert 'another selection of checkpoints or protocol' in table.cell('base', 'top1').note
 
 
-@given(st.fractions() | st.floats(allow_nan=False, allow_infinity=False).map(
-    lambda value: Fraction(repr(value))), st.text(), st.integers(0))
+@given(
+    st.fractions()
+    | st.floats(allow_nan=False, allow_infinity=False).map(lambda value: Fraction(repr(value))),
+    st.text(),
+    st.integers(0),
+)
 def test_any_measurement_reads_back(tmp_path_factory, value, text, seed):
     path = tmp_path_factory.getbasetemp() / 'any.json'
     item = Measured('a', text, text, text, seed, SeedResult(seed, CellStatus.OK, value, text))
@@ -242,11 +293,19 @@ class TestWatchedCode:
 
     def test_note(self, make, tmp_path):
         spec = make.spec('base', 'full', 'more')
-        records = [make.record(f'demo/{row}', seed, 0.5, code=code) for seed in (0, 1)
-                   for row, code in (('base', {'m/a.py': '1', 'x': '2'}), ('full', {}),
-                                     ('more', {'m/a.py': '2'}))]
-        expected = ('Measured with an earlier version of the operators, modules or host than this '
-                    'one: base (`explain` lists the files).')
+        records = [
+            make.record(f'demo/{row}', seed, 0.5, code=code)
+            for seed in (0, 1)
+            for row, code in (
+                ('base', {'m/a.py': '1', 'x': '2'}),
+                ('full', {}),
+                ('more', {'m/a.py': '2'}),
+            )
+        ]
+        expected = (
+            'Measured with an earlier version of the operators, modules or host than this '
+            'one: base (`explain` lists the files).'
+        )
         configs = make.configs(*CONFIGS, watched=self.watched('2'))
         table = build_table(spec, records, configs)
         assert self.note(table) == [expected]

@@ -4,7 +4,15 @@ from mmaction_ext.tables.notes import _LEGEND, _letter
 
 def test_footnote_letters():
     assert [_letter(i) for i in (0, 25, 26, 27, 51, 52, 701, 702)] == [
-        'a', 'z', 'aa', 'ab', 'az', 'ba', 'zz', 'aaa']
+        'a',
+        'z',
+        'aa',
+        'ab',
+        'az',
+        'ba',
+        'zz',
+        'aaa',
+    ]
 
 
 def test_every_status_that_is_not_fine_is_explained():

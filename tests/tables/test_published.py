@@ -36,16 +36,21 @@ def test_entry_and_what_it_inherits(published):
     assert 'Table 1, 2 clips (' in published.entry('dcf.table1.full').citation
 
 
-@pytest.mark.parametrize('name, message', [
-    ('dcf.table9.full', "published.yaml:1: there is no entry 'dcf.table9.full'"),
-    ('dcf.table1.baseline.top1.x', 'there is no entry'),
-    ('dcf.table1.leaf', 'published.yaml:13: .* no mapping'),
-    ('dcf.table1.mark', "published.yaml:10: dcf.table1.mark.top1 is True, "
-                         'not a number, text or null'),
-    ('dcf.table1.blank', "published.yaml:12: dcf.table1.blank.top1 is ' ', not a number"),
-    ('orphan.row', "published.yaml:15: 'orphan.row' names neither a paper nor a source"),
-    ('dcf.table1', 'not a number'),
-])
+@pytest.mark.parametrize(
+    'name, message',
+    [
+        ('dcf.table9.full', "published.yaml:1: there is no entry 'dcf.table9.full'"),
+        ('dcf.table1.baseline.top1.x', 'there is no entry'),
+        ('dcf.table1.leaf', 'published.yaml:13: .* no mapping'),
+        (
+            'dcf.table1.mark',
+            'published.yaml:10: dcf.table1.mark.top1 is True, not a number, text or null',
+        ),
+        ('dcf.table1.blank', "published.yaml:12: dcf.table1.blank.top1 is ' ', not a number"),
+        ('orphan.row', "published.yaml:15: 'orphan.row' names neither a paper nor a source"),
+        ('dcf.table1', 'not a number'),
+    ],
+)
 def test_bad_names_and_entries(published, name, message):
     with pytest.raises(InputError, match=message):
         published.entry(name)
@@ -55,8 +60,10 @@ def test_text_is_a_figure_and_quoting_a_number_changes_nothing(published):
     assert published.entry('dcf.table1.text').figures == {'top1': '86x6', 'gflops': 98}
 
 
-@pytest.mark.parametrize('written, value', [
-    ('44.6', 44.6), ('73.50', 73.5), ("'73.50'", 73.5), ('78.0', 78), ('98', 98), ('+3.0', 3)])
+@pytest.mark.parametrize(
+    'written, value',
+    [('44.6', 44.6), ('73.50', 73.5), ("'73.50'", 73.5), ('78.0', 78), ('98', 98), ('+3.0', 3)],
+)
 def test_a_number_keeps_its_digits(tmp_path, written, value):
     (tmp_path / 'p.yaml').write_text(f'p: {{paper: P, row: {{top1: {written}}}}}\n')
     figure = Published(tmp_path / 'p.yaml').entry('p.row').figures['top1']
@@ -73,7 +80,8 @@ def test_what_no_table_prints_is_no_figure(tmp_path, written):
 def test_names_of_all_entries(published, tmp_path):
     assert published.names() == [
         *(f'dcf.table1.{row}' for row in ('baseline', 'full', 'wrong', 'mark', 'text', 'blank')),
-        'orphan.row']
+        'orphan.row',
+    ]
     empty = tmp_path / 'empty.yaml'
     empty.write_text('- 1\n')
     assert Published(empty).names() == []

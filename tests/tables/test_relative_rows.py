@@ -14,11 +14,18 @@ def row(name, **options):
 
 
 def test_difference_is_to_the_row_that_a_row_names(make):
-    spec = make.spec(row('base', reference=True), row('more'), row('large', relative_to='large'),
-                     row('larger', relative_to='large'), columns=(make.top1, DELTA), seeds=(0,))
+    spec = make.spec(
+        row('base', reference=True),
+        row('more'),
+        row('large', relative_to='large'),
+        row('larger', relative_to='large'),
+        columns=(make.top1, DELTA),
+        seeds=(0,),
+    )
     names = ('base', 'more', 'large', 'larger')
-    records = [make.record(f'demo/{name}', 0, top1)
-               for name, top1 in zip(names, (.2, .3, .5, .55))]
+    records = [
+        make.record(f'demo/{name}', 0, top1) for name, top1 in zip(names, (0.2, 0.3, 0.5, 0.55))
+    ]
     table = build_table(spec, records, make.configs(*(f'demo/{name}' for name in names)))
     cells = [each.cells[1] for each in table.rows]
     assert [cell.text for cell in cells] == ['–', '+10.0', '–', '+5.0']

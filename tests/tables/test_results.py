@@ -22,49 +22,75 @@ def result(*records, metric=METRIC, select=LAST, config=CONFIG):
 
 
 def val_rows(*values):
-    rows = [{'iter': 4 * i, 'epoch': i, 'val/acc/top1': value}
-            for i, value in enumerate(values, 1)]
+    rows = [
+        {'iter': 4 * i, 'epoch': i, 'val/acc/top1': value} for i, value in enumerate(values, 1)
+    ]
     return {'val': rows}
 
 
 def test_finished_run_counts(make):
-    found = result(make.record(top1=0.8125), make.record(seed=1, top1=0.1),
-                   make.record(config='demo/other', top1=0.2))
+    found = result(
+        make.record(top1=0.8125),
+        make.record(seed=1, top1=0.1),
+        make.record(config='demo/other', top1=0.2),
+    )
     assert (found.status, found.value) == (CellStatus.OK, Fraction('0.8125'))
     assert found.runs == ('demo/full-0-current',) and found.samples == 240
 
 
-@pytest.mark.parametrize('settings, status, reason', [
-    (dict(exit_code=None), CellStatus.UNFINISHED, 'no exit record, still running or killed at '
-                                                  'iteration 8'),
-    (dict(exit_code=3), CellStatus.FAILED, 'ended with exit code 3'),
-    (dict(exit_code=143, fragment=dict(signal='SIGTERM')), CellStatus.FAILED,
-     'ended with exit code 143 (SIGTERM)'),
-    (dict(exit_code=1, last_error='RuntimeError: out of memory'), CellStatus.FAILED,
-     'ended with exit code 1: RuntimeError: out of memory'),
-    (dict(exit_code=None, state='running'), CellStatus.RUNNING, 'still running at iteration 8'),
-    (dict(exit_code=None, state='killed'), CellStatus.FAILED, 'killed at iteration 8'),
-    (dict(exit_code=None, state='unknown'), CellStatus.UNFINISHED, 'still running or killed'),
-    (dict(conflicts=('b', 'a')), CellStatus.CONFLICT, 'a; b'),
-    (dict(conflicts=tuple('abcde')), CellStatus.CONFLICT, 'a; b; c; and 2 more'),
-    (dict(corrupt=True), CellStatus.UNTRUSTED, 'the log is damaged'),
-    (dict(digest='other'), CellStatus.STALE, 'run of another version of the config'),
-    (dict(overrides={'b': 1, 'a': 2}), CellStatus.STALE, 'run with overridden a, b'),
-    (dict(top1=None), CellStatus.MISSING, 'finished without test/acc/top1'),
-    (dict(digest=None, exit_code=None), CellStatus.UNFINISHED, 'no exit record'),
-    (dict(digest=None, corrupt=True), CellStatus.UNTRUSTED, 'the log is damaged'),
-    (dict(top1=math.nan), CellStatus.DIVERGED, 'test/acc/top1 is nan'),
-    (dict(top1=math.inf), CellStatus.DIVERGED, 'test/acc/top1 is inf'),
-    (dict(values={'test/nonfinite_samples': 7}), CellStatus.DIVERGED,
-     'the scores of 7 test samples are not finite'),
-    (dict(exit_code=3, last_error=str(Diverged('no loss')), top1=None), CellStatus.DIVERGED,
-     'ended with exit code 3: training diverged: no loss'),
-    (dict(top1=1e301), CellStatus.FAILED, 'test/acc/top1 is 1e+301'),
-    (dict(top1='0.8'), CellStatus.FAILED, 'test/acc/top1 is 0.8'),
-    (dict(top1=True), CellStatus.FAILED, 'test/acc/top1 is True'),
-    (dict(epoch=1), CellStatus.UNFINISHED, 'measured after epoch 1 of 2'),
-    (dict(config='demo/other'), CellStatus.MISSING, 'no run'),
-])
+@pytest.mark.parametrize(
+    'settings, status, reason',
+    [
+        (
+            dict(exit_code=None),
+            CellStatus.UNFINISHED,
+            'no exit record, still running or killed at iteration 8',
+        ),
+        (dict(exit_code=3), CellStatus.FAILED, 'ended with exit code 3'),
+        (
+            dict(exit_code=143, fragment=dict(signal='SIGTERM')),
+            CellStatus.FAILED,
+            'ended with exit code 143 (SIGTERM)',
+        ),
+        (
+            dict(exit_code=1, last_error='RuntimeError: out of memory'),
+            CellStatus.FAILED,
+            'ended with exit code 1: RuntimeError: out of memory',
+        ),
+        (
+            dict(exit_code=None, state='running'),
+            CellStatus.RUNNING,
+            'still running at iteration 8',
+        ),
+        (dict(exit_code=None, state='killed'), CellStatus.FAILED, 'killed at iteration 8'),
+        (dict(exit_code=None, state='unknown'), CellStatus.UNFINISHED, 'still running or killed'),
+        (dict(conflicts=('b', 'a')), CellStatus.CONFLICT, 'a; b'),
+        (dict(conflicts=tuple('abcde')), CellStatus.CONFLICT, 'a; b; c; and 2 more'),
+        (dict(corrupt=True), CellStatus.UNTRUSTED, 'the log is damaged'),
+        (dict(digest='other'), CellStatus.STALE, 'run of another version of the config'),
+        (dict(overrides={'b': 1, 'a': 2}), CellStatus.STALE, 'run with overridden a, b'),
+        (dict(top1=None), CellStatus.MISSING, 'finished without test/acc/top1'),
+        (dict(digest=None, exit_code=None), CellStatus.UNFINISHED, 'no exit record'),
+        (dict(digest=None, corrupt=True), CellStatus.UNTRUSTED, 'the log is damaged'),
+        (dict(top1=math.nan), CellStatus.DIVERGED, 'test/acc/top1 is nan'),
+        (dict(top1=math.inf), CellStatus.DIVERGED, 'test/acc/top1 is inf'),
+        (
+            dict(values={'test/nonfinite_samples': 7}),
+            CellStatus.DIVERGED,
+            'the scores of 7 test samples are not finite',
+        ),
+        (
+            dict(exit_code=3, last_error=str(Diverged('no loss')), top1=None),
+            CellStatus.DIVERGED,
+            'ended with exit code 3: training diverged: no loss',
+        ),
+        (dict(top1=1e301), CellStatus.FAILED, 'test/acc/top1 is 1e+301'),
+        (dict(top1='0.8'), CellStatus.FAILED, 'test/acc/top1 is 0.8'),
+        (dict(top1=True), CellStatus.FAILED, 'test/acc/top1 is True'),
+        (dict(epoch=1), CellStatus.UNFINISHED, 'measured after epoch 1 of 2'),
+        (dict(config='demo/other'), CellStatus.MISSING, 'no run'),
+    ],
+)
 def test_why_a_run_does_not_count(make, settings, status, reason):
     found = result(make.record(**settings))
     assert (found.status, found.value) == (status, None)
@@ -76,8 +102,12 @@ def test_lost_identity_never_gives_a_number(make):
 
 
 def test_sound_run_wins_over_others_of_the_same_seed(make):
-    others = [make.record(top1=0.1, digest='old'), make.record(top1=0.2, overrides={'a': 1}),
-              make.record(top1=0.3, corrupt=True, uid='x'), make.record(top1=0.4, exit_code=1)]
+    others = [
+        make.record(top1=0.1, digest='old'),
+        make.record(top1=0.2, overrides={'a': 1}),
+        make.record(top1=0.3, corrupt=True, uid='x'),
+        make.record(top1=0.4, exit_code=1),
+    ]
     assert result(*others, make.record(top1=0.8, job_type='test')).value == Fraction('0.8')
 
 
@@ -90,18 +120,25 @@ def test_worst_state_explains_a_missing_result(make):
 FAILED, EARLY, NAN = dict(exit_code=1), dict(epoch=1), dict(top1=math.nan)
 
 
-@pytest.mark.parametrize('other, status', [
-    (FAILED, CellStatus.RUNNING), (EARLY, CellStatus.RUNNING), (NAN, CellStatus.RUNNING),
-    (dict(exit_code=None, state='killed'), CellStatus.RUNNING),
-    (dict(exit_code=None, state='unknown'), CellStatus.RUNNING),
-    (dict(top1=None), CellStatus.RUNNING), (dict(digest='old'), CellStatus.RUNNING),
-    (dict(overrides={'a': 1}), CellStatus.RUNNING),
-    (dict(digest=None, exit_code=None), CellStatus.RUNNING),
-    (dict(corrupt=True), CellStatus.UNTRUSTED),
-    (dict(digest=None, corrupt=True), CellStatus.UNTRUSTED),
-    (dict(conflicts=('two sources',)), CellStatus.CONFLICT),
-    (dict(top1=0.8), CellStatus.OK),
-    (dict(top1=0.8, digest=None, imported=True), CellStatus.OK)])
+@pytest.mark.parametrize(
+    'other, status',
+    [
+        (FAILED, CellStatus.RUNNING),
+        (EARLY, CellStatus.RUNNING),
+        (NAN, CellStatus.RUNNING),
+        (dict(exit_code=None, state='killed'), CellStatus.RUNNING),
+        (dict(exit_code=None, state='unknown'), CellStatus.RUNNING),
+        (dict(top1=None), CellStatus.RUNNING),
+        (dict(digest='old'), CellStatus.RUNNING),
+        (dict(overrides={'a': 1}), CellStatus.RUNNING),
+        (dict(digest=None, exit_code=None), CellStatus.RUNNING),
+        (dict(corrupt=True), CellStatus.UNTRUSTED),
+        (dict(digest=None, corrupt=True), CellStatus.UNTRUSTED),
+        (dict(conflicts=('two sources',)), CellStatus.CONFLICT),
+        (dict(top1=0.8), CellStatus.OK),
+        (dict(top1=0.8, digest=None, imported=True), CellStatus.OK),
+    ],
+)
 def test_what_a_seed_shows_beside_a_living_run(make, other, status):
     living = make.record(exit_code=None, state='running', uid='living')
     for records in ((living, make.record(**other)), (make.record(**other), living)):
@@ -111,13 +148,17 @@ def test_what_a_seed_shows_beside_a_living_run(make, other, status):
             assert found.reason == 'still running at iteration 8' and 'living' in found.runs
 
 
-@pytest.mark.parametrize('others, status', [
-    ((FAILED, NAN, EARLY), CellStatus.RUNNING),
-    ((NAN, dict(corrupt=True)), CellStatus.UNTRUSTED),
-    ((EARLY, dict(top1=0.8)), CellStatus.RUNNING),  # two tests of one iteration, one too early
-    ((dict(top1=0.8), dict(top1=0.7)), CellStatus.CONFLICT),
-    ((dict(top1=0.8), dict(corrupt=True)), CellStatus.OK),
-    ((dict(top1=0.8), FAILED), CellStatus.OK)])
+@pytest.mark.parametrize(
+    'others, status',
+    [
+        ((FAILED, NAN, EARLY), CellStatus.RUNNING),
+        ((NAN, dict(corrupt=True)), CellStatus.UNTRUSTED),
+        ((EARLY, dict(top1=0.8)), CellStatus.RUNNING),  # two tests of one iteration, one too early
+        ((dict(top1=0.8), dict(top1=0.7)), CellStatus.CONFLICT),
+        ((dict(top1=0.8), dict(corrupt=True)), CellStatus.OK),
+        ((dict(top1=0.8), FAILED), CellStatus.OK),
+    ],
+)
 def test_what_a_seed_shows_beside_a_living_run_and_others(make, others, status):
     records = [make.record(uid=f'r{i}', **each) for i, each in enumerate(others)]
     living = make.record(exit_code=None, state='running')
@@ -251,11 +292,19 @@ def table(tmp_path):
     folder = tmp_path / 'configs' / 'demo'
     folder.mkdir(parents=True)
     (folder / 'base.py').write_text('train_cfg = dict(by_epoch=True, max_epochs=6)\nlr = 0.1\n')
-    (folder / 'full.py').write_text("_base_ = ['base.py']\n"
-                                    'train_cfg = dict(_delete_=True, max_iters=50)\n')
-    (folder / 'table.yaml').write_text(json.dumps(dict(
-        id='demo', caption='c', columns=[dict(key='a', head='A', **{'from': METRIC})],
-        rows=[dict(id=name, config=f'{name}.py') for name in ('base', 'full')])))
+    (folder / 'full.py').write_text(
+        "_base_ = ['base.py']\ntrain_cfg = dict(_delete_=True, max_iters=50)\n"
+    )
+    (folder / 'table.yaml').write_text(
+        json.dumps(
+            dict(
+                id='demo',
+                caption='c',
+                columns=[dict(key='a', head='A', **{'from': METRIC})],
+                rows=[dict(id=name, config=f'{name}.py') for name in ('base', 'full')],
+            )
+        )
+    )
     return folder / 'table.yaml'
 
 
@@ -268,8 +317,9 @@ def test_resolve_configs(table):
 
 
 def test_schedule_of_tested_weights_is_that_of_their_training(table):
-    (table.parent / 'full.py').write_text("weights_of = 'base.py'\n"
-                                          'train_cfg = dict(max_epochs=1)\n')
+    (table.parent / 'full.py').write_text(
+        "weights_of = 'base.py'\ntrain_cfg = dict(max_epochs=1)\n"
+    )
     configs = resolve_configs(load_spec(table))
     assert configs['full'].schedule == configs['base'].schedule == ('epoch', 6)
     (table.parent / 'full.py').write_text("weights_of = 'gone.py'\n")
@@ -299,8 +349,15 @@ class TestImported:
     """Numbers without a run behind them."""
 
     def imported(self, make, top1=0.7, **changes):
-        record = make.record(top1=top1, digest=None, uid='i', imported=True, job_type='test',
-                             exit_code=None, **changes)
+        record = make.record(
+            top1=top1,
+            digest=None,
+            uid='i',
+            imported=True,
+            job_type='test',
+            exit_code=None,
+            **changes,
+        )
         for key in ('iter', 'epoch', 'test/checkpoint_sha256'):
             record.evaluations[0].values.pop(key)
         return record
@@ -342,8 +399,10 @@ class TestProtocol:
     """Tests under another protocol are not mixed in."""
 
     def result(self, make, *tests, wanted=None):
-        records = [make.record(top1=top1, uid=str(i), test=dict(protocol=protocol))
-                   for i, (top1, protocol) in enumerate(tests)]
+        records = [
+            make.record(top1=top1, uid=str(i), test=dict(protocol=protocol))
+            for i, (top1, protocol) in enumerate(tests)
+        ]
         evidence = SeedEvidence(records, CONFIG, 0, LAST, wanted or {'num_clips': 10})
         return evidence.result(METRIC)
 
@@ -363,11 +422,13 @@ class TestProtocol:
         assert self.result(make, (0.7, {'num_clips': 1}), wanted={'num_clips': 'any'}).value
 
     def test_conflict_says_how_each_was_tested(self, make):
-        found = self.result(make, (0.8, {'num_clips': 10}), (0.7, {'num_clips': 1}),
-                            wanted={'split': 'test'})
+        found = self.result(
+            make, (0.8, {'num_clips': 10}), (0.7, {'num_clips': 1}), wanted={'split': 'test'}
+        )
         assert found.status is CellStatus.CONFLICT
-        assert found.reason.endswith('0.8 (run 0, train, num_clips 10), 0.7 (run 1, train, '
-                                     'num_clips 1)')
+        assert found.reason.endswith(
+            '0.8 (run 0, train, num_clips 10), 0.7 (run 1, train, num_clips 1)'
+        )
 
 
 def test_run_of_other_code_is_stale(make):
@@ -384,28 +445,43 @@ def test_run_of_other_code_is_stale(make):
 
 
 def test_facts_of_the_measurement(make):
-    record = make.record(folder='a/b', fragment=dict(number=2), test=dict(
-        protocol={'num_clips': 1}, checkpoint=dict(path='epoch_2.pth', sha256='f'),
-        predictions=dict(path='p.pkl', sha256='e')))
+    record = make.record(
+        folder='a/b',
+        fragment=dict(number=2),
+        test=dict(
+            protocol={'num_clips': 1},
+            checkpoint=dict(path='epoch_2.pth', sha256='f'),
+            predictions=dict(path='p.pkl', sha256='e'),
+        ),
+    )
     assert result(record).evaluation == dict(
-        job_type='train', folder='a/b', attempt=2, iter=8, epoch=2, commit='c',
-        protocol={'num_clips': 1}, checkpoint=dict(path='epoch_2.pth', sha256='f'),
-        predictions=dict(path='p.pkl', sha256='e'))
+        job_type='train',
+        folder='a/b',
+        attempt=2,
+        iter=8,
+        epoch=2,
+        commit='c',
+        protocol={'num_clips': 1},
+        checkpoint=dict(path='epoch_2.pth', sha256='f'),
+        predictions=dict(path='p.pkl', sha256='e'),
+    )
     del record.evaluations[0].values['test/checkpoint_sha256']
     assert result(record).checkpoint == 'f'
 
 
 def test_config_of_several_tables_is_read_once(table, monkeypatch):
     reads = []
-    monkeypatch.setattr('mmaction_ext.tables.aggregate.load_config',
-                        lambda path: reads.append(path) or load_config(path))
+    monkeypatch.setattr(
+        'mmaction_ext.tables.aggregate.load_config',
+        lambda path: reads.append(path) or load_config(path),
+    )
     spec = load_spec(table)
     first, second = build_tables([spec, spec], ())
     assert first.id == second.id == spec.id
     assert sorted(reads) == sorted(row.config for row in spec.configured)
 
 
-@pytest.mark.parametrize('value', [10 ** 400, -10 ** 400, 1.1e300])
+@pytest.mark.parametrize('value', [10**400, -(10**400), 1.1e300])
 def test_numbers_beyond_what_tables_print(make, value):
     found = result(make.record(top1=value), make.record(top1=0.5, uid='b'))
     assert found.status is CellStatus.FAILED and len(found.reason) < 60
@@ -415,12 +491,15 @@ def test_numbers_beyond_what_tables_print(make, value):
 
 
 def test_conflict_of_imported_numbers_names_their_lines(make):
-    records = [make.record(top1=value, uid='', imported=True, fragment=dict(path=f'r.csv:{line}'))
-               for line, value in ((2, 0.5), (3, 0.75))]
+    records = [
+        make.record(top1=value, uid='', imported=True, fragment=dict(path=f'r.csv:{line}'))
+        for line, value in ((2, 0.5), (3, 0.75))
+    ]
     for record in records:
         record.uid = ''
     assert result(*records).reason == (
-        'finished results of test/acc/top1 differ: 0.5 (r.csv:2), 0.75 (r.csv:3)')
+        'finished results of test/acc/top1 differ: 0.5 (r.csv:2), 0.75 (r.csv:3)'
+    )
 
 
 def test_runs_that_all_diverged_agree_and_one_that_did_not_is_a_conflict(make):

@@ -12,9 +12,14 @@ DELTA = Column('delta', 'Delta', 'top1', fmt='+.1f', relative_to='reference')
 
 def results(name, *values, imported=False):
     """A seed without a value has no run."""
-    return [SeedResult(i, CellStatus.MISSING, reason='no run') if value is None else
-            SeedResult(i, CellStatus.OK, Fraction(repr(value)), runs=(f'{name}{i}',),
-                       imported=imported) for i, value in enumerate(values)]
+    return [
+        SeedResult(i, CellStatus.MISSING, reason='no run')
+        if value is None
+        else SeedResult(
+            i, CellStatus.OK, Fraction(repr(value)), runs=(f'{name}{i}',), imported=imported
+        )
+        for i, value in enumerate(values)
+    ]
 
 
 def test_differences_of_shared_seeds_are_paired():
@@ -25,14 +30,16 @@ def test_differences_of_shared_seeds_are_paired():
 
 def test_means_of_rows_that_share_too_few_seeds_by_hand():
     """12 - 2; variances of 1, error² 2/3, 4 degrees, t = 2.776, so 10 ± 2.267."""
-    cell = difference_cell(results('a', 11, 12, 13, None, None, None),
-                           results('b', None, None, None, 1, 2, 3), DELTA)
+    cell = difference_cell(
+        results('a', 11, 12, 13, None, None, None), results('b', None, None, None, 1, 2, 3), DELTA
+    )
     assert (cell.text, cell.status) == ('+10.0 [+7.7, +12.3] (0/6 paired)', CellStatus.PARTIAL)
     assert (cell.value, cell.std, cell.n, cell.unpaired) == (10, None, 0, True)
     assert cell.note == (
         'seeds 0, 1, 2 missing: of the reference row: no run; seeds 3, 4, 5 missing: no run; '
         'difference of the means over seeds 0, 1, 2 and, of the reference row, seeds 3, 4, 5, '
-        'with Welch’s interval')
+        'with Welch’s interval'
+    )
     assert cell.runs == ('a0', 'a1', 'a2', 'b3', 'b4', 'b5')
 
 
@@ -52,28 +59,37 @@ def test_a_run_of_both_rows_is_named_once(values):
     assert [len(seed.runs) for seed in cell.seeds] == [1] * len(values)
 
 
-@pytest.mark.parametrize('mine, reference, text', [
-    ((8, None, None), (None, 1, 2), 'missing'), ((8, 9, None), (None, 1, None), '+8.0 (1/3)'),
-    ((None, None), (1, 2), 'missing')])
+@pytest.mark.parametrize(
+    'mine, reference, text',
+    [
+        ((8, None, None), (None, 1, 2), 'missing'),
+        ((8, 9, None), (None, 1, None), '+8.0 (1/3)'),
+        ((None, None), (1, 2), 'missing'),
+    ],
+)
 def test_one_seed_has_no_mean(mine, reference, text):
     cell = difference_cell(results('a', *mine), results('b', *reference), DELTA)
     assert (cell.text, cell.unpaired) == (text, False)
 
 
 def test_imported_numbers_say_so_unpaired_too():
-    cell = difference_cell(results('a', 8, 9, None, None),
-                           results('b', None, None, 1, 2, imported=True), DELTA)
+    cell = difference_cell(
+        results('a', 8, 9, None, None), results('b', None, None, 1, 2, imported=True), DELTA
+    )
     assert (cell.text, cell.status) == ('+7.0 (0/4 paired, imported)', CellStatus.IMPORTED)
     assert cell.statuses == {CellStatus.IMPORTED, CellStatus.PARTIAL}
 
 
 @pytest.mark.parametrize('mine, theirs', [(True, False), (False, True), (True, True)])
 def test_a_difference_to_an_imported_number_is_imported(mine, theirs):
-    cell = difference_cell(results('a', 8, 9, imported=mine), results('b', 1, 2, imported=theirs),
-                           DELTA)
+    cell = difference_cell(
+        results('a', 8, 9, imported=mine), results('b', 1, 2, imported=theirs), DELTA
+    )
     assert (cell.text, cell.status) == ('+7.0 ± 0.0 (imported)', CellStatus.IMPORTED)
-    [result, _], [other, _] = results('a', 8, 9, imported=mine), results('b', 1, 2,
-                                                                         imported=theirs)
+    [result, _], [other, _] = (
+        results('a', 8, 9, imported=mine),
+        results('b', 1, 2, imported=theirs),
+    )
     assert minus(result, other).imported
     rows = [SimpleNamespace(label=name) for name in 'ab']
     assert mean_result(rows, [result, other]).imported

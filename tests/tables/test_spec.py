@@ -52,11 +52,21 @@ def test_everything_is_read(folder):
     assert (spec.id, spec.caption, spec.note, spec.split) == ('demo', 'A demo', '2 GPUs', 'test')
     assert (spec.seeds, spec.select, spec.varies) == ((0, 1), Select(), ('model.backbone',))
     assert [column.kind for column in spec.columns] == [
-        'row', 'static', 'published', 'history', 'column']
+        'row',
+        'static',
+        'published',
+        'history',
+        'column',
+    ]
     assert [column.name for column in spec.columns] == [
-        'basic', 'params', 'top1', 'test/acc/top1', 'top1']
+        'basic',
+        'params',
+        'top1',
+        'test/acc/top1',
+        'top1',
+    ]
     params, delta = spec.columns[1], spec.columns[4]
-    assert (params.scale, params.fmt) == (Fraction(1, 10 ** 6), '.2f') and delta.relative
+    assert (params.scale, params.fmt) == (Fraction(1, 10**6), '.2f') and delta.relative
     assert (delta.relative_to, delta.tolerance) == ('reference', None)
     assert [getattr(row, 'id', row) for row in spec.layout] == ['base', Section('Ours'), 'full']
     base, full = spec.rows
@@ -64,13 +74,17 @@ def test_everything_is_read(folder):
     assert full.config_name == 'demo/sub/full' and full.line == 18
     assert full.published.figures == {'top1': 47.6} and full.marks == {'basic': True}
     assert spec.metrics == {'test/acc/top1'}
-    assert spec.wanted_runs == {(name, seed) for seed in (0, 1)
-                                for name in ('demo/base', 'demo/sub/full')}
+    assert spec.wanted_runs == {
+        (name, seed) for seed in (0, 1) for name in ('demo/base', 'demo/sub/full')
+    }
 
 
 def test_defaults(folder):
-    spec = load(folder, 'id: a\ncaption: b\ncolumns: [{key: x, head: X, from: val/acc}]\n'
-                        'rows: [{id: r, config: base.py}]\n')
+    spec = load(
+        folder,
+        'id: a\ncaption: b\ncolumns: [{key: x, head: X, from: val/acc}]\n'
+        'rows: [{id: r, config: base.py}]\n',
+    )
     assert (spec.seeds, spec.select.policy, spec.split, spec.note) == ((0,), 'last', 'test', '')
     assert spec.reference is None and spec.columns[0].fmt == '.1f'
 
@@ -81,56 +95,64 @@ def test_best_policy_needs_its_metric_from_the_logs(folder):
     assert load(folder, text).metrics == {'test/acc/top1', 'val/acc/top1'}
 
 
-@pytest.mark.parametrize('old, new, line, message', [
-    ('id: demo', 'id: a/b', 1, "'a/b' is no plain file name"),
-    ('id: demo', 'id: complexity', 1, "id 'complexity' is that of complexity.csv, which is no"),
-    ('id: demo', 'id: Index', 1, "id 'Index' is that of index.html"),
-    ('id: demo', 'id: table.lock', 1, "id 'table.lock' is that of table.lock.json"),
-    ('id: demo', 'ids: demo', 1, "unknown key 'ids'"),
-    ('id: demo\n', '', 1, "'id' is missing"),
-    ('A demo', '" "', 2, 'caption is empty'),
-    ('A demo', '[x]', 2, 'caption must be text'),
-    ('[1, 0]', '[]', 3, 'seeds must be a list with at least one entry'),
-    ('[1, 0]', '[1, 1]', 3, 'seed 1 is no whole number from 0 on, or given twice'),
-    ('[1, 0]', '[true]', 3, 'seed True'),
-    ('[1, 0]', '[-1]', 3, 'seed -1'),
-    ('{policy: last}', '{policy: test_max}', 4, "policy 'test_max' is none of last, best"),
-    ('{policy: last}', '{policy: best}', 4, 'needs a val/ metric, found None'),
-    ('{policy: last}', '{policy: best, metric: test/acc}', 4, "found 'test/acc'"),
-    ('{policy: last}', '{policy: last, metric: val/acc}', 4, 'takes neither metric nor mode'),
-    ('{policy: last}', '{policy: best, metric: val/a, mode: up}', 4, "mode 'up'"),
-    ('{policy: last}', 'last', 4, "expected a mapping, found 'last'"),
-    ('split: test', 'split: dev', 5, "split 'dev'"),
-    ('../published', '../gone', 7, 'gone.yaml does not exist'),
-    ('[model.backbone]', 'model', 8, 'varies must be a list'),
-    ('head: Basic', 'heads: Basic', 10, "unknown key 'heads'"),
-    ('head: Basic, ', '', 10, "'head' is missing"),
-    ('from: row.basic', 'from: row.basic, best: max', 10, 'holds marks'),
-    ('1.0e-6', '0', 11, 'scale 0 is no number other than 0'),
-    ('1.0e-6', 'million', 11, "scale 'million'"),
-    ('1.0e-6', '.nan', 11, 'scale nan'),
-    ('fmt: .2f', 'fmt: .2e', 11, "fmt '.2e' is no format"),
-    ('published.top1', 'published.top2', 12, "no published entry of this table has 'top2'"),
-    ('test/acc/top1', 'dev/acc/top1', 13, "'dev/acc/top1' does not begin with"),
-    ('best: max', 'best: most', 13, "best 'most'"),
-    ('best: max', 'relative_to: reference', 13, 'needs the key of an earlier column'),
-    ('key: top1', 'key: basic', 13, "two columns have the key 'basic'"),
-    ('from: top1', 'from: top5', 14, "'top5' is neither"),
-    ('from: top1', 'from: basic', 14, "'basic' is neither"),
-    ('relative_to: reference', 'relative_to: base', 14, "relative_to 'base'"),
-    (', relative_to: reference', '', 14, 'relative_to is missing'),
-    ('fmt: +.1f', 'fmt: +.1f, scale: 2', 14, 'scaled already'),
-    ('config: base.py', 'config: gone.py', 16, 'gone.py does not exist'),
-    ('reference: true, ', '', 15, 'no row has reference: true'),
-    ('reference: true', 'reference: 1.5', 16, 'reference 1.5'),
-    ('p.base', 'p.gone', 16, "there is no entry 'p.gone'"),
-    ('basic: false', 'basics: false', 16, "unknown key 'basics'"),
-    ('basic: false', 'basic: [1]', 16, 'basic must be text'),
-    ('section: Ours', 'section: Ours, config: base.py', 17, "unknown key 'config'"),
-    ('id: full', 'id: base', 18, "two rows have the id 'base'"),
-    ('id: full', 'id: a b', 18, "row id 'a b'"),
-    ('label: Full', 'reference: true', 15, 'more than one reference row: base, full'),
-])
+@pytest.mark.parametrize(
+    'old, new, line, message',
+    [
+        ('id: demo', 'id: a/b', 1, "'a/b' is no plain file name"),
+        (
+            'id: demo',
+            'id: complexity',
+            1,
+            "id 'complexity' is that of complexity.csv, which is no",
+        ),
+        ('id: demo', 'id: Index', 1, "id 'Index' is that of index.html"),
+        ('id: demo', 'id: table.lock', 1, "id 'table.lock' is that of table.lock.json"),
+        ('id: demo', 'ids: demo', 1, "unknown key 'ids'"),
+        ('id: demo\n', '', 1, "'id' is missing"),
+        ('A demo', '" "', 2, 'caption is empty'),
+        ('A demo', '[x]', 2, 'caption must be text'),
+        ('[1, 0]', '[]', 3, 'seeds must be a list with at least one entry'),
+        ('[1, 0]', '[1, 1]', 3, 'seed 1 is no whole number from 0 on, or given twice'),
+        ('[1, 0]', '[true]', 3, 'seed True'),
+        ('[1, 0]', '[-1]', 3, 'seed -1'),
+        ('{policy: last}', '{policy: test_max}', 4, "policy 'test_max' is none of last, best"),
+        ('{policy: last}', '{policy: best}', 4, 'needs a val/ metric, found None'),
+        ('{policy: last}', '{policy: best, metric: test/acc}', 4, "found 'test/acc'"),
+        ('{policy: last}', '{policy: last, metric: val/acc}', 4, 'takes neither metric nor mode'),
+        ('{policy: last}', '{policy: best, metric: val/a, mode: up}', 4, "mode 'up'"),
+        ('{policy: last}', 'last', 4, "expected a mapping, found 'last'"),
+        ('split: test', 'split: dev', 5, "split 'dev'"),
+        ('../published', '../gone', 7, 'gone.yaml does not exist'),
+        ('[model.backbone]', 'model', 8, 'varies must be a list'),
+        ('head: Basic', 'heads: Basic', 10, "unknown key 'heads'"),
+        ('head: Basic, ', '', 10, "'head' is missing"),
+        ('from: row.basic', 'from: row.basic, best: max', 10, 'holds marks'),
+        ('1.0e-6', '0', 11, 'scale 0 is no number other than 0'),
+        ('1.0e-6', 'million', 11, "scale 'million'"),
+        ('1.0e-6', '.nan', 11, 'scale nan'),
+        ('fmt: .2f', 'fmt: .2e', 11, "fmt '.2e' is no format"),
+        ('published.top1', 'published.top2', 12, "no published entry of this table has 'top2'"),
+        ('test/acc/top1', 'dev/acc/top1', 13, "'dev/acc/top1' does not begin with"),
+        ('best: max', 'best: most', 13, "best 'most'"),
+        ('best: max', 'relative_to: reference', 13, 'needs the key of an earlier column'),
+        ('key: top1', 'key: basic', 13, "two columns have the key 'basic'"),
+        ('from: top1', 'from: top5', 14, "'top5' is neither"),
+        ('from: top1', 'from: basic', 14, "'basic' is neither"),
+        ('relative_to: reference', 'relative_to: base', 14, "relative_to 'base'"),
+        (', relative_to: reference', '', 14, 'relative_to is missing'),
+        ('fmt: +.1f', 'fmt: +.1f, scale: 2', 14, 'scaled already'),
+        ('config: base.py', 'config: gone.py', 16, 'gone.py does not exist'),
+        ('reference: true, ', '', 15, 'no row has reference: true'),
+        ('reference: true', 'reference: 1.5', 16, 'reference 1.5'),
+        ('p.base', 'p.gone', 16, "there is no entry 'p.gone'"),
+        ('basic: false', 'basics: false', 16, "unknown key 'basics'"),
+        ('basic: false', 'basic: [1]', 16, 'basic must be text'),
+        ('section: Ours', 'section: Ours, config: base.py', 17, "unknown key 'config'"),
+        ('id: full', 'id: base', 18, "two rows have the id 'base'"),
+        ('id: full', 'id: a b', 18, "row id 'a b'"),
+        ('label: Full', 'reference: true', 15, 'more than one reference row: base, full'),
+    ],
+)
 def test_errors_name_file_line_and_value(folder, old, new, line, message):
     assert old in SPEC
     with pytest.raises(InputError) as error:
@@ -140,17 +162,21 @@ def test_errors_name_file_line_and_value(folder, old, new, line, message):
     assert message in text and '\n' not in text
 
 
-MORE = SPEC + """\
+MORE = (
+    SPEC
+    + """\
   - {id: other, label: Other, published: p.other, reason: no code, basic: 8+16}
   - {id: both, mean_of: [base, full], published: p.full}
 """
+)
 
 
 @pytest.fixture
 def more(folder):
     """The folder, with a published entry of text and null."""
     (folder.parent / 'published.yaml').write_text(
-        PUBLISHED.replace('p: {', "p: {other: {top1: '86x6', top5: null}, "))
+        PUBLISHED.replace('p: {', "p: {other: {top1: '86x6', top5: null}, ")
+    )
     return folder
 
 
@@ -165,21 +191,24 @@ def test_rows_without_a_config(more):
     assert (both.config, both.mean_of, both.reason) == (None, ('base', 'full'), '')
 
 
-@pytest.mark.parametrize('old, new, line, message', [
-    (', reason: no code', '', 19, 'only published figures; found none of them'),
-    ('no code', 'no code, config: base.py', 19, 'found config and reason'),
-    ('no code', 'no code, mean_of: [base, full]', 19, 'found mean_of and reason'),
-    ('no code', '[x]', 19, 'reason must be text'),
-    (', published: p.other', '', 19, "'published' is missing"),
-    ('no code', 'no code, reference: true', 15, 'more than one reference row'),
-    ('[base, full]', '[base]', 20, "mean_of ['base'] must name two or more different rows"),
-    ('[base, full]', '[base, base]', 20, 'must name two or more different rows'),
-    ('[base, full]', 'base', 20, 'mean_of must be a list'),
-    ('[base, full]', '[base, gone]', 20, "'gone' is no row of this table with a config"),
-    ('[base, full]', '[base, other]', 20, "'other' is no row of this table with a config"),
-    ('[base, full]', '[base, both]', 20, "'both' is no row of this table with a config"),
-    ('[base, full]', '[base, [full]]', 20, "['full'] is no row of this table with a config"),
-])
+@pytest.mark.parametrize(
+    'old, new, line, message',
+    [
+        (', reason: no code', '', 19, 'only published figures; found none of them'),
+        ('no code', 'no code, config: base.py', 19, 'found config and reason'),
+        ('no code', 'no code, mean_of: [base, full]', 19, 'found mean_of and reason'),
+        ('no code', '[x]', 19, 'reason must be text'),
+        (', published: p.other', '', 19, "'published' is missing"),
+        ('no code', 'no code, reference: true', 15, 'more than one reference row'),
+        ('[base, full]', '[base]', 20, "mean_of ['base'] must name two or more different rows"),
+        ('[base, full]', '[base, base]', 20, 'must name two or more different rows'),
+        ('[base, full]', 'base', 20, 'mean_of must be a list'),
+        ('[base, full]', '[base, gone]', 20, "'gone' is no row of this table with a config"),
+        ('[base, full]', '[base, other]', 20, "'other' is no row of this table with a config"),
+        ('[base, full]', '[base, both]', 20, "'both' is no row of this table with a config"),
+        ('[base, full]', '[base, [full]]', 20, "['full'] is no row of this table with a config"),
+    ],
+)
 def test_errors_of_rows_without_a_config(more, old, new, line, message):
     assert MORE.count(old) == 1
     with pytest.raises(InputError) as error:
@@ -202,8 +231,13 @@ def test_a_mean_may_be_the_reference(more):
 def test_varies_needs_a_reference(folder):
     text = SPEC.replace('reference: true, ', '').replace('relative_to: reference, ', '')
     with pytest.raises(InputError, match='table.yaml:8: varies needs a row with reference'):
-        load(folder, text.replace('{key: delta, head: Delta, from: top1, ',
-                                  '{key: delta, head: Delta, from: val/loss, '))
+        load(
+            folder,
+            text.replace(
+                '{key: delta, head: Delta, from: top1, ',
+                '{key: delta, head: Delta, from: val/loss, ',
+            ),
+        )
 
 
 def test_published_without_a_file(folder):
@@ -232,8 +266,10 @@ def test_only_sections(folder):
         load(folder, text)
 
 
-DECLARED = SPEC + 'protocol: {num_clips: 10, resolution: [224, 224], clip_len: any}\n' \
+DECLARED = (
+    SPEC + 'protocol: {num_clips: 10, resolution: [224, 224], clip_len: any}\n'
     'code: [mmaction_ext/modules/dcf.py, mmaction_ext/ops/*]\n'
+)
 
 
 def test_protocol_and_code(folder):
@@ -242,17 +278,23 @@ def test_protocol_and_code(folder):
     assert spec.code == ('mmaction_ext/modules/dcf.py', 'mmaction_ext/ops/*')
 
 
-@pytest.mark.parametrize('old, new, message', [
-    ('num_clips: 10', 'clips: 10', "19: unknown key 'clips'; known: clip_len, frame_interval"),
-    ('num_clips: 10', 'num_clips: true', '19: num_clips must be a number, text, list'),
-    ('num_clips: 10', 'num_clips: []', '19: num_clips must be'),
-    ('num_clips: 10', 'num_clips: {a: 1}', '19: num_clips must be'),
-    ('{num_clips: 10, resolution: [224, 224], clip_len: any}', '10', '19: expected a mapping'),
-    ('mmaction_ext/ops/*', 'mmaction_ext/gone.py',
-     "20: 'mmaction_ext/gone.py' matches no source file"),
-    ('mmaction_ext/ops/*', '3', '20: code must be a list of texts'),
-    ('[mmaction_ext/modules/dcf.py, mmaction_ext/ops/*]', 'x', '20: code must be a list'),
-])
+@pytest.mark.parametrize(
+    'old, new, message',
+    [
+        ('num_clips: 10', 'clips: 10', "19: unknown key 'clips'; known: clip_len, frame_interval"),
+        ('num_clips: 10', 'num_clips: true', '19: num_clips must be a number, text, list'),
+        ('num_clips: 10', 'num_clips: []', '19: num_clips must be'),
+        ('num_clips: 10', 'num_clips: {a: 1}', '19: num_clips must be'),
+        ('{num_clips: 10, resolution: [224, 224], clip_len: any}', '10', '19: expected a mapping'),
+        (
+            'mmaction_ext/ops/*',
+            'mmaction_ext/gone.py',
+            "20: 'mmaction_ext/gone.py' matches no source file",
+        ),
+        ('mmaction_ext/ops/*', '3', '20: code must be a list of texts'),
+        ('[mmaction_ext/modules/dcf.py, mmaction_ext/ops/*]', 'x', '20: code must be a list'),
+    ],
+)
 def test_errors_of_protocol_and_code(folder, old, new, message):
     text = DECLARED.replace(old, new)
     assert text != DECLARED
@@ -269,16 +311,27 @@ def test_difference_to_published_figures_needs_no_reference_row(folder):
     assert column.tolerance == Fraction('0.5')
 
 
-@pytest.mark.parametrize('old, new, message', [
-    ('published.top1, tol', 'published.top9, tol',
-     "14: no published entry of this table has 'top9'"),
-    ('published.top1, tol', 'paper, tol', "14: relative_to 'paper' is neither"),
-    ('relative_to: published.top1, tol', 'tol', '14: tolerance needs relative_to: published'),
-    ('relative_to: published.top1', 'relative_to: reference', '14: tolerance needs relative_to'),
-    ('0.5', '-0.5', '14: tolerance -0.5 is no number from 0 on'),
-    ('0.5', 'half', "14: tolerance 'half'"), ('0.5', '.nan', '14: tolerance nan'),
-    ('0.5', 'true', '14: tolerance True'),
-])
+@pytest.mark.parametrize(
+    'old, new, message',
+    [
+        (
+            'published.top1, tol',
+            'published.top9, tol',
+            "14: no published entry of this table has 'top9'",
+        ),
+        ('published.top1, tol', 'paper, tol', "14: relative_to 'paper' is neither"),
+        ('relative_to: published.top1, tol', 'tol', '14: tolerance needs relative_to: published'),
+        (
+            'relative_to: published.top1',
+            'relative_to: reference',
+            '14: tolerance needs relative_to',
+        ),
+        ('0.5', '-0.5', '14: tolerance -0.5 is no number from 0 on'),
+        ('0.5', 'half', "14: tolerance 'half'"),
+        ('0.5', '.nan', '14: tolerance nan'),
+        ('0.5', 'true', '14: tolerance True'),
+    ],
+)
 def test_errors_of_tolerance(folder, old, new, message):
     assert OFF.count(old) == 1
     with pytest.raises(InputError, match=re.escape(f'table.yaml:{message}')):

@@ -38,8 +38,11 @@ def test_complexity_csv(tmp_path):
     assert read_complexity(path) == {}
     path.write_text('config,config_hash,params,macs,more\ndemo/full,ab,3,4,x\n')
     assert read_complexity(path) == {('demo/full', 'ab'): dict(params=3, macs=4)}
-    for text in ('config,params\na,1\n', 'config,config_hash,params,macs\na,b,three,4\n',
-                 'config,config_hash,params,macs\na\n'):
+    for text in (
+        'config,params\na,1\n',
+        'config,config_hash,params,macs\na,b,three,4\n',
+        'config,config_hash,params,macs\na\n',
+    ):
         path.write_text(text)
         with pytest.raises(InputError, match='complexity.csv is no table of'):
             read_complexity(path)

@@ -1,8 +1,6 @@
 """A small SynthMotion, and one run trained on it without interruption."""
 
-
 import pytest
-
 from tool_runs import make_place, run_tool
 
 
@@ -10,6 +8,7 @@ from tool_runs import make_place, run_tool
 def small_data(tmp_path_factory):
     """24 training, 6 validation and 12 test base clips, two files each."""
     from mmaction_ext.datasets.synthmotion.generate import generate
+
     root = tmp_path_factory.mktemp('data') / 'synthmotion'
     generate(root, num_train=24, num_val=6, num_test=12, workers=1, progress=False)
     return root

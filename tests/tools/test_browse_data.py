@@ -41,8 +41,9 @@ def test_draws_the_samples_asked_for(main, tmp_path, capsys):
 
 @pytest.mark.slow
 def test_config_of_a_data_set_alone_imports_nothing_and_is_drawn(main, tmp_path):
-    text = CONFIG.replace("custom_imports = dict(imports=['mmaction_ext.register'], "
-                          'allow_failed_imports=False)', '')
+    text = CONFIG.replace(
+        "custom_imports = dict(imports=['mmaction_ext.register'], allow_failed_imports=False)", ''
+    )
     assert 'custom_imports' not in text
     (tmp_path / 'config.py').write_text(text)
     command = [sys.executable, ROOT / 'tools/browse_data.py', 'config.py', '-o', 'sheet.png']
@@ -67,11 +68,16 @@ def test_class_names_are_found_beside_the_list_or_given(main, tmp_path):
     assert ink[0] < ink[1] == ink_of_first_line(tmp_path / 'sheet.png')
 
 
-@pytest.mark.parametrize('arguments, words', [
-    (['gone.py'], 'gone.py does not exist'), (['config.py', '--split', 'val'], 'val_dataloader'),
-    (['config.py', '--num', '0'], 'num must be at least 1'),
-    (['config.py', '--classes', 'gone.txt'], 'gone.txt cannot be read'),
-    (['config.py', '--cfg-options', 'train_dataloader.dataset.ann_file=no.txt'], 'no.txt')])
+@pytest.mark.parametrize(
+    'arguments, words',
+    [
+        (['gone.py'], 'gone.py does not exist'),
+        (['config.py', '--split', 'val'], 'val_dataloader'),
+        (['config.py', '--num', '0'], 'num must be at least 1'),
+        (['config.py', '--classes', 'gone.txt'], 'gone.txt cannot be read'),
+        (['config.py', '--cfg-options', 'train_dataloader.dataset.ann_file=no.txt'], 'no.txt'),
+    ],
+)
 def test_bad_input_is_one_line_and_code_2(main, capsys, arguments, words):
     assert main([*arguments, '-o', 'sheet.png']) == 2
     error = capsys.readouterr().err

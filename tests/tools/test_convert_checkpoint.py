@@ -44,8 +44,15 @@ def names(folder):
 
 def same_logits(main, capsys, folder, kind, network, prefixed, frames):
     """Convert, load by the printed config, and compare; returns the config."""
-    torch.save({'epoch': 50, 'arch': kind, 'best_prec1': 50.0,
-                'state_dict': official_state(network, prefixed)}, folder / 'in.pth')
+    torch.save(
+        {
+            'epoch': 50,
+            'arch': kind,
+            'best_prec1': 50.0,
+            'state_dict': official_state(network, prefixed),
+        },
+        folder / 'in.pth',
+    )
     assert main([kind, str(folder / 'in.pth'), str(folder / 'out.pth')]) == 0
     cfg = Config.fromfile(capsys.readouterr().out.splitlines()[-1])
     with DefaultScope.overwrite_default_scope('mmaction'):
@@ -64,10 +71,16 @@ def same_logits(main, capsys, folder, kind, network, prefixed, frames):
 
 # The argmax of TCM's volume is discontinuous. With these seeds no two best matches are closer than
 # 4e-6, far above float32's rounding, so that another machine cannot exchange them.
-@pytest.mark.parametrize('kind, frames, offsets, prefixed, seed', [
-    ('selfy', 8, 5, True, 0), ('selfy', 16, 9, False, 0), ('selfy', 8, 3, True, 1),
-    ('tcm', 8, 5, True, 0), ('tcm', 16, 5, False, 6),
-])
+@pytest.mark.parametrize(
+    'kind, frames, offsets, prefixed, seed',
+    [
+        ('selfy', 8, 5, True, 0),
+        ('selfy', 16, 9, False, 0),
+        ('selfy', 8, 3, True, 1),
+        ('tcm', 8, 5, True, 0),
+        ('tcm', 16, 5, False, 6),
+    ],
+)
 def test_same_logits_at_resnet18(main, capsys, tmp_path, kind, frames, offsets, prefixed, seed):
     network = build_official(kind, 18, frames, offsets=offsets, seed=seed)
     cfg = same_logits(main, capsys, tmp_path, kind, network, prefixed, frames)
@@ -76,16 +89,20 @@ def test_same_logits_at_resnet18(main, capsys, tmp_path, kind, frames, offsets, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('kind, depth, frames, offsets, seed, config', [
-    ('selfy', 50, 8, 5, 0, 'selfy/table1_sthv1/selfy_tsm_r50_8f.py'),
-    ('selfy', 50, 16, 9, 0, 'selfy/table1_sthv1/selfy_tsm_r50_16f.py'),
-    ('tcm', 50, 8, 5, 7, 'tcm/table_sthv1/tcm_r50_8f.py'),
-    ('tcm', 50, 16, 5, 4, 'tcm/table_sthv1/tcm_r50_16f.py'),
-    ('selfy', 34, 8, 5, 0, None),
-    ('tcm', 101, 8, 5, 6, None),
-])
-def test_same_logits_at_other_depths(main, capsys, tmp_path, kind, depth, frames, offsets, seed,
-                                     config):
+@pytest.mark.parametrize(
+    'kind, depth, frames, offsets, seed, config',
+    [
+        ('selfy', 50, 8, 5, 0, 'selfy/table1_sthv1/selfy_tsm_r50_8f.py'),
+        ('selfy', 50, 16, 9, 0, 'selfy/table1_sthv1/selfy_tsm_r50_16f.py'),
+        ('tcm', 50, 8, 5, 7, 'tcm/table_sthv1/tcm_r50_8f.py'),
+        ('tcm', 50, 16, 5, 4, 'tcm/table_sthv1/tcm_r50_16f.py'),
+        ('selfy', 34, 8, 5, 0, None),
+        ('tcm', 101, 8, 5, 6, None),
+    ],
+)
+def test_same_logits_at_other_depths(
+    main, capsys, tmp_path, kind, depth, frames, offsets, seed, config
+):
     network = build_official(kind, depth, frames, offsets=offsets, seed=seed)
     cfg = same_logits(main, capsys, tmp_path, kind, network, True, frames)
     expected = ROOT / 'configs' / config if config else tmp_path / 'out.py'
@@ -100,12 +117,15 @@ def test_same_logits_of_mfnet(main, capsys, tmp_path, classes, prefixed):
     assert Path(cfg.filename).resolve() == (known if classes == 400 else tmp_path / 'out.py')
 
 
-@pytest.mark.parametrize('kind, layer', [
-    ('selfy', 'base_model.selfy.stss_integration.conv1.0.weight'),
-    ('selfy', 'base_model.selfy.stss_extraction.conv1.0.weight'),
-    ('tcm', 'base_model.tcm_layer.tam.conv1.3.weight'),
-    ('tcm', 'base_model.tcm_layer.mtdm.chnl_reduction.0.weight'),
-])
+@pytest.mark.parametrize(
+    'kind, layer',
+    [
+        ('selfy', 'base_model.selfy.stss_integration.conv1.0.weight'),
+        ('selfy', 'base_model.selfy.stss_extraction.conv1.0.weight'),
+        ('tcm', 'base_model.tcm_layer.tam.conv1.3.weight'),
+        ('tcm', 'base_model.tcm_layer.mtdm.chnl_reduction.0.weight'),
+    ],
+)
 def test_comparison_would_notice_another_kernel(kind, layer):
     network = build_official(kind)
     clips = torch.randn(1, 3, 8, 64, 64, generator=torch.Generator().manual_seed(3))
@@ -148,8 +168,11 @@ def test_what_is_printed_and_written(main, capsys, place):
     assert lines[-2:] == ['config: out.py', 'out.py']
     assert names(place) == ['in.pth', 'out.pth', 'out.py']
     meta = torch.load('out.pth', weights_only=True)['meta']
-    assert meta == {'kind': 'tcm', 'source': 'in.pth',
-                    'source_sha256': lines[0].split()[-1].rstrip(')')}
+    assert meta == {
+        'kind': 'tcm',
+        'source': 'in.pth',
+        'source_sha256': lines[0].split()[-1].rstrip(')'),
+    }
     text = Path('out.py').read_text()
     assert meta['source_sha256'] in text and len(text.splitlines()) <= 15
     load_recognizer(Config.fromfile('out.py'), 'out.pth')  # as the other tools do
@@ -157,28 +180,38 @@ def test_what_is_printed_and_written(main, capsys, place):
 
 def test_last_line_is_a_path_below_the_folder_of_the_reader(main, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    torch.save({'state_dict': official_state(build_official('mfnet', classes=400))},
-               tmp_path / 'in.pth')
+    torch.save(
+        {'state_dict': official_state(build_official('mfnet', classes=400))}, tmp_path / 'in.pth'
+    )
     assert main(['mfnet', str(tmp_path / 'in.pth'), str(tmp_path / 'out.pth')]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == 'configs/kpsem/pretraining/mfnet_k400.py'
     assert not (tmp_path / 'out.py').exists()
 
 
 def test_other_names_in_a_block_are_noted(main, capsys, place, tcm):
-    state = {name.replace('tcm_layer.', 'tcm_layer.block.'): tensor
-             for name, tensor in official_state(tcm).items()}
+    state = {
+        name.replace('tcm_layer.', 'tcm_layer.block.'): tensor
+        for name, tensor in official_state(tcm).items()
+    }
     torch.save({'state_dict': state}, 'in.pth')
     assert main(['tcm', 'in.pth', 'out.pth']) == 0
     assert 'note: the block has other names' in capsys.readouterr().out
 
 
-@pytest.mark.parametrize('change, message', [
-    ('unknown', '(1 unknown): unknown layer2.0.extra.weight'),
-    ('missing', '(1 missing): missing tcm_layer.tam.ETA.conv.weight'),
-    ('shape', '(1 misshapen): misshapen layer1.0.conv1.weight: 64x64x1x1 in the file, 64x64x3x3 here'),
-])
-def test_what_does_not_fit_is_listed_and_nothing_is_written(main, capsys, place, tcm, change,
-                                                           message):
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        ('unknown', '(1 unknown): unknown layer2.0.extra.weight'),
+        ('missing', '(1 missing): missing tcm_layer.tam.ETA.conv.weight'),
+        (
+            'shape',
+            '(1 misshapen): misshapen layer1.0.conv1.weight: 64x64x1x1 in the file, 64x64x3x3 here',
+        ),
+    ],
+)
+def test_what_does_not_fit_is_listed_and_nothing_is_written(
+    main, capsys, place, tcm, change, message
+):
     state = official_state(tcm)
     if change == 'unknown':
         state['module.base_model.layer2.0.extra.weight'] = torch.ones(1)
@@ -193,13 +226,16 @@ def test_what_does_not_fit_is_listed_and_nothing_is_written(main, capsys, place,
     assert not output.out and names(place) == ['in.pth']
 
 
-@pytest.mark.parametrize('change, message', [
-    (lambda weight: weight.to_sparse(), 'is torch.sparse_coo'),
-    (lambda weight: weight.long(), 'is torch.int64'),
-    (lambda weight: weight.to(torch.complex64), 'is torch.complex64'),
-    (lambda weight: weight * float('nan'), 'holds NaN or infinity'),
-    (lambda weight: weight[:0], 'is empty, of shape (0, 512, 1)'),
-])
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (lambda weight: weight.to_sparse(), 'is torch.sparse_coo'),
+        (lambda weight: weight.long(), 'is torch.int64'),
+        (lambda weight: weight.to(torch.complex64), 'is torch.complex64'),
+        (lambda weight: weight * float('nan'), 'holds NaN or infinity'),
+        (lambda weight: weight[:0], 'is empty, of shape (0, 512, 1)'),
+    ],
+)
 def test_tensors_that_are_no_weights_are_refused(main, capsys, place, tcm, change, message):
     state = official_state(tcm)
     state['module.new_fc.weight'] = change(state['module.new_fc.weight'])
@@ -210,15 +246,18 @@ def test_tensors_that_are_no_weights_are_refused(main, capsys, place, tcm, chang
     assert not output.out and names(place) == ['in.pth']
 
 
-@pytest.mark.parametrize('args, message', [
-    (['tcm', 'gone.pth', 'out.pth'], 'gone.pth cannot be read: No such file or directory'),
-    (['tcm', 'in.pth', 'gone/out.pth'], 'folder gone of gone/out.pth does not exist'),
-    (['tcm', 'in.pth', '.'], '. is a folder'),
-    (['tcm', 'in.pth', 'out.py'], 'OUT is a checkpoint, such as out.pth'),
-    (['tcm', 'in.pth', 'in.pth', '--force'], 'in.pth is the file to convert'),
-    (['selfy', 'in.pth', 'out.pth'], "but 'tcm_layer.' of tcm"),
-    (['tcm', 'in.pth', 'out.pth', '--num-segments', '32'], 'that of 4 to 15 frames'),
-])
+@pytest.mark.parametrize(
+    'args, message',
+    [
+        (['tcm', 'gone.pth', 'out.pth'], 'gone.pth cannot be read: No such file or directory'),
+        (['tcm', 'in.pth', 'gone/out.pth'], 'folder gone of gone/out.pth does not exist'),
+        (['tcm', 'in.pth', '.'], '. is a folder'),
+        (['tcm', 'in.pth', 'out.py'], 'OUT is a checkpoint, such as out.pth'),
+        (['tcm', 'in.pth', 'in.pth', '--force'], 'in.pth is the file to convert'),
+        (['selfy', 'in.pth', 'out.pth'], "but 'tcm_layer.' of tcm"),
+        (['tcm', 'in.pth', 'out.pth', '--num-segments', '32'], 'that of 4 to 15 frames'),
+    ],
+)
 def test_what_is_wrong_is_said_in_one_line(main, capsys, place, args, message):
     assert main(args) == 2
     output = capsys.readouterr()
@@ -249,8 +288,14 @@ def test_full_disk_leaves_nothing(place):
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
 
-    done = subprocess.run([sys.executable, str(TOOL), 'tcm', 'in.pth', 'out.pth'], check=False,
-                          cwd=place, preexec_fn=limit, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, str(TOOL), 'tcm', 'in.pth', 'out.pth'],
+        check=False,
+        cwd=place,
+        preexec_fn=limit,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 2 and not done.stdout
     assert 'error: out.pth cannot be written' in done.stderr
     assert names(place) == ['in.pth']

@@ -14,9 +14,15 @@ from mmaction_ext.tracking.identity import config_hash, config_name, load_config
 TOOL = Path(__file__).parents[2] / 'tools' / 'get_complexity.py'
 MODEL = dict(
     type='Recognizer2D',
-    backbone=dict(type='MotionBackbone', module=dict(type='DCF'), stages=(2,), num_segments=8,
-                  backbone=dict(type='timm.resnet10t', channels=(8, 8, 8, 8), stem_width=8)),
-    cls_head=dict(type='TSNHead', in_channels=8, num_classes=12))
+    backbone=dict(
+        type='MotionBackbone',
+        module=dict(type='DCF'),
+        stages=(2,),
+        num_segments=8,
+        backbone=dict(type='timm.resnet10t', channels=(8, 8, 8, 8), stem_width=8),
+    ),
+    cls_head=dict(type='TSNHead', in_channels=8, num_classes=12),
+)
 
 
 @pytest.fixture(scope='module')
@@ -91,14 +97,21 @@ def test_table(main, config, capsys):
     assert main([config, '--shape', '8', '32', '32']) == 0
     line = capsys.readouterr().out.splitlines()[1]
     expected = count(MODEL, (3, 8, 32, 32))
-    assert line.split() == [config, '3x8x32x32', f'{expected.params / 1e6:.3f}',
-                            f'{expected.macs / 1e9:.4f}']
+    assert line.split() == [
+        config,
+        '3x8x32x32',
+        f'{expected.params / 1e6:.3f}',
+        f'{expected.macs / 1e9:.4f}',
+    ]
 
 
-@pytest.mark.parametrize('shape, message', [
-    (['7', '64', '64'], '7 frames'),
-    (['0', '64', '64'], '(3, 0, 64, 64)'),
-])
+@pytest.mark.parametrize(
+    'shape, message',
+    [
+        (['7', '64', '64'], '7 frames'),
+        (['0', '64', '64'], '(3, 0, 64, 64)'),
+    ],
+)
 def test_what_is_wrong_is_said_in_one_line(main, config, capsys, shape, message):
     assert main([config, '--shape', *shape]) == 2
     output = capsys.readouterr()
@@ -123,7 +136,9 @@ def test_csv_is_what_make_tables_reads(main, config, tmp_path, capsys):
     assert main([config, '--csv', str(path)]) == 0
     expected = count(MODEL, (3, 8, 64, 64))
     assert read_complexity(path) == {
-        (config_name(config), config_hash(load_config(config))):
-        dict(params=expected.params, macs=expected.macs)}
+        (config_name(config), config_hash(load_config(config))): dict(
+            params=expected.params, macs=expected.macs
+        )
+    }
     assert main([config, '--csv', str(tmp_path / 'gone' / 'x.csv')]) == 2
     assert 'gone/x.csv cannot be written' in capsys.readouterr().err

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mmaction_ext.tables.lock import FILE_NAME as LOCK, read_lock
+from mmaction_ext.tables.lock import FILE_NAME as LOCK
+from mmaction_ext.tables.lock import read_lock
 from mmaction_ext.tables.render import RENDERERS
 from mmaction_ext.tracking.identity import RunIdentity, config_hash, load_config
 
@@ -42,8 +43,13 @@ rows:
   - {id: never, label: a_b | <b>, config: never.py, module: true}
 """
 FILES = {f'demo_table.{name}' for name in RENDERERS} | {LOCK}
-TOP1 = {('base', 0): 0.2041, ('base', 1): 0.2291, ('full', 0): 0.8375, ('full', 1): 0.8125,
-        ('killed', 0): 0.75}
+TOP1 = {
+    ('base', 0): 0.2041,
+    ('base', 1): 0.2291,
+    ('full', 0): 0.8375,
+    ('full', 1): 0.8125,
+    ('killed', 0): 0.75,
+}
 
 
 def load_tool():
@@ -62,8 +68,9 @@ def write_configs(folder):
     for name in ('full', 'killed', 'never'):
         (folder / 'demo' / f'{name}.py').write_text(f"_base_ = ['base.py']\nmodule = {name!r}\n")
     (folder / 'demo' / 'table.yaml').write_text(SPEC)
-    (folder / 'published.yaml').write_text('p: {paper: P, base: {top1: 44.6}, '
-                                           'full: {top1: 47.6}}\n')
+    (folder / 'published.yaml').write_text(
+        'p: {paper: P, base: {top1: 44.6}, full: {top1: 47.6}}\n'
+    )
 
 
 @pytest.fixture(scope='session')
@@ -74,15 +81,27 @@ def master(tmp_path_factory):
 
     def run(name, seed, rows, attempt='a', **settings):
         digest = config_hash(load_config(root / f'configs/demo/{name}.py'))
-        return describe(root / f'work_dirs/demo/{name}/seed{seed}/{attempt}',
-                        config=f'demo/{name}', seed=seed, config_hash=digest, rows=rows,
-                        name=offline_runs.MARKUP, **settings)
+        return describe(
+            root / f'work_dirs/demo/{name}/seed{seed}/{attempt}',
+            config=f'demo/{name}',
+            seed=seed,
+            config_hash=digest,
+            rows=rows,
+            name=offline_runs.MARKUP,
+            **settings,
+        )
 
-    offline_runs.write([
-        *(run(name, seed, history(top1)) for (name, seed), top1 in TOP1.items()
-          if (name, seed) != ('full', 1)),
-        run('full', 1, history(None, 1, 6, test=False), 'first', die=True),
-        run('killed', 1, history(None, 1, 5, test=False), die=True)])
+    offline_runs.write(
+        [
+            *(
+                run(name, seed, history(top1))
+                for (name, seed), top1 in TOP1.items()
+                if (name, seed) != ('full', 1)
+            ),
+            run('full', 1, history(None, 1, 6, test=False), 'first', die=True),
+            run('killed', 1, history(None, 1, 5, test=False), die=True),
+        ]
+    )
     offline_runs.write([run('full', 1, history(TOP1['full', 1], 5, 8), 'second')])
     return root
 
@@ -112,8 +131,14 @@ def cells():
 
 
 def subprocess_tool(*args, **settings):
-    return subprocess.run([sys.executable, str(TOOL), *args], capture_output=True, text=True,
-                          env=dict(os.environ, PYTHONPATH=str(ROOT)), timeout=120, **settings)
+    return subprocess.run(
+        [sys.executable, str(TOOL), *args],
+        capture_output=True,
+        text=True,
+        env=dict(os.environ, PYTHONPATH=str(ROOT)),
+        timeout=120,
+        **settings,
+    )
 
 
 def test_figures_recomputed_by_hand(place):
@@ -144,11 +169,21 @@ def test_all_formats_say_the_same(place):
     markdown = files['demo_table.md'].decode().splitlines()
     [full] = [line for line in markdown if line.startswith('| full ')]
     assert [cell.strip() for cell in full.split('|')[1:-1]] == [
-        'full', '✓', '3.25', '47.6', '**82.5 ± 1.8**', '+60.8 ± 3.5']
-    assert r'full & $\checkmark$ & 3.25 & 47.6 & \textbf{82.5 $\pm$ 1.8} &' in files[
-        'demo_table.tex'].decode()
-    assert '<span class="best">82.5</span><span class="std"> ± 1.8</span>' in files[
-        'demo_table.html'].decode()
+        'full',
+        '✓',
+        '3.25',
+        '47.6',
+        '**82.5 ± 1.8**',
+        '+60.8 ± 3.5',
+    ]
+    assert (
+        r'full & $\checkmark$ & 3.25 & 47.6 & \textbf{82.5 $\pm$ 1.8} &'
+        in files['demo_table.tex'].decode()
+    )
+    assert (
+        '<span class="best">82.5</span><span class="std"> ± 1.8</span>'
+        in files['demo_table.html'].decode()
+    )
     for content in files.values():
         assert str(place).encode() not in content
     assert b'<script' not in files['demo_table.html'] + files['demo_table.md']
@@ -198,8 +233,13 @@ def test_strict(place, capsys):
     said = capsys.readouterr().err.splitlines()
     name = 'not complete: demo_table, row '
     assert f'{name}never, column top1: missing' in said
-    assert [line for line in said if line.startswith(f'{name}killed, column top1: partial (seed 1 '
-                                                     'unfinished: no exit record')]
+    assert [
+        line
+        for line in said
+        if line.startswith(
+            f'{name}killed, column top1: partial (seed 1 unfinished: no exit record'
+        )
+    ]
     assert sum(line.startswith(name) for line in said) == 5  # and params of never, two deltas
     assert set(contents()) == FILES
     lines = SPEC.splitlines(keepends=True)
@@ -278,8 +318,9 @@ def test_runs_from_several_places(place):
     Path('elsewhere/demo').mkdir(parents=True)
     shutil.move('work_dirs/demo/full', 'elsewhere/demo/full')
     assert make_tables.main(['--runs', 'work_dirs', 'elsewhere', '--check']) == 0
-    Path('results.csv').write_text('config,seed,test/acc/top1\ndemo/never,0,0.5\n'
-                                   'demo/never,1,0.75\n')
+    Path('results.csv').write_text(
+        'config,seed,test/acc/top1\ndemo/never,0,0.5\ndemo/never,1,0.75\n'
+    )
     assert make_tables.main(['--runs', 'work_dirs', 'elsewhere', 'results.csv']) == 0
     assert cells()['never', 'top1']['text'] == '62.5 ± 17.7 (imported)'
     assert cells()['never', 'top1']['status'] == 'imported'
@@ -310,8 +351,9 @@ def test_damaged_log_is_not_trusted(place):
 def test_figures_of_rows_that_never_ran(place):
     digest = config_hash(load_config('configs/demo/never.py'))
     Path('reports').mkdir()
-    Path('reports/complexity.csv').write_text('config,config_hash,params,macs\n'
-                                              f'demo/never,{digest},3400000,5\n')
+    Path('reports/complexity.csv').write_text(
+        f'config,config_hash,params,macs\ndemo/never,{digest},3400000,5\n'
+    )
     assert make_tables.main([]) == 0
     assert cells()['never', 'params']['text'] == '3.40'
 
@@ -323,33 +365,73 @@ def test_nothing_has_run_yet(place, capsys):
     assert cells()['base', 'top1']['status'] == 'missing'
 
 
-@pytest.mark.parametrize('change, args, message', [
-    (lambda: Path('configs/demo/full.py').unlink(), [],
-     'error: configs/demo/table.yaml:13: config configs/demo/full.py does not exist'),
-    (lambda: Path('configs/demo/full.py').write_text('a = ('), [],
-     'error: configs/demo/table.yaml:13: config configs/demo/full.py cannot be read'),
-    (lambda: Path('configs/demo/table.yaml').write_text('id: [\n'), [],
-     'error: configs/demo/table.yaml:2: '),
-    (lambda: Path('configs/published.yaml').write_text('p: {}'), [],
-     "error: configs/demo/table.yaml:12: configs/published.yaml:1: there is no entry 'p.base'"),
-    (lambda: None, ['--runs', 'gone'], 'error: runs folder gone does not exist'),
-    (lambda: Path('reports', LOCK).unlink(), ['--locked'],
-     'error: reports/table.lock.json cannot be read: No such file or directory; it is written'),
-    (lambda: edit('reports/table.lock.json', '0.8375', '0.9'), ['--locked'],
-     'error: reports/table.lock.json was edited: the digest of table demo_table is not'),
-    (lambda: edit('reports/table.lock.json', '0.8375', '0.9'), [],
-     'error: reports/table.lock.json was edited'),
-    (lambda: Path('reports', LOCK).write_text('{'), ['--check'],
-     'error: reports/table.lock.json is cut short or no lock file'),
-    (lambda: None, ['gone.yaml'], 'error: gone.yaml cannot be read: No such file'),
-    (lambda: None, ['--configs', 'work_dirs'], 'error: there is no table.yaml below work_dirs'),
-    (lambda: shutil.copytree('configs/demo', 'configs/twin'), [],
-     'error: configs/twin/table.yaml has the id demo_table of configs/demo/table.yaml'),
-    (lambda: Path('file').write_text(''), ['--out', 'file/reports'],
-     'error: file/reports cannot be written: Not a directory'),
-    (lambda: Path('reports/complexity.csv').write_text('a,b\n1,2\n'), [],
-     'error: reports/complexity.csv is no table of'),
-])
+@pytest.mark.parametrize(
+    'change, args, message',
+    [
+        (
+            lambda: Path('configs/demo/full.py').unlink(),
+            [],
+            'error: configs/demo/table.yaml:13: config configs/demo/full.py does not exist',
+        ),
+        (
+            lambda: Path('configs/demo/full.py').write_text('a = ('),
+            [],
+            'error: configs/demo/table.yaml:13: config configs/demo/full.py cannot be read',
+        ),
+        (
+            lambda: Path('configs/demo/table.yaml').write_text('id: [\n'),
+            [],
+            'error: configs/demo/table.yaml:2: ',
+        ),
+        (
+            lambda: Path('configs/published.yaml').write_text('p: {}'),
+            [],
+            "error: configs/demo/table.yaml:12: configs/published.yaml:1: there is no entry 'p.base'",
+        ),
+        (lambda: None, ['--runs', 'gone'], 'error: runs folder gone does not exist'),
+        (
+            lambda: Path('reports', LOCK).unlink(),
+            ['--locked'],
+            'error: reports/table.lock.json cannot be read: No such file or directory; it is written',
+        ),
+        (
+            lambda: edit('reports/table.lock.json', '0.8375', '0.9'),
+            ['--locked'],
+            'error: reports/table.lock.json was edited: the digest of table demo_table is not',
+        ),
+        (
+            lambda: edit('reports/table.lock.json', '0.8375', '0.9'),
+            [],
+            'error: reports/table.lock.json was edited',
+        ),
+        (
+            lambda: Path('reports', LOCK).write_text('{'),
+            ['--check'],
+            'error: reports/table.lock.json is cut short or no lock file',
+        ),
+        (lambda: None, ['gone.yaml'], 'error: gone.yaml cannot be read: No such file'),
+        (
+            lambda: None,
+            ['--configs', 'work_dirs'],
+            'error: there is no table.yaml below work_dirs',
+        ),
+        (
+            lambda: shutil.copytree('configs/demo', 'configs/twin'),
+            [],
+            'error: configs/twin/table.yaml has the id demo_table of configs/demo/table.yaml',
+        ),
+        (
+            lambda: Path('file').write_text(''),
+            ['--out', 'file/reports'],
+            'error: file/reports cannot be written: Not a directory',
+        ),
+        (
+            lambda: Path('reports/complexity.csv').write_text('a,b\n1,2\n'),
+            [],
+            'error: reports/complexity.csv is no table of',
+        ),
+    ],
+)
 def test_errors_are_one_line_and_lose_nothing(place, capsys, change, args, message):
     assert make_tables.main([]) == 0
     change()
@@ -366,7 +448,7 @@ def test_full_disk_leaves_tables_and_lock_as_they_were(place, capsys):
     edit('configs/demo/table.yaml', 'A demo of', 'Another demo of')
     with small_disk(place, '256k') as disk:
         shutil.copytree('reports', disk / 'reports')
-        (disk / 'filling').write_bytes(bytes(1 << 18)[:os.statvfs(disk).f_bavail * 4096 - 20_000])
+        (disk / 'filling').write_bytes(bytes(1 << 18)[: os.statvfs(disk).f_bavail * 4096 - 20_000])
         before = contents(disk / 'reports')
         capsys.readouterr()
         assert make_tables.main(['--out', str(disk / 'reports')]) == 2
@@ -391,7 +473,8 @@ def test_results_without_runs_are_not_lost(place, capsys):
     assert make_tables.main([]) == 2
     assert capsys.readouterr().err.splitlines()[-1] == (
         'error: 5 results of demo_table in reports/table.lock.json would be lost: row base, seed '
-        '0 is in no sound run that was read, and 4 more; use --locked to keep them, or --forget to drop them')
+        '0 is in no sound run that was read, and 4 more; use --locked to keep them, or --forget to drop them'
+    )
     assert contents() == before
     assert make_tables.main(['--locked']) == 0 and contents() == before
     shutil.copytree('elsewhere/demo/base', 'work_dirs/demo/base', symlinks=True)
@@ -400,15 +483,20 @@ def test_results_without_runs_are_not_lost(place, capsys):
     assert make_tables.main([]) == 2
     assert 'error: 1 result of demo_table' in capsys.readouterr().err
     assert make_tables.main(['--forget']) == 0
-    assert {(item.row, item.seed) for item in read_lock(f'reports/{LOCK}')['demo_table'].results
-            if item.row == 'full'} == {('full', None), ('full', 0)}
+    assert {
+        (item.row, item.seed)
+        for item in read_lock(f'reports/{LOCK}')['demo_table'].results
+        if item.row == 'full'
+    } == {('full', None), ('full', 0)}
 
 
 def locked_seeds(row):
     """Seed to status of a row's top-1 in the lock."""
-    return {item.seed: item.result.status.value
-            for item in read_lock(f'reports/{LOCK}')['demo_table'].results
-            if (item.row, item.metric) == (row, 'test/acc/top1')}
+    return {
+        item.seed: item.result.status.value
+        for item in read_lock(f'reports/{LOCK}')['demo_table'].results
+        if (item.row, item.metric) == (row, 'test/acc/top1')
+    }
 
 
 def test_results_of_an_edited_config_may_go_with_their_runs_there(place, capsys):
@@ -432,15 +520,20 @@ def other_runs(row, **settings):
     shutil.rmtree(f'work_dirs/demo/{row}')
     digest = config_hash(load_config(f'configs/demo/{row}.py'))
     settings = {'config_hash': digest, **settings}
-    offline_runs.write([describe(Path(f'work_dirs/demo/{row}/seed0/b'), config=f'demo/{row}',
-                                 seed=0, **settings)])
+    offline_runs.write(
+        [describe(Path(f'work_dirs/demo/{row}/seed0/b'), config=f'demo/{row}', seed=0, **settings)]
+    )
 
 
-@pytest.mark.parametrize('run', [
-    dict(config_hash='0' * 16, rows=history(0.75)),
-    dict(rows=history(None, 1, 5, test=False), die=True),
-    dict(rows=history(None, test=False)),
-], ids=['of an older config', 'killed', 'not tested'])
+@pytest.mark.parametrize(
+    'run',
+    [
+        dict(config_hash='0' * 16, rows=history(0.75)),
+        dict(rows=history(None, 1, 5, test=False), die=True),
+        dict(rows=history(None, test=False)),
+    ],
+    ids=['of an older config', 'killed', 'not tested'],
+)
 def test_runs_that_do_not_count_are_no_reason_to_lose_results(place, capsys, run):
     assert make_tables.main([]) == 0
     before = contents()
@@ -473,33 +566,62 @@ def other_attempt(folder, **facts):
 NO_RUN = 'in no sound run that was read'
 
 
-@pytest.mark.parametrize('damage, became', [
-    (lambda folder: edit(folder / 'metrics.jsonl', 'test/acc', 'text/acc'),
-     'now untrusted (the log is damaged)'),
-    (lambda folder: (folder / 'run.json').unlink(), NO_RUN),
-    (lambda folder: edit(folder / 'run.json', 'demo/never', 'demo/newer'), NO_RUN),
-    (lambda folder: shutil.rmtree(folder / 'results') or os.truncate(
-        folder / 'metrics.jsonl', 300), 'now untrusted'),
-    (lambda folder: change(next((folder / 'results').iterdir()), metrics={'test/acc/top1': 0.75}),
-     'now conflict (test/acc/top1 at iteration 8: '),
-    (lambda folder: shutil.rmtree(folder / 'results') or (folder / 'metrics.jsonl').write_bytes(
-        lines(history(float('nan')))), 'now diverged (test/acc/top1 is nan)'),
-    (lambda folder: other_attempt(folder, exit_code=1, last_error='x'), 'now failed'),
-    (lambda folder: other_attempt(folder, exit_code=None), 'now failed (killed'),
-    (lambda folder: other_attempt(folder, exit_code=None, host='elsewhere', start=time.time()),
-     'now running (still running'),
-    (lambda folder: change(folder / 'run.json', overrides={'lr': 1}),
-     'now stale (run with overridden lr)'),
-    (lambda folder: change(folder / 'run.json', config_hash='0' * 16), 'now stale (run of another'),
-])
+@pytest.mark.parametrize(
+    'damage, became',
+    [
+        (
+            lambda folder: edit(folder / 'metrics.jsonl', 'test/acc', 'text/acc'),
+            'now untrusted (the log is damaged)',
+        ),
+        (lambda folder: (folder / 'run.json').unlink(), NO_RUN),
+        (lambda folder: edit(folder / 'run.json', 'demo/never', 'demo/newer'), NO_RUN),
+        (
+            lambda folder: (
+                shutil.rmtree(folder / 'results') or os.truncate(folder / 'metrics.jsonl', 300)
+            ),
+            'now untrusted',
+        ),
+        (
+            lambda folder: change(
+                next((folder / 'results').iterdir()), metrics={'test/acc/top1': 0.75}
+            ),
+            'now conflict (test/acc/top1 at iteration 8: ',
+        ),
+        (
+            lambda folder: (
+                shutil.rmtree(folder / 'results')
+                or (folder / 'metrics.jsonl').write_bytes(lines(history(float('nan'))))
+            ),
+            'now diverged (test/acc/top1 is nan)',
+        ),
+        (lambda folder: other_attempt(folder, exit_code=1, last_error='x'), 'now failed'),
+        (lambda folder: other_attempt(folder, exit_code=None), 'now failed (killed'),
+        (
+            lambda folder: other_attempt(
+                folder, exit_code=None, host='elsewhere', start=time.time()
+            ),
+            'now running (still running',
+        ),
+        (
+            lambda folder: change(folder / 'run.json', overrides={'lr': 1}),
+            'now stale (run with overridden lr)',
+        ),
+        (
+            lambda folder: change(folder / 'run.json', config_hash='0' * 16),
+            'now stale (run of another',
+        ),
+    ],
+)
 def test_no_word_takes_the_place_of_a_number(ledger, capsys, damage, became):
     before = contents()
     damage(ledger)
     capsys.readouterr()
     assert make_tables.main([]) == 2
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith('error: 1 result of demo_table in reports/table.lock.json would be '
-                           f'lost: row never, seed 0 is {became}')
+    assert last.startswith(
+        'error: 1 result of demo_table in reports/table.lock.json would be '
+        f'lost: row never, seed 0 is {became}'
+    )
     assert contents() == before
     assert make_tables.main(['--forget']) == 0 and 'ok' not in locked_seeds('never').values()
 
@@ -512,8 +634,11 @@ def test_a_result_that_was_measured_anew_takes_the_place_of_another(place):
 
 
 def test_a_metric_that_is_gone_is_lost_though_another_is_there(place, capsys):
-    edit('configs/demo/table.yaml', 'rows:\n', '  - {key: loss, head: Loss, from: train/loss}\n'
-         'rows:\n')
+    edit(
+        'configs/demo/table.yaml',
+        'rows:\n',
+        '  - {key: loss, head: Loss, from: train/loss}\nrows:\n',
+    )
     assert make_tables.main([]) == 0
     before = contents()
     other_runs('killed', rows=history(None, test=False))
@@ -553,14 +678,19 @@ runpy.run_path(sys.argv[0], run_name='__main__')
 def test_two_at_once_lose_nothing_of_the_lock(place):
     """One has read the lock and is about to write it; another, of another table, comes in."""
     Path('configs/twin').mkdir()
-    Path('configs/twin/table.yaml').write_text(SPEC.replace('id: demo_table', 'id: twin_table')
-                                               .replace('config: ', 'config: ../demo/'))
+    Path('configs/twin/table.yaml').write_text(
+        SPEC.replace('id: demo_table', 'id: twin_table').replace('config: ', 'config: ../demo/')
+    )
 
     def start(script, table):
         return subprocess.Popen(
             [sys.executable, '-c', script, str(TOOL), f'configs/{table}/table.yaml'],
-            env=dict(os.environ, PYTHONPATH=str(ROOT)), text=True, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            env=dict(os.environ, PYTHONPATH=str(ROOT)),
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
 
     with start(PAUSED, 'demo') as first:
         assert first.stdout.readline() == 'read\n'
@@ -574,8 +704,9 @@ def test_two_at_once_lose_nothing_of_the_lock(place):
 
 def test_complexity_of_another_place(place, capsys):
     digest = config_hash(load_config('configs/demo/never.py'))
-    Path('costs.csv').write_text('config,config_hash,params,macs\n'
-                                 f'demo/never,{digest},3400000,5\n')
+    Path('costs.csv').write_text(
+        f'config,config_hash,params,macs\ndemo/never,{digest},3400000,5\n'
+    )
     assert make_tables.main(['--complexity', 'costs.csv']) == 0
     assert cells()['never', 'params']['text'] == '3.40'
     Path('reports/complexity.csv').write_text(Path('costs.csv').read_text())
@@ -601,15 +732,17 @@ def test_imported_results_that_nothing_takes(place, capsys):
 
 def test_runs_of_no_table_are_named(place, capsys):
     lines = SPEC.splitlines(keepends=True)
-    Path('configs/demo/table.yaml').write_text(''.join(
-        line for line in lines if 'id: killed' not in line))
+    Path('configs/demo/table.yaml').write_text(
+        ''.join(line for line in lines if 'id: killed' not in line)
+    )
     assert make_tables.main(['--strict', '--forget']) == 1  # never ran
     assert 'note' not in capsys.readouterr().err  # an ensemble may be made of it
     Path('configs/demo/killed.py').unlink()
     assert make_tables.main(['--strict', '--forget']) == 1
     assert capsys.readouterr().err.splitlines()[0] == (
         'note: 2 runs belong to no row of any table and no config below configs: '
-        'demo/killed seed 0, demo/killed seed 1')
+        'demo/killed seed 0, demo/killed seed 1'
+    )
     assert make_tables.main(['configs/demo/table.yaml']) == 0
     assert 'note' not in capsys.readouterr().err  # another table may have them
 
@@ -653,6 +786,7 @@ def test_tables_that_are_no_more(place, capsys):
     assert make_tables.main(['--check']) == 1
     assert capsys.readouterr().err.splitlines() == [
         f'out of date: reports/{LOCK}',
-        *(f'no table has this id: reports/twin_table.{ending}' for ending in RENDERERS)]
+        *(f'no table has this id: reports/twin_table.{ending}' for ending in RENDERERS),
+    ]
     assert make_tables.main([]) == 0
     assert set(read_lock(f'reports/{LOCK}')) == {'demo_table'}

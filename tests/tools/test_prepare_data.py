@@ -56,9 +56,15 @@ def test_contact_sheet(main, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ['sheet.png']
 
 
-@pytest.mark.parametrize('arguments, word', [
-    (['--num-train', '0'], 'num_train'), (['--seed', '-1'], 'seed'),
-    (['--workers', '0'], 'workers'), (['--verify'], 'no finished data set')])
+@pytest.mark.parametrize(
+    'arguments, word',
+    [
+        (['--num-train', '0'], 'num_train'),
+        (['--seed', '-1'], 'seed'),
+        (['--workers', '0'], 'workers'),
+        (['--verify'], 'no finished data set'),
+    ],
+)
 def test_bad_input_is_one_line_and_code_2(main, tmp_path, capsys, arguments, word):
     assert main(['synthmotion', '--root', str(tmp_path / 'data'), *arguments]) == 2
     error = capsys.readouterr().err
@@ -80,8 +86,12 @@ def test_usage_errors_are_code_2(main, arguments, capsys):
 
 
 def test_runs_as_a_program_from_any_folder(tmp_path):
-    result = subprocess.run([sys.executable, str(TOOL), 'synthmotion', '--quiet', *SMALL],
-                            cwd=tmp_path, text=True, capture_output=True)
+    result = subprocess.run(
+        [sys.executable, str(TOOL), 'synthmotion', '--quiet', *SMALL],
+        cwd=tmp_path,
+        text=True,
+        capture_output=True,
+    )
     assert (result.returncode, result.stderr) == (0, '')
     assert (tmp_path / 'data/synthmotion/train.txt').exists()
 
@@ -95,12 +105,12 @@ def test_help_names_every_option_with_its_default(main, capsys):
 
 
 def test_does_not_load_torch():
-    program = f'''
+    program = f"""
 import runpy, sys
 try:
     runpy.run_path({str(TOOL)!r}, run_name="__main__")
 except SystemExit:
-    print([name for name in ("torch", "mmaction", "mmcv") if name in sys.modules])'''
+    print([name for name in ("torch", "mmaction", "mmcv") if name in sys.modules])"""
     result = subprocess.run([sys.executable, '-c', program], text=True, capture_output=True)
     assert result.stdout == '[]\n'
 
@@ -117,7 +127,7 @@ def test_published_data_set_is_checked_and_written(main, name, tmp_path, capsys)
     output = capsys.readouterr()
     assert f'{name}: {len(labels)} classes, check: full' in output.out
     assert f'{tmp_path}: {", ".join(expected)} written' in output.out
-    assert f'data_prefix=dict({"img" if name == "sthv1" else "video"}=\'{tmp_path}' in output.out
+    assert f"data_prefix=dict({'img' if name == 'sthv1' else 'video'}='{tmp_path}" in output.out
     for file, lines in expected.items():
         assert (tmp_path / file).read_text().splitlines() == lines
     assert published(main, name, tmp_path) == 0
@@ -129,7 +139,8 @@ def test_broken_items_are_code_1_unless_left_out_on_demand(main, tmp_path, capsy
     imitate('gym99', tmp_path)
     (tmp_path / 'videos/subactions').rename(tmp_path / 'elsewhere')
     (tmp_path / 'annotations/gym99_train_element_v1.1.txt').write_text(
-        'x_E_0_1_A_0_1 0\n-LtLS9wROrk_E_000147_000152_A_0000_0005 0\n')
+        'x_E_0_1_A_0_1 0\n-LtLS9wROrk_E_000147_000152_A_0000_0005 0\n'
+    )
     assert published(main, 'gym99', tmp_path, '--quiet', '--check', 'quick') == 1
     output = capsys.readouterr()
     assert 'missing: x_E_0_1_A_0_1 (no such file; ' in output.out and output.err == ''
@@ -137,15 +148,22 @@ def test_broken_items_are_code_1_unless_left_out_on_demand(main, tmp_path, capsy
     assert not (tmp_path / 'train.txt').exists()
     assert json.loads((tmp_path / 'report.json').read_text())['broken'] == 1
     assert published(main, 'gym99', tmp_path, '--skip-broken') == 0
-    assert (tmp_path / 'train.skipped.txt').read_text() == \
-        'x_E_0_1_A_0_1\t0\tmissing: no such file\n'
+    assert (
+        tmp_path / 'train.skipped.txt'
+    ).read_text() == 'x_E_0_1_A_0_1\t0\tmissing: no such file\n'
 
 
-@pytest.mark.parametrize('arguments, words', [
-    ([], 'holds none of something-something-v1-labels.csv'), (['--workers', '0'], 'workers'),
-    (['--annotations', 'gone'], 'gone holds none of')])
-def test_published_data_set_that_is_not_there_is_one_line_and_code_2(main, tmp_path, capsys,
-                                                                      arguments, words):
+@pytest.mark.parametrize(
+    'arguments, words',
+    [
+        ([], 'holds none of something-something-v1-labels.csv'),
+        (['--workers', '0'], 'workers'),
+        (['--annotations', 'gone'], 'gone holds none of'),
+    ],
+)
+def test_published_data_set_that_is_not_there_is_one_line_and_code_2(
+    main, tmp_path, capsys, arguments, words
+):
     assert main(['sthv1', '--root', str(tmp_path), *arguments]) == 2
     error = capsys.readouterr().err
     assert error.startswith('error: ') and words in error and error.count('\n') == 1
@@ -164,8 +182,16 @@ def test_help_says_what_is_expected_where(main, name, capsys):
     with pytest.raises(SystemExit):
         main([name, '--help'])
     text = capsys.readouterr().out
-    for word in (f'data/{name}', 'annotations', '--skip-broken', '--recheck', 'classes.txt',
-                 'report.json', 'writes', 'The full check does not see'):
+    for word in (
+        f'data/{name}',
+        'annotations',
+        '--skip-broken',
+        '--recheck',
+        'classes.txt',
+        'report.json',
+        'writes',
+        'The full check does not see',
+    ):
         assert word in text
 
 
@@ -173,8 +199,9 @@ def test_help_says_what_is_expected_where(main, name, capsys):
 def test_killed_run_goes_on_where_it_was(tmp_path):
     names = [str(number) for number in range(60)]
     imitate('sthv1', tmp_path)
-    (tmp_path / 'annotations/something-something-v1-train.csv').write_text(''.join(
-        f'{name};Pulling something from left to right\n' for name in names))
+    (tmp_path / 'annotations/something-something-v1-train.csv').write_text(
+        ''.join(f'{name};Pulling something from left to right\n' for name in names)
+    )
     for name in names:
         write_frames(tmp_path / 'rawframes' / name, 150)
     command = [sys.executable, str(TOOL), 'sthv1', '--root', str(tmp_path), '--workers', '1']

@@ -10,8 +10,13 @@ from tool_runs import ROOT
 
 def setup_env(venv, **env):
     clean = {key: value for key, value in os.environ.items() if not key.startswith('PIP_')}
-    return subprocess.run(['bash', ROOT / 'tools' / 'setup_env.sh', venv], text=True,
-                          capture_output=True, env=dict(clean, **env), timeout=300)
+    return subprocess.run(
+        ['bash', ROOT / 'tools' / 'setup_env.sh', venv],
+        text=True,
+        capture_output=True,
+        env=dict(clean, **env),
+        timeout=300,
+    )
 
 
 def sentence(done):
@@ -46,8 +51,13 @@ def test_folder_of_the_user_is_left_alone(tmp_path):
 
 @pytest.mark.slow
 def test_missing_network_is_said_and_can_be_mended(tmp_path):
-    done = setup_env(tmp_path / 'venv', PIP_CONFIG_FILE=os.devnull, PIP_RETRIES='0',
-                     PIP_INDEX_URL='http://127.0.0.1:9/simple', PIP_TIMEOUT='2')
+    done = setup_env(
+        tmp_path / 'venv',
+        PIP_CONFIG_FILE=os.devnull,
+        PIP_RETRIES='0',
+        PIP_INDEX_URL='http://127.0.0.1:9/simple',
+        PIP_TIMEOUT='2',
+    )
     line = sentence(done)
     assert 'index cannot be reached' in line and 'again' in line
     assert not (tmp_path / 'venv' / '.installed').exists()
@@ -57,8 +67,9 @@ def test_mmaction2_without_decord_where_that_has_no_build(tmp_path):
     python = tmp_path / 'venv/bin/python'
     python.parent.mkdir(parents=True)
     (tmp_path / 'venv/pyvenv.cfg').touch()
-    python.write_text(f'#!/bin/sh\n[ "$1" = - ] && exec {sys.executable} -\n'
-                      f'echo "$@" >>{tmp_path}/calls\n')
+    python.write_text(
+        f'#!/bin/sh\n[ "$1" = - ] && exec {sys.executable} -\necho "$@" >>{tmp_path}/calls\n'
+    )
     python.chmod(0o755)
     done = setup_env(tmp_path / 'venv', WITHOUT_DECORD='1')
     assert done.returncode == 0, done.stdout + done.stderr
@@ -66,6 +77,8 @@ def test_mmaction2_without_decord_where_that_has_no_build(tmp_path):
     assert 'torch>=2.11' in asked and 'einops' in asked and 'pytest>=8' in asked
     assert not [line for line in asked if line.startswith(('mmaction2', 'decord'))]
     calls = [line for line in (tmp_path / 'calls').read_text().splitlines() if 'install' in line]
-    assert calls == [f'-m pip install -r {tmp_path}/venv/requirements.txt',
-                     '-m pip install --no-deps mmaction2>=1.2,<1.3',
-                     '-m pip install --no-deps -e .']
+    assert calls == [
+        f'-m pip install -r {tmp_path}/venv/requirements.txt',
+        '-m pip install --no-deps mmaction2>=1.2,<1.3',
+        '-m pip install --no-deps -e .',
+    ]

@@ -11,7 +11,7 @@ from mmaction_ext.evaluation.predictions import Predictions, write_predictions
 from mmaction_ext.tables import build_table, load_spec
 from mmaction_ext.tracking.identity import RunIdentity, config_hash, load_config
 from mmaction_ext.tracking.ledger.format import decode_row
-from mmaction_ext.tracking.records import find_runs
+from mmaction_ext.tracking.reading.find import find_runs
 
 TABLE = """
 id: tiny
@@ -30,14 +30,17 @@ def both(tmp_path):
     """An ensemble of two members that are right on 12 and 0 of 12 clips, surely and unsurely."""
     folder = tmp_path / 'configs' / 'tiny'
     folder.mkdir(parents=True)
-    (folder / 'a.py').write_text(f"_base_ = ['{FULL}']\n"
-                                 "test_evaluator = [dict(type='AccMetric')]\n")
-    (folder / 'b.py').write_text("_base_ = './a.py'\nmodel = dict(backbone=dict("
-                                 'module=None, stages=()))\n')
-    (folder / 'both.py').write_text("_base_ = './a.py'\n"
-                                    "ensemble = dict(members=['a.py', 'b.py'])\n")
+    (folder / 'a.py').write_text(
+        f"_base_ = ['{FULL}']\ntest_evaluator = [dict(type='AccMetric')]\n"
+    )
+    (folder / 'b.py').write_text(
+        "_base_ = './a.py'\nmodel = dict(backbone=dict(module=None, stages=()))\n"
+    )
+    (folder / 'both.py').write_text(
+        "_base_ = './a.py'\nensemble = dict(members=['a.py', 'b.py'])\n"
+    )
     (folder / 'table.yaml').write_text(TABLE)
-    leave(folder / 'a.py', .9, LABELS), leave(folder / 'b.py', .6, (LABELS + 1) % 12)
+    leave(folder / 'a.py', 0.9, LABELS), leave(folder / 'b.py', 0.6, (LABELS + 1) % 12)
     return folder / 'both.py'
 
 
@@ -48,10 +51,22 @@ def leave(config, probability, guesses):
     scores[np.arange(12), guesses] = probability
     folder = config.parents[2] / run.work_dir()
     folder.mkdir(parents=True, exist_ok=True)
-    write_predictions(folder / 'predictions.npz', Predictions(
-        np.array([f'test/{i:06d}.mp4' for i in range(12)]), LABELS, scores,
-        dict(run.facts, overrides={}, iter=1080, epoch=6, data_digest='d',
-             checkpoint_sha256=config.stem)))
+    write_predictions(
+        folder / 'predictions.npz',
+        Predictions(
+            np.array([f'test/{i:06d}.mp4' for i in range(12)]),
+            LABELS,
+            scores,
+            dict(
+                run.facts,
+                overrides={},
+                iter=1080,
+                epoch=6,
+                data_digest='d',
+                checkpoint_sha256=config.stem,
+            ),
+        ),
+    )
 
 
 @pytest.mark.slow
@@ -87,13 +102,22 @@ def test_result_stands_in_the_table_until_a_member_changes(both):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('change, words', [
-    (lambda both: (both.parents[2] / 'work_dirs/tiny/b/seed0/predictions.npz').unlink(),
-     ['member tiny/b', 'tools/train.py', 'b.py --seed 0 --resume']),
-    (lambda both: both.with_name('a.py').write_text(both.with_name('a.py').read_text() + 'x = 1'),
-     ['member tiny/a', 'another version of the config']),
-    (lambda both: both.write_text("_base_ = './a.py'\n"), ['both.py is no ensemble']),
-])
+@pytest.mark.parametrize(
+    'change, words',
+    [
+        (
+            lambda both: (both.parents[2] / 'work_dirs/tiny/b/seed0/predictions.npz').unlink(),
+            ['member tiny/b', 'tools/train.py', 'b.py --seed 0 --resume'],
+        ),
+        (
+            lambda both: both.with_name('a.py').write_text(
+                both.with_name('a.py').read_text() + 'x = 1'
+            ),
+            ['member tiny/a', 'another version of the config'],
+        ),
+        (lambda both: both.write_text("_base_ = './a.py'\n"), ['both.py is no ensemble']),
+    ],
+)
 def test_what_is_missing_is_said_in_one_line(both, change, words):
     change(both)
     done = run_tool('test_ensemble.py', both, cwd=both.parents[2])

@@ -20,10 +20,10 @@ from mmaction_ext import compat
 from mmaction_ext.cli import main
 from mmaction_ext.evaluation.predictions import read_predictions
 from mmaction_ext.tables.render import RENDERERS
-from mmaction_ext.tracking.hooks import file_sha256
 from mmaction_ext.tracking.identity import config_hash, load_config
 from mmaction_ext.tracking.ledger.format import decode_row
-from mmaction_ext.tracking.records import find_runs
+from mmaction_ext.tracking.reading.find import find_runs
+from mmaction_ext.tracking.writing.hooks import file_sha256
 
 compat.apply()
 pytestmark = pytest.mark.slow
@@ -51,8 +51,11 @@ def weights(path):
 def test_values(record):
     """Metrics of the run's one evaluation on the test split."""
     (evaluation,) = record.evaluations
-    return {key: value for key, value in evaluation.values.items()
-            if key.startswith('test/') and not key.endswith('time')}
+    return {
+        key: value
+        for key, value in evaluation.values.items()
+        if key.startswith('test/') and not key.endswith('time')
+    }
 
 
 test_values.__test__ = False
@@ -68,8 +71,9 @@ def read_ledger(folder):
     lines = (folder / 'metrics.jsonl').read_bytes().splitlines()
     results = [json.loads(file.read_text()) for file in sorted(folder.glob('results/*.json'))]
     run = json.loads((folder / 'run.json').read_text())
-    return SimpleNamespace(run=run, attempts=run['attempts'], rows=list(map(decode_row, lines)),
-                           results=results)
+    return SimpleNamespace(
+        run=run, attempts=run['attempts'], rows=list(map(decode_row, lines)), results=results
+    )
 
 
 def iterations(ledger, attempt, phase='train'):
@@ -78,8 +82,15 @@ def iterations(ledger, attempt, phase='train'):
 
 def start(place, *args):
     """Start training; wait with :func:`wait_for` for it to get somewhere."""
-    return start_tool('train.py', place.config, *args, cwd=place.path, stdout=subprocess.PIPE,
-                      stderr=subprocess.STDOUT, start_new_session=True)
+    return start_tool(
+        'train.py',
+        place.config,
+        *args,
+        cwd=place.path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
 
 
 def wait_for(process, iteration):
@@ -113,7 +124,10 @@ def test_ledger_of_a_run_tells_all(trained):
     ledger = read_ledger(trained.run)
     record = only(find_runs(trained.path / 'work_dirs'))
     assert (ledger.run['uid'], ledger.run['config_hash'], ledger.run['job_type']) == (
-        record.uid, record.config_hash, 'train')
+        record.uid,
+        record.config_hash,
+        'train',
+    )
     assert ledger.run['data']['test']['num_samples'] == 24
     assert ledger.run['static']['macs'] == record.static['macs']
     attempt = ledger.attempts[0]
@@ -130,14 +144,26 @@ def test_ledger_of_a_run_tells_all(trained):
 def test_result_of_the_test_names_checkpoint_protocol_and_predictions(trained):
     ledger = read_ledger(trained.run)
     result, values = ledger.results[0], test_values(only(find_runs(trained.path / 'work_dirs')))
-    assert result['checkpoint'] == dict(path='epoch_3.pth',
-                                        sha256=file_sha256(trained.run / 'epoch_3.pth'))
-    assert result['predictions'] == dict(path='predictions.npz',
-                                         sha256=file_sha256(trained.run / 'predictions.npz'))
-    assert result['protocol'] == dict(split='test', clip_len=8, frame_interval=None, num_clips=1,
-                                      num_crops=1, resolution=[64, 64])
+    assert result['checkpoint'] == dict(
+        path='epoch_3.pth', sha256=file_sha256(trained.run / 'epoch_3.pth')
+    )
+    assert result['predictions'] == dict(
+        path='predictions.npz', sha256=file_sha256(trained.run / 'predictions.npz')
+    )
+    assert result['protocol'] == dict(
+        split='test',
+        clip_len=8,
+        frame_interval=None,
+        num_clips=1,
+        num_crops=1,
+        resolution=[64, 64],
+    )
     assert (result['num_samples'], result['data_digest'], result['iter'], result['epoch']) == (
-        24, values['test/data_digest'], 18, 3)
+        24,
+        values['test/data_digest'],
+        18,
+        3,
+    )
     assert {name: values[name] for name in result['metrics']} == result['metrics']
     assert 'test/acc/top1' in result['metrics']
     row = next(row for row in ledger.rows if row.phase == 'test')
@@ -152,8 +178,12 @@ def test_predictions_of_the_test_lie_beside_the_run(trained):
     assert found.meta['config_hash'] == config_hash(load_config(trained.config))
     for name in ('data_digest', 'checkpoint_sha256'):
         assert found.meta[name] == values[f'test/{name}']
-    assert (found.meta['config'], found.meta['seed'], found.meta['overrides'],
-            found.meta['epoch']) == ('tiny/row', 0, {}, 3)
+    assert (
+        found.meta['config'],
+        found.meta['seed'],
+        found.meta['overrides'],
+        found.meta['epoch'],
+    ) == ('tiny/row', 0, {}, 3)
 
 
 def tables_and_state(place, monkeypatch, capsys):
@@ -195,8 +225,9 @@ def interrupt(place, signum, luck, latest, *args):
     return ledger
 
 
-def test_interrupted_and_resumed_run_equals_the_uninterrupted_one(trained, place, monkeypatch,
-                                                                  capsys):
+def test_interrupted_and_resumed_run_equals_the_uninterrupted_one(
+    trained, place, monkeypatch, capsys
+):
     luck, signals = random.Random(1), [signal.SIGKILL, signal.SIGTERM]
     for number, signum in enumerate(signals, 1):
         before = interrupt(place, signum, luck, 8 * number, *['--resume'] * (number > 1))
@@ -210,15 +241,18 @@ def test_interrupted_and_resumed_run_equals_the_uninterrupted_one(trained, place
     record, expected = (only(find_runs(each.path / 'work_dirs')) for each in (place, trained))
     assert len(record.fragments) == len(signals) + 1
     for phase, metric in (('train', 'train/loss'), ('val', 'val/acc/top1')):
-        curves = [[(row['iter'], row['epoch'], row[metric]) for row in each.rows[phase]]
-                  for each in (record, expected)]
+        curves = [
+            [(row['iter'], row['epoch'], row[metric]) for row in each.rows[phase]]
+            for each in (record, expected)
+        ]
         assert curves[0] == curves[1]
     assert [row['iter'] for row in record.rows['train']] == list(range(1, 19))
     got, want = test_values(record), test_values(expected)
     got.pop('test/checkpoint_sha256'), want.pop('test/checkpoint_sha256')
     assert got == want
-    (ours, state), (theirs, _) = (tables_and_state(each, monkeypatch, capsys)
-                                  for each in (place, trained))
+    (ours, state), (theirs, _) = (
+        tables_and_state(each, monkeypatch, capsys) for each in (place, trained)
+    )
     assert state == 'finished' and ours == theirs
 
 
@@ -226,12 +260,13 @@ def check_attempts(place, before, signals):
     """The ledger of a resumed run against what it was after it was interrupted last."""
     ledger = read_ledger(place.run)
     *interrupted, last = ledger.attempts
-    assert interrupted == before.attempts and ledger.rows[:len(before.rows)] == before.rows
+    assert interrupted == before.attempts and ledger.rows[: len(before.rows)] == before.rows
     for entry, signum in zip(interrupted, signals, strict=True):
         ended = signum == signal.SIGTERM
         assert (entry['end'] is not None) == ended
         assert (entry['exit_code'], entry['signal']) == (
-            (143, 'SIGTERM') if ended else (None, None))
+            (143, 'SIGTERM') if ended else (None, None)
+        )
     assert (last['exit_code'], last['number']) == (0, len(signals) + 1)
     reached = 0
     for entry in ledger.attempts:
@@ -241,14 +276,16 @@ def check_attempts(place, before, signals):
         reached = logged[-1]
     assert reached == 18
     assert [(result['attempt'], result['iter']) for result in ledger.results] == [
-        (last['number'], 18)]
+        (last['number'], 18)
+    ]
 
 
 def test_weights_to_start_from_are_needed_only_to_start(trained, place):
     gone = place.path / 'gone.pth'
     place.config.write_text(
         place.config.read_text()
-        + f"model = dict(backbone=dict(init_cfg=dict(type='Pretrained', checkpoint='{gone}')))\n")
+        + f"model = dict(backbone=dict(init_cfg=dict(type='Pretrained', checkpoint='{gone}')))\n"
+    )
     line = errors(run_tool('train.py', place.config, '--resume', cwd=place.path))
     assert f'{place.config} starts from {gone}, which does not exist' in line
     shutil.copy(trained.run / 'epoch_3.pth', place.run)
@@ -265,15 +302,19 @@ def test_resuming_a_finished_run_trains_nothing_more(trained):
 
 
 @pytest.mark.parametrize('processes', [1, 2])
-def test_evaluation_gives_the_same_metrics_on_any_number_of_processes(trained, tmp_path, processes):
+def test_evaluation_gives_the_same_metrics_on_any_number_of_processes(
+    trained, tmp_path, processes
+):
     folder = tmp_path / 'test'
     checkpoint, options = trained.run / 'epoch_3.pth', ['--work-dir', folder]
     if processes == 1:
-        done = run_tool('test.py', trained.config, checkpoint, *options, cwd=trained.path,
-                        processes=1)
+        done = run_tool(
+            'test.py', trained.config, checkpoint, *options, cwd=trained.path, processes=1
+        )
     else:
-        done = run_tool('dist_test.sh', trained.config, checkpoint, processes, *options,
-                        cwd=trained.path)
+        done = run_tool(
+            'dist_test.sh', trained.config, checkpoint, processes, *options, cwd=trained.path
+        )
     assert done.returncode == 0, done.stderr[-2000:]
     record = only(find_runs(folder))
     assert record.job_type == 'test'
@@ -282,7 +323,8 @@ def test_evaluation_gives_the_same_metrics_on_any_number_of_processes(trained, t
     assert (len(ledger.attempts), ledger.attempts[0]['world_size']) == (1, processes)
     assert len(ledger.rows) == 1 and only(ledger.results)['iter'] == 18
     assert (folder / only(ledger.results)['checkpoint']['path']).samefile(
-        trained.run / 'epoch_3.pth')
+        trained.run / 'epoch_3.pth'
+    )
     got = test_values(record)
     want = test_values(only(find_runs(trained.path / 'work_dirs')))
     assert got.pop('test/checkpoint_sha256') == want.pop('test/checkpoint_sha256')
@@ -295,8 +337,9 @@ def test_evaluation_gives_the_same_metrics_on_any_number_of_processes(trained, t
 def test_two_processes_train_what_one_trains(trained, tmp_path):
     """Same clips, same batch statistics: only the order of summation differs."""
     folder = tmp_path / 'two'
-    done = run_tool('train.py', trained.config, '--work-dir', folder, cwd=trained.path,
-                    processes=2)
+    done = run_tool(
+        'train.py', trained.config, '--work-dir', folder, cwd=trained.path, processes=2
+    )
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-2000:]
     one, two = only(find_runs(trained.path / 'work_dirs')), only(find_runs(folder))
     assert one.config_hash == two.config_hash and one.uid != two.uid
@@ -328,33 +371,45 @@ def test_error_of_the_second_process_is_named(place, small_data):
 
 
 def test_pretrained_weights_of_the_config_survive_resume_without_checkpoint(trained, place):
-    place.config.write_text(place.config.read_text()
-                            + f"load_from = '{trained.run / 'epoch_3.pth'}'\n"
-                            + "visualizer = dict(_delete_=True, type='Visualizer')\n"
-                            + 'train_cfg.update(max_epochs=1)\n')
-    done = run_tool('train.py', place.config, '--resume', '--no-validate', '--no-test',
-                    cwd=place.path)
+    place.config.write_text(
+        place.config.read_text()
+        + f"load_from = '{trained.run / 'epoch_3.pth'}'\n"
+        + "visualizer = dict(_delete_=True, type='Visualizer')\n"
+        + 'train_cfg.update(max_epochs=1)\n'
+    )
+    done = run_tool(
+        'train.py', place.config, '--resume', '--no-validate', '--no-test', cwd=place.path
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     ledger = read_ledger(place.run)  # which is there without W&B
     assert ledger.run['initial_checkpoint']['sha256'] == file_sha256(trained.run / 'epoch_3.pth')
     assert ledger.attempts[0]['wandb'] is None and len(ledger.rows) == 6
-    first, fresh = (each.rows[0].metrics['train/loss']
-                    for each in (ledger, read_ledger(trained.run)))
+    first, fresh = (
+        each.rows[0].metrics['train/loss'] for each in (ledger, read_ledger(trained.run))
+    )
     assert abs(first - fresh) > 1e-3
 
 
 def test_checkpoint_of_another_config_is_not_resumed_from(trained, place):
     place.config.write_text(place.config.read_text() + 'edited = True\n')
-    done = run_tool('train.py', place.config, '--resume', trained.run / 'epoch_3.pth',
-                    cwd=place.path)
+    done = run_tool(
+        'train.py', place.config, '--resume', trained.run / 'epoch_3.pth', cwd=place.path
+    )
     assert 'epoch_3.pth was trained with another config' in errors(done)
     done = run_tool('train.py', place.config, '--resume', 'gone.pth', cwd=place.path)
     assert 'gone.pth cannot be read' in errors(done)
 
 
 def test_overridden_recipe_trains_in_a_folder_of_its_own(place):
-    done = run_tool('train.py', place.config, '--no-validate', '--no-test',
-                    '--cfg-options', 'train_cfg.max_epochs=1', cwd=place.path)
+    done = run_tool(
+        'train.py',
+        place.config,
+        '--no-validate',
+        '--no-test',
+        '--cfg-options',
+        'train_cfg.max_epochs=1',
+        cwd=place.path,
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     record = only(find_runs(place.path / 'work_dirs'))
     assert record.overrides == {'train_cfg.max_epochs': 1}
@@ -369,16 +424,21 @@ def errors(done):
     return line
 
 
-@pytest.mark.parametrize('options, words', [
-    (['model.backbone.stages=(2,9)'], ['row.py', '9']),
-    (['model.backbone.stages=(2,3)', 'model.backbone.backbone.type=timm.no_such_net'],
-     ['row.py', 'no_such_net']),
-    (['model.backbone.num_segments=1'], ['row.py', '1']),
-    (['train_dataloader.dataset.ann_file=gone.txt'], ['gone.txt']),
-    (['global_batch_size=0'], ['0']),
-    (['model.cls_head.in_channels=7'], ['row.py']),
-    (['model.cls_head.type=NoHead'], ['row.py', 'NoHead']),
-])
+@pytest.mark.parametrize(
+    'options, words',
+    [
+        (['model.backbone.stages=(2,9)'], ['row.py', '9']),
+        (
+            ['model.backbone.stages=(2,3)', 'model.backbone.backbone.type=timm.no_such_net'],
+            ['row.py', 'no_such_net'],
+        ),
+        (['model.backbone.num_segments=1'], ['row.py', '1']),
+        (['train_dataloader.dataset.ann_file=gone.txt'], ['gone.txt']),
+        (['global_batch_size=0'], ['0']),
+        (['model.cls_head.in_channels=7'], ['row.py']),
+        (['model.cls_head.type=NoHead'], ['row.py', 'NoHead']),
+    ],
+)
 def test_what_cannot_work_is_said_in_one_line(place, options, words):
     done = run_tool('train.py', place.config, '--cfg-options', *options, cwd=place.path)
     line = errors(done)
@@ -417,8 +477,14 @@ def test_missing_config_is_said_in_one_line(place):
 
 
 def test_checkpoint_that_does_not_fit_is_said_in_one_line(trained):
-    done = run_tool('test.py', trained.config, trained.run / 'epoch_3.pth', '--cfg-options',
-                    'model.backbone.module.window=3', cwd=trained.path)
+    done = run_tool(
+        'test.py',
+        trained.config,
+        trained.run / 'epoch_3.pth',
+        '--cfg-options',
+        'model.backbone.module.window=3',
+        cwd=trained.path,
+    )
     assert 'epoch_3.pth' in errors(done)
 
 
@@ -434,16 +500,19 @@ def test_video_that_breaks_in_mid_training_is_named_and_loses_nothing(tmp_path, 
     assert 'cannot be decoded' in line and victim.name in line
     assert (place.run / 'epoch_1.pth').exists()
     attempt = only(read_ledger(place.run).attempts)
-    assert (attempt['exit_code'], f"error: {attempt['last_error']}") == (2, line)
+    assert (attempt['exit_code'], f'error: {attempt["last_error"]}') == (2, line)
 
 
 def test_unforeseen_error_is_recorded(place):
-    done = run_tool('train.py', place.config, '--cfg-options', 'visualizer.type=NoSuchThing',
-                    cwd=place.path)
+    done = run_tool(
+        'train.py', place.config, '--cfg-options', 'visualizer.type=NoSuchThing', cwd=place.path
+    )
     assert done.returncode == 1 and 'Traceback' in done.stderr
     attempt = only(json.loads((place.run / 'run.json').read_text())['attempts'])
     assert attempt['exit_code'] == 1 and attempt['end'] > attempt['start']
-    assert attempt['last_error'].startswith('KeyError: ') and 'NoSuchThing' in attempt['last_error']
+    assert (
+        attempt['last_error'].startswith('KeyError: ') and 'NoSuchThing' in attempt['last_error']
+    )
 
 
 @pytest.fixture
@@ -472,7 +541,7 @@ def test_full_disk_stops_training_and_loses_nothing(trained, place, disk):
     done = run_tool('train.py', place.config, '--work-dir', folder, '--resume', cwd=place.path)
     assert done.returncode == 0, done.stderr[-2000:]
     ledger = read_ledger(folder)
-    assert ledger.rows[:len(first.rows)] == first.rows and len(ledger.attempts) == 2
+    assert ledger.rows[: len(first.rows)] == first.rows and len(ledger.attempts) == 2
     assert iterations(ledger, 2) == list(range(7, 19))
     ours, theirs = weights(folder / 'epoch_3.pth'), weights(trained.run / 'epoch_3.pth')
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
@@ -482,25 +551,42 @@ def test_unreadable_videos_are_replaced_on_demand_named_and_counted(tmp_path, sm
     data = tmp_path / 'copy'
     shutil.copytree(small_data, data)
     place = make_place(tmp_path, data)
-    place.config.write_text(place.config.read_text() + """
+    place.config.write_text(
+        place.config.read_text()
+        + """
 train_dataloader = dict(
     num_workers=1, dataset=dict(type='GuardedVideoDataset', on_error='replace'))
-""")
+"""
+    )
     names = [line.split()[0] for line in (data / 'train.txt').read_text().splitlines()]
     (data / 'videos' / names[3]).write_bytes(b'damaged' * 10)
     (data / 'videos' / names[8]).unlink()
     for processes in (1, 2):
         folder = tmp_path / f'run{processes}'
-        done = run_tool('train.py', place.config, '--work-dir', folder, '--no-validate',
-                        '--no-test', cwd=place.path, processes=processes)
+        done = run_tool(
+            'train.py',
+            place.config,
+            '--work-dir',
+            folder,
+            '--no-validate',
+            '--no-test',
+            cwd=place.path,
+            processes=processes,
+        )
         assert done.returncode == 0, done.stderr[-2000:]
         record = only(find_runs(folder))
-        counts = [row['train/replaced_samples'] for row in record.rows['train']
-                  if 'train/replaced_samples' in row]
+        counts = [
+            row['train/replaced_samples']
+            for row in record.rows['train']
+            if 'train/replaced_samples' in row
+        ]
         assert counts == [2, 2, 2] and len(record.rows['train']) == 18
         for name in (names[3], names[8]):
-            said = [line for line in (done.stdout + done.stderr).splitlines()
-                    if 'replaced by another sample' in line and name in line]
+            said = [
+                line
+                for line in (done.stdout + done.stderr).splitlines()
+                if 'replaced by another sample' in line and name in line
+            ]
             assert said
 
 
@@ -508,8 +594,14 @@ def test_checkpoint_of_an_edited_config_fills_no_cell(trained, tmp_path):
     config = tmp_path / 'configs' / 'tiny' / 'row.py'
     config.parent.mkdir(parents=True)
     config.write_text(trained.config.read_text() + 'edited = True\n')
-    done = run_tool('test.py', config, trained.run / 'epoch_3.pth', '--work-dir',
-                    tmp_path / 'test', cwd=trained.path)
+    done = run_tool(
+        'test.py',
+        config,
+        trained.run / 'epoch_3.pth',
+        '--work-dir',
+        tmp_path / 'test',
+        cwd=trained.path,
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     record = only(find_runs(tmp_path / 'test'))
     assert record.overrides == {'checkpoint_config_hash': config_hash(load_config(trained.config))}

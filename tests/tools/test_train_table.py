@@ -14,8 +14,8 @@ from tool_runs import ROOT, run_tool
 
 from mmaction_ext.tracking.identity import RunIdentity, config_hash, load_config
 from mmaction_ext.tracking.ledger import process
-from mmaction_ext.tracking.ledger.attempts import write_run_file
 from mmaction_ext.tracking.ledger.format import LOCK_FILE
+from mmaction_ext.tracking.writing.attempts import write_run_file
 
 TABLE = """
 id: tiny
@@ -40,12 +40,15 @@ def table(place):
     """Three rows of one short epoch; the middle one names a stage that does not exist."""
     place.config.write_text(place.config.read_text() + 'train_cfg.update(max_epochs=1)\n')
     folder = place.config.parent
-    (folder / 'plain.py').write_text("_base_ = './row.py'\n"
-                                     'model = dict(backbone=dict(module=None, stages=()))\n')
-    (folder / 'broken.py').write_text("_base_ = './row.py'\n"
-                                      'model = dict(backbone=dict(stages=(2, 9)))\n')
-    (folder / 'both.py').write_text("_base_ = './row.py'\n"
-                                    "ensemble = dict(members=['plain.py', 'row.py'])\n")
+    (folder / 'plain.py').write_text(
+        "_base_ = './row.py'\nmodel = dict(backbone=dict(module=None, stages=()))\n"
+    )
+    (folder / 'broken.py').write_text(
+        "_base_ = './row.py'\nmodel = dict(backbone=dict(stages=(2, 9)))\n"
+    )
+    (folder / 'both.py').write_text(
+        "_base_ = './row.py'\nensemble = dict(members=['plain.py', 'row.py'])\n"
+    )
     (folder / 'published.yaml').write_text('p: {paper: P, other: {top1: 1}}\n')
     (folder / 'table.yaml').write_text(TABLE)
     return folder / 'table.yaml'
@@ -64,13 +67,25 @@ def test_loop_trains_what_is_lacking_and_only_that(table, place):
     second = run_tool('train_table.py', table, '--rows', 'plain', 'full', cwd=place.path)
     assert second.returncode == 0 and '0 runs to train' in second.stdout
 
-    more = run_tool('train_table.py', table, '--rows', 'plain', '--seeds', '0', '1', '--dry-run',
-                    cwd=place.path)
+    more = run_tool(
+        'train_table.py',
+        table,
+        '--rows',
+        'plain',
+        '--seeds',
+        '0',
+        '1',
+        '--dry-run',
+        cwd=place.path,
+    )
     assert 'tiny: 1 runs to train\n  plain/seed1' in more.stdout
 
     report = run_tool('make_tables.py', table, '--print', cwd=place.path)
-    lines = {line.split('|')[1].strip(): line.split('|')[2].strip()
-             for line in report.stdout.splitlines() if line.startswith('|')}
+    lines = {
+        line.split('|')[1].strip(): line.split('|')[2].strip()
+        for line in report.stdout.splitlines()
+        if line.startswith('|')
+    }
     assert 0 <= float(lines['plain']) <= 100 and 0 <= float(lines['full']) <= 100
     assert lines['broken'].startswith(('failed', 'missing'))
 
@@ -79,33 +94,51 @@ def test_loop_trains_what_is_lacking_and_only_that(table, place):
 def test_ensemble_follows_its_members_and_the_mean_needs_no_run(table, place):
     lines = TABLE.replace('  - {id: broken, config: broken.py}\n', '').splitlines(keepends=True)
     first = lines.index('rows:\n') + 1  # the ensemble stands before its members
-    table.write_text(''.join([*lines[:first], *ENSEMBLE.splitlines(keepends=True)[:1],
-                              *lines[first:], *ENSEMBLE.splitlines(keepends=True)[1:]])
-                     + 'published: published.yaml\n')
+    table.write_text(
+        ''.join(
+            [
+                *lines[:first],
+                *ENSEMBLE.splitlines(keepends=True)[:1],
+                *lines[first:],
+                *ENSEMBLE.splitlines(keepends=True)[1:],
+            ]
+        )
+        + 'published: published.yaml\n'
+    )
     done = run_tool('train_table.py', table, '--jobs', '2', cwd=place.path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert '3 runs to train' in done.stdout
     assert done.stdout.index('full/seed0: done') < done.stdout.index('both/seed0: started')
     report = run_tool('make_tables.py', table, '--print', '--strict', cwd=place.path)
     assert report.returncode == 0, report.stderr
-    shown = {line.split('|')[1].strip(): line.split('|')[2].strip()
-             for line in report.stdout.splitlines() if line.startswith('|')}
+    shown = {
+        line.split('|')[1].strip(): line.split('|')[2].strip()
+        for line in report.stdout.splitlines()
+        if line.startswith('|')
+    }
     assert shown['other<sup>a</sup>'] == '–' and 0 <= float(shown['both']) <= 100
     assert float(shown['mean']) == pytest.approx(
-        (float(shown['plain']) + float(shown['full'])) / 2, abs=.11)
+        (float(shown['plain']) + float(shown['full'])) / 2, abs=0.11
+    )
 
 
 @pytest.mark.slow
 def test_weights_of_another_config_are_trained_once_and_tested_again(table, place):
     folder = table.parent
-    (folder / 'again.py').write_text("_base_ = './plain.py'\nweights_of = 'plain.py'\n"
-                                     "test_dataloader = dict(batch_size=5)\n")
-    (folder / 'both.py').write_text("_base_ = './plain.py'\n"
-                                    "ensemble = dict(members=['again.py', 'plain.py'])\n")
-    lines = [line for line in TABLE.splitlines(keepends=True) if 'id: plain' not in line
-             and 'broken' not in line and 'id: full' not in line]
-    table.write_text(''.join(lines) + '  - {id: both, config: both.py}\n'
-                     '  - {id: again, config: again.py}\n')
+    (folder / 'again.py').write_text(
+        "_base_ = './plain.py'\nweights_of = 'plain.py'\ntest_dataloader = dict(batch_size=5)\n"
+    )
+    (folder / 'both.py').write_text(
+        "_base_ = './plain.py'\nensemble = dict(members=['again.py', 'plain.py'])\n"
+    )
+    lines = [
+        line
+        for line in TABLE.splitlines(keepends=True)
+        if 'id: plain' not in line and 'broken' not in line and 'id: full' not in line
+    ]
+    table.write_text(
+        ''.join(lines) + '  - {id: both, config: both.py}\n  - {id: again, config: again.py}\n'
+    )
     done = run_tool('train_table.py', table, cwd=place.path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert '3 runs to train\n  tiny/plain/seed0\n  again/seed0\n  both/seed0' in done.stdout
@@ -113,8 +146,11 @@ def test_weights_of_another_config_are_trained_once_and_tested_again(table, plac
     table.write_text(table.read_text() + '  - {id: plain, config: plain.py}\n')
     report = run_tool('make_tables.py', table, '--print', '--strict', cwd=place.path)
     assert report.returncode == 0, report.stderr
-    shown = {line.split('|')[2].strip() for line in report.stdout.splitlines()
-             if line.startswith(('| both', '| again', '| plain'))}
+    shown = {
+        line.split('|')[2].strip()
+        for line in report.stdout.splitlines()
+        if line.startswith(('| both', '| again', '| plain'))
+    }
     assert len(shown) == 1 and 0 <= float(shown.pop()) <= 100
     assert '0 runs to train' in run_tool('train_table.py', table, cwd=place.path).stdout
     (folder / 'plain.py').write_text((folder / 'plain.py').read_text() + 'changed = True\n')
@@ -137,8 +173,12 @@ sys.stdin.read()
 @contextlib.contextmanager
 def holding(folder):
     """A process that holds the lock of a folder."""
-    with subprocess.Popen([sys.executable, '-c', HOLDER, str(folder / LOCK_FILE)],
-                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+    with subprocess.Popen(
+        [sys.executable, '-c', HOLDER, str(folder / LOCK_FILE)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as holder:
         assert holder.stdout.readline() == 'held\n'
         yield holder
 
@@ -147,9 +187,18 @@ def write_run(folder, config, entry, job_type='train'):
     """Write who the run of a config under seed 0 is, and its one attempt."""
     folder.mkdir(parents=True, exist_ok=True)
     identity = RunIdentity('tiny/row', 0, config_hash(load_config(config)))
-    write_run_file(folder, dict(
-        schema=1, uid=identity.uid, config=identity.config, seed=0,
-        config_hash=identity.config_hash, job_type=job_type, attempts=[entry]))
+    write_run_file(
+        folder,
+        dict(
+            schema=1,
+            uid=identity.uid,
+            config=identity.config,
+            seed=0,
+            config_hash=identity.config_hash,
+            job_type=job_type,
+            attempts=[entry],
+        ),
+    )
 
 
 @pytest.fixture
@@ -159,15 +208,24 @@ def living(tmp_path):
     config.parent.mkdir(parents=True)
     config.write_text('train_cfg = dict(max_epochs=1)\n')
     (config.parent / 'table.yaml').write_text(
-        ''.join(line for line in TABLE.splitlines(keepends=True)
-                if 'plain' not in line and 'broken' not in line))
+        ''.join(
+            line
+            for line in TABLE.splitlines(keepends=True)
+            if 'plain' not in line and 'broken' not in line
+        )
+    )
     runs = tmp_path / 'work_dirs/tiny/row'
     write_run(runs / 'seed0', config, ledger_runs.attempt(exit_code=1))
     (runs / 'test').mkdir()
     with holding(runs / 'test') as holder:
-        write_run(runs / 'test', config, ledger_runs.attempt(
-            exit_code=None, pid=holder.pid,
-            process_start=process.process_start(holder.pid)), 'test')
+        write_run(
+            runs / 'test',
+            config,
+            ledger_runs.attempt(
+                exit_code=None, pid=holder.pid, process_start=process.process_start(holder.pid)
+            ),
+            'test',
+        )
         yield holder.pid
 
 
@@ -212,8 +270,13 @@ def loop(tmp_path, monkeypatch):
 
     def job(program, name='row'):
         (tmp_path / f'{name}_tool.py').write_text(program)
-        return SimpleNamespace(name=f'{name}/seed0', config=Path(f'configs/{name}.py'), seed=0,
-                               tool=str(tmp_path / f'{name}_tool.py'), arguments=[])
+        return SimpleNamespace(
+            name=f'{name}/seed0',
+            config=Path(f'configs/{name}.py'),
+            seed=0,
+            tool=str(tmp_path / f'{name}_tool.py'),
+            arguments=[],
+        )
 
     module.job = job
     return module
@@ -238,8 +301,14 @@ def test_a_growing_log_is_read_on_from_where_it_was_read_to(loop):
             log.write(text.encode())
             seen.append((process.progress()[:7], process.taken_in))
     ends = [0, 7 + len(first), 7 + len(first + second)]
-    assert seen == [('startin', ends[0]), ('epoch 1', ends[1]), ('epoch 1', ends[1]),
-                    ('epoch 2', ends[2]), ('epoch 2', ends[2]), ('epoch 2', ends[2] + 7)]
+    assert seen == [
+        ('startin', ends[0]),
+        ('epoch 1', ends[1]),
+        ('epoch 1', ends[1]),
+        ('epoch 2', ends[2]),
+        ('epoch 2', ends[2]),
+        ('epoch 2', ends[2] + 7),
+    ]
     process.log.unlink()
     assert process.progress() == 'epoch 2, batch 4 of 20, 0:07:00 left, loss 0.25'
     assert process.outcome() == 'done'
@@ -268,8 +337,11 @@ def test_odd_names_beside_checkpoints_stop_nothing(loop):
 def test_a_job_that_cannot_be_started_leaves_those_that_train_alone(loop, capsys):
     """The log of the second one cannot be written: a folder stands in its place."""
     (loop.RUNS / '.logs/second/seed0.log').mkdir(parents=True)
-    jobs = [loop.job('import time; time.sleep(1); open("through", "w")', 'first'),
-            loop.job('', 'second'), loop.job('', 'third')]
+    jobs = [
+        loop.job('import time; time.sleep(1); open("through", "w")', 'first'),
+        loop.job('', 'second'),
+        loop.job('', 'third'),
+    ]
     loop.train_all(jobs, 2)
     said = capsys.readouterr().out
     assert Path('through').exists() and 'first/seed0: done (' in said
@@ -278,8 +350,10 @@ def test_a_job_that_cannot_be_started_leaves_those_that_train_alone(loop, capsys
 
 
 def test_a_run_that_another_process_took_first_has_not_failed(loop, capsys):
-    program = ('import sys; sys.exit(print("error: work_dirs/row is in use by process 7", '
-               'file=sys.stderr) or {})')
+    program = (
+        'import sys; sys.exit(print("error: work_dirs/row is in use by process 7", '
+        'file=sys.stderr) or {})'
+    )
     loop.train_all([loop.job(program.format(2)), loop.job(program.format(1), 'other')], 1)
     said = capsys.readouterr().out
     assert 'row/seed0: left alone, another process works on it (process 7) (1 of 2)' in said
@@ -289,8 +363,13 @@ def test_a_run_that_another_process_took_first_has_not_failed(loop, capsys):
 def test_a_config_that_breaks_while_the_table_trains_is_one_line(loop, monkeypatch, capsys):
     table = Path('configs/tiny/table.yaml')
     table.parent.mkdir(parents=True)
-    table.write_text(''.join(line for line in TABLE.splitlines(keepends=True)
-                             if 'broken' not in line and 'full' not in line))
+    table.write_text(
+        ''.join(
+            line
+            for line in TABLE.splitlines(keepends=True)
+            if 'broken' not in line and 'full' not in line
+        )
+    )
     (table.parent / 'plain.py').write_text('train_cfg = dict(max_epochs=1)\n')
     monkeypatch.setattr(loop, 'train_all', lambda *_: (table.parent / 'plain.py').write_text('('))
     monkeypatch.setattr(sys, 'argv', ['train_table.py', str(table)])
@@ -308,5 +387,6 @@ def test_a_run_started_by_hand_between_look_and_start_is_left_alone(table, place
     with holding(folder) as holder:
         done = run_tool('train_table.py', table, '--rows', 'plain', cwd=place.path)
     assert done.returncode == 1 and 'FAILED' not in done.stdout
-    assert (f'plain/seed0: left alone, another process works on it (process {holder.pid}) '
-            '(1 of 1)') in done.stdout
+    assert (
+        f'plain/seed0: left alone, another process works on it (process {holder.pid}) (1 of 1)'
+    ) in done.stdout

@@ -14,8 +14,8 @@ from PIL import Image
 import mmaction_ext.register  # noqa: F401
 from mmaction_ext.analysis.displacement_figure import wheel
 from mmaction_ext.datasets.pipelines import synthmotion_test
-from mmaction_ext.modules.base import Displacements, MotionModule
 from mmaction_ext.datasets.video_reader import VideoReader
+from mmaction_ext.modules.base import Displacements, MotionModule
 from mmaction_ext.video import write_mp4
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'visualize.py'
@@ -35,39 +35,58 @@ class MovesRight(MotionModule):
     def motion(self, x, stage):
         n, _, t, h, w = x.shape
         displacement = torch.zeros(n, 1, 2, t, h, w)
-        displacement[:, :, 1, :, :h // 2] = 2.0
-        return Displacements(('t+1',), (tuple(range(t)),), displacement,
-                             torch.ones(n, 1, t, h, w))
+        displacement[:, :, 1, :, : h // 2] = 2.0
+        return Displacements(('t+1',), (tuple(range(t)),), displacement, torch.ones(n, 1, t, h, w))
 
 
 def recognizer(module, stages=(3, 4), head=None, **kwargs):
     head = head or dict(type='TSNHead', in_channels=16, num_classes=3, dropout_ratio=0.0)
     return dict(
         type='Recognizer2D',
-        backbone=dict(type='MotionBackbone', num_segments=FRAMES, module=module,
-                      stages=stages if module else (), backbone=dict(
-                          type='timm.resnet10t', channels=(8, 8, 16, 16), stem_width=8)),
+        backbone=dict(
+            type='MotionBackbone',
+            num_segments=FRAMES,
+            module=module,
+            stages=stages if module else (),
+            backbone=dict(type='timm.resnet10t', channels=(8, 8, 16, 16), stem_width=8),
+        ),
         cls_head=dict(head, average_clips='prob'),
-        data_preprocessor=dict(type='ActionDataPreprocessor', mean=[127.5] * 3, std=[64.0] * 3,
-                               format_shape='NCHW'))
+        data_preprocessor=dict(
+            type='ActionDataPreprocessor', mean=[127.5] * 3, std=[64.0] * 3, format_shape='NCHW'
+        ),
+    )
 
 
 def plain_3d():
     return dict(
         type='Recognizer3D',
-        backbone=dict(type='ResNet3d', depth=18, pretrained=None, base_channels=8,
-                      conv1_stride_t=1, pool1_stride_t=1),
+        backbone=dict(
+            type='ResNet3d',
+            depth=18,
+            pretrained=None,
+            base_channels=8,
+            conv1_stride_t=1,
+            pool1_stride_t=1,
+        ),
         cls_head=dict(type='I3DHead', in_channels=64, num_classes=3, average_clips='prob'),
-        data_preprocessor=dict(type='ActionDataPreprocessor', format_shape='NCTHW'))
+        data_preprocessor=dict(type='ActionDataPreprocessor', format_shape='NCTHW'),
+    )
 
 
 def save(folder, name, model, **settings):
     """A config file and a checkpoint of random weights; returns their names."""
     layout = 'NCTHW' if model['type'] == 'Recognizer3D' else 'NCHW'
-    settings.setdefault('test_dataloader', dict(dataset=dict(
-        metainfo=dict(classes=NAMES), pipeline=synthmotion_test(FRAMES, layout, crop=SIDE))))
+    settings.setdefault(
+        'test_dataloader',
+        dict(
+            dataset=dict(
+                metainfo=dict(classes=NAMES), pipeline=synthmotion_test(FRAMES, layout, crop=SIDE)
+            )
+        ),
+    )
     Config(dict(model=model, input_shape=(3, FRAMES, SIDE, SIDE), **settings)).dump(
-        folder / f'{name}.py')
+        folder / f'{name}.py'
+    )
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope('mmaction'):
         built = MODELS.build(Config(model)._cfg_dict)
@@ -90,7 +109,7 @@ def movie(place):
     """A bright square that moves right."""
     frames = np.full((16, 72, 80, 3), 40, np.uint8)
     for index, frame in enumerate(frames):
-        frame[20:36, 4 + 3 * index:20 + 3 * index] = (250, 200, 60)
+        frame[20:36, 4 + 3 * index : 20 + 3 * index] = (250, 200, 60)
     write_mp4(frames, place / 'movie.mp4')
     return str(place / 'movie.mp4')
 
@@ -120,11 +139,29 @@ def test_everything_by_default(main, moves_right, movie, tmp_path, capsys):
     assert {str(path) for path in (tmp_path / 'new' / 'out').iterdir()} == set(files)
 
 
-def test_motion_to_the_right_is_drawn_in_the_wheels_right_colour(main, moves_right, movie,
-                                                                tmp_path):
+def test_motion_to_the_right_is_drawn_in_the_wheels_right_colour(
+    main, moves_right, movie, tmp_path
+):
     """And the wheel is in the figure."""
-    assert main([*moves_right, movie, '-o', str(tmp_path), '--kinds', 'motion', '--stages', '4',
-                 '--opacity', 'match', '--columns', '2']) == 0
+    assert (
+        main(
+            [
+                *moves_right,
+                movie,
+                '-o',
+                str(tmp_path),
+                '--kinds',
+                'motion',
+                '--stages',
+                '4',
+                '--opacity',
+                'match',
+                '--columns',
+                '2',
+            ]
+        )
+        == 0
+    )
     pixels = np.asarray(Image.open(tmp_path / 'motion.png').convert('RGB')).astype(int)
     right = wheel()[75, 150]
     rows, columns = np.nonzero((abs(pixels - right) <= 2).all(axis=-1))
@@ -134,13 +171,15 @@ def test_motion_to_the_right_is_drawn_in_the_wheels_right_colour(main, moves_rig
     assert np.ptp(rows[left_part]) == pytest.approx(tile / 2, abs=3)
     assert (~left_part).sum() > 5, 'no wheel'
     cyan = (abs(pixels - wheel()[75, 0]) <= 12).all(axis=-1)
-    assert cyan[:, int(0.6 * pixels.shape[1]):].sum() > 5
-    assert not cyan[:, :int(0.6 * pixels.shape[1])].any()
+    assert cyan[:, int(0.6 * pixels.shape[1]) :].sum() > 5
+    assert not cyan[:, : int(0.6 * pixels.shape[1])].any()
 
 
 def test_mp4(main, moves_right, movie, tmp_path, capsys):
-    assert main([*moves_right, movie, '-o', str(tmp_path), '--format', 'mp4',
-                 '--kinds', 'motion']) == 0
+    assert (
+        main([*moves_right, movie, '-o', str(tmp_path), '--format', 'mp4', '--kinds', 'motion'])
+        == 0
+    )
     check_pictures(capsys.readouterr().out.splitlines()[-2:], moving='mp4')
 
 
@@ -156,8 +195,21 @@ def test_plain_backbone_has_cam_only(main, place, movie, tmp_path, capsys):
 def test_baseline_of_another_kind_stands_above(main, place, moves_right, movie, tmp_path):
     """A 3-D network without MotionBackbone."""
     baseline = save(place, 'baseline', plain_3d())
-    assert main([*moves_right, movie, '-o', str(tmp_path / 'with'), '--kinds', 'cam',
-                 '--baseline', *baseline]) == 0
+    assert (
+        main(
+            [
+                *moves_right,
+                movie,
+                '-o',
+                str(tmp_path / 'with'),
+                '--kinds',
+                'cam',
+                '--baseline',
+                *baseline,
+            ]
+        )
+        == 0
+    )
     assert main([*moves_right, movie, '-o', str(tmp_path / 'without'), '--kinds', 'cam']) == 0
     with Image.open(tmp_path / 'with' / 'cam.png') as high:
         with Image.open(tmp_path / 'without' / 'cam.png') as low:
@@ -166,17 +218,39 @@ def test_baseline_of_another_kind_stands_above(main, place, moves_right, movie, 
 
 def test_figures_8_and_9_of_kpsem(main, moves_right, movie, tmp_path, monkeypatch):
     from mmaction_ext.analysis import pictures
+
     drawn = []
     real = pictures.write_sheet
-    monkeypatch.setattr(pictures, 'write_sheet',
-                        lambda picture, *args: drawn.append(picture) or real(picture, *args))
+    monkeypatch.setattr(
+        pictures,
+        'write_sheet',
+        lambda picture, *args: drawn.append(picture) or real(picture, *args),
+    )
     for top in ('1', '3'):
-        assert main([*moves_right, movie, '-o', str(tmp_path / top), '--kinds', 'cam', '--top',
-                     top, '--layer', 'last_conv', '--baseline', *moves_right]) == 0
+        assert (
+            main(
+                [
+                    *moves_right,
+                    movie,
+                    '-o',
+                    str(tmp_path / top),
+                    '--kinds',
+                    'cam',
+                    '--top',
+                    top,
+                    '--layer',
+                    'last_conv',
+                    '--baseline',
+                    *moves_right,
+                ]
+            )
+            == 0
+        )
     one, three = ([row.title for row in picture.rows[1:]] for picture in drawn)
     assert all(title.count('%)') == 1 for title in one)
-    assert all(title.count('%)') == 3 and title.startswith(shorter)
-               for title, shorter in zip(three, one))
+    assert all(
+        title.count('%)') == 3 and title.startswith(shorter) for title, shorter in zip(three, one)
+    )
 
 
 def test_folder_of_frames(main, moves_right, movie, tmp_path):
@@ -202,12 +276,20 @@ MODULES = {
 @pytest.mark.slow
 @pytest.mark.parametrize('name', MODULES)
 def test_every_module_can_be_drawn(main, place, movie, tmp_path, capsys, name):
-    stages = (3, ) if name == 'KPSEM' else (3, 4)
+    stages = (3,) if name == 'KPSEM' else (3, 4)
     head = None
     if name == 'KPSEM':
-        head = dict(type='ConcatHead', branch_channels=4 * (FRAMES - 1), head=dict(
-            type='TSNHead', in_channels=16, num_classes=3, dropout_ratio=0.0,
-            average_clips='prob'))
+        head = dict(
+            type='ConcatHead',
+            branch_channels=4 * (FRAMES - 1),
+            head=dict(
+                type='TSNHead',
+                in_channels=16,
+                num_classes=3,
+                dropout_ratio=0.0,
+                average_clips='prob',
+            ),
+        )
     model = recognizer(MODULES[name], stages)
     if head:
         model['cls_head'] = head
@@ -218,20 +300,30 @@ def test_every_module_can_be_drawn(main, place, movie, tmp_path, capsys, name):
     check_pictures(files[2:], 'cam')
 
 
-@pytest.mark.parametrize('change, message', [
-    (dict(video='/nowhere/none.mp4'), '/nowhere/none.mp4 does not exist'),
-    (dict(config='/nowhere/none.py'), '/nowhere/none.py'),
-    (dict(checkpoint='/nowhere/none.pth'), '/nowhere/none.pth'),
-    (dict(extra=['--stages', '5']), 'MovesRight does not work after stage 5, but after 3, 4'),
-    (dict(extra=['--labels', '/nowhere/names.txt']), '/nowhere/names.txt'),
-    (dict(extra=['--device', 'mainframe']), "device 'mainframe' cannot be used"),
-    (dict(extra=['--kinds', 'cam', '--layer', 'nothing']), "'nothing' is no submodule"),
-])
-def test_what_is_wrong_is_said_in_one_line(main, moves_right, movie, tmp_path, capsys, change,
-                                           message):
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (dict(video='/nowhere/none.mp4'), '/nowhere/none.mp4 does not exist'),
+        (dict(config='/nowhere/none.py'), '/nowhere/none.py'),
+        (dict(checkpoint='/nowhere/none.pth'), '/nowhere/none.pth'),
+        (dict(extra=['--stages', '5']), 'MovesRight does not work after stage 5, but after 3, 4'),
+        (dict(extra=['--labels', '/nowhere/names.txt']), '/nowhere/names.txt'),
+        (dict(extra=['--device', 'mainframe']), "device 'mainframe' cannot be used"),
+        (dict(extra=['--kinds', 'cam', '--layer', 'nothing']), "'nothing' is no submodule"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(
+    main, moves_right, movie, tmp_path, capsys, change, message
+):
     config, checkpoint = moves_right
-    args = [change.get('config', config), change.get('checkpoint', checkpoint),
-            change.get('video', movie), '-o', str(tmp_path), *change.get('extra', [])]
+    args = [
+        change.get('config', config),
+        change.get('checkpoint', checkpoint),
+        change.get('video', movie),
+        '-o',
+        str(tmp_path),
+        *change.get('extra', []),
+    ]
     assert main(args) == 2
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith('error: ') and message in error

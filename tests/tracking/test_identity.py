@@ -7,9 +7,17 @@ from pathlib import Path
 import pytest
 
 from mmaction_ext.errors import InputError
-from mmaction_ext.tracking.identity import (RunIdentity, canonical_json, config_below, config_hash,
-                                            config_hashes, config_name, ensemble_members,
-                                            load_config, weights_source)
+from mmaction_ext.tracking.identity import (
+    RunIdentity,
+    canonical_json,
+    config_below,
+    config_hash,
+    config_hashes,
+    config_name,
+    ensemble_members,
+    load_config,
+    weights_source,
+)
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 FULL = CONFIGS / 'synthmotion/dcf/table1_components/full.py'
@@ -37,16 +45,28 @@ def test_uid_depends_on_each_part():
     assert len({run.uid for run in [base, *others]}) == 4
 
 
-@pytest.mark.parametrize('change', [
-    dict(work_dir='elsewhere'), dict(launcher='pytorch'), dict(log_level='ERROR'),
-    dict(train_dataloader=dict(num_workers=7)), dict(filename='/other/place.py'),
-    dict(randomness=dict(seed=5)),
-])
+@pytest.mark.parametrize(
+    'change',
+    [
+        dict(work_dir='elsewhere'),
+        dict(launcher='pytorch'),
+        dict(log_level='ERROR'),
+        dict(train_dataloader=dict(num_workers=7)),
+        dict(filename='/other/place.py'),
+        dict(randomness=dict(seed=5)),
+    ],
+)
 def test_hash_ignores_where_and_how_a_run_runs(change):
-    config = dict(model=dict(type='X'), train_dataloader=dict(batch_size=8, num_workers=2),
-                  randomness=dict(deterministic=False, seed=1), log_level='INFO')
-    merged = {key: {**config.get(key, {}), **value} if isinstance(value, dict) else value
-              for key, value in change.items()}
+    config = dict(
+        model=dict(type='X'),
+        train_dataloader=dict(batch_size=8, num_workers=2),
+        randomness=dict(deterministic=False, seed=1),
+        log_level='INFO',
+    )
+    merged = {
+        key: {**config.get(key, {}), **value} if isinstance(value, dict) else value
+        for key, value in change.items()
+    }
     assert config_hash({**config, **merged}) == config_hash(config)
 
 
@@ -60,25 +80,39 @@ def _changed(config, path, value):
 RECIPE = dict(
     model=dict(type='X', test_cfg=dict(average_clips='prob')),
     train_dataloader=dict(batch_size=8, num_workers=2, persistent_workers=True),
-    val_dataloader=dict(batch_size=8), test_dataloader=dict(batch_size=1),
-    default_hooks=dict(logger=dict(type='RunLoggerHook', interval=20),
-                       checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2)),
-    custom_hooks=[dict(type='EpochSeedHook'), dict(type='MeanLossHook')])
+    val_dataloader=dict(batch_size=8),
+    test_dataloader=dict(batch_size=1),
+    default_hooks=dict(
+        logger=dict(type='RunLoggerHook', interval=20),
+        checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2),
+    ),
+    custom_hooks=[dict(type='EpochSeedHook'), dict(type='MeanLossHook')],
+)
 
 
-@pytest.mark.parametrize('path, value', [
-    ('train_dataloader.num_workers', 0), ('train_dataloader.persistent_workers', False),
-    ('test_dataloader.prefetch_factor', 4), ('val_dataloader.pin_memory', True),
-    ('val_dataloader.batch_size', 1), ('test_dataloader.batch_size', 4),
-    ('model.test_cfg.max_testing_views', 10), ('log_processor.window_size', 3),
-    ('default_hooks.logger.interval', 1), ('default_hooks.timer', dict(type='IterTimerHook')),
-    ('default_hooks.checkpoint.interval', 5), ('default_hooks.checkpoint.max_keep_ckpts', -1),
-    ('default_hooks.show', dict(type='mmaction.VisualizationHook', enable=True)),
-    ('custom_hooks', [dict(type='EpochSeedHook')]),
-    ('custom_hooks', [dict(type='EpochSeedHook'), dict(type='mmengine.ProfilerHook')]),
-    ('train_dataloader.timeout', 60), ('val_dataloader.multiprocessing_context', 'spawn'),
-    ('test_dataloader.pin_memory_device', 'cuda'),
-])
+@pytest.mark.parametrize(
+    'path, value',
+    [
+        ('train_dataloader.num_workers', 0),
+        ('train_dataloader.persistent_workers', False),
+        ('test_dataloader.prefetch_factor', 4),
+        ('val_dataloader.pin_memory', True),
+        ('val_dataloader.batch_size', 1),
+        ('test_dataloader.batch_size', 4),
+        ('model.test_cfg.max_testing_views', 10),
+        ('log_processor.window_size', 3),
+        ('default_hooks.logger.interval', 1),
+        ('default_hooks.timer', dict(type='IterTimerHook')),
+        ('default_hooks.checkpoint.interval', 5),
+        ('default_hooks.checkpoint.max_keep_ckpts', -1),
+        ('default_hooks.show', dict(type='mmaction.VisualizationHook', enable=True)),
+        ('custom_hooks', [dict(type='EpochSeedHook')]),
+        ('custom_hooks', [dict(type='EpochSeedHook'), dict(type='mmengine.ProfilerHook')]),
+        ('train_dataloader.timeout', 60),
+        ('val_dataloader.multiprocessing_context', 'spawn'),
+        ('test_dataloader.pin_memory_device', 'cuda'),
+    ],
+)
 def test_what_cannot_change_a_number_is_no_part_of_the_recipe(path, value):
     changed = _changed(RECIPE, path, value)
     assert changed != RECIPE and config_hash(changed) == config_hash(RECIPE)
@@ -86,30 +120,47 @@ def test_what_cannot_change_a_number_is_no_part_of_the_recipe(path, value):
 
 def test_what_only_reports_leaves_no_trace_where_nothing_else_stands():
     bare = dict(model=dict(type='X'))
-    for path, value in (('model.test_cfg.max_testing_views', 10), ('default_hooks.timer', None),
-                        ('custom_hooks', [dict(type='ProfilerHook')])):
+    for path, value in (
+        ('model.test_cfg.max_testing_views', 10),
+        ('default_hooks.timer', None),
+        ('custom_hooks', [dict(type='ProfilerHook')]),
+    ):
         assert config_hash(_changed(bare, path, value)) == config_hash(bare)
     assert config_hash(dict(bare, custom_hooks=[])) != config_hash(bare)
 
 
-@pytest.mark.parametrize('path, value', [
-    ('train_dataloader.batch_size', 4), ('model.test_cfg.average_clips', 'score'),
-    ('model.test_cfg.fcn_test', True), ('default_hooks.ema', dict(type='EMAHook')),
-    ('custom_hooks', [dict(type='MeanLossHook')]), ('model.backbone.max_testing_views', 3),
-    ('custom_hooks', [*RECIPE['custom_hooks'], dict(type='EarlyStoppingHook')]),
-    ('train_cfg.val_interval', 2), ('default_hooks.sync_buffers', dict(type='SyncBuffersHook')),
-])
+@pytest.mark.parametrize(
+    'path, value',
+    [
+        ('train_dataloader.batch_size', 4),
+        ('model.test_cfg.average_clips', 'score'),
+        ('model.test_cfg.fcn_test', True),
+        ('default_hooks.ema', dict(type='EMAHook')),
+        ('custom_hooks', [dict(type='MeanLossHook')]),
+        ('model.backbone.max_testing_views', 3),
+        ('custom_hooks', [*RECIPE['custom_hooks'], dict(type='EarlyStoppingHook')]),
+        ('train_cfg.val_interval', 2),
+        ('default_hooks.sync_buffers', dict(type='SyncBuffersHook')),
+    ],
+)
 def test_what_may_change_a_number_is_part_of_the_recipe(path, value):
     assert config_hash(_changed(RECIPE, path, value)) != config_hash(RECIPE)
 
 
 @pytest.mark.parametrize('split', ['val', 'test'])
-@pytest.mark.parametrize('limit', [
-    dict(drop_last=True), dict(batch_sampler=dict(type='BatchSampler', drop_last=True)),
-    dict(num_batch_per_epoch=3)])
+@pytest.mark.parametrize(
+    'limit',
+    [
+        dict(drop_last=True),
+        dict(batch_sampler=dict(type='BatchSampler', drop_last=True)),
+        dict(num_batch_per_epoch=3),
+    ],
+)
 def test_batch_of_an_evaluation_that_leaves_samples_out_is_part_of_the_recipe(split, limit):
-    hashes = {config_hash(_changed(RECIPE, f'{split}_dataloader', dict(limit, batch_size=size)))
-              for size in (1, 4)}
+    hashes = {
+        config_hash(_changed(RECIPE, f'{split}_dataloader', dict(limit, batch_size=size)))
+        for size in (1, 4)
+    }
     assert len(hashes) == 2
 
 
@@ -121,8 +172,9 @@ def test_when_checkpoints_are_written_is_part_of_the_recipe_where_the_last_one_i
 
 def test_hashes_by_the_rule_of_before_are_as_they_were(ensemble, tester):
     """The expected ones were taken before the rule was changed."""
-    former = [config_hashes(config)[1]
-              for config in (RECIPE, load_config(ensemble), load_config(tester))]
+    former = [
+        config_hashes(config)[1] for config in (RECIPE, load_config(ensemble), load_config(tester))
+    ]
     assert former == ['fa42b5d983b93d15', 'c7b4983c967dbeb7', 'ab2f667aba910293']
 
 
@@ -130,17 +182,30 @@ def test_a_run_is_known_by_each_of_its_hashes():
     run = RunIdentity('a/b', 0, 'new', ('old',))
     assert run.named_as_in(run.facts) == run
     old = run.named_as_in(dict(run.facts, config_hash='old', job_type='train'))
-    assert (old.config_hash, old.aliases, old.uid) == ('old', ('new',),
-                                                       RunIdentity('a/b', 0, 'old').uid)
-    for facts in ({}, dict(run.facts, config_hash='x'), dict(run.facts, seed=1),
-                  dict(run.facts, config='a/c'), dict(run.facts, config_hash=['old'])):
+    assert (old.config_hash, old.aliases, old.uid) == (
+        'old',
+        ('new',),
+        RunIdentity('a/b', 0, 'old').uid,
+    )
+    for facts in (
+        {},
+        dict(run.facts, config_hash='x'),
+        dict(run.facts, seed=1),
+        dict(run.facts, config='a/c'),
+        dict(run.facts, config_hash=['old']),
+    ):
         assert run.named_as_in(facts) is None
 
 
-@pytest.mark.parametrize('change', [
-    dict(model=dict(type='Y')), dict(train_dataloader=dict(batch_size=4)),
-    dict(load_from='weights.pth'), dict(train_cfg=dict(max_epochs=7)),
-])
+@pytest.mark.parametrize(
+    'change',
+    [
+        dict(model=dict(type='Y')),
+        dict(train_dataloader=dict(batch_size=4)),
+        dict(load_from='weights.pth'),
+        dict(train_cfg=dict(max_epochs=7)),
+    ],
+)
 def test_hash_sees_what_changes_the_numbers(change):
     config = dict(model=dict(type='X'), train_dataloader=dict(batch_size=8), load_from=None)
     assert config_hash({**config, **change}) != config_hash(config)
@@ -185,7 +250,8 @@ def ensemble(tmp_path):
     (tmp_path / 'configs/base.py').write_text('lr = 1\n')
     for name in 'ab':
         (tmp_path / f'configs/rows/{name}.py').write_text(
-            f"_base_ = ['../base.py']\nname = '{name}'\n")
+            f"_base_ = ['../base.py']\nname = '{name}'\n"
+        )
     path = tmp_path / 'configs/both/ab.py'
     path.write_text("ensemble = dict(members=['../rows/a.py', '../rows/b.py'])\n")
     return path
@@ -202,7 +268,8 @@ def test_hash_of_an_ensemble_changes_with_its_members(ensemble):
     configs = ensemble.parents[1]
     first = config_hash(load_config(ensemble))
     assert load_config(ensemble)['ensemble']['member_hashes'] == {
-        f'rows/{name}': config_hashes(load_config(configs / f'rows/{name}.py')) for name in 'ab'}
+        f'rows/{name}': config_hashes(load_config(configs / f'rows/{name}.py')) for name in 'ab'
+    }
     with open(configs / 'rows/b.py', 'a') as file:
         file.write('epochs = 2\n')
     second = config_hash(load_config(ensemble))
@@ -214,14 +281,20 @@ def test_hash_of_an_ensemble_changes_with_its_members(ensemble):
     assert config_hash(load_config(ensemble)) == third  # what changes no number changes no hash
 
 
-@pytest.mark.parametrize('members, message', [
-    ("dict(members=['../rows/a.py'])", 'must name two or more different members'),
-    ("dict(members=['../rows/a.py', '../both/../rows/a.py'])", 'two or more different members'),
-    ('dict()', 'two or more different members, found []'),
-    ('None', 'two or more different members'),
-    ("dict(members=['../rows/a.py', 'gone.py'])", 'gone.py does not exist'),
-    ("dict(members=['../rows/a.py', 'ab.py'])", 'is an ensemble itself'),
-])
+@pytest.mark.parametrize(
+    'members, message',
+    [
+        ("dict(members=['../rows/a.py'])", 'must name two or more different members'),
+        (
+            "dict(members=['../rows/a.py', '../both/../rows/a.py'])",
+            'two or more different members',
+        ),
+        ('dict()', 'two or more different members, found []'),
+        ('None', 'two or more different members'),
+        ("dict(members=['../rows/a.py', 'gone.py'])", 'gone.py does not exist'),
+        ("dict(members=['../rows/a.py', 'ab.py'])", 'is an ensemble itself'),
+    ],
+)
 def test_bad_ensembles_are_named(ensemble, members, message):
     ensemble.write_text(f'ensemble = {members}\n')
     with pytest.raises(ValueError) as error:
@@ -256,17 +329,22 @@ def test_ensemble_sees_where_the_weights_of_a_member_come_from(tester):
     source, path = tester.parents[1] / 'rows/a.py', tester.with_name('both.py')
     path.write_text("ensemble = dict(members=['two_clips.py', '../rows/a.py'])\n")
     hashes = load_config(path)['ensemble']['member_hashes']
-    assert hashes == {'more/two_clips': config_hashes(load_config(tester)),
-                      'rows/a': config_hashes(load_config(source))}
+    assert hashes == {
+        'more/two_clips': config_hashes(load_config(tester)),
+        'rows/a': config_hashes(load_config(source)),
+    }
 
 
-@pytest.mark.parametrize('lines, message', [
-    ("weights_of = 'gone.py'", 'gone.py does not exist'),
-    ('weights_of = 3', 'weights_of must be the path of a config, got 3'),
-    ("weights_of = 'two_clips.py'", 'a config that is trained itself'),
-    ("weights_of = 'both.py'", 'a config that is trained itself'),
-    ("weights_of = '../rows/a.py'\nensemble = dict(members=[])", 'stand in no ensemble'),
-])
+@pytest.mark.parametrize(
+    'lines, message',
+    [
+        ("weights_of = 'gone.py'", 'gone.py does not exist'),
+        ('weights_of = 3', 'weights_of must be the path of a config, got 3'),
+        ("weights_of = 'two_clips.py'", 'a config that is trained itself'),
+        ("weights_of = 'both.py'", 'a config that is trained itself'),
+        ("weights_of = '../rows/a.py'\nensemble = dict(members=[])", 'stand in no ensemble'),
+    ],
+)
 def test_bad_sources_of_weights_are_named(tester, lines, message):
     tester.with_name('both.py').write_text("ensemble = dict(members=['a.py', 'b.py'])\n")
     path = tester.with_name('bad.py')

@@ -44,37 +44,72 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-COLUMNS = ('suite', 'files', 'reader', 'metrics', 'jobs', 'seconds', 'cpu_seconds', 'peak_mb',
-           'runs', 'steps', 'megabytes', 'load', 'device', 'cores', 'python', 'wandb', 'date')
+COLUMNS = (
+    'suite',
+    'files',
+    'reader',
+    'metrics',
+    'jobs',
+    'seconds',
+    'cpu_seconds',
+    'peak_mb',
+    'runs',
+    'steps',
+    'megabytes',
+    'load',
+    'device',
+    'cores',
+    'python',
+    'wandb',
+    'date',
+)
 #: which metrics are asked for
 METRICS = ('all', 'table')
 #: what a table needs of a run
-TABLE_METRICS = ('test/acc/top1', 'test/num_samples', 'test/checkpoint_sha256',
-                 'test/data_digest')
+TABLE_METRICS = ('test/acc/top1', 'test/num_samples', 'test/checkpoint_sha256', 'test/data_digest')
 BLOCK_SIZE = 32 * 1024
 UID_LENGTH = 16
 
 
 def parse_args(argv=None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--runs', type=int, nargs='+', default=[10, 100],
-                        help='long runs; of several numbers, each is measured, which shows what '
-                        'grows with the suite (default: 10 100)')
-    parser.add_argument('--steps', type=int, default=20000,
-                        help='logged steps of a long run (default: 20000)')
-    parser.add_argument('--small-runs', type=int, default=1000,
-                        help='short runs; 0 leaves them out (default: 1000)')
-    parser.add_argument('--small-steps', type=int, default=100,
-                        help='logged steps of a short run (default: 100)')
-    parser.add_argument('--jobs', type=int, default=len(os.sched_getaffinity(0)),
-                        help='processes (default: one per core)')
-    parser.add_argument('--repeats', type=int, default=3,
-                        help='turns of wandb-core and us (default: 3)')
-    parser.add_argument('--folder', type=Path,
-                        help='where the runs are written for a while (default: the system\'s '
-                        'temporary folder)')
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        '--runs',
+        type=int,
+        nargs='+',
+        default=[10, 100],
+        help='long runs; of several numbers, each is measured, which shows what '
+        'grows with the suite (default: 10 100)',
+    )
+    parser.add_argument(
+        '--steps', type=int, default=20000, help='logged steps of a long run (default: 20000)'
+    )
+    parser.add_argument(
+        '--small-runs',
+        type=int,
+        default=1000,
+        help='short runs; 0 leaves them out (default: 1000)',
+    )
+    parser.add_argument(
+        '--small-steps', type=int, default=100, help='logged steps of a short run (default: 100)'
+    )
+    parser.add_argument(
+        '--jobs',
+        type=int,
+        default=len(os.sched_getaffinity(0)),
+        help='processes (default: one per core)',
+    )
+    parser.add_argument(
+        '--repeats', type=int, default=3, help='turns of wandb-core and us (default: 3)'
+    )
+    parser.add_argument(
+        '--folder',
+        type=Path,
+        help="where the runs are written for a while (default: the system's temporary folder)",
+    )
     parser.add_argument('--output', type=Path, metavar='CSV', help='also write the figures here')
     parser.add_argument('--measure', nargs='+', help=argparse.SUPPRESS)
     parser.add_argument('--log', nargs=2, help=argparse.SUPPRESS)
@@ -103,15 +138,28 @@ class Suite:
 def rows(steps: int):
     """What one run logs, the same for all of that length."""
     import random
+
     draw = random.Random(steps).random
     for step in range(1, steps + 1):
         place = {'iter': step, 'epoch': (step - 1) // 1000 + 1}
-        yield dict(place, **{f'train/{name}': draw() for name in (
-            'loss', 'top1_acc', 'top5_acc', 'lr', 'time', 'data_time')})
+        yield dict(
+            place,
+            **{
+                f'train/{name}': draw()
+                for name in ('loss', 'top1_acc', 'top5_acc', 'lr', 'time', 'data_time')
+            },
+        )
         if step % 1000 == 0 or step == steps:
             yield dict(place, **{f'val/acc/{name}': draw() for name in ('top1', 'top5', 'mean1')})
-    yield dict(place, **{'test/acc/top1': draw(), 'test/num_samples': 480,
-                         'test/checkpoint_sha256': 'a' * 64, 'test/data_digest': 'b' * 64})
+    yield dict(
+        place,
+        **{
+            'test/acc/top1': draw(),
+            'test/num_samples': 480,
+            'test/checkpoint_sha256': 'a' * 64,
+            'test/data_digest': 'b' * 64,
+        },
+    )
 
 
 def uid(number: int) -> str:
@@ -122,10 +170,18 @@ def uid(number: int) -> str:
 def log_with_sdk(folder: str, steps: int) -> None:
     """Log one run; the process is to end afterwards."""
     import wandb
-    run = wandb.init(project='benchmark', dir=folder, id=uid(0), mode='offline', job_type='train',
-                     config=dict(identity=identity(0), static=dict(params=1, macs=2)),
-                     settings=wandb.Settings(console='off', x_disable_stats=True,
-                                             x_disable_meta=True, silent=True))
+
+    run = wandb.init(
+        project='benchmark',
+        dir=folder,
+        id=uid(0),
+        mode='offline',
+        job_type='train',
+        config=dict(identity=identity(0), static=dict(params=1, macs=2)),
+        settings=wandb.Settings(
+            console='off', x_disable_stats=True, x_disable_meta=True, silent=True
+        ),
+    )
     for row in rows(steps):
         run.log(row)
     run.finish()
@@ -138,10 +194,14 @@ def identity(seed: int) -> dict:
 
 def write_suite(suite: Suite) -> None:
     """Write the logs of a suite."""
-    from mmaction_ext.tracking.wandb_log import Damage, iter_payloads
+    from mmaction_ext.tracking.reading.wandb_log import Damage, iter_payloads
+
     with tempfile.TemporaryDirectory(dir=suite.folder.parent) as folder:
-        subprocess.run([sys.executable, __file__, '--log', folder, str(suite.steps)], check=True,
-                       env=dict(os.environ, WANDB_ERROR_REPORTING='false'))
+        subprocess.run(
+            [sys.executable, __file__, '--log', folder, str(suite.steps)],
+            check=True,
+            env=dict(os.environ, WANDB_ERROR_REPORTING='false'),
+        )
         [template] = Path(folder).rglob('run-*.wandb')
         with open(template, 'rb') as stream:
             payloads = list(iter_payloads(stream, Damage()))
@@ -160,6 +220,7 @@ def run_folder(suite: Suite, number: int) -> Path:
 def renamed(payloads: list, number: int):
     """The records of a log under the id and seed of another run."""
     from wandb.proto.wandb_internal_pb2 import Record
+
     for payload in payloads:
         if uid(0).encode() in payload:
             record = Record.FromString(payload)
@@ -182,7 +243,7 @@ def encode_log(payloads) -> bytes:
             if room < 7:
                 data += bytes(room)
                 room = BLOCK_SIZE
-            part, rest = rest[:room - 7], rest[room - 7:]
+            part, rest = rest[: room - 7], rest[room - 7 :]
             kind = (1 if not rest else 2) if first else (4 if not rest else 3)
             data += zlib.crc32(part, zlib.crc32(bytes([kind]))).to_bytes(4, 'little')
             data += len(part).to_bytes(2, 'little') + bytes([kind]) + part
@@ -192,8 +253,9 @@ def encode_log(payloads) -> bytes:
 
 def write_ledgers(suite: Suite) -> None:
     """Put a ledger beside each log, with the same rows."""
-    from mmaction_ext.tracking.ledger.attempts import write_run_file
     from mmaction_ext.tracking.ledger.format import METRICS_FILE, MetricsRow, encode_row
+    from mmaction_ext.tracking.writing.attempts import write_run_file
+
     lines = []
     for row in rows(suite.steps):
         place = row.pop('iter'), row.pop('epoch')
@@ -203,10 +265,24 @@ def write_ledgers(suite: Suite) -> None:
     for number in range(suite.runs):
         folder = run_folder(suite, number)
         [log] = folder.rglob('*.wandb')
-        write_run_file(folder, dict(
-            identity(number), schema=1, uid=uid(number), job_type='train',
-            attempts=[dict(number=1, start=1.0, end=2.0, exit_code=0,
-                           wandb=log.relative_to(folder).as_posix())]))
+        write_run_file(
+            folder,
+            dict(
+                identity(number),
+                schema=1,
+                uid=uid(number),
+                job_type='train',
+                attempts=[
+                    dict(
+                        number=1,
+                        start=1.0,
+                        end=2.0,
+                        exit_code=0,
+                        wandb=log.relative_to(folder).as_posix(),
+                    )
+                ],
+            ),
+        )
         (folder / METRICS_FILE).write_bytes(content)
 
 
@@ -216,13 +292,22 @@ def check(suite: Suite) -> None:
     Raises:
         SystemExit: there is a difference.
     """
-    from mmaction_ext.tracking.records import find_runs, split_by_phase
-    from mmaction_ext.tracking.wandb_log import read_log
+    from mmaction_ext.tracking.reading.find import find_runs
+    from mmaction_ext.tracking.reading.rows import split_by_phase
+    from mmaction_ext.tracking.reading.wandb_log import read_log
+
     log = suite.logs()[-1]
     printed = subprocess.run(core_command(log, '--json'), check=True, capture_output=True).stdout
     records = [json.loads(line) for line in printed.splitlines()]
-    theirs = [{name: value for name, value in record['history']['item'].items()
-               if not name.startswith('_')} for record in records if record['type'] == 'history']
+    theirs = [
+        {
+            name: value
+            for name, value in record['history']['item'].items()
+            if not name.startswith('_')
+        }
+        for record in records
+        if record['type'] == 'history'
+    ]
     ours = read_log(log)
     logged = split_by_phase(rows(suite.steps))
     if theirs != list(rows(suite.steps)):
@@ -231,19 +316,32 @@ def check(suite: Suite) -> None:
         sys.exit(f'{log}: our rows are not those of wandb-core')
     for record in find_runs(suite.folder, cache=False):
         train = {row['iter']: row for row in logged['train']}
-        if (record.rows['val'] != logged['val'] or record.state != 'finished'
-                or record.evaluations[0].values != logged['test'][0] or record.conflicts
-                or any(train[row['iter']] != row for row in record.rows['train'])
-                or record.last_iter != suite.steps):
+        if (
+            record.rows['val'] != logged['val']
+            or record.state != 'finished'
+            or record.evaluations[0].values != logged['test'][0]
+            or record.conflicts
+            or any(train[row['iter']] != row for row in record.rows['train'])
+            or record.last_iter != suite.steps
+        ):
             sys.exit(f'{record.folder} {record.uid}: not what was logged')
 
 
 def core_command(log: Path, *options) -> list:
     """wandb's own reader, without the second that Python takes to import wandb."""
     import wandb
+
     core = Path(wandb.__file__).parent / 'bin' / 'wandb-core'
-    return [str(core), 'leet', 'inspect', '--no-observability', *options, '--run-file', str(log),
-            str(log.parent)]
+    return [
+        str(core),
+        'leet',
+        'inspect',
+        '--no-observability',
+        *options,
+        '--run-file',
+        str(log),
+        str(log.parent),
+    ]
 
 
 def time_core(suite: Suite, jobs: int, *options) -> dict:
@@ -251,8 +349,14 @@ def time_core(suite: Suite, jobs: int, *options) -> dict:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
     with ThreadPoolExecutor(jobs) as pool:
-        list(pool.map(lambda log: subprocess.run(core_command(log, *options), check=True,
-                                                 stdout=subprocess.DEVNULL), suite.logs()))
+        list(
+            pool.map(
+                lambda log: subprocess.run(
+                    core_command(log, *options), check=True, stdout=subprocess.DEVNULL
+                ),
+                suite.logs(),
+            )
+        )
     seconds = time.perf_counter() - start
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return dict(seconds=seconds, cpu_seconds=cpu(after) - cpu(before), peak_mb='')
@@ -270,25 +374,44 @@ def cache_home(suite: Suite) -> Path:
 
 def time_ours(suite: Suite, jobs: int, cache: bool, metrics: str) -> dict:
     """Read a suite with ``find_runs`` in a process of its own."""
-    command = [sys.executable, __file__, '--measure', str(suite.folder), str(jobs),
-               str(int(cache)), metrics]
+    command = [
+        sys.executable,
+        __file__,
+        '--measure',
+        str(suite.folder),
+        str(jobs),
+        str(int(cache)),
+        metrics,
+    ]
     start = time.perf_counter()
-    done = subprocess.run(command, check=True, capture_output=True, text=True,
-                          env=dict(os.environ, XDG_CACHE_HOME=str(cache_home(suite))))
+    done = subprocess.run(
+        command,
+        check=True,
+        capture_output=True,
+        text=True,
+        env=dict(os.environ, XDG_CACHE_HOME=str(cache_home(suite))),
+    )
     return dict(json.loads(done.stdout), seconds=time.perf_counter() - start)
 
 
 def measure(folder: str, jobs: str, cache: str, metrics: str) -> None:
     """What the process of :func:`time_ours` does."""
-    from mmaction_ext.tracking.records import find_runs
+    from mmaction_ext.tracking.reading.find import find_runs
+
     keys = TABLE_METRICS if metrics == 'table' else None
     records = find_runs(folder, keys, cache=bool(int(cache)), jobs=int(jobs))
     if not records or any(record.state != 'finished' for record in records):
         sys.exit(f'{folder}: {len(records)} runs, not all of them finished')
-    own, below = (resource.getrusage(who) for who in (resource.RUSAGE_SELF,
-                                                      resource.RUSAGE_CHILDREN))
-    print(json.dumps(dict(cpu_seconds=cpu(own) + cpu(below),
-                          peak_mb=max(own_peak(), below.ru_maxrss) / 1024)))
+    own, below = (
+        resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    print(
+        json.dumps(
+            dict(
+                cpu_seconds=cpu(own) + cpu(below), peak_mb=max(own_peak(), below.ru_maxrss) / 1024
+            )
+        )
+    )
 
 
 def own_peak() -> int:
@@ -304,23 +427,44 @@ class Report:
 
     def __init__(self):
         import wandb
+
         self.lines = []
         self._shared = dict(
-            device=processor(), cores=len(os.sched_getaffinity(0)),
-            python=platform.python_version(), wandb=wandb.__version__,
-            date=datetime.now(timezone.utc).strftime('%Y-%m-%d'))
+            device=processor(),
+            cores=len(os.sched_getaffinity(0)),
+            python=platform.python_version(),
+            wandb=wandb.__version__,
+            date=datetime.now(timezone.utc).strftime('%Y-%m-%d'),
+        )
 
     def add(self, suite, files, reader, metrics, jobs, function, *args) -> None:
         """Measure once."""
         load = os.getloadavg()[0]
-        line = dict(suite=suite.name, files=files, reader=reader, metrics=metrics, jobs=jobs,
-                    runs=suite.runs, steps=suite.steps, megabytes=suite.megabytes(), load=load,
-                    **function(suite, jobs, *args), **self._shared)
-        self.lines.append({name: round(value, 2) if isinstance(value, float) else value
-                           for name, value in line.items()})
-        print(f'{suite.name:6} {files:18} {reader:22} {metrics:6} {jobs} jobs '
-              f'{line["seconds"]:8.2f} s  {line["cpu_seconds"]:8.2f} CPU-s  '
-              f'{line["peak_mb"] and round(line["peak_mb"])} MB', flush=True)
+        line = dict(
+            suite=suite.name,
+            files=files,
+            reader=reader,
+            metrics=metrics,
+            jobs=jobs,
+            runs=suite.runs,
+            steps=suite.steps,
+            megabytes=suite.megabytes(),
+            load=load,
+            **function(suite, jobs, *args),
+            **self._shared,
+        )
+        self.lines.append(
+            {
+                name: round(value, 2) if isinstance(value, float) else value
+                for name, value in line.items()
+            }
+        )
+        print(
+            f'{suite.name:6} {files:18} {reader:22} {metrics:6} {jobs} jobs '
+            f'{line["seconds"]:8.2f} s  {line["cpu_seconds"]:8.2f} CPU-s  '
+            f'{line["peak_mb"] and round(line["peak_mb"])} MB',
+            flush=True,
+        )
 
     def add_cold(self, suite, files, jobs, metrics='all') -> None:
         """Read everything for the first time."""
@@ -365,8 +509,11 @@ def main() -> None:
             run_long(long, args, report)
             shutil.rmtree(long.folder)
         if args.small_runs:
-            run_short(Suite('short', Path(folder) / 'short', args.small_runs, args.small_steps),
-                      args, report)
+            run_short(
+                Suite('short', Path(folder) / 'short', args.small_runs, args.small_steps),
+                args,
+                report,
+            )
     if args.output:
         report.write(args.output)
     return None
@@ -407,8 +554,16 @@ def compare(suite: Suite, files: str, args, report: Report) -> None:
     """Point 2."""
     settle()
     for _ in range(args.repeats):
-        report.add(suite, files, 'wandb-core --summary --json', 'all', args.jobs, time_core,
-                   '--summary', '--json')
+        report.add(
+            suite,
+            files,
+            'wandb-core --summary --json',
+            'all',
+            args.jobs,
+            time_core,
+            '--summary',
+            '--json',
+        )
         report.add_cold(suite, files, args.jobs)
 
 

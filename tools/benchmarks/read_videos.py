@@ -32,31 +32,83 @@ import numpy as np
 
 from mmaction_ext.datasets.video_reader import VideoReader
 
-COLUMNS = ('file', 'codec', 'size', 'frames', 'sampling', 'reader', 'clips', 'cpu_ms',
-           'clips_per_core', 'of_decord', 'peak_mb', 'right', 'device', 'cores', 'python', 'av',
-           'decord', 'date')
+COLUMNS = (
+    'file',
+    'codec',
+    'size',
+    'frames',
+    'sampling',
+    'reader',
+    'clips',
+    'cpu_ms',
+    'clips_per_core',
+    'of_decord',
+    'peak_mb',
+    'right',
+    'device',
+    'cores',
+    'python',
+    'av',
+    'decord',
+    'date',
+)
 READERS = ('ours', 'decord')
 #: name -> file name, encoder, (width, height), frames, frames a second, encoder's settings, rules
 FILES = {
-    'SynthMotion': ('a.mp4', 'libx264', (80, 80), 24, 12,
-                    dict(g='1', bf='0', qp='26', preset='ultrafast'), ('8 segments', )),
-    'UCF101-like': ('b.avi', 'mpeg4', (320, 240), 175, 25,
-                    dict(g='250', bf='1', flags='+qscale', global_quality='472'),
-                    ('8 segments', )),
-    'Something-like, WebM': ('c.webm', 'libvpx-vp9', (426, 240), 48, 12,
-                             {'b': '300k', 'cpu-used': '6'}, ('8 segments', )),
-    'Something-like, MP4': ('d.mp4', 'libx264', (426, 240), 48, 12, {}, ('8 segments', )),
-    'Kinetics-like, GOP 12': ('e.mp4', 'libx264', (340, 256), 300, 30, dict(g='12'),
-                              ('8 segments', '8x8', '16x5')),
-    'Kinetics-like, GOP 250': ('f.mp4', 'libx264', (340, 256), 300, 30, dict(g='250'),
-                               ('8 segments', '8x8', '16x5')),
+    'SynthMotion': (
+        'a.mp4',
+        'libx264',
+        (80, 80),
+        24,
+        12,
+        dict(g='1', bf='0', qp='26', preset='ultrafast'),
+        ('8 segments',),
+    ),
+    'UCF101-like': (
+        'b.avi',
+        'mpeg4',
+        (320, 240),
+        175,
+        25,
+        dict(g='250', bf='1', flags='+qscale', global_quality='472'),
+        ('8 segments',),
+    ),
+    'Something-like, WebM': (
+        'c.webm',
+        'libvpx-vp9',
+        (426, 240),
+        48,
+        12,
+        {'b': '300k', 'cpu-used': '6'},
+        ('8 segments',),
+    ),
+    'Something-like, MP4': ('d.mp4', 'libx264', (426, 240), 48, 12, {}, ('8 segments',)),
+    'Kinetics-like, GOP 12': (
+        'e.mp4',
+        'libx264',
+        (340, 256),
+        300,
+        30,
+        dict(g='12'),
+        ('8 segments', '8x8', '16x5'),
+    ),
+    'Kinetics-like, GOP 250': (
+        'f.mp4',
+        'libx264',
+        (340, 256),
+        300,
+        30,
+        dict(g='250'),
+        ('8 segments', '8x8', '16x5'),
+    ),
 }
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('--clips', type=int, default=60, help='clips of each kind (default: 60)')
     parser.add_argument('--output', required=True, metavar='FILE.csv', help='table to write')
     return parser.parse_args()
@@ -73,9 +125,11 @@ def write_video(path: Path, codec: str, size: tuple, frames: int, rate: int, opt
         if path.suffix == '.avi':
             stream.codec_context.codec_tag = 'XVID'
         for number in range(frames):
-            view = scene[number // 2:number // 2 + height, number:number + width]
+            view = scene[number // 2 : number // 2 + height, number : number + width]
             noise = rng.integers(0, 6, view.shape, np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(view // 2 + 60 + noise, 'rgb24')))
+            container.mux(
+                stream.encode(av.VideoFrame.from_ndarray(view // 2 + 60 + noise, 'rgb24'))
+            )
         container.mux(stream.encode())
 
 
@@ -110,6 +164,7 @@ def read_ours(path: str, rule: str, rng) -> tuple:
 def read_decord(path: str, rule: str, rng) -> tuple:
     """Numbers and frames of a clip, as mmaction2's ``DecordInit`` and ``DecordDecode`` do it."""
     import decord
+
     reader = decord.VideoReader(io.BytesIO(Path(path).read_bytes()), num_threads=1)
     numbers = sample(rule, len(reader), rng)
     return numbers, reader.get_batch(numbers).asnumpy()
@@ -141,7 +196,7 @@ def measure(path: Path, rule: str, clips: int, truth: list) -> dict:
         worker.start()
         workers[reader], found[reader] = (worker, pipe), []
     for seed in range(1, clips + 1):
-        for reader in READERS[::1 if seed % 2 else -1]:
+        for reader in READERS[:: 1 if seed % 2 else -1]:
             workers[reader][1].send(seed)
             seconds, numbers, images, peak = workers[reader][1].recv()
             found[reader].append((seconds, is_right(images, numbers, truth), peak))
@@ -153,9 +208,10 @@ def measure(path: Path, rule: str, clips: int, truth: list) -> dict:
 
 def is_right(images: np.ndarray, numbers: np.ndarray, truth: list) -> bool:
     """Whether frames are those asked for, but for how colours are rounded."""
-    return all(number < len(truth)
-               and np.abs(image.astype(int) - truth[number]).mean() < 3
-               for image, number in zip(images, numbers))
+    return all(
+        number < len(truth) and np.abs(image.astype(int) - truth[number]).mean() < 3
+        for image, number in zip(images, numbers)
+    )
 
 
 def environment() -> dict:
@@ -165,9 +221,14 @@ def environment() -> dict:
         if line.startswith('model name'):
             model = line.partition(':')[2].strip()
             break
-    return dict(device=model, cores=multiprocessing.cpu_count(),
-                python=platform.python_version(), av=version('av'), decord=version('decord'),
-                date=datetime.now(timezone.utc).date().isoformat())
+    return dict(
+        device=model,
+        cores=multiprocessing.cpu_count(),
+        python=platform.python_version(),
+        av=version('av'),
+        decord=version('decord'),
+        date=datetime.now(timezone.utc).date().isoformat(),
+    )
 
 
 def main() -> None:
@@ -180,17 +241,28 @@ def main() -> None:
             truth = check(path)
             for rule in rules:
                 found = measure(path, rule, args.clips, truth)
-                medians = {reader: statistics.median(each[0] for each in found[reader])
-                           for reader in READERS}
+                medians = {
+                    reader: statistics.median(each[0] for each in found[reader])
+                    for reader in READERS
+                }
                 for reader in READERS:
-                    rows.append(dict(
-                        file=name, codec=codec, size='x'.join(map(str, size)), frames=frames,
-                        sampling=rule, reader=reader, clips=args.clips,
-                        cpu_ms=round(1000 * medians[reader], 2),
-                        clips_per_core=round(1 / medians[reader], 1),
-                        of_decord=round(medians[reader] / medians['decord'], 2),
-                        peak_mb=round(max(each[2] for each in found[reader])),
-                        right=sum(each[1] for each in found[reader]), **facts))
+                    rows.append(
+                        dict(
+                            file=name,
+                            codec=codec,
+                            size='x'.join(map(str, size)),
+                            frames=frames,
+                            sampling=rule,
+                            reader=reader,
+                            clips=args.clips,
+                            cpu_ms=round(1000 * medians[reader], 2),
+                            clips_per_core=round(1 / medians[reader], 1),
+                            of_decord=round(medians[reader] / medians['decord'], 2),
+                            peak_mb=round(max(each[2] for each in found[reader])),
+                            right=sum(each[1] for each in found[reader]),
+                            **facts,
+                        )
+                    )
                     print(json.dumps({key: rows[-1][key] for key in COLUMNS[:12]}), flush=True)
     with open(args.output, 'w', encoding='utf-8', newline='') as file:
         writer = csv.DictWriter(file, COLUMNS)

@@ -73,8 +73,11 @@ def inspect_video(path, check: str = 'full') -> Finding:
     if seen.damaged:
         return Finding(seen.frames, UNREADABLE, seen.damage())
     if reader.indexed and reader.num_frames != seen.frames:
-        return Finding(seen.frames, UNREADABLE, f'{seen.frames} frames come out of '
-                       f'{reader.num_frames} packets')
+        return Finding(
+            seen.frames,
+            UNREADABLE,
+            f'{seen.frames} frames come out of {reader.num_frames} packets',
+        )
     listed = reader.stream.frames
     return Finding(seen.frames, listed_frames=listed if listed != seen.frames else 0)
 
@@ -135,8 +138,11 @@ def _is_cut_avi(reader: VideoReader) -> bool:
     before, of which there is no packet.
     """
     stream = reader.stream
-    return (stream.container.format.name == 'avi' and (stream.duration or 0) < stream.frames
-            and reader.end < (1 - _SHORT_SHARE) * stream.frames)
+    return (
+        stream.container.format.name == 'avi'
+        and (stream.duration or 0) < stream.frames
+        and reader.end < (1 - _SHORT_SHARE) * stream.frames
+    )
 
 
 def _announced_seconds(stream) -> float | None:
@@ -169,11 +175,16 @@ def inspect_frames(folder, check: str = 'full') -> Finding:
     count = len(numbers)
     for number, there in enumerate(numbers, names.start_index):
         if there != number:
-            return Finding(count, FRAME_COUNT, f'{names.name(number)} is missing, though there '
-                           f'are {count} frames up to {names.name(numbers[-1])}')
+            return Finding(
+                count,
+                FRAME_COUNT,
+                f'{names.name(number)} is missing, though there '
+                f'are {count} frames up to {names.name(numbers[-1])}',
+            )
     for number in numbers:
-        reason = _image_fault(Path(folder) / names.name(number),
-                              decode=check == 'full' or number == numbers[0])
+        reason = _image_fault(
+            Path(folder) / names.name(number), decode=check == 'full' or number == numbers[0]
+        )
         if reason:
             return Finding(count, UNREADABLE, f'{names.name(number)}: {reason}')
     return Finding(count, frame_names=names)
@@ -183,8 +194,10 @@ def _no_frame(found: list) -> str:
     others = sorted(name for name in found if name.lower().endswith(PICTURES))
     if not others:
         return 'no frame'
-    return (f'no frame named like 00001.jpg, though there are {len(others)} pictures, first '
-            f'{others[0]}')
+    return (
+        f'no frame named like 00001.jpg, though there are {len(others)} pictures, first '
+        f'{others[0]}'
+    )
 
 
 def _image_fault(path: Path, decode: bool) -> str:

@@ -47,14 +47,16 @@ class Journal:
         if not record or record['state'] != state:
             return None
         names = record.get('names')
-        return Finding(record['frames'], listed_frames=record['listed'],
-                       frame_names=FrameNames(**names) if names else None)
+        return Finding(
+            record['frames'],
+            listed_frames=record['listed'],
+            frame_names=FrameNames(**names) if names else None,
+        )
 
     def __enter__(self) -> 'Journal':
         """Write what is known in one piece, and stay open for more."""
         lines = [self._header, *self._records.values()]
-        write_bytes(''.join(json.dumps(line) + '\n' for line in lines).encode('utf-8'),
-                    self._path)
+        write_bytes(''.join(json.dumps(line) + '\n' for line in lines).encode('utf-8'), self._path)
         self._file = open(self._path, 'a', encoding='utf-8')  # noqa: SIM115
         return self
 
@@ -71,8 +73,12 @@ class Journal:
         """
         if finding.fault:
             return
-        record = {'name': name, 'state': state, 'frames': finding.num_frames,
-                  'listed': finding.listed_frames}
+        record = {
+            'name': name,
+            'state': state,
+            'frames': finding.num_frames,
+            'listed': finding.listed_frames,
+        }
         if finding.frame_names:
             record['names'] = finding.frame_names.settings()
         self._records[name] = record

@@ -30,8 +30,11 @@ class Listing:
 
     def why_not(self, item: Item) -> str:
         """Which of an item's folders could not be read, and why; ``''`` if all could."""
-        reasons = [f'folder {self._media / folder}: {self.unreadable[folder]}'
-                   for folder in item.folders if folder in self.unreadable]
+        reasons = [
+            f'folder {self._media / folder}: {self.unreadable[folder]}'
+            for folder in item.folders
+            if folder in self.unreadable
+        ]
         return '; '.join(reasons)
 
     def _names(self, folder: str) -> frozenset:

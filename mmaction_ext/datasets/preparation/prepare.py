@@ -29,8 +29,17 @@ from mmaction_ext.datasets.processes import locked, map_surviving
 from mmaction_ext.datasets.publishers import Item, Publication
 from mmaction_ext.errors import InputError, last_line
 from mmaction_ext.video import write_bytes
-from .inspection import (CHECKS, FAULTS, FRAME_COUNT, MISSING, UNREADABLE, Finding,
-                         inspect_frames, inspect_video)
+
+from .inspection import (
+    CHECKS,
+    FAULTS,
+    FRAME_COUNT,
+    MISSING,
+    UNREADABLE,
+    Finding,
+    inspect_frames,
+    inspect_video,
+)
 from .journal import Journal, signature
 from .listing import Listing
 
@@ -62,8 +71,17 @@ class Sample:
     name: str
 
 
-def prepare(publication: Publication, root, media, *, check: str = 'full', workers: int = 0,
-            skip_broken: bool = False, recheck: bool = False, progress: bool = False) -> dict:
+def prepare(
+    publication: Publication,
+    root,
+    media,
+    *,
+    check: str = 'full',
+    workers: int = 0,
+    skip_broken: bool = False,
+    recheck: bool = False,
+    progress: bool = False,
+) -> dict:
     """Check every item and write the annotation files, or refuse to.
 
     Annotation files are written if nothing is broken, or on demand without what is broken; else
@@ -97,14 +115,21 @@ def prepare(publication: Publication, root, media, *, check: str = 'full', worke
         names = list({sample.name: None for samples in found.values() for sample in samples})
         findings = _inspect(publication, root, media, names, check, workers, recheck, progress)
         frame_names = _agree(findings)
-        usable = {split: [sample for sample in samples
-                          if not _add_fault(faults, split, sample, findings[sample.name])]
-                  for split, samples in found.items()}
+        usable = {
+            split: [
+                sample
+                for sample in samples
+                if not _add_fault(faults, split, sample, findings[sample.name])
+            ]
+            for split, samples in found.items()
+        }
         report = _report(publication, root, media, check, usable, faults, skip_broken)
         report['frames'] = frame_names and frame_names.settings()
         if frame_names not in (None, FrameNames()):
-            report['notes'].append(f'frames are {frame_names}; GuardedRawframeDataset, and so the '
-                                   'configs, take that from report.json')
+            report['notes'].append(
+                f'frames are {frame_names}; GuardedRawframeDataset, and so the '
+                'configs, take that from report.json'
+            )
         report['notes'] += _miscounted(usable, findings)
         report['kept'] = [] if report['written'] else _lists_in(root, report)
         if report['written']:
@@ -128,18 +153,24 @@ def _check_root(root: Path, name: str) -> None:
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
         other = json.loads((root / REPORT).read_text(encoding='utf-8'))['dataset']
     if other not in (None, name):
-        raise InputError(f'{root / REPORT} is of {other}, whose lists {name} would replace: '
-                         'give each data set a folder of its own')
+        raise InputError(
+            f'{root / REPORT} is of {other}, whose lists {name} would replace: '
+            'give each data set a folder of its own'
+        )
 
 
 # --- Which files there are ----------------------------------------------------------------
+
 
 def _locate(publication: Publication, media: Path) -> tuple:
     """Samples by split, and the faults of the items that are not there or there twice."""
     listing = Listing(media, () if publication.frames else publication.suffixes)
     found = {split: [] for split in publication.splits}
-    faults = [Fault(split, entry.name, None, MISSING, entry.reason, entry.source)
-              for split, entries in publication.unlisted.items() for entry in entries]
+    faults = [
+        Fault(split, entry.name, None, MISSING, entry.reason, entry.source)
+        for split, entries in publication.unlisted.items()
+        for entry in entries
+    ]
     for split, items in publication.splits.items():
         seen = {}
         for item in items:
@@ -156,10 +187,13 @@ def _locate(publication: Publication, media: Path) -> tuple:
 
 def _duplicate(split: str, item: Item, earlier: Item) -> Fault:
     if earlier.label != item.label:
-        raise InputError(f'{item.source}: {item.stems[0]} is of class {item.label}, but of class '
-                         f'{earlier.label} in {earlier.source}')
-    return Fault(split, item.stems[0], item.label, DUPLICATE, f'as in {earlier.source}',
-                 item.source)
+        raise InputError(
+            f'{item.source}: {item.stems[0]} is of class {item.label}, but of class '
+            f'{earlier.label} in {earlier.source}'
+        )
+    return Fault(
+        split, item.stems[0], item.label, DUPLICATE, f'as in {earlier.source}', item.source
+    )
 
 
 def _absent(split: str, item: Item, unreadable: str) -> Fault:
@@ -169,18 +203,35 @@ def _absent(split: str, item: Item, unreadable: str) -> Fault:
 
 # --- What is in them ----------------------------------------------------------------------
 
-def _inspect(publication: Publication, root: Path, media: Path, names: list, check: str,
-             workers: int, recheck: bool, progress: bool) -> dict:
+
+def _inspect(
+    publication: Publication,
+    root: Path,
+    media: Path,
+    names: list,
+    check: str,
+    workers: int,
+    recheck: bool,
+    progress: bool,
+) -> dict:
     """Finding by name; what the journal knows is not looked at again."""
     journal = Journal(root / JOURNAL, check, fresh=recheck)
     states = {name: signature(media / name) for name in names}
     findings = {name: journal.finding(name, states[name]) for name in names}
-    waiting = [name for name in names if findings[name] is None
-               or publication.frames and not findings[name].frame_names]  # an older journal's
+    waiting = [
+        name
+        for name in names
+        if findings[name] is None or publication.frames and not findings[name].frame_names
+    ]  # an older journal's
     inspect = partial(_inspect_one, publication.frames, media, check)
-    bar = tqdm(total=len(names), initial=len(names) - len(waiting), desc=publication.name,
-               unit='item', disable=not (progress and waiting),
-               mininterval=0.2 if sys.stderr.isatty() else 5.0)
+    bar = tqdm(
+        total=len(names),
+        initial=len(names) - len(waiting),
+        desc=publication.name,
+        unit='item',
+        disable=not (progress and waiting),
+        mininterval=0.2 if sys.stderr.isatty() else 5.0,
+    )
     with journal, bar:
         for name, finding in map_surviving(inspect, waiting, workers):
             findings[name] = finding or Finding(0, UNREADABLE, 'the decoder crashes on it')
@@ -201,15 +252,19 @@ def _agree(findings: dict) -> FrameNames | None:
 
     Training reads all folders of a data set by one template and from one number on.
     """
-    sound = {name: finding.frame_names for name, finding in findings.items()
-             if finding.frame_names}
+    sound = {
+        name: finding.frame_names for name, finding in findings.items() if finding.frame_names
+    }
     if not sound:
         return None
-    (common, number), = Counter(sound.values()).most_common(1)
+    ((common, number),) = Counter(sound.values()).most_common(1)
     for name, names in sound.items():
         if names != common:
-            findings[name] = Finding(findings[name].num_frames, UNREADABLE, (
-                f'its frames are {names}, those of {number} other folders {common}'))
+            findings[name] = Finding(
+                findings[name].num_frames,
+                UNREADABLE,
+                (f'its frames are {names}, those of {number} other folders {common}'),
+            )
     return common
 
 
@@ -226,16 +281,30 @@ def _add_fault(faults: list, split: str, sample: Sample, finding: Finding) -> bo
 
 # --- What is written ----------------------------------------------------------------------
 
-def _report(publication: Publication, root: Path, media: Path, check: str, usable: dict,
-            faults: list, skip_broken: bool) -> dict:
+
+def _report(
+    publication: Publication,
+    root: Path,
+    media: Path,
+    check: str,
+    usable: dict,
+    faults: list,
+    skip_broken: bool,
+) -> dict:
     broken = sum(fault.kind != DUPLICATE for fault in faults)
     splits = {split: _count(publication, split, usable[split], faults) for split in usable}
     empty = [split for split, count in splits.items() if not count['usable']]
     return {
-        'dataset': publication.name, 'root': str(root), 'media': str(media), 'check': check,
-        'classes': len(publication.labels), 'broken': broken,
-        'skip_broken': skip_broken, 'written': not empty and (skip_broken or not broken),
-        'splits': splits, 'notes': _notes(publication, empty),
+        'dataset': publication.name,
+        'root': str(root),
+        'media': str(media),
+        'check': check,
+        'classes': len(publication.labels),
+        'broken': broken,
+        'skip_broken': skip_broken,
+        'written': not empty and (skip_broken or not broken),
+        'splits': splits,
+        'notes': _notes(publication, empty),
         'delimiter': ' ' if publication.frames else VIDEO_DELIMITER,
         'faults': [asdict(fault) for fault in faults],
     }
@@ -250,19 +319,26 @@ def _lists_in(root: Path, report: dict) -> list:
 def _count(publication: Publication, split: str, usable: list, faults: list) -> dict:
     kinds = Counter(fault.kind for fault in faults if fault.split == split)
     listed = len(publication.splits[split]) + len(publication.unlisted.get(split, ()))
-    return {'annotation_file': f'{split}.txt', 'listed': listed, 'usable': len(usable),
-            **{kind.replace(' ', '_'): kinds[kind] for kind in (*FAULTS, DUPLICATE)}}
+    return {
+        'annotation_file': f'{split}.txt',
+        'listed': listed,
+        'usable': len(usable),
+        **{kind.replace(' ', '_'): kinds[kind] for kind in (*FAULTS, DUPLICATE)},
+    }
 
 
 def _notes(publication: Publication, empty: list) -> list:
     """What a person should know though each line by itself is in order."""
     notes = [f'{split}: nothing usable, so nothing is written' for split in empty]
     if publication.num_classes not in (None, len(publication.labels)):
-        notes.append(f'{len(publication.labels)} classes, the whole data set has '
-                     f'{publication.num_classes}')
-    return notes + [f'{split}: {len(publication.splits[split])} items listed, the whole data set '
-                    f'has {number}' for split, number in publication.num_items.items()
-                    if number != len(publication.splits[split])]
+        notes.append(
+            f'{len(publication.labels)} classes, the whole data set has {publication.num_classes}'
+        )
+    return notes + [
+        f'{split}: {len(publication.splits[split])} items listed, the whole data set has {number}'
+        for split, number in publication.num_items.items()
+        if number != len(publication.splits[split])
+    ]
 
 
 def _miscounted(usable: dict, findings: dict) -> list:
@@ -271,23 +347,30 @@ def _miscounted(usable: dict, findings: dict) -> list:
     found = [(name, findings[name]) for name in names if findings[name].listed_frames]
     if not found:
         return []
-    shown = ', '.join(f'{name} (container {finding.listed_frames}, decoder {finding.num_frames})'
-                      for name, finding in found[:SHOWN])
-    return [f'{len(found)} sound videos of another number of frames than their containers state, '
-            f'which are read as they decode: {shown}{", ..." if len(found) > SHOWN else ""}']
+    shown = ', '.join(
+        f'{name} (container {finding.listed_frames}, decoder {finding.num_frames})'
+        for name, finding in found[:SHOWN]
+    )
+    return [
+        f'{len(found)} sound videos of another number of frames than their containers state, '
+        f'which are read as they decode: {shown}{", ..." if len(found) > SHOWN else ""}'
+    ]
 
 
-def _write_lists(publication: Publication, root: Path, usable: dict, findings: dict,
-                 faults: list) -> None:
+def _write_lists(
+    publication: Publication, root: Path, usable: dict, findings: dict, faults: list
+) -> None:
     """Class names and side files first, the annotation files last."""
     texts = {CLASSES: ''.join(f'{name}\n' for name in publication.labels)}
     for split in usable:
         left_out = [fault for fault in faults if fault.split == split]
         texts[f'{split}.skipped.txt'] = ''.join(
-            f'{fault.name}\t{fault.label}\t{fault.kind}: {fault.reason}\n' for fault in left_out)
+            f'{fault.name}\t{fault.label}\t{fault.kind}: {fault.reason}\n' for fault in left_out
+        )
     for split, samples in usable.items():
-        texts[f'{split}.txt'] = ''.join(_line(publication, sample, findings[sample.name])
-                                        for sample in samples)
+        texts[f'{split}.txt'] = ''.join(
+            _line(publication, sample, findings[sample.name]) for sample in samples
+        )
     for name, text in texts.items():
         if text:
             _write_text(root / name, text)
@@ -299,8 +382,9 @@ def _line(publication: Publication, sample: Sample, finding: Finding) -> str:
     name, label = sample.name, sample.item.label
     delimiters = ' \t' if publication.frames else VIDEO_DELIMITER
     if any(character in name for character in delimiters + '\r\n') or name != name.strip():
-        raise InputError(f'{name!r} cannot be written into an annotation file: rename it '
-                         f'({sample.item.source})')
+        raise InputError(
+            f'{name!r} cannot be written into an annotation file: rename it ({sample.item.source})'
+        )
     if publication.frames:
         return f'{name} {finding.num_frames} {label}\n'
     return f'{name}{VIDEO_DELIMITER}{label}\n'

@@ -16,8 +16,10 @@ def summarise(report: dict) -> str:
     lines += [f'  {_counts(split, count)}' for split, count in report['splits'].items()]
     found = [f'note: {note}' for note in report['notes']]
     faults = [fault for fault in report['faults'] if fault['kind'] != DUPLICATE]
-    found += [f'{fault["kind"]}: {fault["name"]} ({fault["reason"]}; {fault["source"]})'
-              for fault in faults[:SHOWN]]
+    found += [
+        f'{fault["kind"]}: {fault["name"]} ({fault["reason"]}; {fault["source"]})'
+        for fault in faults[:SHOWN]
+    ]
     if len(faults) > SHOWN:
         found.append(f'... and {len(faults) - SHOWN} more, see {report["root"]}/{REPORT}')
     return '\n'.join([*lines, *map(clean, [*found, *_verdict(report)])])
@@ -25,8 +27,11 @@ def summarise(report: dict) -> str:
 
 def _counts(split: str, count: dict) -> str:
     kinds = [kind for kind in (*FAULTS, DUPLICATE) if count[kind.replace(' ', '_')]]
-    parts = [f'{count["listed"]} listed', f'{count["usable"]} usable',
-             *(f'{count[kind.replace(" ", "_")]} {kind}' for kind in kinds)]
+    parts = [
+        f'{count["listed"]} listed',
+        f'{count["usable"]} usable',
+        *(f'{count[kind.replace(" ", "_")]} {kind}' for kind in kinds),
+    ]
     return f'{split}: {", ".join(parts)}'
 
 
@@ -34,9 +39,11 @@ def _verdict(report: dict) -> list:
     root = report['root']
     if not report['written']:
         kept = f'; of an earlier run there are still {", ".join(report["kept"])}'
-        return [f'{root}: no annotation file written, {report["broken"]} items are broken; mend '
-                'them and run again, or leave them out with --skip-broken'
-                f'{kept if report["kept"] else ""}']
+        return [
+            f'{root}: no annotation file written, {report["broken"]} items are broken; mend '
+            'them and run again, or leave them out with --skip-broken'
+            f'{kept if report["kept"] else ""}'
+        ]
     names = ', '.join(count['annotation_file'] for count in report['splits'].values())
     left_out = f' without {report["broken"]} broken items' if report['broken'] else ''
     return [f'{root}: {names} written{left_out}', f'for the config: {_settings(report)}']
@@ -45,7 +52,11 @@ def _verdict(report: dict) -> list:
 def _settings(report: dict) -> str:
     """As in :func:`mmaction_ext.datasets.pipelines.training_loader`."""
     if report['delimiter'] == ' ':
-        return (f'type=\'GuardedRawframeDataset\', data_prefix=dict(img={report["media"]!r}), '
-                + ', '.join(f'{name}={value!r}' for name, value in report['frames'].items()))
-    return (f'type=\'GuardedVideoDataset\', data_prefix=dict(video={report["media"]!r}), '
-            f'delimiter={report["delimiter"]!r}')
+        return (
+            f"type='GuardedRawframeDataset', data_prefix=dict(img={report['media']!r}), "
+            + ', '.join(f'{name}={value!r}' for name, value in report['frames'].items())
+        )
+    return (
+        f"type='GuardedVideoDataset', data_prefix=dict(video={report['media']!r}), "
+        f'delimiter={report["delimiter"]!r}'
+    )

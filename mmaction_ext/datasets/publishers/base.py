@@ -90,8 +90,11 @@ def read_lines(path) -> Iterator[tuple]:
     Raises:
         InputError: the file cannot be read, or holds nothing.
     """
-    lines = [(f'{path}:{number}', line.strip())
-             for number, line in enumerate(_read_text(path).splitlines(), 1) if line.strip()]
+    lines = [
+        (f'{path}:{number}', line.strip())
+        for number, line in enumerate(_read_text(path).splitlines(), 1)
+        if line.strip()
+    ]
     if not lines:
         raise InputError(f'{path} is empty')
     yield from lines
@@ -109,8 +112,10 @@ def read_table(path, columns: tuple) -> Iterator[tuple]:
     header = [name.strip() for name in next(rows, [])]
     missing = [name for name in columns if name not in header]
     if missing:
-        raise InputError(f'{path}:1: expected the columns {", ".join(columns)}, '
-                         f'{", ".join(missing)} missing, got {",".join(header)!r}')
+        raise InputError(
+            f'{path}:1: expected the columns {", ".join(columns)}, '
+            f'{", ".join(missing)} missing, got {",".join(header)!r}'
+        )
     places = [header.index(name) for name in columns]
     for row in rows:
         source = f'{path}:{rows.line_num}'
@@ -147,8 +152,9 @@ def fields_of(entry, source: str, **kinds: type) -> tuple:
     for name, kind in kinds.items():
         value = entry.get(name) if isinstance(entry, dict) else None
         if not isinstance(value, kind) or isinstance(value, bool):
-            raise InputError(f'{source}: expected {name!r} to be {kind.__name__}, got '
-                             f'{value!r} in {entry!r}')
+            raise InputError(
+                f'{source}: expected {name!r} to be {kind.__name__}, got {value!r} in {entry!r}'
+            )
     return tuple(entry[name] for name in kinds)
 
 

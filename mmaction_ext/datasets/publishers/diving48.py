@@ -17,6 +17,7 @@ first entries. Number of items: the data set's literature.
 from pathlib import Path
 
 from mmaction_ext.errors import InputError
+
 from .base import Item, Publication, Unlisted, class_id, fields_of, find_file, read_json
 
 NUM_ITEMS = {'train': 15027, 'test': 1970}
@@ -34,8 +35,9 @@ def read_diving48(annotations: Path) -> Publication:
     for split in ('train', 'test'):
         path = find_file(annotations, f'Diving48_V2_{split}.json')
         splits[split], unlisted[split] = _read_split(path, len(labels))
-    return Publication('diving48', labels, splits, num_classes=48, num_items=NUM_ITEMS,
-                       unlisted=unlisted)
+    return Publication(
+        'diving48', labels, splits, num_classes=48, num_items=NUM_ITEMS, unlisted=unlisted
+    )
 
 
 def _read_classes(path: Path) -> list:
@@ -51,8 +53,9 @@ def _read_split(path: Path, num_classes: int) -> tuple:
     items, empty = [], []
     for number, entry in enumerate(read_json(path, list), 1):
         source = f'{path}: entry {number}'
-        name, label, start, end = fields_of(entry, source, vid_name=str, label=int,
-                                            start_frame=int, end_frame=int)
+        name, label, start, end = fields_of(
+            entry, source, vid_name=str, label=int, start_frame=int, end_frame=int
+        )
         class_id(str(label), source, num_classes)
         if end <= start:
             empty.append(Unlisted(name, source, f'the list has it from frame {start} to {end}'))

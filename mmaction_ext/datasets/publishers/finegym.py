@@ -19,6 +19,7 @@ import re
 from pathlib import Path
 
 from mmaction_ext.errors import InputError
+
 from .base import Item, Publication, class_id, find_file, read_lines
 
 NUM_ITEMS = {'gym99': {'train': 20484, 'val': 8521}, 'gym288': {}}
@@ -45,10 +46,13 @@ def _read(name: str, annotations: Path) -> Publication:
     labels = _read_classes(find_file(annotations, f'{name}_categories.txt'))
     train = [f'{name}_train_element{version}.txt' for version in ('_v1.1', '_v1.0', '')]
     files = {'train': train, 'val': [f'{name}_val_element.txt']}
-    splits = {split: _read_split(find_file(annotations, *names), len(labels))
-              for split, names in files.items()}
-    return Publication(name, labels, splits, num_classes=int(name.removeprefix('gym')),
-                       num_items=NUM_ITEMS[name])
+    splits = {
+        split: _read_split(find_file(annotations, *names), len(labels))
+        for split, names in files.items()
+    }
+    return Publication(
+        name, labels, splits, num_classes=int(name.removeprefix('gym')), num_items=NUM_ITEMS[name]
+    )
 
 
 def _read_classes(path: Path) -> list:
@@ -56,8 +60,10 @@ def _read_classes(path: Path) -> list:
     for source, line in read_lines(path):
         match = _CATEGORY.fullmatch(line)
         if not match or int(match[1]) != len(labels):
-            raise InputError(f'{source}: expected "Clabel: {len(labels)}; set: ...; Glabel: ...; '
-                             f'<name>", got {line!r}')
+            raise InputError(
+                f'{source}: expected "Clabel: {len(labels)}; set: ...; Glabel: ...; '
+                f'<name>", got {line!r}'
+            )
         labels.append(match[2])
     return labels
 
@@ -67,8 +73,9 @@ def _read_split(path: Path, num_classes: int) -> list:
     for source, line in read_lines(path):
         match = _ELEMENT.fullmatch(line)
         if not match:
-            raise InputError(f'{source}: expected "<id>_E_<start>_<end>_A_<start>_<end> <class>", '
-                             f'got {line!r}')
+            raise InputError(
+                f'{source}: expected "<id>_E_<start>_<end>_A_<start>_<end> <class>", got {line!r}'
+            )
         label = class_id(match[2], source, num_classes)
         items.append(Item(_FOLDERS, (match[1],), label, source))
     return items

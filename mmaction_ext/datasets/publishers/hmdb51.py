@@ -16,12 +16,16 @@ Source: the preparation scripts of mmaction2 and loaders that read the files. Nu
 from pathlib import Path
 
 from mmaction_ext.errors import InputError
+
 from .base import Item, Publication, read_lines
 
 SPLITS = (1, 2, 3)
 KINDS = {'1': 'train', '2': 'test'}
-NUM_ITEMS = {f'{kind}_split{number}': size for number in SPLITS
-             for kind, size in (('train', 51 * 70), ('test', 51 * 30))}
+NUM_ITEMS = {
+    f'{kind}_split{number}': size
+    for number in SPLITS
+    for kind, size in (('train', 51 * 70), ('test', 51 * 30))
+}
 _FOLDERS = ('', 'testTrainMulti_7030_splits', 'test_train_splits')
 
 
@@ -32,23 +36,32 @@ def read_hmdb51(annotations: Path) -> Publication:
         InputError: there are none, a class lacks a split, or a line is not what it should be.
     """
     folder = _find_folder(annotations)
-    labels = sorted({path.name.rpartition('_test_split')[0]
-                     for path in folder.glob('*_test_split[123].txt')})
+    labels = sorted(
+        {path.name.rpartition('_test_split')[0] for path in folder.glob('*_test_split[123].txt')}
+    )
     splits = {f'{kind}_split{number}': [] for number in SPLITS for kind in KINDS.values()}
     for number in SPLITS:
         for label, name in enumerate(labels):
             for kind, item in _read_class(folder / f'{name}_test_split{number}.txt', label, name):
                 splits[f'{kind}_split{number}'].append(item)
-    return Publication('hmdb51', labels, splits, num_classes=51, num_items=NUM_ITEMS,
-                       suffixes=('.avi', '.mp4', '.mkv', '.webm'))
+    return Publication(
+        'hmdb51',
+        labels,
+        splits,
+        num_classes=51,
+        num_items=NUM_ITEMS,
+        suffixes=('.avi', '.mp4', '.mkv', '.webm'),
+    )
 
 
 def _find_folder(annotations: Path) -> Path:
     for name in _FOLDERS:
         if any((annotations / name).glob('*_test_split1.txt')):
             return annotations / name
-    raise InputError(f'{annotations} holds no <class>_test_split1.txt, also not below '
-                     f'{" or ".join(filter(None, _FOLDERS))}')
+    raise InputError(
+        f'{annotations} holds no <class>_test_split1.txt, also not below '
+        f'{" or ".join(filter(None, _FOLDERS))}'
+    )
 
 
 def _read_class(path: Path, label: int, name: str):

@@ -28,14 +28,25 @@ from functools import lru_cache
 from pathlib import Path
 
 from mmaction_ext.errors import InputError
-from .base import (Item, Publication, Unlisted, find_file, ids_of, named_class, read_lines,
-                   read_table)
+
+from .base import (
+    Item,
+    Publication,
+    Unlisted,
+    find_file,
+    ids_of,
+    named_class,
+    read_lines,
+    read_table,
+)
 
 COLUMNS = ('label', 'youtube_id', 'time_start', 'time_end')
 _PREFIXES = ('', 'kinetics_', 'kinetics400_', 'kinetics-400_', 'k400_')
 _FILES = {'train': ('train',), 'val': ('val', 'validate', 'validation')}
-_FOLDERS = {'train': ('train', 'videos_train', 'train_256', ''),
-            'val': ('val', 'videos_val', 'val_256', '')}
+_FOLDERS = {
+    'train': ('train', 'videos_train', 'train_256', ''),
+    'val': ('val', 'videos_val', 'val_256', ''),
+}
 
 
 def read_kinetics400(annotations: Path) -> Publication:
@@ -47,8 +58,9 @@ def read_kinetics400(annotations: Path) -> Publication:
     rows = {split: _read_rows(annotations, split) for split in _FILES}
     labels = sorted({label for _, (label, *_) in rows['train']})
     ids = {name: number for number, name in enumerate(labels)}
-    splits = {split: [_item(source, row, ids, split) for source, row in rows[split]]
-              for split in rows}
+    splits = {
+        split: [_item(source, row, ids, split) for source, row in rows[split]] for split in rows
+    }
     return Publication('kinetics400', labels, splits, num_classes=400)
 
 
@@ -59,26 +71,44 @@ def read_minikinetics200(annotations: Path) -> Publication:
         InputError: a file is missing, a line is not what it should be, or two lines of
             Kinetics-400 say different things of a video that the subset has.
     """
-    wanted = {split: list(read_lines(find_file(annotations, f'{split}_ytid_list.txt')))
-              for split in _FILES}
-    rows = {split: _rows_of(annotations, split, {video for _, video in wanted[split]})
-            for split in _FILES}
-    ids = _classes(annotations, {rows['train'][video][0] for _, video in wanted['train']
-                                 if video in rows['train']})
-    splits = {split: [_item(source, rows[split][video], ids, split)
-                      for source, video in wanted[split] if video in rows[split]]
-              for split in _FILES}
-    unlisted = {split: [Unlisted(video, source, f'no line of Kinetics-400\'s {split} list')
-                        for source, video in wanted[split] if video not in rows[split]]
-                for split in _FILES}
+    wanted = {
+        split: list(read_lines(find_file(annotations, f'{split}_ytid_list.txt')))
+        for split in _FILES
+    }
+    rows = {
+        split: _rows_of(annotations, split, {video for _, video in wanted[split]})
+        for split in _FILES
+    }
+    ids = _classes(
+        annotations,
+        {rows['train'][video][0] for _, video in wanted['train'] if video in rows['train']},
+    )
+    splits = {
+        split: [
+            _item(source, rows[split][video], ids, split)
+            for source, video in wanted[split]
+            if video in rows[split]
+        ]
+        for split in _FILES
+    }
+    unlisted = {
+        split: [
+            Unlisted(video, source, f"no line of Kinetics-400's {split} list")
+            for source, video in wanted[split]
+            if video not in rows[split]
+        ]
+        for split in _FILES
+    }
     return Publication('minikinetics200', list(ids), splits, num_classes=200, unlisted=unlisted)
 
 
 def _read_rows(annotations: Path, split: str) -> list:
     names = [f'{prefix}{name}.csv' for prefix in _PREFIXES for name in _FILES[split]]
     path = find_file(annotations, *names)
-    rows = [(source, (label.replace('"', ''), *rest))
-            for source, (label, *rest) in read_table(path, COLUMNS)]
+    rows = [
+        (source, (label.replace('"', ''), *rest))
+        for source, (label, *rest) in read_table(path, COLUMNS)
+    ]
     if not rows:
         raise InputError(f'{path} is empty')
     return rows
@@ -91,8 +121,10 @@ def _rows_of(annotations: Path, split: str, wanted: set) -> dict:
         if row[1] in wanted:
             first, earlier = found.setdefault(row[1], (source, row))
             if row != earlier:
-                raise InputError(f'{source}: {row[1]} is {_said(row)}, but {_said(earlier)} in '
-                                 f'{first}: which one the subset has cannot be known')
+                raise InputError(
+                    f'{source}: {row[1]} is {_said(row)}, but {_said(earlier)} in '
+                    f'{first}: which one the subset has cannot be known'
+                )
     return {video: row for video, (_, row) in found.items()}
 
 
@@ -126,5 +158,8 @@ def _item(source: str, row: tuple, ids: dict, split: str) -> Item:
 
 @lru_cache(maxsize=None)  # shared by the items of a class: there may be a quarter of a million
 def _folders(split: str, label: str) -> tuple:
-    return tuple(f'{folder}/{below}'.strip('/') for folder in _FOLDERS[split]
-                 for below in (label, label.replace(' ', '_'), ''))
+    return tuple(
+        f'{folder}/{below}'.strip('/')
+        for folder in _FOLDERS[split]
+        for below in (label, label.replace(' ', '_'), '')
+    )

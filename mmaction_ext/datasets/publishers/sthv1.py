@@ -18,6 +18,7 @@ read them. Number of items: the data set's paper and site.
 from pathlib import Path
 
 from mmaction_ext.errors import InputError
+
 from .base import Item, Publication, find_file, ids_of, named_class, read_lines
 
 _PREFIX = 'something-something-v1-'
@@ -34,10 +35,8 @@ def read_sthv1(annotations: Path) -> Publication:
     path = find_file(annotations, f'{_PREFIX}labels.csv', 'labels.csv')
     labels = sorted(line for _, line in read_lines(path))
     ids = ids_of(labels, path)
-    splits = {split: _read_split(find_file(annotations, *_names(split)), ids)
-              for split in _FILES}
-    return Publication('sthv1', labels, splits, frames=True, num_classes=174,
-                       num_items=NUM_ITEMS)
+    splits = {split: _read_split(find_file(annotations, *_names(split)), ids) for split in _FILES}
+    return Publication('sthv1', labels, splits, frames=True, num_classes=174, num_items=NUM_ITEMS)
 
 
 def _names(split: str) -> list:

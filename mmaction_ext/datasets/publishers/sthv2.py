@@ -18,7 +18,8 @@ loaders of several other projects, which read them. Number of items: the data se
 from pathlib import Path
 
 from mmaction_ext.errors import InputError
-from .base import (Item, Publication, class_id, fields_of, find_file, named_class, read_json)
+
+from .base import Item, Publication, class_id, fields_of, find_file, named_class, read_json
 
 _PREFIX = 'something-something-v2-'
 _FOLDERS = ('', '20bn-something-something-v2')
@@ -33,10 +34,18 @@ def read_sthv2(annotations: Path) -> Publication:
         InputError: a file is missing, or an entry is not what it should be.
     """
     ids = _read_classes(find_file(annotations, *_names('labels')))
-    splits = {split: _read_split(find_file(annotations, *_names(*names)), ids)
-              for split, names in _FILES.items()}
-    return Publication('sthv2', sorted(ids, key=ids.get), splits, num_classes=174,
-                       num_items=NUM_ITEMS, suffixes=('.webm', '.mp4', '.avi', '.mkv'))
+    splits = {
+        split: _read_split(find_file(annotations, *_names(*names)), ids)
+        for split, names in _FILES.items()
+    }
+    return Publication(
+        'sthv2',
+        sorted(ids, key=ids.get),
+        splits,
+        num_classes=174,
+        num_items=NUM_ITEMS,
+        suffixes=('.webm', '.mp4', '.avi', '.mkv'),
+    )
 
 
 def class_of_template(template: str) -> str:
@@ -49,14 +58,20 @@ def class_of_template(template: str) -> str:
 
 
 def _names(*names: str) -> list:
-    return [f'{folder}{prefix}{name}.json' for folder in ('', 'labels/')
-            for prefix in (_PREFIX, '') for name in names]
+    return [
+        f'{folder}{prefix}{name}.json'
+        for folder in ('', 'labels/')
+        for prefix in (_PREFIX, '')
+        for name in names
+    ]
 
 
 def _read_classes(path: Path) -> dict:
     classes = read_json(path, dict)
-    ids = {name.strip(): class_id(str(number), f'{path}: {name!r}', len(classes))
-           for name, number in classes.items()}
+    ids = {
+        name.strip(): class_id(str(number), f'{path}: {name!r}', len(classes))
+        for name, number in classes.items()
+    }
     if len(set(ids.values())) != len(classes):
         raise InputError(f'{path}: two classes have the same id')
     return ids

@@ -17,11 +17,18 @@ Number of items: the lists' lengths as printed in the data set's literature.
 from pathlib import Path, PurePosixPath
 
 from mmaction_ext.errors import InputError
+
 from .base import Item, Publication, class_id, find_file, ids_of, named_class, read_lines
 
 SPLITS = (1, 2, 3)
-NUM_ITEMS = {'train_split1': 9537, 'test_split1': 3783, 'train_split2': 9586,
-             'test_split2': 3734, 'train_split3': 9624, 'test_split3': 3696}
+NUM_ITEMS = {
+    'train_split1': 9537,
+    'test_split1': 3783,
+    'train_split2': 9586,
+    'test_split2': 3734,
+    'train_split3': 9624,
+    'test_split3': 3696,
+}
 _FOLDER = 'ucfTrainTestlist/'
 _SPELLINGS = ('HandstandPushups', 'HandStandPushups')
 
@@ -39,8 +46,14 @@ def read_ucf101(annotations: Path) -> Publication:
             name = f'{kind}list{number:02d}.txt'
             path = find_file(annotations, name, _FOLDER + name)
             splits[f'{kind}_split{number}'] = _read_split(path, ids)
-    return Publication('ucf101', list(ids), splits, num_classes=101, num_items=NUM_ITEMS,
-                       suffixes=('.avi', '.mp4', '.mkv', '.webm'))
+    return Publication(
+        'ucf101',
+        list(ids),
+        splits,
+        num_classes=101,
+        num_items=NUM_ITEMS,
+        suffixes=('.avi', '.mp4', '.mkv', '.webm'),
+    )
 
 
 def _read_classes(path: Path) -> dict:

@@ -40,8 +40,18 @@ from mmaction_ext.datasets.processes import locked, start_worker
 from mmaction_ext.datasets.video_reader import VideoReader
 from mmaction_ext.errors import InputError
 from mmaction_ext.video import ENCODING, PART_SUFFIX, check_encoder, write_bytes, write_mp4
-from .scenes import (CLASSES, FPS, FRAME_SIZE, NUM_FRAMES, SPLITS, buckets, pair_labels, render,
-                     sample_scene)
+
+from .scenes import (
+    CLASSES,
+    FPS,
+    FRAME_SIZE,
+    NUM_FRAMES,
+    SPLITS,
+    buckets,
+    pair_labels,
+    render,
+    sample_scene,
+)
 
 GENERATOR = 'synthmotion'
 VERSION = 1
@@ -62,10 +72,18 @@ class GenerationError(RuntimeError):
     """Making clips stopped half-way; what is complete is kept for the next run."""
 
 
-def generate(root: str | Path, *, seed: int = 0, num_train: int = 720,
-             num_val: int = 120, num_test: int = 240, preset: str = 'default',
-             workers: int | None = None, progress: bool = True,
-             overwrite: bool = False) -> Path:
+def generate(
+    root: str | Path,
+    *,
+    seed: int = 0,
+    num_train: int = 720,
+    num_val: int = 120,
+    num_test: int = 240,
+    preset: str = 'default',
+    workers: int | None = None,
+    progress: bool = True,
+    overwrite: bool = False,
+) -> Path:
     """Make the data set, or whatever of it is missing or damaged.
 
     Args:
@@ -96,8 +114,9 @@ def generate(root: str | Path, *, seed: int = 0, num_train: int = 720,
     root.mkdir(parents=True, exist_ok=True)
     with locked(root):
         kept = {} if overwrite else _intact(root, _recorded(root, parameters))
-        missing = [base for base in _bases(parameters)
-                   if not all(name in kept for name in _names(*base))]
+        missing = [
+            base for base in _bases(parameters) if not all(name in kept for name in _names(*base))
+        ]
         if missing:
             kept = _make_missing(root, parameters, kept, missing, workers, progress)
         _finish(root, parameters, kept)
@@ -122,9 +141,13 @@ def verify(root: str | Path) -> list[str]:
     root = Path(root)
     manifest = read_manifest(root)
     intact = _intact(root, manifest['files'])
-    faults = [f'{root / name}: missing' if not (root / name).exists()
-              else f'{root / name}: damaged (size or checksum differs from {_MANIFEST})'
-              for name in manifest['files'] if name not in intact]
+    faults = [
+        f'{root / name}: missing'
+        if not (root / name).exists()
+        else f'{root / name}: damaged (size or checksum differs from {_MANIFEST})'
+        for name in manifest['files']
+        if name not in intact
+    ]
     for split in SPLITS:
         clips = sorted(name for name in intact if name.startswith(f'videos/{split}/'))
         faults += [fault for name in clips[:1] for fault in _decoding_faults(root / name)]
@@ -137,8 +160,11 @@ def _decoding_faults(path: Path) -> list[str]:
         shape = VideoReader(path).read().shape[:3]
     except InputError as error:
         return [str(error)]
-    return [] if shape == expected else [
-        f'{path}: holds (frames, height, width) = {shape}, expected {expected}']
+    return (
+        []
+        if shape == expected
+        else [f'{path}: holds (frames, height, width) = {shape}, expected {expected}']
+    )
 
 
 def read_manifest(root: str | Path) -> dict:
@@ -177,14 +203,23 @@ def usable_processors() -> int:
 
 # --- What the data set consists of -----------------------------------------------------
 
+
 def _parameters(seed: int, num_train: int, num_val: int, num_test: int, preset: str) -> dict:
     for name, number in (('train', num_train), ('val', num_val), ('test', num_test)):
         if number < 1:
             raise InputError(f'num_{name} must be at least 1, got {number}')
     sample_scene(seed, SPLITS[0], 0, preset)
-    return {'seed': seed, 'preset': preset, 'num_train': num_train, 'num_val': num_val,
-            'num_test': num_test, 'frames': NUM_FRAMES, 'size': FRAME_SIZE, 'fps': FPS,
-            'encoding': dict(ENCODING)}
+    return {
+        'seed': seed,
+        'preset': preset,
+        'num_train': num_train,
+        'num_val': num_val,
+        'num_test': num_test,
+        'frames': NUM_FRAMES,
+        'size': FRAME_SIZE,
+        'fps': FPS,
+        'encoding': dict(ENCODING),
+    }
 
 
 def _bases(parameters: dict) -> list[tuple[str, int]]:
@@ -202,9 +237,17 @@ def _meta_rows(parameters: dict) -> Iterator[dict]:
         pair, size, speed = buckets(index)
         labels = pair_labels(pair)
         for name, label, direction in zip(_names(split, index), labels, DIRECTIONS):
-            yield {'file': name[len('videos/'):], 'split': split, 'label': label,
-                   'class': CLASSES[label], 'pair': pair, 'direction': direction,
-                   'size': size, 'speed': speed, 'base': f'{split}/{index:06d}'}
+            yield {
+                'file': name[len('videos/') :],
+                'split': split,
+                'label': label,
+                'class': CLASSES[label],
+                'pair': pair,
+                'direction': direction,
+                'size': size,
+                'speed': speed,
+                'base': f'{split}/{index:06d}',
+            }
 
 
 def _texts(parameters: dict) -> dict[str, bytes]:
@@ -215,8 +258,9 @@ def _texts(parameters: dict) -> dict[str, bytes]:
     writer.writerows(rows)
     texts = {_META: table.getvalue()}
     for split in SPLITS:
-        texts[f'{split}.txt'] = ''.join(f'{row["file"]} {row["label"]}\n'
-                                        for row in rows if row['split'] == split)
+        texts[f'{split}.txt'] = ''.join(
+            f'{row["file"]} {row["label"]}\n' for row in rows if row['split'] == split
+        )
     return {name: text.encode('utf-8') for name, text in texts.items()}
 
 
@@ -230,11 +274,16 @@ def _entry(data: bytes, frames: np.ndarray | None = None) -> dict:
 
 def _libraries() -> dict[str, str]:
     codec = '.'.join(map(str, av.library_versions['libavcodec']))
-    return {'av': av.__version__, 'libavcodec': codec, 'numpy': np.__version__,
-            'python': platform.python_version()}
+    return {
+        'av': av.__version__,
+        'libavcodec': codec,
+        'numpy': np.__version__,
+        'python': platform.python_version(),
+    }
 
 
 # --- What is there already -------------------------------------------------------------
+
 
 def _recorded(root: Path, parameters: dict) -> Entries:
     """Entries of the manifest or else of the journal, whether still true or not.
@@ -271,8 +320,10 @@ def _read_journal(path: Path) -> tuple[dict | None, Entries]:
 def _refuse_foreign(root: Path, parameters: dict) -> None:
     ours = [name for name in ('videos', *_texts(parameters)) if (root / name).exists()]
     if ours:
-        raise InputError(f'{root}: holds {ours[0]!r} but no {_MANIFEST} of SynthMotion; choose '
-                         'another folder, or --overwrite to replace what is there')
+        raise InputError(
+            f'{root}: holds {ours[0]!r} but no {_MANIFEST} of SynthMotion; choose '
+            'another folder, or --overwrite to replace what is there'
+        )
 
 
 def _refuse_other_parameters(root: Path, header: dict, parameters: dict) -> None:
@@ -280,9 +331,11 @@ def _refuse_other_parameters(root: Path, header: dict, parameters: dict) -> None
     asked = {'version': VERSION, **parameters}
     for key in asked:
         if made.get(key) != asked[key]:
-            raise InputError(f'{root}: was made with {key} = {made.get(key)!r}, not '
-                             f'{asked[key]!r}; choose another folder, or --overwrite to '
-                             'replace what is there')
+            raise InputError(
+                f'{root}: was made with {key} = {made.get(key)!r}, not '
+                f'{asked[key]!r}; choose another folder, or --overwrite to '
+                'replace what is there'
+            )
 
 
 def _intact(root: Path, entries: Entries) -> Entries:
@@ -301,20 +354,33 @@ def _is_intact(path: Path, entry: dict) -> bool:
 
 # --- Making what is missing -------------------------------------------------------------
 
+
 def _header(parameters: dict) -> dict:
     return {'generator': GENERATOR, 'version': VERSION, 'parameters': parameters}
 
 
-def _make_missing(root: Path, parameters: dict, kept: Entries, missing: list[tuple[str, int]],
-                  workers: int, progress: bool) -> Entries:
+def _make_missing(
+    root: Path,
+    parameters: dict,
+    kept: Entries,
+    missing: list[tuple[str, int]],
+    workers: int,
+    progress: bool,
+) -> Entries:
     """Make the missing clips; returns the entries of all clips."""
     entries = {name: entry for name, entry in kept.items() if name.startswith('videos/')}
     _begin(root, parameters, entries)
     _check_space(root, 2 * len(missing) * _BYTES_PER_CLIP)
     total = len(_bases(parameters))
     make = partial(_make_base, root, parameters['seed'], parameters['preset'])
-    bar = tqdm(total=total, initial=total - len(missing), desc='SynthMotion', unit='pair',
-               disable=not progress, mininterval=0.2 if sys.stderr.isatty() else 5.0)
+    bar = tqdm(
+        total=total,
+        initial=total - len(missing),
+        desc='SynthMotion',
+        unit='pair',
+        disable=not progress,
+        mininterval=0.2 if sys.stderr.isatty() else 5.0,
+    )
     try:
         with open(root / _JOURNAL, 'a', encoding='utf-8') as journal, bar:
             for made in _map(make, missing, min(workers, len(missing))):
@@ -323,15 +389,19 @@ def _make_missing(root: Path, parameters: dict, kept: Entries, missing: list[tup
                 entries.update(made)
                 bar.update()
     except (OSError, BrokenProcessPool) as error:
-        raise GenerationError(f'{root}: stopped after {bar.n} of {total} pairs of clips: {error}. '
-                              'What is complete is kept; run again to go on') from error
+        raise GenerationError(
+            f'{root}: stopped after {bar.n} of {total} pairs of clips: {error}. '
+            'What is complete is kept; run again to go on'
+        ) from error
     return entries
 
 
 def _begin(root: Path, parameters: dict, kept: Entries) -> None:
     """Turn the folder into an unfinished data set that holds the kept clips only."""
-    lines = [json.dumps(record) for record in
-             (_header(parameters), *({name: entry} for name, entry in kept.items()))]
+    lines = [
+        json.dumps(record)
+        for record in (_header(parameters), *({name: entry} for name, entry in kept.items()))
+    ]
     write_bytes(''.join(line + '\n' for line in lines).encode('utf-8'), root / _JOURNAL)
     for name in (_MANIFEST, *_texts(parameters)):
         (root / name).unlink(missing_ok=True)
@@ -346,8 +416,11 @@ def _begin(root: Path, parameters: dict, kept: Entries) -> None:
 def _check_space(root: Path, needed: int) -> None:
     free = shutil.disk_usage(root).free
     if free < needed:
-        raise OSError(errno.ENOSPC, f'about {needed / 1e6:.0f} MB needed, '
-                      f'{free / 1e6:.0f} MB free on the disk', str(root))
+        raise OSError(
+            errno.ENOSPC,
+            f'about {needed / 1e6:.0f} MB needed, {free / 1e6:.0f} MB free on the disk',
+            str(root),
+        )
 
 
 def _make_base(root: Path, seed: int, preset: str, base: tuple[str, int]) -> Entries:

@@ -57,8 +57,16 @@ _GRID = 1024.0
 _SHAPES = ('disk', 'square', 'triangle', 'bar')
 _PATTERNS = ('half', 'wedge', 'dot')
 # Hues by their share of red, green and blue; scaled to the wanted brightness when used.
-_HUES = ((1.0, 0.25, 0.2), (1.0, 0.55, 0.1), (0.85, 0.8, 0.1), (0.2, 0.85, 0.25),
-         (0.1, 0.75, 0.85), (0.25, 0.4, 1.0), (0.6, 0.3, 1.0), (1.0, 0.3, 0.75))
+_HUES = (
+    (1.0, 0.25, 0.2),
+    (1.0, 0.55, 0.1),
+    (0.85, 0.8, 0.1),
+    (0.2, 0.85, 0.25),
+    (0.1, 0.75, 0.85),
+    (0.25, 0.4, 1.0),
+    (0.6, 0.3, 1.0),
+    (1.0, 0.3, 0.75),
+)
 _LUMA = (0.299, 0.587, 0.114)
 
 
@@ -90,12 +98,16 @@ class Preset:
     max_clutter: int = 1
 
 
-PRESETS = MappingProxyType({
-    'default': Preset(
-        radii=MappingProxyType({'small': (5.0, 7.0), 'medium': (8.0, 10.0),
-                                'large': (11.0, 14.0)}),
-        moving_frames=MappingProxyType({'slow': (15, 23), 'fast': (6, 9)})),
-})
+PRESETS = MappingProxyType(
+    {
+        'default': Preset(
+            radii=MappingProxyType(
+                {'small': (5.0, 7.0), 'medium': (8.0, 10.0), 'large': (11.0, 14.0)}
+            ),
+            moving_frames=MappingProxyType({'slow': (15, 23), 'fast': (6, 9)}),
+        ),
+    }
+)
 """Named presets; ``'default'`` is the one a thin network learns in minutes."""
 
 
@@ -192,8 +204,11 @@ def buckets(index: int) -> tuple[str, str, str]:
     Returns:
         One each of ``PAIRS``, ``SIZES`` and ``SPEEDS``.
     """
-    return (PAIRS[index % len(PAIRS)], SIZES[index // len(PAIRS) % len(SIZES)],
-            SPEEDS[index // (len(PAIRS) * len(SIZES)) % len(SPEEDS)])
+    return (
+        PAIRS[index % len(PAIRS)],
+        SIZES[index // len(PAIRS) % len(SIZES)],
+        SPEEDS[index // (len(PAIRS) * len(SIZES)) % len(SPEEDS)],
+    )
 
 
 def sample_scene(seed: int, split: str, index: int, preset: str = 'default') -> Scene:
@@ -222,11 +237,19 @@ def sample_scene(seed: int, split: str, index: int, preset: str = 'default') -> 
     ends += _place_clutter(draw, ends, draw.integer(0, ranges.max_clutter))
     level, looks = _draw_looks(draw, len(ends))
     bodies = tuple(Body(*look, _track(*end, progress)) for look, end in zip(looks, ends))
-    return Scene(split=split, index=index, pair=pair, size=size, speed=speed, onset=onset,
-                 duration=duration, bodies=bodies[::-1],
-                 background=_draw_background(draw, level, ranges.noise),
-                 shake=_draw_shake(draw, ranges.shake),
-                 gain=_quantise(1.0 + ranges.gain * draw.noise(NUM_FRAMES)))
+    return Scene(
+        split=split,
+        index=index,
+        pair=pair,
+        size=size,
+        speed=speed,
+        onset=onset,
+        duration=duration,
+        bodies=bodies[::-1],
+        background=_draw_background(draw, level, ranges.noise),
+        shake=_draw_shake(draw, ranges.shake),
+        gain=_quantise(1.0 + ranges.gain * draw.noise(NUM_FRAMES)),
+    )
 
 
 def _check_arguments(seed: int, split: str, index: int, preset: str) -> None:
@@ -282,7 +305,7 @@ def _place_clutter(draw: _Draw, ends: Sequence[_Ends], number: int) -> list:
     placed = list(ends)
     for _ in range(number):
         placed.append(_place_clear(draw, draw.uniform(3.0, 6.0), placed))
-    return placed[len(ends):]
+    return placed[len(ends) :]
 
 
 def _second_radius(draw: _Draw, radius: float) -> float:
@@ -308,22 +331,25 @@ def _horizontal_ends(draw: _Draw, radius: float, ranges: Preset) -> list:
 
 def _vertical_ends(draw: _Draw, radius: float, ranges: Preset) -> list:
     start, stop, column, angle = _straight_ends(draw, radius, ranges)
-    return _actor_alone(draw, radius, (start, column, radius, angle),
-                        (stop, column, radius, angle))
+    return _actor_alone(
+        draw, radius, (start, column, radius, angle), (stop, column, radius, angle)
+    )
 
 
 def _depth_ends(draw: _Draw, radius: float, ranges: Preset) -> list:
     row, column = draw.uniform(24.0, 56.0), draw.uniform(24.0, 56.0)
     angle, zoom = draw.uniform(-math.pi, math.pi), math.sqrt(draw.uniform(*ranges.zoom))
-    return _actor_alone(draw, radius, (row, column, radius / zoom, angle),
-                        (row, column, radius * zoom, angle))
+    return _actor_alone(
+        draw, radius, (row, column, radius / zoom, angle), (row, column, radius * zoom, angle)
+    )
 
 
 def _turning_ends(draw: _Draw, radius: float, ranges: Preset) -> list:
     row, column = draw.uniform(20.0, 60.0), draw.uniform(20.0, 60.0)
     angle, turn = draw.uniform(-math.pi, math.pi), math.radians(draw.uniform(*ranges.turn))
-    return _actor_alone(draw, radius, (row, column, radius, angle),
-                        (row, column, radius, angle + turn))
+    return _actor_alone(
+        draw, radius, (row, column, radius, angle), (row, column, radius, angle + turn)
+    )
 
 
 def _distance_ends(draw: _Draw, radius: float, ranges: Preset) -> list:
@@ -336,8 +362,12 @@ def _distance_ends(draw: _Draw, radius: float, ranges: Preset) -> list:
     for side, size in zip((-0.5, 0.5), radii):
         rows, columns = side * math.sin(heading), side * math.cos(heading)
         angle = draw.uniform(-math.pi, math.pi)
-        ends.append(((row + far * rows, column + far * columns, size, angle),
-                     (row + near * rows, column + near * columns, size, angle)))
+        ends.append(
+            (
+                (row + far * rows, column + far * columns, size, angle),
+                (row + near * rows, column + near * columns, size, angle),
+            )
+        )
     return ends
 
 
@@ -348,19 +378,38 @@ def _cover_ends(draw: _Draw, radius: float, ranges: Preset) -> list:
     heading = draw.uniform(-math.pi, math.pi)
     rows, columns = math.sin(heading), math.cos(heading)
     room = max(24.0 - travel / 2, 0.0)
-    row, column = (_CENTRE + way * travel / 2 + draw.uniform(-room, room)
-                   for way in (rows, columns))
+    row, column = (
+        _CENTRE + way * travel / 2 + draw.uniform(-room, room) for way in (rows, columns)
+    )
     angle, still = draw.uniform(-math.pi, math.pi), draw.uniform(-math.pi, math.pi)
-    return [((row - travel * rows, column - travel * columns, radius, angle),
-             (row, column, radius, angle)),
-            ((row, column, second, still), (row, column, second, still))]
+    return [
+        (
+            (row - travel * rows, column - travel * columns, radius, angle),
+            (row, column, radius, angle),
+        ),
+        ((row, column, second, still), (row, column, second, still)),
+    ]
 
 
-_ENDS = MappingProxyType(dict(zip(PAIRS, (_horizontal_ends, _vertical_ends, _depth_ends,
-                                          _turning_ends, _distance_ends, _cover_ends))))
+_ENDS = MappingProxyType(
+    dict(
+        zip(
+            PAIRS,
+            (
+                _horizontal_ends,
+                _vertical_ends,
+                _depth_ends,
+                _turning_ends,
+                _distance_ends,
+                _cover_ends,
+            ),
+        )
+    )
+)
 
 
 # --- How things look ------------------------------------------------------------------
+
 
 def _tone(hue: Sequence[float], luma: float) -> tuple[float, ...]:
     """The hue at a given brightness, by scaling and, where that clips, adding white."""
@@ -380,8 +429,14 @@ def _draw_looks(draw: _Draw, number: int) -> tuple[float, list]:
     for _ in range(number):
         hue = hues.pop(draw.integer(0, len(hues) - 1))
         luma = draw.uniform(0.5, 0.6) if dark else draw.uniform(0.35, 0.45)
-        looks.append((draw.choose(_SHAPES), draw.choose(_PATTERNS), _tone(hue, luma),
-                      _tone(hue, 0.92 if dark else 0.08)))
+        looks.append(
+            (
+                draw.choose(_SHAPES),
+                draw.choose(_PATTERNS),
+                _tone(hue, luma),
+                _tone(hue, 0.92 if dark else 0.08),
+            )
+        )
     return level, looks
 
 
@@ -404,14 +459,17 @@ def _draw_shake(draw: _Draw, amplitude: float) -> np.ndarray:
     time = 2.0 * math.pi * np.arange(NUM_FRAMES) / NUM_FRAMES
     axes = []
     for _ in ('row', 'column'):
-        sines = (draw.uniform(0.0, amplitude)
-                 * np.sin(draw.uniform(0.5, 2.5) * time + draw.uniform(0.0, 2.0 * math.pi))
-                 for _ in range(2))
+        sines = (
+            draw.uniform(0.0, amplitude)
+            * np.sin(draw.uniform(0.5, 2.5) * time + draw.uniform(0.0, 2.0 * math.pi))
+            for _ in range(2)
+        )
         axes.append(sum(sines))
     return _quantise(np.stack(axes, axis=1))
 
 
 # --- Rasterising ----------------------------------------------------------------------
+
 
 def render(scene: Scene) -> np.ndarray:
     """Render the frames of a scene.
@@ -434,7 +492,7 @@ def _shift(image: np.ndarray, rows: float, columns: float) -> np.ndarray:
     """Bilinear cut-out (H, W, 3) of (H + 4, W + 4, 3), moved by less than two pixels."""
     row, column = math.floor(2.0 - rows), math.floor(2.0 - columns)
     down, right = 2.0 - rows - row, 2.0 - columns - column
-    strip = image[row:row + FRAME_SIZE + 1, column:column + FRAME_SIZE + 1]
+    strip = image[row : row + FRAME_SIZE + 1, column : column + FRAME_SIZE + 1]
     strip = strip[:-1] * (1.0 - down) + strip[1:] * down
     return strip[:, :-1] * (1.0 - right) + strip[:, 1:] * right
 
@@ -464,6 +522,7 @@ def _span(centre: np.ndarray, reach: np.ndarray) -> slice:
 
 
 # Outlines and patterns: depth inside the region in pixels, negative outside of it.
+
 
 def _disk(x: np.ndarray, y: np.ndarray, radius: np.ndarray) -> np.ndarray:
     return radius - np.sqrt(x * x + y * y)

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from mmaction_ext.video import write_bytes
+
 from .scenes import CLASSES, FRAME_SIZE, PAIRS, render, sample_scene
 
 _COLUMNS = 6

@@ -15,5 +15,13 @@ from mmaction_ext.engine.official_checkpoints.names import (
 )
 from mmaction_ext.engine.official_checkpoints.reading import read_weights
 
-__all__ = ['KINDS', 'Network', 'convert', 'identify', 'official_name', 'plain_names',
-           'read_weights', 'released_names']
+__all__ = [
+    'KINDS',
+    'Network',
+    'convert',
+    'identify',
+    'official_name',
+    'plain_names',
+    'read_weights',
+    'released_names',
+]

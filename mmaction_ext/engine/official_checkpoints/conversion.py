@@ -11,8 +11,9 @@ from mmaction_ext.errors import InputError
 _LISTED = 20
 
 
-def convert(kind: str, weights: Mapping[str, Tensor],
-            target: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def convert(
+    kind: str, weights: Mapping[str, Tensor], target: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
     """Weights of a file under the names, and in the shapes, of this project's model.
 
     Args:
@@ -31,9 +32,12 @@ def convert(kind: str, weights: Mapping[str, Tensor],
     _refuse(
         unknown=[name for name in weights if name not in names],
         missing=[name for name in names if name not in weights and not name.endswith(COUNTER)],
-        misshapen=[f'{name}: {_text(weights[name].shape)} in the file, {_text(wanted[0])} here'
-                   for name, wanted in shapes.items()
-                   if name in weights and tuple(weights[name].shape) not in wanted])
+        misshapen=[
+            f'{name}: {_text(weights[name].shape)} in the file, {_text(wanted[0])} here'
+            for name, wanted in shapes.items()
+            if name in weights and tuple(weights[name].shape) not in wanted
+        ],
+    )
     return {ours: _take(weights.get(name), target[ours]) for name, ours in names.items()}
 
 

@@ -32,45 +32,76 @@ _RESNET = {
 
 
 def _selfy_layers() -> dict[str, str]:
-    layers = {'transformation.conv': 'stss_transformation.downsample.0',
-              'transformation.bn': 'stss_transformation.downsample.1'}
-    for part, theirs, count in (('extraction.layers', 'stss_extraction', 4),
-                                ('integration.shared', 'stss_integration', 3)):
+    layers = {
+        'transformation.conv': 'stss_transformation.downsample.0',
+        'transformation.bn': 'stss_transformation.downsample.1',
+    }
+    for part, theirs, count in (
+        ('extraction.layers', 'stss_extraction', 4),
+        ('integration.shared', 'stss_integration', 3),
+    ):
         for index in range(count):
             layers[f'{part}.{index}.conv'] = f'{theirs}.conv{index}.0'
             layers[f'{part}.{index}.bn'] = f'{theirs}.conv{index}.1'
-    layers.update({'integration.fuse.conv': 'stss_integration.conv3_fuse.1',
-                   'integration.fuse.bn': 'stss_integration.conv3_fuse.2',
-                   'integration.up': 'stss_integration.upsample.0',
-                   'integration.bn': 'stss_integration.upsample.1'})
-    return {f'backbone.module.blocks.3.0.{ours}': f'selfy.{theirs}'
-            for ours, theirs in layers.items()}
+    layers.update(
+        {
+            'integration.fuse.conv': 'stss_integration.conv3_fuse.1',
+            'integration.fuse.bn': 'stss_integration.conv3_fuse.2',
+            'integration.up': 'stss_integration.upsample.0',
+            'integration.bn': 'stss_integration.upsample.1',
+        }
+    )
+    return {
+        f'backbone.module.blocks.3.0.{ours}': f'selfy.{theirs}' for ours, theirs in layers.items()
+    }
 
 
 def _tcm_layers() -> dict[str, str]:
     layers = {'mtdm.conv': 'mtdm.chnl_reduction.0', 'mtdm.bn': 'mtdm.chnl_reduction.1'}
     # each convolution stands in a Sequential before its normalisation and its ReLU
-    places = [('conv1', 0), ('conv1', 3), ('conv1', 6), ('conv1', 9), ('conv2', 0), ('conv2', 3),
-              ('conv3', 0), ('conv3', 3), ('conv4', 0), ('conv4', 3)]
+    places = [
+        ('conv1', 0),
+        ('conv1', 3),
+        ('conv1', 6),
+        ('conv1', 9),
+        ('conv2', 0),
+        ('conv2', 3),
+        ('conv3', 0),
+        ('conv3', 3),
+        ('conv4', 0),
+        ('conv4', 3),
+    ]
     for index, (group, position) in enumerate(places):
         layers[f'tam.transformation.{index}.conv'] = f'tam.{group}.{position}'
         layers[f'tam.transformation.{index}.bn'] = f'tam.{group}.{position + 1}'
     layers['tam.gate'] = 'tam.ETA.conv'
-    return {f'backbone.module.blocks.3.{ours}': f'tcm_layer.{theirs}'
-            for ours, theirs in layers.items()}
+    return {
+        f'backbone.module.blocks.3.{ours}': f'tcm_layer.{theirs}'
+        for ours, theirs in layers.items()
+    }
 
 
 def _mfnet_layers() -> dict[str, str]:
-    layers = {'cls_head.fc_cls': 'classifier', 'backbone.backbone.stage1.conv': 'conv1.conv',
-              'backbone.backbone.stage1.bn': 'conv1.bn', 'backbone.backbone.tail.bn': 'tail.bn'}
-    parts = {'multiplexer_in': 'conv_i1', 'multiplexer_out': 'conv_i2', 'conv1': 'conv_m1',
-             'conv2': 'conv_m2', 'shortcut': 'conv_w1'}
+    layers = {
+        'cls_head.fc_cls': 'classifier',
+        'backbone.backbone.stage1.conv': 'conv1.conv',
+        'backbone.backbone.stage1.bn': 'conv1.bn',
+        'backbone.backbone.tail.bn': 'tail.bn',
+    }
+    parts = {
+        'multiplexer_in': 'conv_i1',
+        'multiplexer_out': 'conv_i2',
+        'conv1': 'conv_m1',
+        'conv2': 'conv_m2',
+        'shortcut': 'conv_w1',
+    }
     for stage, depth in ((2, 3), (3, 4), (4, 6), (5, 3)):
         for unit in range(depth):
             for ours, theirs in parts.items():
                 for layer in ('bn', 'conv'):
                     layers[f'backbone.backbone.stage{stage}.{unit}.{ours}.{layer}'] = (
-                        f'conv{stage}.B{unit + 1:02d}.{theirs}.{layer}')
+                        f'conv{stage}.B{unit + 1:02d}.{theirs}.{layer}'
+                    )
     return layers
 
 
@@ -131,8 +162,9 @@ def released_names(kind: str, weights: Mapping[str, Tensor]) -> tuple[dict[str, 
     Returns:
         The weights, and whether layers were renamed.
     """
-    theirs = [name for name in weights
-              if name.startswith(KINDS[kind]) and not name.endswith(COUNTER)]
+    theirs = [
+        name for name in weights if name.startswith(KINDS[kind]) and not name.endswith(COUNTER)
+    ]
     ours = _block_names(kind)
     if set(theirs) & set(ours) or _leaves(theirs) != _leaves(ours):
         return dict(weights), False
@@ -142,8 +174,11 @@ def released_names(kind: str, weights: Mapping[str, Tensor]) -> tuple[dict[str, 
 
 def _block_names(kind: str) -> list[str]:
     """Names of a block's weights in the released code, in its order, without the counters."""
-    return [f'{theirs}.{leaf}' for ours, theirs in _LAYERS[kind].items()
-            for leaf in (_BN if ours.endswith('.bn') else ('weight', ))]
+    return [
+        f'{theirs}.{leaf}'
+        for ours, theirs in _LAYERS[kind].items()
+        for leaf in (_BN if ours.endswith('.bn') else ('weight',))
+    ]
 
 
 def _leaves(names: Sequence[str]) -> list[str]:

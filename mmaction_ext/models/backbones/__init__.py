@@ -8,5 +8,13 @@ from mmaction_ext.models.backbones.s3d import S3D
 from mmaction_ext.models.backbones.timesformer import ResizedTimeSformer
 from mmaction_ext.models.backbones.x3d import X3DStem
 
-__all__ = ['MFNet', 'R2Plus1D', 'ResizedTimeSformer', 'ResNetTAM', 'ResNetTSMEveryBlock',
-           'S3D', 'ThinResNetTSM', 'X3DStem']
+__all__ = [
+    'MFNet',
+    'R2Plus1D',
+    'ResizedTimeSformer',
+    'ResNetTAM',
+    'ResNetTSMEveryBlock',
+    'S3D',
+    'ThinResNetTSM',
+    'X3DStem',
+]

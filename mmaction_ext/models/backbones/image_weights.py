@@ -38,8 +38,12 @@ def load_image_weights(source: str) -> dict[str, Tensor]:
     return find_weights(state, source)
 
 
-def inflate(network: nn.Module, weights: Mapping[str, Tensor],
-            image_name: Callable[[str], Optional[str]], source: str) -> None:
+def inflate(
+    network: nn.Module,
+    weights: Mapping[str, Tensor],
+    image_name: Callable[[str], Optional[str]],
+    source: str,
+) -> None:
     """Load weights of an image network into a video network of the same layout.
 
     A k x k kernel becomes 1 x k x k: every frame is seen as an image. Only the classifier,
@@ -59,16 +63,24 @@ def inflate(network: nn.Module, weights: Mapping[str, Tensor],
     """
     own = network.state_dict()
     names = {name: image_name(name) for name in own}
-    found = {name: _as_frame_kernel(weights[image], value) for name, value in own.items()
-             if (image := names[name]) in weights}
+    found = {
+        name: _as_frame_kernel(weights[image], value)
+        for name, value in own.items()
+        if (image := names[name]) in weights
+    }
     problems = {
-        'missing': [image for name, image in names.items()
-                    if image is not None and name not in found
-                    and not name.endswith('num_batches_tracked')],
-        'left over': [name for name in weights
-                      if name not in names.values() and not name.startswith('fc.')],
-        'of another shape': [names[name] for name, value in found.items()
-                             if value.shape != own[name].shape]}
+        'missing': [
+            image
+            for name, image in names.items()
+            if image is not None and name not in found and not name.endswith('num_batches_tracked')
+        ],
+        'left over': [
+            name for name in weights if name not in names.values() and not name.startswith('fc.')
+        ],
+        'of another shape': [
+            names[name] for name, value in found.items() if value.shape != own[name].shape
+        ],
+    }
     told = '; '.join(f'{kind}: {_list(listed)}' for kind, listed in problems.items() if listed)
     if told:
         raise InputError(f'the weights of {source} are not those of this network: {told}')

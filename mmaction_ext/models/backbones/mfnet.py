@@ -18,8 +18,10 @@ from mmaction_ext.models.backbones.stem import build_stem
 
 Size = tuple[int, int, int]
 
-_INIT = (dict(type='Xavier', layer='Conv3d', distribution='uniform'),
-         dict(type='Constant', layer='BatchNorm3d', val=1))
+_INIT = (
+    dict(type='Xavier', layer='Conv3d', distribution='uniform'),
+    dict(type='Constant', layer='BatchNorm3d', val=1),
+)
 
 
 class PreActivationConv(nn.Module):
@@ -33,14 +35,21 @@ class PreActivationConv(nn.Module):
         groups: Fibers that do not see each other.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Size = (1, 1, 1),
-                 stride: Size = (1, 1, 1), groups: int = 1) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size = (1, 1, 1),
+        stride: Size = (1, 1, 1),
+        groups: int = 1,
+    ) -> None:
         super().__init__()
         self.bn = nn.BatchNorm3d(in_channels)
         self.relu = nn.ReLU(inplace=True)
         padding = tuple(side // 2 for side in kernel_size)
-        self.conv = nn.Conv3d(in_channels, out_channels, kernel_size, stride, padding,
-                              groups=groups, bias=False)
+        self.conv = nn.Conv3d(
+            in_channels, out_channels, kernel_size, stride, padding, groups=groups, bias=False
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve what is positive of the normalised input, (N, C, T, H, W)."""
@@ -62,8 +71,14 @@ class MultiFiberUnit(nn.Module):
             and joins the fibers, and its shortcut is a strided 1x1x1 convolution.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, groups: int,
-                 stride: Size = (1, 1, 1), first: bool = False) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        groups: int,
+        stride: Size = (1, 1, 1),
+        first: bool = False,
+    ) -> None:
         super().__init__()
         multiplexer_channels = out_channels // 4
         self.multiplexer_in = PreActivationConv(in_channels, multiplexer_channels)
@@ -73,8 +88,9 @@ class MultiFiberUnit(nn.Module):
             self.conv2 = PreActivationConv(out_channels, out_channels)
         else:
             self.conv2 = PreActivationConv(out_channels, out_channels, (1, 3, 3), groups=groups)
-        self.shortcut = (PreActivationConv(in_channels, out_channels, stride=stride) if first
-                         else nn.Identity())
+        self.shortcut = (
+            PreActivationConv(in_channels, out_channels, stride=stride) if first else nn.Identity()
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Features (N, C, T, H, W) to features of ``out_channels``, reduced by the stride."""
@@ -108,23 +124,31 @@ class MFNet(BaseModule):
         InputError: If the channels do not divide into fibers.
     """
 
-    def __init__(self, in_channels: int = 3, stem_channels: int = 16,
-                 channels: Sequence[int] = (96, 192, 384, 768),
-                 depths: Sequence[int] = (3, 4, 6, 3), groups: int = 16,
-                 init_cfg: Optional[Union[dict, list[dict]]] = None) -> None:
+    def __init__(
+        self,
+        in_channels: int = 3,
+        stem_channels: int = 16,
+        channels: Sequence[int] = (96, 192, 384, 768),
+        depths: Sequence[int] = (3, 4, 6, 3),
+        groups: int = 16,
+        init_cfg: Optional[Union[dict, list[dict]]] = None,
+    ) -> None:
         super().__init__(init_cfg=list(_INIT) if init_cfg is None else init_cfg)
         _check_widths((stem_channels, *channels), groups)
         if len(channels) != 4 or len(depths) != 4:
-            raise InputError('channels and depths are those of stages 2 to 5, got '
-                             f'{tuple(channels)} and {tuple(depths)}')
+            raise InputError(
+                'channels and depths are those of stages 2 to 5, got '
+                f'{tuple(channels)} and {tuple(depths)}'
+            )
         self.stage1 = build_stem(in_channels, stem_channels, (3, 5, 5))
         strides = ((2, 1, 1), (1, 2, 2), (1, 2, 2), (1, 2, 2))
         widths = (stem_channels, *channels)
         for i, (depth, stride) in enumerate(zip(depths, strides)):
             stage = _stage(widths[i], widths[i + 1], depth, groups, stride)
             self.add_module(f'stage{i + 2}', stage)
-        self.tail = nn.Sequential(OrderedDict(bn=nn.BatchNorm3d(channels[-1]),
-                                              relu=nn.ReLU(inplace=True)))
+        self.tail = nn.Sequential(
+            OrderedDict(bn=nn.BatchNorm3d(channels[-1]), relu=nn.ReLU(inplace=True))
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Clips to one feature map.
@@ -143,12 +167,15 @@ class MFNet(BaseModule):
 def _check_widths(widths: Sequence[int], groups: int) -> None:
     for width in widths:
         if width < 4 or width % groups:
-            raise InputError(f'{width} channels do not divide into groups={groups} fibers, or '
-                             'are fewer than the 4 of which the multiplexer keeps one')
+            raise InputError(
+                f'{width} channels do not divide into groups={groups} fibers, or '
+                'are fewer than the 4 of which the multiplexer keeps one'
+            )
 
 
-def _stage(in_channels: int, channels: int, depth: int, groups: int,
-           stride: Size) -> nn.Sequential:
+def _stage(
+    in_channels: int, channels: int, depth: int, groups: int, stride: Size
+) -> nn.Sequential:
     first = MultiFiberUnit(in_channels, channels, groups, stride, first=True)
     more = (MultiFiberUnit(channels, channels, groups) for _ in range(depth - 1))
     return nn.Sequential(first, *more)

@@ -36,19 +36,27 @@ class R2Plus1DBottleneck(nn.Module):
         temporal_norm: See :class:`R2Plus1D`.
     """
 
-    def __init__(self, in_channels: int, mid_channels: int, stride: int, order: str,
-                 temporal_norm: str) -> None:
+    def __init__(
+        self, in_channels: int, mid_channels: int, stride: int, order: str, temporal_norm: str
+    ) -> None:
         super().__init__()
         self.order, self.temporal_norm = order, temporal_norm
         out_channels = _EXPANSION * mid_channels
         self.conv1 = nn.Conv3d(in_channels, mid_channels, 1, bias=False)
         self.bn1 = nn.BatchNorm3d(mid_channels)
-        self.temporal = nn.Conv3d(mid_channels, mid_channels, (3, 1, 1), padding=(1, 0, 0),
-                                  groups=mid_channels, bias=False)
+        self.temporal = nn.Conv3d(
+            mid_channels,
+            mid_channels,
+            (3, 1, 1),
+            padding=(1, 0, 0),
+            groups=mid_channels,
+            bias=False,
+        )
         if temporal_norm != 'none':
             self.temporal_bn = nn.BatchNorm3d(mid_channels)
-        self.conv2 = nn.Conv3d(mid_channels, mid_channels, (1, 3, 3), (1, stride, stride),
-                               (0, 1, 1), bias=False)
+        self.conv2 = nn.Conv3d(
+            mid_channels, mid_channels, (1, 3, 3), (1, stride, stride), (0, 1, 1), bias=False
+        )
         self.bn2 = nn.BatchNorm3d(mid_channels)
         self.conv3 = nn.Conv3d(mid_channels, out_channels, 1, bias=False)
         self.bn3 = nn.BatchNorm3d(out_channels)
@@ -56,7 +64,8 @@ class R2Plus1DBottleneck(nn.Module):
         if stride != 1 or in_channels != out_channels:
             self.downsample = nn.Sequential(
                 nn.Conv3d(in_channels, out_channels, 1, (1, stride, stride), bias=False),
-                nn.BatchNorm3d(out_channels))
+                nn.BatchNorm3d(out_channels),
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         """Features (N, C, T, H, W) to features with four times ``mid_channels``."""
@@ -117,11 +126,19 @@ class R2Plus1D(BaseModule):
             both load weights.
     """
 
-    def __init__(self, depth: int = 50, *, in_channels: int = 3, base_channels: int = 64,
-                 order: str = 'temporal_first', temporal_norm: str = 'bn_relu',
-                 temporal_init: str = 'identity', zero_init_residual: bool = False,
-                 pretrained: Optional[str] = None,
-                 init_cfg: Optional[Union[dict, list[dict]]] = None) -> None:
+    def __init__(
+        self,
+        depth: int = 50,
+        *,
+        in_channels: int = 3,
+        base_channels: int = 64,
+        order: str = 'temporal_first',
+        temporal_norm: str = 'bn_relu',
+        temporal_init: str = 'identity',
+        zero_init_residual: bool = False,
+        pretrained: Optional[str] = None,
+        init_cfg: Optional[Union[dict, list[dict]]] = None,
+    ) -> None:
         super().__init__(init_cfg=list(_INIT) if init_cfg is None else init_cfg)
         check_choice('depth', depth, _DEPTHS)
         check_choice('order', order, ('temporal_first', 'spatial_first'))
@@ -130,16 +147,20 @@ class R2Plus1D(BaseModule):
         self.temporal_init, self.zero_init_residual = temporal_init, zero_init_residual
         self.pretrained = pretrained
         if pretrained is not None and self._loads_by_init_cfg():
-            raise InputError(f'pretrained={pretrained!r} and init_cfg={init_cfg} both load '
-                             'weights: give one')
+            raise InputError(
+                f'pretrained={pretrained!r} and init_cfg={init_cfg} both load weights: give one'
+            )
         self.stage1 = build_stem(in_channels, base_channels, (1, 7, 7))
         width = base_channels
         for i, blocks in enumerate(_DEPTHS[depth]):
             stride, mid_channels = 1 if i == 0 else 2, base_channels * 2**i
             stage = nn.Sequential()
             for j in range(blocks):
-                stage.append(R2Plus1DBottleneck(width, mid_channels, stride if j == 0 else 1,
-                                                order, temporal_norm))
+                stage.append(
+                    R2Plus1DBottleneck(
+                        width, mid_channels, stride if j == 0 else 1, order, temporal_norm
+                    )
+                )
                 width = _EXPANSION * mid_channels
             self.add_module(f'stage{i + 2}', stage)
 

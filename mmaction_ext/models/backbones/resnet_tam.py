@@ -27,8 +27,9 @@ class ResNetTAM(TANet):
         InputError: If there are fewer than 3 segments.
     """
 
-    def __init__(self, depth: int, num_segments: int, tam_cfg: Optional[dict] = None,
-                 **kwargs) -> None:
+    def __init__(
+        self, depth: int, num_segments: int, tam_cfg: Optional[dict] = None, **kwargs
+    ) -> None:
         check_at_least('num_segments', num_segments, 3)
         ResNet.__init__(self, depth, **kwargs)
         self.num_segments = num_segments

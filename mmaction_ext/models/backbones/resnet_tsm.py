@@ -28,13 +28,16 @@ class ResNetTSMEveryBlock(ResNetTSM):
     def make_temporal_shift(self) -> None:
         """Put a shift before the first convolution of every block."""
         if self.shift_place != 'blockres' or self.temporal_pool:
-            raise InputError('ResNetTSMEveryBlock shifts before the first convolution of a block: '
-                             f'it has no shift_place={self.shift_place!r}, '
-                             f'temporal_pool={self.temporal_pool}')
+            raise InputError(
+                'ResNetTSMEveryBlock shifts before the first convolution of a block: '
+                f'it has no shift_place={self.shift_place!r}, '
+                f'temporal_pool={self.temporal_pool}'
+            )
         for name in self.res_layers:
             for block in getattr(self, name):
-                block.conv1.conv = TemporalShift(block.conv1.conv, self.num_segments,
-                                                 self.shift_div)
+                block.conv1.conv = TemporalShift(
+                    block.conv1.conv, self.num_segments, self.shift_div
+                )
 
 
 @MODELS.register_module()
@@ -53,9 +56,11 @@ class ThinResNetTSM(ResNetTSM):
 
     def __init__(self, depth: int, base_channels: int = 64, **kwargs: Any) -> None:
         if base_channels < 1 or kwargs.get('pretrained'):
-            raise InputError('base_channels must be at least 1, and ThinResNetTSM has no weights '
-                             f'to start from; got {base_channels} and '
-                             f'pretrained={kwargs.get("pretrained")!r}')
+            raise InputError(
+                'base_channels must be at least 1, and ThinResNetTSM has no weights '
+                f'to start from; got {base_channels} and '
+                f'pretrained={kwargs.get("pretrained")!r}'
+            )
         self.base_channels = base_channels
         super().__init__(depth, pretrained2d=False, **kwargs)
 
@@ -63,14 +68,32 @@ class ThinResNetTSM(ResNetTSM):
         """Build stem and stages again at their width, then shift and attend as always."""
         common = dict(conv_cfg=self.conv_cfg, norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
         self.inplanes = self.base_channels
-        self.conv1 = ConvModule(self.in_channels, self.inplanes, kernel_size=7, stride=2,
-                                padding=3, bias=False, **common)
+        self.conv1 = ConvModule(
+            self.in_channels,
+            self.inplanes,
+            kernel_size=7,
+            stride=2,
+            padding=3,
+            bias=False,
+            **common,
+        )
         for stage, name in enumerate(self.res_layers):
             planes = self.base_channels * 2**stage
-            setattr(self, name, make_res_layer(
-                self.block, self.inplanes, planes, self.stage_blocks[stage],
-                stride=self.strides[stage], dilation=self.dilations[stage], style=self.style,
-                with_cp=self.with_cp, **common))
+            setattr(
+                self,
+                name,
+                make_res_layer(
+                    self.block,
+                    self.inplanes,
+                    planes,
+                    self.stage_blocks[stage],
+                    stride=self.strides[stage],
+                    dilation=self.dilations[stage],
+                    style=self.style,
+                    with_cp=self.with_cp,
+                    **common,
+                ),
+            )
             self.inplanes = planes * self.block.expansion
         self.feat_dim = self.inplanes
         super().init_structure()

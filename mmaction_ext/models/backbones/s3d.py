@@ -42,8 +42,9 @@ class S3D(BaseModule):
             super().init_weights()
             return
         weights = load_image_weights(self.pretrained)
-        self.load_state_dict({name: value for name, value in weights.items()
-                              if name.startswith(_FEATURES)})
+        self.load_state_dict(
+            {name: value for name, value in weights.items() if name.startswith(_FEATURES)}
+        )
         self.is_init = True
 
     def forward(self, clips: Tensor) -> Tensor:

@@ -5,8 +5,9 @@ from collections import OrderedDict
 from torch import nn
 
 
-def build_stem(in_channels: int, channels: int,
-               kernel_size: tuple[int, int, int]) -> nn.Sequential:
+def build_stem(
+    in_channels: int, channels: int, kernel_size: tuple[int, int, int]
+) -> nn.Sequential:
     """Convolution, normalisation, ReLU and max pool, named ``conv``, ``bn``, ``relu``, ``pool``.
 
     Args:
@@ -15,7 +16,11 @@ def build_stem(in_channels: int, channels: int,
         kernel_size: (T, H, W) of the convolution, all odd.
     """
     padding = tuple(side // 2 for side in kernel_size)
-    return nn.Sequential(OrderedDict(
-        conv=nn.Conv3d(in_channels, channels, kernel_size, (1, 2, 2), padding, bias=False),
-        bn=nn.BatchNorm3d(channels), relu=nn.ReLU(inplace=True),
-        pool=nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1))))
+    return nn.Sequential(
+        OrderedDict(
+            conv=nn.Conv3d(in_channels, channels, kernel_size, (1, 2, 2), padding, bias=False),
+            bn=nn.BatchNorm3d(channels),
+            relu=nn.ReLU(inplace=True),
+            pool=nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)),
+        )
+    )

@@ -35,6 +35,11 @@ class X3DStem(X3D):
     def _make_stem_layer(self) -> None:
         super()._make_stem_layer()
         channels = self.base_channels
-        self.conv1_t.conv = nn.Conv3d(channels, channels, (self.stem_frames, 1, 1),
-                                      padding=(self.stem_frames // 2, 0, 0), groups=channels,
-                                      bias=False)
+        self.conv1_t.conv = nn.Conv3d(
+            channels,
+            channels,
+            (self.stem_frames, 1, 1),
+            padding=(self.stem_frames // 2, 0, 0),
+            groups=channels,
+            bias=False,
+        )

@@ -33,18 +33,19 @@ class ConcatLinear(nn.Linear):
         bias: Whether there is a bias.
     """
 
-    def __init__(self, in_features: int, branch_features: int, out_features: int,
-                 bias: bool) -> None:
+    def __init__(
+        self, in_features: int, branch_features: int, out_features: int, bias: bool
+    ) -> None:
         super().__init__(in_features + branch_features, out_features, bias)
         self.split = (in_features, branch_features)
 
     def forward(self, x: Tensor) -> Tensor:
         """The share of the first input, with the bias."""
-        return F.linear(x, self.weight[:, :self.split[0]], self.bias)
+        return F.linear(x, self.weight[:, : self.split[0]], self.bias)
 
     def forward_branch(self, vector: Tensor) -> Tensor:
         """The share of the second input."""
-        return F.linear(vector, self.weight[:, self.split[0]:])
+        return F.linear(vector, self.weight[:, self.split[0] :])
 
 
 @MODELS.register_module()
@@ -84,8 +85,9 @@ class ConcatHead(BaseModule):
         self.head = MODELS.build(head)
         self._classifier_name = _find_classifier(self.head)
         plain = self.head.get_submodule(self._classifier_name)
-        widened = ConcatLinear(plain.in_features, branch_channels, plain.out_features,
-                               plain.bias is not None)
+        widened = ConcatLinear(
+            plain.in_features, branch_channels, plain.out_features, plain.bias is not None
+        )
         self.head.set_submodule(self._classifier_name, widened)
         self.vector_dropout = nn.Dropout(_dropout_ratio(self.head) if dropout == 'after' else 0)
 
@@ -126,11 +128,15 @@ class ConcatHead(BaseModule):
     def _split(self, x: Any) -> Features:
         pair = isinstance(x, (tuple, list)) and len(x) == 2
         if not pair or not torch.is_tensor(x[1]) or x[1].dim() != 2:
-            raise InputError('ConcatHead needs features and a vector (N, D), got '
-                             f'{_describe(x)}: does the backbone have a branch such as KPSEM?')
+            raise InputError(
+                'ConcatHead needs features and a vector (N, D), got '
+                f'{_describe(x)}: does the backbone have a branch such as KPSEM?'
+            )
         if x[1].shape[1] != self.branch_channels:
-            raise InputError(f'ConcatHead was built with branch_channels={self.branch_channels}, '
-                             f'but the branch gives {x[1].shape[1]} values')
+            raise InputError(
+                f'ConcatHead was built with branch_channels={self.branch_channels}, '
+                f'but the branch gives {x[1].shape[1]} values'
+            )
         return x[0], x[1]
 
 
@@ -142,27 +148,33 @@ def _find_classifier(head: nn.Module) -> str:
     name, last = linear[-1]
     classes = getattr(head, 'num_classes', None)
     if last.out_features != classes:
-        raise InputError(f'the last linear layer of {type(head).__name__}, {name}, gives '
-                         f'{last.out_features} values instead of {classes} classes')
+        raise InputError(
+            f'the last linear layer of {type(head).__name__}, {name}, gives '
+            f'{last.out_features} values instead of {classes} classes'
+        )
     consensus = getattr(head, 'consensus', None)
     if consensus is not None and not isinstance(consensus, AvgConsensus):
-        raise InputError(f'{type(head).__name__} has a {type(consensus).__name__}, which is no '
-                         'average')
+        raise InputError(
+            f'{type(head).__name__} has a {type(consensus).__name__}, which is no average'
+        )
     return name
 
 
 def _dropout_ratio(head: nn.Module) -> float:
     if not hasattr(head, 'dropout_ratio'):
-        raise InputError(f"dropout='after' needs a head with a dropout_ratio, "
-                         f'{type(head).__name__} has none')
+        raise InputError(
+            f"dropout='after' needs a head with a dropout_ratio, {type(head).__name__} has none"
+        )
     return head.dropout_ratio
 
 
 def _average_clips(vector: Tensor, num_groups: int) -> Tensor:
     """Mean over the clips that the inner head has averaged."""
     if len(vector) % num_groups:
-        raise InputError(f'the vectors of {len(vector)} clips do not divide into the '
-                         f'{num_groups} rows of scores of the head')
+        raise InputError(
+            f'the vectors of {len(vector)} clips do not divide into the '
+            f'{num_groups} rows of scores of the head'
+        )
     return vector.unflatten(0, (num_groups, -1)).mean(dim=1)
 
 

@@ -39,8 +39,7 @@ def run_checkpointed(function: Callable, *inputs: Any, **named_inputs: Any) -> A
     if not torch.is_grad_enabled():
         return function(*inputs, **named_inputs)
     module = getattr(function, '__self__', function)
-    return checkpoint(function, *inputs, use_reentrant=False, **_contexts(module),
-                      **named_inputs)
+    return checkpoint(function, *inputs, use_reentrant=False, **_contexts(module), **named_inputs)
 
 
 def _contexts(module: nn.Module) -> dict[str, Callable]:
@@ -52,10 +51,16 @@ def _contexts(module: nn.Module) -> dict[str, Callable]:
 @contextmanager
 def _same_statistics(module: nn.Module) -> Iterator[None]:
     """Let batch normalisations count a batch into copies that are thrown away."""
-    norms = [norm for norm in module.modules()
-             if isinstance(norm, nn.modules.batchnorm._BatchNorm) and norm.training]
-    kept = [(norm, name, buffer) for norm in norms
-            for name, buffer in norm.named_buffers(recurse=False)]
+    norms = [
+        norm
+        for norm in module.modules()
+        if isinstance(norm, nn.modules.batchnorm._BatchNorm) and norm.training
+    ]
+    kept = [
+        (norm, name, buffer)
+        for norm in norms
+        for name, buffer in norm.named_buffers(recurse=False)
+    ]
     for norm, name, buffer in kept:
         setattr(norm, name, buffer.clone())
     try:
@@ -67,9 +72,15 @@ def _same_statistics(module: nn.Module) -> Iterator[None]:
 
 def _with_siblings(network: nn.Module, names: Iterable[str]) -> list[str]:
     """Names and the names that differ from them in their last number only, none in another."""
-    patterns = [re.compile(re.escape(name.rstrip('0123456789')) + r'\d+') if name[-1].isdigit()
-                else re.compile(re.escape(name)) for name in names]
-    found = [name for name, _ in network.named_modules()
-             if any(pattern.fullmatch(name) for pattern in patterns)]
-    return [name for name in found
-            if not any(name.startswith(f'{other}.') for other in found)]
+    patterns = [
+        re.compile(re.escape(name.rstrip('0123456789')) + r'\d+')
+        if name[-1].isdigit()
+        else re.compile(re.escape(name))
+        for name in names
+    ]
+    found = [
+        name
+        for name, _ in network.named_modules()
+        if any(pattern.fullmatch(name) for pattern in patterns)
+    ]
+    return [name for name in found if not any(name.startswith(f'{other}.') for other in found)]

@@ -34,8 +34,10 @@ class StageOutput:
 
 def sees_frames(backbone: nn.Module) -> bool:
     """Whether a backbone takes frames, (N*T, C, H, W), and not clips, (N, C, T, H, W)."""
-    return (len(_first_convolution(backbone).kernel_size) == 2
-            and type(backbone).__name__ not in _TAKES_CLIPS)
+    return (
+        len(_first_convolution(backbone).kernel_size) == 2
+        and type(backbone).__name__ not in _TAKES_CLIPS
+    )
 
 
 def dry_run_input(backbone: nn.Module, num_segments: Optional[int]) -> Tensor:
@@ -68,8 +70,12 @@ def probe(backbone: nn.Module, names: Mapping[int, str], x: Tensor) -> dict[int,
         InputError: If a stage is never run, or gives nothing that maps can be made of.
     """
     outputs: dict[int, Any] = {}
-    handles = [backbone.get_submodule(name).register_forward_hook(
-        lambda _, __, y, stage=stage: outputs.update({stage: y})) for stage, name in names.items()]
+    handles = [
+        backbone.get_submodule(name).register_forward_hook(
+            lambda _, __, y, stage=stage: outputs.update({stage: y})
+        )
+        for stage, name in names.items()
+    ]
     with torch.no_grad():
         backbone(x)
     for handle in handles:
@@ -77,16 +83,21 @@ def probe(backbone: nn.Module, names: Mapping[int, str], x: Tensor) -> dict[int,
     return {stage: _describe(backbone, stage, name, outputs, x) for stage, name in names.items()}
 
 
-def _describe(backbone: nn.Module, stage: int, name: str, outputs: Mapping[int, Any],
-              x: Tensor) -> StageOutput:
+def _describe(
+    backbone: nn.Module, stage: int, name: str, outputs: Mapping[int, Any], x: Tensor
+) -> StageOutput:
     where = f'stage {stage} ({name}) of {type(backbone).__name__} gives no feature map'
     if stage not in outputs:
         raise InputError(f'{where}: it is never run')
     features = outputs[stage]
     channels_last = is_channels_last(backbone, name, features)
     try:
-        layout = find_layout(features, channels_last, token_grid(backbone, tuple(x.shape[-2:])),
-                             getattr(backbone, 'num_prefix_tokens', 0))
+        layout = find_layout(
+            features,
+            channels_last,
+            token_grid(backbone, tuple(x.shape[-2:])),
+            getattr(backbone, 'num_prefix_tokens', 0),
+        )
     except InputError as error:
         raise InputError(f'{where}: {error}') from error
     maps = layout.take(features)
@@ -97,8 +108,9 @@ def _first_convolution(backbone: nn.Module) -> nn.Module:
     kinds = (nn.Conv2d, nn.Conv3d)
     found = next((m for m in backbone.modules() if isinstance(m, kinds)), None)
     if found is None:
-        raise InputError(f'{type(backbone).__name__} has no 2-D or 3-D convolution to tell its '
-                         'input shape by')
+        raise InputError(
+            f'{type(backbone).__name__} has no 2-D or 3-D convolution to tell its input shape by'
+        )
     return found
 
 

@@ -57,12 +57,12 @@ class Tokens(Maps):
 
     def take(self, features: Tensor) -> Tensor:
         """See :meth:`Maps.take`."""
-        return features[:, self.prefix:].transpose(1, 2).unflatten(2, self.grid)
+        return features[:, self.prefix :].transpose(1, 2).unflatten(2, self.grid)
 
     def put(self, maps: Tensor, features: Tensor) -> Tensor:
         """See :meth:`Maps.put`."""
         tokens = maps.flatten(2).transpose(1, 2)
-        return torch.cat((features[:, :self.prefix], tokens), dim=1)
+        return torch.cat((features[:, : self.prefix], tokens), dim=1)
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,12 @@ class SizedTokens(Tokens):
         return super().put(maps, features[0]), *features[1:]
 
 
-def find_layout(features: Any, channels_last: bool = False,
-                grid: Optional[tuple[int, int]] = None, max_prefix: int = 0) -> Maps:
+def find_layout(
+    features: Any,
+    channels_last: bool = False,
+    grid: Optional[tuple[int, int]] = None,
+    max_prefix: int = 0,
+) -> Maps:
     """Layout of what a submodule returned.
 
     Args:
@@ -104,8 +108,10 @@ def find_layout(features: Any, channels_last: bool = False,
         if prefix in (0, max_prefix):
             return Tokens(grid, prefix)
     if features.dim() not in (4, 5):
-        raise InputError(f'{tuple(features.shape)} is no feature map, nor tokens of a grid '
-                         f'({grid or "unknown"}) with {max_prefix} prefix tokens')
+        raise InputError(
+            f'{tuple(features.shape)} is no feature map, nor tokens of a grid '
+            f'({grid or "unknown"}) with {max_prefix} prefix tokens'
+        )
     return ChannelsLast() if channels_last else Maps()
 
 
@@ -139,8 +145,9 @@ def is_channels_last(backbone: nn.Module, name: str, features: Any) -> bool:
     kind = f'{type(submodule).__module__}.{type(submodule).__qualname__}'
     if kind in _CHANNELS_LAST:
         return True
-    channels = {entry.get('module'): entry['num_chs']
-                for entry in getattr(backbone, 'feature_info', ())}.get(name)
+    channels = {
+        entry.get('module'): entry['num_chs'] for entry in getattr(backbone, 'feature_info', ())
+    }.get(name)
     if channels is not None and isinstance(features, Tensor):
         first, last = features.shape[1] == channels, features.shape[-1] == channels
         if first != last:
@@ -163,6 +170,11 @@ def from_clips(clips: Tensor, maps: Tensor) -> Tensor:
 
 def _is_sized(features: Any) -> bool:
     """A tensor of tokens and three numbers."""
-    return (isinstance(features, (tuple, list)) and len(features) == 2
-            and isinstance(features[0], Tensor) and features[0].dim() == 3
-            and isinstance(features[1], (tuple, list, torch.Size)) and len(features[1]) == 3)
+    return (
+        isinstance(features, (tuple, list))
+        and len(features) == 2
+        and isinstance(features[0], Tensor)
+        and features[0].dim() == 3
+        and isinstance(features[1], (tuple, list, torch.Size))
+        and len(features[1]) == 3
+    )

@@ -76,10 +76,16 @@ class MotionBackbone(BaseModule):
             frames than the module needs, or a window larger than the map it searches.
     """
 
-    def __init__(self, backbone: dict, module: Optional[dict] = None,
-                 stages: Sequence[int] = (), num_segments: Optional[int] = None,
-                 stage_names: Optional[Mapping[int, str]] = None, with_cp: bool = False,
-                 init_cfg: Optional[dict] = None) -> None:
+    def __init__(
+        self,
+        backbone: dict,
+        module: Optional[dict] = None,
+        stages: Sequence[int] = (),
+        num_segments: Optional[int] = None,
+        stage_names: Optional[Mapping[int, str]] = None,
+        with_cp: bool = False,
+        init_cfg: Optional[dict] = None,
+    ) -> None:
         super().__init__(init_cfg=init_cfg)
         self.backbone = build_backbone(backbone)
         self.num_segments = _agree_on_segments(self.backbone, num_segments)
@@ -99,13 +105,17 @@ class MotionBackbone(BaseModule):
 
     def _attach(self, module: dict, names: dict[int, str]) -> None:
         if not isinstance(module, Mapping) or 'in_channels' in module:
-            raise InputError('module must be a dict with a type and without in_channels, which '
-                             f'the backbone tells, got {module!r}')
+            raise InputError(
+                'module must be a dict with a type and without in_channels, which '
+                f'the backbone tells, got {module!r}'
+            )
         if not names:
             raise InputError(f'module {module.get("type")!r} is given but stages is empty')
         if self.num_segments is None and sees_frames(self.backbone):
-            raise InputError(f'num_segments is missing: {type(self.backbone).__name__} is a 2-D '
-                             'backbone, which sees single frames')
+            raise InputError(
+                f'num_segments is missing: {type(self.backbone).__name__} is a 2-D '
+                'backbone, which sees single frames'
+            )
         x = dry_run_input(self.backbone, self.num_segments)
         trial = meta_copy(self)
         outputs = probe(trial.backbone, names, x)
@@ -116,7 +126,8 @@ class MotionBackbone(BaseModule):
             host._channels_last = {stage: out.channels_last for stage, out in outputs.items()}
             for stage, name in names.items():
                 host.backbone.get_submodule(name).register_forward_hook(
-                    partial(host._after_stage, stage))
+                    partial(host._after_stage, stage)
+                )
         if self.num_segments is not None:
             self._check_frames(self.num_segments)
             _agree_on_segments(self.module, self.num_segments)
@@ -147,31 +158,44 @@ class MotionBackbone(BaseModule):
         finally:
             self._pass = None
         if tuple(running.visited) != self.stages:
-            raise RuntimeError(f'{type(self.backbone).__name__} ran stages {running.visited} '
-                               f'where the module works after {list(self.stages)}')
+            raise RuntimeError(
+                f'{type(self.backbone).__name__} ran stages {running.visited} '
+                f'where the module works after {list(self.stages)}'
+            )
         vector = self.module.embed(running.carried)
         return out if vector is None else (out, vector)
 
     def _count_clips(self, x: Tensor) -> int:
         if x.dim() == 5:
             if self.num_segments not in (None, x.shape[2]):
-                raise InputError(f'clips of {x.shape[2]} frames for a backbone that was built for '
-                                 f'num_segments={self.num_segments}')
+                raise InputError(
+                    f'clips of {x.shape[2]} frames for a backbone that was built for '
+                    f'num_segments={self.num_segments}'
+                )
             return x.shape[0]
         if x.dim() != 4 or self.num_segments is None or not len(x):
-            shape = ('(N, C, T, H, W)' if self.num_segments is None
-                     else f'(N*{self.num_segments}, C, H, W)')
-            raise InputError(f'{type(self.backbone).__name__} takes input of shape {shape}, '
-                             f'got {tuple(x.shape)}')
+            shape = (
+                '(N, C, T, H, W)'
+                if self.num_segments is None
+                else f'(N*{self.num_segments}, C, H, W)'
+            )
+            raise InputError(
+                f'{type(self.backbone).__name__} takes input of shape {shape}, '
+                f'got {tuple(x.shape)}'
+            )
         if x.shape[0] % self.num_segments:
-            raise InputError(f'a batch of {x.shape[0]} frames does not divide into clips of '
-                             f'num_segments={self.num_segments}')
+            raise InputError(
+                f'a batch of {x.shape[0]} frames does not divide into clips of '
+                f'num_segments={self.num_segments}'
+            )
         return x.shape[0] // self.num_segments
 
     def _check_frames(self, num_frames: int) -> None:
         if num_frames < self.module.min_frames:
-            raise InputError(f'{type(self.module).__name__} needs clips of at least '
-                             f'{self.module.min_frames} frames, got {num_frames}')
+            raise InputError(
+                f'{type(self.module).__name__} needs clips of at least '
+                f'{self.module.min_frames} frames, got {num_frames}'
+            )
 
     def _after_stage(self, stage: int, submodule: nn.Module, inputs: tuple, y: Any) -> Any:
         """Forward hook: the module's output instead of the stage's."""
@@ -190,8 +214,12 @@ class MotionBackbone(BaseModule):
         return run_checkpointed(self.module, *inputs) if self.with_cp else self.module(*inputs)
 
     def _layout(self, features: Any, channels_last: bool, size: tuple[int, int]) -> Any:
-        return find_layout(features, channels_last, token_grid(self.backbone, size),
-                           getattr(self.backbone, 'num_prefix_tokens', 0))
+        return find_layout(
+            features,
+            channels_last,
+            token_grid(self.backbone, size),
+            getattr(self.backbone, 'num_prefix_tokens', 0),
+        )
 
     def _final_map(self, out: Any, size: tuple[int, int]) -> Any:
         """timm's output as a feature map; mmaction2's heads know their own backbones'."""
@@ -200,8 +228,9 @@ class MotionBackbone(BaseModule):
         try:
             return self._layout(out, is_channels_last(self.backbone, '', out), size).take(out)
         except InputError as error:
-            raise InputError(f'{type(self.backbone).__name__} does not end in a feature map: '
-                             f'{error}') from error
+            raise InputError(
+                f'{type(self.backbone).__name__} does not end in a feature map: {error}'
+            ) from error
 
 
 def _agree_on_segments(part: nn.Module, num_segments: Optional[int]) -> Optional[int]:
@@ -209,8 +238,10 @@ def _agree_on_segments(part: nn.Module, num_segments: Optional[int]) -> Optional
     if num_segments is not None:
         check_at_least('num_segments', num_segments, 1)
     if None not in (own, num_segments) and own != num_segments:
-        raise InputError(f'num_segments={num_segments}, but {type(part).__name__} was built '
-                         f'with num_segments={own}')
+        raise InputError(
+            f'num_segments={num_segments}, but {type(part).__name__} was built '
+            f'with num_segments={own}'
+        )
     return own if num_segments is None else num_segments
 
 
@@ -228,24 +259,31 @@ def _check_stages(stages: Iterable[int]) -> tuple[int, ...]:
 def _check_present(stages: Iterable[int], names: Mapping[int, str], backbone: nn.Module) -> None:
     for stage in stages:
         if stage not in names:
-            raise InputError(f'{type(backbone).__name__} has no stage {stage}: it has '
-                             f'{list(names) or "none that is known"}; stage_names can name more')
+            raise InputError(
+                f'{type(backbone).__name__} has no stage {stage}: it has '
+                f'{list(names) or "none that is known"}; stage_names can name more'
+            )
 
 
 def _check_known(names: Mapping[int, str], backbone: nn.Module) -> None:
     if not names:
-        raise InputError(f'with_cp=True, but no stage of {type(backbone).__name__} is known: '
-                         'stage_names can name them')
+        raise InputError(
+            f'with_cp=True, but no stage of {type(backbone).__name__} is known: '
+            'stage_names can name them'
+        )
 
 
-def _check_reach(module: MotionModule, outputs: Mapping[int, StageOutput],
-                 size: tuple[int, int]) -> None:
+def _check_reach(
+    module: MotionModule, outputs: Mapping[int, StageOutput], size: tuple[int, int]
+) -> None:
     for stage, out in outputs.items():
         reach = module.reach(stage)
         # A displacement as long as the map leaves it from every pixel: two maps side by side
         # would do. Three leave slack for SELFY, which searches a halved map: its 9 pixels there
         # are 17 here, and it is to be tried after stage 5 of frames of 224 (7x7), too.
         if 2 * reach + 1 > 3 * min(out.size):
-            raise InputError(f'{type(module).__name__} has a window larger than allowed: at '
-                             f'stage {stage} it reaches {reach} pixels on a map of '
-                             f'{out.size[0]}x{out.size[1]} (frames of {size[0]}x{size[1]})')
+            raise InputError(
+                f'{type(module).__name__} has a window larger than allowed: at '
+                f'stage {stage} it reaches {reach} pixels on a map of '
+                f'{out.size[0]}x{out.size[1]} (frames of {size[0]}x{size[1]})'
+            )

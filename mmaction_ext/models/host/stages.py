@@ -30,8 +30,9 @@ STAGE_NAMES: dict[str, dict[int, str]] = {
 }
 
 
-def find_stages(backbone: nn.Module,
-                stage_names: Optional[Mapping[int, str]] = None) -> dict[int, str]:
+def find_stages(
+    backbone: nn.Module, stage_names: Optional[Mapping[int, str]] = None
+) -> dict[int, str]:
     """Names of the submodules whose outputs are the stages of a backbone.
 
     Stages of timm's models are found by the reduction of their features: 2 is the stem, 4 to 32
@@ -50,14 +51,15 @@ def find_stages(backbone: nn.Module,
         InputError: If ``stage_names`` has an unknown stage number or names no submodule.
     """
     submodules = dict(backbone.named_modules())
-    known = {stage: name for stage, name in _known_stages(backbone).items()
-             if name in submodules}
+    known = {stage: name for stage, name in _known_stages(backbone).items() if name in submodules}
     for stage, name in (stage_names or {}).items():
         check_stage_number(stage)
         if name not in submodules:
             children = ', '.join(name for name, _ in backbone.named_children())
-            raise InputError(f'stage_names: {name!r} (stage {stage}) is no submodule of '
-                             f'{type(backbone).__name__}, which has {children}')
+            raise InputError(
+                f'stage_names: {name!r} (stage {stage}) is no submodule of '
+                f'{type(backbone).__name__}, which has {children}'
+            )
         known[stage] = name
     return {stage: _last_of_list(known[stage], submodules) for stage in sorted(known)}
 
@@ -65,8 +67,9 @@ def find_stages(backbone: nn.Module,
 def check_stage_number(stage: int) -> None:
     """Raise InputError if ``stage`` is not one of the numbers of the papers."""
     if type(stage) is not int or stage not in STAGES:  # True is an int, too
-        raise InputError(f'unknown stage {stage!r}: stages are 1 (stem) and 2 to 5 (residual '
-                         'stages)')
+        raise InputError(
+            f'unknown stage {stage!r}: stages are 1 (stem) and 2 to 5 (residual stages)'
+        )
 
 
 def _known_stages(backbone: nn.Module) -> dict[int, str]:
@@ -82,12 +85,18 @@ def _known_stages(backbone: nn.Module) -> dict[int, str]:
 
 def _timm_stages(backbone: nn.Module, feature_info: list[dict]) -> dict[int, str]:
     """Stages by timm's own table of features."""
-    if len({entry['reduction'] for entry in feature_info}) == 1 and len(feature_info) >= 4 and (
-            hasattr(backbone, 'patch_embed')):
+    if (
+        len({entry['reduction'] for entry in feature_info}) == 1
+        and len(feature_info) >= 4
+        and (hasattr(backbone, 'patch_embed'))
+    ):
         return {1: 'patch_embed', **_quarters([entry['module'] for entry in feature_info])}
     numbers = {2: 1, 4: 2, 8: 3, 16: 4, 32: 5}
-    return {numbers[entry['reduction']]: entry['module'] for entry in feature_info
-            if entry['reduction'] in numbers}
+    return {
+        numbers[entry['reduction']]: entry['module']
+        for entry in feature_info
+        if entry['reduction'] in numbers
+    }
 
 
 def _quarters(blocks: list[str]) -> dict[int, str]:

@@ -43,19 +43,24 @@ class _Group:
     runs: list[_Run]
 
 
-def _groups(num_frames: int, offsets: Sequence[int], dilations: Sequence[int],
-            clip_border: str) -> list[_Group]:
+def _groups(
+    num_frames: int, offsets: Sequence[int], dilations: Sequence[int], clip_border: str
+) -> list[_Group]:
     """Groups of offsets, without those that meet no frame."""
     members: dict[tuple[int, int], list[int]] = {}
     for index, (tau, dilation) in enumerate(zip(offsets, dilations)):
         members.setdefault((abs(tau), dilation), []).append(index)
     groups = []
     for (_, dilation), indices in members.items():
-        wanted = {index: _frame_pairs(num_frames, offsets[index], clip_border)
-                  for index in indices}
+        wanted = {
+            index: _frame_pairs(num_frames, offsets[index], clip_border) for index in indices
+        }
         pairs = sorted({pair for by_frame in wanted.values() for pair in by_frame.values()})
-        runs = [run for index, by_frame in wanted.items()
-                for run in _runs(index, offsets[index] < 0, by_frame, pairs)]
+        runs = [
+            run
+            for index, by_frame in wanted.items()
+            for run in _runs(index, offsets[index] < 0, by_frame, pairs)
+        ]
         if pairs:
             groups.append(_Group(dilation, [a for a, _ in pairs], [b for _, b in pairs], runs))
     return groups
@@ -71,20 +76,26 @@ def _frame_pairs(num_frames: int, tau: int, clip_border: str) -> dict[int, tuple
     return pairs
 
 
-def _runs(index: int, mirrored: bool, by_frame: dict[int, tuple[int, int]],
-          pairs: list[tuple[int, int]]) -> Iterator[_Run]:
+def _runs(
+    index: int, mirrored: bool, by_frame: dict[int, tuple[int, int]], pairs: list[tuple[int, int]]
+) -> Iterator[_Run]:
     position = {pair: i for i, pair in enumerate(pairs)}
     steps = [(frame, position[pair]) for frame, pair in by_frame.items()]
     first = 0
     for i, (frame, pair) in enumerate(steps):
         if i + 1 == len(steps) or steps[i + 1] != (frame + 1, pair + 1):
-            yield _Run(index, mirrored, slice(steps[first][0], frame + 1),
-                       slice(steps[first][1], pair + 1))
+            yield _Run(
+                index,
+                mirrored,
+                slice(steps[first][0], frame + 1),
+                slice(steps[first][1], pair + 1),
+            )
             first = i + 1
 
 
-def _blocks(outer: Tensor, volume: Tensor, run: _Run, window: Sequence[int],
-            dilation: int) -> Iterator[tuple[Tensor, Tensor]]:
+def _blocks(
+    outer: Tensor, volume: Tensor, run: _Run, window: Sequence[int], dilation: int
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Views of one offset's volume (N, D, T, H, W) and of the pairs' (N, D, P, H, W) that match.
 
     A mirrored value stands at the other pixel and under the opposite displacement.
@@ -97,13 +108,19 @@ def _blocks(outer: Tensor, volume: Tensor, run: _Run, window: Sequence[int],
         if abs(dy) < height and abs(dx) < width:
             y, x = max(0, -dy), max(0, -dx)
             rows, columns = height - abs(dy), width - abs(dx)
-            there = outer[:, -1 - k, run.frames, y + dy:y + dy + rows, x + dx:x + dx + columns]
-            yield there, volume[:, k, run.pairs, y:y + rows, x:x + columns]
+            there = outer[:, -1 - k, run.frames, y + dy : y + dy + rows, x + dx : x + dx + columns]
+            yield there, volume[:, k, run.pairs, y : y + rows, x : x + columns]
 
 
-def correlation_forward(x: Tensor, offsets: Sequence[int], window: Sequence[int],
-                        dilations: Sequence[int], clip_border: str, scale: float,
-                        implementation: str = 'auto') -> Tensor:
+def correlation_forward(
+    x: Tensor,
+    offsets: Sequence[int],
+    window: Sequence[int],
+    dilations: Sequence[int],
+    clip_border: str,
+    scale: float,
+    implementation: str = 'auto',
+) -> Tensor:
     """Local correlation; see :func:`mmaction_ext.ops.local_correlation` for the arguments.
 
     Args:
@@ -126,9 +143,16 @@ def correlation_forward(x: Tensor, offsets: Sequence[int], window: Sequence[int]
     return out.flatten(1, 2)
 
 
-def correlation_backward(grad: Tensor, x: Tensor, offsets: Sequence[int],
-                         window: Sequence[int], dilations: Sequence[int], clip_border: str,
-                         scale: float, implementation: str = 'auto') -> Tensor:
+def correlation_backward(
+    grad: Tensor,
+    x: Tensor,
+    offsets: Sequence[int],
+    window: Sequence[int],
+    dilations: Sequence[int],
+    clip_border: str,
+    scale: float,
+    implementation: str = 'auto',
+) -> Tensor:
     """Gradient of :func:`correlation_forward` with respect to ``x``.
 
     Args:
@@ -145,13 +169,19 @@ def correlation_backward(grad: Tensor, x: Tensor, offsets: Sequence[int],
     for group in _groups(num_frames, offsets, dilations, clip_border):
         volume = grad.new_zeros(n, len(group.queries), grad.shape[2], height, width)
         for run in group.runs:
-            for there, here in _blocks(grad[:, run.index], volume.transpose(1, 2), run, window,
-                                       group.dilation):
+            for there, here in _blocks(
+                grad[:, run.index], volume.transpose(1, 2), run, window, group.dilation
+            ):
                 here.add_(there)
         queries, keys = (frames[:, i].flatten(0, 1) for i in (group.queries, group.keys))
-        pair_grads = multiply_frames_backward(volume.flatten(0, 1), queries, keys, window,
-                                              group.dilation, implementation)
+        pair_grads = multiply_frames_backward(
+            volume.flatten(0, 1), queries, keys, window, group.dilation, implementation
+        )
         for indices, pair_grad in zip((group.queries, group.keys), pair_grads):
-            out.index_add_(1, torch.tensor(indices, device=x.device),
-                           pair_grad.unflatten(0, (n, len(indices))), alpha=scale)
+            out.index_add_(
+                1,
+                torch.tensor(indices, device=x.device),
+                pair_grad.unflatten(0, (n, len(indices))),
+                alpha=scale,
+            )
     return out.transpose(1, 2)

@@ -19,8 +19,7 @@ from mmaction_ext.ops.window import window_displacements
 _CHUNK_ELEMENTS = 1 << 18
 
 
-def multiply_frames(queries: Tensor, keys: Tensor, window: Sequence[int],
-                    dilation: int) -> Tensor:
+def multiply_frames(queries: Tensor, keys: Tensor, window: Sequence[int], dilation: int) -> Tensor:
     """See :func:`mmaction_ext.ops.correlation.multiply.multiply_frames`."""
     slots, outside = _slots(queries, window, dilation)
     slots = slots.masked_fill(outside, 0).flatten()
@@ -31,8 +30,9 @@ def multiply_frames(queries: Tensor, keys: Tensor, window: Sequence[int],
     return out.masked_fill_(outside, 0)
 
 
-def multiply_frames_backward(grad: Tensor, queries: Tensor, keys: Tensor, window: Sequence[int],
-                             dilation: int) -> tuple[Tensor, Tensor]:
+def multiply_frames_backward(
+    grad: Tensor, queries: Tensor, keys: Tensor, window: Sequence[int], dilation: int
+) -> tuple[Tensor, Tensor]:
     """See :func:`mmaction_ext.ops.correlation.multiply.multiply_frames_backward`."""
     slots, outside = _slots(queries, window, dilation)
     num_pixels = slots[0].numel()
@@ -61,7 +61,7 @@ def _slots(x: Tensor, window: Sequence[int], dilation: int) -> tuple[Tensor, Ten
 
 def _chunks(x: Tensor) -> Iterator[slice]:
     """Slices of pairs whose Gram matrices stay in cache."""
-    return chunks(x, (x.shape[2] * x.shape[3])**2, _CHUNK_ELEMENTS)
+    return chunks(x, (x.shape[2] * x.shape[3]) ** 2, _CHUNK_ELEMENTS)
 
 
 def _multiply(a: Tensor, b: Tensor) -> Tensor:

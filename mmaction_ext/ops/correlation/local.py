@@ -17,9 +17,15 @@ from mmaction_ext.ops.window import Window, window_sides
 CLIP_BORDERS = ('zeros', 'replicate', 'circular')
 
 
-def local_correlation(x: Tensor, offsets: Sequence[int], window: Window = 5,
-                      dilation: Union[int, Sequence[int]] = 1, clip_border: str = 'zeros',
-                      scale: Optional[float] = None, implementation: str = 'auto') -> Tensor:
+def local_correlation(
+    x: Tensor,
+    offsets: Sequence[int],
+    window: Window = 5,
+    dilation: Union[int, Sequence[int]] = 1,
+    clip_border: str = 'zeros',
+    scale: Optional[float] = None,
+    implementation: str = 'auto',
+) -> Tensor:
     """Inner products of every pixel with the pixels around it in other frames.
 
     Equation 1 of "Dense Correlation Fields for Motion Modeling in Action Recognition" within a
@@ -81,30 +87,45 @@ def _check_options(offsets: Sequence[int], dilations: Sequence[int], clip_border
     if not offsets:
         raise InputError('offsets must hold at least one frame offset, got none')
     if len(dilations) != len(offsets):
-        raise InputError(f'dilation must be one int or one per offset: got {len(dilations)} '
-                         f'for {len(offsets)} offsets')
+        raise InputError(
+            f'dilation must be one int or one per offset: got {len(dilations)} '
+            f'for {len(offsets)} offsets'
+        )
     check_at_least('dilation', min(dilations), 1)
     check_choice('clip_border', clip_border, CLIP_BORDERS)
 
 
 def _check_features(x: Tensor) -> None:
     if x.dim() != 5 or not x.is_floating_point():
-        raise ValueError(f'x must be a floating point tensor (N, C, T, H, W), got {x.dtype} of '
-                         f'shape {tuple(x.shape)}')
+        raise ValueError(
+            f'x must be a floating point tensor (N, C, T, H, W), got {x.dtype} of '
+            f'shape {tuple(x.shape)}'
+        )
     if 0 in x.shape[1:]:
         raise ValueError(f'x must have no empty dimension but N, got shape {tuple(x.shape)}')
 
 
-_ARGUMENTS = ('Tensor x, int[] offsets, int[] window, int[] dilations, str clip_border, '
-              'float scale, str implementation')
+_ARGUMENTS = (
+    'Tensor x, int[] offsets, int[] window, int[] dilations, str clip_border, '
+    'float scale, str implementation'
+)
 
 
-@torch.library.custom_op('mmaction_ext::local_correlation', mutates_args=(),
-                         schema=f'({_ARGUMENTS}) -> Tensor')
-def _operator(x: Tensor, offsets: Sequence[int], window: Sequence[int], dilations: Sequence[int],
-              clip_border: str, scale: float, implementation: str) -> Tensor:
-    y = correlation_forward(widened(x), offsets, window, dilations, clip_border, scale,
-                            implementation)
+@torch.library.custom_op(
+    'mmaction_ext::local_correlation', mutates_args=(), schema=f'({_ARGUMENTS}) -> Tensor'
+)
+def _operator(
+    x: Tensor,
+    offsets: Sequence[int],
+    window: Sequence[int],
+    dilations: Sequence[int],
+    clip_border: str,
+    scale: float,
+    implementation: str,
+) -> Tensor:
+    y = correlation_forward(
+        widened(x), offsets, window, dilations, clip_border, scale, implementation
+    )
     return y.to(x.dtype)
 
 
@@ -113,13 +134,24 @@ def _(x, offsets, window, dilations, clip_border, scale, implementation):
     return x.new_empty(x.shape[0], len(offsets) * window[0] * window[1], *x.shape[2:])
 
 
-@torch.library.custom_op('mmaction_ext::local_correlation_backward', mutates_args=(),
-                         schema=f'(Tensor grad, {_ARGUMENTS}) -> Tensor')
-def _operator_backward(grad: Tensor, x: Tensor, offsets: Sequence[int],
-                       window: Sequence[int], dilations: Sequence[int], clip_border: str,
-                       scale: float, implementation: str) -> Tensor:
-    y = correlation_backward(widened(grad), widened(x), offsets, window, dilations,
-                             clip_border, scale, implementation)
+@torch.library.custom_op(
+    'mmaction_ext::local_correlation_backward',
+    mutates_args=(),
+    schema=f'(Tensor grad, {_ARGUMENTS}) -> Tensor',
+)
+def _operator_backward(
+    grad: Tensor,
+    x: Tensor,
+    offsets: Sequence[int],
+    window: Sequence[int],
+    dilations: Sequence[int],
+    clip_border: str,
+    scale: float,
+    implementation: str,
+) -> Tensor:
+    y = correlation_backward(
+        widened(grad), widened(x), offsets, window, dilations, clip_border, scale, implementation
+    )
     return y.to(x.dtype)
 
 

@@ -29,8 +29,13 @@ def check_implementation(name: str) -> None:
     check_choice('implementation', name, IMPLEMENTATIONS)
 
 
-def multiply_frames(queries: Tensor, keys: Tensor, window: Sequence[int], dilation: int,
-                    implementation: str = 'auto') -> Tensor:
+def multiply_frames(
+    queries: Tensor,
+    keys: Tensor,
+    window: Sequence[int],
+    dilation: int,
+    implementation: str = 'auto',
+) -> Tensor:
     """Inner products of the pixels of two frames within a window.
 
     Args:
@@ -47,9 +52,14 @@ def multiply_frames(queries: Tensor, keys: Tensor, window: Sequence[int], dilati
     return module.multiply_frames(queries, keys, window, dilation)
 
 
-def multiply_frames_backward(grad: Tensor, queries: Tensor, keys: Tensor, window: Sequence[int],
-                             dilation: int,
-                             implementation: str = 'auto') -> tuple[Tensor, Tensor]:
+def multiply_frames_backward(
+    grad: Tensor,
+    queries: Tensor,
+    keys: Tensor,
+    window: Sequence[int],
+    dilation: int,
+    implementation: str = 'auto',
+) -> tuple[Tensor, Tensor]:
     """Gradients of :func:`multiply_frames`.
 
     Args:

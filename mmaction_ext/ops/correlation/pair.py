@@ -8,15 +8,24 @@ from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
 from mmaction_ext.errors import check_at_least, whole_numbers
-from mmaction_ext.ops.correlation.multiply import (check_implementation, multiply_frames,
-                                                   multiply_frames_backward)
+from mmaction_ext.ops.correlation.multiply import (
+    check_implementation,
+    multiply_frames,
+    multiply_frames_backward,
+)
 from mmaction_ext.ops.correlation.reference import pair_reference
 from mmaction_ext.ops.precision import widened
 from mmaction_ext.ops.window import Window, window_sides
 
 
-def pair_correlation(queries: Tensor, keys: Tensor, window: Window = 5, dilation: int = 1,
-                     scale: Optional[float] = None, implementation: str = 'auto') -> Tensor:
+def pair_correlation(
+    queries: Tensor,
+    keys: Tensor,
+    window: Window = 5,
+    dilation: int = 1,
+    scale: Optional[float] = None,
+    implementation: str = 'auto',
+) -> Tensor:
     """Inner products of every pixel of a map with the pixels around it in another map.
 
     The matching of "Motion-driven Visual Tempo Learning for Video-based Action Recognition"
@@ -65,26 +74,38 @@ def pair_correlation(queries: Tensor, keys: Tensor, window: Window = 5, dilation
 def _check_maps(queries: Tensor, keys: Tensor) -> None:
     for name, x in (('queries', queries), ('keys', keys)):
         if x.dim() != 4 or not x.is_floating_point():
-            raise ValueError(f'{name} must be a floating point tensor (B, C, H, W), got '
-                             f'{x.dtype} of shape {tuple(x.shape)}')
+            raise ValueError(
+                f'{name} must be a floating point tensor (B, C, H, W), got '
+                f'{x.dtype} of shape {tuple(x.shape)}'
+            )
     if queries.shape != keys.shape or queries.dtype != keys.dtype:
-        raise ValueError(f'queries and keys must agree, got {queries.dtype} of shape '
-                         f'{tuple(queries.shape)} and {keys.dtype} of shape {tuple(keys.shape)}')
+        raise ValueError(
+            f'queries and keys must agree, got {queries.dtype} of shape '
+            f'{tuple(queries.shape)} and {keys.dtype} of shape {tuple(keys.shape)}'
+        )
     if 0 in queries.shape[1:]:
-        raise ValueError('queries must have no empty dimension but B, got shape '
-                         f'{tuple(queries.shape)}')
+        raise ValueError(
+            f'queries must have no empty dimension but B, got shape {tuple(queries.shape)}'
+        )
 
 
-_ARGUMENTS = ('Tensor queries, Tensor keys, int[] window, int dilation, float scale, '
-              'str implementation')
+_ARGUMENTS = (
+    'Tensor queries, Tensor keys, int[] window, int dilation, float scale, str implementation'
+)
 
 
-@torch.library.custom_op('mmaction_ext::pair_correlation', mutates_args=(),
-                         schema=f'({_ARGUMENTS}) -> Tensor')
-def _operator(queries: Tensor, keys: Tensor, window: Sequence[int], dilation: int, scale: float,
-              implementation: str) -> Tensor:
-    y = multiply_frames(widened(queries) * scale, widened(keys), window, dilation,
-                        implementation)
+@torch.library.custom_op(
+    'mmaction_ext::pair_correlation', mutates_args=(), schema=f'({_ARGUMENTS}) -> Tensor'
+)
+def _operator(
+    queries: Tensor,
+    keys: Tensor,
+    window: Sequence[int],
+    dilation: int,
+    scale: float,
+    implementation: str,
+) -> Tensor:
+    y = multiply_frames(widened(queries) * scale, widened(keys), window, dilation, implementation)
     return y.to(queries.dtype)
 
 
@@ -93,12 +114,23 @@ def _(queries, keys, window, dilation, scale, implementation):
     return queries.new_empty(queries.shape[0], window[0] * window[1], *queries.shape[2:])
 
 
-@torch.library.custom_op('mmaction_ext::pair_correlation_backward', mutates_args=(),
-                         schema=f'(Tensor grad, {_ARGUMENTS}) -> (Tensor, Tensor)')
-def _operator_backward(grad: Tensor, queries: Tensor, keys: Tensor, window: Sequence[int],
-                       dilation: int, scale: float, implementation: str) -> tuple[Tensor, Tensor]:
-    grads = multiply_frames_backward(widened(grad), widened(queries), widened(keys), window,
-                                     dilation, implementation)
+@torch.library.custom_op(
+    'mmaction_ext::pair_correlation_backward',
+    mutates_args=(),
+    schema=f'(Tensor grad, {_ARGUMENTS}) -> (Tensor, Tensor)',
+)
+def _operator_backward(
+    grad: Tensor,
+    queries: Tensor,
+    keys: Tensor,
+    window: Sequence[int],
+    dilation: int,
+    scale: float,
+    implementation: str,
+) -> tuple[Tensor, Tensor]:
+    grads = multiply_frames_backward(
+        widened(grad), widened(queries), widened(keys), window, dilation, implementation
+    )
     of_queries, of_keys = (x.mul_(scale).to(queries.dtype) for x in grads)
     return of_queries, of_keys
 

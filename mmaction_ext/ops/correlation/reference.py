@@ -30,9 +30,14 @@ def source_frame(frame: int, num_frames: int, clip_border: str) -> Optional[int]
     return None
 
 
-def correlation_reference(x: Tensor, offsets: Sequence[int], window: Sequence[int],
-                          dilations: Sequence[int], clip_border: str,
-                          scale: float) -> Tensor:
+def correlation_reference(
+    x: Tensor,
+    offsets: Sequence[int],
+    window: Sequence[int],
+    dilations: Sequence[int],
+    clip_border: str,
+    scale: float,
+) -> Tensor:
     """Local correlation by loops over offsets, frames and displacements.
 
     Differentiable by autograd, in any floating dtype. Slow and memory-hungry on purpose.
@@ -58,8 +63,9 @@ def correlation_reference(x: Tensor, offsets: Sequence[int], window: Sequence[in
     return torch.cat(volumes, dim=1)
 
 
-def pair_reference(queries: Tensor, keys: Tensor, window: Sequence[int], dilation: int,
-                   scale: float) -> Tensor:
+def pair_reference(
+    queries: Tensor, keys: Tensor, window: Sequence[int], dilation: int, scale: float
+) -> Tensor:
     """Correlation of two maps by loops over displacements and pixels.
 
     Differentiable by autograd, in any floating dtype.

@@ -20,8 +20,7 @@ from mmaction_ext.ops.window import window_displacements
 _CHUNK_ELEMENTS = 1 << 18
 
 
-def multiply_frames(queries: Tensor, keys: Tensor, window: Sequence[int],
-                    dilation: int) -> Tensor:
+def multiply_frames(queries: Tensor, keys: Tensor, window: Sequence[int], dilation: int) -> Tensor:
     """See :func:`mmaction_ext.ops.correlation.multiply.multiply_frames`."""
     reach, steps = _steps(queries, window, dilation)
     out = queries.new_empty(len(queries), len(steps), *queries.shape[2:])
@@ -36,8 +35,9 @@ def multiply_frames(queries: Tensor, keys: Tensor, window: Sequence[int],
     return out
 
 
-def multiply_frames_backward(grad: Tensor, queries: Tensor, keys: Tensor, window: Sequence[int],
-                             dilation: int) -> tuple[Tensor, Tensor]:
+def multiply_frames_backward(
+    grad: Tensor, queries: Tensor, keys: Tensor, window: Sequence[int], dilation: int
+) -> tuple[Tensor, Tensor]:
     """See :func:`mmaction_ext.ops.correlation.multiply.multiply_frames_backward`."""
     of_queries, of_keys = (x.new_empty(x.shape) for x in (queries, keys))
     reach, steps = _steps(queries, window, dilation)
@@ -49,14 +49,13 @@ def multiply_frames_backward(grad: Tensor, queries: Tensor, keys: Tensor, window
         for k, weight in enumerate(weights):
             query_grad.addcmul_(weight, _shifted(key, steps, k))
             _shifted(key_grad, steps, k).addcmul_(weight, query)
-        inner = key_grad[:, steps[-1]:-steps[-1] or None]
+        inner = key_grad[:, steps[-1] : -steps[-1] or None]
         of_queries[pairs] = _crop(query_grad, of_queries[pairs], reach).transpose(0, 1)
         of_keys[pairs] = _crop(inner, of_keys[pairs], reach).transpose(0, 1)
     return of_queries, of_keys
 
 
-def _steps(x: Tensor, window: Sequence[int],
-           dilation: int) -> tuple[tuple[int, int], list[int]]:
+def _steps(x: Tensor, window: Sequence[int], dilation: int) -> tuple[tuple[int, int], list[int]]:
     """Padding (rows, columns) of a frame and the step of each displacement in flat frames."""
     displacements = window_displacements(window, dilation)
     reach = displacements[-1]
@@ -77,7 +76,7 @@ def _flatten(x: Tensor, reach: tuple[int, int]) -> Tensor:
 def _shifted(flat: Tensor, steps: list[int], k: int) -> Tensor:
     """The part of a flat tensor with margins that displacement ``k`` points to."""
     first = steps[-1] + steps[k]
-    return flat[:, first:flat.shape[1] - 2 * steps[-1] + first]
+    return flat[:, first : flat.shape[1] - 2 * steps[-1] + first]
 
 
 def _crop(flat: Tensor, like: Tensor, reach: tuple[int, int]) -> Tensor:

@@ -23,9 +23,10 @@ def maxima_reference(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     Returns:
         Index ``row * W + column`` of the first largest value, (N, G, K, C, T), int64.
     """
-    num_regions = (rows.shape[-1] - 1)**2
-    out = torch.empty(*rows.shape[:2], num_regions, x.shape[1], x.shape[2], dtype=torch.int64,
-                      device=x.device)
+    num_regions = (rows.shape[-1] - 1) ** 2
+    out = torch.empty(
+        *rows.shape[:2], num_regions, x.shape[1], x.shape[2], dtype=torch.int64, device=x.device
+    )
     for (n, g, k, t), top, bottom, left, right in _regions(rows, columns):
         region = x[n, :, t, top:bottom, left:right]
         first = region.flatten(1).max(dim=1).indices  # the first one, as PyTorch documents
@@ -45,7 +46,7 @@ def means_reference(x: Tensor, row_borders: Tensor, column_borders: Tensor) -> T
     Returns:
         Tensor of shape (N, G, K, C, T).
     """
-    num_regions = (row_borders.shape[-1] - 1)**2
+    num_regions = (row_borders.shape[-1] - 1) ** 2
     out = x.new_zeros(*row_borders.shape[:2], num_regions, x.shape[1], x.shape[2])
     for (n, g, k, t), top, bottom, left, right in _regions(row_borders, column_borders):
         for i in range(x.shape[3]):
@@ -65,7 +66,7 @@ def _regions(rows: Tensor, columns: Tensor) -> Iterator[tuple[Place, float, floa
                 vertical, horizontal = rows[n, g, t].tolist(), columns[n, g, t].tolist()
                 for k in range(side**2):
                     a, b = divmod(k, side)
-                    yield (n, g, k, t), *vertical[a:a + 2], *horizontal[b:b + 2]
+                    yield (n, g, k, t), *vertical[a : a + 2], *horizontal[b : b + 2]
 
 
 def _overlap(pixel: int, first: float, last: float) -> float:

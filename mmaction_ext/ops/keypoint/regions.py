@@ -33,8 +33,9 @@ _LEAST_SPREAD = 0.01
 _ZERO = 1e-12
 
 
-def regional_key_points(x: Tensor, row_borders: Tensor, column_borders: Tensor,
-                        implementation: str = 'auto') -> tuple[Tensor, Tensor]:
+def regional_key_points(
+    x: Tensor, row_borders: Tensor, column_borders: Tensor, implementation: str = 'auto'
+) -> tuple[Tensor, Tensor]:
     """Largest value of each region and where it is, for each channel.
 
     Equations 6 and 7 of "KPSEM". A pixel belongs to the region its centre lies in; of
@@ -75,8 +76,13 @@ def regional_key_points(x: Tensor, row_borders: Tensor, column_borders: Tensor,
     return points.permute(0, 2, 3, 4, 1, 5), values.permute(0, 2, 3, 4, 1)
 
 
-def regional_mean(x: Tensor, row_borders: Tensor, column_borders: Tensor,
-                  whole_pixels: bool = False, implementation: str = 'auto') -> Tensor:
+def regional_mean(
+    x: Tensor,
+    row_borders: Tensor,
+    column_borders: Tensor,
+    whole_pixels: bool = False,
+    implementation: str = 'auto',
+) -> Tensor:
     """Mean of each region, for each channel: the pooling ``P_R`` of equation 11 of "KPSEM".
 
     Args:
@@ -105,14 +111,17 @@ def regional_mean(x: Tensor, row_borders: Tensor, column_borders: Tensor,
     if implementation == 'reference':
         return means_reference(x, rows, columns)
     exact = wide_dtype(x.dtype)
-    rows, columns = (_shares(borders.to(exact), size, mean=True)
-                     for borders, size in ((rows, height), (columns, width)))
+    rows, columns = (
+        _shares(borders.to(exact), size, mean=True)
+        for borders, size in ((rows, height), (columns, width))
+    )
     sums = _region_sums(_pixels_first(x), region_masks(rows, columns))
     return sums.permute(0, 2, 3, 4, 1).to(x.dtype)
 
 
-def soft_key_points(x: Tensor, row_borders: Tensor, column_borders: Tensor,
-                    temperature: float) -> tuple[Tensor, Tensor]:
+def soft_key_points(
+    x: Tensor, row_borders: Tensor, column_borders: Tensor, temperature: float
+) -> tuple[Tensor, Tensor]:
     """Differentiable key points: expected coordinates and value under a softmax in each region.
 
     A pixel weighs ``share * exp(value / (temperature * spread))``: its share is the part of it
@@ -147,8 +156,13 @@ def soft_key_points(x: Tensor, row_borders: Tensor, column_borders: Tensor,
     pixels = _pixels_first(x).to(exact)
     weight = _soft_weights(pixels, temperature)
     total, at_row, at_column = (
-        _region_sums(weight, region_masks(*shares)) for shares in
-        ((rows, columns), (_times_position(rows), columns), (rows, _times_position(columns))))
+        _region_sums(weight, region_masks(*shares))
+        for shares in (
+            (rows, columns),
+            (_times_position(rows), columns),
+            (rows, _times_position(columns)),
+        )
+    )
     values = _region_sums(weight * pixels, region_masks(rows, columns)) / total
     points = torch.stack((at_row / total, at_column / total), dim=-1)
     return points.permute(0, 2, 3, 4, 1, 5), values.permute(0, 2, 3, 4, 1)
@@ -166,19 +180,27 @@ def _soft_weights(pixels: Tensor, temperature: float) -> Tensor:
 
 def _check(x: Tensor, row_borders: Tensor, column_borders: Tensor) -> None:
     if x.dim() != 5 or not x.is_floating_point():
-        raise InputError(f'x must be a floating point tensor (N, C, T, H, W), got {x.dtype} of '
-                         f'shape {tuple(x.shape)}')
+        raise InputError(
+            f'x must be a floating point tensor (N, C, T, H, W), got {x.dtype} of '
+            f'shape {tuple(x.shape)}'
+        )
     for name, borders in (('row_borders', row_borders), ('column_borders', column_borders)):
         if borders.dim() != 4 or borders.shape[::2] != x.shape[:3:2] or borders.shape[-1] < 2:
-            raise InputError(f'{name} must have shape (N, G, T, s+1) with N={x.shape[0]} and '
-                             f'T={x.shape[2]}, got {tuple(borders.shape)}')
+            raise InputError(
+                f'{name} must have shape (N, G, T, s+1) with N={x.shape[0]} and '
+                f'T={x.shape[2]}, got {tuple(borders.shape)}'
+            )
     if row_borders.shape != column_borders.shape:
-        raise InputError(f'row_borders {tuple(row_borders.shape)} and column_borders '
-                         f'{tuple(column_borders.shape)} must have one shape')
+        raise InputError(
+            f'row_borders {tuple(row_borders.shape)} and column_borders '
+            f'{tuple(column_borders.shape)} must have one shape'
+        )
     side = row_borders.shape[-1] - 1
     if min(x.shape[-2:]) < side:
-        raise InputError(f'a map of {x.shape[-2]}x{x.shape[-1]} pixels cannot be split into '
-                         f'{side}x{side} regions')
+        raise InputError(
+            f'a map of {x.shape[-2]}x{x.shape[-1]} pixels cannot be split into '
+            f'{side}x{side} regions'
+        )
 
 
 def _pixels_first(x: Tensor) -> Tensor:
@@ -203,8 +225,11 @@ def _region_sums(pixels: Tensor, masks: Tensor) -> Tensor:
     return sums.unflatten(1, masks.shape[2:4]).unflatten(0, masks.shape[:2])
 
 
-@torch.library.custom_op('mmaction_ext::regional_argmax', mutates_args=(),
-                         schema='(Tensor x, Tensor rows, Tensor columns) -> Tensor')
+@torch.library.custom_op(
+    'mmaction_ext::regional_argmax',
+    mutates_args=(),
+    schema='(Tensor x, Tensor rows, Tensor columns) -> Tensor',
+)
 def _regional_argmax(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     frames = x.permute(0, 2, 3, 4, 1).flatten(0, 1)
     rows, columns = (borders.transpose(1, 2).flatten(0, 1) for borders in (rows, columns))
@@ -214,11 +239,12 @@ def _regional_argmax(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 @_regional_argmax.register_fake
 def _(x, rows, columns):
     n, num_sets, num_frames, num_borders = rows.shape
-    return rows.new_empty(n, num_frames, num_sets, (num_borders - 1)**2, x.shape[1])
+    return rows.new_empty(n, num_frames, num_sets, (num_borders - 1) ** 2, x.shape[1])
 
 
-@torch.library.custom_op('mmaction_ext::masked_sums', mutates_args=(),
-                         schema='(Tensor pixels, Tensor masks) -> Tensor')
+@torch.library.custom_op(
+    'mmaction_ext::masked_sums', mutates_args=(), schema='(Tensor pixels, Tensor masks) -> Tensor'
+)
 def _masked_sums(pixels: Tensor, masks: Tensor) -> Tensor:
     """(B, P, C) under (B, R, P) -> (B, R, C), in the dtype of the masks."""
     with torch.autocast(pixels.device.type, enabled=False):
@@ -230,8 +256,11 @@ def _(pixels, masks):
     return masks.new_empty(*masks.shape[:2], pixels.shape[2])
 
 
-@torch.library.custom_op('mmaction_ext::masked_sums_backward', mutates_args=(),
-                         schema='(Tensor grad, Tensor other, bool of_masks) -> Tensor')
+@torch.library.custom_op(
+    'mmaction_ext::masked_sums_backward',
+    mutates_args=(),
+    schema='(Tensor grad, Tensor other, bool of_masks) -> Tensor',
+)
 def _masked_sums_backward(grad: Tensor, other: Tensor, of_masks: bool) -> Tensor:
     """Gradient of the masks from the pixels, or of the pixels from the masks."""
     with torch.autocast(grad.device.type, enabled=False):

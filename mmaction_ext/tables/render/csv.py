@@ -19,8 +19,25 @@ import re
 from mmaction_ext.tables.notes import DATED
 from mmaction_ext.tables.render.text import visible
 
-HEADER = ('table', 'section', 'row', 'label', 'column', 'head', 'status', 'value', 'std', 'low',
-          'high', 'n', 'seeds', 'text', 'values', 'runs', 'note')
+HEADER = (
+    'table',
+    'section',
+    'row',
+    'label',
+    'column',
+    'head',
+    'status',
+    'value',
+    'std',
+    'low',
+    'high',
+    'n',
+    'seeds',
+    'text',
+    'values',
+    'runs',
+    'note',
+)
 _FORMULA = re.compile(r'\s*(?:[=@\t\r]|[-+].*(?:[|!]|[^\W\d]\s*\())|[\t\r]', re.DOTALL)
 
 
@@ -34,9 +51,21 @@ def render(table) -> str:
         if row.is_section:
             section = row.label
         for column, cell in zip(table.columns, row.cells):
-            writer.writerow(map(_plain, [
-                table.id, section, row.id, row.label, column.key, column.head, *_cell(cell),
-                _note(row, cell)]))
+            writer.writerow(
+                map(
+                    _plain,
+                    [
+                        table.id,
+                        section,
+                        row.id,
+                        row.label,
+                        column.key,
+                        column.head,
+                        *_cell(cell),
+                        _note(row, cell),
+                    ],
+                )
+            )
     return buffer.getvalue()
 
 
@@ -55,11 +84,16 @@ def _plain(value):
 
 def _cell(cell) -> list:
     return [
-        cell.status.value, _number(cell.value), _number(cell.std),
+        cell.status.value,
+        _number(cell.value),
+        _number(cell.std),
         *map(_number, cell.interval or (None, None)),
-        cell.n if cell.seeds and not cell.unpaired else '', len(cell.seeds) or '', cell.text,
+        cell.n if cell.seeds and not cell.unpaired else '',
+        len(cell.seeds) or '',
+        cell.text,
         '; '.join(f'{seed.seed}: {_number(seed.value)}' for seed in cell.counted),
-        '; '.join(f'{seed.seed}: {" ".join(seed.runs)}' for seed in cell.counted)]
+        '; '.join(f'{seed.seed}: {" ".join(seed.runs)}' for seed in cell.counted),
+    ]
 
 
 def _number(value) -> str:

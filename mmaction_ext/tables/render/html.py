@@ -46,7 +46,8 @@ th, td { padding: .45rem .55rem; }
   th:first-child { max-width: 8.5rem; min-width: 6.5rem; } thead th { max-width: 6.5rem; }
 """.strip()
 
-_STYLE = ("""
+_STYLE = (
+    """
 :root { color-scheme: light dark;
   --page: #ffffff; --ink: #1d2430; --soft: #5c6675; --faint: #e3e7ed; --band: #f6f7f9;
   --shade: #1d243030; --accent: #0b5cad;
@@ -61,12 +62,17 @@ body { margin: 0; background: var(--page); color: var(--ink);
 main { max-width: 100rem; margin: 0 auto; padding: 2rem 1.25rem 3rem; }
 h1 { font-size: 1.3rem; line-height: 1.3; margin: 0 0 1.25rem; text-wrap: balance;
   overflow-wrap: anywhere; }
-""" + TABLE_STYLE + """
+"""
+    + TABLE_STYLE
+    + """
 @media (max-width: 40rem) {
   main { padding: 1.1rem .8rem 2rem; } h1 { font-size: 1.12rem; margin-bottom: .9rem; }
-  body { font-size: 15px; } """ + NARROW_TABLE_STYLE + """ }
+  body { font-size: 15px; } """
+    + NARROW_TABLE_STYLE
+    + """ }
 @media print { .scroll { overflow: visible; } }
-""").strip()
+"""
+).strip()
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _MINUS = re.compile(r'(?<![\w.-])-(?=\d)')  # of a number, not a hyphen
@@ -104,9 +110,14 @@ def render(table) -> str:
 
 def render_table(table) -> str:
     """The table and its notes alone, for a page that brings its own style."""
-    lines = ['<div class="scroll" tabindex="0" role="region" '
-             f'aria-label="{escape(table.caption)}">', f'<table id="{escape(table.id)}">',
-             '<thead>', _head(table), '</thead>', '<tbody>']
+    lines = [
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(table.caption)}">',
+        f'<table id="{escape(table.id)}">',
+        '<thead>',
+        _head(table),
+        '</thead>',
+        '<tbody>',
+    ]
     lines += [_row(row, table) for row in table.rows]
     lines += ['</tbody>', '</table>', '</div>', '<div class="notes">']
     lines += [f'<p class="warning">Warning: {escape(text)}</p>' for text in table.warnings]
@@ -130,10 +141,14 @@ def _row(row, table) -> str:
     if row.is_section:
         width = len(table.columns) + 1
         return f'<tr class="section"><th colspan="{width}" scope="rowgroup">{label}</th></tr>'
-    cells = ''.join(_cell(cell, cell_id(table.id, row.id, column.key))
-                    for cell, column in zip(row.cells, table.columns))
-    return (f'<tr id="{escape(table.id)}-{escape(row.id)}">'
-            f'<th scope="row">{label}{_mark(row)}</th>{cells}</tr>')
+    cells = ''.join(
+        _cell(cell, cell_id(table.id, row.id, column.key))
+        for cell, column in zip(row.cells, table.columns)
+    )
+    return (
+        f'<tr id="{escape(table.id)}-{escape(row.id)}">'
+        f'<th scope="row">{label}{_mark(row)}</th>{cells}</tr>'
+    )
 
 
 def cell_id(table_id: str, row_id: str, column_key: str) -> str:
@@ -156,7 +171,7 @@ def _mark(noted) -> str:
 
 def _body(cell) -> str:
     if cell.number:
-        rest = escape(_MINUS.sub('−', cell.text[len(cell.number):]))
+        rest = escape(_MINUS.sub('−', cell.text[len(cell.number) :]))
         number = escape(cell.number.replace('-', '−'))
         number = f'<span class="best">{number}</span>' if cell.best else number
         return number + (f'<span class="std"> {rest}</span>' if rest else '')
@@ -176,4 +191,5 @@ def _tooltip(cell) -> str:
     return ', '.join(
         f'seed {seed.seed}: '
         + (f'{float(seed.value)!r}' if seed.value is not None else seed.status.value)
-        for seed in cell.seeds)
+        for seed in cell.seeds
+    )

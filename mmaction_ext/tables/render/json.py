@@ -14,15 +14,21 @@ SCHEMA = 1
 
 def render(table) -> str:
     """JSON of a :class:`mmaction_ext.tables.cells.Table`."""
-    facts = dict(schema=SCHEMA, id=table.id, caption=table.caption, row_head=table.row_head,
-                 complete=table.is_complete)
+    facts = dict(
+        schema=SCHEMA,
+        id=table.id,
+        caption=table.caption,
+        row_head=table.row_head,
+        complete=table.is_complete,
+    )
     lines = [f'{_dump(key)}: {_dump(value)}' for key, value in facts.items()]
-    lines += [_block('columns', map(_dump, map(_column, table.columns))),
-              _block('rows', (_row(row, table.columns) for row in table.rows)),
-              _block('footnotes', (_dump(dict(mark=mark, text=text))
-                                   for mark, text in table.footnotes)),
-              _block('notes', map(_dump, table.notes)),
-              _block('warnings', map(_dump, table.warnings))]
+    lines += [
+        _block('columns', map(_dump, map(_column, table.columns))),
+        _block('rows', (_row(row, table.columns) for row in table.rows)),
+        _block('footnotes', (_dump(dict(mark=mark, text=text)) for mark, text in table.footnotes)),
+        _block('notes', map(_dump, table.notes)),
+        _block('warnings', map(_dump, table.warnings)),
+    ]
     return '{\n' + ',\n'.join(lines) + '\n}\n'
 
 
@@ -37,9 +43,15 @@ def _block(name, lines) -> str:
 
 
 def _column(column) -> dict:
-    facts = dict(key=column.key, head=column.head, source=column.source, best=column.best,
-                 relative_to=column.relative_to, tolerance=_number(column.tolerance),
-                 select=column.select and str(column.select))
+    facts = dict(
+        key=column.key,
+        head=column.head,
+        source=column.source,
+        best=column.best,
+        relative_to=column.relative_to,
+        tolerance=_number(column.tolerance),
+        select=column.select and str(column.select),
+    )
     return _known(facts)
 
 
@@ -47,26 +59,47 @@ def _row(row, columns) -> str:
     facts = _known(dict(id=row.id, label=row.label, note=row.note, mark=row.mark))
     if row.is_section:
         return _dump(dict(section=row.label))
-    cells = ',\n'.join(f' {_dump(column.key)}: {_dump(_cell(cell))}'
-                       for column, cell in zip(columns, row.cells))
+    cells = ',\n'.join(
+        f' {_dump(column.key)}: {_dump(_cell(cell))}' for column, cell in zip(columns, row.cells)
+    )
     return f'{_dump(facts)[:-1]}, "cells": {{\n{cells}\n}}}}'
 
 
 def _cell(cell) -> dict:
-    facts = _known(dict(text=cell.text, value=_number(cell.value), std=_number(cell.std),
-                        interval=cell.interval and list(map(_number, cell.interval)),
-                        n=cell.n if cell.seeds and not cell.unpaired else None,
-                        unpaired=cell.unpaired or None, note=cell.note, mark=cell.mark,
-                        best=cell.best or None,
-                        seeds=[_seed(seed, cell.unpaired) for seed in cell.seeds]))
+    facts = _known(
+        dict(
+            text=cell.text,
+            value=_number(cell.value),
+            std=_number(cell.std),
+            interval=cell.interval and list(map(_number, cell.interval)),
+            n=cell.n if cell.seeds and not cell.unpaired else None,
+            unpaired=cell.unpaired or None,
+            note=cell.note,
+            mark=cell.mark,
+            best=cell.best or None,
+            seeds=[_seed(seed, cell.unpaired) for seed in cell.seeds],
+        )
+    )
     return dict(status=cell.status.value, **facts)
 
 
 def _seed(seed, unpaired) -> dict:
-    return dict(seed=seed.seed, status=seed.status.value, **_known(dict(
-        value=None if unpaired else _number(seed.value), reason=seed.reason, runs=list(seed.runs),
-        samples=seed.samples, checkpoint=seed.checkpoint, data=seed.data,
-        protocol=seed.protocol, imported=seed.imported or None)))
+    return dict(
+        seed=seed.seed,
+        status=seed.status.value,
+        **_known(
+            dict(
+                value=None if unpaired else _number(seed.value),
+                reason=seed.reason,
+                runs=list(seed.runs),
+                samples=seed.samples,
+                checkpoint=seed.checkpoint,
+                data=seed.data,
+                protocol=seed.protocol,
+                imported=seed.imported or None,
+            )
+        ),
+    )
 
 
 def _known(facts) -> dict:

@@ -5,23 +5,60 @@ import re
 from mmaction_ext.tables.render.text import one_line
 
 _SPECIAL = {
-    '\\': r'\textbackslash{}', '{': r'\{', '}': r'\}', '$': r'\$', '&': r'\&', '#': r'\#',
-    '%': r'\%', '_': r'\_', '^': r'\textasciicircum{}', '~': r'\textasciitilde{}',
-    '<': r'\textless{}', '>': r'\textgreater{}', '|': r'\textbar{}', '"': r'\char34{}',
-    '`': r'\textasciigrave{}', '\u200b': '{}',
+    '\\': r'\textbackslash{}',
+    '{': r'\{',
+    '}': r'\}',
+    '$': r'\$',
+    '&': r'\&',
+    '#': r'\#',
+    '%': r'\%',
+    '_': r'\_',
+    '^': r'\textasciicircum{}',
+    '~': r'\textasciitilde{}',
+    '<': r'\textless{}',
+    '>': r'\textgreater{}',
+    '|': r'\textbar{}',
+    '"': r'\char34{}',
+    '`': r'\textasciigrave{}',
+    '\u200b': '{}',
     # a bracket may be taken for the optional argument of the \\ before it
-    '[': '{[}', ']': '{]}',
-    '±': r'$\pm$', '−': '$-$', '–': '--', '—': '---', '×': r'$\times$', '·': r'$\cdot$',
-    '✓': r'$\checkmark$', '≤': r'$\leq$', '≥': r'$\geq$', '≈': r'$\approx$', '∞': r'$\infty$',
-    '→': r'$\rightarrow$', '←': r'$\leftarrow$', '↑': r'$\uparrow$', '↓': r'$\downarrow$',
-    '“': '``', '”': "''", '‘': '`', '’': "'", '…': r'\ldots{}', '°': r'$^\circ$',
-    '²': '$^2$', '³': '$^3$',
+    '[': '{[}',
+    ']': '{]}',
+    '±': r'$\pm$',
+    '−': '$-$',
+    '–': '--',
+    '—': '---',
+    '×': r'$\times$',
+    '·': r'$\cdot$',
+    '✓': r'$\checkmark$',
+    '≤': r'$\leq$',
+    '≥': r'$\geq$',
+    '≈': r'$\approx$',
+    '∞': r'$\infty$',
+    '→': r'$\rightarrow$',
+    '←': r'$\leftarrow$',
+    '↑': r'$\uparrow$',
+    '↓': r'$\downarrow$',
+    '“': '``',
+    '”': "''",
+    '‘': '`',
+    '’': "'",
+    '…': r'\ldots{}',
+    '°': r'$^\circ$',
+    '²': '$^2$',
+    '³': '$^3$',
 }
 _LIGATURE = re.compile(r"(?<=-)(?=-)|(?<=')(?=')|(?<=,)(?=,)")  # -- would print as a dash
 _MINUS = re.compile(r'(?<![\w.-])-(?=\d)')  # of a number, not a hyphen
-_GREEK = dict(zip('αβγδεζηθικλμνξπρστυφχψω', (
-    'alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau '
-    'upsilon phi chi psi omega').split()))
+_GREEK = dict(
+    zip(
+        'αβγδεζηθικλμνξπρστυφχψω',
+        (
+            'alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau '
+            'upsilon phi chi psi omega'
+        ).split(),
+    )
+)
 _GREEK.update(zip('ΓΔΘΛΞΠΣΦΨΩ', 'Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega'.split()))
 #: Latin letters that pdflatex's default encoding lacks; it has all others below U+0180.
 _NOT_IN_OT1 = frozenset('«»ÐÞðþĄąĐđĘęĦħĮįĸĿŀŉŊŋŦŧŲųſ')
@@ -102,5 +139,9 @@ def _notes(table) -> list:
     notes += [escape(text) for text in table.notes]
     if not notes:
         return []
-    return [r'\par\medskip', r'\begin{minipage}{\linewidth}\footnotesize',
-            ' \\par\n'.join(notes), r'\end{minipage}']
+    return [
+        r'\par\medskip',
+        r'\begin{minipage}{\linewidth}\footnotesize',
+        ' \\par\n'.join(notes),
+        r'\end{minipage}',
+    ]

@@ -61,7 +61,7 @@ def embed(text: str, tables, path='document', every: bool = False) -> str:
             raise InputError(f'{path}:{begin + 1}: there is no table {name!r}')
     for begin, end, name in reversed(places):
         if name in by_id:
-            lines[begin + 1:end] = [f'\n{render(by_id[name])}']
+            lines[begin + 1 : end] = [f'\n{render(by_id[name])}']
     return '\n'.join(lines)
 
 
@@ -71,8 +71,10 @@ def _places(lines, path) -> list:
     places = []
     for (begin, name), (after, _) in zip(found, [*found[1:], (len(lines), '')]):
         if _END not in lines[begin:after]:
-            raise InputError(f'{path}:{begin + 1}: the place of table {name!r} has no end: no '
-                             f'line {_END} follows before another one begins')
+            raise InputError(
+                f'{path}:{begin + 1}: the place of table {name!r} has no end: no '
+                f'line {_END} follows before another one begins'
+            )
         places.append((begin, lines.index(_END, begin), name))
     return places
 

@@ -64,8 +64,21 @@ from mmaction_ext.tables.spec.settings import read_settings
 
 __all__ = ['Column', 'Row', 'Section', 'Select', 'TableSpec', 'load_spec']
 
-_KEYS = {'id', 'caption', 'row_head', 'seeds', 'select', 'split', 'note', 'columns', 'rows',
-         'published', 'varies', 'protocol', 'code'}
+_KEYS = {
+    'id',
+    'caption',
+    'row_head',
+    'seeds',
+    'select',
+    'split',
+    'note',
+    'columns',
+    'rows',
+    'published',
+    'varies',
+    'protocol',
+    'code',
+}
 
 
 def load_spec(path) -> TableSpec:

@@ -20,8 +20,9 @@ def _check_means(spec, doc) -> None:
     for i, row in enumerate(spec.layout):
         unknown = [name for name in getattr(row, 'mean_of', ()) if name not in configured]
         if unknown:
-            raise doc.error(('rows', i, 'mean_of'),
-                            f'{unknown[0]!r} is no row of this table with a config')
+            raise doc.error(
+                ('rows', i, 'mean_of'), f'{unknown[0]!r} is no row of this table with a config'
+            )
 
 
 def _check_reference(spec, doc) -> None:
@@ -29,11 +30,14 @@ def _check_reference(spec, doc) -> None:
     if len(references) > 1:
         raise doc.error(('rows',), f'more than one reference row: {", ".join(references)}')
     if references and spec.reference.is_published_only:
-        raise doc.error(('rows', spec.layout.index(spec.reference), 'reference'),
-                        'a row of published figures alone cannot be the reference')
+        raise doc.error(
+            ('rows', spec.layout.index(spec.reference), 'reference'),
+            'a row of published figures alone cannot be the reference',
+        )
     if not references and any(column.relative for column in spec.columns):
-        raise doc.error(('rows',), 'a column is relative_to the reference, '
-                        'but no row has reference: true')
+        raise doc.error(
+            ('rows',), 'a column is relative_to the reference, but no row has reference: true'
+        )
     if spec.varies and not references:
         raise doc.error(('varies',), 'varies needs a row with reference: true')
 
@@ -42,8 +46,10 @@ def _check_counterparts(spec, doc) -> None:
     run = [row.id for row in spec.rows if not row.is_published_only]
     for i, row in enumerate(spec.layout):
         if getattr(row, 'relative_to', '') not in ('', *run):
-            raise doc.error(('rows', i, 'relative_to'),
-                            f'{row.relative_to!r} is no row of this table with runs')
+            raise doc.error(
+                ('rows', i, 'relative_to'),
+                f'{row.relative_to!r} is no row of this table with runs',
+            )
 
 
 def _check_published(spec, doc) -> None:
@@ -52,5 +58,6 @@ def _check_published(spec, doc) -> None:
         for key, source in (('from', column.source), ('relative_to', column.relative_to)):
             kind, _, name = str(source).partition('.')
             if kind == 'published' and name not in known:
-                raise doc.error(('columns', i, key),
-                                f'no published entry of this table has {name!r}')
+                raise doc.error(
+                    ('columns', i, key), f'no published entry of this table has {name!r}'
+                )

@@ -30,11 +30,17 @@ def _column(doc, where, earlier) -> Column:
     key = doc.text(where + ('key',))
     if key in earlier:
         raise doc.error(where + ('key',), f'two columns have the key {key!r}')
-    column = Column(key, doc.text(where + ('head',)), doc.text(where + ('from',)),
-                    _scale(doc, where), _fmt(doc, where),
-                    doc.choice(where + ('best',), ('max', 'min', None), None),
-                    _relative_to(doc, where, values), _tolerance(doc, where, values),
-                    read_select(doc, where + ('select',)))
+    column = Column(
+        key,
+        doc.text(where + ('head',)),
+        doc.text(where + ('from',)),
+        _scale(doc, where),
+        _fmt(doc, where),
+        doc.choice(where + ('best',), ('max', 'min', None), None),
+        _relative_to(doc, where, values),
+        _tolerance(doc, where, values),
+        read_select(doc, where + ('select',)),
+    )
     _check_source(doc, where, column, earlier)
     return column
 
@@ -44,8 +50,10 @@ def _relative_to(doc, where, values) -> str | None:
         return None
     value = values['relative_to']
     if value != 'reference' and not str(value).startswith('published.'):
-        raise doc.error(where + ('relative_to',), f'relative_to {value!r} is neither reference '
-                        'nor published.<metric>')
+        raise doc.error(
+            where + ('relative_to',),
+            f'relative_to {value!r} is neither reference nor published.<metric>',
+        )
     return value
 
 
@@ -79,26 +87,35 @@ def _fmt(doc, where) -> str:
 def _check_source(doc, where, column, earlier) -> None:
     place = where + ('from',)
     if column.kind == 'history' and column.source.split('/')[0] not in PHASES:
-        raise doc.error(place, f'metric {column.source!r} does not begin with one of '
-                        f'{", ".join(f"{phase}/" for phase in PHASES)}')
+        raise doc.error(
+            place,
+            f'metric {column.source!r} does not begin with one of '
+            f'{", ".join(f"{phase}/" for phase in PHASES)}',
+        )
     if column.select and column.kind != 'history':
-        raise doc.error(where + ('select',), f'{column.source!r} is no logged metric, of which '
-                        'a checkpoint could be selected')
+        raise doc.error(
+            where + ('select',),
+            f'{column.source!r} is no logged metric, of which a checkpoint could be selected',
+        )
     if column.kind == 'row' and (column.best or column.relative_to):
         raise doc.error(where, f'{column.source} holds marks, not numbers to compare')
     if column.kind == 'column':
         _check_derived(doc, where, column, earlier)
     elif column.relative_to:
-        raise doc.error(place, 'relative_to needs the key of an earlier column, found '
-                        f'{column.source!r}')
+        raise doc.error(
+            place, f'relative_to needs the key of an earlier column, found {column.source!r}'
+        )
 
 
 def _check_derived(doc, where, column, earlier) -> None:
     source = earlier.get(column.source)
     if source is None or source.kind == 'row':
-        raise doc.error(where + ('from',), f'{column.source!r} is neither row.*, static.*, '
-                        'published.*, a metric like test/acc/top1, nor an earlier column of '
-                        'numbers')
+        raise doc.error(
+            where + ('from',),
+            f'{column.source!r} is neither row.*, static.*, '
+            'published.*, a metric like test/acc/top1, nor an earlier column of '
+            'numbers',
+        )
     if column.relative_to is None:
         raise doc.error(where, f'{column.source!r} is a column: relative_to is missing')
     if 'scale' in doc.get(where):

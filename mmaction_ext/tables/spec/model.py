@@ -214,5 +214,6 @@ class TableSpec:
         """Names of the logged metrics that the table needs."""
         logged = [column for column in self.columns if column.kind == 'history']
         selects = [self.select, *(column.select for column in logged if column.select)]
-        return ({column.source for column in logged}
-                | {select.metric for select in selects if select.metric})
+        return {column.source for column in logged} | {
+            select.metric for select in selects if select.metric
+        }

@@ -24,9 +24,12 @@ def read_layout(doc, columns) -> tuple:
     """
     marks = {column.name for column in columns if column.kind == 'row'}
     published = _published_file(doc)
-    layout = [_section(doc, ('rows', i)) if isinstance(values, dict) and 'section' in values
-              else _row(doc, ('rows', i), marks, published)
-              for i, values in enumerate(doc.items(('rows',)))]
+    layout = [
+        _section(doc, ('rows', i))
+        if isinstance(values, dict) and 'section' in values
+        else _row(doc, ('rows', i), marks, published)
+        for i, values in enumerate(doc.items(('rows',)))
+    ]
     _check_ids(doc, layout)
     return tuple(layout)
 
@@ -41,13 +44,18 @@ def _row(doc, where, marks, published) -> Row:
     name = doc.text(where + ('id',))
     if not is_plain_name(name):
         raise doc.error(where + ('id',), f'row id {name!r} is no plain name')
-    return Row(name, doc.text(where + ('label',), name), _config(doc, where),
-               doc.line(where + ('config' if 'config' in values else 'id',)),
-               doc.choice(where + ('reference',), (True, False), False),
-               _published_entry(doc, where, published),
-               {key: _mark(doc, where + (key,)) for key in marks & values.keys()},
-               doc.text(where + ('reason',), '').strip(), _mean_of(doc, where),
-               doc.text(where + ('relative_to',), ''))
+    return Row(
+        name,
+        doc.text(where + ('label',), name),
+        _config(doc, where),
+        doc.line(where + ('config' if 'config' in values else 'id',)),
+        doc.choice(where + ('reference',), (True, False), False),
+        _published_entry(doc, where, published),
+        {key: _mark(doc, where + (key,)) for key in marks & values.keys()},
+        doc.text(where + ('reason',), '').strip(),
+        _mean_of(doc, where),
+        doc.text(where + ('relative_to',), ''),
+    )
 
 
 def _needs(doc, where) -> tuple:
@@ -56,8 +64,11 @@ def _needs(doc, where) -> tuple:
     kinds = [key for key in ('config', 'mean_of', 'reason') if key in values]
     if len(kinds) != 1:
         found = ' and '.join(kinds) or 'none of them'
-        raise doc.error(where, 'a row has either a config, or mean_of, or a reason why it has '
-                        f'only published figures; found {found}')
+        raise doc.error(
+            where,
+            'a row has either a config, or mean_of, or a reason why it has '
+            f'only published figures; found {found}',
+        )
     return ('published',) if kinds == ['reason'] else ()
 
 
@@ -66,8 +77,9 @@ def _mean_of(doc, where) -> tuple:
         return ()
     names = doc.items(where + ('mean_of',))
     if len(names) < 2 or any(name in names[:i] for i, name in enumerate(names)):
-        raise doc.error(where + ('mean_of',), f'mean_of {names!r} must name two or more '
-                        'different rows')
+        raise doc.error(
+            where + ('mean_of',), f'mean_of {names!r} must name two or more different rows'
+        )
     return tuple(names)
 
 

@@ -23,10 +23,17 @@ def read_settings(doc) -> dict:
         InputError: one is of another kind than it should be.
     """
     return dict(
-        id=_id(doc), caption=_caption(doc), seeds=_seeds(doc), select=read_select(doc, ('select',)) or Select(),
-        split=doc.choice(('split',), PHASES, 'test'), note=doc.text(('note',), ''),
-        row_head=doc.text(('row_head',), 'Model'), varies=_names(doc, 'varies'),
-        protocol=_protocol(doc), code=_code(doc))
+        id=_id(doc),
+        caption=_caption(doc),
+        seeds=_seeds(doc),
+        select=read_select(doc, ('select',)) or Select(),
+        split=doc.choice(('split',), PHASES, 'test'),
+        note=doc.text(('note',), ''),
+        row_head=doc.text(('row_head',), 'Model'),
+        varies=_names(doc, 'varies'),
+        protocol=_protocol(doc),
+        code=_code(doc),
+    )
 
 
 def is_plain_name(text) -> bool:
@@ -57,8 +64,9 @@ def _seeds(doc) -> tuple:
     seeds = doc.items(('seeds',))
     for i, seed in enumerate(seeds):
         if type(seed) is not int or seed < 0 or seed in seeds[:i]:
-            raise doc.error(('seeds', i), f'seed {seed!r} is no whole number from 0 on, '
-                            'or given twice')
+            raise doc.error(
+                ('seeds', i), f'seed {seed!r} is no whole number from 0 on, or given twice'
+            )
     return tuple(sorted(seeds))
 
 
@@ -94,8 +102,10 @@ def _protocol(doc) -> dict:
     for key, value in values.items():
         parts = value if isinstance(value, list) and value else [value]
         if not all(type(part) in (int, str) for part in parts):
-            raise doc.error(('protocol', key), f'{key} must be a number, text, list of them, '
-                            f'or any, found {value!r}')
+            raise doc.error(
+                ('protocol', key),
+                f'{key} must be a number, text, list of them, or any, found {value!r}',
+            )
     return values
 
 
@@ -105,6 +115,8 @@ def _code(doc) -> tuple | None:
     globs = _names(doc, 'code')
     for i, glob in enumerate(globs):
         if not tracked_code([glob]).files:
-            raise doc.error(('code', i), f'{glob!r} matches no source file, such as '
-                            'mmaction_ext/modules/dcf.py')
+            raise doc.error(
+                ('code', i),
+                f'{glob!r} matches no source file, such as mmaction_ext/modules/dcf.py',
+            )
     return globs

@@ -4,11 +4,18 @@ import os
 from pathlib import Path
 
 from mmaction_ext.errors import InputError
-from mmaction_ext.tracking.doctor import (ledger_files, measured_files, mirrors, rows, states,
-                                          strays, versions)
+from mmaction_ext.tracking.doctor import (
+    ledger_files,
+    measured_files,
+    mirrors,
+    rows,
+    states,
+    strays,
+    versions,
+)
 from mmaction_ext.tracking.doctor.finding import SEVERITIES, Finding, unreadable
 from mmaction_ext.tracking.ledger.format import METRICS_FILE, RUN_FILE
-from mmaction_ext.tracking.records import find_runs
+from mmaction_ext.tracking.reading.find import find_runs
 
 
 def examine(roots, configs='configs', hash_files: bool = True) -> list:
@@ -30,10 +37,13 @@ def examine(roots, configs='configs', hash_files: bool = True) -> list:
     for root in roots:
         if not root.is_dir():
             raise InputError(f'runs folder {root} does not exist')
-    found = [finding for root in roots
-             for finding in _examine_folder(root, Path(configs), hash_files)]
-    return sorted(found + versions.duplicates(roots), key=lambda item: (
-        SEVERITIES.index(item.severity), item.check, item.place, item.text))
+    found = [
+        finding for root in roots for finding in _examine_folder(root, Path(configs), hash_files)
+    ]
+    return sorted(
+        found + versions.duplicates(roots),
+        key=lambda item: (SEVERITIES.index(item.severity), item.check, item.place, item.text),
+    )
 
 
 def _examine_folder(root, configs, hash_files) -> list:
@@ -86,5 +96,10 @@ def _unreadable_part(folder, error) -> Finding:
     place, found, reason = str(error).partition(' cannot be read: ')
     if isinstance(error, InputError) and found:
         return unreadable(place, reason)
-    return Finding('error', 'unreadable', folder.as_posix(), 'one of its files holds what no run '
-                   f'writes ({type(error).__name__})', 'restore it from a backup, or delete it')
+    return Finding(
+        'error',
+        'unreadable',
+        folder.as_posix(),
+        f'one of its files holds what no run writes ({type(error).__name__})',
+        'restore it from a backup, or delete it',
+    )

@@ -33,14 +33,24 @@ class Finding:
 
 def unreadable(place, reason: str = '') -> Finding:
     """A file or folder that cannot be opened, with the system's reason where it is known."""
-    return Finding('error', 'unreadable', str(place), f'cannot be read{reason and f": {reason}"}',
-                   'make it readable, or restore it from a backup')
+    return Finding(
+        'error',
+        'unreadable',
+        str(place),
+        f'cannot be read{reason and f": {reason}"}',
+        'make it readable, or restore it from a backup',
+    )
 
 
 def newer(place) -> Finding:
     """A file of a version that this program does not know."""
-    return Finding('error', 'newer', str(place), f'{NEWER}, which cannot read it',
-                   'update mmaction_ext; the run itself may be sound')
+    return Finding(
+        'error',
+        'newer',
+        str(place),
+        f'{NEWER}, which cannot read it',
+        'update mmaction_ext; the run itself may be sound',
+    )
 
 
 def run_name(record) -> str:

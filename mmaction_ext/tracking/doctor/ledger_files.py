@@ -3,15 +3,13 @@
 import os
 from pathlib import Path
 
-from mmaction_ext.regular_file import read_regular
-from mmaction_ext.tracking.doctor.finding import (BACKUP, TEST_AGAIN, Finding, newer,
-                                                  unreadable)
+from mmaction_ext.files.reading import read_regular
+from mmaction_ext.files.writing import UNFINISHED
+from mmaction_ext.tracking.doctor.finding import BACKUP, TEST_AGAIN, Finding, newer, unreadable
 from mmaction_ext.tracking.doctor.run_file import is_of_newer_version, read_object
-from mmaction_ext.tracking.ledger.files import UNFINISHED
-from mmaction_ext.tracking.ledger.format import (METRICS_FILE, NEWER, RESULTS_FOLDER,
-                                                 RUN_FILE)
+from mmaction_ext.tracking.ledger.format import METRICS_FILE, NEWER, RESULTS_FOLDER, RUN_FILE
+from mmaction_ext.tracking.reading.snapshots import read_snapshot
 from mmaction_ext.tracking.reading.wandb_snapshot import SNAPSHOT_FOLDER
-from mmaction_ext.tracking.snapshots import read_snapshot
 
 _RESTORE = 'restore it from a backup'
 #: how the files end that carry a checksum, and in how many bytes
@@ -27,18 +25,29 @@ def look(root) -> list:
     found = []
     for folder, _, names in os.walk(root):
         found += _without_run_file(Path(folder), names)
-        found += [_damaged(path) for path in _objects(Path(folder), names)
-                  if read_object(path) is None]
-    return found + [finding for path in sorted((root / SNAPSHOT_FOLDER).rglob('*.json'))
-                    if not path.parent.name.endswith(UNFINISHED) for finding in _copy(path)]
+        found += [
+            _damaged(path) for path in _objects(Path(folder), names) if read_object(path) is None
+        ]
+    return found + [
+        finding
+        for path in sorted((root / SNAPSHOT_FOLDER).rglob('*.json'))
+        if not path.parent.name.endswith(UNFINISHED)
+        for finding in _copy(path)
+    ]
 
 
 def _without_run_file(folder, names) -> list:
     if METRICS_FILE not in names or RUN_FILE in names:
         return []
-    return [Finding('error', 'half-written', folder.as_posix(), f'holds {METRICS_FILE} but no '
-                    f'{RUN_FILE}, so that nobody knows whose it is',
-                    f'restore {RUN_FILE}, or delete the folder')]
+    return [
+        Finding(
+            'error',
+            'half-written',
+            folder.as_posix(),
+            f'holds {METRICS_FILE} but no {RUN_FILE}, so that nobody knows whose it is',
+            f'restore {RUN_FILE}, or delete the folder',
+        )
+    ]
 
 
 def _objects(folder, names) -> list:
@@ -57,8 +66,13 @@ def _damaged(path) -> Finding:
         return newer(path.as_posix())
     advice = BACKUP if path.name == RUN_FILE else f'{_RESTORE}, or {TEST_AGAIN}'
     if _is_whole(path):
-        return Finding('error', 'altered', path.as_posix(), 'was altered after it was written; '
-                       'tables do not trust it', advice)
+        return Finding(
+            'error',
+            'altered',
+            path.as_posix(),
+            'was altered after it was written; tables do not trust it',
+            advice,
+        )
     return Finding('error', 'half-written', path.as_posix(), 'is no JSON object', advice)
 
 
@@ -75,12 +89,26 @@ def _copy(path) -> list:
         return [newer(path.as_posix())]
     content = read_snapshot(path)
     if content is None:
-        return [Finding('error', 'half-written', path.as_posix(), 'is no copy of a run',
-                        'delete it and run mmaction-ext import-wandb again')]
+        return [
+            Finding(
+                'error',
+                'half-written',
+                path.as_posix(),
+                'is no copy of a run',
+                'delete it and run mmaction-ext import-wandb again',
+            )
+        ]
     if content.get('state') != 'running':
         return []
-    return [Finding('note', 'copied early', path.as_posix(), 'is the copy of a run that was still '
-                    'going on', 'run mmaction-ext import-wandb again')]
+    return [
+        Finding(
+            'note',
+            'copied early',
+            path.as_posix(),
+            'is the copy of a run that was still going on',
+            'run mmaction-ext import-wandb again',
+        )
+    ]
 
 
 def other_damage(root, records, known: set) -> list:
@@ -88,7 +116,7 @@ def other_damage(root, records, known: set) -> list:
 
     Args:
         root: the folder that was searched.
-        records: :class:`mmaction_ext.tracking.records.RunRecord` list of the runs in it.
+        records: :class:`mmaction_ext.tracking.reading.record.RunRecord` list of the runs in it.
         known: places of the findings so far.
 
     Returns:
@@ -99,8 +127,11 @@ def other_damage(root, records, known: set) -> list:
         for text in record.damage:
             name, _, what = text.removesuffix(f' {NEWER}').partition(' is ')
             found.setdefault((root / name).as_posix(), (what, record.corrupt))
-    return [_other_damage(place, *facts) for place, facts in sorted(found.items())
-            if place not in known]
+    return [
+        _other_damage(place, *facts)
+        for place, facts in sorted(found.items())
+        if place not in known
+    ]
 
 
 def _other_damage(place, what, is_corrupt) -> Finding:
@@ -110,7 +141,9 @@ def _other_damage(place, what, is_corrupt) -> Finding:
     if not what:
         return newer(place)
     if is_corrupt:
-        return Finding('error', 'damaged', place, f'is {what}; tables do not trust its run',
-                       BACKUP)
-    return Finding('warning', 'damaged', place, f'is {what}; another source makes up for it',
-                   _RESTORE)
+        return Finding(
+            'error', 'damaged', place, f'is {what}; tables do not trust its run', BACKUP
+        )
+    return Finding(
+        'warning', 'damaged', place, f'is {what}; another source makes up for it', _RESTORE
+    )

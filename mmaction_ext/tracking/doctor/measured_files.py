@@ -3,8 +3,14 @@
 import math
 
 from mmaction_ext.evaluation.predictions import MOST_BYTES
-from mmaction_ext.tracking.comparison import TOP1, file_state, is_file, named_file, other_top1
 from mmaction_ext.tracking.doctor.finding import TEST_AGAIN, Finding, run_name, unreadable
+from mmaction_ext.tracking.reading.comparison import (
+    TOP1,
+    file_state,
+    is_file,
+    named_file,
+    other_top1,
+)
 
 KINDS = ('checkpoint', 'predictions')
 
@@ -15,7 +21,7 @@ def look(records, hash_files: bool) -> list:
     A file that several results of a run name is that of the newest.
 
     Args:
-        records: :class:`mmaction_ext.tracking.records.RunRecord` list, each with its folder from
+        records: :class:`mmaction_ext.tracking.reading.record.RunRecord` list, each with its folder from
             the working folder on.
         hash_files: whether to read the files.
 
@@ -52,14 +58,23 @@ def _of_result(record, item, kind, newest, hash_files) -> list:
 
 
 def _gone(record, kind, path) -> Finding:
-    return Finding('warning', f'{kind} gone', path.as_posix(), f'the {kind} of a result of '
-                   f'{run_name(record)} is not there', 'the number stands, but cannot be measured '
-                   'again')
+    return Finding(
+        'warning',
+        f'{kind} gone',
+        path.as_posix(),
+        f'the {kind} of a result of {run_name(record)} is not there',
+        'the number stands, but cannot be measured again',
+    )
 
 
 def _differs(record, kind, path) -> Finding:
-    return Finding('error', f'{kind} differs', path.as_posix(), f'is not the {kind} of which a '
-                   f'result of {run_name(record)} tells', TEST_AGAIN)
+    return Finding(
+        'error',
+        f'{kind} differs',
+        path.as_posix(),
+        f'is not the {kind} of which a result of {run_name(record)} tells',
+        TEST_AGAIN,
+    )
 
 
 def _unreadable(record, kind, path) -> Finding:
@@ -67,9 +82,13 @@ def _unreadable(record, kind, path) -> Finding:
 
 
 def _replaced(record, kind, path) -> Finding:
-    return Finding('note', f'{kind} replaced', path.as_posix(), f'took the place of the {kind} of '
-                   f'an earlier result of {run_name(record)}', 'the earlier number stands, but '
-                   'cannot be measured again')
+    return Finding(
+        'note',
+        f'{kind} replaced',
+        path.as_posix(),
+        f'took the place of the {kind} of an earlier result of {run_name(record)}',
+        'the earlier number stands, but cannot be measured again',
+    )
 
 
 def _other_top1(record, item, path) -> list:
@@ -78,6 +97,13 @@ def _other_top1(record, item, path) -> list:
     told = other_top1(path, logged)
     if told is None:
         return []
-    return [Finding('error', 'accuracy differs', path.as_posix(), f'gives a top-1 accuracy of '
-                    f'{told!r}, and a result of {run_name(record)} says {logged!r}',
-                    TEST_AGAIN)]
+    return [
+        Finding(
+            'error',
+            'accuracy differs',
+            path.as_posix(),
+            f'gives a top-1 accuracy of '
+            f'{told!r}, and a result of {run_name(record)} says {logged!r}',
+            TEST_AGAIN,
+        )
+    ]

@@ -8,7 +8,7 @@ from mmaction_ext.tracking.doctor.run_file import attempts_in, is_whole, read_ob
 from mmaction_ext.tracking.ledger.format import METRICS_FILE, RUN_FILE
 from mmaction_ext.tracking.reading.metrics import read_attempts
 from mmaction_ext.tracking.reading.rows import attempt_fact
-from mmaction_ext.tracking.wandb_log import LOG_NAME, read_log
+from mmaction_ext.tracking.reading.wandb_log import LOG_NAME, read_log
 
 
 def look(records) -> list:
@@ -18,19 +18,26 @@ def look(records) -> list:
     Nor is one spoken of that is not there, or of which it is known that its bytes were altered.
 
     Args:
-        records: :class:`mmaction_ext.tracking.records.RunRecord` list, each with its folder from
+        records: :class:`mmaction_ext.tracking.reading.record.RunRecord` list, each with its folder from
             the working folder on.
 
     Returns:
         :class:`Finding` list.
     """
-    return [finding for record in records if 'ledger' in record.sources
-            for finding in _of_run(Path(record.folder))]
+    return [
+        finding
+        for record in records
+        if 'ledger' in record.sources
+        for finding in _of_run(Path(record.folder))
+    ]
 
 
 def _of_run(folder) -> list:
-    closed = [(_log_of(folder, entry), entry) for entry in attempts_in(read_object(
-        folder / RUN_FILE)) if entry.get('wandb_closed') is True]
+    closed = [
+        (_log_of(folder, entry), entry)
+        for entry in attempts_in(read_object(folder / RUN_FILE))
+        if entry.get('wandb_closed') is True
+    ]
     closed = [(path, entry) for path, entry in closed if path]
     rows = _rows(folder / METRICS_FILE) if closed else {}
     return [finding for path, entry in closed for finding in _cut(path, entry, rows)]
@@ -63,8 +70,18 @@ def _cut(path, entry, rows: dict) -> list:
     count = log.count - sum(attempt_fact('number') in row for row in log.rows)
     if log.damage.corrupt or log.exit_code is not None and count >= wanted:
         return []
-    what = f'holds {count} of the {wanted} rows that W&B took' if count < wanted else \
-        'has lost its end'
-    return [Finding('warning', 'W&B log cut', path.as_posix(), f'{what}: it was cut after it had '
-                    'been closed', 'tables need no more than the ledger, which has every row; '
-                    'restore it from a backup before it is synced')]
+    what = (
+        f'holds {count} of the {wanted} rows that W&B took'
+        if count < wanted
+        else 'has lost its end'
+    )
+    return [
+        Finding(
+            'warning',
+            'W&B log cut',
+            path.as_posix(),
+            f'{what}: it was cut after it had been closed',
+            'tables need no more than the ledger, which has every row; '
+            'restore it from a backup before it is synced',
+        )
+    ]

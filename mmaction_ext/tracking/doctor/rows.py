@@ -3,12 +3,16 @@
 import os
 from pathlib import Path
 
-from mmaction_ext.regular_file import open_regular
-from mmaction_ext.tracking.comparison import is_file
+from mmaction_ext.files.reading import open_regular
 from mmaction_ext.tracking.doctor.finding import BACKUP, TEST_AGAIN, Finding
-from mmaction_ext.tracking.doctor.run_file import (attempt_numbers, attempts_in, is_whole,
-                                                   read_object)
+from mmaction_ext.tracking.doctor.run_file import (
+    attempt_numbers,
+    attempts_in,
+    is_whole,
+    read_object,
+)
 from mmaction_ext.tracking.ledger.format import METRICS_FILE, NEWER, RESULTS_FOLDER, RUN_FILE
+from mmaction_ext.tracking.reading.comparison import is_file
 from mmaction_ext.tracking.reading.metrics import read_attempts
 
 
@@ -17,7 +21,7 @@ def damaged(root, records) -> list:
 
     Args:
         root: the folder that was searched.
-        records: :class:`mmaction_ext.tracking.records.RunRecord` list; paths of attempts begin
+        records: :class:`mmaction_ext.tracking.reading.record.RunRecord` list; paths of attempts begin
             there.
 
     Returns:
@@ -28,24 +32,38 @@ def damaged(root, records) -> list:
 
 def _damaged(root, record) -> list:
     places = {item: root / item.path for item in record.fragments}
-    whole = [item for item in places if not _lost_rows(places[item].parent)
-             and f'{item.path} {NEWER}' not in record.damage]  # which is told of by itself
-    found = [finding for item in whole if item.corrupt
-             for finding in _damage(item, places[item])]
+    whole = [
+        item
+        for item in places
+        if not _lost_rows(places[item].parent) and f'{item.path} {NEWER}' not in record.damage
+    ]  # which is told of by itself
+    found = [finding for item in whole if item.corrupt for finding in _damage(item, places[item])]
     last = record.fragments[-1]
     if record.truncated and record.state != 'running' and not record.corrupt and last in whole:
-        found.append(Finding('note', 'truncated', places[last].as_posix(), 'ends in the middle of '
-                             'a record, as a kill or a full disk leaves it',
-                             'all before it is read; nothing is to be done'))
+        found.append(
+            Finding(
+                'note',
+                'truncated',
+                places[last].as_posix(),
+                'ends in the middle of a record, as a kill or a full disk leaves it',
+                'all before it is read; nothing is to be done',
+            )
+        )
     return found
 
 
 def _damage(fragment, place) -> list:
     """Why an attempt is not trusted; nothing where other findings tell of it."""
-    text = _reason(fragment, place) if fragment.source == 'ledger' else \
-        'was altered after it was written'
-    return [Finding('error', 'corrupt', place.as_posix(), f'{text}; tables do not trust it',
-                    BACKUP)] if text else []
+    text = (
+        _reason(fragment, place)
+        if fragment.source == 'ledger'
+        else 'was altered after it was written'
+    )
+    return (
+        [Finding('error', 'corrupt', place.as_posix(), f'{text}; tables do not trust it', BACKUP)]
+        if text
+        else []
+    )
 
 
 def _reason(fragment, place) -> str:
@@ -57,8 +75,9 @@ def _reason(fragment, place) -> str:
     if not _can_be_read(place):
         return ''
     if fragment.truncated:
-        return f'is cut off, or lacks rows of attempt {fragment.number} that were there when it ' \
-               'ended'
+        return (
+            f'is cut off, or lacks rows of attempt {fragment.number} that were there when it ended'
+        )
     # else one of its other files was, which is told of by itself
     return 'was altered after it was written' if _has_altered_rows(fragment, place) else ''
 
@@ -73,14 +92,15 @@ def _can_be_read(place) -> bool:
 
 def _has_altered_rows(fragment, place) -> bool:
     return place.name == METRICS_FILE and any(
-        log.corrupt for log in read_attempts(place) if log.number == fragment.number)
+        log.corrupt for log in read_attempts(place) if log.number == fragment.number
+    )
 
 
 def incomplete(records) -> list:
     """Ledgers that lack rows, or result files of tests of which their rows tell.
 
     Args:
-        records: :class:`mmaction_ext.tracking.records.RunRecord` list, each with its folder from
+        records: :class:`mmaction_ext.tracking.reading.record.RunRecord` list, each with its folder from
             the working folder on.
 
     Returns:
@@ -102,16 +122,26 @@ def _lost_rows(folder) -> Finding | None:
     wanted = max(sizes, default=0)
     if is_file(path):
         size = path.stat().st_size
-        return None if size >= wanted else _incomplete(
-            path, f'has {size} of the {wanted} bytes it had when an attempt ended: rows are '
-            'missing')
+        return (
+            None
+            if size >= wanted
+            else _incomplete(
+                path,
+                f'has {size} of the {wanted} bytes it had when an attempt ended: rows are missing',
+            )
+        )
     if os.path.lexists(path):
         return None  # it is no file: which is told of by itself
     if wanted > 0 or any(item.get('exit_code') == 0 for item in attempts):
         return _incomplete(path, 'is gone: rows are missing')
     if not sizes and any(item.get('exit_code') is not None for item in attempts):
-        return Finding('note', 'incomplete', path.as_posix(), 'is not there, though an attempt '
-                       'has ended', 'it may have failed before its first row; else restore it')
+        return Finding(
+            'note',
+            'incomplete',
+            path.as_posix(),
+            'is not there, though an attempt has ended',
+            'it may have failed before its first row; else restore it',
+        )
     return None
 
 
@@ -125,13 +155,23 @@ def _lost_results(record, folder) -> list:
         names = os.listdir(folder / RESULTS_FOLDER)
     except OSError:
         names = []
-    stems = {f'{item.fragment.number}-{item.values.get("iter")}' for item in record.evaluations
-             if item.fragment.source == 'ledger' and item.fragment.exit_code == 0}
-    return [_lost_result(folder / RESULTS_FOLDER / f'{stem}.json') for stem in sorted(stems)
-            if not any(name.startswith((f'{stem}.', f'{stem}-')) for name in names)]
+    stems = {
+        f'{item.fragment.number}-{item.values.get("iter")}'
+        for item in record.evaluations
+        if item.fragment.source == 'ledger' and item.fragment.exit_code == 0
+    }
+    return [
+        _lost_result(folder / RESULTS_FOLDER / f'{stem}.json')
+        for stem in sorted(stems)
+        if not any(name.startswith((f'{stem}.', f'{stem}-')) for name in names)
+    ]
 
 
 def _lost_result(path) -> Finding:
-    return Finding('warning', 'result gone', path.as_posix(), f'{METRICS_FILE} tells of the '
-                   'test, but its result file is not there',
-                   f'restore it from a backup, or {TEST_AGAIN}')
+    return Finding(
+        'warning',
+        'result gone',
+        path.as_posix(),
+        f'{METRICS_FILE} tells of the test, but its result file is not there',
+        f'restore it from a backup, or {TEST_AGAIN}',
+    )

@@ -1,6 +1,6 @@
 """What the JSON files of a ledger say, whatever they hold."""
 
-from mmaction_ext.regular_file import read_regular
+from mmaction_ext.files.reading import read_regular
 from mmaction_ext.tracking.ledger.format import NewerVersion, decode_object
 
 
@@ -26,14 +26,17 @@ def is_of_newer_version(path) -> bool:
 def attempts_in(content: dict | None) -> list:
     """The attempts that a ``run.json`` tells of, oldest first."""
     attempts = (content or {}).get('attempts')
-    return [item for item in attempts if isinstance(item, dict)] \
-        if isinstance(attempts, list) else []
+    return (
+        [item for item in attempts if isinstance(item, dict)] if isinstance(attempts, list) else []
+    )
 
 
 def attempt_numbers(content: dict) -> set:
     """Numbers of these attempts."""
-    return {item['number'] if is_whole(item.get('number')) else place
-            for place, item in enumerate(attempts_in(content), 1)}
+    return {
+        item['number'] if is_whole(item.get('number')) else place
+        for place, item in enumerate(attempts_in(content), 1)
+    }
 
 
 def is_whole(value) -> bool:

@@ -4,8 +4,12 @@ import time
 from pathlib import Path
 
 from mmaction_ext.tracking.doctor.finding import Finding, run_name
-from mmaction_ext.tracking.doctor.run_file import (attempt_numbers, attempts_in, is_whole,
-                                                   read_object)
+from mmaction_ext.tracking.doctor.run_file import (
+    attempt_numbers,
+    attempts_in,
+    is_whole,
+    read_object,
+)
 from mmaction_ext.tracking.ledger.format import HEARTBEAT_STALE_SECONDS, RUN_FILE
 
 _RESUME = 'the same command with --resume goes on from the newest checkpoint'
@@ -15,14 +19,23 @@ def look(records) -> list:
     """Runs that did not end, whose sources disagree, or that one source or attempt is not all of.
 
     Args:
-        records: :class:`mmaction_ext.tracking.records.RunRecord` list, each with its folder from
+        records: :class:`mmaction_ext.tracking.reading.record.RunRecord` list, each with its folder from
             the working folder on.
 
     Returns:
         :class:`Finding` list.
     """
-    checks = (_killed, _diverged, _ended, _unknown, _silent, _contradictions, _one_sided, _behind,
-              _stitched)
+    checks = (
+        _killed,
+        _diverged,
+        _ended,
+        _unknown,
+        _silent,
+        _contradictions,
+        _one_sided,
+        _behind,
+        _stitched,
+    )
     return [finding for record in records for check in checks for finding in check(record)]
 
 
@@ -33,39 +46,68 @@ def _where(record) -> str:
 def _killed(record) -> list:
     if record.state != 'killed':
         return []
-    return [Finding('warning', 'killed', run_name(record),
-                    f'its process died{_where(record)} without a word', _RESUME)]
+    return [
+        Finding(
+            'warning',
+            'killed',
+            run_name(record),
+            f'its process died{_where(record)} without a word',
+            _RESUME,
+        )
+    ]
 
 
 def _diverged(record) -> list:
     if not record.diverged or record.state == 'running':
         return []
-    return [Finding('warning', 'diverged', run_name(record), 'its losses or scores are not finite'
-                    f'{_where(record)}', 'change its recipe, such as the learning rate: trained or '
-                    'tested again it is the same')]
+    return [
+        Finding(
+            'warning',
+            'diverged',
+            run_name(record),
+            f'its losses or scores are not finite{_where(record)}',
+            'change its recipe, such as the learning rate: trained or tested again it is the same',
+        )
+    ]
 
 
 def _ended(record) -> list:
     signal = record.fragments[-1].signal
     if record.state != 'failed' or not signal:
         return []
-    return [Finding('warning', 'ended', run_name(record), f'was ended by {signal}{_where(record)}',
-                    _RESUME)]
+    return [
+        Finding(
+            'warning', 'ended', run_name(record), f'was ended by {signal}{_where(record)}', _RESUME
+        )
+    ]
 
 
 def _unknown(record) -> list:
     if record.state != 'unknown':
         return []
-    return [Finding('note', 'unfinished', run_name(record), 'has no exit record and no ledger to '
-                    'tell whether it runs', 'if it does not, train it again with --resume')]
+    return [
+        Finding(
+            'note',
+            'unfinished',
+            run_name(record),
+            'has no exit record and no ledger to tell whether it runs',
+            'if it does not, train it again with --resume',
+        )
+    ]
 
 
 def _silent(record) -> list:
     if record.state != 'running' or not _is_overdue(record.heartbeat or {}):
         return []
-    return [Finding('warning', 'silent', run_name(record), 'its process lives, but gives no sign '
-                    'of life', 'it was stopped or hangs; look at process '
-                    f'{record.heartbeat.get("pid")}')]
+    return [
+        Finding(
+            'warning',
+            'silent',
+            run_name(record),
+            'its process lives, but gives no sign of life',
+            f'it was stopped or hangs; look at process {record.heartbeat.get("pid")}',
+        )
+    ]
 
 
 def _is_overdue(heartbeat: dict) -> bool:
@@ -77,9 +119,16 @@ def _is_overdue(heartbeat: dict) -> bool:
 
 
 def _contradictions(record) -> list:
-    return [Finding('error', 'conflict', run_name(record), text, 'find out which source was '
-                    'altered or belongs to another run, and take it away')
-            for text in record.conflicts]
+    return [
+        Finding(
+            'error',
+            'conflict',
+            run_name(record),
+            text,
+            'find out which source was altered or belongs to another run, and take it away',
+        )
+        for text in record.conflicts
+    ]
 
 
 def _one_sided(record) -> list:
@@ -87,27 +136,49 @@ def _one_sided(record) -> list:
     if record.imported or not record.sources:
         return []
     if set(record.sources) == {'ledger'}:
-        return [Finding('note', 'no W&B log', run_name(record), 'only its ledger tells of it',
-                        'tables need no more; W&B was off or its log is gone')]
+        return [
+            Finding(
+                'note',
+                'no W&B log',
+                run_name(record),
+                'only its ledger tells of it',
+                'tables need no more; W&B was off or its log is gone',
+            )
+        ]
     if 'ledger' in record.sources:
         return []
-    return [Finding('note', 'no ledger', run_name(record), 'only its W&B log tells of it',
-                    'tables read it; it was made elsewhere or before ledgers were kept')]
+    return [
+        Finding(
+            'note',
+            'no ledger',
+            run_name(record),
+            'only its W&B log tells of it',
+            'tables read it; it was made elsewhere or before ledgers were kept',
+        )
+    ]
 
 
 def _behind(record) -> list:
     """A run whose W&B log did not take all rows in time."""
     entries = attempts_in(_run_file(record))
-    missing = sum(item['wandb_rows_missing'] for item in entries
-                  if is_whole(item.get('wandb_rows_missing')))
+    missing = sum(
+        item['wandb_rows_missing'] for item in entries if is_whole(item.get('wandb_rows_missing'))
+    )
     is_open = any(item.get('wandb_closed') is False for item in entries if item.get('wandb'))
     if missing <= 0 and not is_open:
         return []
     parts = [f'did not take {missing} of its rows'] if missing > 0 else []
     parts += ['did not close its log in time, which may lack rows'] if is_open else []
     text = f'W&B {" and ".join(parts)}'
-    return [Finding('note', 'W&B behind', run_name(record), text,
-                    'tables need no more than the ledger, which has every row')]
+    return [
+        Finding(
+            'note',
+            'W&B behind',
+            run_name(record),
+            text,
+            'tables need no more than the ledger, which has every row',
+        )
+    ]
 
 
 def _run_file(record) -> dict | None:
@@ -118,8 +189,15 @@ def _stitched(record) -> list:
     count = len(record.fragments)
     if count == 1 or not _knows_its_attempts(record):
         return []
-    return [Finding('note', 'attempts', run_name(record), f'was made in {count} attempts',
-                    'they are joined when they are read; nothing is to be done')]
+    return [
+        Finding(
+            'note',
+            'attempts',
+            run_name(record),
+            f'was made in {count} attempts',
+            'they are joined when they are read; nothing is to be done',
+        )
+    ]
 
 
 def _knows_its_attempts(record) -> bool:

@@ -5,15 +5,14 @@ import time
 from pathlib import Path
 
 from mmaction_ext.errors import InputError
+from mmaction_ext.files.writing import UNFINISHED
 from mmaction_ext.tracking.doctor.finding import Finding
 from mmaction_ext.tracking.doctor.run_file import attempts_in, read_object
 from mmaction_ext.tracking.doctor.versions import is_set_aside
-from mmaction_ext.tracking.ledger.attempts import SPARE_FILE
-from mmaction_ext.tracking.ledger.files import UNFINISHED
-from mmaction_ext.tracking.ledger.format import (HEARTBEAT_FILE, LOCK_FILE, RESULTS_FOLDER,
-                                                 RUN_FILE)
+from mmaction_ext.tracking.ledger.format import HEARTBEAT_FILE, LOCK_FILE, RESULTS_FOLDER, RUN_FILE
 from mmaction_ext.tracking.reading.liveness import is_locked
 from mmaction_ext.tracking.reading.wandb_snapshot import SNAPSHOT_FOLDER
+from mmaction_ext.tracking.writing.attempts import SPARE_FILE
 
 #: a temporary file that is younger may be about to be renamed by a process on another host
 STRAY_SECONDS = 600
@@ -21,8 +20,16 @@ STRAY_SECONDS = 600
 
 def look(root) -> list:
     """A :class:`Finding` for each of :func:`stray_files`."""
-    return [Finding('warning', 'stray file', path.as_posix(), 'was left by a process that died',
-                    'mmaction-ext doctor --fix removes it') for path in stray_files(root)]
+    return [
+        Finding(
+            'warning',
+            'stray file',
+            path.as_posix(),
+            'was left by a process that died',
+            'mmaction-ext doctor --fix removes it',
+        )
+        for path in stray_files(root)
+    ]
 
 
 def stray_files(root) -> list:

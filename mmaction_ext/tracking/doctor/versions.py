@@ -5,12 +5,17 @@ import re
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from mmaction_ext.tracking.comparison import NETWORK_CODE, code_changes, code_folder, list_state
 from mmaction_ext.tracking.doctor.finding import Finding, and_more, run_name
 from mmaction_ext.tracking.doctor.run_file import read_object
 from mmaction_ext.tracking.identity import RunIdentity, config_below, config_hashes, load_config
 from mmaction_ext.tracking.ledger.facts import source_digests
 from mmaction_ext.tracking.ledger.format import RUN_FILE
+from mmaction_ext.tracking.reading.comparison import (
+    NETWORK_CODE,
+    code_changes,
+    code_folder,
+    list_state,
+)
 
 _SET_ASIDE = re.compile(r'(seed\d+(-[0-9a-f]{8})?|test)\.([0-9a-f]{16}|unknown)(\.\d+)?')
 
@@ -19,7 +24,7 @@ def look(records, configs: Path) -> list:
     """Runs whose config, code or lists of data are others by now.
 
     Args:
-        records: :class:`mmaction_ext.tracking.records.RunRecord` list, each with its folder from
+        records: :class:`mmaction_ext.tracking.reading.record.RunRecord` list, each with its folder from
             the working folder on.
         configs: folder of the configs as they stand in the tree.
 
@@ -39,10 +44,20 @@ def _stale(records, configs) -> list:
             current[record.config] = _hashes_in_tree(configs, record.config)
         now = current[record.config]
         if record.config_hash not in now:
-            text = 'its config has changed since; tables show the row as stale' if now else \
-                'its config is not in the tree'
-            found.append(Finding('warning' if now else 'note', 'stale', run_name(record), text,
-                                 'train it again, or delete it if it is no longer needed'))
+            text = (
+                'its config has changed since; tables show the row as stale'
+                if now
+                else 'its config is not in the tree'
+            )
+            found.append(
+                Finding(
+                    'warning' if now else 'note',
+                    'stale',
+                    run_name(record),
+                    text,
+                    'train it again, or delete it if it is no longer needed',
+                )
+            )
     return found
 
 
@@ -59,14 +74,24 @@ def _other_code(records) -> list:
     records, groups = [record for record in records if record.code], defaultdict(list)
     tree = source_digests() if records else {}
     for record in records:
-        changed = [path for path, state in code_changes(record.code, tree).items()
-                   if code_folder(path) in NETWORK_CODE and state != 'new']
+        changed = [
+            path
+            for path, state in code_changes(record.code, tree).items()
+            if code_folder(path) in NETWORK_CODE and state != 'new'
+        ]
         if changed:
             groups[tuple(changed)].append(run_name(record))
-    return [Finding('note', 'other code', min(names), 'source files of the package have changed '
-                    f'since it{and_more(names)} began: {_counted(changed)}',
-                    'mmaction-ext explain names them; train again where numbers depend on them')
-            for changed, names in groups.items()]
+    return [
+        Finding(
+            'note',
+            'other code',
+            min(names),
+            'source files of the package have changed '
+            f'since it{and_more(names)} began: {_counted(changed)}',
+            'mmaction-ext explain names them; train again where numbers depend on them',
+        )
+        for changed, names in groups.items()
+    ]
 
 
 def _counted(paths) -> str:
@@ -84,20 +109,37 @@ def _other_lists(records) -> list:
                 key = repr((facts.get('ann_file'), facts.get('ann_sha256')))
                 groups[key].append(run_name(record))
                 facts_of[key] = facts
-    return [Finding('note', 'other list', facts['ann_file'], f'has changed since {min(names)}'
-                    f'{and_more(names)} read it', 'restore it, or train again, if the samples '
-                    'are others')
-            for key, names in groups.items()
-            if list_state(facts := facts_of[key]) == 'differs']
+    return [
+        Finding(
+            'note',
+            'other list',
+            facts['ann_file'],
+            f'has changed since {min(names)}{and_more(names)} read it',
+            'restore it, or train again, if the samples are others',
+        )
+        for key, names in groups.items()
+        if list_state(facts := facts_of[key]) == 'differs'
+    ]
 
 
 def set_aside(root) -> list:
     """Folders below one whose run gave way to another version of its config."""
-    places = [Path(folder) / name for folder, names, _ in os.walk(root) for name in names
-              if _SET_ASIDE.fullmatch(name)]
-    return [Finding('note', 'set aside', place.as_posix(), 'holds a run of another version of its '
-                    'config, kept when a new one took its place',
-                    'delete it if it is no longer needed') for place in places]
+    places = [
+        Path(folder) / name
+        for folder, names, _ in os.walk(root)
+        for name in names
+        if _SET_ASIDE.fullmatch(name)
+    ]
+    return [
+        Finding(
+            'note',
+            'set aside',
+            place.as_posix(),
+            'holds a run of another version of its config, kept when a new one took its place',
+            'delete it if it is no longer needed',
+        )
+        for place in places
+    ]
 
 
 def is_set_aside(folder: Path) -> bool:
@@ -113,9 +155,17 @@ def duplicates(roots) -> list:
             run = _identity(Path(folder)) if RUN_FILE in names else None
             if run:
                 folders[run].add(Path(folder).as_posix())
-    return [Finding('error', 'duplicate', sorted(places)[0], 'is the same run as '
-                    f'{", ".join(sorted(places)[1:])}', 'move or delete all but one of them')
-            for places in folders.values() if len(places) > 1]
+    return [
+        Finding(
+            'error',
+            'duplicate',
+            sorted(places)[0],
+            f'is the same run as {", ".join(sorted(places)[1:])}',
+            'move or delete all but one of them',
+        )
+        for places in folders.values()
+        if len(places) > 1
+    ]
 
 
 def _identity(folder) -> tuple | None:

@@ -45,7 +45,7 @@ DEEPEST = 64
 #: A file that holds one object has no more values.
 MOST_VALUES = 200_000
 #: A whole number beyond it is read as an infinite one: no float holds it.
-LARGEST = 10 ** 300
+LARGEST = 10**300
 #: what a row is looked through for: a number that is none of JSON's, lists, endless digits
 _ODD = re.compile(rb'"(NaN|-?Infinity)"|\[|\d{300}')
 _CHECKSUM = re.compile(rb', "crc32": "([0-9a-f]{8})"\}\Z')
@@ -111,8 +111,10 @@ def decode_row(line: bytes) -> MetricsRow:
         content = json.loads(line)
         del content['crc32']
         if _ODD.search(line) or line.count(b'{') > 2:
-            content = {key: value if key == 'phase' else from_plain(value)
-                       for key, value in content.items()}
+            content = {
+                key: value if key == 'phase' else from_plain(value)
+                for key, value in content.items()
+            }
         row = MetricsRow(**content)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise DamagedLine(f'no row of metrics: {line[:80]!r}') from error
@@ -130,7 +132,7 @@ def check_line(line: bytes) -> None:
     found = _CHECKSUM.search(line, max(0, len(line) - _CHECKSUM_BYTES))
     if not found:
         raise DamagedLine(f'no whole line of metrics: {line[:80]!r}')
-    if int(found[1], 16) != zlib.crc32(line[:found.start()]):
+    if int(found[1], 16) != zlib.crc32(line[: found.start()]):
         raise DamagedLine(f'altered line of metrics: {line[:80]!r}')
 
 
@@ -159,7 +161,7 @@ def decode_object(data: bytes, most: int = MOST_VALUES) -> dict:
         ValueError: it holds no JSON object or too large a one, or was altered.
     """
     found = _OBJECT_CHECKSUM.search(data, max(0, len(data) - _OBJECT_CHECKSUM_BYTES))
-    is_intact = found is not None and int(found[1], 16) == zlib.crc32(data[:found.start()])
+    is_intact = found is not None and int(found[1], 16) == zlib.crc32(data[: found.start()])
     if data.count(b',') > (most if is_intact else MOST_VALUES):
         raise ValueError('too many values')
     try:

@@ -2,5 +2,5 @@
 
 Each file is read once (and its digest cached), each run is put together from all files that tell
 about it, and where two of them disagree the run says so. Nothing here writes into a run's folder.
-Use it through :mod:`mmaction_ext.tracking.records`.
+The way in is :mod:`mmaction_ext.tracking.reading.find`. Torch-free.
 """

@@ -46,8 +46,13 @@ class Attempt:
     def of_log(cls, log):
         """The attempt that only a W&B log or a snapshot tells of."""
         phases = {phase: by_place(rows) for phase, rows in log.phases.items()}
-        return cls(log.fragment(), phases, state=log.state, last_sign=log.last_sign,
-                   resumed_from=log.resumed_from)
+        return cls(
+            log.fragment(),
+            phases,
+            state=log.state,
+            last_sign=log.last_sign,
+            resumed_from=log.resumed_from,
+        )
 
     @property
     def source(self) -> str:
@@ -67,8 +72,9 @@ class Attempt:
 
     def history(self) -> dict:
         """Its rows by phase, without the tests."""
-        return {phase: list(rows.values()) for phase, rows in self.phases.items()
-                if phase != 'test'}
+        return {
+            phase: list(rows.values()) for phase, rows in self.phases.items() if phase != 'test'
+        }
 
     def add(self, phases: dict, source: str, conflicts) -> None:
         """Add what another source tells of the same attempt."""
@@ -117,8 +123,11 @@ def attempts_of(ledgers, logs, conflicts) -> list:
             _add_results(attempt, conflicts)
         _join(attempts, own, conflicts)
     for alone in _without_copies(map(Attempt.of_log, rest), conflicts):
-        later = [place for place, attempt in enumerate(attempts)
-                 if attempt.entry and attempt.fragment.start_time > alone.fragment.start_time]
+        later = [
+            place
+            for place, attempt in enumerate(attempts)
+            if attempt.entry and attempt.fragment.start_time > alone.fragment.start_time
+        ]
         attempts.insert(later[0] if later else len(attempts), alone)
     return attempts
 
@@ -138,9 +147,11 @@ def _without_copies(attempts, conflicts) -> list:
         if twin is not attempt:
             mine, other = twin.fragment, attempt.fragment
             twin.add(attempt.phases, attempt.source, conflicts)
-            twin.update(corrupt=mine.corrupt and other.corrupt,
-                        truncated=mine.truncated and other.truncated,
-                        exit_code=other.exit_code if mine.exit_code is None else mine.exit_code)
+            twin.update(
+                corrupt=mine.corrupt and other.corrupt,
+                truncated=mine.truncated and other.truncated,
+                exit_code=other.exit_code if mine.exit_code is None else mine.exit_code,
+            )
     return list(once.values())
 
 
@@ -154,51 +165,71 @@ def compare_origins(attempts, conflicts) -> None:
     """
     numbered = [each for each in attempts if each.fragment.number is not None]
     others = [each for each in attempts if each.fragment.number is None]
-    for what, pairs, are_two in (('attempt', combinations(numbered, 2), _are_one_number),
-                                 ('run', permutations(others, 2), _are_two_trainings)):
+    for what, pairs, are_two in (
+        ('attempt', combinations(numbered, 2), _are_one_number),
+        ('run', permutations(others, 2), _are_two_trainings),
+    ):
         for one, other in pairs:
             if are_two(one, other):
-                conflicts.add(f'host, process and start of the {what}', what,
-                              (other.origin, other.source), (one.origin, one.source))
+                conflicts.add(
+                    f'host, process and start of the {what}',
+                    what,
+                    (other.origin, other.source),
+                    (one.origin, one.source),
+                )
     told = defaultdict(list)
     for attempt in [*(each for each in numbered if each.ledger is None), *others]:
         for (iteration, _), row in attempt.phases.get('test', {}).items():
             for name, place in (('test/data_digest', None), ('test/checkpoint_sha256', iteration)):
                 part = {name: row[name]} if name in row else {}
                 if attempt.fragment.number is None:
-                    conflicts.compare({'iter': iteration, **part}, told[name, place],
-                                      attempt.source)
+                    conflicts.compare(
+                        {'iter': iteration, **part}, told[name, place], attempt.source
+                    )
                 told[name, place].append((part, attempt.source))
 
 
 def _are_one_number(one, other) -> bool:
     """Whether two attempts have one number; ledgers of copies are compared by their rows."""
     mine, theirs = one.fragment, other.fragment
-    return (mine.number == theirs.number and one.origin != other.origin
-            and not (one.ledger and other.ledger)
-            and max(mine.start_time, theirs.start_time) < math.inf)
+    return (
+        mine.number == theirs.number
+        and one.origin != other.origin
+        and not (one.ledger and other.ledger)
+        and max(mine.start_time, theirs.start_time) < math.inf
+    )
 
 
 def _are_two_trainings(one, other) -> bool:
     """Whether a log begins anew on another machine than that of one that came to its end."""
     mine, theirs = one.fragment, other.fragment
-    return (mine.source == theirs.source == 'wandb-offline' and mine.exit_code == 0
-            and mine.start_time < theirs.start_time and '' not in (mine.host, theirs.host)
-            and mine.host != theirs.host
-            and before_first(other.history()) <= before_first(one.history()))
+    return (
+        mine.source == theirs.source == 'wandb-offline'
+        and mine.exit_code == 0
+        and mine.start_time < theirs.start_time
+        and '' not in (mine.host, theirs.host)
+        and mine.host != theirs.host
+        and before_first(other.history()) <= before_first(one.history())
+    )
 
 
 def _of_ledger(ledger) -> list:
     """The attempts of a ledger; rows of one that ``run.json`` does not know are not trusted."""
     logs = ledger.logs()
-    entries = {_typed(entry, 'number', int) or place: entry
-               for place, entry in enumerate(ledger.entries, 1)}
+    entries = {
+        _typed(entry, 'number', int) or place: entry
+        for place, entry in enumerate(ledger.entries, 1)
+    }
     attempts = []
     tested = {result['attempt'] for result in ledger.results}
     for number in sorted({*logs, *entries, *tested}) or [1]:  # of one that cannot be read
         entry, log = entries.get(number, {}), logs.get(number)
-        attempt = Attempt(_fragment(ledger, number, entry, logs), entry=entry, ledger=ledger,
-                          resumed_from=_typed(entry, 'resumed_from_iter', int))
+        attempt = Attempt(
+            _fragment(ledger, number, entry, logs),
+            entry=entry,
+            ledger=ledger,
+            resumed_from=_typed(entry, 'resumed_from_iter', int),
+        )
         if log:
             attempt.phases = {phase: by_place(rows) for phase, rows in log.phases.items()}
         attempts.append(attempt)
@@ -214,13 +245,20 @@ def _fragment(ledger, number, entry, logs) -> Fragment:
     return Fragment(
         path=(Path(ledger.folder) / name).as_posix(),
         start_time=_typed(entry, 'start', (int, float), math.inf),
-        host=_typed(entry, 'host', str, ''), commit=_typed(entry, 'commit', str, ''),
-        last_iter=log.last_iter if log else None, exit_code=exit_code,
+        host=_typed(entry, 'host', str, ''),
+        commit=_typed(entry, 'commit', str, ''),
+        last_iter=log.last_iter if log else None,
+        exit_code=exit_code,
         # who ended well has written whole lines
-        corrupt=is_corrupt or is_cut and exit_code == 0, truncated=is_cut or is_short,
-        number=number, source='ledger', pid=_typed(entry, 'pid', int),
-        signal=_typed(entry, 'signal', str), last_error=_typed(entry, 'last_error', str, ''),
-        end_time=_typed(entry, 'end', (int, float)))
+        corrupt=is_corrupt or is_cut and exit_code == 0,
+        truncated=is_cut or is_short,
+        number=number,
+        source='ledger',
+        pid=_typed(entry, 'pid', int),
+        signal=_typed(entry, 'signal', str),
+        last_error=_typed(entry, 'last_error', str, ''),
+        end_time=_typed(entry, 'end', (int, float)),
+    )
 
 
 def _typed(entry: dict, name: str, kind, default=None):
@@ -242,8 +280,10 @@ def _fits(ledger, number, entry, logs) -> bool:
 def _has_lost_tests(ledger, number, log) -> bool:
     """Whether the row of a test is missing that was made before the result file was written."""
     logged = {row['iter'] for row in log.phases.get('test', ())} if log else set()
-    return any(result['attempt'] == number and result['metrics'] and result['iter'] not in logged
-               for result in ledger.results)
+    return any(
+        result['attempt'] == number and result['metrics'] and result['iter'] not in logged
+        for result in ledger.results
+    )
 
 
 def _add_results(attempt, conflicts) -> None:
@@ -259,17 +299,22 @@ def _add_results(attempt, conflicts) -> None:
             lost.add(result['iter'])
             continue
         attempt.results[place] = result
-        attempt.add({'test': {place: _result_row(result)}},
-                    f'{attempt.ledger.folder}/{result["file"]}', conflicts)
+        attempt.add(
+            {'test': {place: _result_row(result)}},
+            f'{attempt.ledger.folder}/{result["file"]}',
+            conflicts,
+        )
     if any(counts[iteration] > told[iteration] for iteration in lost):
         attempt.update(corrupt=True)
 
 
 def _result_row(result: dict) -> dict:
     """A result file as the row that was logged of it."""
-    facts = {'test/num_samples': result.get('num_samples'),
-             'test/data_digest': result.get('data_digest'),
-             'test/checkpoint_sha256': (result.get('checkpoint') or {}).get('sha256')}
+    facts = {
+        'test/num_samples': result.get('num_samples'),
+        'test/data_digest': result.get('data_digest'),
+        'test/checkpoint_sha256': (result.get('checkpoint') or {}).get('sha256'),
+    }
     told = {name: value for name, value in facts.items() if value is not None}
     return {'iter': result['iter'], 'epoch': result.get('epoch'), **result['metrics'], **told}
 
@@ -282,8 +327,11 @@ def _attach_logs(attempts, ledger, logs, conflicts) -> list:
     """
     rest, taken = [], set()
     origins = {attempt.origin: number for number, attempt in enumerate(attempts)}
-    known = {_location(ledger.path, attempt.entry): number
-             for number, attempt in enumerate(attempts) if _location(ledger.path, attempt.entry)}
+    known = {
+        _location(ledger.path, attempt.entry): number
+        for number, attempt in enumerate(attempts)
+        if _location(ledger.path, attempt.entry)
+    }
     for log in logs:
         path = os.path.abspath(log.root / log.path)
         number = known.get(path)
@@ -307,11 +355,14 @@ def _attach_distant_logs(attempts, logs, conflicts) -> list:
     """
     rest = []
     for log in logs:
-        fitting = [attempt for attempt in attempts if attempt.entry and _began_during(
-            attempt.fragment, log, attempt.fragment.end_time is not None)]
+        fitting = [
+            attempt
+            for attempt in attempts
+            if attempt.entry
+            and _began_during(attempt.fragment, log, attempt.fragment.end_time is not None)
+        ]
         if fitting:
-            _add_log(max(fitting, key=lambda attempt: attempt.fragment.start_time), log,
-                     conflicts)
+            _add_log(max(fitting, key=lambda attempt: attempt.fragment.start_time), log, conflicts)
         else:
             rest.append(log)
     return rest
@@ -325,8 +376,11 @@ def _location(folder, entry) -> str | None:
 
 def _by_time(attempts, log, taken) -> int | None:
     """Number of the attempt that was running when a log in its folder began."""
-    fitting = [number for number, attempt in enumerate(attempts)
-               if number not in taken and _began_during(attempt.fragment, log)]
+    fitting = [
+        number
+        for number, attempt in enumerate(attempts)
+        if number not in taken and _began_during(attempt.fragment, log)
+    ]
     return fitting[-1] if fitting else None
 
 
@@ -341,16 +395,22 @@ def _began_during(fragment, log, anywhere: bool = False) -> bool:
         return fragment.end_time is None
     end = math.inf if fragment.end_time is None else fragment.end_time
     fits = anywhere or not log.host or fragment.host == log.host
-    return (fits and fragment.start_time - CLOCK_SECONDS <= log.start_time
-            and log.start_time <= end + CLOCK_SECONDS)
+    return (
+        fits
+        and fragment.start_time - CLOCK_SECONDS <= log.start_time
+        and log.start_time <= end + CLOCK_SECONDS
+    )
 
 
 def _add_log(attempt, log, conflicts) -> None:
     """Add a W&B log to the attempt in a ledger that wrote it."""
     if not attempt.phases:  # nothing else holds the attempt's rows
         attempt.update(corrupt=attempt.fragment.corrupt or log.corrupt)
-    attempt.add({phase: by_place(rows) for phase, rows in log.phases.items()},
-                f'{log.source} {log.path}', conflicts)
+    attempt.add(
+        {phase: by_place(rows) for phase, rows in log.phases.items()},
+        f'{log.source} {log.path}',
+        conflicts,
+    )
 
 
 def _join(attempts, own, conflicts) -> None:
@@ -367,15 +427,19 @@ def _join(attempts, own, conflicts) -> None:
         twin.results = {**attempt.results, **twin.results}
         if twin.fragment.exit_code is None:  # copied before it ended
             twin.entry, twin.ledger = attempt.entry, attempt.ledger
-            twin.update(exit_code=attempt.fragment.exit_code, signal=attempt.fragment.signal,
-                        last_error=attempt.fragment.last_error,
-                        end_time=attempt.fragment.end_time)
+            twin.update(
+                exit_code=attempt.fragment.exit_code,
+                signal=attempt.fragment.signal,
+                last_error=attempt.fragment.last_error,
+                end_time=attempt.fragment.end_time,
+            )
 
 
 def _process(attempt) -> tuple:
     """What only copies of one attempt have in common."""
-    return tuple(attempt.entry.get(name)
-                 for name in ('host', 'boot_id', 'pid', 'process_start', 'start'))
+    return tuple(
+        attempt.entry.get(name) for name in ('host', 'boot_id', 'pid', 'process_start', 'start')
+    )
 
 
 def rows_by_iteration(attempts) -> dict:

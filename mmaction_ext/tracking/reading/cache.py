@@ -21,14 +21,16 @@ from pathlib import Path
 import platformdirs
 
 from mmaction_ext.errors import InputError
-from mmaction_ext.regular_file import LOG_BYTES, read_regular
-from mmaction_ext.tracking.ledger.files import remove_unfinished, replace_files
+from mmaction_ext.files.reading import LOG_BYTES, read_regular
+from mmaction_ext.files.writing import remove_unfinished, replace_files
 from mmaction_ext.tracking.reading.record import AttemptLog
 
 #: Marks a folder as one of ours, in the form that backup programs know.
 TAG_FILE = 'CACHEDIR.TAG'
-TAG = (b'Signature: 8a477f597d28d172789f06886806bc55\n'
-       b'# What mmaction_ext has read of runs; it may be deleted.\n')
+TAG = (
+    b'Signature: 8a477f597d28d172789f06886806bc55\n'
+    b'# What mmaction_ext has read of runs; it may be deleted.\n'
+)
 #: A file that was written this recently may be written again without its time changing.
 SETTLED_SECONDS = 2
 #: What was kept of a folder of runs goes once it has not been read for so long.
@@ -54,23 +56,35 @@ class Entry:
     @classmethod
     def of(cls, attempts: list, is_read: bool = True):
         """Pack :class:`AttemptLog` objects."""
-        heads = [{name: value for name, value in vars(attempt).items() if name not in _NOT_KEPT}
-                 for attempt in attempts]
-        rows = [{phase: _pack(rows) for phase, rows in sorted(attempt.phases.items())}
-                for attempt in attempts]
+        heads = [
+            {name: value for name, value in vars(attempt).items() if name not in _NOT_KEPT}
+            for attempt in attempts
+        ]
+        rows = [
+            {phase: _pack(rows) for phase, rows in sorted(attempt.phases.items())}
+            for attempt in attempts
+        ]
         return cls(heads, json.dumps(rows, separators=(',', ':')).encode(), is_read)
 
     def attempts(self, root, path: str) -> list:
         """Unpack; ``root`` and ``path`` are what the attempts are to name as their file."""
-        return [AttemptLog(**head, root=root, path=path, phases={
-                    phase: _unpack(blocks) for phase, blocks in phases.items()})
-                for head, phases in zip(self.heads, json.loads(self.packed))]
+        return [
+            AttemptLog(
+                **head,
+                root=root,
+                path=path,
+                phases={phase: _unpack(blocks) for phase, blocks in phases.items()},
+            )
+            for head, phases in zip(self.heads, json.loads(self.packed))
+        ]
 
 
 def _pack(rows: list) -> list:
     """Successive rows with the same names as (names, rows of values)."""
-    return [(names, [[row[name] for name in names] for row in block])
-            for names, block in groupby(rows, key=sorted)]
+    return [
+        (names, [[row[name] for name in names] for row in block])
+        for names, block in groupby(rows, key=sorted)
+    ]
 
 
 def _unpack(blocks: list) -> list:
@@ -120,8 +134,9 @@ class Cache:
         with contextlib.suppress(OSError, InputError):
             self._is_ours = self._is_ours or _make_ours(self._folder)
             if self._is_ours:
-                replace_files({self._place(path): _key(path, state, content) + b'\n' + content},
-                              sync=False)
+                replace_files(
+                    {self._place(path): _key(path, state, content) + b'\n' + content}, sync=False
+                )
                 return True
         return False
 
@@ -152,8 +167,12 @@ def _is_ours(folder: Path) -> bool:
     """Whether a folder is one that :func:`_make_ours` made for this user, and no link to one."""
     try:
         state = folder.lstat()
-        return (stat.S_ISDIR(state.st_mode) and state.st_uid == os.geteuid()
-                and not folder.parent.is_symlink() and read_regular(folder / TAG_FILE) == TAG)
+        return (
+            stat.S_ISDIR(state.st_mode)
+            and state.st_uid == os.geteuid()
+            and not folder.parent.is_symlink()
+            and read_regular(folder / TAG_FILE) == TAG
+        )
     except OSError:
         return False
 
@@ -183,9 +202,15 @@ def _age(path: Path) -> float:
 
 def _key(path: str, state, content: bytes) -> bytes:
     """First line of an entry: which state of which file it is of, and a checksum."""
-    facts = dict(reader=reader_version(), path=path, size=state.st_size,
-                 mtime_ns=state.st_mtime_ns, ctime_ns=state.st_ctime_ns, inode=state.st_ino,
-                 crc32=zlib.crc32(content))
+    facts = dict(
+        reader=reader_version(),
+        path=path,
+        size=state.st_size,
+        mtime_ns=state.st_mtime_ns,
+        ctime_ns=state.st_ctime_ns,
+        inode=state.st_ino,
+        crc32=zlib.crc32(content),
+    )
     return json.dumps(facts).encode()
 
 
@@ -194,7 +219,11 @@ def reader_version() -> str:
     """Digest of the readers' own code: what another version of them read is read again."""
     tracking = Path(__file__).parents[1]
     digest = hashlib.sha256()
-    for path in sorted([*tracking.glob('reading/*.py'), tracking / 'wandb_log.py',
-                        tracking / 'ledger' / 'format.py']):
+    for path in sorted(
+        [
+            *tracking.glob('reading/*.py'),
+            tracking / 'ledger' / 'format.py',
+        ]
+    ):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -12,8 +12,11 @@ def same(one, other) -> bool:
     """Whether two values of a metric are the same; what is not a number is as itself."""
     if isinstance(one, (int, float)) and isinstance(other, (int, float)) and one != other:
         try:
-            return (math.isclose(one, other, rel_tol=SAME_VALUE)
-                    or math.isnan(one) and math.isnan(other))
+            return (
+                math.isclose(one, other, rel_tol=SAME_VALUE)
+                or math.isnan(one)
+                and math.isnan(other)
+            )
         except OverflowError:  # a whole number beyond all floats
             return False
     if isinstance(one, list) and isinstance(other, list):
@@ -40,8 +43,11 @@ class Conflicts:
             return
         for name, value in row.items():
             known = [(other[name], by) for other, by in told if name in other]
-            if (known and not any(same(value, each) for each, _ in known)
-                    and (timings or name.rpartition('/')[2] not in TIMINGS)):
+            if (
+                known
+                and not any(same(value, each) for each, _ in known)
+                and (timings or name.rpartition('/')[2] not in TIMINGS)
+            ):
                 where = f'{name} at iteration {row["iter"]}'
                 self.add(where, name, (value, source), known[0])
 

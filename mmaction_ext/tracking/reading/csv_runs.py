@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from mmaction_ext.errors import InputError
-from mmaction_ext.regular_file import open_regular
+from mmaction_ext.files.reading import open_regular
 from mmaction_ext.tracking.reading.record import Evaluation, Fragment, RunRecord
 from mmaction_ext.tracking.reading.rows import project, split_by_phase
 
@@ -51,12 +51,15 @@ def _check_head(path, names) -> None:
         raise InputError(f'{path} has no column {" and no column ".join(missing)}')
     if len(set(names)) < len(names):
         raise InputError(f'{path} has two columns of the same name')
-    unknown = [name for name in names
-               if name not in IDENTITY_COLUMNS + FACT_COLUMNS and '/' not in name]
+    unknown = [
+        name for name in names if name not in IDENTITY_COLUMNS + FACT_COLUMNS and '/' not in name
+    ]
     if unknown:
-        raise InputError(f'{path} has a column {unknown[0]!r}, which is neither a metric by its '
-                         'full name, such as test/acc/top1, nor one of '
-                         f'{", ".join(IDENTITY_COLUMNS + FACT_COLUMNS)}')
+        raise InputError(
+            f'{path} has a column {unknown[0]!r}, which is neither a metric by its '
+            'full name, such as test/acc/top1, nor one of '
+            f'{", ".join(IDENTITY_COLUMNS + FACT_COLUMNS)}'
+        )
 
 
 def _record(path, line: int, row: dict, keys) -> RunRecord:
@@ -68,19 +71,29 @@ def _record(path, line: int, row: dict, keys) -> RunRecord:
         raise InputError(f'{where}: there is no config')
     values = {name: _number(where, name, text) for name, text in cells.items() if '/' in name}
     place = {name: _whole(where, name, cells[name]) for name in ('iter', 'epoch') if name in cells}
-    fragment = Fragment(f'{path.name}:{line}', math.inf, '', '', place.get('iter'), 0, False,
-                        False, source='csv')
+    fragment = Fragment(
+        f'{path.name}:{line}', math.inf, '', '', place.get('iter'), 0, False, False, source='csv'
+    )
     test = {name: value for name, value in values.items() if name.startswith('test/')}
     phases = split_by_phase([{'iter': 0, **values, **place}]) if len(test) < len(values) else {}
     rows = {phase: project(rows, keys) for phase, rows in phases.items() if phase != 'test'}
     return RunRecord(
-        '', 'test', cells['config'], _whole(where, 'seed', cells.get('seed', '')),
-        cells.get('config_hash'), fragments=(fragment,),
+        '',
+        'test',
+        cells['config'],
+        _whole(where, 'seed', cells.get('seed', '')),
+        cells.get('config_hash'),
+        fragments=(fragment,),
         rows={phase: found for phase, found in rows.items() if found},
-        evaluations=tuple(Evaluation(found, fragment)
-                          for found in project([{**place, **test, **_facts(where, cells)}], keys)
-                          if test),
-        sources=('csv',), state='finished', imported=True)
+        evaluations=tuple(
+            Evaluation(found, fragment)
+            for found in project([{**place, **test, **_facts(where, cells)}], keys)
+            if test
+        ),
+        sources=('csv',),
+        state='finished',
+        imported=True,
+    )
 
 
 def _facts(where, cells) -> dict:
@@ -99,8 +112,10 @@ def _number(where, name, text) -> float:
     except ValueError:
         raise InputError(f'{where}: {name} is no number: {text!r}') from None
     if _ACCURACY.fullmatch(name) and (value < 0 or value > 1):
-        raise InputError(f'{where}: {name} is {text}, but accuracies are fractions between 0 and '
-                         f'1: write 75 % as 0.75')
+        raise InputError(
+            f'{where}: {name} is {text}, but accuracies are fractions between 0 and '
+            f'1: write 75 % as 0.75'
+        )
     return value
 
 

@@ -20,12 +20,15 @@ from mmaction_ext.tracking.reading.csv_runs import read_csv_runs
 from mmaction_ext.tracking.reading.ledger import read_ledger, unreadable
 from mmaction_ext.tracking.reading.merge import merge
 from mmaction_ext.tracking.reading.record import AttemptLog, order
-from mmaction_ext.tracking.wandb_log import LOG_NAME, record_class
+from mmaction_ext.tracking.reading.wandb_log import LOG_NAME, record_class
 
 #: Fewer bytes than this are read sooner than processes start.
 POOL_BYTES = 8 << 20
-_READERS = {'ledger': metrics.read_attempts, 'wandb-offline': wandb_offline.read_attempt,
-            'wandb-online': wandb_snapshot.read_attempts}
+_READERS = {
+    'ledger': metrics.read_attempts,
+    'wandb-offline': wandb_offline.read_attempt,
+    'wandb-online': wandb_snapshot.read_attempts,
+}
 
 
 def find_runs(root, keys=None, *, cache: bool = True, jobs: int = None) -> list:
@@ -142,8 +145,10 @@ def _find(roots, keys, cache, jobs) -> list:
     for kept in caches.values():
         kept.tidy()
     rows = {(file.root, file.path): file for file in files if file.source == 'ledger'}
-    ledgers = [_ledger(root, folder, rows.get((root, _below(folder, METRICS_FILE))))
-               for folder, root in _in_order(folders, lambda place: place, several)]
+    ledgers = [
+        _ledger(root, folder, rows.get((root, _below(folder, METRICS_FILE))))
+        for folder, root in _in_order(folders, lambda place: place, several)
+    ]
     homes = {(ledger.root, ledger.folder) for ledger in ledgers if ledger.facts}
     return [_record(key, run, homes, keys) for key, run in _group(ledgers, files).items()]
 
@@ -170,8 +175,9 @@ def _ledger(root, folder, rows):
         rows = newer
     if rows:
         ledger.read_rows, ledger.size = rows.attempts, rows.size
-        ledger.damage += [f'{rows.path} is {head["problem"]}' for head in rows.entry.heads
-                          if head['problem']]
+        ledger.damage += [
+            f'{rows.path} is {head["problem"]}' for head in rows.entry.heads if head['problem']
+        ]
     return ledger
 
 
@@ -201,8 +207,11 @@ def _search(root) -> tuple:
     for folder, _, names in os.walk(root, onerror=fail):
         place = Path(folder).relative_to(root)
         sources = {name: _source(place, name) for name in names}
-        files += [_File(root, (place / name).as_posix(), source)
-                  for name, source in sources.items() if source]
+        files += [
+            _File(root, (place / name).as_posix(), source)
+            for name, source in sources.items()
+            if source
+        ]
         if RUN_FILE in names or METRICS_FILE in names:
             folders.append(place.as_posix())
     return files, folders
@@ -214,8 +223,11 @@ def _source(folder, name) -> str | None:
         return 'ledger'
     if LOG_NAME.fullmatch(name):
         return 'wandb-offline'
-    is_snapshot = (name.endswith('.json') and len(folder.parts) == 3
-                   and folder.parts[0] == wandb_snapshot.SNAPSHOT_FOLDER)
+    is_snapshot = (
+        name.endswith('.json')
+        and len(folder.parts) == 3
+        and folder.parts[0] == wandb_snapshot.SNAPSHOT_FOLDER
+    )
     return 'wandb-online' if is_snapshot else None
 
 
@@ -278,8 +290,11 @@ def _parsed(files, jobs):
 
 def _can_fork() -> bool:
     """Whether processes can be copied: other ways to start them run the user's script again."""
-    return (sys.platform == 'linux' and threading.active_count() == 1
-            and not multiprocessing.current_process().daemon)
+    return (
+        sys.platform == 'linux'
+        and threading.active_count() == 1
+        and not multiprocessing.current_process().daemon
+    )
 
 
 def _parsed_by_pool(files, jobs):
@@ -289,8 +304,10 @@ def _parsed_by_pool(files, jobs):
     rest = {id(file): file for file in files}
     pool = ProcessPoolExecutor(jobs, multiprocessing.get_context('fork'))
     with pool, contextlib.suppress(BrokenProcessPool):
-        waiting = {pool.submit(_parse, replace(file, cache=None)): file
-                   for file in sorted(files, key=lambda file: -file.state.st_size)}
+        waiting = {
+            pool.submit(_parse, replace(file, cache=None)): file
+            for file in sorted(files, key=lambda file: -file.state.st_size)
+        }
         for future in as_completed(waiting):
             file = waiting.pop(future)
             entry = future.result()
@@ -363,8 +380,7 @@ def _folders_above(file) -> list:
 def _record(key, run, homes, keys):
     """Put together what was found of one run."""
     uid, job_type, _ = key
-    logs = [log for file in run.files if file.source == 'wandb-offline'
-            for log in file.attempts()]
+    logs = [log for file in run.files if file.source == 'wandb-offline' for log in file.attempts()]
     snapshots = [file.attempts() for file in run.files if file.source == 'wandb-online']
     return merge(uid, job_type, run.ledgers, logs, snapshots, _home(run.files, homes), keys)
 
@@ -376,5 +392,12 @@ def _home(files, homes) -> tuple:
         files: the logs.
         homes: (root, folder) of every ``run.json``.
     """
-    return next(((file.root, folder) for file in files[-1:] for folder in _folders_above(file)
-                 if (file.root, folder) in homes), (None, ''))
+    return next(
+        (
+            (file.root, folder)
+            for file in files[-1:]
+            for folder in _folders_above(file)
+            if (file.root, folder) in homes
+        ),
+        (None, ''),
+    )

@@ -6,10 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmaction_ext.regular_file import read_regular
+from mmaction_ext.files.reading import read_regular
 from mmaction_ext.tracking.identity import RunIdentity
-from mmaction_ext.tracking.ledger.format import (HEARTBEAT_FILE, NEWER, RESULTS_FOLDER, RUN_FILE,
-                                                 NewerVersion, decode_object)
+from mmaction_ext.tracking.ledger.format import (
+    HEARTBEAT_FILE,
+    NEWER,
+    RESULTS_FOLDER,
+    RUN_FILE,
+    NewerVersion,
+    decode_object,
+)
 
 
 @dataclass
@@ -73,11 +79,34 @@ class LedgerRun:
 _RESULT_NAME = re.compile(r'(\d+)-(\d+)(-\d+)?\.json')
 _NUMBER = (int, float)
 #: kinds of the values in ``run.json``, an attempt's entry, a result file and the heartbeat
-_RUN = dict(uid=str, config=str, seed=int, config_hash=str, job_type=str, overrides=dict,
-            recipe=dict, static=dict, env=dict, git=dict, sources=dict, data=dict, attempts=list)
+_RUN = dict(
+    uid=str,
+    config=str,
+    seed=int,
+    config_hash=str,
+    job_type=str,
+    overrides=dict,
+    recipe=dict,
+    static=dict,
+    env=dict,
+    git=dict,
+    sources=dict,
+    data=dict,
+    attempts=list,
+)
 _ENTRY = dict(number=int, host=str, boot_id=str, pid=int, process_start=_NUMBER, start=_NUMBER)
-_RESULT = dict(uid=str, attempt=int, iter=int, epoch=int, checkpoint=dict, protocol=dict,
-               metrics=dict, num_samples=int, data_digest=str, predictions=dict)
+_RESULT = dict(
+    uid=str,
+    attempt=int,
+    iter=int,
+    epoch=int,
+    checkpoint=dict,
+    protocol=dict,
+    metrics=dict,
+    num_samples=int,
+    data_digest=str,
+    predictions=dict,
+)
 _HEARTBEAT = dict(attempt=int, pid=int, host=str, boot_id=str, iter=int, time=_NUMBER, beat=int)
 
 
@@ -95,8 +124,9 @@ def read_ledger(root, folder: str) -> LedgerRun:
     content = _read_object(ledger, ledger.path / RUN_FILE, _RUN)
     entries = content.pop('attempts', None)
     ledger.facts = content if _is_identity(content) else {}
-    ledger.entries = [of_kinds(entry, _ENTRY) for entry in entries or ()
-                      if isinstance(entry, dict)]
+    ledger.entries = [
+        of_kinds(entry, _ENTRY) for entry in entries or () if isinstance(entry, dict)
+    ]
     ledger.heartbeat = _read_object(ledger, ledger.path / HEARTBEAT_FILE, _HEARTBEAT) or None
     ledger.results = _read_results(ledger)
     return ledger
@@ -115,8 +145,11 @@ def of_kinds(content: dict, kinds: dict) -> dict:
         content: plain data.
         kinds: name to the type of its value, or a tuple of types; ``None`` may stand for each.
     """
-    return {name: value for name, value in content.items()
-            if value is None or isinstance(value, kinds.get(name, object))}
+    return {
+        name: value
+        for name, value in content.items()
+        if value is None or isinstance(value, kinds.get(name, object))
+    }
 
 
 def as_dict(value) -> dict:
@@ -174,8 +207,18 @@ def _read_results(ledger) -> list:
 def _damaged_result(name: str) -> list:
     """What the name of a result file tells, alone in a list; empty where it has another name."""
     found = _RESULT_NAME.fullmatch(name)
-    return [dict(attempt=int(found[1]), iter=int(found[2]), metrics=None,
-                 file=f'{RESULTS_FOLDER}/{name}')] if found else []
+    return (
+        [
+            dict(
+                attempt=int(found[1]),
+                iter=int(found[2]),
+                metrics=None,
+                file=f'{RESULTS_FOLDER}/{name}',
+            )
+        ]
+        if found
+        else []
+    )
 
 
 def _numbers(name: str) -> tuple:
@@ -183,6 +226,10 @@ def _numbers(name: str) -> tuple:
 
 
 def _is_result(result: dict, uid: str) -> bool:
-    return (isinstance(result.get('attempt'), int) and isinstance(result.get('iter'), int)
-            and isinstance(result.get('metrics'), dict) and result.get('finished') is True
-            and uid in ('', result.get('uid')))
+    return (
+        isinstance(result.get('attempt'), int)
+        and isinstance(result.get('iter'), int)
+        and isinstance(result.get('metrics'), dict)
+        and result.get('finished') is True
+        and uid in ('', result.get('uid'))
+    )

@@ -6,8 +6,11 @@ import time
 from pathlib import Path
 
 from mmaction_ext.tracking.ledger import process
-from mmaction_ext.tracking.ledger.format import (HEARTBEAT_SECONDS, HEARTBEAT_STALE_SECONDS,
-                                                 LOCK_FILE)
+from mmaction_ext.tracking.ledger.format import (
+    HEARTBEAT_SECONDS,
+    HEARTBEAT_STALE_SECONDS,
+    LOCK_FILE,
+)
 
 #: what a server calls a run that is over without having said so
 _DEAD = ('crashed', 'killed', 'preempted')
@@ -56,8 +59,11 @@ def state_at_server(told: str, last_sign: float | None) -> str:
     """
     if told in _DEAD:
         return 'killed'
-    is_fresh = (told == 'running' and isinstance(last_sign, (int, float))
-                and abs(time.time() - last_sign) < HEARTBEAT_STALE_SECONDS)
+    is_fresh = (
+        told == 'running'
+        and isinstance(last_sign, (int, float))
+        and abs(time.time() - last_sign) < HEARTBEAT_STALE_SECONDS
+    )
     return 'running' if is_fresh else 'unknown'
 
 
@@ -86,6 +92,7 @@ def is_locked(path) -> bool | None:
     """Whether a process holds the lock; ``None`` where that cannot be found out."""
     try:
         import fcntl  # which not every system has on which tables are built
+
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except FileNotFoundError:
         return False

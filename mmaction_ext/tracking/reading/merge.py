@@ -6,19 +6,31 @@ from itertools import chain, combinations
 from mmaction_ext.tracking.identity import RunIdentity
 from mmaction_ext.tracking.ledger.format import NEWER, TRAIN_LOSS
 from mmaction_ext.tracking.reading import liveness
-from mmaction_ext.tracking.reading.attempts import (Attempt, attempts_of, compare_origins,
-                                                    compare_rows, rows_by_iteration)
+from mmaction_ext.tracking.reading.attempts import (
+    Attempt,
+    attempts_of,
+    compare_origins,
+    compare_rows,
+    rows_by_iteration,
+)
 from mmaction_ext.tracking.reading.conflicts import Conflicts
 from mmaction_ext.tracking.reading.ledger import as_dict
-from mmaction_ext.tracking.reading.record import (SOURCES, Evaluation, RunRecord, in_order,
-                                                  is_web_address, lost_row)
+from mmaction_ext.tracking.reading.record import (
+    SOURCES,
+    Evaluation,
+    RunRecord,
+    in_order,
+    is_web_address,
+    lost_row,
+)
 from mmaction_ext.tracking.reading.rows import before_first, project, stitch, thin
 
 _RUN_FOLDER = re.compile(r'(?P<config>.+?)/seed(?P<seed>\d+)/')
 
 
-def merge(uid: str, job_type: str, ledgers, logs, snapshots, home: tuple = (None, ''),
-          keys=None) -> RunRecord:
+def merge(
+    uid: str, job_type: str, ledgers, logs, snapshots, home: tuple = (None, ''), keys=None
+) -> RunRecord:
     """Put a run together.
 
     Args:
@@ -40,17 +52,24 @@ def merge(uid: str, job_type: str, ledgers, logs, snapshots, home: tuple = (None
     last = attempts[-1]
     root, folder = (ledgers[0].root, ledgers[0].folder) if ledgers else home
     return RunRecord(
-        uid, job_type, **_identity(ledgers, everything, last, conflicts),
-        **_names(ledgers, everything), fragments=tuple(each.fragment for each in attempts),
+        uid,
+        job_type,
+        **_identity(ledgers, everything, last, conflicts),
+        **_names(ledgers, everything),
+        fragments=tuple(each.fragment for each in attempts),
         rows=_rows(attempts, keys),
         evaluations=tuple(item for each in attempts for item in _evaluations(each, keys)),
-        folder=folder, root=root,
-        sources=_sources(ledgers, everything), state=_state(last),
-        conflicts=conflicts.texts(), damage=_damage(ledgers, everything),
+        folder=folder,
+        root=root,
+        sources=_sources(ledgers, everything),
+        state=_state(last),
+        conflicts=conflicts.texts(),
+        damage=_damage(ledgers, everything),
         heartbeat=ledgers[-1].heartbeat if ledgers else None,
         last_error=last.fragment.last_error,
         imported=any(log.imported for log in everything),
-        url=_url(everything, attempts))
+        url=_url(everything, attempts),
+    )
 
 
 def _with_snapshot(attempts, online, conflicts) -> list:
@@ -67,8 +86,10 @@ def _with_snapshot(attempts, online, conflicts) -> list:
     known, reached = _iterations(told), _reached(attempts)
     is_later = _reached(online) > reached
     for attempt in online:
-        attempt.phases = {phase: _unknown(rows, phase, known.get(phase), is_later)
-                          for phase, rows in attempt.phases.items()}
+        attempt.phases = {
+            phase: _unknown(rows, phase, known.get(phase), is_later)
+            for phase, rows in attempt.phases.items()
+        }
         if is_later:  # it adds to what is known, and takes the place of none of it
             attempt.resumed_from = max(reached, before_first(attempt.history())) or None
     added = [attempt for attempt in online if any(attempt.phases.values())]
@@ -92,9 +113,17 @@ def _unknown(rows, phase, known, is_later) -> dict:
     if not known:
         return rows
     first, last = min(known), max(known)
-    return {place: row for place, row in rows.items()
-            if (place[0] not in known if phase == 'test' else
-                place[0] > last if is_later else place[0] < first)}
+    return {
+        place: row
+        for place, row in rows.items()
+        if (
+            place[0] not in known
+            if phase == 'test'
+            else place[0] > last
+            if is_later
+            else place[0] < first
+        )
+    }
 
 
 def _rows(attempts, keys) -> dict:
@@ -114,9 +143,16 @@ def _evaluations(attempt, keys) -> list:
     found = []
     for place, row in attempt.phases.get('test', {}).items():
         result = attempt.results.get(place, {})
-        found += [Evaluation(values, attempt.fragment, as_dict(result.get('protocol')),
-                             result.get('predictions'), result.get('checkpoint'))
-                  for values in project([row], keys)]
+        found += [
+            Evaluation(
+                values,
+                attempt.fragment,
+                as_dict(result.get('protocol')),
+                result.get('predictions'),
+                result.get('checkpoint'),
+            )
+            for values in project([row], keys)
+        ]
     return found
 
 
@@ -127,11 +163,16 @@ def _identity(ledgers, logs, last, conflicts) -> dict:
     logs = [log for log in logs if not log.corrupt] or logs
     _compare_identities(
         [(ledger.facts, f'ledger of {ledger.folder}') for ledger in ledgers]
-        + [(log.config['identity'], f'{log.source} {log.path}') for log in logs], conflicts)
+        + [(log.config['identity'], f'{log.source} {log.path}') for log in logs],
+        conflicts,
+    )
     if ledgers:
         facts = ledgers[-1].facts
-        return dict(_known(facts, facts), data=as_dict(facts.get('data')),
-                    code=as_dict(facts.get('sources')))
+        return dict(
+            _known(facts, facts),
+            data=as_dict(facts.get('data')),
+            code=as_dict(facts.get('sources')),
+        )
     if logs:
         return _known(logs[-1].config, logs[-1].config['identity'])
     place = _RUN_FOLDER.match(last.fragment.path)
@@ -194,6 +235,9 @@ def _state(last: Attempt) -> str:
 
 def _damage(ledgers, logs) -> tuple:
     texts = [text for ledger in ledgers for text in ledger.damage]
-    texts += [f'{log.path} ' + (NEWER if log.newer else f'is {log.problem or "damaged"}')
-              for log in logs if log.corrupt]
+    texts += [
+        f'{log.path} ' + (NEWER if log.newer else f'is {log.problem or "damaged"}')
+        for log in logs
+        if log.corrupt
+    ]
     return tuple(sorted(set(texts)))

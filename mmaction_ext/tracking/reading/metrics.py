@@ -4,14 +4,16 @@ import functools
 import operator
 import re
 
-from mmaction_ext.regular_file import DOCUMENT_BYTES, open_regular
+from mmaction_ext.files.reading import DOCUMENT_BYTES, open_regular
 from mmaction_ext.tracking.ledger.format import DamagedLine, check_line, decode_row
 from mmaction_ext.tracking.reading.record import AttemptLog
 from mmaction_ext.tracking.reading.rows import EvenSample, flat
 
 #: the phase is any JSON string
-_PLACE = re.compile(rb'\{"attempt": (\d{1,18}), "phase": "([^"\\]*(?:\\.[^"\\]*)*)", '
-                    rb'"iter": (-?\d{1,18}), ')
+_PLACE = re.compile(
+    rb'\{"attempt": (\d{1,18}), "phase": "([^"\\]*(?:\\.[^"\\]*)*)", '
+    rb'"iter": (-?\d{1,18}), '
+)
 _NAME = re.compile(rb'"(train/[^"]*)": ')
 _CHECKSUM = b', "crc32": "'
 _CHECKSUM_BYTES = len(b', "crc32": "00000000"}')
@@ -93,8 +95,7 @@ class _Attempt:
 
     def finish(self) -> AttemptLog:
         """The attempt with its rows decoded, in the order they were written."""
-        lines = self._rows + [item for sample in self._samples.values()
-                              for item in sample.items()]
+        lines = self._rows + [item for sample in self._samples.values() for item in sample.items()]
         for _, line in sorted(lines, key=operator.itemgetter(0)):
             try:
                 phase, row = _decode(line)

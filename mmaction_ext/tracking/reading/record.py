@@ -178,8 +178,12 @@ class RunRecord:
     @property
     def diverged(self) -> bool:
         """Whether its last training losses were not finite, or its last test's scores."""
-        return (self.last_error.startswith(Diverged.words) or self.lost_loss is not None
-                or bool(self.evaluations) and is_diverged(self.evaluations[-1].values))
+        return (
+            self.last_error.startswith(Diverged.words)
+            or self.lost_loss is not None
+            or bool(self.evaluations)
+            and is_diverged(self.evaluations[-1].values)
+        )
 
     @property
     def lost_loss(self) -> float | None:
@@ -201,9 +205,16 @@ def is_web_address(text: str) -> bool:
 
 def order(record) -> tuple:
     """Sort key of records: config, seed, hash, id, trainings before tests, files."""
-    return (record.config or '', -1 if record.seed is None else record.seed,
-            record.config_hash or '', record.uid, record.job_type != 'train', record.job_type,
-            record.folder, [fragment.path for fragment in record.fragments])
+    return (
+        record.config or '',
+        -1 if record.seed is None else record.seed,
+        record.config_hash or '',
+        record.uid,
+        record.job_type != 'train',
+        record.job_type,
+        record.folder,
+        [fragment.path for fragment in record.fragments],
+    )
 
 
 @dataclass
@@ -263,9 +274,18 @@ class AttemptLog:
     def fragment(self) -> Fragment:
         """The attempt as records show it."""
         return Fragment(
-            self.path, math.inf if self.start_time is None else self.start_time, self.host,
-            self.commit, self.last_iter, self.exit_code, self.corrupt, self.truncated,
-            self.number, self.source, self.pid)
+            self.path,
+            math.inf if self.start_time is None else self.start_time,
+            self.host,
+            self.commit,
+            self.last_iter,
+            self.exit_code,
+            self.corrupt,
+            self.truncated,
+            self.number,
+            self.source,
+            self.pid,
+        )
 
     def take(self, start: float, facts: dict) -> None:
         """Believe what the attempt itself said, rather than whoever kept it.
@@ -286,8 +306,9 @@ class AttemptLog:
 def in_order(logs) -> list:
     """Attempts by their start, and those that tell their numbers by these: clocks go back."""
     logs = sorted(logs, key=_start)
-    numbered = iter(sorted((log for log in logs if log.number is not None),
-                           key=lambda log: log.number))
+    numbered = iter(
+        sorted((log for log in logs if log.number is not None), key=lambda log: log.number)
+    )
     return [log if log.number is None else next(numbered) for log in logs]
 
 

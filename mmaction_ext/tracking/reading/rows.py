@@ -8,8 +8,9 @@ ATTEMPT_START = 'attempt_start'
 #: no clock shows a later time
 _LAST_SECOND = 1e12
 #: what else a row may tell of it, as :func:`attempt_fact` names it, and of which kind it is
-ATTEMPT_FACTS = dict(number=int, job_type=str, host=str, pid=int, resumed_from_iter=int,
-                     exit_code=int)
+ATTEMPT_FACTS = dict(
+    number=int, job_type=str, host=str, pid=int, resumed_from_iter=int, exit_code=int
+)
 
 #: training rows that are kept of an attempt, of those with the same metrics
 MAX_TRAIN_ROWS = 1000
@@ -86,8 +87,9 @@ def about_attempt(entry: dict, job_type: str | None = None, **more) -> dict:
     if not entry:
         return {}
     known = dict(entry, job_type=job_type, **more) if job_type else {}
-    facts = {attempt_fact(name): known[name] for name in ATTEMPT_FACTS
-             if known.get(name) is not None}
+    facts = {
+        attempt_fact(name): known[name] for name in ATTEMPT_FACTS if known.get(name) is not None
+    }
     return {ATTEMPT_START: round(entry['start'], 3), **facts}
 
 
@@ -135,8 +137,10 @@ def stitch(attempts) -> dict:
         for phase, rows in phases.items():
             parts.setdefault(phase, []).append([row for row in rows if row['iter'] <= limit])
         limit = min(limit, before_first(phases) if resumed_from is None else resumed_from or -1)
-    return {phase: _merged([row for rows in reversed(found) for row in rows])
-            for phase, found in parts.items()}
+    return {
+        phase: _merged([row for rows in reversed(found) for row in rows])
+        for phase, found in parts.items()
+    }
 
 
 def before_first(phases) -> float:
@@ -189,9 +193,11 @@ def project(rows, keys) -> list:
     if keys is None:
         return rows
     wanted = frozenset(keys) - {'iter', 'epoch'}
-    return [{name: value for name, value in row.items()
-             if name in wanted or name in ('iter', 'epoch')}
-            for row in rows if not wanted.isdisjoint(row)]
+    return [
+        {name: value for name, value in row.items() if name in wanted or name in ('iter', 'epoch')}
+        for row in rows
+        if not wanted.isdisjoint(row)
+    ]
 
 
 def last_iteration(phases: dict) -> int | None:
@@ -206,8 +212,11 @@ def flat(row: dict) -> dict:
     joined = {}
     for name, value in row.items():
         inner = flat(value) if isinstance(value, dict) else None
-        joined.update({name: value} if inner is None else
-                      {f'{name}.{key}': item for key, item in inner.items()})
+        joined.update(
+            {name: value}
+            if inner is None
+            else {f'{name}.{key}': item for key, item in inner.items()}
+        )
     return joined
 
 

@@ -5,12 +5,18 @@ from collections import defaultdict
 from pathlib import Path
 from urllib.parse import unquote
 
-from mmaction_ext.regular_file import read_regular
+from mmaction_ext.files.reading import read_regular
 from mmaction_ext.tracking.ledger.format import NewerVersion, decode_object
 from mmaction_ext.tracking.reading.ledger import of_kinds
 from mmaction_ext.tracking.reading.record import AttemptLog, in_order
-from mmaction_ext.tracking.reading.rows import (flat, last_iteration, split_by_phase, start_of,
-                                                thin, told_of_attempts)
+from mmaction_ext.tracking.reading.rows import (
+    flat,
+    last_iteration,
+    split_by_phase,
+    start_of,
+    thin,
+    told_of_attempts,
+)
 
 SNAPSHOT_FOLDER = '.online'
 #: a copy of a history has no more bytes and values
@@ -20,9 +26,22 @@ EXIT_CODES = {'finished': 0, 'failed': 1}
 _NUMBER = (int, float)
 #: what is read as a number may have been a text: a run can be called "NaN"
 _TEXT = (str, float)
-_KINDS = dict(uid=str, job_type=str, name=_TEXT, group=_TEXT, state=str, exit_code=int, host=_TEXT,
-              commit=str, start_time=_NUMBER, imported=bool, url=str, config=dict, seen=dict,
-              rows=list)
+_KINDS = dict(
+    uid=str,
+    job_type=str,
+    name=_TEXT,
+    group=_TEXT,
+    state=str,
+    exit_code=int,
+    host=_TEXT,
+    commit=str,
+    start_time=_NUMBER,
+    imported=bool,
+    url=str,
+    config=dict,
+    seen=dict,
+    rows=list,
+)
 _SEEN = dict(updated=_NUMBER)
 
 
@@ -46,8 +65,11 @@ def read_attempts(path) -> list:
         content = decode_snapshot(data)
         return _attempts(content, [flat(row) for row in content['rows']])
     except (ValueError, RecursionError) as error:
-        return [damaged(Path(path).stem, data.decode(errors='replace'),
-                        isinstance(error, NewerVersion))]
+        return [
+            damaged(
+                Path(path).stem, data.decode(errors='replace'), isinstance(error, NewerVersion)
+            )
+        ]
 
 
 def decode_snapshot(data: bytes) -> dict:
@@ -67,8 +89,11 @@ def _is_snapshot(content: dict) -> bool:
     if content != of_kinds(content, _KINDS) or not content.get('uid'):
         return False
     seen, rows = content.get('seen') or {}, content.get('rows')
-    return (seen == of_kinds(seen, _SEEN) and rows is not None
-            and all(isinstance(row, dict) for row in rows))
+    return (
+        seen == of_kinds(seen, _SEEN)
+        and rows is not None
+        and all(isinstance(row, dict) for row in rows)
+    )
 
 
 def run_uid(run_id: str, job_type: str) -> str:
@@ -90,9 +115,14 @@ def damaged(name: str, text: str = '', newer: bool = False) -> AttemptLog:
     """
     run_id, job_type = map(unquote, (name if '-' in name else f'{name}-train').rsplit('-', 1))
     return AttemptLog(
-        'wandb-online', uid=run_uid(run_id, job_type), job_type=job_type, corrupt=True,
-        newer=newer, config=_told(text, 'config', dict) or {},
-        imported=_told(text, 'imported', bool) or False)
+        'wandb-online',
+        uid=run_uid(run_id, job_type),
+        job_type=job_type,
+        corrupt=True,
+        newer=newer,
+        config=_told(text, 'config', dict) or {},
+        imported=_told(text, 'imported', bool) or False,
+    )
 
 
 def _told(text: str, name: str, kind):
@@ -107,12 +137,19 @@ def _told(text: str, name: str, kind):
 
 def _attempts(content: dict, rows: list) -> list:
     shared = dict(
-        uid=content['uid'], job_type=content.get('job_type') or 'train',
-        name=_text(content, 'name'), group=_text(content, 'group'), host=_text(content, 'host'),
+        uid=content['uid'],
+        job_type=content.get('job_type') or 'train',
+        name=_text(content, 'name'),
+        group=_text(content, 'group'),
+        host=_text(content, 'host'),
         commit=content.get('commit') or '',
-        start_time=content.get('start_time'), config=content.get('config') or {},
-        state=content.get('state') or '', last_sign=(content.get('seen') or {}).get('updated'),
-        url=content.get('url') or '', imported=bool(content.get('imported')))
+        start_time=content.get('start_time'),
+        config=content.get('config') or {},
+        state=content.get('state') or '',
+        last_sign=(content.get('seen') or {}).get('updated'),
+        url=content.get('url') or '',
+        imported=bool(content.get('imported')),
+    )
     told, parts = told_of_attempts(rows), defaultdict(list)
     for row in rows:
         parts[start_of(row)].append(row)

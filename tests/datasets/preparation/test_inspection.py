@@ -11,8 +11,14 @@ import pytest
 from published_data import CODECS, write_frames, write_video
 
 from mmaction_ext.datasets.frame_names import FrameNames
-from mmaction_ext.datasets.preparation.inspection import (EMPTY, FRAME_COUNT, UNREADABLE, _Seen,
-                                                          inspect_frames, inspect_video)
+from mmaction_ext.datasets.preparation.inspection import (
+    EMPTY,
+    FRAME_COUNT,
+    UNREADABLE,
+    _Seen,
+    inspect_frames,
+    inspect_video,
+)
 
 CHECKS = pytest.mark.parametrize('check', ['full', 'quick'])
 
@@ -54,7 +60,7 @@ def packets(path):
 def overwrite(path, place, size):
     """Put noise into a file."""
     data = bytearray(path.read_bytes())
-    data[place:place + size] = np.random.RandomState(1).bytes(size)
+    data[place : place + size] = np.random.RandomState(1).bytes(size)
     path.write_bytes(data)
 
 
@@ -101,13 +107,15 @@ def test_sound_without_picture(tmp_path, check):
 
 
 @CHECKS
-@pytest.mark.parametrize('suffix, options', [
-    ('.mp4', {'movflags': 'faststart'}), ('.webm', {}), ('.mkv', {}), ('.avi', {})])
+@pytest.mark.parametrize(
+    'suffix, options',
+    [('.mp4', {'movflags': 'faststart'}), ('.webm', {}), ('.mkv', {}), ('.avi', {})],
+)
 def test_file_cut_off_in_the_middle(tmp_path, check, suffix, options):
     path = tmp_path / f'a{suffix}'
     write_video(path, 40, options)
     data = path.read_bytes()
-    path.write_bytes(data[:len(data) // 2])
+    path.write_bytes(data[: len(data) // 2])
     finding = inspect_video(path, check)
     assert finding.fault in (FRAME_COUNT, UNREADABLE), finding
     if finding.fault == FRAME_COUNT:
@@ -117,7 +125,7 @@ def test_file_cut_off_in_the_middle(tmp_path, check, suffix, options):
 def copy_with(path, source, delay=0, sound=None, **options):
     """Copy the packets of a video, so many seconds later, and add seconds of sound."""
     with av.open(str(source)) as whole, av.open(str(path), 'w', options=options) as container:
-        (video, ) = whole.streams.video
+        (video,) = whole.streams.video
         stream = container.add_stream_from_template(video)
         track = sound and container.add_stream('aac', rate=8000)
         for packet in [each for each in whole.demux(video) if each.size]:
@@ -142,11 +150,11 @@ def test_stream_that_was_cut_is_too_short_wherever_it_starts(tmp_path, check, de
     encode(tmp_path / 'a.mp4', 40, options={'bf': bf})
     copy_with(path, tmp_path / 'a.mp4', delay, movflags='faststart')
     with av.open(str(path)) as container:
-        (video, ) = container.streams.video
+        (video,) = container.streams.video
         assert video.start_time * video.time_base == pytest.approx(delay, abs=0.21)
     assert inspect_video(path, check).fault is None
     place, size = packets(path)[19]
-    path.write_bytes(path.read_bytes()[:place + size])
+    path.write_bytes(path.read_bytes()[: place + size])
     finding = inspect_video(path, check)
     assert finding.fault == FRAME_COUNT and ' of 40)' in finding.reason
     assert re.match(r'ends after [12]\.\d\d of 4\.00 seconds', finding.reason)
@@ -182,7 +190,7 @@ def test_mp4_without_its_index(tmp_path):
 def test_damage_in_the_middle_is_found_by_decoding(tmp_path):
     write_video(tmp_path / 'a.mp4', 40)
     data = bytearray((tmp_path / 'a.mp4').read_bytes())
-    data[len(data) // 4:3 * len(data) // 4] = bytes(len(data) // 2)
+    data[len(data) // 4 : 3 * len(data) // 4] = bytes(len(data) // 2)
     (tmp_path / 'a.mp4').write_bytes(data)
     finding = inspect_video(tmp_path / 'a.mp4')
     assert finding.fault == UNREADABLE and 0 < finding.num_frames < 40
@@ -190,8 +198,10 @@ def test_damage_in_the_middle_is_found_by_decoding(tmp_path):
 
 
 @CHECKS
-@pytest.mark.parametrize('name, codec, num_frames', [
-    ('a.mp4', 'libsvtav1', 4), ('a.mkv', 'libx264', 1), ('a.webm', 'libvpx', 1)])
+@pytest.mark.parametrize(
+    'name, codec, num_frames',
+    [('a.mp4', 'libsvtav1', 4), ('a.mkv', 'libx264', 1), ('a.webm', 'libvpx', 1)],
+)
 def test_video_of_any_codec_that_ffmpeg_reads(tmp_path, check, name, codec, num_frames):
     if codec not in av.codecs_available:
         pytest.skip(f'PyAV was built without {codec}')
@@ -202,17 +212,27 @@ def test_video_of_any_codec_that_ffmpeg_reads(tmp_path, check, name, codec, num_
 
 
 @CHECKS
-@pytest.mark.parametrize('name, num_frames, rate', [
-    ('a.mp4', 10, 1), ('a.webm', 10, 1), ('a.mkv', 10, 1), ('a.avi', 10, 1), ('a.mp4', 3, 2),
-    ('a.webm', 4, 3)])
+@pytest.mark.parametrize(
+    'name, num_frames, rate',
+    [
+        ('a.mp4', 10, 1),
+        ('a.webm', 10, 1),
+        ('a.mkv', 10, 1),
+        ('a.avi', 10, 1),
+        ('a.mp4', 3, 2),
+        ('a.webm', 4, 3),
+    ],
+)
 def test_last_frame_counts_for_as_long_as_it_is_shown(tmp_path, check, name, num_frames, rate):
     encode(tmp_path / name, num_frames, rate=rate)
     finding = inspect_video(tmp_path / name, check)
     assert (finding.num_frames, finding.fault, finding.reason) == (num_frames, None, '')
 
 
-@pytest.mark.parametrize('name, key_frame', [
-    ('a.mp4', True), ('a.mp4', False), ('a.mkv', False), ('a.avi', True), ('a.avi', False)])
+@pytest.mark.parametrize(
+    'name, key_frame',
+    [('a.mp4', True), ('a.mp4', False), ('a.mkv', False), ('a.avi', True), ('a.avi', False)],
+)
 def test_damage_that_the_decoder_patches_is_found_where_it_begins(tmp_path, name, key_frame):
     path = tmp_path / name
     encode(path, 30, side=96, options={'bf': '0'})  # packets in the order of frames
@@ -225,11 +245,14 @@ def test_damage_that_the_decoder_patches_is_found_where_it_begins(tmp_path, name
 
 
 def test_frames_before_the_first_key_frame_are_no_damage(tmp_path):
-    encode(tmp_path / 'whole.mp4', 40, options={
-        'x264-params': 'open-gop=1:keyint=10:min-keyint=10:bframes=3:scenecut=0'})
+    encode(
+        tmp_path / 'whole.mp4',
+        40,
+        options={'x264-params': 'open-gop=1:keyint=10:min-keyint=10:bframes=3:scenecut=0'},
+    )
     with av.open(str(tmp_path / 'whole.mp4')) as whole:
         with av.open(str(tmp_path / 'a.mkv'), 'w') as container:
-            (source, ) = whole.streams.video
+            (source,) = whole.streams.video
             stream = container.add_stream_from_template(source)
             for packet in list(whole.demux(source))[3:-1]:
                 packet.stream = stream
@@ -243,15 +266,16 @@ def test_frames_before_the_first_key_frame_are_no_damage(tmp_path):
 
 
 @CHECKS
-@pytest.mark.parametrize('num_frames, rate, share, sound', [
-    (60, 25, 0.9, False), (60, 10, 0.9, False), (300, 25, 0.8, False),
-    (60, 25, 0.97, True)])  # what is lost of the last one is its index
+@pytest.mark.parametrize(
+    'num_frames, rate, share, sound',
+    [(60, 25, 0.9, False), (60, 10, 0.9, False), (300, 25, 0.8, False), (60, 25, 0.97, True)],
+)  # what is lost of the last one is its index
 def test_avi_that_was_cut_off(tmp_path, check, num_frames, rate, share, sound):
     path = tmp_path / 'a.avi'
     encode(path, num_frames, rate=rate, side=64)
     assert inspect_video(path, check).fault is None
     data = path.read_bytes()
-    path.write_bytes(data[:int(len(data) * share)])
+    path.write_bytes(data[: int(len(data) * share)])
     finding = inspect_video(path, check)
     assert (finding.fault is None) == sound
     if not sound:
@@ -284,16 +308,19 @@ def test_folder_without_frames(tmp_path, check):
 
 
 @CHECKS
-@pytest.mark.parametrize('names, tmpl, start', [
-    (['img_00001.jpg', 'img_00002.jpg'], 'img_{:05}.jpg', 1),
-    (['000000.jpg', '000001.jpg'], '{:06}.jpg', 0),
-    (['frame_000001.png', 'frame_000002.png', 'cover.png'], 'frame_{:06}.png', 1),
-    (['0001.JPG', '0002.JPG', '.0003.JPG'], '{:04}.JPG', 1),
-    ([f'{number}.jpeg' for number in range(12)], '{}.jpeg', 0),
-    ([f'v2_{number:02}.jpg' for number in range(1, 102)], 'v2_{:02}.jpg', 1),
-    (['{x}7_1.jpg'], '{{x}}7_{}.jpg', 1),
-    (['image_001.jpg', 'flow_x_001.jpg', 'flow_y_001.jpg', 'x_001.jpg'], 'image_{:03}.jpg', 1),
-])
+@pytest.mark.parametrize(
+    'names, tmpl, start',
+    [
+        (['img_00001.jpg', 'img_00002.jpg'], 'img_{:05}.jpg', 1),
+        (['000000.jpg', '000001.jpg'], '{:06}.jpg', 0),
+        (['frame_000001.png', 'frame_000002.png', 'cover.png'], 'frame_{:06}.png', 1),
+        (['0001.JPG', '0002.JPG', '.0003.JPG'], '{:04}.JPG', 1),
+        ([f'{number}.jpeg' for number in range(12)], '{}.jpeg', 0),
+        ([f'v2_{number:02}.jpg' for number in range(1, 102)], 'v2_{:02}.jpg', 1),
+        (['{x}7_1.jpg'], '{{x}}7_{}.jpg', 1),
+        (['image_001.jpg', 'flow_x_001.jpg', 'flow_y_001.jpg', 'x_001.jpg'], 'image_{:03}.jpg', 1),
+    ],
+)
 def test_frames_of_other_names(tmp_path, check, names, tmpl, start):
     write_frames(tmp_path, 1)
     picture = (tmp_path / '00001.jpg').read_bytes()
@@ -302,26 +329,51 @@ def test_frames_of_other_names(tmp_path, check, names, tmpl, start):
         (tmp_path / name).write_bytes(picture)
     finding = inspect_frames(tmp_path, check)
     assert (finding.fault, finding.frame_names) == (None, FrameNames(tmpl, start))
-    assert finding.num_frames == sum(finding.frame_names.name(number) in names
-                                     for number in range(start, start + 200))
+    assert finding.num_frames == sum(
+        finding.frame_names.name(number) in names for number in range(start, start + 200)
+    )
 
 
-@pytest.mark.parametrize('names, fault, reason', [
-    (['a.jpg', 'b.jpg'], EMPTY,
-     'no frame named like 00001.jpg, though there are 2 pictures, first a.jpg'),
-    (['00001.jpg', '00002.jpg', '000003.jpg'], UNREADABLE,
-     '00001.jpg and 000003.jpg are frames with differing numbers of digits'),
-    (['1.jpg', '01.jpg'], UNREADABLE,
-     '1.jpg and 01.jpg are frames with differing numbers of digits'),
-    (['00001.jpg', '00002.png'], UNREADABLE,
-     '00001.jpg and 00002.png are frames of different names'),
-    (['00001.jpg', 'img_00002.jpg'], UNREADABLE,
-     '00001.jpg and img_00002.jpg are frames of different names'),
-    (['00000.jpg', '00002.jpg'], FRAME_COUNT,
-     '00001.jpg is missing, though there are 2 frames up to 00002.jpg'),
-    (['img_2.jpg', 'img_3.jpg'], FRAME_COUNT,
-     'img_1.jpg is missing, though there are 2 frames up to img_3.jpg'),
-])
+@pytest.mark.parametrize(
+    'names, fault, reason',
+    [
+        (
+            ['a.jpg', 'b.jpg'],
+            EMPTY,
+            'no frame named like 00001.jpg, though there are 2 pictures, first a.jpg',
+        ),
+        (
+            ['00001.jpg', '00002.jpg', '000003.jpg'],
+            UNREADABLE,
+            '00001.jpg and 000003.jpg are frames with differing numbers of digits',
+        ),
+        (
+            ['1.jpg', '01.jpg'],
+            UNREADABLE,
+            '1.jpg and 01.jpg are frames with differing numbers of digits',
+        ),
+        (
+            ['00001.jpg', '00002.png'],
+            UNREADABLE,
+            '00001.jpg and 00002.png are frames of different names',
+        ),
+        (
+            ['00001.jpg', 'img_00002.jpg'],
+            UNREADABLE,
+            '00001.jpg and img_00002.jpg are frames of different names',
+        ),
+        (
+            ['00000.jpg', '00002.jpg'],
+            FRAME_COUNT,
+            '00001.jpg is missing, though there are 2 frames up to 00002.jpg',
+        ),
+        (
+            ['img_2.jpg', 'img_3.jpg'],
+            FRAME_COUNT,
+            'img_1.jpg is missing, though there are 2 frames up to img_3.jpg',
+        ),
+    ],
+)
 def test_frames_that_no_template_names_without_a_gap(tmp_path, names, fault, reason):
     for name in names:
         (tmp_path / name).touch()
@@ -329,9 +381,13 @@ def test_frames_that_no_template_names_without_a_gap(tmp_path, names, fault, rea
     assert (finding.fault, finding.reason, finding.frame_names) == (fault, reason, None)
 
 
-@pytest.mark.parametrize('lost, reason', [
-    ('00001.jpg', '00001.jpg is missing, though there are 4 frames up to 00005.jpg'),
-    ('00003.jpg', '00003.jpg is missing, though there are 4 frames up to 00005.jpg')])
+@pytest.mark.parametrize(
+    'lost, reason',
+    [
+        ('00001.jpg', '00001.jpg is missing, though there are 4 frames up to 00005.jpg'),
+        ('00003.jpg', '00003.jpg is missing, though there are 4 frames up to 00005.jpg'),
+    ],
+)
 def test_gap_in_the_numbers(tmp_path, lost, reason):
     write_frames(tmp_path, 5)
     (tmp_path / lost).unlink()
@@ -350,7 +406,7 @@ def test_frame_of_zero_bytes(tmp_path, check):
 def test_frame_cut_off_is_found_by_decoding(tmp_path):
     write_frames(tmp_path, 3)
     data = (tmp_path / '00003.jpg').read_bytes()
-    (tmp_path / '00003.jpg').write_bytes(data[:len(data) // 2])
+    (tmp_path / '00003.jpg').write_bytes(data[: len(data) // 2])
     finding = inspect_frames(tmp_path)
     assert finding.fault == UNREADABLE and finding.reason.startswith('00003.jpg: ')
     assert inspect_frames(tmp_path, 'quick').fault is None

@@ -3,8 +3,6 @@
 import json
 import os
 
-import av
-import numpy as np
 import pytest
 from mmaction.datasets import RawframeDataset, VideoDataset
 from mmaction.registry import DATASETS
@@ -22,8 +20,9 @@ from mmaction_ext.errors import InputError
 
 def run(name, root, **options):
     publication = READERS[name](root / 'annotations')
-    return prepare(publication, root, root / ('rawframes' if publication.frames else 'videos'),
-                   **options)
+    return prepare(
+        publication, root, root / ('rawframes' if publication.frames else 'videos'), **options
+    )
 
 
 def lists(root):
@@ -39,11 +38,16 @@ def test_sound_data_gives_lists_that_mmaction2_reads(tmp_path, name):
     assert json.loads((tmp_path / 'report.json').read_text()) == report
     for file, lines in expected.items():
         if report['delimiter'] == ' ':
-            dataset = RawframeDataset(str(tmp_path / file), [],
-                                      data_prefix=dict(img=report['media']))
+            dataset = RawframeDataset(
+                str(tmp_path / file), [], data_prefix=dict(img=report['media'])
+            )
         else:
-            dataset = VideoDataset(str(tmp_path / file), [], delimiter=report['delimiter'],
-                                   data_prefix=dict(video=report['media']))
+            dataset = VideoDataset(
+                str(tmp_path / file),
+                [],
+                delimiter=report['delimiter'],
+                data_prefix=dict(video=report['media']),
+            )
         infos = [dataset.get_data_info(index) for index in range(len(dataset))]
         assert [info['label'] for info in infos] == [int(line.split()[-1]) for line in lines]
         assert all(os.path.exists(info.get('filename') or info['frame_dir']) for info in infos)
@@ -52,8 +56,10 @@ def test_sound_data_gives_lists_that_mmaction2_reads(tmp_path, name):
 def break_data(root):
     """Four faults in Something-Something V1, each of another kind; one item stays."""
     ids = ['1', '2', '3', '4', '5']
-    write(root / 'annotations/something-something-v1-train.csv',
-          ''.join(f'{number};{SIDES[0]}\n' for number in ids))
+    write(
+        root / 'annotations/something-something-v1-train.csv',
+        ''.join(f'{number};{SIDES[0]}\n' for number in ids),
+    )
     for number in ids[1:]:
         write_frames(root / 'rawframes' / number, 3)
     (root / 'rawframes/2/00002.jpg').write_bytes(b'')
@@ -69,14 +75,29 @@ def test_broken_items_are_refused_counted_and_named(tmp_path):
     assert not list(tmp_path.glob('*.txt')) and not report['written']
     assert report['broken'] == 4
     assert report['splits']['train'] == dict(
-        annotation_file='train.txt', listed=5, usable=1, missing=1, unreadable=1, empty=1,
-        frame_count=1, duplicate=0)
+        annotation_file='train.txt',
+        listed=5,
+        usable=1,
+        missing=1,
+        unreadable=1,
+        empty=1,
+        frame_count=1,
+        duplicate=0,
+    )
     assert {fault['name']: fault['kind'] for fault in report['faults']} == {
-        '1': 'missing', '2': 'unreadable', '3': 'empty', '4': 'frame count'}
+        '1': 'missing',
+        '2': 'unreadable',
+        '3': 'empty',
+        '4': 'frame count',
+    }
     assert report['faults'][0]['source'].endswith('something-something-v1-train.csv:1')
     text = summarise(report)
-    for words in ('train: 5 listed, 1 usable, 1 missing', 'missing: 1 (no such file; ',
-                  '2 (00002.jpg: zero bytes; ', 'no annotation file written, 4 items are broken'):
+    for words in (
+        'train: 5 listed, 1 usable, 1 missing',
+        'missing: 1 (no such file; ',
+        '2 (00002.jpg: zero bytes; ',
+        'no annotation file written, 4 items are broken',
+    ):
         assert words in text
 
 
@@ -138,8 +159,9 @@ def test_another_data_set_in_the_same_folder_is_refused(tmp_path):
 def test_printed_settings_make_a_data_set_whose_media_can_be_read(tmp_path, name):
     expected, _ = imitate(name, tmp_path)
     settings = summarise(run(name, tmp_path)).rpartition('for the config: ')[2]
-    pipeline = read_frames('rawframes' if name == 'sthv1' else 'videos',
-                           dict(type='SampleSegments', num_segments=2))
+    pipeline = read_frames(
+        'rawframes' if name == 'sthv1' else 'videos', dict(type='SampleSegments', num_segments=2)
+    )
     config = eval(f'dict({settings})')  # as a config file would
     config.update(ann_file=str(tmp_path / 'train.txt'), pipeline=pipeline)
     with DefaultScope.overwrite_default_scope('mmaction'):
@@ -162,8 +184,10 @@ def test_frames_of_other_names_are_read_by_the_configs(tmp_path, tmpl, start):
         report = run('sthv1', tmp_path)
         assert report['frames'] == dict(filename_tmpl=tmpl, start_index=start)
         assert f'filename_tmpl={tmpl!r}, start_index={start}' in summarise(report)
-        assert f'note: frames are {tmpl.format(start)}, {tmpl.format(start + 1)}, ...; Guarded' in (
-            summarise(report))
+        assert (
+            f'note: frames are {tmpl.format(start)}, {tmpl.format(start + 1)}, ...; Guarded'
+            in (summarise(report))
+        )
     steps = read_frames('rawframes', dict(type='SampleSegments', num_segments=12, test_mode=True))
     config = training_loader('rawframes', str(tmp_path), steps, 1)['dataset']
     check_annotations(config)
@@ -182,10 +206,13 @@ def test_folders_that_name_their_frames_otherwise_than_the_others_are_broken(tmp
     rename_frames(tmp_path / 'rawframes/7', '{:05}.jpg', 0)
     for _ in range(2):
         report = run('sthv1', tmp_path)
-        (fault, ) = report['faults']
+        (fault,) = report['faults']
         assert (fault['name'], fault['kind'], fault['reason']) == (
-            '7', 'unreadable', 'its frames are 00000.jpg, 00001.jpg, ..., those of 2 other folders '
-            '00001.jpg, 00002.jpg, ...')
+            '7',
+            'unreadable',
+            'its frames are 00000.jpg, 00001.jpg, ..., those of 2 other folders '
+            '00001.jpg, 00002.jpg, ...',
+        )
         assert report['frames'] == dict(filename_tmpl='{:05}.jpg', start_index=1)
         assert not [note for note in report['notes'] if 'frames are' in note]
 
@@ -197,9 +224,12 @@ def test_journal_of_a_time_when_names_were_not_kept(tmp_path):
     run('sthv1', tmp_path)
     journal = tmp_path / 'checked.jsonl'
     lines = [json.loads(line) for line in journal.read_text().splitlines()]
-    journal.write_text(''.join(
-        json.dumps({key: value for key, value in line.items() if key != 'names'}) + '\n'
-        for line in lines))
+    journal.write_text(
+        ''.join(
+            json.dumps({key: value for key, value in line.items() if key != 'names'}) + '\n'
+            for line in lines
+        )
+    )
     assert run('sthv1', tmp_path)['frames']['filename_tmpl'] == '{:06}.jpg'
 
 
@@ -298,7 +328,8 @@ def test_part_of_a_data_set_is_noted(tmp_path):
     assert report['notes'] == [
         '3 classes, the whole data set has 174',
         'train: 2 items listed, the whole data set has 86017',
-        'val: 1 items listed, the whole data set has 11522']
+        'val: 1 items listed, the whole data set has 11522',
+    ]
 
 
 def test_second_run_looks_only_at_what_changed(tmp_path, monkeypatch):
@@ -318,16 +349,22 @@ def test_second_run_looks_only_at_what_changed(tmp_path, monkeypatch):
 
 def watch(monkeypatch):
     import importlib
+
     module = importlib.import_module('mmaction_ext.datasets.preparation.prepare')
     seen, original = [], module.inspect_video
-    monkeypatch.setattr(module, 'inspect_video',
-                        lambda path, check: seen.append(path) or original(path, check))
+    monkeypatch.setattr(
+        module, 'inspect_video', lambda path, check: seen.append(path) or original(path, check)
+    )
     return seen
 
 
-@pytest.mark.parametrize('options, message', [
-    (dict(check='deep'), "check must be one of full, quick, got 'deep'"),
-    (dict(workers=-1), 'workers must not be negative, got -1')])
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (dict(check='deep'), "check must be one of full, quick, got 'deep'"),
+        (dict(workers=-1), 'workers must not be negative, got -1'),
+    ],
+)
 def test_bad_arguments(tmp_path, options, message):
     imitate('gym99', tmp_path)
     with pytest.raises(InputError, match=message):

@@ -2,8 +2,16 @@
 
 import pytest
 
-from mmaction_ext.datasets.publishers.base import (class_id, fields_of, find_file, ids_of,
-                                                   named_class, read_json, read_lines, read_table)
+from mmaction_ext.datasets.publishers.base import (
+    class_id,
+    fields_of,
+    find_file,
+    ids_of,
+    named_class,
+    read_json,
+    read_lines,
+    read_table,
+)
 from mmaction_ext.errors import InputError
 
 
@@ -13,9 +21,14 @@ def test_lines_lose_blank_ones_marks_and_windows_ends(tmp_path):
     assert list(read_lines(path)) == [(f'{path}:1', 'first one'), (f'{path}:4', 'second')]
 
 
-@pytest.mark.parametrize('content, message', [
-    (b'', 'list.txt is empty'), (b' \n\n', 'list.txt is empty'),
-    (b'\xff\xfe\x00', 'list.txt cannot be read')])
+@pytest.mark.parametrize(
+    'content, message',
+    [
+        (b'', 'list.txt is empty'),
+        (b' \n\n', 'list.txt is empty'),
+        (b'\xff\xfe\x00', 'list.txt cannot be read'),
+    ],
+)
 def test_useless_files_are_named(tmp_path, content, message):
     (tmp_path / 'list.txt').write_bytes(content)
     with pytest.raises(InputError, match=message):
@@ -40,22 +53,33 @@ def test_tables_are_read_by_column_name(tmp_path):
     path = tmp_path / 'table.csv'
     path.write_text('b,x, a\n1,"2,5",3\n\n,,\n4,5,6\n')
     assert list(read_table(path, ('a', 'b'))) == [
-        (f'{path}:2', ('3', '1')), (f'{path}:5', ('6', '4'))]
+        (f'{path}:2', ('3', '1')),
+        (f'{path}:5', ('6', '4')),
+    ]
 
 
-@pytest.mark.parametrize('text, message', [
-    ('a,c\n', 'table.csv:1: expected the columns a, b, b missing'),
-    ('', 'table.csv:1: expected the columns a, b, a, b missing'),
-    ('a,b\n1,2\n1\n', r'table.csv:3: expected 2 fields, got .1.')])
+@pytest.mark.parametrize(
+    'text, message',
+    [
+        ('a,c\n', 'table.csv:1: expected the columns a, b, b missing'),
+        ('', 'table.csv:1: expected the columns a, b, a, b missing'),
+        ('a,b\n1,2\n1\n', r'table.csv:3: expected 2 fields, got .1.'),
+    ],
+)
 def test_tables_of_another_form_are_named_with_their_line(tmp_path, text, message):
     (tmp_path / 'table.csv').write_text(text)
     with pytest.raises(InputError, match=message):
         list(read_table(tmp_path / 'table.csv', ('a', 'b')))
 
 
-@pytest.mark.parametrize('text, message', [
-    ('[1,\n 2', 'x.json:2: not valid JSON'), ('{}', 'expected a JSON list, got dict'),
-    ('[]', 'x.json is empty')])
+@pytest.mark.parametrize(
+    'text, message',
+    [
+        ('[1,\n 2', 'x.json:2: not valid JSON'),
+        ('{}', 'expected a JSON list, got dict'),
+        ('[]', 'x.json is empty'),
+    ],
+)
 def test_json_of_another_form_is_named(tmp_path, text, message):
     (tmp_path / 'x.json').write_text(text)
     with pytest.raises(InputError, match=message):

@@ -17,10 +17,14 @@ def test_classes_and_frames(tmp_path):
     assert (item.stems, item.label, item.min_frames) == (('-mmq0PT-u8k_00155',), 0, 7)
 
 
-@pytest.mark.parametrize('change, message', [
-    (dict(label=2), "entry 2: expected a class id from 0 to 1, got '2'"),
-    (dict(label='0'), "entry 2: expected 'label' to be int"),
-    (dict(vid_name=None), "entry 2: expected 'vid_name' to be str")])
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (dict(label=2), "entry 2: expected a class id from 0 to 1, got '2'"),
+        (dict(label='0'), "entry 2: expected 'label' to be int"),
+        (dict(vid_name=None), "entry 2: expected 'vid_name' to be str"),
+    ],
+)
 def test_bad_entries_are_named(tmp_path, change, message):
     imitate('diving48', tmp_path)
     write(tmp_path / 'annotations/Diving48_V2_test.json', json.dumps([GOOD, dict(GOOD, **change)]))
@@ -30,8 +34,10 @@ def test_bad_entries_are_named(tmp_path, change, message):
 
 def test_entry_that_ends_before_it_starts_is_kept_as_such(tmp_path):
     imitate('diving48', tmp_path)
-    write(tmp_path / 'annotations/Diving48_V2_test.json',
-          json.dumps([GOOD, dict(GOOD, vid_name='b', start_frame=5, end_frame=3)]))
+    write(
+        tmp_path / 'annotations/Diving48_V2_test.json',
+        json.dumps([GOOD, dict(GOOD, vid_name='b', start_frame=5, end_frame=3)]),
+    )
     publication = read_diving48(tmp_path / 'annotations')
     (entry,), (item,) = publication.unlisted['test'], publication.splits['test']
     assert (entry.name, entry.reason) == ('b', 'the list has it from frame 5 to 3')

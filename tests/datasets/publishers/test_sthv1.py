@@ -13,15 +13,21 @@ def test_ids_follow_the_alphabet_whatever_the_order_of_the_file(tmp_path):
     publication = read_sthv1(tmp_path / 'annotations')
     assert publication.labels[:2] == list(SIDES) and publication.frames
     path = tmp_path / 'annotations' / TRAIN
-    assert publication.splits['train'] == [Item(('',), ('100218',), 0, f'{path}:1'),
-                                           Item(('',), ('24413',), 2, f'{path}:3')]
+    assert publication.splits['train'] == [
+        Item(('',), ('100218',), 0, f'{path}:1'),
+        Item(('',), ('24413',), 2, f'{path}:3'),
+    ]
     assert set(publication.splits) == {'train', 'val'}
 
 
-@pytest.mark.parametrize('line, message', [
-    ('12 Pulling', '{0}:2: expected "<id>;<class>", got \'12 Pulling\''),
-    (f';{SIDES[0]}', '{0}:2: expected "<id>;<class>"'),
-    ('12;Pulling something', "{0}:2: 'Pulling something' is none of the 3 classes")])
+@pytest.mark.parametrize(
+    'line, message',
+    [
+        ('12 Pulling', '{0}:2: expected "<id>;<class>", got \'12 Pulling\''),
+        (f';{SIDES[0]}', '{0}:2: expected "<id>;<class>"'),
+        ('12;Pulling something', "{0}:2: 'Pulling something' is none of the 3 classes"),
+    ],
+)
 def test_bad_lines_are_named(tmp_path, line, message):
     imitate('sthv1', tmp_path)
     write(tmp_path / 'annotations' / TRAIN, f'5;{SIDES[0]}\n{line}\n')

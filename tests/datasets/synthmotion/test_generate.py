@@ -24,11 +24,15 @@ from mmaction.utils import register_all_modules
 import mmaction_ext.register  # noqa: F401
 from mmaction_ext.datasets import pipelines
 from mmaction_ext.datasets.synthmotion import generate as module
-from mmaction_ext.datasets.synthmotion.generate import (GenerationError, generate, read_manifest,
-                                                        verify)
+from mmaction_ext.datasets.synthmotion.generate import (
+    GenerationError,
+    generate,
+    read_manifest,
+    verify,
+)
 from mmaction_ext.datasets.synthmotion.scenes import SPLITS, render, sample_scene
-from mmaction_ext.evaluation.synthmotion import SynthMotionMetric, motion_accuracies
 from mmaction_ext.datasets.video_reader import VideoReader
+from mmaction_ext.evaluation.synthmotion import SynthMotionMetric, motion_accuracies
 
 SMALL = dict(num_train=12, num_val=6, num_test=6, workers=1, progress=False)
 TEXTS = ('train.txt', 'val.txt', 'test.txt', 'meta.csv')
@@ -46,8 +50,11 @@ def copy(reference, tmp_path):
 
 
 def content(root):
-    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob('*'))
-            if path.is_file()}
+    return {
+        str(path.relative_to(root)): path.read_bytes()
+        for path in sorted(root.rglob('*'))
+        if path.is_file()
+    }
 
 
 def annotations(root, split):
@@ -61,12 +68,14 @@ def clip_times(root):
 
 # --- What a finished data set holds -------------------------------------------------------
 
+
 def test_labels_are_balanced_and_files_exist(reference):
     for split, number in (('train', 24), ('val', 12), ('test', 12)):
         rows = annotations(reference, split)
         assert set(Counter(label for _, label in rows).values()) == {number // 12}
         assert {file for file, _ in rows} == {
-            f'{split}/{path.name}' for path in (reference / 'videos' / split).iterdir()}
+            f'{split}/{path.name}' for path in (reference / 'videos' / split).iterdir()
+        }
 
 
 def test_partner_is_the_exact_reversal_after_decoding(reference):
@@ -75,7 +84,9 @@ def test_partner_is_the_exact_reversal_after_decoding(reference):
             continue
         partner = file.replace('_f.mp4', '_r.mp4')
         assert dict(annotations(reference, 'test'))[partner] == label + 1
-        forward, backward = (VideoReader(reference / 'videos' / name).read() for name in (file, partner))
+        forward, backward = (
+            VideoReader(reference / 'videos' / name).read() for name in (file, partner)
+        )
         assert len(forward) == 24 and np.array_equal(forward, backward[::-1])
 
 
@@ -126,9 +137,13 @@ def test_a_larger_data_set_begins_with_the_smaller_one(reference, tmp_path):
 def bag_of_frames(root, split):
     """Sum over the eight centre frames of each clip, (N, 64 * 64 * 3)."""
     rows = annotations(root, split)
-    sums = [VideoReader(root / 'videos' / file).read(range(1, 24, 3))[:, 8:72, 8:72]
-            .astype(np.int64).sum(axis=0)
-            for file, _ in rows]
+    sums = [
+        VideoReader(root / 'videos' / file)
+        .read(range(1, 24, 3))[:, 8:72, 8:72]
+        .astype(np.int64)
+        .sum(axis=0)
+        for file, _ in rows
+    ]
     return np.stack(sums).reshape(len(rows), -1), np.array([label for _, label in rows])
 
 
@@ -148,10 +163,15 @@ def test_classifier_of_averaged_frames_is_right_on_direction_exactly_half_the_ti
 
 def test_mmaction2_reads_it_and_the_metric_knows_every_clip(reference):
     register_all_modules()
-    dataset = DATASETS.build(dict(
-        type='VideoDataset', ann_file=str(reference / 'test.txt'), test_mode=True,
-        data_prefix=dict(video=str(reference / 'videos')),
-        pipeline=pipelines.synthmotion_test(8, 'NCHW')))
+    dataset = DATASETS.build(
+        dict(
+            type='VideoDataset',
+            ann_file=str(reference / 'test.txt'),
+            test_mode=True,
+            data_prefix=dict(video=str(reference / 'videos')),
+            pipeline=pipelines.synthmotion_test(8, 'NCHW'),
+        )
+    )
     metric = SynthMotionMetric(str(reference / 'meta.csv'))
     for sample in dataset:
         assert sample['inputs'].shape == (8, 3, 64, 64)
@@ -164,11 +184,13 @@ def test_mmaction2_reads_it_and_the_metric_knows_every_clip(reference):
 
 # --- Running again ------------------------------------------------------------------------
 
+
 def test_second_run_touches_nothing(copy):
     before = {path: path.stat().st_mtime_ns for path in copy.rglob('*') if path.name != '.lock'}
     generate(copy, **SMALL)
-    assert before == {path: path.stat().st_mtime_ns for path in copy.rglob('*')
-                      if path.name != '.lock'}
+    assert before == {
+        path: path.stat().st_mtime_ns for path in copy.rglob('*') if path.name != '.lock'
+    }
     assert verify(copy) == []
 
 
@@ -227,9 +249,27 @@ def test_nothing_to_verify_is_an_error(tmp_path):
 def start_tool(root, *arguments):
     tool = Path(__file__).parents[3] / 'tools' / 'prepare_data.py'
     return subprocess.Popen(
-        [sys.executable, str(tool), 'synthmotion', '--root', str(root), '--quiet',
-         '--num-train', '150', '--num-val', '6', '--num-test', '6', '--workers', '2', *arguments],
-        stderr=subprocess.PIPE, text=True, start_new_session=True)
+        [
+            sys.executable,
+            str(tool),
+            'synthmotion',
+            '--root',
+            str(root),
+            '--quiet',
+            '--num-train',
+            '150',
+            '--num-val',
+            '6',
+            '--num-test',
+            '6',
+            '--workers',
+            '2',
+            *arguments,
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
 
 
 def wait_for(condition, seconds=60):
@@ -246,8 +286,12 @@ def journal_lines(root):
 
 def recorded(root):
     """Entries of the whole lines of the journal."""
-    return {name: entry for line in journal_lines(root)[1:] if line.endswith(b'}')
-            for name, entry in json.loads(line).items()}
+    return {
+        name: entry
+        for line in journal_lines(root)[1:]
+        if line.endswith(b'}')
+        for name, entry in json.loads(line).items()
+    }
 
 
 def children(pid):
@@ -262,11 +306,13 @@ def children(pid):
 
 def test_every_pair_is_on_record_before_the_next_one_is_made(tmp_path, monkeypatch):
     """A kill costs the pairs in work, and none that are complete."""
+
     def one_by_one(make, bases, workers):
         for base in bases:
             made = make(base)
             yield made
             assert made.items() <= recorded(tmp_path).items()
+
     monkeypatch.setattr(module, '_map', one_by_one)
     generate(tmp_path, num_train=2, num_val=1, num_test=1, progress=False)
 
@@ -307,6 +353,7 @@ def test_interrupt_ends_all_processes_and_says_so(tmp_path):
 
 
 # --- Other things that go wrong -----------------------------------------------------------
+
 
 @contextmanager
 def largest_file(size):
@@ -390,8 +437,9 @@ def test_two_runs_do_not_work_in_one_folder(copy):
             generate(copy, **SMALL)
 
 
-@pytest.mark.parametrize('change, word', [
-    (dict(seed=1), 'seed = 0, not 1'), (dict(num_val=7), 'num_val = 6, not 7')])
+@pytest.mark.parametrize(
+    'change, word', [(dict(seed=1), 'seed = 0, not 1'), (dict(num_val=7), 'num_val = 6, not 7')]
+)
 def test_other_parameters_do_not_mix(copy, change, word):
     before = content(copy)
     with pytest.raises(ValueError, match=word):
@@ -432,9 +480,15 @@ def test_folder_of_another_data_set_is_left_alone(tmp_path, name):
     assert not (tmp_path / 'progress.jsonl').exists()
 
 
-@pytest.mark.parametrize('change, word', [
-    (dict(num_train=0), 'num_train.*0'), (dict(seed=-3), '-3'), (dict(workers=0), 'workers.*0'),
-    (dict(preset='easy'), 'easy')])
+@pytest.mark.parametrize(
+    'change, word',
+    [
+        (dict(num_train=0), 'num_train.*0'),
+        (dict(seed=-3), '-3'),
+        (dict(workers=0), 'workers.*0'),
+        (dict(preset='easy'), 'easy'),
+    ],
+)
 def test_bad_arguments_are_named(tmp_path, change, word):
     with pytest.raises(ValueError, match=word):
         generate(tmp_path / 'data', **{**SMALL, **change})

@@ -10,12 +10,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmaction_ext.datasets.synthmotion.scenes import (CLASSES, FLIP_LABELS, NUM_FRAMES, PAIRS,
-                                                      PRESETS, SIZES, SPEEDS, SPLITS, buckets,
-                                                      pair_labels, render, sample_scene)
+from mmaction_ext.datasets.synthmotion.scenes import (
+    CLASSES,
+    FLIP_LABELS,
+    NUM_FRAMES,
+    PAIRS,
+    PRESETS,
+    SIZES,
+    SPEEDS,
+    SPLITS,
+    buckets,
+    pair_labels,
+    render,
+    sample_scene,
+)
 
-any_scene = st.builds(sample_scene, st.integers(0, 2**32), st.sampled_from(SPLITS),
-                      st.integers(0, 10**6))
+any_scene = st.builds(
+    sample_scene, st.integers(0, 2**32), st.sampled_from(SPLITS), st.integers(0, 10**6)
+)
 
 
 def first_scene(pair, seed=0, split='train', start=0):
@@ -61,7 +73,7 @@ def test_scene_lies_in_its_ranges(scene):
 def test_what_moves_is_what_the_class_says(scene):
     movers = [body for body in scene.bodies if moves(body).any()]
     assert len(movers) == (2 if scene.pair == 'distance' else 1)
-    rows, columns, radius, angle = (actor(scene).track[-1] - actor(scene).track[0])
+    rows, columns, radius, angle = actor(scene).track[-1] - actor(scene).track[0]
     if scene.pair == 'horizontal':
         assert 17.9 < columns < 40.1 and rows == radius == angle == 0
     elif scene.pair == 'vertical':
@@ -134,9 +146,13 @@ def turn_in_pixels(scene, frames, column):
 
 
 def test_pixels_turn_clockwise_in_the_first_class():
-    scene = next(scene for index in range(3, 400, 6)
-                 if actor(scene := sample_scene(0, 'train', index)).shape == 'disk'
-                 and actor(scene).pattern == 'half' and scene.size == 'large')
+    scene = next(
+        scene
+        for index in range(3, 400, 6)
+        if actor(scene := sample_scene(0, 'train', index)).shape == 'disk'
+        and actor(scene).pattern == 'half'
+        and scene.size == 'large'
+    )
     frames, column = render(scene), actor(scene).track[0, 1]
     turn = np.degrees(moves(actor(scene))[3])
     assert turn_in_pixels(scene, frames, column) == pytest.approx(turn, abs=8)
@@ -146,9 +162,12 @@ def test_pixels_turn_clockwise_in_the_first_class():
 
 
 def test_covered_object_vanishes():
-    scene = next(scene for index in range(5, 400, 6)
-                 if actor(scene := sample_scene(0, 'train', index)).shape == 'disk'
-                 and scene.bodies[-2].shape == 'disk')
+    scene = next(
+        scene
+        for index in range(5, 400, 6)
+        if actor(scene := sample_scene(0, 'train', index)).shape == 'disk'
+        and scene.bodies[-2].shape == 'disk'
+    )
     hidden = replace(scene, bodies=scene.bodies[:-2] + scene.bodies[-1:])
     differs = (render(scene) != render(hidden)).any(axis=(1, 2, 3))
     assert differs[0] and not differs[-1]
@@ -186,14 +205,24 @@ def test_frames_are_the_same_without_vector_units():
         pytest.skip('NumPy chooses no vector unit on this processor')
     program = f'import runpy; runpy.run_path({__file__!r}, run_name="__main__")'
     result = subprocess.run(
-        [sys.executable, '-c', program], text=True, capture_output=True, check=True,
-        env={**os.environ, 'NPY_DISABLE_CPU_FEATURES': ' '.join(vector_units())})
+        [sys.executable, '-c', program],
+        text=True,
+        capture_output=True,
+        check=True,
+        env={**os.environ, 'NPY_DISABLE_CPU_FEATURES': ' '.join(vector_units())},
+    )
     assert result.stdout == f'{digest()} []\n'
 
 
-@pytest.mark.parametrize('arguments, word', [
-    ((-1, 'train', 0), '-1'), ((0, 'dev', 0), 'dev'), ((0, 'train', -2), '-2'),
-    ((0, 'train', 0, 'easy'), 'easy')])
+@pytest.mark.parametrize(
+    'arguments, word',
+    [
+        ((-1, 'train', 0), '-1'),
+        ((0, 'dev', 0), 'dev'),
+        ((0, 'train', -2), '-2'),
+        ((0, 'train', 0, 'easy'), 'easy'),
+    ],
+)
 def test_bad_arguments_are_named(arguments, word):
     with pytest.raises(ValueError, match=word):
         sample_scene(*arguments)
@@ -201,8 +230,10 @@ def test_bad_arguments_are_named(arguments, word):
 
 def test_sizes_and_speeds_are_told_apart():
     scenes = [sample_scene(0, 'train', index) for index in range(108)]
-    radii = {size: [np.sqrt(np.prod(actor(s).track[[0, -1], 2])) for s in scenes
-                    if s.size == size] for size in SIZES}
+    radii = {
+        size: [np.sqrt(np.prod(actor(s).track[[0, -1], 2])) for s in scenes if s.size == size]
+        for size in SIZES
+    }
     assert max(radii['small']) < min(radii['medium']) < max(radii['medium'])
     assert max(radii['medium']) < min(radii['large'])
     steps = {speed: [s.duration for s in scenes if s.speed == speed] for speed in SPEEDS}

@@ -16,16 +16,18 @@ def path(tmp_path_factory):
 def find(sheet, tile):
     """Places (row, column) of a tile in the picture."""
     first = (sheet[:-79, :-79] == tile[0, 0]).all(axis=-1)
-    return [(row, column) for row, column in np.argwhere(first)
-            if np.array_equal(sheet[row:row + 80, column:column + 80], tile)]
+    return [
+        (row, column)
+        for row, column in np.argwhere(first)
+        if np.array_equal(sheet[row : row + 80, column : column + 80], tile)
+    ]
 
 
 def test_row_shows_a_clip_and_its_reversal_from_start_to_stop(path):
     sheet = np.asarray(Image.open(path))
     scene = sample_scene(0, 'train', 6)
     frames = render(scene)
-    ends = [find(sheet, frames[index]) for index in
-            (scene.onset, scene.onset + scene.duration)]
+    ends = [find(sheet, frames[index]) for index in (scene.onset, scene.onset + scene.duration)]
     (row, first), (same_row, last_reversed) = ends[0]
     (_, last), (_, first_reversed) = ends[1]
     assert row == same_row and first < last < first_reversed < last_reversed

@@ -36,13 +36,16 @@ def without(weights, name):
     return {key: value for key, value in weights.items() if key != name}
 
 
-@pytest.mark.parametrize('change, message', [
-    (lambda w: without(w, '1.running_mean'), r'here.*missing: 1\.running_mean$'),
-    (lambda w: {**w, '2.weight': torch.ones(1)}, r'left over: 2\.weight$'),
-    (lambda w: {**w, '0.weight': torch.ones(4, 3, 5, 5)}, r'of another shape: 0\.weight$'),
-    (lambda w: {}, r'missing: 0\.weight, 1\.weight.*running_var$'),
-    (lambda w: {**w, **{f'x{i}': torch.ones(1) for i in range(10)}}, 'x7 and 2 more$'),
-])
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (lambda w: without(w, '1.running_mean'), r'here.*missing: 1\.running_mean$'),
+        (lambda w: {**w, '2.weight': torch.ones(1)}, r'left over: 2\.weight$'),
+        (lambda w: {**w, '0.weight': torch.ones(4, 3, 5, 5)}, r'of another shape: 0\.weight$'),
+        (lambda w: {}, r'missing: 0\.weight, 1\.weight.*running_var$'),
+        (lambda w: {**w, **{f'x{i}': torch.ones(1) for i in range(10)}}, 'x7 and 2 more$'),
+    ],
+)
 def test_what_does_not_fit_is_listed_and_nothing_is_loaded(change, message):
     network = video()
     before = {name: value.clone() for name, value in network.state_dict().items()}
@@ -91,23 +94,31 @@ def test_a_file_without_weights_is_refused(tmp_path, content):
         load_image_weights(str(tmp_path / 'other.pth'))
 
 
-@pytest.mark.parametrize('source, message', [
-    ('no/such/file.pth', 'no/such/file.pth cannot be read: No such file'),
-    ('torchvision://resnet49', "torchvision.*'resnet49'"),
-    ('timm.resnet49', "'resnet49'"),
-    ('timm.resnet50.no_such_tag', "'resnet50.no_such_tag'"),
-])
+@pytest.mark.parametrize(
+    'source, message',
+    [
+        ('no/such/file.pth', 'no/such/file.pth cannot be read: No such file'),
+        ('torchvision://resnet49', "torchvision.*'resnet49'"),
+        ('timm.resnet49', "'resnet49'"),
+        ('timm.resnet50.no_such_tag', "'resnet50.no_such_tag'"),
+    ],
+)
 def test_unknown_sources_are_refused(source, message):
     with pytest.raises(ValueError, match=message):
         load_image_weights(source)
 
 
-@pytest.mark.parametrize('source, expected', [
-    ('torchvision://resnet50', 'https://download.pytorch.org/models/resnet50-0676ba61.pth'),
-    ('torchvision://resnet50.imagenet1k_v2',
-     'https://download.pytorch.org/models/resnet50-11ad3fa6.pth'),
-    ('https://example.org/a.pth', 'https://example.org/a.pth'),
-])
+@pytest.mark.parametrize(
+    'source, expected',
+    [
+        ('torchvision://resnet50', 'https://download.pytorch.org/models/resnet50-0676ba61.pth'),
+        (
+            'torchvision://resnet50.imagenet1k_v2',
+            'https://download.pytorch.org/models/resnet50-11ad3fa6.pth',
+        ),
+        ('https://example.org/a.pth', 'https://example.org/a.pth'),
+    ],
+)
 def test_addresses_are_loaded_as_weights_only(monkeypatch, source, expected):
     monkeypatch.setattr(image_weights, 'load_address', {expected: image()}.get)
     assert load_image_weights(source).keys() == image().keys()

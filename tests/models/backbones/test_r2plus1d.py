@@ -7,23 +7,29 @@ import torch.nn.functional as F
 import torchvision
 from torch import nn
 
-from mmaction_ext.analysis.complexity import count
 from mmaction_ext.models import R2Plus1D
 from mmaction_ext.models.backbones.r2plus1d import R2Plus1DBottleneck, image_name
+from mmaction_ext.models.complexity import count
 
 
 def recognizer(num_classes=174, **arguments):
     backbone = dict(type='R2Plus1D', **arguments)
-    return dict(type='Recognizer3D', backbone=backbone,
-                cls_head=dict(type='I3DHead', num_classes=num_classes, in_channels=2048))
+    return dict(
+        type='Recognizer3D',
+        backbone=backbone,
+        cls_head=dict(type='I3DHead', num_classes=num_classes, in_channels=2048),
+    )
 
 
-@pytest.mark.parametrize('arguments, params, macs', [
-    (dict(), 23_883_438, 32_743_206_912),
-    (dict(temporal_norm='bn'), 23_883_438, 32_743_206_912),
-    (dict(temporal_norm='none'), 23_875_886, 32_743_206_912),
-    (dict(order='spatial_first'), 23_883_438, 32_730_562_560),
-])
+@pytest.mark.parametrize(
+    'arguments, params, macs',
+    [
+        (dict(), 23_883_438, 32_743_206_912),
+        (dict(temporal_norm='bn'), 23_883_438, 32_743_206_912),
+        (dict(temporal_norm='none'), 23_875_886, 32_743_206_912),
+        (dict(order='spatial_first'), 23_883_438, 32_730_562_560),
+    ],
+)
 def test_size_of_depth_50(arguments, params, macs):
     """Table 3 prints 23.9M and 32.7 G for 8 frames, which all readings do."""
     found = count(recognizer(**arguments), (3, 8, 224, 224))
@@ -34,13 +40,18 @@ def test_size_of_depth_50(arguments, params, macs):
 def with_dcf(**arguments):
     """DCF as in the paper, around another depth."""
     config = recognizer(**arguments)
-    config['backbone'] = dict(type='MotionBackbone', backbone=config['backbone'],
-                              module=dict(type='DCF', reduction=4), stages=(2, 3, 4))
+    config['backbone'] = dict(
+        type='MotionBackbone',
+        backbone=config['backbone'],
+        module=dict(type='DCF', reduction=4),
+        stages=(2, 3, 4),
+    )
     return config
 
 
-@pytest.mark.parametrize('depth, num_frames, params, gmacs', [
-    (50, 8, 24.6, 35.9), (101, 16, 43.6, 131.3)])
+@pytest.mark.parametrize(
+    'depth, num_frames, params, gmacs', [(50, 8, 24.6, 35.9), (101, 16, 43.6, 131.3)]
+)
 def test_size_with_dcf(depth, num_frames, params, gmacs):
     """Tables 3 and 4 print 24.6M and 35.9 G at depth 50, and 131.3 G at depth 101."""
     found = count(with_dcf(depth=depth), (3, num_frames, 224, 224))
@@ -54,8 +65,13 @@ def test_shapes_of_the_stages():
     for name in ('stage1', 'stage2', 'stage3', 'stage4', 'stage5'):
         x = network.get_submodule(name)(x)
         shapes.append(tuple(x.shape[1:]))
-    assert shapes == [(64, 8, 56, 56), (256, 8, 56, 56), (512, 8, 28, 28), (1024, 8, 14, 14),
-                      (2048, 8, 7, 7)]
+    assert shapes == [
+        (64, 8, 56, 56),
+        (256, 8, 56, 56),
+        (512, 8, 28, 28),
+        (1024, 8, 14, 14),
+        (2048, 8, 7, 7),
+    ]
 
 
 def randomised(network):
@@ -70,6 +86,7 @@ def randomised(network):
 
 def block_by_hand(x, block, order, temporal_norm):
     """Spatial convolutions per frame, the temporal one per channel as a sum of shifts."""
+
     def norm(y, bn):
         shape = (1, -1, 1, 1, 1)
         y = (y - bn.running_mean.view(shape)) / (bn.running_var.view(shape) + bn.eps).sqrt()
@@ -77,13 +94,19 @@ def block_by_hand(x, block, order, temporal_norm):
 
     def per_frame(y, conv, stride=1, padding=0):
         kernel = conv.weight[:, :, 0]
-        return torch.stack([F.conv2d(y[:, :, t], kernel, stride=stride, padding=padding)
-                            for t in range(y.shape[2])], dim=2)
+        return torch.stack(
+            [
+                F.conv2d(y[:, :, t], kernel, stride=stride, padding=padding)
+                for t in range(y.shape[2])
+            ],
+            dim=2,
+        )
 
     def temporal(y):
         padded, taps = F.pad(y, (0, 0, 0, 0, 1, 1)), block.temporal.weight.view(-1, 3)
-        y = sum(padded[:, :, k:k + y.shape[2]] * taps[:, k].view(1, -1, 1, 1, 1)
-                for k in range(3))
+        y = sum(
+            padded[:, :, k : k + y.shape[2]] * taps[:, k].view(1, -1, 1, 1, 1) for k in range(3)
+        )
         y = y if temporal_norm == 'none' else norm(y, block.temporal_bn)
         return y.clamp(min=0) if temporal_norm == 'bn_relu' else y
 
@@ -109,11 +132,14 @@ def test_temporal_kernels_start_as_identity():
     torch.manual_seed(0)
     network = R2Plus1D(base_channels=2)
     network.init_weights()
-    kernels = [module.temporal.weight for module in network.modules()
-               if isinstance(module, R2Plus1DBottleneck)]
+    kernels = [
+        module.temporal.weight
+        for module in network.modules()
+        if isinstance(module, R2Plus1DBottleneck)
+    ]
     assert len(kernels) == 16
     for kernel in kernels:
-        assert torch.equal(kernel.flatten(1), torch.tensor([[0., 1, 0]]).expand(len(kernel), 3))
+        assert torch.equal(kernel.flatten(1), torch.tensor([[0.0, 1, 0]]).expand(len(kernel), 3))
 
 
 def test_initialising_twice_changes_nothing(tmp_path):
@@ -136,13 +162,19 @@ def test_other_initialisations():
     assert block.bn3.weight.eq(0).all() and block.bn2.weight.eq(1).all()
 
 
-@pytest.mark.parametrize('arguments, message', [
-    (dict(depth=34), '34'),
-    (dict(order='both'), "order.*'both'"),
-    (dict(temporal_norm='gn'), "temporal_norm.*'gn'"),
-    (dict(temporal_init='zero'), "temporal_init.*'zero'"),
-    (dict(pretrained='a.pth', init_cfg=dict(type='Pretrained', checkpoint='b.pth')), 'give one'),
-])
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        (dict(depth=34), '34'),
+        (dict(order='both'), "order.*'both'"),
+        (dict(temporal_norm='gn'), "temporal_norm.*'gn'"),
+        (dict(temporal_init='zero'), "temporal_init.*'zero'"),
+        (
+            dict(pretrained='a.pth', init_cfg=dict(type='Pretrained', checkpoint='b.pth')),
+            'give one',
+        ),
+    ],
+)
 def test_what_cannot_be_built_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         R2Plus1D(base_channels=2, **arguments)

@@ -8,7 +8,7 @@ from mmaction.models.backbones.tanet import TABlock
 from mmaction_ext.errors import InputError
 from mmaction_ext.models import ResNetTAM
 
-SMALL = dict(num_stages=2, out_indices=(1, ), strides=(1, 2), dilations=(1, 1))
+SMALL = dict(num_stages=2, out_indices=(1,), strides=(1, 2), dilations=(1, 1))
 
 
 def test_it_is_the_network_of_mmaction():
@@ -47,8 +47,9 @@ def torchvision_name(name):
     for number in '123':
         name = name.replace(f'conv{number}.conv.', f'conv{number}.')
         name = name.replace(f'conv{number}.bn.', f'bn{number}.')
-    return name.replace('downsample.conv.', 'downsample.0.').replace('downsample.bn.',
-                                                                     'downsample.1.')
+    return name.replace('downsample.conv.', 'downsample.0.').replace(
+        'downsample.bn.', 'downsample.1.'
+    )
 
 
 def test_two_frames_are_too_few():

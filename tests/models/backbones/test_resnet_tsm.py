@@ -49,9 +49,17 @@ def test_without_shift_nothing_is_shifted():
         assert not shifted(ResNetTSMEveryBlock(18, is_shift=False))
 
 
-@pytest.mark.parametrize('options', [{}, dict(is_shift=False), dict(
-    non_local=((0, 0, 0), (0, 0, 0, 1), (0, ) * 6, (0, 0, 0)),
-    non_local_cfg=dict(mode='embedded_gaussian'))])
+@pytest.mark.parametrize(
+    'options',
+    [
+        {},
+        dict(is_shift=False),
+        dict(
+            non_local=((0, 0, 0), (0, 0, 0, 1), (0,) * 6, (0, 0, 0)),
+            non_local_cfg=dict(mode='embedded_gaussian'),
+        ),
+    ],
+)
 def test_thin_one_of_full_width_is_the_network_of_mmaction(options):
     torch.manual_seed(0)
     depth = 50 if 'non_local' in options else 18
@@ -74,8 +82,9 @@ def test_width_is_that_of_every_stage(depth, expansion):
     assert features.shape == (4, 64 * expansion, 1, 1)
 
 
-@pytest.mark.parametrize('options', [dict(base_channels=0),
-                                     dict(pretrained='torchvision://resnet18')])
+@pytest.mark.parametrize(
+    'options', [dict(base_channels=0), dict(pretrained='torchvision://resnet18')]
+)
 def test_thin_one_refuses_what_it_cannot_have(options):
     with pytest.raises(InputError, match='base_channels must be at least 1'):
         ThinResNetTSM(18, **options)

@@ -7,9 +7,9 @@ import torch
 from mmaction.models.backbones.x3d import X3D
 from mmengine.config import Config
 
-from mmaction_ext.analysis.complexity import count
 from mmaction_ext.errors import InputError
 from mmaction_ext.models import X3DStem
+from mmaction_ext.models.complexity import count
 
 BASE = Path(__file__).parents[3] / 'configs/_base_/models/dcf_x3d_s.py'
 SIZES = dict(gamma_w=1, gamma_b=2.25, gamma_d=2.2)

@@ -1,6 +1,5 @@
 """The widened head against a concatenation by hand, and inside mmaction2's recognizers."""
 
-
 import pytest
 import torch
 from mmaction.registry import MODELS
@@ -16,8 +15,9 @@ CLIPS, FRAMES, WIDTH, BRANCH, CLASSES = 3, 4, 6, 5, 7
 HEADS = {
     'tsn': dict(type='TSNHead', dropout_ratio=0),
     'tsm': dict(type='TSMHead', num_segments=FRAMES, dropout_ratio=0),
-    'tsm_pooled': dict(type='TSMHead', num_segments=2 * FRAMES, temporal_pool=True,
-                       dropout_ratio=0),
+    'tsm_pooled': dict(
+        type='TSMHead', num_segments=2 * FRAMES, temporal_pool=True, dropout_ratio=0
+    ),
     'i3d': dict(type='I3DHead', dropout_ratio=0),
     'x3d': dict(type='X3DHead', dropout_ratio=0),
 }
@@ -32,8 +32,9 @@ def scope():
 
 def build(kind='i3d', branch=BRANCH, dropout='before', **arguments):
     head = {**HEADS.get(kind, {}), 'in_channels': WIDTH, 'num_classes': CLASSES, **arguments}
-    return MODELS.build(dict(type='ConcatHead', head=head, branch_channels=branch,
-                             dropout=dropout))
+    return MODELS.build(
+        dict(type='ConcatHead', head=head, branch_channels=branch, dropout=dropout)
+    )
 
 
 def inputs(kind='i3d'):
@@ -83,7 +84,7 @@ def test_without_branch_weights_it_is_the_inner_head(kind):
 def test_names_and_sizes_of_mf_kpsem():
     head = ConcatHead(dict(type='I3DHead', in_channels=768, num_classes=200), 672)
     shapes = {name: tuple(p.shape) for name, p in head.named_parameters()}
-    assert shapes == {'head.fc_cls.weight': (200, 1440), 'head.fc_cls.bias': (200, )}
+    assert shapes == {'head.fc_cls.weight': (200, 1440), 'head.fc_cls.bias': (200,)}
     assert head.num_classes == 200
 
 
@@ -115,14 +116,17 @@ def test_vector_is_joined_after_the_dropout():
     torch.testing.assert_close(head((0 * features, vector)), expected)
 
 
-@pytest.mark.parametrize('given, named', [
-    (torch.zeros(2, WIDTH, 1, 3, 3), r'vector.*tensor of shape \(2, 6, 1, 3, 3\)'),
-    ((torch.zeros(2, WIDTH, 1, 3, 3), ), 'tuple of'),
-    ((torch.zeros(2, WIDTH, 1, 3, 3), torch.zeros(2, WIDTH, 1, 3, 3)), 'tuple of'),
-    ((torch.zeros(2, WIDTH, 1, 3, 3), None), 'NoneType'),
-    ((torch.zeros(2, WIDTH, 1, 3, 3), torch.zeros(2, 8)), 'branch_channels=5.* 8 '),
-    ((torch.zeros(2, WIDTH, 1, 3, 3), torch.zeros(3, BRANCH)), '3 clips.*2 rows'),
-])
+@pytest.mark.parametrize(
+    'given, named',
+    [
+        (torch.zeros(2, WIDTH, 1, 3, 3), r'vector.*tensor of shape \(2, 6, 1, 3, 3\)'),
+        ((torch.zeros(2, WIDTH, 1, 3, 3),), 'tuple of'),
+        ((torch.zeros(2, WIDTH, 1, 3, 3), torch.zeros(2, WIDTH, 1, 3, 3)), 'tuple of'),
+        ((torch.zeros(2, WIDTH, 1, 3, 3), None), 'NoneType'),
+        ((torch.zeros(2, WIDTH, 1, 3, 3), torch.zeros(2, 8)), 'branch_channels=5.* 8 '),
+        ((torch.zeros(2, WIDTH, 1, 3, 3), torch.zeros(3, BRANCH)), '3 clips.*2 rows'),
+    ],
+)
 def test_what_is_no_pair_is_named(given, named):
     with pytest.raises(ValueError, match=named):
         build()(given)
@@ -139,14 +143,19 @@ class ConsensusOfItsOwn(nn.Module):
         self.consensus = nn.Softmax(1) if consensus else None
 
 
-@pytest.mark.parametrize('head, named', [
-    (dict(type='NoSuchHead'), "'NoSuchHead'"),
-    (dict(), 'None'),
-    (dict(type='ConsensusOfItsOwn', num_classes=5, outputs=0, consensus=False), 'no linear'),
-    (dict(type='ConsensusOfItsOwn', num_classes=5, outputs=4, consensus=False),
-     'fc, gives 4 .* 5 classes'),
-    (dict(type='ConsensusOfItsOwn', num_classes=5, outputs=5, consensus=True), 'Softmax'),
-])
+@pytest.mark.parametrize(
+    'head, named',
+    [
+        (dict(type='NoSuchHead'), "'NoSuchHead'"),
+        (dict(), 'None'),
+        (dict(type='ConsensusOfItsOwn', num_classes=5, outputs=0, consensus=False), 'no linear'),
+        (
+            dict(type='ConsensusOfItsOwn', num_classes=5, outputs=4, consensus=False),
+            'fc, gives 4 .* 5 classes',
+        ),
+        (dict(type='ConsensusOfItsOwn', num_classes=5, outputs=5, consensus=True), 'Softmax'),
+    ],
+)
 def test_heads_that_cannot_be_widened_are_named(head, named):
     with pytest.raises(ValueError, match=named):
         ConcatHead(head, 3)
@@ -205,18 +214,24 @@ class BranchedPool(nn.Module):
         self.scale = nn.Parameter(torch.ones(1))
 
     def forward(self, x):
-        colour = (x if x.dim() == 5 else x.unflatten(0, (-1, self.num_segments)).transpose(1, 2))
+        colour = x if x.dim() == 5 else x.unflatten(0, (-1, self.num_segments)).transpose(1, 2)
         return self.scale * nn.functional.avg_pool2d(x.flatten(0, -4), 2).unflatten(
-            0, x.shape[:-3]), self.scale * colour.mean((2, 3, 4))
+            0, x.shape[:-3]
+        ), self.scale * colour.mean((2, 3, 4))
 
 
 def recognizer(rank, **test_cfg):
     head = dict(type='I3DHead') if rank == 3 else dict(type='TSNHead')
     head.update(in_channels=3, num_classes=CLASSES, dropout_ratio=0, average_clips='prob')
     backbone = dict(type='BranchedPool', num_segments=None if rank == 3 else FRAMES)
-    return MODELS.build(dict(
-        type=f'Recognizer{rank}D', backbone=backbone, test_cfg=test_cfg or None,
-        cls_head=dict(type='ConcatHead', head=head, branch_channels=3)))
+    return MODELS.build(
+        dict(
+            type=f'Recognizer{rank}D',
+            backbone=backbone,
+            test_cfg=test_cfg or None,
+            cls_head=dict(type='ConcatHead', head=head, branch_channels=3),
+        )
+    )
 
 
 def videos(rank, views, videos_=2):
@@ -271,8 +286,7 @@ def test_views_that_are_tested_one_after_the_other():
 def test_dropout_takes_half_of_what_it_is_on(kind, dropout):
     """A classifier that passes its input on shows what was dropped of each half."""
     width = 2048 if kind == 'x3d' else WIDTH
-    head = build(kind, branch=500, dropout=dropout, dropout_ratio=0.25,
-                 num_classes=width + 500)
+    head = build(kind, branch=500, dropout=dropout, dropout_ratio=0.25, num_classes=width + 500)
     classifier = head.head.fc2 if kind == 'x3d' else head.head.fc_cls
     torch.nn.init.eye_(classifier.weight)
     torch.nn.init.zeros_(classifier.bias)

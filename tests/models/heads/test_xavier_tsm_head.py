@@ -11,8 +11,9 @@ from mmaction_ext.models.heads import XavierTSMHead
 def test_only_the_first_weights_differ_from_tsm():
     kwargs = dict(num_classes=7, in_channels=32, num_segments=4, dropout_ratio=0)
     with DefaultScope.overwrite_default_scope('mmaction'):
-        head, plain = (MODELS.build(dict(type=name, **kwargs))
-                       for name in ('XavierTSMHead', 'TSMHead'))
+        head, plain = (
+            MODELS.build(dict(type=name, **kwargs)) for name in ('XavierTSMHead', 'TSMHead')
+        )
     assert isinstance(head, XavierTSMHead) and isinstance(head, TSMHead)
     head.init_weights()
     weight = head.fc_cls.weight.detach()

@@ -12,9 +12,16 @@ from mmaction_ext.modules import DCF
 CHANNELS = {2: 8, 3: 16}
 
 
-@pytest.mark.parametrize('kind, expected', [
-    ('timm.resnet18', True), ('ResNet', False), ('timm_resnet18', False), (nn.Identity, False),
-    (None, False)])
+@pytest.mark.parametrize(
+    'kind, expected',
+    [
+        ('timm.resnet18', True),
+        ('ResNet', False),
+        ('timm_resnet18', False),
+        (nn.Identity, False),
+        (None, False),
+    ],
+)
 def test_names_of_timm(kind, expected):
     assert is_timm(dict(type=kind)) is expected and not is_timm({})
 
@@ -41,21 +48,29 @@ def test_module_learns_its_channels_and_keeps_its_arguments():
     assert config == dict(type='DCF', reduction=4), 'the config is somebody else’s'
 
 
-@pytest.mark.parametrize('config, message', [
-    (dict(type='timm.no_such_net'), "unknown timm model 'no_such_net'"),
-    (dict(type='timm.resnet10t', colour='red'), "timm model 'resnet10t'.*colour"),
-    (dict(type='NoSuchNet'), "unknown backbone type 'NoSuchNet'"),
-    (dict(), 'unknown backbone type None')])
+@pytest.mark.parametrize(
+    'config, message',
+    [
+        (dict(type='timm.no_such_net'), "unknown timm model 'no_such_net'"),
+        (dict(type='timm.resnet10t', colour='red'), "timm model 'resnet10t'.*colour"),
+        (dict(type='NoSuchNet'), "unknown backbone type 'NoSuchNet'"),
+        (dict(), 'unknown backbone type None'),
+    ],
+)
 def test_backbone_that_cannot_be_built(config, message):
     with pytest.raises(ValueError, match=message):
         build_backbone(config)
 
 
-@pytest.mark.parametrize('config, message', [
-    (dict(type='NoSuchModule'), "unknown module type 'NoSuchModule'"),
-    (dict(), 'unknown module type None'),
-    (dict(type='ResNet'), "'ResNet' is no MotionModule"),
-    (dict(type='DCF', colour='red'), "module 'DCF'.*colour")])
+@pytest.mark.parametrize(
+    'config, message',
+    [
+        (dict(type='NoSuchModule'), "unknown module type 'NoSuchModule'"),
+        (dict(), 'unknown module type None'),
+        (dict(type='ResNet'), "'ResNet' is no MotionModule"),
+        (dict(type='DCF', colour='red'), "module 'DCF'.*colour"),
+    ],
+)
 def test_module_that_cannot_be_built(config, message):
     with pytest.raises(ValueError, match=message):
         build_module(config, CHANNELS)

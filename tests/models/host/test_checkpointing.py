@@ -17,18 +17,46 @@ from mmaction_ext.models.host.checkpointing import (
 )
 
 HOSTS = {
-    'resnet': dict(backbone=dict(type='timm.resnet10t', channels=(4, 8, 8, 8), stem_width=8,
-                                 drop_path_rate=0.5), stages=(2, 3, 4), num_segments=4),
+    'resnet': dict(
+        backbone=dict(
+            type='timm.resnet10t', channels=(4, 8, 8, 8), stem_width=8, drop_path_rate=0.5
+        ),
+        stages=(2, 3, 4),
+        num_segments=4,
+    ),
     'x3d': dict(backbone=dict(type='X3D', gamma_w=0.25, gamma_d=0.5), stages=(2, 3)),
     'r2plus1d': dict(backbone=dict(type='R2Plus1D', base_channels=4), stages=(3, 4)),
-    'mfnet': dict(backbone=dict(type='MFNet', stem_channels=4, channels=(8, 8, 8, 8), groups=4,
-                                depths=(1, 2, 1, 1)), stages=(2, 4)),
-    'vit': dict(backbone=dict(type='timm.vit_tiny_patch16_224', img_size=32, patch_size=8,
-                              embed_dim=8, depth=5, num_heads=2, drop_rate=0.3), stages=(2, 4),
-                num_segments=4),
-    'swin': dict(backbone=dict(type='timm.swin_tiny_patch4_window7_224', img_size=32,
-                               window_size=2, embed_dim=4, depths=(1, 1, 2, 1),
-                               num_heads=(1, 1, 1, 1)), stages=(2, 3), num_segments=4),
+    'mfnet': dict(
+        backbone=dict(
+            type='MFNet', stem_channels=4, channels=(8, 8, 8, 8), groups=4, depths=(1, 2, 1, 1)
+        ),
+        stages=(2, 4),
+    ),
+    'vit': dict(
+        backbone=dict(
+            type='timm.vit_tiny_patch16_224',
+            img_size=32,
+            patch_size=8,
+            embed_dim=8,
+            depth=5,
+            num_heads=2,
+            drop_rate=0.3,
+        ),
+        stages=(2, 4),
+        num_segments=4,
+    ),
+    'swin': dict(
+        backbone=dict(
+            type='timm.swin_tiny_patch4_window7_224',
+            img_size=32,
+            window_size=2,
+            embed_dim=4,
+            depths=(1, 1, 2, 1),
+            num_heads=(1, 1, 1, 1),
+        ),
+        stages=(2, 3),
+        num_segments=4,
+    ),
     'mobilenet': dict(backbone=dict(type='MobileNetV2'), stages=(3,), num_segments=4),
     'plain': dict(backbone=dict(type='X3D', gamma_w=0.25, gamma_d=0.5), module=None),
 }
@@ -162,7 +190,7 @@ def test_named_inputs_and_several_outputs():
             return x * scale, (x.exp(), scale)
 
     x, module = torch.randn(3, requires_grad=True), Pair()
-    y, (z, scale) = run_checkpointed(module, x, scale=2.)
+    y, (z, scale) = run_checkpointed(module, x, scale=2.0)
     assert scale == 2
     (y.sum() + z.sum()).backward()
     torch.testing.assert_close(x.grad, 2 + x.detach().exp())
@@ -192,16 +220,19 @@ def test_compiles(name):
     host, x = build(name, True).eval(), make(name)
     compiled = torch.compile(host, backend='aot_eager')
     parameters = [p for p in host.parameters() if p.requires_grad]
-    grads = [torch.autograd.grad(model(x).square().mean(), parameters, allow_unused=True)
-             for model in (host, compiled)]
+    grads = [
+        torch.autograd.grad(model(x).square().mean(), parameters, allow_unused=True)
+        for model in (host, compiled)
+    ]
     torch.testing.assert_close(grads[1], grads[0], rtol=1e-2, atol=1e-3)
 
 
 def two_processes(rank, path, x):
     """One of two processes: its half of the batch, gradients averaged by DDP."""
     torch.set_num_threads(1)
-    torch.distributed.init_process_group('gloo', init_method=f'file://{path}/store', rank=rank,
-                                         world_size=2)
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'file://{path}/store', rank=rank, world_size=2
+    )
     host = build('x3d', True).eval()
     model = nn.parallel.DistributedDataParallel(host)
     for _ in range(2):
@@ -214,10 +245,12 @@ def two_processes(rank, path, x):
 @pytest.mark.slow
 def test_two_processes_give_the_gradients_of_one(tmp_path):
     x = make('x3d')
-    torch.multiprocessing.start_processes(two_processes, (str(tmp_path), x), nprocs=2,
-                                          start_method='forkserver')
+    torch.multiprocessing.start_processes(
+        two_processes, (str(tmp_path), x), nprocs=2, start_method='forkserver'
+    )
     host = build('x3d', False).eval()
     host(x).square().mean().backward()
     for rank in (0, 1):
-        torch.testing.assert_close(torch.load(tmp_path / f'{rank}.pt'),
-                                   [p.grad for p in host.parameters()])
+        torch.testing.assert_close(
+            torch.load(tmp_path / f'{rank}.pt'), [p.grad for p in host.parameters()]
+        )

@@ -38,12 +38,16 @@ class Net(nn.Module):
         return x
 
 
-@pytest.mark.parametrize('config, frames, shape', [
-    (dict(type='ResNet', depth=18), True, (5, 3, 224, 224)),
-    (dict(type='C2D', depth=18), False, (1, 3, 64, 224, 224)),
-    (dict(type='X3D', in_channels=2), False, (1, 2, 64, 224, 224)),
-    (dict(type='timm.resnet18', in_chans=1), True, (5, 1, 224, 224)),
-    (dict(VIT, img_size=(64, 32)), True, (5, 3, 64, 32))])
+@pytest.mark.parametrize(
+    'config, frames, shape',
+    [
+        (dict(type='ResNet', depth=18), True, (5, 3, 224, 224)),
+        (dict(type='C2D', depth=18), False, (1, 3, 64, 224, 224)),
+        (dict(type='X3D', in_channels=2), False, (1, 2, 64, 224, 224)),
+        (dict(type='timm.resnet18', in_chans=1), True, (5, 1, 224, 224)),
+        (dict(VIT, img_size=(64, 32)), True, (5, 3, 64, 32)),
+    ],
+)
 def test_input_is_what_the_backbone_was_built_for(config, frames, shape):
     """Of five frames, or of one long clip where a length is not told."""
     backbone = build(config)
@@ -77,35 +81,49 @@ def test_copy_is_for_evaluation_and_the_original_stays():
 def test_stages_by_hand():
     """Rows and columns stand for themselves, and no hook stays."""
     network = meta_copy(Net())
-    found = probe(network, {2: 'entry', 4: 'trunk.0'},
-                  torch.empty(1, 1, 8, 64, 32, device='meta'))
+    found = probe(network, {2: 'entry', 4: 'trunk.0'}, torch.empty(1, 1, 8, 64, 32, device='meta'))
     # rows: 64 / 2 = 32, then (32 - 3) // 4 + 1; columns: 32 / 2 = 16, then 16 / 2
     assert found == {2: StageOutput(4, (32, 16), False), 4: StageOutput(6, (8, 8), False)}
     assert not any(module._forward_hooks for module in network.modules())
 
 
-@pytest.mark.parametrize('config, name, expected', [
-    (dict(VIT, img_size=(64, 32)), 'blocks.1', StageOutput(8, (4, 2), True)),
-    (SWIN, 'layers.0', StageOutput(8, (56, 56), True)),
-    (dict(type='timm.convnext_atto', depths=(1, 1, 1, 1)), 'stages.1',
-     StageOutput(80, (28, 28), False))])
+@pytest.mark.parametrize(
+    'config, name, expected',
+    [
+        (dict(VIT, img_size=(64, 32)), 'blocks.1', StageOutput(8, (4, 2), True)),
+        (SWIN, 'layers.0', StageOutput(8, (56, 56), True)),
+        (
+            dict(type='timm.convnext_atto', depths=(1, 1, 1, 1)),
+            'stages.1',
+            StageOutput(80, (28, 28), False),
+        ),
+    ],
+)
 def test_layouts_of_timm(config, name, expected):
     backbone = meta_copy(build(config))
     assert probe(backbone, {3: name}, dry_run_input(backbone, 2)) == {3: expected}
 
 
-@pytest.mark.parametrize('name, message', [
-    ('unused', r'stage 2 \(unused\) of Net gives no feature map: it is never run'),
-    ('pair', r'stage 2 \(pair\) of Net.*a tuple is no feature map'),
-    ('vector', r'stage 2 \(vector\) of Net.*\(1, 6\) is no feature map')])
+@pytest.mark.parametrize(
+    'name, message',
+    [
+        ('unused', r'stage 2 \(unused\) of Net gives no feature map: it is never run'),
+        ('pair', r'stage 2 \(pair\) of Net.*a tuple is no feature map'),
+        ('vector', r'stage 2 \(vector\) of Net.*\(1, 6\) is no feature map'),
+    ],
+)
 def test_stage_without_a_map_is_refused(name, message):
     with pytest.raises(ValueError, match=message):
         probe(meta_copy(Net()), {2: name}, torch.empty(1, 1, 8, 64, 32, device='meta'))
 
 
-@pytest.mark.parametrize('config, name, message', [
-    (dict(type='timm.hiera_tiny_224'), 'blocks.0', r'stage 2 \(blocks\.0\).*3136.*unknown'),
-    (dict(type='timm.xcit_nano_12_p16_224'), 'patch_embed', r'stage 2 \(patch_embed\).*tuple')])
+@pytest.mark.parametrize(
+    'config, name, message',
+    [
+        (dict(type='timm.hiera_tiny_224'), 'blocks.0', r'stage 2 \(blocks\.0\).*3136.*unknown'),
+        (dict(type='timm.xcit_nano_12_p16_224'), 'patch_embed', r'stage 2 \(patch_embed\).*tuple'),
+    ],
+)
 def test_stage_of_timm_without_a_map_is_refused(config, name, message):
     backbone = meta_copy(build(config))
     with pytest.raises(ValueError, match=message):

@@ -78,13 +78,16 @@ def test_clips_of_frames_and_of_clips():
     assert to_clips(clips, 2) is clips and from_clips(clips, clips) is clips
 
 
-@pytest.mark.parametrize('features, how, expected', [
-    (torch.zeros(2, 3, 4, 5), dict(), Maps),
-    (torch.zeros(2, 3, 4, 5), dict(grid=(4, 5)), Maps),
-    (torch.zeros(2, 3, 4, 5, 6), dict(channels_last=True), ChannelsLast),
-    (torch.zeros(2, 20, 3), dict(grid=(4, 5), max_prefix=1), Tokens),
-    (torch.zeros(2, 21, 3), dict(grid=(4, 5), max_prefix=1), Tokens),
-])
+@pytest.mark.parametrize(
+    'features, how, expected',
+    [
+        (torch.zeros(2, 3, 4, 5), dict(), Maps),
+        (torch.zeros(2, 3, 4, 5), dict(grid=(4, 5)), Maps),
+        (torch.zeros(2, 3, 4, 5, 6), dict(channels_last=True), ChannelsLast),
+        (torch.zeros(2, 20, 3), dict(grid=(4, 5), max_prefix=1), Tokens),
+        (torch.zeros(2, 21, 3), dict(grid=(4, 5), max_prefix=1), Tokens),
+    ],
+)
 def test_layouts_are_told_apart(features, how, expected):
     layout = find_layout(features, **how)
     assert type(layout) is expected
@@ -92,14 +95,21 @@ def test_layouts_are_told_apart(features, how, expected):
         assert layout.prefix == features.shape[1] - 20
 
 
-@pytest.mark.parametrize('features, how, message', [
-    (torch.zeros(2, 22, 3), dict(grid=(4, 5), max_prefix=1), r'\(2, 22, 3\).*\(4, 5\).*1 prefix'),
-    (torch.zeros(2, 19, 3), dict(grid=(4, 5), max_prefix=1), r'\(2, 19, 3\)'),
-    (torch.zeros(2, 20, 3), dict(), 'unknown'),
-    (torch.zeros(2, 3), dict(grid=(1, 1)), r'\(2, 3\)'),
-    ([torch.zeros(2, 3, 4, 5)], dict(), 'list'),
-    (None, dict(), 'NoneType'),
-])
+@pytest.mark.parametrize(
+    'features, how, message',
+    [
+        (
+            torch.zeros(2, 22, 3),
+            dict(grid=(4, 5), max_prefix=1),
+            r'\(2, 22, 3\).*\(4, 5\).*1 prefix',
+        ),
+        (torch.zeros(2, 19, 3), dict(grid=(4, 5), max_prefix=1), r'\(2, 19, 3\)'),
+        (torch.zeros(2, 20, 3), dict(), 'unknown'),
+        (torch.zeros(2, 3), dict(grid=(1, 1)), r'\(2, 3\)'),
+        ([torch.zeros(2, 3, 4, 5)], dict(), 'list'),
+        (None, dict(), 'NoneType'),
+    ],
+)
 def test_what_is_no_map_is_refused(features, how, message):
     with pytest.raises(ValueError, match=message):
         find_layout(features, **how)
@@ -119,16 +129,24 @@ class Probe(MotionModule):
         return y, carried
 
     def motion(self, x, stage):
-        return Displacements((), (), x.new_zeros(len(x), 0, 2, *x.shape[2:]),
-                             x.new_zeros(len(x), 0, *x.shape[2:]))
+        return Displacements(
+            (), (), x.new_zeros(len(x), 0, 2, *x.shape[2:]), x.new_zeros(len(x), 0, *x.shape[2:])
+        )
 
 
 MODELS.register_module(name='LayoutProbe', module=Probe)
 
-VIT = dict(type='timm.vit_tiny_patch16_224', img_size=32, patch_size=8, embed_dim=8, depth=6,
-           num_heads=2)
-SWIN = dict(type='timm.swin_tiny_patch4_window7_224', img_size=32, window_size=2, embed_dim=4,
-            depths=(1, 1, 1, 1), num_heads=(1, 1, 1, 1))
+VIT = dict(
+    type='timm.vit_tiny_patch16_224', img_size=32, patch_size=8, embed_dim=8, depth=6, num_heads=2
+)
+SWIN = dict(
+    type='timm.swin_tiny_patch4_window7_224',
+    img_size=32,
+    window_size=2,
+    embed_dim=4,
+    depths=(1, 1, 1, 1),
+    num_heads=(1, 1, 1, 1),
+)
 CONVNEXT = dict(type='timm.convnext_atto', depths=(1, 1, 1, 1), dims=(4, 8, 8, 16))
 
 
@@ -147,29 +165,44 @@ def from_tokens(prefix, columns):
 HOSTS = [
     pytest.param(CONVNEXT, (32, 64), 3, (4, 8), from_maps, id='convnext'),
     pytest.param(SWIN, (32, 32), 2, (8, 8), from_channels_last, id='swin'),
-    pytest.param(dict(SWIN, img_size=(32, 64)), (32, 64), 3, (4, 8), from_channels_last,
-                 id='swin-wide'),
+    pytest.param(
+        dict(SWIN, img_size=(32, 64)), (32, 64), 3, (4, 8), from_channels_last, id='swin-wide'
+    ),
     pytest.param(VIT, (32, 32), 1, (4, 4), from_tokens(0, 4), id='vit-embedding'),
     pytest.param(VIT, (32, 32), 3, (4, 4), from_tokens(1, 4), id='vit'),
-    pytest.param(dict(VIT, img_size=(32, 64)), (32, 64), 5, (4, 8), from_tokens(1, 8),
-                 id='vit-wide'),
-    pytest.param(dict(VIT, dynamic_img_size=True), (48, 24), 4, (6, 3), from_tokens(1, 3),
-                 id='vit-dynamic'),
-    pytest.param(dict(VIT, dynamic_img_size=True), (48, 24), 1, (6, 3), from_channels_last,
-                 id='vit-dynamic-embedding'),
-    pytest.param(dict(VIT, reg_tokens=4), (32, 32), 2, (4, 4), from_tokens(5, 4),
-                 id='vit-registers'),
-    pytest.param(dict(VIT, class_token=False), (32, 32), 2, (4, 4), from_tokens(0, 4),
-                 id='vit-no-class'),
+    pytest.param(
+        dict(VIT, img_size=(32, 64)), (32, 64), 5, (4, 8), from_tokens(1, 8), id='vit-wide'
+    ),
+    pytest.param(
+        dict(VIT, dynamic_img_size=True), (48, 24), 4, (6, 3), from_tokens(1, 3), id='vit-dynamic'
+    ),
+    pytest.param(
+        dict(VIT, dynamic_img_size=True),
+        (48, 24),
+        1,
+        (6, 3),
+        from_channels_last,
+        id='vit-dynamic-embedding',
+    ),
+    pytest.param(
+        dict(VIT, reg_tokens=4), (32, 32), 2, (4, 4), from_tokens(5, 4), id='vit-registers'
+    ),
+    pytest.param(
+        dict(VIT, class_token=False), (32, 32), 2, (4, 4), from_tokens(0, 4), id='vit-no-class'
+    ),
 ]
 
 
 def plain_and_new(host, stage, x):
     """The stage's output without the module, and what the rest of the backbone gets."""
     outputs = []
-    name = next(name for name, submodule in host.backbone.named_modules()
-                if any(getattr(hook, 'args', None) == (stage,)
-                       for hook in submodule._forward_hooks.values()))
+    name = next(
+        name
+        for name, submodule in host.backbone.named_modules()
+        if any(
+            getattr(hook, 'args', None) == (stage,) for hook in submodule._forward_hooks.values()
+        )
+    )
     host.backbone.get_submodule(name).register_forward_hook(lambda _, __, y: outputs.append(y))
     host.backbone(x)  # by itself: without the module
     Probe.calls.clear()
@@ -183,7 +216,7 @@ def test_content_of_frames(config, size, stage, grid, at):
     x = torch.randn(CLIPS * FRAMES, 3, *size)
     with torch.no_grad():
         before, after = plain_and_new(host, stage, x)
-    (seen_stage, seen, given), = Probe.calls
+    ((seen_stage, seen, given),) = Probe.calls
     assert seen_stage == stage and before.shape == after.shape
     channels = host.module.in_channels[stage]
     assert seen.shape == (CLIPS, channels, FRAMES, *grid)
@@ -210,7 +243,7 @@ def test_timm_ends_in_a_feature_map(config, size, stage, grid, at, plain):
     assert out.dim() == 4 and out.shape[1] == host.backbone.num_features
     if plain and own.dim() == 3:  # tokens, the last ones in rows
         rows, columns = out.shape[2:]
-        own = own[:, own.shape[1] - rows * columns:]
+        own = own[:, own.shape[1] - rows * columns :]
         for i in range(rows):
             for j in range(columns):
                 assert torch.equal(out[:, :, i, j], own[:, i * columns + j])
@@ -219,16 +252,30 @@ def test_timm_ends_in_a_feature_map(config, size, stage, grid, at, plain):
         assert torch.equal(out, own.permute(0, 3, 1, 2) if last else own)
 
 
-@pytest.mark.parametrize('config', [
-    dict(type='SwinTransformer3D', window_size=(2, 2, 2),
-         arch=dict(embed_dims=4, depths=[1, 1, 2, 1], num_heads=[1, 1, 1, 1])),
-    dict(type='MViT', arch=dict(embed_dims=8, num_layers=4, num_heads=1,
-                                downscale_indices=[1, 2, 3]), drop_path_rate=0.),
-    dict(type='MViT', arch=dict(embed_dims=8, num_layers=4, num_heads=1,
-                                downscale_indices=[1, 2, 3]), drop_path_rate=0.,
-         with_cls_token=False, output_cls_token=False),
-    dict(type='UniFormer', depth=[1, 2, 1, 1], embed_dim=[8, 8, 8, 16], head_dim=8),
-], ids=['swin', 'mvit', 'mvit-no-class', 'uniformer'])
+@pytest.mark.parametrize(
+    'config',
+    [
+        dict(
+            type='SwinTransformer3D',
+            window_size=(2, 2, 2),
+            arch=dict(embed_dims=4, depths=[1, 1, 2, 1], num_heads=[1, 1, 1, 1]),
+        ),
+        dict(
+            type='MViT',
+            arch=dict(embed_dims=8, num_layers=4, num_heads=1, downscale_indices=[1, 2, 3]),
+            drop_path_rate=0.0,
+        ),
+        dict(
+            type='MViT',
+            arch=dict(embed_dims=8, num_layers=4, num_heads=1, downscale_indices=[1, 2, 3]),
+            drop_path_rate=0.0,
+            with_cls_token=False,
+            output_cls_token=False,
+        ),
+        dict(type='UniFormer', depth=[1, 2, 1, 1], embed_dim=[8, 8, 8, 16], head_dim=8),
+    ],
+    ids=['swin', 'mvit', 'mvit-no-class', 'uniformer'],
+)
 @pytest.mark.parametrize('stage', [2, 3, 4, 5])
 def test_content_of_mmaction2_transformers(config, stage):
     """Convolutional or not, a clip stays a clip: (T/2, H/4, W/4), then halved per stage."""
@@ -236,7 +283,7 @@ def test_content_of_mmaction2_transformers(config, stage):
     clip = torch.randn(CLIPS, 3, 4, 64, 96)
     with torch.no_grad():
         before, after = plain_and_new(host, stage, clip)
-    (_, seen, given), = Probe.calls
+    ((_, seen, given),) = Probe.calls
     shift = stage - 2
     assert seen.shape[0] == CLIPS and seen.shape[2:] == (2, 16 >> shift, 24 >> shift)
     for maps, own in ((seen, before), (given, after)):
@@ -247,33 +294,50 @@ def test_content_of_mmaction2_transformers(config, stage):
         else:
             tokens, size = own
             assert tuple(size) == tuple(seen.shape[2:])
-            tokens = tokens[:, tokens.shape[1] - seen[0, 0].numel():]
+            tokens = tokens[:, tokens.shape[1] - seen[0, 0].numel() :]
             expected = tokens.transpose(1, 2).reshape(seen.shape)
         assert torch.equal(maps, expected)
 
 
-@pytest.mark.parametrize('config, frames_of_stage', [
-    (dict(type='C2D', depth=18), (8, 8, 4, 4, 4)),
-    (dict(type='ResNet2Plus1d', depth=18, pretrained=None, pretrained2d=False,
-          conv_cfg=dict(type='Conv2plus1d'), norm_cfg=dict(type='BN3d')), (8, 8, 8, 8, 8)),
-    (dict(type='ResNet3dCSN', depth=50, pretrained=None, base_channels=8, with_pool2=False),
-     (8, 8, 4, 2, 1)),
-    (dict(type='ResNet3dSlowOnly', depth=18, pretrained=None, base_channels=8), (8,) * 5),
-    (dict(type='TANet', depth=50, num_segments=8), (8,) * 5),
-    (dict(type='MobileNetV2TSM', num_segments=8), (8,) * 5),
-    (dict(type='MFNet', stem_channels=4, channels=(8, 8, 8, 8), groups=4), (8, 4, 4, 4, 4)),
-    (dict(type='R2Plus1D', base_channels=4), (8,) * 5),
-], ids=lambda value: value['type'] if isinstance(value, dict) else None)
+@pytest.mark.parametrize(
+    'config, frames_of_stage',
+    [
+        (dict(type='C2D', depth=18), (8, 8, 4, 4, 4)),
+        (
+            dict(
+                type='ResNet2Plus1d',
+                depth=18,
+                pretrained=None,
+                pretrained2d=False,
+                conv_cfg=dict(type='Conv2plus1d'),
+                norm_cfg=dict(type='BN3d'),
+            ),
+            (8, 8, 8, 8, 8),
+        ),
+        (
+            dict(type='ResNet3dCSN', depth=50, pretrained=None, base_channels=8, with_pool2=False),
+            (8, 8, 4, 2, 1),
+        ),
+        (dict(type='ResNet3dSlowOnly', depth=18, pretrained=None, base_channels=8), (8,) * 5),
+        (dict(type='TANet', depth=50, num_segments=8), (8,) * 5),
+        (dict(type='MobileNetV2TSM', num_segments=8), (8,) * 5),
+        (dict(type='MFNet', stem_channels=4, channels=(8, 8, 8, 8), groups=4), (8, 4, 4, 4, 4)),
+        (dict(type='R2Plus1D', base_channels=4), (8,) * 5),
+    ],
+    ids=lambda value: value['type'] if isinstance(value, dict) else None,
+)
 def test_content_of_convolutional_networks(config, frames_of_stage):
     with DefaultScope.overwrite_default_scope('mmaction'):
         host = MotionBackbone(config, dict(type='LayoutProbe'), (1, 2, 3, 4, 5)).eval()
     clip = torch.randn(CLIPS, 3, 8, 64, 64)
-    x = clip if config['type'] != 'TANet' and config['type'] != 'MobileNetV2TSM' else (
-        clip.transpose(1, 2).flatten(0, 1))
+    x = (
+        clip
+        if config['type'] != 'TANet' and config['type'] != 'MobileNetV2TSM'
+        else (clip.transpose(1, 2).flatten(0, 1))
+    )
     outputs = []
     for name in find_stages(host.backbone).values():
-        host.backbone.get_submodule(name).register_forward_hook(
-            lambda _, __, y: outputs.append(y))
+        host.backbone.get_submodule(name).register_forward_hook(lambda _, __, y: outputs.append(y))
     Probe.calls.clear()
     with torch.no_grad():
         host(x)

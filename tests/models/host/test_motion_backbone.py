@@ -65,7 +65,7 @@ def by_hand_2d(host, x):
         x = layer(x)
         if stage in host.stages:
             n, c, h, w = x.shape
-            y = torch.stack([x[i:i + 4].transpose(0, 1) for i in range(0, n, 4)])
+            y = torch.stack([x[i : i + 4].transpose(0, 1) for i in range(0, n, 4)])
             y, carried = module(y, stage, carried)
             x = torch.cat([clip.transpose(0, 1) for clip in y])
     return x
@@ -82,8 +82,9 @@ def by_hand_3d(host, x):
 
 
 @pytest.mark.parametrize('stages', [(2, 3, 4), (3,), (2, 4), (4, 2)])
-@pytest.mark.parametrize('build, make, by_hand', [(build_2d, frames, by_hand_2d),
-                                                  (build_3d, clips, by_hand_3d)])
+@pytest.mark.parametrize(
+    'build, make, by_hand', [(build_2d, frames, by_hand_2d), (build_3d, clips, by_hand_3d)]
+)
 def test_equals_the_stages_run_by_hand(build, make, by_hand, stages):
     host = wake(build(stages=stages)).eval()
     x = make()
@@ -115,7 +116,7 @@ def test_a_host_that_halves_the_frames_between_stages():
 
 def test_clips_of_a_batch_do_not_mix():
     host, x = wake(build_2d()).eval(), frames(clips=3)
-    alone = torch.cat([host(x[i:i + 4]) for i in (0, 4, 8)])
+    alone = torch.cat([host(x[i : i + 4]) for i in (0, 4, 8)])
     torch.testing.assert_close(host(x), alone)
 
 
@@ -140,13 +141,16 @@ def test_stage_1_is_the_stem_with_its_pooling():
     assert shapes == [(8, 16, 8, 8)]
 
 
-@pytest.mark.parametrize('config, segments, expected', [
-    (dict(type='ResNet', depth=18), 4, {2: 64, 3: 128, 4: 256}),
-    (dict(type='ResNetTSM', depth=18, num_segments=4), None, {2: 64, 3: 128, 4: 256}),
-    (dict(type='ResNet3dSlowOnly', depth=18, pretrained=None), None, {2: 64, 3: 128, 4: 256}),
-    (dict(type='timm.efficientnet_b0'), 4, {2: 24, 3: 40, 4: 112}),
-    (dict(type='timm.convnext_atto'), 4, {2: 40, 3: 80, 4: 160}),
-])
+@pytest.mark.parametrize(
+    'config, segments, expected',
+    [
+        (dict(type='ResNet', depth=18), 4, {2: 64, 3: 128, 4: 256}),
+        (dict(type='ResNetTSM', depth=18, num_segments=4), None, {2: 64, 3: 128, 4: 256}),
+        (dict(type='ResNet3dSlowOnly', depth=18, pretrained=None), None, {2: 64, 3: 128, 4: 256}),
+        (dict(type='timm.efficientnet_b0'), 4, {2: 24, 3: 40, 4: 112}),
+        (dict(type='timm.convnext_atto'), 4, {2: 40, 3: 80, 4: 160}),
+    ],
+)
 def test_channels_of_other_hosts_are_found(config, segments, expected):
     with torch.device('meta'):
         host = MotionBackbone(config, DCF, (2, 3, 4), segments)
@@ -173,44 +177,78 @@ def test_stage_names():
     assert host(clips()).shape == (2, 6, 4, 8, 8)
 
 
-@pytest.mark.parametrize('arguments, message', [
-    (dict(stages=(2, 6)), '6'),
-    (dict(stages=(0,)), '0'),
-    (dict(stages=(2, 2)), r'\(2, 2\)'),
-    (dict(stages=(True,)), 'unknown stage True'),
-    (dict(stages=(2.0,)), r'unknown stage 2\.0'),
-    (dict(stages=True), 'sequence.*True'),
-    (dict(stages=(2,), stage_names={True: 'layer1'}), 'unknown stage True'),
-    (dict(backbone=dict(type='timm.volo_d1_224'), stages=(3,)),
-     r'VOLO does not end in a feature map.*197'),
-    (dict(backbone=dict(type='OwnNet'), module=None, stages=(), with_cp=True),
-     'with_cp.*OwnNet'),
-    (dict(stages=()), "'DCF'.*empty"),
-    (dict(backbone=dict(type='X3D', num_stages=2, spatial_strides=(2, 2)), stages=(2, 4)),
-     r'X3D has no stage 4.*\[1, 2, 3\]'),
-    (dict(backbone=dict(type='timm.convnext_atto'), stages=(1,)), r'no stage 1.*\[2, 3, 4, 5\]'),
-    (dict(backbone=dict(type='OwnNet'), stages=(2,)), 'OwnNet has no stage 2'),
-    (dict(backbone=dict(type='OwnNet'), stages=(2,), stage_names={2: 'nope'}),
-     "'nope'.*entry, trunk"),
-    (dict(backbone=dict(type='OwnNet'), stages=(2,), stage_names={2: 'unused'}),
-     'stage 2.*unused.*never run'),
-    (dict(num_segments=None), 'num_segments is missing.*ResNet'),
-    (dict(num_segments=0), '0'),
-    (dict(num_segments=2), 'at least 3 frames, got 2'),
-    (dict(backbone=dict(type='ResNetTSM', depth=18, num_segments=8)), '4.*ResNetTSM.*8'),
-    (dict(backbone=dict(type='ResNet3d', depth=18, pretrained=None,
-                   temporal_strides=(1, 3, 1, 1)), num_segments=None), r'\(64, 56, 56\).*\(11, 28, 28\)'),
-    (dict(module=dict(type='DCF', window=4)), '4'),
-])
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        (dict(stages=(2, 6)), '6'),
+        (dict(stages=(0,)), '0'),
+        (dict(stages=(2, 2)), r'\(2, 2\)'),
+        (dict(stages=(True,)), 'unknown stage True'),
+        (dict(stages=(2.0,)), r'unknown stage 2\.0'),
+        (dict(stages=True), 'sequence.*True'),
+        (dict(stages=(2,), stage_names={True: 'layer1'}), 'unknown stage True'),
+        (
+            dict(backbone=dict(type='timm.volo_d1_224'), stages=(3,)),
+            r'VOLO does not end in a feature map.*197',
+        ),
+        (
+            dict(backbone=dict(type='OwnNet'), module=None, stages=(), with_cp=True),
+            'with_cp.*OwnNet',
+        ),
+        (dict(stages=()), "'DCF'.*empty"),
+        (
+            dict(backbone=dict(type='X3D', num_stages=2, spatial_strides=(2, 2)), stages=(2, 4)),
+            r'X3D has no stage 4.*\[1, 2, 3\]',
+        ),
+        (
+            dict(backbone=dict(type='timm.convnext_atto'), stages=(1,)),
+            r'no stage 1.*\[2, 3, 4, 5\]',
+        ),
+        (dict(backbone=dict(type='OwnNet'), stages=(2,)), 'OwnNet has no stage 2'),
+        (
+            dict(backbone=dict(type='OwnNet'), stages=(2,), stage_names={2: 'nope'}),
+            "'nope'.*entry, trunk",
+        ),
+        (
+            dict(backbone=dict(type='OwnNet'), stages=(2,), stage_names={2: 'unused'}),
+            'stage 2.*unused.*never run',
+        ),
+        (dict(num_segments=None), 'num_segments is missing.*ResNet'),
+        (dict(num_segments=0), '0'),
+        (dict(num_segments=2), 'at least 3 frames, got 2'),
+        (dict(backbone=dict(type='ResNetTSM', depth=18, num_segments=8)), '4.*ResNetTSM.*8'),
+        (
+            dict(
+                backbone=dict(
+                    type='ResNet3d', depth=18, pretrained=None, temporal_strides=(1, 3, 1, 1)
+                ),
+                num_segments=None,
+            ),
+            r'\(64, 56, 56\).*\(11, 28, 28\)',
+        ),
+        (dict(module=dict(type='DCF', window=4)), '4'),
+    ],
+)
 def test_what_cannot_be_built_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message), torch.device('meta'):
-        MotionBackbone(**{'backbone': THIN, 'module': DCF, 'stages': (2, 3, 4),
-                          'num_segments': 4, **arguments})
+        MotionBackbone(
+            **{
+                'backbone': THIN,
+                'module': DCF,
+                'stages': (2, 3, 4),
+                'num_segments': 4,
+                **arguments,
+            }
+        )
 
 
 def test_a_3d_backbone_takes_clips_of_the_length_that_it_is_told():
-    net = MotionBackbone(dict(type='ResNet3d', depth=18, pretrained=None, base_channels=8),
-                         DCF, stages=(2, ), num_segments=4)
+    net = MotionBackbone(
+        dict(type='ResNet3d', depth=18, pretrained=None, base_channels=8),
+        DCF,
+        stages=(2,),
+        num_segments=4,
+    )
     net.init_weights()
     assert len(net(torch.ones(1, 3, 4, 32, 32))) == 1
     with pytest.raises(ValueError, match='clips of 8 frames .* num_segments=4'):
@@ -237,8 +275,9 @@ class Branch(MotionModule):
         return torch.stack(carried, dim=1) if self.vector else None
 
     def motion(self, x, stage):
-        return Displacements((), (), x.new_zeros(len(x), 0, 2, *x.shape[2:]),
-                             x.new_zeros(len(x), 0, *x.shape[2:]))
+        return Displacements(
+            (), (), x.new_zeros(len(x), 0, 2, *x.shape[2:]), x.new_zeros(len(x), 0, *x.shape[2:])
+        )
 
 
 @pytest.mark.parametrize('build, make', BUILDS)
@@ -255,10 +294,13 @@ def test_a_branch_returns_its_vector_beside_the_features(build, make):
     assert torch.equal(alone(x), features)
 
 
-@pytest.mark.parametrize('stages, window, message', [
-    ((2, 5), 11, r'Branch.*window larger than allowed.*stage 5.*11 pixels.*7x7.*224x224'),
-    ((3,), 42, r'stage 3.*42 pixels.*28x28'),
-])
+@pytest.mark.parametrize(
+    'stages, window, message',
+    [
+        ((2, 5), 11, r'Branch.*window larger than allowed.*stage 5.*11 pixels.*7x7.*224x224'),
+        ((3,), 42, r'stage 3.*42 pixels.*28x28'),
+    ],
+)
 def test_a_window_wider_than_three_maps_is_refused(stages, window, message):
     with pytest.raises(ValueError, match=message):
         build_2d(dict(type='Branch', window=window), stages)
@@ -268,18 +310,22 @@ def test_a_window_wider_than_three_maps_is_refused(stages, window, message):
 @pytest.mark.parametrize('size', [(64, 32), (32, 64)])
 def test_the_shorter_side_of_a_map_limits_the_window(size):
     """Of 4x2 and of 2x4 patches: three times two pixels hold a reach of two, not of three."""
-    config = dict(type='timm.vit_tiny_patch16_224', img_size=size, depth=4, embed_dim=8,
-                  num_heads=2)
+    config = dict(
+        type='timm.vit_tiny_patch16_224', img_size=size, depth=4, embed_dim=8, num_heads=2
+    )
     MotionBackbone(config, dict(type='Branch', window=2), (2,), 2)
     with pytest.raises(ValueError, match=f'{size[0]}x{size[1]}'):
         MotionBackbone(config, dict(type='Branch', window=3), (2,), 2)
 
 
-@pytest.mark.parametrize('build, shape, message', [
-    (build_3d, (8, 3, 64, 64), r'\(N, C, T, H, W\), got \(8, 3, 64, 64\)'),
-    (build_2d, (3, 64, 64), r'\(N\*4, C, H, W\), got \(3, 64, 64\)'),
-    (build_2d, (0, 3, 64, 64), r'got \(0, 3, 64, 64\)'),
-])
+@pytest.mark.parametrize(
+    'build, shape, message',
+    [
+        (build_3d, (8, 3, 64, 64), r'\(N, C, T, H, W\), got \(8, 3, 64, 64\)'),
+        (build_2d, (3, 64, 64), r'\(N\*4, C, H, W\), got \(3, 64, 64\)'),
+        (build_2d, (0, 3, 64, 64), r'got \(0, 3, 64, 64\)'),
+    ],
+)
 def test_input_of_another_rank_is_refused(build, shape, message):
     with pytest.raises(ValueError, match=message):
         build()(torch.rand(shape))
@@ -357,19 +403,27 @@ class Wayward(nn.Module):
 @pytest.mark.parametrize('order', [(2, 3), (2, 4), (3, 4), (2, 4, 3), (3, 2, 4), (2, 3, 3, 4)])
 def test_stages_that_run_otherwise_than_in_order_are_noticed(order):
     """Skipped, exchanged or twice: what a stage hands on would be of another one."""
-    host = MotionBackbone(dict(type='Wayward'), dict(type='Branch'), (2, 3, 4),
-                          stage_names={2: 'two', 3: 'three', 4: 'four'})
+    host = MotionBackbone(
+        dict(type='Wayward'),
+        dict(type='Branch'),
+        (2, 3, 4),
+        stage_names={2: 'two', 3: 'three', 4: 'four'},
+    )
     host(clips())
     host.backbone.order = order
-    with pytest.raises(RuntimeError, match=rf'Wayward ran stages \[{", ".join(map(str, order))}\] '
-                                           r'where the module works after \[2, 3, 4\]'):
+    with pytest.raises(
+        RuntimeError,
+        match=rf'Wayward ran stages \[{", ".join(map(str, order))}\] '
+        r'where the module works after \[2, 3, 4\]',
+    ):
         host(clips())
 
 
 def test_names_in_another_order_are_noticed_when_the_host_is_built():
     with pytest.raises(RuntimeError, match=r'ran stages \[3, 2\]'):
-        MotionBackbone(dict(type='Wayward'), dict(type='Branch'), (2, 3),
-                       stage_names={2: 'three', 3: 'two'})
+        MotionBackbone(
+            dict(type='Wayward'), dict(type='Branch'), (2, 3), stage_names={2: 'three', 3: 'two'}
+        )
 
 
 def test_a_copy_is_independent():
@@ -390,8 +444,9 @@ class TestWeights:
         names = {name.partition('.')[0] for name in host.state_dict()}
         assert names == {'backbone', 'module'}
         plain = build_2d(module=None)
-        assert set(plain.state_dict()) == {name for name in host.state_dict()
-                                           if name.startswith('backbone.')}
+        assert set(plain.state_dict()) == {
+            name for name in host.state_dict() if name.startswith('backbone.')
+        }
 
     @pytest.mark.parametrize('build', [build_2d, build_3d])
     def test_initialisation_leaves_the_module_an_identity(self, build):
@@ -412,8 +467,7 @@ class TestWeights:
         host = build_2d()
         before = copy.deepcopy(host.state_dict())
         host.init_weights()
-        assert all(torch.equal(before[name], value)
-                   for name, value in host.state_dict().items())
+        assert all(torch.equal(before[name], value) for name, value in host.state_dict().items())
 
     def test_checkpoint_of_a_plain_recognizer(self, tmp_path):
         with DefaultScope.overwrite_default_scope('mmaction'):
@@ -430,19 +484,37 @@ class TestWeights:
 
 
 def recognizer(host, head):
-    return dict(type=host, cls_head=dict(num_classes=5, average_clips='prob', **head),
-                data_preprocessor=dict(type='ActionDataPreprocessor'))
+    return dict(
+        type=host,
+        cls_head=dict(num_classes=5, average_clips='prob', **head),
+        data_preprocessor=dict(type='ActionDataPreprocessor'),
+    )
 
 
 RECOGNIZERS = [
-    pytest.param(dict(**recognizer('Recognizer2D', dict(type='TSNHead', in_channels=8)),
-                      backbone=dict(type='MotionBackbone', backbone=THIN, module=DCF,
-                                    stages=(2, 3, 4), num_segments=4)),
-                 (2, 4, 3, 32, 32), id='2d'),
-    pytest.param(dict(**recognizer('Recognizer3D', dict(type='X3DHead', in_channels=144)),
-                      backbone=dict(type='MotionBackbone', backbone=dict(X3D, gamma_b=2.25),
-                                    module=DCF, stages=(2, 3, 4))),
-                 (2, 1, 3, 4, 32, 32), id='3d'),
+    pytest.param(
+        dict(
+            **recognizer('Recognizer2D', dict(type='TSNHead', in_channels=8)),
+            backbone=dict(
+                type='MotionBackbone', backbone=THIN, module=DCF, stages=(2, 3, 4), num_segments=4
+            ),
+        ),
+        (2, 4, 3, 32, 32),
+        id='2d',
+    ),
+    pytest.param(
+        dict(
+            **recognizer('Recognizer3D', dict(type='X3DHead', in_channels=144)),
+            backbone=dict(
+                type='MotionBackbone',
+                backbone=dict(X3D, gamma_b=2.25),
+                module=DCF,
+                stages=(2, 3, 4),
+            ),
+        ),
+        (2, 1, 3, 4, 32, 32),
+        id='3d',
+    ),
 ]
 
 
@@ -464,8 +536,7 @@ def test_in_a_recognizer(config, shape):
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter -= 0.01 * parameter.grad
-    assert all(parameter.grad.abs().sum() > 0
-               for parameter in model.backbone.module.parameters())
+    assert all(parameter.grad.abs().sum() > 0 for parameter in model.backbone.module.parameters())
     model.eval()
     scores = [sample.pred_score for sample in model(inputs, samples, mode='predict')]
     assert all(score.sum().item() == pytest.approx(1, abs=1e-5) for score in scores)
@@ -507,7 +578,7 @@ def test_meta_device_and_flops(build, make):
         counts.append(counter.get_total_flops())
     expected = 0
     for stage in (2, 3, 4):
-        block, pixels = host.module.blocks[str(stage)], 4 * (32 // 2**stage)**2
+        block, pixels = host.module.blocks[str(stage)], 4 * (32 // 2**stage) ** 2
         weights = block.conv1.weight.numel() + block.conv2.weight.numel()
         products = block.conv1.out_channels * 25 * (2 if stage == 4 else 4)
         expected += 2 * pixels * (weights + products)
@@ -522,8 +593,10 @@ def test_compiles(build, make):
     compiled = torch.compile(host, backend='aot_eager')
     for _ in range(2):
         torch.testing.assert_close(compiled(x), host(x), rtol=1e-3, atol=1e-3)
-    grads = [torch.autograd.grad(model(x).square().mean(), list(host.module.parameters()))
-             for model in (host, compiled)]
+    grads = [
+        torch.autograd.grad(model(x).square().mean(), list(host.module.parameters()))
+        for model in (host, compiled)
+    ]
     torch.testing.assert_close(grads[1], grads[0], rtol=1e-2, atol=1e-3)
     assert host._pass is None
 
@@ -532,8 +605,9 @@ def ddp_worker(rank, path, build, x):
     """One of two processes: its half of the batch, gradients averaged by DDP."""
     compat.apply()  # as conftest does in the parent
     torch.set_num_threads(1)
-    torch.distributed.init_process_group('gloo', init_method=f'file://{path}/store', rank=rank,
-                                         world_size=2)
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'file://{path}/store', rank=rank, world_size=2
+    )
     torch.manual_seed(0)
     host = wake(build()).eval()  # normalisation over its own statistics would differ by half
     model = DistributedDataParallel(host)
@@ -548,11 +622,13 @@ def ddp_worker(rank, path, build, x):
 @pytest.mark.parametrize('build, make', BUILDS)
 def test_two_processes_give_the_gradients_of_one(build, make, tmp_path):
     x = make()
-    torch.multiprocessing.start_processes(ddp_worker, (str(tmp_path), build, x), nprocs=2,
-                                          start_method='forkserver')
+    torch.multiprocessing.start_processes(
+        ddp_worker, (str(tmp_path), build, x), nprocs=2, start_method='forkserver'
+    )
     torch.manual_seed(0)
     host = wake(build()).eval()
     host(x).square().mean().backward()
     for rank in (0, 1):
-        torch.testing.assert_close(torch.load(tmp_path / f'{rank}.pt'),
-                                   [p.grad for p in host.parameters()])
+        torch.testing.assert_close(
+            torch.load(tmp_path / f'{rank}.pt'), [p.grad for p in host.parameters()]
+        )

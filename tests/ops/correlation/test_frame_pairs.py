@@ -20,16 +20,19 @@ def multiplied(monkeypatch):
     return counts
 
 
-@pytest.mark.parametrize('offsets, dilations, border, expected', [
-    ((-2, -1, 1, 2), (2, 1, 1, 2), 'zeros', [4, 5]),  # T - tau each, for both directions
-    ((-2, -1, 1, 2), (2, 1, 1, 2), 'circular', [6, 6]),
-    ((-1, 1), (1, 1), 'replicate', [7]),  # and the border frames with themselves
-    ((-1, 1), (1, 2), 'zeros', [5, 5]),  # different dilations share nothing
-    ((-1, 1), (1, 1), 'zeros', [5]),
-    ((1,), (1,), 'zeros', [5]),
-    ((0,), (1,), 'zeros', [6]),
-    ((9, -9), (1, 1), 'zeros', []),  # longer than the clip: nothing to multiply
-])
+@pytest.mark.parametrize(
+    'offsets, dilations, border, expected',
+    [
+        ((-2, -1, 1, 2), (2, 1, 1, 2), 'zeros', [4, 5]),  # T - tau each, for both directions
+        ((-2, -1, 1, 2), (2, 1, 1, 2), 'circular', [6, 6]),
+        ((-1, 1), (1, 1), 'replicate', [7]),  # and the border frames with themselves
+        ((-1, 1), (1, 2), 'zeros', [5, 5]),  # different dilations share nothing
+        ((-1, 1), (1, 1), 'zeros', [5]),
+        ((1,), (1,), 'zeros', [5]),
+        ((0,), (1,), 'zeros', [6]),
+        ((9, -9), (1, 1), 'zeros', []),  # longer than the clip: nothing to multiply
+    ],
+)
 def test_each_pair_of_frames_is_multiplied_once(multiplied, offsets, dilations, border, expected):
     x = torch.randn(1, 2, 6, 4, 4)
     frame_pairs.correlation_forward(x, offsets, (3, 3), dilations, border, 1.0)

@@ -19,8 +19,9 @@ ALL = ('auto', 'reference', *FAST)
 def maps(*shape, dtype=torch.float64, seed=0):
     """Queries and keys."""
     generator = torch.Generator().manual_seed(seed)
-    return [torch.randn(shape, dtype=dtype, generator=generator).requires_grad_()
-            for _ in range(2)]
+    return [
+        torch.randn(shape, dtype=dtype, generator=generator).requires_grad_() for _ in range(2)
+    ]
 
 
 def brute_force(queries, keys, sides, dilation, scale):
@@ -37,42 +38,53 @@ def brute_force(queries, keys, sides, dilation, scale):
 
 
 @pytest.mark.parametrize('implementation', ALL)
-@pytest.mark.parametrize('shape, window, dilation', [
-    ((2, 3, 5, 7), (3, 3), 1),
-    ((2, 3, 7, 5), (5, 5), 2),
-    ((1, 2, 4, 6), (1, 7), 1),  # wider than high, and the reverse
-    ((1, 2, 4, 6), (7, 1), 1),
-    ((3, 2, 6, 5), (3, 5), 3),
-    ((1, 2, 2, 3), (9, 9), 1),  # a map smaller than the window
-    ((2, 2, 1, 1), (3, 5), 2),
-    ((1, 1, 3, 3), (1, 1), 1),
-])
+@pytest.mark.parametrize(
+    'shape, window, dilation',
+    [
+        ((2, 3, 5, 7), (3, 3), 1),
+        ((2, 3, 7, 5), (5, 5), 2),
+        ((1, 2, 4, 6), (1, 7), 1),  # wider than high, and the reverse
+        ((1, 2, 4, 6), (7, 1), 1),
+        ((3, 2, 6, 5), (3, 5), 3),
+        ((1, 2, 2, 3), (9, 9), 1),  # a map smaller than the window
+        ((2, 2, 1, 1), (3, 5), 2),
+        ((1, 1, 3, 3), (1, 1), 1),
+    ],
+)
 def test_equals_the_equation(implementation, shape, window, dilation):
     queries, keys = maps(*shape)
     actual = pair_correlation(queries, keys, window, dilation, implementation=implementation)
-    expected = brute_force(queries, keys, window, dilation, shape[1]**-0.5)
+    expected = brute_force(queries, keys, window, dilation, shape[1] ** -0.5)
     torch.testing.assert_close(actual, expected)
 
 
 @settings(max_examples=60, deadline=None)
-@given(shape=st.tuples(*(st.integers(1, top) for top in (3, 3, 9, 9))),
-       window=st.tuples(*[st.sampled_from([1, 3, 5, 7])] * 2), dilation=st.integers(1, 3),
-       implementation=st.sampled_from(FAST), seed=st.integers(0, 2**31))
+@given(
+    shape=st.tuples(*(st.integers(1, top) for top in (3, 3, 9, 9))),
+    window=st.tuples(*[st.sampled_from([1, 3, 5, 7])] * 2),
+    dilation=st.integers(1, 3),
+    implementation=st.sampled_from(FAST),
+    seed=st.integers(0, 2**31),
+)
 def test_values_and_gradients_equal_the_reference(shape, window, dilation, implementation, seed):
     inputs = maps(*shape, seed=seed)
-    fast, slow = (pair_correlation(*inputs, window, dilation, implementation=name)
-                  for name in (implementation, 'reference'))
+    fast, slow = (
+        pair_correlation(*inputs, window, dilation, implementation=name)
+        for name in (implementation, 'reference')
+    )
     torch.testing.assert_close(fast, slow)
     weight = torch.randn_like(fast)
-    torch.testing.assert_close(torch.autograd.grad(fast, inputs, weight),
-                               torch.autograd.grad(slow, inputs, weight))
+    torch.testing.assert_close(
+        torch.autograd.grad(fast, inputs, weight), torch.autograd.grad(slow, inputs, weight)
+    )
 
 
 @pytest.mark.parametrize('implementation', FAST)
 def test_gradcheck(implementation):
     torch.autograd.gradcheck(
         lambda queries, keys: pair_correlation(queries, keys, (3, 5), 2, 0.7, implementation),
-        maps(2, 2, 3, 4))
+        maps(2, 2, 3, 4),
+    )
 
 
 def test_only_one_of_the_maps_may_need_a_gradient():
@@ -86,8 +98,12 @@ def test_only_one_of_the_maps_may_need_a_gradient():
 @pytest.mark.parametrize('window, dilation', [(3, 1), ((3, 5), 2)])
 def test_equals_one_offset_of_the_local_correlation(window, dilation):
     x = torch.randn(2, 3, 5, 6, 7)
-    pairs = pair_correlation(x[:, :, :-2].transpose(1, 2).flatten(0, 1),
-                             x[:, :, 2:].transpose(1, 2).flatten(0, 1), window, dilation)
+    pairs = pair_correlation(
+        x[:, :, :-2].transpose(1, 2).flatten(0, 1),
+        x[:, :, 2:].transpose(1, 2).flatten(0, 1),
+        window,
+        dilation,
+    )
     volume = local_correlation(x, (2,), window, dilation)[:, :, :-2]
     torch.testing.assert_close(pairs.unflatten(0, (2, 3)).transpose(1, 2), volume)
 
@@ -104,27 +120,33 @@ def test_moved_content_peaks_at_its_displacement(implementation, dilation, dy, d
 
 
 def test_scale_is_one_over_the_root_of_the_channels():
-    queries, keys = torch.ones(1, 16, 1, 1), torch.full((1, 16, 1, 1), 2.)
+    queries, keys = torch.ones(1, 16, 1, 1), torch.full((1, 16, 1, 1), 2.0)
     assert pair_correlation(queries, keys, 1).item() == pytest.approx(32 / 4)
     assert pair_correlation(queries, keys, 1, scale=0.5).item() == pytest.approx(32 / 2)
 
 
 @pytest.mark.parametrize('implementation', FAST)
-@pytest.mark.parametrize('arrange', [
-    lambda x: x.to(memory_format=torch.channels_last),
-    lambda x: x.transpose(0, 1).contiguous().transpose(0, 1),
-    lambda x: x.mT.contiguous().mT,
-    lambda x: x.repeat_interleave(2, dim=-1)[..., ::2],
-])
+@pytest.mark.parametrize(
+    'arrange',
+    [
+        lambda x: x.to(memory_format=torch.channels_last),
+        lambda x: x.transpose(0, 1).contiguous().transpose(0, 1),
+        lambda x: x.mT.contiguous().mT,
+        lambda x: x.repeat_interleave(2, dim=-1)[..., ::2],
+    ],
+)
 def test_any_strides(arrange, implementation):
     plain = maps(2, 3, 6, 5)
     arranged = [arrange(x.detach()).requires_grad_() for x in plain]
-    expected, actual = (pair_correlation(*inputs, (3, 5), implementation=implementation)
-                        for inputs in (plain, arranged))
+    expected, actual = (
+        pair_correlation(*inputs, (3, 5), implementation=implementation)
+        for inputs in (plain, arranged)
+    )
     torch.testing.assert_close(actual, expected)
     weight = torch.randn_like(actual)
-    torch.testing.assert_close(torch.autograd.grad(actual, arranged, weight),
-                               torch.autograd.grad(expected, plain, weight))
+    torch.testing.assert_close(
+        torch.autograd.grad(actual, arranged, weight), torch.autograd.grad(expected, plain, weight)
+    )
 
 
 @pytest.mark.parametrize('autocast', [False, True])
@@ -153,20 +175,23 @@ def test_no_pairs(implementation):
     assert inputs[1].grad.shape == (0, 3, 5, 5)
 
 
-@pytest.mark.parametrize('arguments, value', [
-    (dict(window=4), '4'),
-    (dict(window=0), '0'),
-    (dict(window=(3, -1)), r'\(3, -1\)'),
-    (dict(window=(3,)), r'\(3,\)'),
-    (dict(dilation=0), '0'),
-    (dict(implementation='magic'), "'magic'"),
-    (dict(keys=torch.zeros(1, 2, 4, 5)), r'\(1, 2, 4, 5\)'),
-    (dict(keys=torch.zeros(1, 2, 4, 4, dtype=torch.float64)), 'float64'),
-    (dict(keys=torch.zeros(2, 4, 4)), r'keys.*\(2, 4, 4\)'),
-    (dict(queries=torch.zeros(1, 2, 1, 4, 4)), r'queries.*\(1, 2, 1, 4, 4\)'),
-    (dict(queries=torch.zeros(1, 2, 4, 4, dtype=torch.int64)), 'queries.*int64'),
-    (dict(queries=torch.zeros(1, 0, 4, 4), keys=torch.zeros(1, 0, 4, 4)), r'\(1, 0, 4, 4\)'),
-])
+@pytest.mark.parametrize(
+    'arguments, value',
+    [
+        (dict(window=4), '4'),
+        (dict(window=0), '0'),
+        (dict(window=(3, -1)), r'\(3, -1\)'),
+        (dict(window=(3,)), r'\(3,\)'),
+        (dict(dilation=0), '0'),
+        (dict(implementation='magic'), "'magic'"),
+        (dict(keys=torch.zeros(1, 2, 4, 5)), r'\(1, 2, 4, 5\)'),
+        (dict(keys=torch.zeros(1, 2, 4, 4, dtype=torch.float64)), 'float64'),
+        (dict(keys=torch.zeros(2, 4, 4)), r'keys.*\(2, 4, 4\)'),
+        (dict(queries=torch.zeros(1, 2, 1, 4, 4)), r'queries.*\(1, 2, 1, 4, 4\)'),
+        (dict(queries=torch.zeros(1, 2, 4, 4, dtype=torch.int64)), 'queries.*int64'),
+        (dict(queries=torch.zeros(1, 0, 4, 4), keys=torch.zeros(1, 0, 4, 4)), r'\(1, 0, 4, 4\)'),
+    ],
+)
 def test_errors_name_the_value(arguments, value):
     plain = dict(queries=torch.zeros(1, 2, 4, 4), keys=torch.zeros(1, 2, 4, 4))
     with pytest.raises(ValueError, match=value):
@@ -179,15 +204,20 @@ def test_operator_contract(implementation):
     inputs = maps(2, 3, 5, 5, dtype=torch.float32)
     arguments = ([3, 5], 2, 0.5, implementation)
     torch.library.opcheck(torch.ops.mmaction_ext.pair_correlation, (*inputs, *arguments))
-    torch.library.opcheck(torch.ops.mmaction_ext.pair_correlation_backward,
-                          (torch.randn(2, 15, 5, 5), *(x.detach() for x in inputs), *arguments))
+    torch.library.opcheck(
+        torch.ops.mmaction_ext.pair_correlation_backward,
+        (torch.randn(2, 15, 5, 5), *(x.detach() for x in inputs), *arguments),
+    )
 
 
 def test_operator_contract_for_channels_last():
-    inputs = [x.detach().to(memory_format=torch.channels_last).requires_grad_()
-              for x in maps(2, 3, 5, 4, dtype=torch.float32)]
-    torch.library.opcheck(torch.ops.mmaction_ext.pair_correlation,
-                          (*inputs, [3, 3], 1, 0.5, 'shifts'))
+    inputs = [
+        x.detach().to(memory_format=torch.channels_last).requires_grad_()
+        for x in maps(2, 3, 5, 4, dtype=torch.float32)
+    ]
+    torch.library.opcheck(
+        torch.ops.mmaction_ext.pair_correlation, (*inputs, [3, 3], 1, 0.5, 'shifts')
+    )
 
 
 def test_meta_device():
@@ -212,16 +242,26 @@ def test_flops():
 
 def test_backward_keeps_only_the_maps():
     saved = []
-    with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.append(t.shape) or t,
-                                                  lambda t: t):
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda t: saved.append(t.shape) or t, lambda t: t
+    ):
         pair_correlation(*maps(1, 2, 4, 4), 3)
     assert saved == [(1, 2, 4, 4)] * 2
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('backend', [
-    'aot_eager', pytest.param('inductor', marks=pytest.mark.skipif(
-        not shutil.which('g++'), reason='inductor compiles C++ and there is no g++'))])
+@pytest.mark.parametrize(
+    'backend',
+    [
+        'aot_eager',
+        pytest.param(
+            'inductor',
+            marks=pytest.mark.skipif(
+                not shutil.which('g++'), reason='inductor compiles C++ and there is no g++'
+            ),
+        ),
+    ],
+)
 def test_compiles_without_a_graph_break(backend):
     def loss(queries, keys):
         return pair_correlation(queries * 2, keys, (3, 5)).square().sum()

@@ -4,9 +4,7 @@ import torch
 
 from mmaction_ext.ops.keypoint.reference import maxima_reference, means_reference
 
-MAP = torch.tensor([[1., 5, 2, 0],
-                    [5, 3, 2, 7],
-                    [9, 0, 7, 7]])
+MAP = torch.tensor([[1.0, 5, 2, 0], [5, 3, 2, 7], [9, 0, 7, 7]])
 ROWS, COLUMNS = torch.tensor([[[[0, 2, 3]]]]), torch.tensor([[[[0, 2, 4]]]])
 
 
@@ -22,7 +20,7 @@ def test_means_by_hand():
 
 
 def test_mean_over_a_part_of_a_pixel():
-    rows, columns = torch.tensor([[[[0, 1.5, 3]]]]), torch.tensor([[[[0, 1, 4.]]]])
+    rows, columns = torch.tensor([[[[0, 1.5, 3]]]]), torch.tensor([[[[0, 1, 4.0]]]])
     means = means_reference(MAP[None, None, None].double(), rows, columns).flatten()
     assert means[0] == (1 + 0.5 * 5) / 1.5
     assert means[3] == (0.5 * (3 + 2 + 7) + 0 + 7 + 7) / 4.5

@@ -29,9 +29,16 @@ def case(shape, side, sets=2, seed=0, dtype=torch.float32, levels=None):
 
 
 @settings(max_examples=60)
-@given(n=st.integers(1, 2), c=st.integers(1, 3), t=st.integers(1, 2), side=st.integers(1, 4),
-       more=st.tuples(st.integers(0, 6), st.integers(0, 6)), sets=st.integers(1, 2),
-       levels=st.sampled_from([None, 1, 2]), seed=st.integers(0, 2**31))
+@given(
+    n=st.integers(1, 2),
+    c=st.integers(1, 3),
+    t=st.integers(1, 2),
+    side=st.integers(1, 4),
+    more=st.tuples(st.integers(0, 6), st.integers(0, 6)),
+    sets=st.integers(1, 2),
+    levels=st.sampled_from([None, 1, 2]),
+    seed=st.integers(0, 2**31),
+)
 def test_equal_the_reference(n, c, t, side, more, sets, levels, seed):
     """Bit by bit where something is chosen, also among equal values and zeros of both signs."""
     shape = (n, c, t, side + more[0], side + more[1])
@@ -44,15 +51,15 @@ def test_equal_the_reference(n, c, t, side, more, sets, levels, seed):
         torch.testing.assert_close(
             regional_mean(*arguments, whole_pixels),
             regional_mean(*arguments, whole_pixels, implementation='reference'),
-            rtol=1e-5, atol=1e-6)
+            rtol=1e-5,
+            atol=1e-6,
+        )
 
 
 def test_by_hand():
     """Coordinates are (row, column); regions count by rows; zeros of either sign are equal."""
-    x = torch.tensor([[4., 1, -0.],
-                      [2, 3, 0],
-                      [0, 9, -0.]]).view(1, 1, 1, 3, 3)
-    lines = torch.tensor([0, 2., 3]).view(1, 1, 1, 3)
+    x = torch.tensor([[4.0, 1, -0.0], [2, 3, 0], [0, 9, -0.0]]).view(1, 1, 1, 3, 3)
+    lines = torch.tensor([0, 2.0, 3]).view(1, 1, 1, 3)
     points, values = regional_key_points(x, lines, lines)
     assert points.view(4, 2).tolist() == [[0, 0], [0, 2], [2, 1], [2, 2]]
     assert values.flatten().tolist() == [4, 0, 9, 0]
@@ -61,15 +68,15 @@ def test_by_hand():
 
 @pytest.mark.parametrize('implementation', ['tables', 'reference'])
 def test_the_sign_of_a_zero_does_not_count(implementation):
-    x = torch.tensor([-1, -0., 0., -0.]).view(1, 1, 1, 1, 4)
-    edges = torch.tensor([0., 9]).view(1, 1, 1, 2)
+    x = torch.tensor([-1, -0.0, 0.0, -0.0]).view(1, 1, 1, 1, 4)
+    edges = torch.tensor([0.0, 9]).view(1, 1, 1, 2)
     points, _ = regional_key_points(x, edges, edges, implementation)
     assert points.flatten().tolist() == [0, 1]
 
 
 def test_infinite_values_are_found():
     x = torch.full((1, 1, 1, 2, 2), float('-inf'))
-    edges = torch.tensor([0., 2]).view(1, 1, 1, 2)
+    edges = torch.tensor([0.0, 2]).view(1, 1, 1, 2)
     assert regional_key_points(x, edges, edges)[0].flatten().tolist() == [0, 0]
     x[0, 0, 0, 1, 0] = float('inf')
     assert regional_key_points(x, edges, edges)[0].flatten().tolist() == [1, 0]
@@ -79,14 +86,18 @@ def test_infinite_values_are_found():
 def test_area_mean_equals_the_mean_of_whole_pixels_on_whole_borders(side):
     x, rows, columns = case((2, 3, 2, 7, 9), side)
     rows, columns = rows.round(), columns.round()
-    assert torch.equal(regional_mean(x, rows, columns, whole_pixels=False),
-                       regional_mean(x, rows, columns, whole_pixels=True))
+    assert torch.equal(
+        regional_mean(x, rows, columns, whole_pixels=False),
+        regional_mean(x, rows, columns, whole_pixels=True),
+    )
 
 
 @pytest.mark.parametrize('side', [2, 3])
 def test_regions_weighted_by_their_areas_give_the_mean_of_the_map(side):
-    rows, columns = (torch.tensor(lines, dtype=torch.float64).view(1, 1, 1, -1)
-                     for lines in ([0, 1.3, 4.6, 7][:side] + [7], [0, 2.5, 3.75, 5][:side] + [5]))
+    rows, columns = (
+        torch.tensor(lines, dtype=torch.float64).view(1, 1, 1, -1)
+        for lines in ([0, 1.3, 4.6, 7][:side] + [7], [0, 2.5, 3.75, 5][:side] + [5])
+    )
     x = torch.randn(1, 2, 1, 7, 5, dtype=torch.float64)
     means = regional_mean(x, rows, columns)[0, 0, :, :, 0]
     areas = (rows.diff().flatten()[:, None] * columns.diff().flatten()).flatten()
@@ -101,14 +112,16 @@ def test_gradcheck_of_the_mean(whole_pixels):
     if not whole_pixels:
         inputs += [rows.requires_grad_(), columns.requires_grad_()]
     torch.autograd.gradcheck(
-        lambda *given: regional_mean(*given, *(rows, columns)[len(given) - 1:], whole_pixels),
-        inputs)
+        lambda *given: regional_mean(*given, *(rows, columns)[len(given) - 1 :], whole_pixels),
+        inputs,
+    )
 
 
 def test_gradcheck_of_key_points():
     x, rows, columns = case((1, 2, 2, 4, 5), 2, dtype=torch.float64)
-    torch.autograd.gradcheck(lambda y: regional_key_points(y, rows, columns)[1],
-                             x.requires_grad_())
+    torch.autograd.gradcheck(
+        lambda y: regional_key_points(y, rows, columns)[1], x.requires_grad_()
+    )
     single = x.detach().float().requires_grad_()
     regional_key_points(single, rows, columns)[1].sum().backward()
     regional_key_points(x, rows, columns)[1].sum().backward()
@@ -116,8 +129,8 @@ def test_gradcheck_of_key_points():
 
 
 def test_gradient_of_a_value_goes_to_its_pixel():
-    x = torch.tensor([[1., 2], [2, 0]]).view(1, 1, 1, 2, 2).requires_grad_()
-    edges = torch.tensor([0., 2]).expand(1, 3, 1, 2)  # three sets of one region
+    x = torch.tensor([[1.0, 2], [2, 0]]).view(1, 1, 1, 2, 2).requires_grad_()
+    edges = torch.tensor([0.0, 2]).expand(1, 3, 1, 2)  # three sets of one region
     points, values = regional_key_points(x, edges, edges)
     values.sum().backward()
     assert x.grad.flatten().tolist() == [0, 3, 0, 0]
@@ -135,8 +148,10 @@ def test_key_points_and_whole_pixels_give_borders_no_gradient():
 def test_gradcheck_of_soft_key_points():
     x, rows, columns = case((1, 2, 1, 4, 5), 2, dtype=torch.float64)
     rows, columns = rows.clamp(1.2, 2.7), columns.clamp(1.3, 3.6)
-    torch.autograd.gradcheck(lambda *given: soft_key_points(*given, temperature=0.5),
-                             [y.requires_grad_() for y in (x, rows, columns)])
+    torch.autograd.gradcheck(
+        lambda *given: soft_key_points(*given, temperature=0.5),
+        [y.requires_grad_() for y in (x, rows, columns)],
+    )
 
 
 def soft_by_loops(x, rows, columns, temperature):
@@ -147,8 +162,12 @@ def soft_by_loops(x, rows, columns, temperature):
         for left, right in zip(columns, columns[1:]):
             region = x[top:bottom, left:right]
             weights = (region.flatten() / temperature).softmax(0).view_as(region)
-            points.append([(weights.sum(1) * torch.arange(top, bottom)).sum(),
-                           (weights.sum(0) * torch.arange(left, right)).sum()])
+            points.append(
+                [
+                    (weights.sum(1) * torch.arange(top, bottom)).sum(),
+                    (weights.sum(0) * torch.arange(left, right)).sum(),
+                ]
+            )
             values.append((weights * region).sum())
     return torch.tensor(points, dtype=x.dtype), torch.stack(values)
 
@@ -180,25 +199,26 @@ def test_cold_soft_key_points_are_the_hard_ones():
 def test_soft_key_points_stay_finite_far_below_the_maximum():
     x = torch.zeros(1, 1, 1, 4, 4)
     x[0, 0, 0, 0, 0] = 1e4
-    lines = torch.tensor([0, 2., 4]).view(1, 1, 1, 3)
+    lines = torch.tensor([0, 2.0, 4]).view(1, 1, 1, 3)
     for temperature in (0.1, 1e-4):
         points, values = soft_key_points(x, lines, lines, temperature)
         expected = torch.tensor([[0, 0], [0.5, 2.5], [2.5, 0.5], [2.5, 2.5]])
         torch.testing.assert_close(points.view(4, 2), expected, rtol=0, atol=1e-3)
-        torch.testing.assert_close(values.flatten(), torch.tensor([1e4, 0, 0, 0]), rtol=1e-3,
-                                   atol=0)
+        torch.testing.assert_close(
+            values.flatten(), torch.tensor([1e4, 0, 0, 0]), rtol=1e-3, atol=0
+        )
 
 
 def test_soft_key_points_of_an_even_map_are_in_the_middle():
-    x = torch.full((1, 1, 1, 4, 4), 3., requires_grad=True)
-    lines = torch.tensor([0, 2., 4]).view(1, 1, 1, 3)
+    x = torch.full((1, 1, 1, 4, 4), 3.0, requires_grad=True)
+    lines = torch.tensor([0, 2.0, 4]).view(1, 1, 1, 3)
     points, values = soft_key_points(x, lines, lines, 0.1)
     assert points.view(4, 2).tolist() == [[0.5, 0.5], [0.5, 2.5], [2.5, 0.5], [2.5, 2.5]]
     values.sum().backward()
     assert torch.isfinite(x.grad).all()
 
 
-@pytest.mark.parametrize('value', [0.1, 3., -7., 1e-3, 0.])
+@pytest.mark.parametrize('value', [0.1, 3.0, -7.0, 1e-3, 0.0])
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
 def test_gradients_on_an_even_map_are_bounded(value, dtype):
     """In proportion to one over the values, as the operation knows no scale: at most, pixels weigh
@@ -210,7 +230,7 @@ def test_gradients_on_an_even_map_are_bounded(value, dtype):
         features.requires_grad_()
         points, values = soft_key_points(features, lines, lines, 0.1)
         for part, unit in ((points, 6), (values, 1 + abs(value))):
-            gradient, = torch.autograd.grad(part.abs().sum(), features, retain_graph=True)
+            (gradient,) = torch.autograd.grad(part.abs().sum(), features, retain_graph=True)
             assert gradient.abs().max() <= 8 * unit / (0.1 * 0.01 * (abs(value) or 100))
 
 
@@ -231,12 +251,15 @@ OPERATIONS = {
 
 
 @pytest.mark.parametrize('operation', OPERATIONS.values(), ids=OPERATIONS)
-@pytest.mark.parametrize('arrange', [
-    lambda x: x.to(memory_format=torch.channels_last_3d),
-    lambda x: x.transpose(1, 2).contiguous().transpose(1, 2),
-    lambda x: x.flip(-1).flip(-1)[..., :5],
-    lambda x: x.repeat_interleave(2, dim=-1)[..., ::2],
-])
+@pytest.mark.parametrize(
+    'arrange',
+    [
+        lambda x: x.to(memory_format=torch.channels_last_3d),
+        lambda x: x.transpose(1, 2).contiguous().transpose(1, 2),
+        lambda x: x.flip(-1).flip(-1)[..., :5],
+        lambda x: x.repeat_interleave(2, dim=-1)[..., ::2],
+    ],
+)
 def test_any_strides(operation, arrange):
     x, rows, columns = case((2, 3, 4, 6, 5), 2)
     arranged = arrange(x).requires_grad_()
@@ -244,8 +267,10 @@ def test_any_strides(operation, arrange):
     expected, actual = operation(x, rows, columns), operation(arranged, rows, columns)
     torch.testing.assert_close(actual, expected)
     weight = torch.randn_like(actual)
-    torch.testing.assert_close(torch.autograd.grad(actual, arranged, weight)[0],
-                               torch.autograd.grad(expected, x, weight)[0])
+    torch.testing.assert_close(
+        torch.autograd.grad(actual, arranged, weight)[0],
+        torch.autograd.grad(expected, x, weight)[0],
+    )
 
 
 @pytest.mark.parametrize('dtype', [torch.half, torch.bfloat16])
@@ -286,14 +311,17 @@ def test_no_clips(operation):
 
 
 @pytest.mark.parametrize('operation', OPERATIONS.values(), ids=OPERATIONS)
-@pytest.mark.parametrize('shape, row_shape, column_shape, value', [
-    ((1, 2, 3, 2, 3), (1, 1, 3, 4), (1, 1, 3, 4), '2x3 pixels.*3x3 regions'),
-    ((1, 2, 3, 4, 4), (1, 1, 2, 3), (1, 1, 3, 3), r'row_borders.*\(1, 1, 2, 3\)'),
-    ((1, 2, 3, 4, 4), (1, 1, 3, 3), (2, 1, 3, 3), r'column_borders.*\(2, 1, 3, 3\)'),
-    ((1, 2, 3, 4, 4), (1, 1, 3, 3), (1, 2, 3, 3), r'\(1, 1, 3, 3\).*\(1, 2, 3, 3\)'),
-    ((1, 2, 3, 4, 4), (1, 1, 3, 1), (1, 1, 3, 1), r'\(1, 1, 3, 1\)'),
-    ((2, 3, 4, 4), (1, 1, 3, 3), (1, 1, 3, 3), r'\(2, 3, 4, 4\)'),
-])
+@pytest.mark.parametrize(
+    'shape, row_shape, column_shape, value',
+    [
+        ((1, 2, 3, 2, 3), (1, 1, 3, 4), (1, 1, 3, 4), '2x3 pixels.*3x3 regions'),
+        ((1, 2, 3, 4, 4), (1, 1, 2, 3), (1, 1, 3, 3), r'row_borders.*\(1, 1, 2, 3\)'),
+        ((1, 2, 3, 4, 4), (1, 1, 3, 3), (2, 1, 3, 3), r'column_borders.*\(2, 1, 3, 3\)'),
+        ((1, 2, 3, 4, 4), (1, 1, 3, 3), (1, 2, 3, 3), r'\(1, 1, 3, 3\).*\(1, 2, 3, 3\)'),
+        ((1, 2, 3, 4, 4), (1, 1, 3, 1), (1, 1, 3, 1), r'\(1, 1, 3, 1\)'),
+        ((2, 3, 4, 4), (1, 1, 3, 3), (1, 1, 3, 3), r'\(2, 3, 4, 4\)'),
+    ],
+)
 def test_errors_name_the_value(operation, shape, row_shape, column_shape, value):
     with pytest.raises(ValueError, match=value):
         operation(torch.zeros(shape), torch.zeros(row_shape), torch.zeros(column_shape))
@@ -322,8 +350,9 @@ def test_operator_contract():
     pixels, masks = (torch.randn(*shape, requires_grad=True) for shape in ((2, 6, 3), (2, 4, 6)))
     torch.library.opcheck(ops.masked_sums, (pixels, masks))
     for other, of_masks in ((pixels, True), (masks, False)):
-        torch.library.opcheck(ops.masked_sums_backward,
-                              (torch.randn(2, 4, 3), other.detach(), of_masks))
+        torch.library.opcheck(
+            ops.masked_sums_backward, (torch.randn(2, 4, 3), other.detach(), of_masks)
+        )
 
 
 @pytest.mark.parametrize('operation', OPERATIONS.values(), ids=OPERATIONS)
@@ -345,8 +374,15 @@ def test_pooling_counts_no_multiply_adds(operation):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('backend', ['aot_eager', pytest.param(
-    'inductor', marks=pytest.mark.skipif(not shutil.which('g++'), reason='there is no g++'))])
+@pytest.mark.parametrize(
+    'backend',
+    [
+        'aot_eager',
+        pytest.param(
+            'inductor', marks=pytest.mark.skipif(not shutil.which('g++'), reason='there is no g++')
+        ),
+    ],
+)
 @pytest.mark.parametrize('operation', OPERATIONS.values(), ids=OPERATIONS)
 def test_compiles_without_a_graph_break(operation, backend):
     x, rows, columns = case((2, 3, 4, 7, 7), 2)
@@ -357,5 +393,8 @@ def test_compiles_without_a_graph_break(operation, backend):
     x.requires_grad_()
     expected = torch.autograd.grad(loss(x), x)
     torch.testing.assert_close(
-        torch.autograd.grad(torch.compile(loss, fullgraph=True, backend=backend)(x), x), expected,
-        rtol=1e-4, atol=1e-4)
+        torch.autograd.grad(torch.compile(loss, fullgraph=True, backend=backend)(x), x),
+        expected,
+        rtol=1e-4,
+        atol=1e-4,
+    )

@@ -41,11 +41,13 @@ def test_tables_stay_below_the_limit(monkeypatch, limit, sets, of_a_frame):
 
 
 def test_keys_order_every_pair_of_numbers():
-    values = torch.tensor([float('-inf'), -3e38, -1., -1e-45, 0., 1e-45, 1., 3e38, float('inf')])
+    values = torch.tensor(
+        [float('-inf'), -3e38, -1.0, -1e-45, 0.0, 1e-45, 1.0, 3e38, float('inf')]
+    )
     keys = tables._keys(values.flip(0).view(1, 1, -1, 1)).flatten().flip(0)
     assert torch.all(keys.diff() > 0)
 
 
 def test_equal_values_fall_with_their_place():
-    keys = tables._keys(torch.tensor([0., -0., 0., -0.]).view(1, 2, 2, 1)).flatten()
+    keys = tables._keys(torch.tensor([0.0, -0.0, 0.0, -0.0]).view(1, 2, 2, 1)).flatten()
     assert torch.all(keys.diff() < 0)

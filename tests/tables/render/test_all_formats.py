@@ -45,35 +45,47 @@ def from_html(table):
 
 
 def from_csv(table):
-    cells = [(one_line(line['text']), line['status'])
-             for line in csv.DictReader(io.StringIO(RENDERERS['csv'](table)))]
+    cells = [
+        (one_line(line['text']), line['status'])
+        for line in csv.DictReader(io.StringIO(RENDERERS['csv'](table)))
+    ]
     width = len(table.columns)
-    return [cells[i:i + width] for i in range(0, len(cells), width)]
+    return [cells[i : i + width] for i in range(0, len(cells), width)]
 
 
 def from_json(table):
-    return [[(one_line(cell['text']), cell['status']) for cell in row['cells'].values()]
-            for row in json.loads(RENDERERS['json'](table))['rows'] if 'cells' in row]
+    return [
+        [(one_line(cell['text']), cell['status']) for cell in row['cells'].values()]
+        for row in json.loads(RENDERERS['json'](table))['rows']
+        if 'cells' in row
+    ]
 
 
 def from_markdown(table):
     markdown_it = pytest.importorskip('markdown_it')
-    tokens = markdown_it.MarkdownIt('commonmark', {'html': True}).enable('table').parse(
-        RENDERERS['md'](table))
+    tokens = (
+        markdown_it.MarkdownIt('commonmark', {'html': True})
+        .enable('table')
+        .parse(RENDERERS['md'](table))
+    )
     texts, in_cell = [], False
     for token in tokens:
         in_cell = token.type == 'td_open' or in_cell and token.type != 'td_close'
         if token.type == 'inline' and in_cell:
-            texts.append(re.sub('<sup>.*?</sup>', '', ''.join(
-                child.content for child in token.children)))
+            texts.append(
+                re.sub('<sup>.*?</sup>', '', ''.join(child.content for child in token.children))
+            )
     width = len(table.columns) + 1
-    rows = [texts[i + 1:i + width] for i in range(0, len(texts), width)]
+    rows = [texts[i + 1 : i + width] for i in range(0, len(texts), width)]
     return [row for row, of_table in zip(rows, table.rows) if not of_table.is_section]
 
 
 def test_same_cells_in_every_format(table):
-    expected = [[(one_line(cell.text), cell.status.value) for cell in row.cells]
-                for row in table.rows if not row.is_section]
+    expected = [
+        [(one_line(cell.text), cell.status.value) for cell in row.cells]
+        for row in table.rows
+        if not row.is_section
+    ]
     assert from_html(table) == from_csv(table) == from_json(table) == expected
     assert from_markdown(table) == [[text for text, _ in row] for row in expected]
 
@@ -81,8 +93,11 @@ def test_same_cells_in_every_format(table):
 def test_numbers_read_back_to_those_of_the_cells(table):
     cells = [cell for row in table.rows for cell in row.cells]
     lines = list(csv.DictReader(io.StringIO(RENDERERS['csv'](table))))
-    found = [cell for row in json.loads(RENDERERS['json'](table))['rows']
-             for cell in row.get('cells', {}).values()]
+    found = [
+        cell
+        for row in json.loads(RENDERERS['json'](table))['rows']
+        for cell in row.get('cells', {}).values()
+    ]
     for cell, line, entry in zip(cells, lines, found, strict=True):
         for name in ('value', 'std'):
             number = getattr(cell, name)
@@ -93,16 +108,16 @@ def test_numbers_read_back_to_those_of_the_cells(table):
 @pytest.mark.parametrize('name', RENDERERS)
 def test_every_status_and_footnote_is_shown(table, nasty, name):
     text = RENDERERS[name](table)
-    for status in set(CellStatus) - {CellStatus.OK, CellStatus.PARTIAL,
-                                     CellStatus.NOT_APPLICABLE}:
+    for status in set(CellStatus) - {CellStatus.OK, CellStatus.PARTIAL, CellStatus.NOT_APPLICABLE}:
         assert status.value in text
     assert '(2/3)' in text
 
     assert text.count('next') >= 3  # caption, footnotes and note
 
 
-@pytest.mark.parametrize('name, markup', [('md', '<script'), ('tex', '\\input{'),
-                                          ('html', '<script')])
+@pytest.mark.parametrize(
+    'name, markup', [('md', '<script'), ('tex', '\\input{'), ('html', '<script')]
+)
 def test_markup_in_a_text_is_text(table, name, markup):
     text = RENDERERS[name](table)
     assert markup not in text

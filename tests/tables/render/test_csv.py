@@ -51,18 +51,32 @@ def test_cells_without_a_number_have_empty_fields(table):
     [imported] = [line for line in read(table) if line['status'] == 'imported']
     assert (imported['low'], imported['high']) == ('-3.1', '0.2')
     line = read(table)[-1]
-    assert line['status'] == 'n/a' and [line[key] for key in (
-        'value', 'std', 'low', 'high', 'n')] == [''] * 5
+    assert (
+        line['status'] == 'n/a'
+        and [line[key] for key in ('value', 'std', 'low', 'high', 'n')] == [''] * 5
+    )
 
 
-@pytest.mark.parametrize('text, shown', [
-    ('=1+1', "'=1+1"), ('@SUM(A1)', "'@SUM(A1)"), ('\t=1', "'\t=1"), (' =1', "' =1"),
-    ("-2+3+cmd|' /C calc'!A0", "'-2+3+cmd|' /C calc'!A0"), ('+SUM(A1:A9)', "'+SUM(A1:A9)"),
-    ('- sheet!A1', "'- sheet!A1"), ('-a\nb(1)', "'-a\nb(1)"),
-    ('+ basic correlation', '+ basic correlation'), ('- TDN', '- TDN'), ('-1.5', '-1.5'),
-    ('+60.8 ± 3.5 [+1.0, +9.0] (2/3)', '+60.8 ± 3.5 [+1.0, +9.0] (2/3)'),
-    ('-1.5 (imported)', '-1.5 (imported)'), ('8+16', '8+16'), ('a=b', 'a=b'),
-])
+@pytest.mark.parametrize(
+    'text, shown',
+    [
+        ('=1+1', "'=1+1"),
+        ('@SUM(A1)', "'@SUM(A1)"),
+        ('\t=1', "'\t=1"),
+        (' =1', "' =1"),
+        ("-2+3+cmd|' /C calc'!A0", "'-2+3+cmd|' /C calc'!A0"),
+        ('+SUM(A1:A9)', "'+SUM(A1:A9)"),
+        ('- sheet!A1', "'- sheet!A1"),
+        ('-a\nb(1)', "'-a\nb(1)"),
+        ('+ basic correlation', '+ basic correlation'),
+        ('- TDN', '- TDN'),
+        ('-1.5', '-1.5'),
+        ('+60.8 ± 3.5 [+1.0, +9.0] (2/3)', '+60.8 ± 3.5 [+1.0, +9.0] (2/3)'),
+        ('-1.5 (imported)', '-1.5 (imported)'),
+        ('8+16', '8+16'),
+        ('a=b', 'a=b'),
+    ],
+)
 def test_no_text_is_a_formula(table, text, shown):
     table.rows[0].label = text
     table.rows[0].note = ''

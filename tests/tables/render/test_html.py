@@ -52,12 +52,43 @@ def test_every_text_is_shown_as_it_is(table, nasty):
 def test_no_markup_but_our_own(table):
     reader = Reader(render(table))
     assert set(reader.tags) == {
-        'html', 'head', 'meta', 'title', 'style', 'body', 'main', 'h1', 'div', 'table', 'thead',
-        'tbody', 'tr', 'th', 'td', 'span', 'sup', 'p'}
+        'html',
+        'head',
+        'meta',
+        'title',
+        'style',
+        'body',
+        'main',
+        'h1',
+        'div',
+        'table',
+        'thead',
+        'tbody',
+        'tr',
+        'th',
+        'td',
+        'span',
+        'sup',
+        'p',
+    }
     assert not reader.open
     assert {name for _, name, _ in reader.attributes} <= {
-        'lang', 'charset', 'http-equiv', 'content', 'name', 'class', 'tabindex', 'role',
-        'aria-label', 'id', 'scope', 'colspan', 'data-status', 'data-runs', 'title'}
+        'lang',
+        'charset',
+        'http-equiv',
+        'content',
+        'name',
+        'class',
+        'tabindex',
+        'role',
+        'aria-label',
+        'id',
+        'scope',
+        'colspan',
+        'data-status',
+        'data-runs',
+        'title',
+    }
 
 
 def test_page_asks_for_nothing_from_elsewhere(table):
@@ -70,8 +101,12 @@ def test_statuses_are_words_and_attributes(table):
     page = render_table(table)
     for status in CellStatus:
         assert f'data-status="{status.value}"' in page
-    for status in set(CellStatus) - {CellStatus.OK, CellStatus.PARTIAL, *WITH_NUMBER,
-                                     CellStatus.NOT_APPLICABLE}:
+    for status in set(CellStatus) - {
+        CellStatus.OK,
+        CellStatus.PARTIAL,
+        *WITH_NUMBER,
+        CellStatus.NOT_APPLICABLE,
+    }:
         assert f'">{status.value}</span>' in page
     for status in WITH_NUMBER:
         assert f'−2.5<span class="std"> ± 0.1 [−3.1, +0.2] ({status.value})</span>' in page
@@ -95,8 +130,9 @@ def test_titles_are_text(unpaired, nasty):
     """The note of a cell may carry a run's last words, which anyone may have chosen."""
     cell = unpaired.rows[0].cells[1]
     cell.note = f'seed 1 failed: "{nasty}'
-    titles = [value for _, name, value in Reader(render_table(unpaired)).attributes
-              if name == 'title']
+    titles = [
+        value for _, name, value in Reader(render_table(unpaired)).attributes if name == 'title'
+    ]
     assert one_line(cell.note) in titles
 
 

@@ -14,30 +14,38 @@ DOCUMENT = r"""\documentclass{article}
 %s
 \end{document}
 """
-needs_pdflatex = pytest.mark.skipif(not shutil.which('pdflatex'),
-                                    reason='pdflatex is not installed')
+needs_pdflatex = pytest.mark.skipif(
+    not shutil.which('pdflatex'), reason='pdflatex is not installed'
+)
 
 
 def compile_latex(folder, body):
     (folder / 'a.tex').write_text(DOCUMENT % body, encoding='utf-8')
-    done = subprocess.run(['pdflatex', '-interaction=nonstopmode', '-no-shell-escape', 'a.tex'],
-                          cwd=folder, capture_output=True, timeout=120)
+    done = subprocess.run(
+        ['pdflatex', '-interaction=nonstopmode', '-no-shell-escape', 'a.tex'],
+        cwd=folder,
+        capture_output=True,
+        timeout=120,
+    )
     log = done.stdout.decode('latin1')
     assert done.returncode == 0 and '\n!' not in log, log[-3000:]
     return log
 
 
-@pytest.mark.parametrize('text, latex', [
-    ('50% & $a_b$', r'50\% \& \$a\_b\$'),
-    ('\\input{x}', r'\textbackslash{}input\{x\}'),
-    ('[x]', '{[}x{]}'),
-    ('a--b', 'a-{}-b'),
-    ('1 ± 2', r'1 $\pm$ 2'),
-    ('Δ ✓ –', r'$\Delta$ $\checkmark$ --'),
-    ('a\nb', 'a b'),
-    ('é 中 ð', 'é {[}U+4E2D{]} {[}U+00F0{]}'),
-    ('X3D-S', 'X3D-S'),
-])
+@pytest.mark.parametrize(
+    'text, latex',
+    [
+        ('50% & $a_b$', r'50\% \& \$a\_b\$'),
+        ('\\input{x}', r'\textbackslash{}input\{x\}'),
+        ('[x]', '{[}x{]}'),
+        ('a--b', 'a-{}-b'),
+        ('1 ± 2', r'1 $\pm$ 2'),
+        ('Δ ✓ –', r'$\Delta$ $\checkmark$ --'),
+        ('a\nb', 'a b'),
+        ('é 中 ð', 'é {[}U+4E2D{]} {[}U+00F0{]}'),
+        ('X3D-S', 'X3D-S'),
+    ],
+)
 def test_escape(text, latex):
     assert escape(text) == latex
 

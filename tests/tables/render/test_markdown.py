@@ -18,7 +18,9 @@ def test_grid(table):
     grid = [line for line in lines if line.startswith('|')]
     assert len(grid) == 2 + len(table.rows)
     assert len({len(cells_of(line)) for line in grid}) == 1
-    assert cells_of(grid[1])[1:] == [f':{"-" * (len(cell) - 2)}:' for cell in cells_of(grid[1])[1:]]
+    assert cells_of(grid[1])[1:] == [
+        f':{"-" * (len(cell) - 2)}:' for cell in cells_of(grid[1])[1:]
+    ]
     assert cells_of(grid[2])[1:] == ['✓', '83.3 ± 1.1 (2/3)<sup>a</sup>']
     assert cells_of(grid[4]) == ['Plain', '–', '**-1.5 ± 0.2**']
     [imported] = [line for line in grid if line.startswith('| imported')]
@@ -26,22 +28,30 @@ def test_grid(table):
 
 
 def test_embedding_replaces_only_the_named_table(table):
-    text = ('before\n<!-- table: demo -->\nold \\1\n<!-- /table -->\nbetween\n'
-            '<!-- table: other -->\nkept\n<!-- /table -->\nafter\n')
+    text = (
+        'before\n<!-- table: demo -->\nold \\1\n<!-- /table -->\nbetween\n'
+        '<!-- table: other -->\nkept\n<!-- /table -->\nafter\n'
+    )
     done = embed(text, [table])
     assert done == text.replace('old \\1\n', f'\n{render(table)}\n')
     assert embed(done, [table]) == done
     assert embed('no table here\n', [table]) == 'no table here\n'
 
 
-@pytest.mark.parametrize('text, every, message', [
-    ('a\n\n<!-- table: gone -->\n<!-- /table -->\n', True, "3: there is no table 'gone'"),
-    ('<!-- table: demo -->\nold\n', False, "1: the place of table 'demo' has no end"),
-    ('<!-- table: other -->\n', False, "1: the place of table 'other' has no end"),
-    ('<!-- table: demo -->\n<!-- table: other -->\n<!-- /table -->\n', False,
-     "1: the place of table 'demo' has no end"),
-    ('<!-- /table -->\n<!--table:demo-->\n', False, "2: the place of table 'demo' has no end"),
-])
+@pytest.mark.parametrize(
+    'text, every, message',
+    [
+        ('a\n\n<!-- table: gone -->\n<!-- /table -->\n', True, "3: there is no table 'gone'"),
+        ('<!-- table: demo -->\nold\n', False, "1: the place of table 'demo' has no end"),
+        ('<!-- table: other -->\n', False, "1: the place of table 'other' has no end"),
+        (
+            '<!-- table: demo -->\n<!-- table: other -->\n<!-- /table -->\n',
+            False,
+            "1: the place of table 'demo' has no end",
+        ),
+        ('<!-- /table -->\n<!--table:demo-->\n', False, "2: the place of table 'demo' has no end"),
+    ],
+)
 def test_places_that_cannot_be_filled(table, text, every, message):
     with pytest.raises(InputError, match=f'^docs/a.md:{message}'):
         embed(text, [table], 'docs/a.md', every)
@@ -58,8 +68,11 @@ def test_columns_are_aligned_for_the_terminal(table):
     table.columns = table.columns[1:]
     table.rows[0].cells = table.rows[0].cells[1:]
     lines = [line for line in render(table).splitlines() if line.startswith('|')]
-    assert lines == ['| Model | Top-1          |', '| ----- | :------------: |',
-                     '| Plain | **-1.5 ± 0.2** |']
+    assert lines == [
+        '| Model | Top-1          |',
+        '| ----- | :------------: |',
+        '| Plain | **-1.5 ± 0.2** |',
+    ]
 
 
 @given(st.text())
@@ -71,16 +84,25 @@ def test_escaped_text_stays_in_its_cell(text):
 def test_a_markdown_parser_shows_the_text(table, nasty):
     """An independent parser finds the structure, and every text as it was."""
     markdown_it = pytest.importorskip('markdown_it')
-    tokens = markdown_it.MarkdownIt('commonmark', {'html': True}).enable('table').parse(
-        render(table))
+    tokens = (
+        markdown_it.MarkdownIt('commonmark', {'html': True}).enable('table').parse(render(table))
+    )
     assert {token.type for token in tokens} == {
-        f'{name}_{end}' for name in ('paragraph', 'table', 'thead', 'tbody', 'tr', 'th', 'td')
-        for end in ('open', 'close')} | {'inline'}
+        f'{name}_{end}'
+        for name in ('paragraph', 'table', 'thead', 'tbody', 'tr', 'th', 'td')
+        for end in ('open', 'close')
+    } | {'inline'}
     inline = [token for token in tokens if token.type == 'inline']
-    shown = [''.join(child.content for child in token.children if child.type == 'text')
-             for token in inline]
-    found = {child.content for token in inline for child in token.children
-             if child.type == 'html_inline'}
+    shown = [
+        ''.join(child.content for child in token.children if child.type == 'text')
+        for token in inline
+    ]
+    found = {
+        child.content
+        for token in inline
+        for child in token.children
+        if child.type == 'html_inline'
+    }
     assert found == {'<sup>', '</sup>'}
     expected = one_line(nasty)
     # caption, head, label and section; the marks of all rows but three; warning, footnotes, note

@@ -14,19 +14,23 @@ from mmaction_ext.tables.render import RENDERERS
 from mmaction_ext.tables.seed_results import seeds_cell
 from mmaction_ext.tables.spec import Column, Row, TableSpec
 
-COLUMN = Column('off', 'Off', 'top1', fmt='+.1f', relative_to='published.top1',
-                tolerance=Fraction(1, 2))
-LEGEND = {CellStatus.PARTIAL: '(n/N): n of N seeds count',
-          CellStatus.IMPORTED: 'imported: a number without a run behind it',
-          CellStatus.OUT_OF_TOLERANCE: 'out of tolerance: the difference'}
+COLUMN = Column(
+    'off', 'Off', 'top1', fmt='+.1f', relative_to='published.top1', tolerance=Fraction(1, 2)
+)
+LEGEND = {
+    CellStatus.PARTIAL: '(n/N): n of N seeds count',
+    CellStatus.IMPORTED: 'imported: a number without a run behind it',
+    CellStatus.OUT_OF_TOLERANCE: 'out of tolerance: the difference',
+}
 
 
 def seed(number, value, imported):
     """What one seed gave; it failed where there is no value."""
     if value is None:
         return SeedResult(number, CellStatus.FAILED, reason='why')
-    return SeedResult(number, CellStatus.OK, Fraction(value), runs=(f'r{number}',),
-                      imported=imported)
+    return SeedResult(
+        number, CellStatus.OK, Fraction(value), runs=(f'r{number}',), imported=imported
+    )
 
 
 def table_of(holding):
@@ -35,8 +39,9 @@ def table_of(holding):
     last = None if CellStatus.PARTIAL in holding else value
     imported = CellStatus.IMPORTED in holding
     cell = seeds_cell([seed(0, value, imported), seed(1, last, False)], COLUMN)
-    spec = TableSpec('demo', 'A demo', 'table.yaml', (COLUMN,), (Row('a', 'a', 'a.py', 1),),
-                     (0, 1))
+    spec = TableSpec(
+        'demo', 'A demo', 'table.yaml', (COLUMN,), (Row('a', 'a', 'a.py', 1),), (0, 1)
+    )
     table = Table('demo', 'A demo', 'Model', (COLUMN,), [TableRow('a', 'a', [cell])])
     table.notes = notes(spec, table, '')
     return table
@@ -54,8 +59,11 @@ def names(holding):
 def test_every_combination_in_every_format(holding):
     table = table_of(holding)
     [[cell]] = [row.cells for row in table.rows]
-    words = {CellStatus.PARTIAL: '1/2', CellStatus.IMPORTED: 'imported',
-             CellStatus.OUT_OF_TOLERANCE: 'out of tolerance'}
+    words = {
+        CellStatus.PARTIAL: '1/2',
+        CellStatus.IMPORTED: 'imported',
+        CellStatus.OUT_OF_TOLERANCE: 'out of tolerance',
+    }
     shown = ', '.join(words[status] for status in LEGEND if status in holding)
     assert cell.statuses - {CellStatus.OK} == holding
     assert (cell.status is CellStatus.OK) == (not holding)

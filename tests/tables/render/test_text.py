@@ -4,11 +4,19 @@ from mmaction_ext.printable import clean
 from mmaction_ext.tables.render.text import one_line, visible
 
 
-@pytest.mark.parametrize('text, line', [
-    ('a\nb\r\n\tc', 'a b c'), ('  a  ', 'a'), ('a\x00b\x1b[31m', 'a\ufffdb\ufffd[31m'),
-    ('Δ ± é', 'Δ ± é'), ('', ''), ('a\u202eb\u2066c\u200f', 'a\ufffdb\ufffdc\ufffd'),
-    ('a\ud800\x9b', 'a\ufffd\ufffd'), ('a\u2028b\u200d', 'a b\u200d'),
-])
+@pytest.mark.parametrize(
+    'text, line',
+    [
+        ('a\nb\r\n\tc', 'a b c'),
+        ('  a  ', 'a'),
+        ('a\x00b\x1b[31m', 'a\ufffdb\ufffd[31m'),
+        ('Δ ± é', 'Δ ± é'),
+        ('', ''),
+        ('a\u202eb\u2066c\u200f', 'a\ufffdb\ufffdc\ufffd'),
+        ('a\ud800\x9b', 'a\ufffd\ufffd'),
+        ('a\u2028b\u200d', 'a b\u200d'),
+    ],
+)
 def test_one_line(text, line):
     assert one_line(text) == line
 

@@ -7,8 +7,8 @@ import pytest
 from doctor_runs import Runs
 
 from mmaction_ext.tracking.ledger import process
-from mmaction_ext.tracking.ledger.attempts import read_run_file
 from mmaction_ext.tracking.ledger.format import LOCK_FILE
+from mmaction_ext.tracking.writing.attempts import read_run_file
 
 
 @pytest.fixture
@@ -28,8 +28,13 @@ def hold(runs):
         fcntl.flock(lock, fcntl.LOCK_EX)
         locks.append(lock)
         *earlier, entry = read_run_file(folder)['attempts']
-        runs.change(folder, attempts=[*earlier, dict(
-            entry, pid=os.getpid(), process_start=process.process_start())])
+        runs.change(
+            folder,
+            attempts=[
+                *earlier,
+                dict(entry, pid=os.getpid(), process_start=process.process_start()),
+            ],
+        )
         return lock
 
     yield hold

@@ -9,24 +9,84 @@ from mmaction_ext.errors import InputError
 from mmaction_ext.tracking.doctor import SEVERITIES, Finding, examine
 from mmaction_ext.tracking.ledger.format import decode_object, encode_object
 
-FIELDS = [('run.json', name) for name in (
-    'schema', 'uid', 'config', 'seed', 'config_hash', 'job_type', 'overrides', 'recipe', 'static',
-    'config_files', 'env', 'git', 'sources', 'data', 'initial_checkpoint', 'attempts')]
-FIELDS += [('run.json', f'attempts.{name}') for name in (
-    'number', 'host', 'boot_id', 'pid', 'process_start', 'start', 'end', 'exit_code', 'signal',
-    'last_error', 'commit', 'wandb', 'metrics_bytes')]
-FIELDS += [('results/1-8.json', name) for name in (
-    'uid', 'job_type', 'attempt', 'iter', 'epoch', 'protocol', 'metrics', 'num_samples',
-    'data_digest', 'finished', 'checkpoint', 'predictions', 'metrics.test/acc/top1',
-    'checkpoint.path', 'checkpoint.sha256', 'predictions.path', 'predictions.sha256')]
+FIELDS = [
+    ('run.json', name)
+    for name in (
+        'schema',
+        'uid',
+        'config',
+        'seed',
+        'config_hash',
+        'job_type',
+        'overrides',
+        'recipe',
+        'static',
+        'config_files',
+        'env',
+        'git',
+        'sources',
+        'data',
+        'initial_checkpoint',
+        'attempts',
+    )
+]
+FIELDS += [
+    ('run.json', f'attempts.{name}')
+    for name in (
+        'number',
+        'host',
+        'boot_id',
+        'pid',
+        'process_start',
+        'start',
+        'end',
+        'exit_code',
+        'signal',
+        'last_error',
+        'commit',
+        'wandb',
+        'metrics_bytes',
+    )
+]
+FIELDS += [
+    ('results/1-8.json', name)
+    for name in (
+        'uid',
+        'job_type',
+        'attempt',
+        'iter',
+        'epoch',
+        'protocol',
+        'metrics',
+        'num_samples',
+        'data_digest',
+        'finished',
+        'checkpoint',
+        'predictions',
+        'metrics.test/acc/top1',
+        'checkpoint.path',
+        'checkpoint.sha256',
+        'predictions.path',
+        'predictions.sha256',
+    )
+]
 FIELDS += [('run.json', f'data.train.{name}') for name in ('ann_file', 'ann_sha256')]
 FIELDS += [('heartbeat', name) for name in ('attempt', 'time', 'iter', 'pid')]
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text()
-    | st.sampled_from([10**400, -10**400, '../x', '/', 'a' * 5000, '\0', '\udcff', 'NaN']),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-        st.text() | st.sampled_from(['path', 'sha256', 'number', 'train']), inner, max_size=3),
-    max_leaves=5)
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from([10**400, -(10**400), '../x', '/', 'a' * 5000, '\0', '\udcff', 'NaN']),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.text() | st.sampled_from(['path', 'sha256', 'number', 'train']), inner, max_size=3
+        )
+    ),
+    max_leaves=5,
+)
 
 
 def test_sound_runs_have_no_problem(runs):
@@ -87,8 +147,10 @@ def trained(runs):
     return folder
 
 
-@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture,
-                                                  HealthCheck.too_slow])
+@settings(
+    max_examples=80,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(st.sampled_from(FIELDS), VALUES)
 def test_whatever_stands_in_a_ledger_is_found_and_not_raised(trained, field, value):
     name, path = field

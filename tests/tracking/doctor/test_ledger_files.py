@@ -8,19 +8,27 @@ from hypothesis import strategies as st
 FILES = ['run.json', 'results/1-8.json']
 
 
-@pytest.mark.parametrize(('name', 'content'), [
-    ('run.json', '{"uid": '), ('run.json', '[]'), ('results/1-8.json', 'cut')])
+@pytest.mark.parametrize(
+    ('name', 'content'),
+    [('run.json', '{"uid": '), ('run.json', '[]'), ('results/1-8.json', 'cut')],
+)
 def test_ledgers_that_cannot_be_read(runs, name, content):
     folder = runs.train()
     (folder / name).write_text(content)
     assert runs.find()['half-written', f'{folder}/{name}'][:2] == ('error', 'is no JSON object')
 
 
-@pytest.mark.parametrize(('name', 'old', 'new'), [
-    ('run.json', '"seed": 0', '"seed": 1'), ('run.json', '"exit_code": 0', '"exit_code": 1'),
-    ('run.json', '"metrics_bytes": ', '"metrics_bytes": 1'), ('run.json', '"uid"', '"uid'),
-    ('results/1-8.json', '"test/acc/top1": 0.75', '"test/acc/top1": 0.95'),
-    ('results/1-8.json', '"num_samples": 240', '"num_samples": 241')])
+@pytest.mark.parametrize(
+    ('name', 'old', 'new'),
+    [
+        ('run.json', '"seed": 0', '"seed": 1'),
+        ('run.json', '"exit_code": 0', '"exit_code": 1'),
+        ('run.json', '"metrics_bytes": ', '"metrics_bytes": 1'),
+        ('run.json', '"uid"', '"uid'),
+        ('results/1-8.json', '"test/acc/top1": 0.75', '"test/acc/top1": 0.95'),
+        ('results/1-8.json', '"num_samples": 240', '"num_samples": 241'),
+    ],
+)
 def test_a_file_that_was_altered(runs, name, old, new):
     folder = runs.train()
     text = (folder / name).read_text()
@@ -48,8 +56,9 @@ def test_any_bit_that_was_turned_over_is_an_error(runs, trained, name, data):
     place = data.draw(st.integers(0, content.rindex(b'"crc32"') - 1))
     content[place] ^= 1 << data.draw(st.integers(0, 7))
     path.write_bytes(content)
-    assert 'error' in {severity for (_, place), (severity, *_) in runs.find().items()
-                       if place == path.as_posix()}
+    assert 'error' in {
+        severity for (_, place), (severity, *_) in runs.find().items() if place == path.as_posix()
+    }
     path.write_bytes(before)
 
 
@@ -78,8 +87,9 @@ def test_a_checksum_that_was_taken_away_is_missed(runs):
         content = json.loads((folder / name).read_text())
         del content['crc32']
         (folder / name).write_text(json.dumps(content))
-    assert {place for _, place in runs.problems()} == {(folder / name).as_posix()
-                                                       for name in FILES}
+    assert {place for _, place in runs.problems()} == {
+        (folder / name).as_posix() for name in FILES
+    }
 
 
 def test_metrics_of_nobody(runs):
@@ -108,9 +118,28 @@ def test_values_of_another_kind_that_no_source_makes_up_for(runs):
 def test_copies_of_online_runs(runs, state, check):
     path = runs.root / 'work_dirs/.online/me/demo/x-train.json'
     path.parent.mkdir(parents=True)
-    path.write_text('cut' if state is None else json.dumps(dict(
-        schema=1, url='', uid='x', job_type='train', name='', group='', state=state,
-        config={}, rows=[], exit_code=None, host='', commit='', start_time=None, imported=True)))
+    path.write_text(
+        'cut'
+        if state is None
+        else json.dumps(
+            dict(
+                schema=1,
+                url='',
+                uid='x',
+                job_type='train',
+                name='',
+                group='',
+                state=state,
+                config={},
+                rows=[],
+                exit_code=None,
+                host='',
+                commit='',
+                start_time=None,
+                imported=True,
+            )
+        )
+    )
     place, severity, *_ = only(runs.find(), check)
     assert place == path.relative_to(runs.root).as_posix()
     assert severity == ('error' if state is None else 'note')

@@ -12,8 +12,9 @@ TIED = [[0.9, 0.1], [0.2, 0.8], [0.5, 0.5], [0.7, 0.3]]
 
 def predicted(path, scores) -> bytes:
     """Write predictions of four samples; returns the bytes of the file."""
-    write_predictions(path, Predictions(np.array(list('abcd')), np.array([0, 1, 1, 0]),
-                                        np.array(scores), {}))
+    write_predictions(
+        path, Predictions(np.array(list('abcd')), np.array([0, 1, 1, 0]), np.array(scores), {})
+    )
     return path.read_bytes()
 
 
@@ -30,16 +31,25 @@ def test_files_that_are_gone_or_differ(runs):
 
 def test_a_file_that_cannot_be_read_is_not_another(runs):
     folder = runs.train()
-    runs.change(folder / 'results/1-8.json', checkpoint=dict(
-        path='/proc/self/mem', sha256='a' * 64))
+    runs.change(
+        folder / 'results/1-8.json', checkpoint=dict(path='/proc/self/mem', sha256='a' * 64)
+    )
     place, severity, text, _ = only(runs.find(), 'unreadable')
     assert (place, severity, text) == ('/proc/self/mem', 'error', 'cannot be read')
     assert not {'checkpoint gone', 'checkpoint differs'} & {check for check, _ in runs.find()}
 
 
-@pytest.mark.parametrize('facts', [
-    None, 'text', {}, dict(path='epoch_2.pth'), dict(path=3, sha256='a'),
-    dict(path='https://example.org/a.pth', sha256='a' * 64)])
+@pytest.mark.parametrize(
+    'facts',
+    [
+        None,
+        'text',
+        {},
+        dict(path='epoch_2.pth'),
+        dict(path=3, sha256='a'),
+        dict(path='https://example.org/a.pth', sha256='a' * 64),
+    ],
+)
 def test_results_that_name_no_file(runs, facts):
     folder = runs.train()
     runs.change(folder / 'results/1-8.json', checkpoint=facts)
@@ -75,7 +85,9 @@ def test_two_tests_of_one_attempt(runs):
     runs.append(folder, history(0.75)[-1:])
     runs.test(folder, 0.75, predictions=b'second')
     assert sorted(path.name for path in (folder / 'results').iterdir()) == [
-        '1-8-2.json', '1-8.json']
+        '1-8-2.json',
+        '1-8.json',
+    ]
     found = {check for check, _ in runs.find()}
     assert 'predictions replaced' in found and 'predictions differs' not in found
 
@@ -86,14 +98,25 @@ def test_runs_that_name_one_file_are_judged_each(runs):
     (second / 'epoch_2.pth').write_bytes(b'others')
     digest = hashlib.sha256(b'others').hexdigest()
     runs.change(second / 'results/1-8.json', checkpoint=dict(path='epoch_2.pth', sha256=digest))
-    runs.change(first / 'results/1-8.json', checkpoint=dict(
-        path='../seed1/epoch_2.pth', sha256=hashlib.sha256(b'weights').hexdigest()))
+    runs.change(
+        first / 'results/1-8.json',
+        checkpoint=dict(
+            path='../seed1/epoch_2.pth', sha256=hashlib.sha256(b'weights').hexdigest()
+        ),
+    )
     assert only(runs.find(), 'checkpoint differs')[:2] == (f'{second}/epoch_2.pth', 'error')
 
 
-@pytest.mark.parametrize(('scores', 'top1', 'is_wrong'), [
-    (RIGHT, 0.75, False), (RIGHT, 0.5, True), (TIED, 0.75, False), (TIED, 1.0, False),
-    (TIED, 0.5, True)])
+@pytest.mark.parametrize(
+    ('scores', 'top1', 'is_wrong'),
+    [
+        (RIGHT, 0.75, False),
+        (RIGHT, 0.5, True),
+        (TIED, 0.75, False),
+        (TIED, 1.0, False),
+        (TIED, 0.5, True),
+    ],
+)
 def test_accuracy_is_taken_again_from_predictions(runs, scores, top1, is_wrong):
     folder = runs.train(top1=top1, predictions=predicted(runs.root / 'a.npz', scores))
     assert ('accuracy differs' in {check for check, _ in runs.find()}) == is_wrong

@@ -4,7 +4,7 @@ import pytest
 from doctor_runs import history, only
 from wandb_logs import encode, history_record
 
-from mmaction_ext.tracking.wandb_log import BLOCK_SIZE, read_log, record_class
+from mmaction_ext.tracking.reading.wandb_log import BLOCK_SIZE, read_log, record_class
 
 NAME = '20260101_000000/vis_data/wandb/offline-run-1/run-1.wandb'
 CLOSED = dict(wandb=NAME, wandb_closed=True, wandb_rows_missing=0)
@@ -18,8 +18,11 @@ def closed_log(rows, end=True) -> list:
     last.exit.exit_code = 0
     summary = record()
     summary.summary.update.add(key='x', value_json='1' * 900)
-    middle = [item for number, row in enumerate(rows, 1)
-              for item in (history_record(number, row), *[summary.SerializeToString()] * 8)]
+    middle = [
+        item
+        for number, row in enumerate(rows, 1)
+        for item in (history_record(number, row), *[summary.SerializeToString()] * 8)
+    ]
     return [first.SerializeToString(), *middle, *[last.SerializeToString()] * end]
 
 
@@ -32,8 +35,11 @@ def run(runs):
 
 
 def told(runs) -> list:
-    return [(severity, text) for (check, _), (severity, text, _) in runs.find().items()
-            if check == 'W&B log cut']
+    return [
+        (severity, text)
+        for (check, _), (severity, text, _) in runs.find().items()
+        if check == 'W&B log cut'
+    ]
 
 
 def test_whole_log_is_no_finding(runs, run):
@@ -52,10 +58,13 @@ def test_every_cut_is_told(runs, run):
     for cut in (0, 3, 7, *ends, ends[1] + 3, BLOCK_SIZE, 2 * BLOCK_SIZE, len(data) - 3):
         for filled in (b'', bytes(len(data) - cut)):
             run[1].write_bytes(data[:cut] + filled)
-            found = {check: facts for (check, place), facts in runs.find().items()
-                     if place == run[1].as_posix() and facts[0] != 'note'}
+            found = {
+                check: facts
+                for (check, place), facts in runs.find().items()
+                if place == run[1].as_posix() and facts[0] != 'note'
+            }
             assert found, (cut, filled[:1])
-    run[1].write_bytes(data[:ends[2]])
+    run[1].write_bytes(data[: ends[2]])
     assert only(runs.find(), 'W&B log cut')[:2] == (run[1].as_posix(), 'warning')
 
 
@@ -65,11 +74,18 @@ def test_rows_that_were_taken_out(runs, run):
     run[1].write_bytes(encode(closed_log([about, *rows, about])))
     assert not told(runs)
     run[1].write_bytes(encode(closed_log([about, *rows[:-1], about])))
-    assert told(runs) == [('warning', f'holds {len(rows) - 1} of the {len(rows)} rows that W&B '
-                           'took: it was cut after it had been closed')]
+    assert told(runs) == [
+        (
+            'warning',
+            f'holds {len(rows) - 1} of the {len(rows)} rows that W&B '
+            'took: it was cut after it had been closed',
+        )
+    ]
     entry = dict(CLOSED, wandb_rows_missing=1)
-    runs.change(run[0], attempts=[dict(
-        number=1, start=1000.0, end=1100.0, exit_code=0, host='h', pid=1, **entry)])
+    runs.change(
+        run[0],
+        attempts=[dict(number=1, start=1000.0, end=1100.0, exit_code=0, host='h', pid=1, **entry)],
+    )
     assert not told(runs)
 
 

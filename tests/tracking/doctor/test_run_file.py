@@ -1,14 +1,25 @@
 import pytest
 
-from mmaction_ext.tracking.doctor.run_file import (attempt_numbers, attempts_in, is_whole,
-                                                   read_object)
+from mmaction_ext.tracking.doctor.run_file import (
+    attempt_numbers,
+    attempts_in,
+    is_whole,
+    read_object,
+)
 from mmaction_ext.tracking.ledger.format import encode_object
 
 
-@pytest.mark.parametrize(('attempts', 'numbers'), [
-    (None, set()), ('text', set()), ([], set()), ([1, None], set()),
-    ([dict(number=3), dict(number=5)], {3, 5}), ([{}, dict(number='x'), dict(number=True)],
-                                                 {1, 2, 3})])
+@pytest.mark.parametrize(
+    ('attempts', 'numbers'),
+    [
+        (None, set()),
+        ('text', set()),
+        ([], set()),
+        ([1, None], set()),
+        ([dict(number=3), dict(number=5)], {3, 5}),
+        ([{}, dict(number='x'), dict(number=True)], {1, 2, 3}),
+    ],
+)
 def test_attempts_and_their_numbers(attempts, numbers):
     content = dict(attempts=attempts)
     assert attempt_numbers(content) == numbers
@@ -19,8 +30,10 @@ def test_no_content_has_no_attempts():
     assert attempts_in(None) == attempts_in({}) == []
 
 
-@pytest.mark.parametrize(('value', 'whole'), [
-    (0, True), (10**400, True), (True, False), (1.0, False), ('1', False), (None, False)])
+@pytest.mark.parametrize(
+    ('value', 'whole'),
+    [(0, True), (10**400, True), (True, False), (1.0, False), ('1', False), (None, False)],
+)
 def test_whole_numbers(value, whole):
     assert is_whole(value) == whole
 

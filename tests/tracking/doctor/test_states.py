@@ -25,7 +25,9 @@ def test_a_process_without_a_sign_of_life(runs, hold):
     assert not runs.problems()
     ledger_runs.beat(folder, 3600, time.time())
     assert only(runs.find(), 'silent')[1:3] == (
-        'warning', 'its process lives, but gives no sign of life')
+        'warning',
+        'its process lives, but gives no sign of life',
+    )
 
 
 def test_a_run_that_was_ended_by_a_signal(runs):
@@ -62,18 +64,25 @@ def test_only_a_ledger_tells_of_a_run(runs):
     assert only(runs.find(), 'no W&B log')[:2] == (folder.as_posix(), 'note')
 
 
-@pytest.mark.parametrize('facts, text', [
-    (dict(wandb_rows_missing=3, wandb_closed=True), 'W&B did not take 3 of its rows'),
-    (dict(wandb_rows_missing=0, wandb_closed=False),
-     'W&B did not close its log in time, which may lack rows')])
+@pytest.mark.parametrize(
+    'facts, text',
+    [
+        (dict(wandb_rows_missing=3, wandb_closed=True), 'W&B did not take 3 of its rows'),
+        (
+            dict(wandb_rows_missing=0, wandb_closed=False),
+            'W&B did not close its log in time, which may lack rows',
+        ),
+    ],
+)
 def test_what_is_lacking_at_wandb(runs, facts, text):
     folder = runs.train(wandb='vis_data/wandb/run-1.wandb', **facts)
     assert only(runs.find(), 'W&B behind')[:3] == (folder.as_posix(), 'note', text)
     assert not runs.problems()
 
 
-@pytest.mark.parametrize('facts', [
-    dict(wandb_rows_missing=0, wandb_closed=True), dict(wandb_closed=False), dict()])
+@pytest.mark.parametrize(
+    'facts', [dict(wandb_rows_missing=0, wandb_closed=True), dict(wandb_closed=False), dict()]
+)
 def test_a_mirror_that_has_all_or_was_off_is_no_finding(runs, facts):
     runs.train(**facts)
     assert 'W&B behind' not in {check for check, _ in runs.find()}

@@ -8,12 +8,12 @@ from doctor_runs import grow_old, only
 
 from mmaction_ext.errors import InputError
 from mmaction_ext.tracking.doctor import remove_strays, stray_files
-from mmaction_ext.tracking.ledger.attempts import SPARE_FILE, Attempt, read_run_file
+from mmaction_ext.tracking.writing.attempts import SPARE_FILE, Attempt, read_run_file
 
 #: begins an attempt at a run, as a training does, and dies
 DYING = """
 import json, os, signal, sys
-from mmaction_ext.tracking.ledger.attempts import Attempt
+from mmaction_ext.tracking.writing.attempts import Attempt
 Attempt(sys.argv[1], json.loads(sys.argv[2]))
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -32,9 +32,16 @@ def killed(runs):
     """Folder of a run whose process was killed, with the room it kept for its last entry."""
     folder = runs.train(exit_code=None)
     (folder / 'run.json').unlink()
-    done = subprocess.run([sys.executable, '-c', DYING, str(folder),
-                           '{"uid": "u", "config": "demo/full", "seed": 0, "config_hash": "h"}'],
-                          env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)))
+    done = subprocess.run(
+        [
+            sys.executable,
+            '-c',
+            DYING,
+            str(folder),
+            '{"uid": "u", "config": "demo/full", "seed": 0, "config_hash": "h"}',
+        ],
+        env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)),
+    )
     assert done.returncode == -signal.SIGKILL and (folder / SPARE_FILE).exists()
     grow_old(folder / SPARE_FILE)
     return folder
@@ -43,10 +50,15 @@ def killed(runs):
 def test_only_strays_of_dead_runs_are_removed(runs, hold):
     dead, alive = runs.train(0), runs.train(1)
     hold(alive)
-    strays = [leave(dead / name) for name in ('heartbeat.tmp', 'results/1-8.json.tmp',
-                                              'run.json.tmp')]
-    for path in (alive / 'run.json.tmp', dead / 'notes.tmp', dead / 'epoch_2.pth.tmp',
-                 dead / 'notes.json.tmp'):
+    strays = [
+        leave(dead / name) for name in ('heartbeat.tmp', 'results/1-8.json.tmp', 'run.json.tmp')
+    ]
+    for path in (
+        alive / 'run.json.tmp',
+        dead / 'notes.tmp',
+        dead / 'epoch_2.pth.tmp',
+        dead / 'notes.json.tmp',
+    ):
         leave(path)
     fresh = dead.parent / 'seed2/run.json.tmp'
     fresh.parent.mkdir()
@@ -64,8 +76,15 @@ def test_a_killed_run_keeps_the_room_for_its_last_entry(runs, killed):
     assert (killed / SPARE_FILE).exists()
 
 
-@pytest.mark.parametrize('name', ['seed0.0123456789abcdef', 'seed0-01234567.unknown.2',
-                                  'seed0.0123456789abcdef/test', 'test.0123456789abcdef'])
+@pytest.mark.parametrize(
+    'name',
+    [
+        'seed0.0123456789abcdef',
+        'seed0-01234567.unknown.2',
+        'seed0.0123456789abcdef/test',
+        'test.0123456789abcdef',
+    ],
+)
 def test_a_killed_run_that_was_set_aside_needs_it_no_more(runs, killed, name):
     aside = killed.parent / name
     aside.parent.mkdir(exist_ok=True)
@@ -99,6 +118,7 @@ def test_a_file_that_cannot_be_deleted(runs, monkeypatch):
 
     def refuse(self):
         raise PermissionError(13, 'Permission denied')
+
     monkeypatch.setattr(type(path), 'unlink', refuse)
     with pytest.raises(InputError, match='run.json.tmp cannot be deleted: Permission denied'):
         remove_strays(['work_dirs'])

@@ -37,16 +37,22 @@ def test_runs_of_other_code_are_told_together(runs):
     tree = source_digests()
     block, head = 'mmaction_ext/modules/kpsem.py', 'mmaction_ext/models/__init__.py'
     assert block in tree and head in tree
-    other = {**tree, block: 'f' * 64, head: f'{tree[head]} {"f" * 64}',
-             'mmaction_ext/ops/gone.py': 'f' * 64}
+    other = {
+        **tree,
+        block: 'f' * 64,
+        head: f'{tree[head]} {"f" * 64}',
+        'mmaction_ext/ops/gone.py': 'f' * 64,
+    }
     folders = [runs.train(seed) for seed in range(3)]
     for folder in folders[:2]:
         runs.change(folder, sources=other)
     runs.change(folders[2], sources={**tree, 'mmaction_ext/cli/text.py': 'f' * 64})
     place, severity, text, _ = only(runs.find(), 'other code')
     assert (severity, place) == ('note', folders[0].as_posix())
-    assert text == ('source files of the package have changed since it and 1 more run began: '
-                    '1 of ops, 1 of modules, 1 of models')
+    assert text == (
+        'source files of the package have changed since it and 1 more run began: '
+        '1 of ops, 1 of modules, 1 of models'
+    )
 
 
 def test_a_list_that_has_changed_since(runs):
@@ -54,9 +60,13 @@ def test_a_list_that_has_changed_since(runs):
     path.write_text('one.mp4 0\n')
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     for seed in (0, 1):
-        runs.change(runs.train(seed), data={
-            name: dict(ann_file=f'{file}.txt', ann_sha256=digest, num_samples=16)
-            for name, file in (('train', 'train'), ('val', 'gone'))})
+        runs.change(
+            runs.train(seed),
+            data={
+                name: dict(ann_file=f'{file}.txt', ann_sha256=digest, num_samples=16)
+                for name, file in (('train', 'train'), ('val', 'gone'))
+            },
+        )
     assert 'other list' not in {check for check, _ in runs.find()}
     path.write_text('another.mp4 0\n')
     place, severity, text, _ = only(runs.find(), 'other list')
@@ -64,8 +74,9 @@ def test_a_list_that_has_changed_since(runs):
     assert text == 'has changed since work_dirs/demo/full/seed0 and 1 more run read it'
 
 
-@pytest.mark.parametrize('name', [
-    'seed1.0123456789abcdef', 'seed1-01234567.unknown.3', 'test.0123456789abcdef'])
+@pytest.mark.parametrize(
+    'name', ['seed1.0123456789abcdef', 'seed1-01234567.unknown.3', 'test.0123456789abcdef']
+)
 def test_folders_that_gave_way_to_another_version(runs, name):
     folder = runs.train()
     (folder.parent / name).mkdir()

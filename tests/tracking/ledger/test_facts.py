@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from mmaction_ext.datasets.configs import data_lists
+from mmaction_ext.files.writing import file_sha256
 from mmaction_ext.tracking.ledger import facts
-from mmaction_ext.tracking.ledger.files import file_sha256
 
 ROOT = Path(__file__).parents[3]
 
@@ -18,10 +19,12 @@ def sha256(text):
 
 def test_every_module_of_the_package_has_its_digest():
     digests = facts.source_digests()
-    assert set(digests) == {path.relative_to(ROOT).as_posix()
-                            for path in (ROOT / 'mmaction_ext').rglob('*.py')}
+    assert set(digests) == {
+        path.relative_to(ROOT).as_posix() for path in (ROOT / 'mmaction_ext').rglob('*.py')
+    }
     assert digests['mmaction_ext/modules/dcf.py'] == file_sha256(
-        ROOT / 'mmaction_ext/modules/dcf.py')
+        ROOT / 'mmaction_ext/modules/dcf.py'
+    )
 
 
 def test_config_and_all_it_inherits_from_have_theirs(tmp_path):
@@ -37,35 +40,52 @@ def test_config_and_all_it_inherits_from_have_theirs(tmp_path):
         'configs/paper/a.py': sha256("_base_ = ['../_base_/b.py', 'c.py']\n"),
         'configs/paper/c.py': sha256('x = 1\n'),
         'configs/_base_/b.py': sha256("_base_ = './d.py'\n"),
-        'configs/_base_/d.py': sha256('y = 2\n')}
+        'configs/_base_/d.py': sha256('y = 2\n'),
+    }
 
 
 def test_config_on_top_of_one_of_mmaction2():
     digests = facts.config_digests(ROOT / 'configs/kpsem/table1_mini_kinetics/i3d.py')
     assert 'mmaction::_base_/models/i3d_r50.py' in digests
     assert digests['configs/_base_/default_runtime.py'] == file_sha256(
-        ROOT / 'configs/_base_/default_runtime.py')
+        ROOT / 'configs/_base_/default_runtime.py'
+    )
 
 
 def test_lists_of_all_splits(tmp_path):
     (tmp_path / 'train.txt').write_text('a.mp4 0\nb.mp4 1\n\n')
     (tmp_path / 'more.txt').write_text('c.mp4 1')
-    train, more = (dict(ann_file=name, data_root=str(tmp_path))
-                   for name in ('train.txt', 'more.txt'))
+    train, more = (
+        dict(ann_file=name, data_root=str(tmp_path)) for name in ('train.txt', 'more.txt')
+    )
     whole = dict(type='ConcatDataset', datasets=[train, dict(type='RepeatDataset', dataset=more)])
-    lists = facts.data_lists(dict(
-        train_dataloader=dict(dataset=whole), val_dataloader=None,
-        test_dataloader=dict(dataset=dict(ann_file=str(tmp_path / 'more.txt')))))
+    lists = data_lists(
+        dict(
+            train_dataloader=dict(dataset=whole),
+            val_dataloader=None,
+            test_dataloader=dict(dataset=dict(ann_file=str(tmp_path / 'more.txt'))),
+        )
+    )
     assert lists == dict(
-        train=dict(ann_file=f'{tmp_path}/train.txt,{tmp_path}/more.txt',
-                   ann_sha256=sha256('a.mp4 0\nb.mp4 1\n\nc.mp4 1'), num_samples=3),
-        test=dict(ann_file=f'{tmp_path}/more.txt', ann_sha256=sha256('c.mp4 1'), num_samples=1))
+        train=dict(
+            ann_file=f'{tmp_path}/train.txt,{tmp_path}/more.txt',
+            ann_sha256=sha256('a.mp4 0\nb.mp4 1\n\nc.mp4 1'),
+            num_samples=3,
+        ),
+        test=dict(ann_file=f'{tmp_path}/more.txt', ann_sha256=sha256('c.mp4 1'), num_samples=1),
+    )
 
 
 def test_splits_without_a_list_that_is_there_are_left_out(tmp_path):
-    assert facts.data_lists(dict(
-        train_dataloader=dict(dataset=dict(type='Other')), test_dataloader=dict(
-            dataset=dict(ann_file=str(tmp_path / 'gone.txt'))))) == {}
+    assert (
+        data_lists(
+            dict(
+                train_dataloader=dict(dataset=dict(type='Other')),
+                test_dataloader=dict(dataset=dict(ann_file=str(tmp_path / 'gone.txt'))),
+            )
+        )
+        == {}
+    )
 
 
 def test_first_weights(tmp_path):
@@ -78,11 +98,18 @@ def test_first_weights(tmp_path):
 
 
 DRIVERS = [
-    ('NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug 19 01:15:15 UTC 2023\n'
-     'GCC version:  gcc version 11.4.0\n', '535.104.05'),
-    ('NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.124.06  Release Build\n',
-     '570.124.06'),
-    ('of another form', None), (None, None)]
+    (
+        'NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug 19 01:15:15 UTC 2023\n'
+        'GCC version:  gcc version 11.4.0\n',
+        '535.104.05',
+    ),
+    (
+        'NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.124.06  Release Build\n',
+        '570.124.06',
+    ),
+    ('of another form', None),
+    (None, None),
+]
 
 
 @pytest.mark.parametrize('text, driver', DRIVERS)

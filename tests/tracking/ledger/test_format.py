@@ -11,20 +11,44 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmaction_ext.tracking.ledger.format import (MOST_VALUES, NON_FINITE, DamagedLine, MetricsRow,
-                                                 NewerVersion, check_line, decode_object,
-                                                 decode_row, encode_object, encode_row, from_json,
-                                                 to_json)
+from mmaction_ext.tracking.ledger.format import (
+    MOST_VALUES,
+    NON_FINITE,
+    DamagedLine,
+    MetricsRow,
+    NewerVersion,
+    check_line,
+    decode_object,
+    decode_row,
+    encode_object,
+    encode_row,
+    from_json,
+    to_json,
+)
 
 texts = st.text().filter(lambda text: text not in NON_FINITE)
-values = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | texts,
-                      lambda inner: st.lists(inner) | st.dictionaries(texts, inner), max_leaves=8)
-rows = st.builds(MetricsRow, attempt=st.integers(1), iter=st.integers(0),
-                 phase=texts | st.sampled_from([*NON_FINITE]), epoch=st.none() | st.integers(0),
-                 time=st.floats(allow_nan=False, allow_infinity=False),
-                 metrics=st.dictionaries(texts, values))
-ROW = MetricsRow(2, 'val', 12, 3, 1.5, {'val/acc/top1': 0.25, 'val/loss': math.nan,
-                                        'val/say "crc32': 'grün, "crc32": "00000000"}'})
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | texts,
+    lambda inner: st.lists(inner) | st.dictionaries(texts, inner),
+    max_leaves=8,
+)
+rows = st.builds(
+    MetricsRow,
+    attempt=st.integers(1),
+    iter=st.integers(0),
+    phase=texts | st.sampled_from([*NON_FINITE]),
+    epoch=st.none() | st.integers(0),
+    time=st.floats(allow_nan=False, allow_infinity=False),
+    metrics=st.dictionaries(texts, values),
+)
+ROW = MetricsRow(
+    2,
+    'val',
+    12,
+    3,
+    1.5,
+    {'val/acc/top1': 0.25, 'val/loss': math.nan, 'val/say "crc32': 'grün, "crc32": "00000000"}'},
+)
 
 
 def same(one, other):
@@ -41,13 +65,16 @@ def test_a_row_comes_back_as_it_was(row):
 
 def test_line_by_hand():
     line = encode_row(MetricsRow(1, 'train', 10, 1, 1700000000.1, {'train/loss': 2.1}))
-    assert line == (b'{"attempt": 1, "phase": "train", "iter": 10, "epoch": 1, '
-                    b'"time": 1700000000.1, "metrics": {"train/loss": 2.1}, '
-                    b'"crc32": "a63d0499"}\n')
+    assert line == (
+        b'{"attempt": 1, "phase": "train", "iter": 10, "epoch": 1, '
+        b'"time": 1700000000.1, "metrics": {"train/loss": 2.1}, '
+        b'"crc32": "a63d0499"}\n'
+    )
 
 
-@pytest.mark.parametrize('value, text', [(math.nan, 'NaN'), (math.inf, 'Infinity'),
-                                         (-math.inf, '-Infinity')])
+@pytest.mark.parametrize(
+    'value, text', [(math.nan, 'NaN'), (math.inf, 'Infinity'), (-math.inf, '-Infinity')]
+)
 def test_numbers_that_are_not_finite_are_strings_of_standard_json(value, text):
     for number in (value, np.float32(value), torch.tensor(value)):
         line = encode_row(ROW._replace(metrics={'val/a': number, 'val/b': [number]}))
@@ -61,15 +88,30 @@ def test_numbers_that_are_not_finite_are_strings_of_standard_json(value, text):
 
 
 def test_arrays_and_tensors_become_lists_and_the_rest_text():
-    content = dict(array=np.arange(3), tensor=torch.tensor([[1.5]]), scalar=np.float64(0.1),
-                   whole=np.int64(3), truth=np.bool_(True), pair=(1, 2), other=3j)
+    content = dict(
+        array=np.arange(3),
+        tensor=torch.tensor([[1.5]]),
+        scalar=np.float64(0.1),
+        whole=np.int64(3),
+        truth=np.bool_(True),
+        pair=(1, 2),
+        other=3j,
+    )
     assert from_json(to_json({**content, 5: 'key'})) == {
-        'array': [0, 1, 2], 'tensor': [[1.5]], 'scalar': 0.1, 'whole': 3, 'truth': True,
-        'pair': [1, 2], 'other': '3j', '5': 'key'}
+        'array': [0, 1, 2],
+        'tensor': [[1.5]],
+        'scalar': 0.1,
+        'whole': 3,
+        'truth': True,
+        'pair': [1, 2],
+        'other': '3j',
+        '5': 'key',
+    }
 
 
-contents = st.dictionaries(texts.filter(lambda text: text not in ('crc32', 'schema')), values,
-                           min_size=1)
+contents = st.dictionaries(
+    texts.filter(lambda text: text not in ('crc32', 'schema')), values, min_size=1
+)
 
 
 @given(contents)
@@ -100,7 +142,8 @@ def test_object_of_too_many_values():
 
 def test_object_by_hand():
     assert encode_object({'seed': 3, 'loss': math.nan}) == (
-        '{\n "seed": 3,\n "loss": "NaN",\n "crc32": "ba7891b9"\n}\n')
+        '{\n "seed": 3,\n "loss": "NaN",\n "crc32": "ba7891b9"\n}\n'
+    )
 
 
 @given(contents, st.data())
@@ -118,9 +161,21 @@ def test_altered_object_is_refused_or_is_what_was_written(content, data):
         assert same({name: found[name] for name in content}, content)
 
 
-@pytest.mark.parametrize('text', [
-    '', '[]', '3', '{"a": 1', '{"a": 1, "crc32": "00000000"}', '{"crc32": null, "a": 1}',
-    '[' * 100_000, '{"a": 1}x', '{"a": 1, "schema": 2}', '{\n "a": 2,\n "crc32": "56aca4eb"\n}\n'])
+@pytest.mark.parametrize(
+    'text',
+    [
+        '',
+        '[]',
+        '3',
+        '{"a": 1',
+        '{"a": 1, "crc32": "00000000"}',
+        '{"crc32": null, "a": 1}',
+        '[' * 100_000,
+        '{"a": 1}x',
+        '{"a": 1, "schema": 2}',
+        '{\n "a": 2,\n "crc32": "56aca4eb"\n}\n',
+    ],
+)
 def test_text_that_holds_no_object_as_it_was_written_is_refused(text):
     with pytest.raises(ValueError):
         decode_object(text.encode())
@@ -150,10 +205,17 @@ def test_bytes_that_are_no_line_are_refused(line):
         decode_row(line)
 
 
-@pytest.mark.parametrize('content', [
-    '[1', '{"attempt": 1', '{"attempt": 1, "phase": "val", "iter": 1, "epoch": 1, "time": 0, '
-    '"metrics": {}, "more": 1', '{"attempt": 1, "phase": "val", "iter": 1, "epoch": 1, "time": 0, '
-    '"metrics": null', '[' * 100_000])
+@pytest.mark.parametrize(
+    'content',
+    [
+        '[1',
+        '{"attempt": 1',
+        '{"attempt": 1, "phase": "val", "iter": 1, "epoch": 1, "time": 0, '
+        '"metrics": {}, "more": 1',
+        '{"attempt": 1, "phase": "val", "iter": 1, "epoch": 1, "time": 0, "metrics": null',
+        '[' * 100_000,
+    ],
+)
 def test_whole_line_that_is_no_row_is_refused(content):
     line = f'{content}, "crc32": "{zlib.crc32(content.encode()):08x}"}}'.encode()
     with pytest.raises(DamagedLine, match='no row of metrics'):
@@ -166,7 +228,7 @@ def test_truncation_of_a_file_at_every_byte_leaves_the_rows_before(tmp_path):
     for length in range(len(data) + 1):
         *lines, rest = data[:length].split(b'\n')
         found = [decode_row(line) for line in lines]
-        assert same(found, written[:len(found)]) and len(found) == data[:length].count(b'\n')
+        assert same(found, written[: len(found)]) and len(found) == data[:length].count(b'\n')
         if rest and not data[length:].startswith(b'\n'):
             with pytest.raises(DamagedLine):
                 decode_row(rest)

@@ -10,10 +10,9 @@ from disks import small_disk
 from ledger_runs import write_ledger
 from offline_runs import history
 
-from mmaction_ext.tracking.ledger.files import UNFINISHED
+from mmaction_ext.files.writing import UNFINISHED
 from mmaction_ext.tracking.reading import cache, find
-from mmaction_ext.tracking.records import find_runs
-
+from mmaction_ext.tracking.reading.find import find_runs
 
 HOME = cache._home
 
@@ -36,6 +35,7 @@ def reads(monkeypatch):
     def remember(file):
         read.append(file.path)
         return parse(file)
+
     monkeypatch.setattr(find, '_parse', remember)
     return read
 
@@ -94,8 +94,11 @@ def test_what_changes_is_read_again(runs, reads):
     path = runs / 'demo/other/seed9/metrics.jsonl'
     path.write_bytes(ledger_runs.lines(history(0.25)))
     ledger_runs.age(path.parent, 30)
-    values = [record.evaluations[0].values['test/acc/top1'] for record in find_runs(runs)
-              if record.seed == 9]
+    values = [
+        record.evaluations[0].values['test/acc/top1']
+        for record in find_runs(runs)
+        if record.seed == 9
+    ]
     assert values == [0.25] and reads == ['demo/other/seed9/metrics.jsonl']
 
 
@@ -133,6 +136,7 @@ def test_file_that_changes_while_it_is_read_is_not_remembered(runs, monkeypatch)
         entry = parse(file)
         os.utime(file.root / file.path, ns=(1, 1))
         return entry
+
     monkeypatch.setattr(find, '_parse', write_meanwhile)
     find_runs(runs)
     assert entries(runs) == []
@@ -141,10 +145,15 @@ def test_file_that_changes_while_it_is_read_is_not_remembered(runs, monkeypatch)
 def test_damaged_entries_are_passed_over_and_replaced(runs, reads):
     expected = repr(find_runs(runs))
     good = {path: path.read_bytes() for path in entries(runs)}
-    for damage in (lambda data: b'', lambda data: data[:-1], lambda data: data[:200],
-                   lambda data: data[:-50] + bytes([data[-50] ^ 1]) + data[-49:],
-                   lambda data: b'{}\n[]\n[]', lambda data: b'\xff' + data,
-                   lambda data: data.replace(b'"size": ', b'"size": 1', 1)):
+    for damage in (
+        lambda data: b'',
+        lambda data: data[:-1],
+        lambda data: data[:200],
+        lambda data: data[:-50] + bytes([data[-50] ^ 1]) + data[-49:],
+        lambda data: b'{}\n[]\n[]',
+        lambda data: b'\xff' + data,
+        lambda data: data.replace(b'"size": ', b'"size": 1', 1),
+    ):
         for path, data in good.items():
             path.write_bytes(damage(data))
         reads.clear()
@@ -199,8 +208,10 @@ def test_what_was_kept_of_runs_that_nobody_reads_any_more_goes(runs, tmp_path, h
 
 def snapshot(folder):
     """All that lies below a folder, and where links lead."""
-    return {path: os.readlink(path) if path.is_symlink() else path.is_file() and path.read_bytes()
-            for path in folder.rglob('*')}
+    return {
+        path: os.readlink(path) if path.is_symlink() else path.is_file() and path.read_bytes()
+        for path in folder.rglob('*')
+    }
 
 
 def test_no_file_of_another_program_is_touched(runs, home):
@@ -263,8 +274,11 @@ def test_folder_that_cannot_keep_anything(runs, home, obstacle, monkeypatch):
         folder_of(runs).mkdir(parents=True)
         (folder_of(runs) / 'settings.json').write_text('{}')
     elif obstacle == 'no home':
-        monkeypatch.setattr(cache.platformdirs, 'user_cache_path',
-                            lambda *args, **how: Path('~/.cache/mmaction_ext'))
+        monkeypatch.setattr(
+            cache.platformdirs,
+            'user_cache_path',
+            lambda *args, **how: Path('~/.cache/mmaction_ext'),
+        )
         monkeypatch.chdir(runs.parent)
     else:
         find_runs(runs)

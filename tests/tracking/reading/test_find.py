@@ -20,9 +20,10 @@ from offline_runs import MARKUP, history
 from mmaction_ext.errors import InputError
 from mmaction_ext.tracking.ledger.format import METRICS_FILE, decode_object, encode_object
 from mmaction_ext.tracking.reading import find
+from mmaction_ext.tracking.reading.find import find_runs, read_runs
+from mmaction_ext.tracking.reading.rows import split_by_phase
+from mmaction_ext.tracking.reading.wandb_log import read_log
 from mmaction_ext.tracking.reading.wandb_offline import read_attempt
-from mmaction_ext.tracking.records import find_runs, read_runs, split_by_phase
-from mmaction_ext.tracking.wandb_log import read_log
 
 WHOLE = history(0.75)
 PHASES = split_by_phase(WHOLE)
@@ -31,8 +32,11 @@ TEST = PHASES['test'][0]
 
 def is_whole(record):
     """Whether a record has every row of the run, once, and no complaint."""
-    return (record.rows == {phase: PHASES[phase] for phase in ('train', 'val')}
-            and not record.conflicts and not record.damage)
+    return (
+        record.rows == {phase: PHASES[phase] for phase in ('train', 'val')}
+        and not record.conflicts
+        and not record.damage
+    )
 
 
 def test_ledger_alone(place):
@@ -40,15 +44,18 @@ def test_ledger_alone(place):
     [record] = place.find()
     assert is_whole(record) and record.finished and record.state == 'finished'
     assert (record.uid, record.job_type) == (place.uid, 'train')
-    assert (record.config, record.seed, record.config_hash) == (
-        'demo/full', 0, '0123456789abcdef')
+    assert (record.config, record.seed, record.config_hash) == ('demo/full', 0, '0123456789abcdef')
     assert (record.name, record.group) == ('full/seed0', 'demo')
     assert (record.folder, record.sources) == ('demo/full/seed0', ('ledger',))
     assert record.code == {'mmaction_ext/a.py': 'f' * 64}
     assert record.data['train']['num_samples'] == 8 and record.heartbeat is None
     [fragment] = record.fragments
     assert (fragment.path, fragment.number, fragment.source, fragment.last_iter) == (
-        'demo/full/seed0/metrics.jsonl', 1, 'ledger', 8)
+        'demo/full/seed0/metrics.jsonl',
+        1,
+        'ledger',
+        8,
+    )
     assert (fragment.start_time, fragment.end_time, fragment.commit) == (1000, 1100, 'abc')
     assert [item.values for item in record.evaluations] == [TEST]
 
@@ -66,9 +73,15 @@ def test_log_is_matched_by_its_start_where_the_ledger_does_not_name_it(place, re
     place.add_log('second')
     start = read_log(recorded['second']).start_time
     host = read_log(recorded['second']).host
-    write_ledger(place.folder, history(None, 1, 6, test=False), history(0.75, 5, 8), attempts=[
-        attempt(1, None, start=start - 500, host='elsewhere'),
-        attempt(2, 0, start=start - 3, host=host)])
+    write_ledger(
+        place.folder,
+        history(None, 1, 6, test=False),
+        history(0.75, 5, 8),
+        attempts=[
+            attempt(1, None, start=start - 500, host='elsewhere'),
+            attempt(2, 0, start=start - 3, host=host),
+        ],
+    )
     [record] = place.find()
     assert is_whole(record) and len(record.fragments) == 2
 
@@ -84,17 +97,24 @@ def test_log_that_lost_its_tail(place):
 
 def test_ledger_that_lost_its_tail_in_a_kill(place):
     """What the log holds beyond the ledger is added to the same attempt."""
-    write_ledger(place.folder, WHOLE[:3],
-                 attempts=[attempt(1, None, wandb=place.add_log('whole'))])
+    write_ledger(
+        place.folder, WHOLE[:3], attempts=[attempt(1, None, wandb=place.add_log('whole'))]
+    )
     [record] = place.find()
     assert is_whole(record) and not record.finished and record.state == 'killed'
     assert [item.values for item in record.evaluations] == [TEST]
 
 
 def test_resumed_run_equals_an_uninterrupted_one(place):
-    write_ledger(place.folder, history(None, 1, 6, test=False), history(0.75, 5, 8), attempts=[
-        attempt(1, None, wandb=place.add_log('first', '1')),
-        attempt(2, 0, wandb=place.add_log('second', '2'))])
+    write_ledger(
+        place.folder,
+        history(None, 1, 6, test=False),
+        history(0.75, 5, 8),
+        attempts=[
+            attempt(1, None, wandb=place.add_log('first', '1')),
+            attempt(2, 0, wandb=place.add_log('second', '2')),
+        ],
+    )
     [record] = place.find()
     assert is_whole(record) and record.finished
     assert [fragment.number for fragment in record.fragments] == [1, 2]
@@ -103,14 +123,19 @@ def test_resumed_run_equals_an_uninterrupted_one(place):
 def test_branch_that_was_given_up_is_gone_in_every_phase(place):
     """Also where the attempt that went on logs nothing of a phase (``--no-validate``)."""
     going_on = [row for row in history(0.75, 4, 7) if 'val/acc/top1' not in row]
-    write_ledger(place.folder, history(0.25, 1, 8), going_on, attempts=[
-        attempt(1, 1), attempt(2, 0, resumed_from_iter=3)])
+    write_ledger(
+        place.folder,
+        history(0.25, 1, 8),
+        going_on,
+        attempts=[attempt(1, 1), attempt(2, 0, resumed_from_iter=3)],
+    )
     [record] = place.find()
     assert [row['iter'] for row in record.rows['train']] == [1, 2, 3, 4, 5, 6, 7]
     assert 'val' not in record.rows
     assert [item.values['iter'] for item in record.evaluations] == [8, 7]
-    ledger_runs.change(place.folder / 'run.json', attempts=[
-        attempt(1, 1), attempt(2, 0, resumed_from_iter=4)])
+    ledger_runs.change(
+        place.folder / 'run.json', attempts=[attempt(1, 1), attempt(2, 0, resumed_from_iter=4)]
+    )
     assert [row['iter'] for row in place.find()[0].rows['val']] == [4]
 
 
@@ -120,25 +145,36 @@ def test_attempt_that_logged_tests_alone_cuts_nothing(place):
 
 
 def test_clock_that_goes_backwards_between_attempts(place):
-    write_ledger(place.folder, history(None, 1, 6, test=False), history(0.75, 5, 8),
-                 attempts=[attempt(1, None, start=9000.0), attempt(2, 0, start=1000.0)])
+    write_ledger(
+        place.folder,
+        history(None, 1, 6, test=False),
+        history(0.75, 5, 8),
+        attempts=[attempt(1, None, start=9000.0), attempt(2, 0, start=1000.0)],
+    )
     [record] = place.find()
     assert is_whole(record) and record.finished
     assert [fragment.start_time for fragment in record.fragments] == [9000, 1000]
 
 
 @pytest.mark.parametrize('is_at_home', [True, False])
-def test_log_that_lies_elsewhere_is_of_the_attempt_that_wrote_it(place, recorded, is_at_home,
-                                                                 tmp_path_factory):
+def test_log_that_lies_elsewhere_is_of_the_attempt_that_wrote_it(
+    place, recorded, is_at_home, tmp_path_factory
+):
     """As in a folder into which the logs of all runs were copied."""
     collected = tmp_path_factory.mktemp('collected')
     place.add_log('second', folder=collected)
     log = read_log(recorded['second'])
     own = place.add_log('second', '2') if is_at_home else None
     for top1, conflicts in ((0.75, 0), (0.8, 3)):
-        write_ledger(place.folder, history(None, 1, 6, test=False), history(top1, 5, 8), attempts=[
-            attempt(1, None, start=log.start_time - 500, host=log.host),
-            attempt(2, 0, start=log.start_time - 3, host=log.host, wandb=own)])
+        write_ledger(
+            place.folder,
+            history(None, 1, 6, test=False),
+            history(top1, 5, 8),
+            attempts=[
+                attempt(1, None, start=log.start_time - 500, host=log.host),
+                attempt(2, 0, start=log.start_time - 3, host=log.host, wandb=own),
+            ],
+        )
         [record] = read_runs([place.root, collected], cache=False)
         assert len(record.conflicts) == (conflicts and conflicts * (1 + is_at_home))
         assert len(record.fragments) == 2 and len(record.evaluations) == 1
@@ -152,9 +188,19 @@ def test_log_of_another_host(place, recorded, tmp_path_factory, end, fragments):
     collected = tmp_path_factory.mktemp('collected')
     place.add_log('whole', folder=collected)
     start = read_log(recorded['whole']).start_time
-    write_ledger(place.folder, history(0.5), attempts=[attempt(
-        1, None if end is None else 0, start=start - 100, host='elsewhere',
-        end=end and start + end)])
+    write_ledger(
+        place.folder,
+        history(0.5),
+        attempts=[
+            attempt(
+                1,
+                None if end is None else 0,
+                start=start - 100,
+                host='elsewhere',
+                end=end and start + end,
+            )
+        ],
+    )
     [record] = read_runs([place.root, collected], cache=False)
     assert bool(record.conflicts) == (fragments == 1) and len(record.fragments) == fragments
 
@@ -179,8 +225,8 @@ def test_real_disagreement_is_a_conflict(place):
         [record] = place.find(keys=keys)
         assert record.conflicts == (
             f'test/acc/top1 at iteration 8: 0.75 ({online}) against 0.76 ({ledger})',
-            f'train/loss at iteration 1: 2 ({online}) against 3.5 ({ledger}), '
-            'and so 1 more times')
+            f'train/loss at iteration 1: 2 ({online}) against 3.5 ({ledger}), and so 1 more times',
+        )
     assert len(record.evaluations) == 0
 
 
@@ -192,14 +238,24 @@ def test_rounding_is_no_disagreement(place):
 
 
 def test_not_finite_metrics_agree_with_themselves(place, suite):
-    nan = [{'iter': 4, 'epoch': 1, 'train/loss': math.nan,
-            'train/nested': {'grad': math.inf, 'low': -math.inf}}]
+    nan = [
+        {
+            'iter': 4,
+            'epoch': 1,
+            'train/loss': math.nan,
+            'train/nested': {'grad': math.inf, 'low': -math.inf},
+        }
+    ]
     [logged] = [record for record in find_runs(suite, cache=False) if record.seed == 4]
     path = place.folder / '1/vis_data/wandb/x' / f'run-{logged.uid}.wandb'
     path.parent.mkdir(parents=True)
     shutil.copy(suite / logged.fragments[0].path, path)
-    write_ledger(place.folder, nan, seed=4, attempts=[
-        attempt(wandb=path.relative_to(place.folder).as_posix())])
+    write_ledger(
+        place.folder,
+        nan,
+        seed=4,
+        attempts=[attempt(wandb=path.relative_to(place.folder).as_posix())],
+    )
     ledger_runs.change(place.folder / 'run.json', uid=logged.uid)
     [record] = place.find()
     assert record.conflicts == () and record.sources == ('ledger', 'wandb-offline')
@@ -225,7 +281,8 @@ def test_result_that_contradicts_its_row(place):
     write_test_result(place.folder, {**TEST, 'test/acc/top1': 0.9})
     assert place.find()[0].conflicts == (
         'test/acc/top1 at iteration 8: 0.9 (demo/full/seed0/results/1-8.json) against '
-        '0.75 (ledger of demo/full/seed0, attempt 1)',)
+        '0.75 (ledger of demo/full/seed0, attempt 1)',
+    )
 
 
 def test_results_of_two_tests_of_one_checkpoint(place):
@@ -252,9 +309,14 @@ def in_three_attempts(place):
     """A run of three attempts, each of which tells how long the rows were when it ended."""
     parts = [history(None, 1, 3, test=False), history(None, 4, 6, test=False), history(0.75, 7, 8)]
     sizes = [len(ledger_runs.lines(part)) for part in parts]
-    write_ledger(place.folder, *parts, attempts=[
-        attempt(number, 0 if number == 3 else 1, metrics_bytes=sum(sizes[:number]))
-        for number in (1, 2, 3)])
+    write_ledger(
+        place.folder,
+        *parts,
+        attempts=[
+            attempt(number, 0 if number == 3 else 1, metrics_bytes=sum(sizes[:number]))
+            for number in (1, 2, 3)
+        ],
+    )
     return place.folder / METRICS_FILE
 
 
@@ -265,15 +327,22 @@ def test_row_that_is_missing_from_any_attempt(place, in_three_attempts, exit_cod
     assert is_whole(place.find()[0]) and place.find()[0].finished
     lines, more = whole.splitlines(keepends=True), ledger_runs.lines(history(0.5, 9, 12), 4)
     size = None if exit_code is None else len(whole + more)
-    ledger_runs.change(place.folder / 'run.json', attempts=[
-        *decode_object((place.folder / 'run.json').read_bytes())['attempts'],
-        attempt(4, exit_code, metrics_bytes=size)])
+    ledger_runs.change(
+        place.folder / 'run.json',
+        attempts=[
+            *decode_object((place.folder / 'run.json').read_bytes())['attempts'],
+            attempt(4, exit_code, metrics_bytes=size),
+        ],
+    )
     for missing in range(len(lines)):
         kept = b''.join(line for number, line in enumerate(lines) if number != missing)
         in_three_attempts.write_bytes(kept + more)
         [record] = place.find()
-        assert record.corrupt and not record.finished and any(
-            fragment.truncated for fragment in record.fragments), missing
+        assert (
+            record.corrupt
+            and not record.finished
+            and any(fragment.truncated for fragment in record.fragments)
+        ), missing
     in_three_attempts.write_bytes(whole + more)
     assert not place.find()[0].corrupt
 
@@ -285,9 +354,16 @@ def test_attempts_that_ended_in_half_a_row_have_lost_nothing(place, half):
     cut = first + ledger_runs.lines(WHOLE[4:5])[:half]
     for ended_by in ('the next row', 'the attempt without rows'):
         size = len(cut) + (ended_by == 'the attempt without rows' and half > 0)
-        write_ledger(place.folder, attempts=[
-            attempt(1, 1, metrics_bytes=len(cut)), attempt(2, 1, metrics_bytes=size),
-            attempt(3, 0, resumed_from_iter=3, metrics_bytes=len(cut) + (half > 0) + len(second))])
+        write_ledger(
+            place.folder,
+            attempts=[
+                attempt(1, 1, metrics_bytes=len(cut)),
+                attempt(2, 1, metrics_bytes=size),
+                attempt(
+                    3, 0, resumed_from_iter=3, metrics_bytes=len(cut) + (half > 0) + len(second)
+                ),
+            ],
+        )
         (place.folder / METRICS_FILE).write_bytes(cut + b'\n' * (half > 0) + second)
         [record] = place.find()
         assert record.finished and record.state == 'finished'
@@ -310,7 +386,7 @@ def test_truncated_at_every_byte(place):
         [record] = place.find()
         assert record.finished == (end == len(content)), end
         for phase, found in record.rows.items():
-            assert found == phases[phase][:len(found)]
+            assert found == phases[phase][: len(found)]
     assert record.rows == {phase: phases[phase] for phase in ('train', 'val')}
 
 
@@ -367,8 +443,9 @@ def test_no_byte_of_a_ledger_changes_a_number_unseen(place, name):
     write_test_result(place.folder, TEST)
     path, [whole] = place.folder / name, place.find()
     data = path.read_bytes()
-    damaged = [data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1:]
-               for at in range(len(data))] + [data[:end] for end in range(len(data) - 1)]
+    damaged = [
+        data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1 :] for at in range(len(data))
+    ] + [data[:end] for end in range(len(data) - 1)]
     for number, content in enumerate(damaged):
         if is_sound(content) or number % 11 == 0:
             path.write_bytes(content)
@@ -444,8 +521,10 @@ def test_damaged_result_and_result_of_another_run(place):
     write_test_result(place.folder, TEST).write_text('{"attempt": 1')
     write_test_result(place.folder, TEST, seed=5)
     [record] = place.find()
-    assert record.damage == ('demo/full/seed0/results/1-8-2.json is no result of it',
-                             'demo/full/seed0/results/1-8.json is damaged')
+    assert record.damage == (
+        'demo/full/seed0/results/1-8-2.json is no result of it',
+        'demo/full/seed0/results/1-8.json is damaged',
+    )
     assert [item.values for item in record.evaluations] == [TEST]
 
 
@@ -455,20 +534,28 @@ def test_attempt_that_the_run_file_does_not_know(place):
 
 
 def test_how_an_attempt_ended(place):
-    write_ledger(place.folder, WHOLE[:4], attempts=[
-        attempt(1, 143, signal='SIGTERM', last_error='KeyError: <b>')])
+    write_ledger(
+        place.folder,
+        WHOLE[:4],
+        attempts=[attempt(1, 143, signal='SIGTERM', last_error='KeyError: <b>')],
+    )
     [record] = place.find()
     assert (record.state, record.exit_code, record.last_error) == ('failed', 143, 'KeyError: <b>')
     assert record.fragments[0].signal == 'SIGTERM'
 
 
 def test_killed_is_told_from_running(place):
-    script = ('import fcntl, sys; lock = open(sys.argv[1], "a+"); '
-              'fcntl.flock(lock, fcntl.LOCK_EX); print(1, flush=True); sys.stdin.read()')
+    script = (
+        'import fcntl, sys; lock = open(sys.argv[1], "a+"); '
+        'fcntl.flock(lock, fcntl.LOCK_EX); print(1, flush=True); sys.stdin.read()'
+    )
     write_ledger(place.folder, WHOLE[:4], attempts=[attempt(1, None, process_start=None)])
     assert place.find()[0].state == 'killed'
-    process = subprocess.Popen([sys.executable, '-c', script, str(place.folder / 'run.lock')],
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, '-c', script, str(place.folder / 'run.lock')],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
     process.stdout.readline()
     assert place.find()[0].state == 'running'
     process.send_signal(signal.SIGKILL)
@@ -477,8 +564,9 @@ def test_killed_is_told_from_running(place):
 
 
 def test_running_on_another_machine(place):
-    write_ledger(place.folder, WHOLE[:4],
-                 attempts=[attempt(1, None, host='elsewhere', boot_id='b')])
+    write_ledger(
+        place.folder, WHOLE[:4], attempts=[attempt(1, None, host='elsewhere', boot_id='b')]
+    )
     ledger_runs.beat(place.folder, 20, time.time())
     [record] = place.find()
     assert record.state == 'running' and record.heartbeat['iter'] == 7
@@ -487,8 +575,11 @@ def test_running_on_another_machine(place):
 
 
 def test_log_that_has_just_been_opened_is_no_attempt_of_its_own(place):
-    write_ledger(place.folder, WHOLE[:4], attempts=[
-        attempt(1, None, host='elsewhere', boot_id='b', start=time.time())])
+    write_ledger(
+        place.folder,
+        WHOLE[:4],
+        attempts=[attempt(1, None, host='elsewhere', boot_id='b', start=time.time())],
+    )
     log = place.folder / place.add_log('whole')
     log.write_bytes(b'')
     [record] = place.find()
@@ -518,7 +609,8 @@ def test_run_that_was_trained_twice_must_give_the_same(place):
     write_ledger(place.root / 'again/seed0', history(0.5), attempts=[attempt(start=5.0, pid=7)])
     assert place.find()[0].conflicts[0] == (
         'test/acc/top1 at iteration 8: 0.75 (ledger of demo/full/seed0, attempt 1) against '
-        '0.5 (ledger of again/seed0, attempt 1)')
+        '0.5 (ledger of again/seed0, attempt 1)'
+    )
 
 
 def test_identity_that_contradicts_the_ledger(place):
@@ -527,12 +619,17 @@ def test_identity_that_contradicts_the_ledger(place):
     [log] = place.folder.rglob('*.wandb')
     assert place.find()[0].conflicts == (
         'seed: 3 (ledger of demo/full/seed0) against 0 (wandb-offline '
-        f'{log.relative_to(place.root).as_posix()})',)
+        f'{log.relative_to(place.root).as_posix()})',
+    )
 
 
 def test_page_of_a_run_that_was_logged_online(place):
-    for wandb, url in (('https://example.org/x', 'https://example.org/x'), ('a/run-x.wandb', ''),
-                       ('javascript://x', ''), ('https://x y', '')):
+    for wandb, url in (
+        ('https://example.org/x', 'https://example.org/x'),
+        ('a/run-x.wandb', ''),
+        ('javascript://x', ''),
+        ('https://x y', ''),
+    ):
         write_ledger(place.folder, WHOLE, attempts=[attempt(wandb=wandb)])
         assert place.find()[0].url == url
 
@@ -546,7 +643,8 @@ def test_log_of_a_test_lies_in_the_folder_of_its_run(place):
     write_ledger(place.folder, WHOLE)
     write_ledger(place.folder / '1/vis_data/wandb/offline-run', WHOLE, seed=2)
     assert [record.folder for record in place.find() if record.uid == 'another'] == [
-        'demo/full/seed0']
+        'demo/full/seed0'
+    ]
 
 
 def test_several_folders_tell_of_one_run(place, tmp_path_factory):
@@ -602,6 +700,7 @@ def test_process_that_dies_while_reading(suite, monkeypatch):
         if os.getpid() != parent:
             os._exit(9)
         return read_attempt(path)
+
     monkeypatch.setitem(find._READERS, 'wandb-offline', read)
     assert repr(find_runs(suite, cache=False, jobs=2)) == expected
 
@@ -655,8 +754,16 @@ def test_run_that_logs_faster_than_it_is_read(place, monkeypatch):
         number = next(rows)
         content = ledger_runs.lines(WHOLE[:number])
         is_last = number == find.READS
-        write_ledger(place.folder, WHOLE[:number], attempts=[attempt(
-            exit_code=0 if is_last else None, metrics_bytes=len(content) if is_last else None)])
+        write_ledger(
+            place.folder,
+            WHOLE[:number],
+            attempts=[
+                attempt(
+                    exit_code=0 if is_last else None,
+                    metrics_bytes=len(content) if is_last else None,
+                )
+            ],
+        )
         return read(*args)
 
     read = find.read_ledger
@@ -684,22 +791,36 @@ def test_record_knows_where_its_folder_lies(place, tmp_path_factory):
     log.with_name('run-another.wandb').write_bytes(b'')
     records = read_runs([other, place.root], cache=False)
     assert {record.uid: record.path for record in records} == {
-        place.uid: place.folder, 'another': place.folder,
-        ledger_runs.identity(1).uid: other / 'demo/full/seed0'}
+        place.uid: place.folder,
+        'another': place.folder,
+        ledger_runs.identity(1).uid: other / 'demo/full/seed0',
+    }
 
 
 def test_attempt_that_began_anew_leaves_nothing_of_the_earlier_one(place):
     given_up = [{'iter': 0, 'val/acc/top1': 0.25}, *history(None, 1, 8, test=False)]
-    for attempts, epochs in (([attempt(1, 1), attempt(2, 0, resumed_from_iter=0)], [8]),
-                             ([attempt(1, 1), attempt(2, 0)], [0, 4, 8])):
+    for attempts, epochs in (
+        ([attempt(1, 1), attempt(2, 0, resumed_from_iter=0)], [8]),
+        ([attempt(1, 1), attempt(2, 0)], [0, 4, 8]),
+    ):
         write_ledger(place.folder, given_up, history(0.75, 5, 8), attempts=attempts)
         [record] = place.find()
         assert [row['iter'] for row in record.rows['val']] == epochs
         assert record.rows['train'][0]['iter'] == (5 if epochs == [8] else 1)
 
 
-KINDS = st.none() | st.booleans() | st.integers() | st.just(10 ** 400) | st.floats() | st.text(
-    max_size=3) | st.just({}) | st.just({'a': 'b'}) | st.just([]) | st.just(['a'])
+KINDS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.just(10**400)
+    | st.floats()
+    | st.text(max_size=3)
+    | st.just({})
+    | st.just({'a': 'b'})
+    | st.just([])
+    | st.just(['a'])
+)
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))

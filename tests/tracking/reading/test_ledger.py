@@ -23,7 +23,8 @@ def test_folder_of_a_run(tmp_path):
     assert [entry['number'] for entry in ledger.entries] == [1]
     assert ledger.heartbeat['time'] == 5.0 and ledger.tells_of_attempts
     assert [(result['file'], result['iter']) for result in ledger.results] == [
-        ('results/1-8.json', 8)]
+        ('results/1-8.json', 8)
+    ]
     assert ledger.read_rows is None and ledger.logs() == {}
 
 
@@ -53,9 +54,14 @@ def test_results_stand_by_their_numbers(tmp_path):
     assert results[4] == dict(attempt=2, iter=1, metrics=None, file='results/2-1.json')
 
 
-@pytest.mark.parametrize('content, damaged', [
-    (dict(name='of another program'), False), (dict(config='a', seed='0', config_hash='h'), True),
-    (dict(config='a', seed=0), False)])
+@pytest.mark.parametrize(
+    'content, damaged',
+    [
+        (dict(name='of another program'), False),
+        (dict(config='a', seed='0', config_hash='h'), True),
+        (dict(config='a', seed=0), False),
+    ],
+)
 def test_run_file_of_others_is_none_of_ours(tmp_path, content, damaged):
     (tmp_path / 'run.json').write_text(json.dumps(content))
     ledger = read_ledger(tmp_path, '.')

@@ -34,13 +34,21 @@ def holder(tmp_path):
     started = []
 
     def start(*args):
-        child = subprocess.Popen([sys.executable, '-c', _HOLDER, str(tmp_path / 'run.lock'),
-                                  *args], stdout=subprocess.PIPE, start_new_session=True)
+        child = subprocess.Popen(
+            [sys.executable, '-c', _HOLDER, str(tmp_path / 'run.lock'), *args],
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
         started.append(child)
         child.stdout.readline()
-        entry = ledger_runs.attempt(exit_code=None, pid=child.pid, start=time.time(),
-                                    process_start=process.process_start(child.pid))
+        entry = ledger_runs.attempt(
+            exit_code=None,
+            pid=child.pid,
+            start=time.time(),
+            process_start=process.process_start(child.pid),
+        )
         return child, entry
+
     yield start
     for child in started:
         with contextlib.suppress(ProcessLookupError):
@@ -48,8 +56,7 @@ def holder(tmp_path):
         child.wait()
 
 
-@pytest.mark.parametrize(('exit_code', 'state'), [(0, 'finished'), (1, 'failed'),
-                                                  (143, 'failed')])
+@pytest.mark.parametrize(('exit_code', 'state'), [(0, 'finished'), (1, 'failed'), (143, 'failed')])
 def test_ended_by_its_own_word(tmp_path, exit_code, state):
     assert state_of(ledger_runs.attempt(exit_code=exit_code), None, tmp_path) == state
 
@@ -87,8 +94,10 @@ def test_loader_that_outlives_its_run_does_not_count_for_long(tmp_path, holder):
     assert state_of(entry, beat, tmp_path) == 'killed'
 
 
-@pytest.mark.parametrize(('seconds_ago', 'state'), [
-    (0, 'running'), (170, 'running'), (190, 'killed'), (-170, 'running'), (-200, 'unknown')])
+@pytest.mark.parametrize(
+    ('seconds_ago', 'state'),
+    [(0, 'running'), (170, 'running'), (190, 'killed'), (-170, 'running'), (-200, 'unknown')],
+)
 def test_heartbeat_of_another_machine(tmp_path, seconds_ago, state):
     beat = dict(attempt=1, time=time.time() - seconds_ago)
     assert state_of(elsewhere(start=0.0), beat, tmp_path) == state

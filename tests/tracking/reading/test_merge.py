@@ -8,7 +8,7 @@ from offline_runs import history
 from mmaction_ext.tracking.reading.ledger import LedgerRun
 from mmaction_ext.tracking.reading.merge import merge
 from mmaction_ext.tracking.reading.record import AttemptLog
-from mmaction_ext.tracking.records import split_by_phase
+from mmaction_ext.tracking.reading.rows import split_by_phase
 
 WHOLE = split_by_phase(history(0.75))
 OTHER = dict(config='demo/other', seed=1, config_hash='f' * 16)
@@ -17,10 +17,16 @@ OTHER = dict(config='demo/other', seed=1, config_hash='f' * 16)
 def log(rows=(), source='wandb-offline', identity=None, **facts):
     """A log of rows as :func:`offline_runs.history` gives them."""
     known = identity or dict(config='demo/full', seed=0, config_hash='0' * 16)
-    return AttemptLog(source, path=f'{facts.get("start_time", 1.0)}', uid='u', job_type='train',
-                      phases=split_by_phase(rows), config=dict(identity=known),
-                      last_iter=max((row['iter'] for row in rows), default=None),
-                      **{'start_time': 1.0, **facts})
+    return AttemptLog(
+        source,
+        path=f'{facts.get("start_time", 1.0)}',
+        uid='u',
+        job_type='train',
+        phases=split_by_phase(rows),
+        config=dict(identity=known),
+        last_iter=max((row['iter'] for row in rows), default=None),
+        **{'start_time': 1.0, **facts},
+    )
 
 
 def copy(rows, **facts):
@@ -30,9 +36,12 @@ def copy(rows, **facts):
 
 def ledger(**facts):
     """A ledger of no attempt but in its name."""
-    return LedgerRun(Path('root'), 'folder', facts=dict(
-        dict(config='demo/full', seed=0, config_hash='0' * 16, uid='u'), **facts), entries=[
-            dict(number=1, start=5.0, exit_code=0)])
+    return LedgerRun(
+        Path('root'),
+        'folder',
+        facts=dict(dict(config='demo/full', seed=0, config_hash='0' * 16, uid='u'), **facts),
+        entries=[dict(number=1, start=5.0, exit_code=0)],
+    )
 
 
 def without_tests(record):
@@ -54,8 +63,10 @@ def test_copy_that_goes_on_takes_the_place_of_nothing():
     assert rows[6]['iter'] == 6
     record = merge('u', 'train', [], [log(history(None, 1, 6, test=False))], [copy(rows)])
     assert without_tests(record) == {phase: WHOLE[phase] for phase in ('train', 'val')}
-    assert record.conflicts == ('train/loss at iteration 6: 9.0 (wandb-online None) against '
-                                '0.3333333333333333 (wandb-offline 1.0)',)
+    assert record.conflicts == (
+        'train/loss at iteration 6: 9.0 (wandb-online None) against '
+        '0.3333333333333333 (wandb-offline 1.0)',
+    )
 
 
 def test_damaged_log_does_not_say_who_a_run_is():
@@ -67,25 +78,38 @@ def test_damaged_log_does_not_say_who_a_run_is():
 
 
 def test_newest_log_says_who_a_run_is_and_older_ones_contradict_it():
-    record = merge('u', 'train', [], [log(start_time=2.0, identity=OTHER, name='new', group='g'),
-                                      log(name='old', group='g')], [])
+    record = merge(
+        'u',
+        'train',
+        [],
+        [log(start_time=2.0, identity=OTHER, name='new', group='g'), log(name='old', group='g')],
+        [],
+    )
     assert (record.config, record.seed, record.config_hash) == ('demo/other', 1, 'f' * 16)
     assert (record.name, record.group) == ('new', 'g')
     assert [text.partition(':')[0] for text in record.conflicts] == [
-        'config', 'config_hash', 'seed']
+        'config',
+        'config_hash',
+        'seed',
+    ]
 
 
 def test_last_ledger_says_who_a_run_is():
-    record = merge('u', 'train', [ledger(code_of=1), ledger(data=dict(train=dict(num_samples=3)))],
-                   [], [])
+    record = merge(
+        'u', 'train', [ledger(code_of=1), ledger(data=dict(train=dict(num_samples=3)))], [], []
+    )
     assert record.data == dict(train=dict(num_samples=3)) and record.conflicts == ()
     assert (record.name, record.group, record.folder) == ('full/seed0', 'demo', 'folder')
 
 
-@pytest.mark.parametrize('entry, urls, expected', [
-    ('https://a/ledger', ['https://a/1', 'https://a/2'], 'https://a/2'),
-    ('https://a/ledger', ['', 'javascript:x'], 'https://a/ledger'),
-    ('offline/run-u.wandb', [''], '')])
+@pytest.mark.parametrize(
+    'entry, urls, expected',
+    [
+        ('https://a/ledger', ['https://a/1', 'https://a/2'], 'https://a/2'),
+        ('https://a/ledger', ['', 'javascript:x'], 'https://a/ledger'),
+        ('offline/run-u.wandb', [''], ''),
+    ],
+)
 def test_page_is_that_of_the_newest_copy_else_that_of_the_ledger(entry, urls, expected):
     found = ledger()
     found.entries[0]['wandb'] = entry

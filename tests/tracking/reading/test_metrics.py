@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from offline_runs import history
 
-from mmaction_ext.regular_file import DOCUMENT_BYTES
+from mmaction_ext.files.reading import DOCUMENT_BYTES
 from mmaction_ext.tracking.ledger.format import MetricsRow, encode_row
 from mmaction_ext.tracking.reading.metrics import read_attempts
 from mmaction_ext.tracking.reading.rows import split_by_phase
@@ -25,6 +25,7 @@ def read(tmp_path):
     def function(data):
         path.write_bytes(data)
         return read_attempts(path)
+
     return function
 
 
@@ -48,7 +49,7 @@ def test_truncated_at_every_byte(read):
         for log in logs:
             assert not log.corrupt and log.truncated == (end not in boundaries), end
             for phase, rows in log.phases.items():
-                assert rows == whole.phases[phase][:len(rows)]
+                assert rows == whole.phases[phase][: len(rows)]
 
 
 def test_every_flipped_byte_is_seen_or_changes_nothing(read, content):

@@ -2,8 +2,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from mmaction_ext.tracking.reading.rows import (EvenSample, by_place, flat, project, stitch,
-                                                thin)
+from mmaction_ext.tracking.reading.rows import EvenSample, by_place, flat, project, stitch, thin
 
 
 @given(st.integers(2, 12), st.integers(0, 400))
@@ -33,11 +32,17 @@ def test_thin_keeps_the_last_row_with_each_metric():
 
 
 def test_parts_of_one_evaluation_are_joined_and_repetitions_are_not():
-    rows = [{'iter': 4, 'test/acc': 1}, {'iter': 4, 'test/table.path': 'x'},
-            {'iter': 4, 'test/acc': 2}, {'iter': 8, 'test/acc': 3}]
+    rows = [
+        {'iter': 4, 'test/acc': 1},
+        {'iter': 4, 'test/table.path': 'x'},
+        {'iter': 4, 'test/acc': 2},
+        {'iter': 8, 'test/acc': 3},
+    ]
     assert by_place(rows) == {
         (4, 0): {'iter': 4, 'test/acc': 1, 'test/table.path': 'x'},
-        (4, 1): {'iter': 4, 'test/acc': 2}, (8, 0): {'iter': 8, 'test/acc': 3}}
+        (4, 1): {'iter': 4, 'test/acc': 2},
+        (8, 0): {'iter': 8, 'test/acc': 3},
+    }
 
 
 def test_project():
@@ -58,11 +63,16 @@ def curve(iterations, phase='train', value='old'):
 @given(st.integers(1, 40), st.integers(1, 9), st.booleans(), st.data())
 def test_stitch_equals_the_uninterrupted_curve(length, interval, says_so, data):
     """However often a run dies and goes back to a checkpoint, with or without validation."""
+
     def rows(start, end, branch, validates=True):
-        history = {'train': [{'iter': i, 'train/x': i, 'by': branch}
-                             for i in range(start + 1, end + 1)]}
-        history['val'] = [{'iter': i, 'val/x': i, 'by': branch}
-                          for i in range(start + 1, end + 1) if validates and i % interval == 0]
+        history = {
+            'train': [{'iter': i, 'train/x': i, 'by': branch} for i in range(start + 1, end + 1)]
+        }
+        history['val'] = [
+            {'iter': i, 'val/x': i, 'by': branch}
+            for i in range(start + 1, end + 1)
+            if validates and i % interval == 0
+        ]
         return history
 
     attempts, done, origins = [], 0, {}
@@ -76,16 +86,19 @@ def test_stitch_equals_the_uninterrupted_curve(length, interval, says_so, data):
         origins.update(dict.fromkeys(range(start + 1, done + 1), (branch, validates)))
     joined = stitch(attempts)
     assert [(row['iter'], row['by']) for row in joined['train']] == [
-        (i, origins[i][0]) for i in range(1, length + 1)]
+        (i, origins[i][0]) for i in range(1, length + 1)
+    ]
     assert [(row['iter'], row['by']) for row in joined['val']] == [
-        (i, origins[i][0]) for i in range(1, length + 1) if i % interval == 0 and origins[i][1]]
+        (i, origins[i][0]) for i in range(1, length + 1) if i % interval == 0 and origins[i][1]
+    ]
 
 
 def test_stitch_takes_the_later_attempt():
     first = dict(train=curve((2, 4, 6, 8)), val=curve((4, 8), 'val'))
     second = dict(train=curve((5, 7), value='new'))
     assert stitch([(first, None), ({}, None), (second, None)]) == dict(
-        train=[*curve((2, 4)), *curve((5, 7), value='new')], val=curve((4,), 'val'))
+        train=[*curve((2, 4)), *curve((5, 7), value='new')], val=curve((4,), 'val')
+    )
 
 
 @pytest.mark.parametrize('rows', [{}, dict(val=curve((12,), 'val')), dict(train=curve((9,)))])

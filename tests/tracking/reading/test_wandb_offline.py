@@ -4,26 +4,38 @@ from pathlib import Path
 
 import pytest
 
+from mmaction_ext.tracking.reading.wandb_log import read_log
 from mmaction_ext.tracking.reading.wandb_offline import read_attempt
-from mmaction_ext.tracking.wandb_log import read_log
 
-LOG = Path(__file__).parents[1] / 'data/wandb-0.31.0.log'
+LOG = Path(__file__).with_name('data') / 'wandb-0.31.0.log'
 
 
 def test_attempt_says_what_the_log_says():
     log, [attempt] = read_log(LOG), read_attempt(LOG)
     assert (attempt.source, attempt.job_type, attempt.number) == ('wandb-offline', 'train', None)
-    for name in ('name', 'group', 'host', 'commit', 'start_time', 'exit_code', 'last_iter',
-                 'config'):
+    for name in (
+        'name',
+        'group',
+        'host',
+        'commit',
+        'start_time',
+        'exit_code',
+        'last_iter',
+        'config',
+    ):
         assert getattr(attempt, name) == getattr(log, name), name
     assert attempt.uid == log.run_id and attempt.phases.keys() == {'train', 'val', 'test'}
     assert [row['iter'] for row in attempt.phases['val']] == [4, 8]
     assert not attempt.corrupt and not attempt.truncated and not attempt.imported
 
 
-@pytest.mark.parametrize('change, corrupt, truncated', [
-    (lambda data: data[:-3], False, True),
-    (lambda data: data[:3000] + b'x' + data[3001:], True, False)])
+@pytest.mark.parametrize(
+    'change, corrupt, truncated',
+    [
+        (lambda data: data[:-3], False, True),
+        (lambda data: data[:3000] + b'x' + data[3001:], True, False),
+    ],
+)
 def test_damage_is_told(tmp_path, change, corrupt, truncated):
     path = tmp_path / 'run-u.wandb'
     path.write_bytes(change(LOG.read_bytes()))

@@ -1,0 +1,1 @@
+"""Files: read from anybody without waiting or overflowing, written whole or not at all."""

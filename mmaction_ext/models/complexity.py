@@ -1,0 +1,94 @@
+"""Parameters and multiply-adds of a recognizer, counted without weights or data.
+
+One multiply-add (MAC) is what the papers on action recognition print as one FLOP:
+convolutions, linear layers, matrix products and correlations count; normalisation, activation,
+pooling and additions do not.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from mmaction_ext.errors import last_line
+from mmaction_ext.models.building import build_model
+
+
+@dataclass(frozen=True)
+class Complexity:
+    """What one view costs.
+
+    Attributes:
+        params: Number of parameters.
+        macs: Multiply-adds of one view; None where no input shape is known.
+        macs_by_kind: The same by kind of operation, e.g. ``'convolution'``.
+        input_shape: (C, T, H, W) of the view; empty where none is known.
+    """
+
+    params: int
+    macs: Optional[int] = None
+    macs_by_kind: dict[str, int] = field(default_factory=dict)
+    input_shape: tuple[int, ...] = ()
+
+
+def count(cfg: Mapping[str, Any], input_shape: Optional[Sequence[int]] = None) -> Complexity:
+    """Build a recognizer on the meta device and count one view.
+
+    Args:
+        cfg: Config with a ``model`` key, or the config of the model itself.
+        input_shape: (C, T, H, W) of one view. ``cfg.input_shape`` when None; where that is
+            missing too, only parameters are counted.
+
+    Returns:
+        The counts.
+
+    Raises:
+        ValueError: If the shape is not four positive numbers, or the model cannot be built
+            from its config or does not take the shape.
+    """
+    shape = _check_shape(input_shape or cfg.get('input_shape') or ())
+    model = build_model(cfg.get('model', cfg), 'meta', with_checkpointing=True)
+    model.eval()
+    try:
+        kinds = _count_macs(model, _view(model, shape)) if shape else {}
+    except (AssertionError, AttributeError, KeyError, RuntimeError, TypeError) as error:
+        # what mmaction2 and torch raise for a width that does not fit
+        raise ValueError(f'the model cannot be run: {last_line(error)}') from error
+    params = sum(parameter.numel() for parameter in model.parameters())
+    return Complexity(params, sum(kinds.values()) if shape else None, kinds, shape)
+
+
+def _check_shape(shape: Sequence[int]) -> tuple[int, ...]:
+    shape = tuple(shape)
+    if shape and (len(shape) != 4 or not all(isinstance(n, int) and n > 0 for n in shape)):
+        raise ValueError(f'input_shape must be four positive numbers (C, T, H, W), got {shape}')
+    return shape
+
+
+def _view(model: nn.Module, shape: tuple[int, ...]) -> torch.Tensor:
+    """An input of a recognizer with one view: (1, 1, C, T, H, W), or (1, T, C, H, W) if 2-D."""
+    from mmaction.models import Recognizer2D
+
+    channels, num_frames, height, width = shape
+    if isinstance(model, Recognizer2D):
+        num_segments = getattr(model.backbone, 'num_segments', None) or num_frames
+        if num_frames != num_segments:
+            raise ValueError(
+                f'a clip of {num_frames} frames does not suit the model, which is '
+                f'built for num_segments={num_segments}'
+            )
+        return torch.empty(1, num_frames, channels, height, width, device='meta')
+    return torch.empty(1, 1, *shape, device='meta')
+
+
+def _count_macs(model: nn.Module, view: torch.Tensor) -> dict[str, int]:
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        model(view, stage='head')
+    return {
+        str(kind).rpartition('.')[2]: flops // 2
+        for kind, flops in counter.get_flop_counts()['Global'].items()
+    }

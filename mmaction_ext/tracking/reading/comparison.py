@@ -1,0 +1,171 @@
+"""What a run recorded compared with what is on disk now: code, lists of data, measured files."""
+
+import math
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from mmaction_ext.files.writing import file_sha256
+
+#: parts of this package on whose code a run's numbers depend
+NETWORK_CODE = ('ops', 'modules', 'models')
+#: lists of a data set have no more bytes
+LISTS_BYTES = 1 << 30
+#: metric that predictions alone tell, and how far it may be from what was logged
+TOP1, TOP1_TOLERANCE = 'test/acc/top1', 1e-6
+
+
+def code_changes(recorded: dict, now: dict) -> dict:
+    """Source files of a run that are not as in the tree, those of the network first.
+
+    Args:
+        recorded: path to SHA-256 of the run; where it is empty, nobody can tell. Of a file that
+            changed between two attempts, it holds both, and then agrees with no tree.
+        now: the same of the tree.
+
+    Returns:
+        Path to ``'differs'``, ``'gone'`` (no longer in the tree) or ``'new'`` (not in the run).
+    """
+    states = {
+        path: 'new' if path not in recorded else 'gone' if path not in now else 'differs'
+        for path in recorded.keys() | now.keys()
+        if recorded.get(path) != now.get(path)
+    }
+    order = sorted(states, key=lambda path: (code_folder(path) not in NETWORK_CODE, path))
+    return {path: states[path] for path in order} if recorded else {}
+
+
+def code_folder(path: str) -> str:
+    """Part of the package that a source file belongs to; empty for the package itself.
+
+    >>> code_folder('mmaction_ext/ops/chunks.py')
+    'ops'
+    """
+    parts = path.split('/')
+    return parts[1] if len(parts) > 2 else ''
+
+
+def list_state(facts) -> str:
+    """How the annotation list of a split compares with the one that a run read.
+
+    Args:
+        facts: ``ann_file`` and ``ann_sha256`` as
+            :func:`mmaction_ext.datasets.configs.data_lists` gives them.
+
+    Returns:
+        As :func:`file_state`.
+    """
+    facts = facts if isinstance(facts, dict) else {}
+    files, digest = facts.get('ann_file'), facts.get('ann_sha256')
+    if not _are_texts(files, digest):
+        return 'unknown'
+    return _state([Path(file) for file in files.split(',')], digest, LISTS_BYTES)
+
+
+def file_state(folder, facts, most: float = math.inf) -> str:
+    """How a file that a result names compares with the one that it was measured on.
+
+    Args:
+        folder: the run's folder; ``None`` if it is not on this machine.
+        facts: see :func:`named_file`.
+        most: how many bytes it may have; a larger one is not read.
+
+    Returns:
+        ``'same'``, ``'differs'``, ``'gone'``, ``'unreadable'``, or ``'unknown'`` where the run
+        names no file.
+    """
+    path, digest = named_file(folder or '', facts)
+    if path is None:
+        return 'unknown'
+    return 'gone' if folder is None else _state([path], digest, most)
+
+
+def named_file(folder, facts) -> tuple:
+    """A file that a result names and its SHA-256; ``None`` for both where it names none.
+
+    Args:
+        folder: the run's folder.
+        facts: ``path``, relative to the folder, and ``sha256``; anything else names no file, nor
+            does an address.
+    """
+    facts = facts if isinstance(facts, dict) else {}
+    path, digest = facts.get('path'), facts.get('sha256')
+    if not _are_texts(path, digest) or '://' in path:
+        return None, None
+    return Path(os.path.normpath(Path(folder) / path)), digest
+
+
+def _are_texts(*values) -> bool:
+    return all(isinstance(value, str) and value for value in values)
+
+
+def _state(paths, digest, most) -> str:
+    """How some files of at most so many bytes, one after the other, compare with a SHA-256."""
+    if not all(map(is_file, paths)):
+        return 'gone'
+    try:
+        if sum(os.stat(path).st_size for path in paths) > most:
+            return 'unreadable'
+        found = current_sha256(paths[0]) if len(paths) == 1 else file_sha256(*paths)
+    except OSError:
+        return 'unreadable'
+    return 'same' if found == digest else 'differs'
+
+
+def is_file(path) -> bool:
+    """As ``path.is_file()``, also of a name that no file can have."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def current_sha256(path) -> str:
+    """SHA-256 of a file, which this process reads once as long as the file does not change.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    state = os.stat(path)
+    return _digest_of(
+        os.path.abspath(path),
+        (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns),
+    )
+
+
+@lru_cache(maxsize=None)
+def _digest_of(path, state) -> str:
+    """``state`` tells a file from what it was before."""
+    return file_sha256(path)
+
+
+def other_top1(path, logged) -> float | None:
+    """Top-1 accuracy by a file of predictions; ``None`` where it may be what was logged."""
+    is_number = isinstance(logged, (int, float)) and not isinstance(logged, bool)
+    bounds = top1_bounds(path) if is_number and logged == logged else None
+    if bounds is None or bounds[0] - TOP1_TOLERANCE <= logged <= bounds[1] + TOP1_TOLERANCE:
+        return None
+    return bounds[1]
+
+
+def top1_bounds(path) -> tuple | None:
+    """Least and greatest top-1 accuracy that a file of predictions can stand for.
+
+    They differ where several classes share the highest score of a sample.
+
+    Returns:
+        ``None`` where the file holds nothing of which that can be said.
+    """
+    from mmaction_ext.evaluation.predictions import read_predictions
+
+    try:
+        predictions = read_predictions(path)
+        scores, labels = predictions.scores, predictions.labels
+        if scores.ndim != 2 or not len(labels):
+            return None
+        own = scores[range(len(labels)), labels]
+        is_best = own == scores.max(axis=1)
+        is_alone = (scores == own[:, None]).sum(axis=1) == 1
+    except Exception:  # whatever the file holds, it is no reason to stop
+        return None
+    return float((is_best & is_alone).mean()), float(is_best.mean())

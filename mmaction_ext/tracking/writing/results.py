@@ -1,0 +1,42 @@
+"""Result files: what one evaluation on the test split measured, on what and how."""
+
+import itertools
+import os
+from pathlib import Path
+
+from mmaction_ext.files.writing import refuse_link, write_atomically
+from mmaction_ext.tracking.ledger.format import RESULTS_FOLDER, SCHEMA, encode_object
+
+
+def write_result(folder, attempt: int, result: dict) -> Path:
+    """Write the result of one evaluation as ``results/<attempt>-<iter>.json``.
+
+    A second one of the same attempt at the same iteration gets a name of its own.
+
+    Args:
+        folder: the run's folder.
+        attempt: number of the attempt.
+        result: ``uid``, ``job_type``, ``iter``, ``epoch``, ``checkpoint``, ``protocol``,
+            ``metrics``, ``num_samples``, ``data_digest`` and ``predictions``.
+
+    Returns:
+        The file.
+
+    Raises:
+        InputError: ``results`` is a link.
+        OSError: it cannot be written.
+    """
+    results = Path(folder) / RESULTS_FOLDER
+    refuse_link(results)
+    results.mkdir(exist_ok=True)
+    stem = f'{attempt}-{result["iter"]}'
+    stems = itertools.chain([stem], (f'{stem}-{number}' for number in itertools.count(2)))
+    path = next(path for path in (results / f'{stem}.json' for stem in stems) if not path.exists())
+    content = dict(schema=SCHEMA, attempt=attempt, **result, finished=True)
+    write_atomically(path, encode_object(content))
+    return path
+
+
+def relative_path(path, folder) -> str:
+    """A file's path relative to a run's folder, with forward slashes."""
+    return Path(os.path.relpath(path, folder)).as_posix()
