@@ -27,7 +27,7 @@ from mmaction_ext.tracking.identity import (
     weights_source,
 )
 from mmaction_ext.tracking.ledger import facts as ledger_facts
-from mmaction_ext.tracking.writing.attempts import Attempt
+from mmaction_ext.tracking.writing.attempts import RunLedger
 from mmaction_ext.tracking.writing.masking import mask, mask_arguments
 
 
@@ -259,7 +259,7 @@ def begin_attempt(
         fits: what :func:`mmaction_ext.engine.initial_weights.check_fit` found.
 
     Returns:
-        The :class:`Attempt`, to be entered with ``with``; on other processes than the first a
+        The :class:`RunLedger`, to be entered with ``with``; on other processes than the first a
         context that does nothing.
 
     Raises:
@@ -270,7 +270,7 @@ def begin_attempt(
         return contextlib.nullcontext()
     try:
         told = _ledger_facts(cfg, identity, facts, job_type, load_from, fits)
-        attempt = Attempt(cfg.work_dir, told, bool(cfg.get('resume')), world_size, lock)
+        attempt = RunLedger(cfg.work_dir, told, bool(cfg.get('resume')), world_size, lock)
     except OSError as error:
         raise InputError(
             f'the ledger of {cfg.work_dir} cannot be written: {error.strerror}'

@@ -19,7 +19,7 @@ from mmengine.runner import Runner
 from mmaction_ext.engine import work_dir
 from mmaction_ext.errors import InputError
 from mmaction_ext.tracking.identity import RunIdentity
-from mmaction_ext.tracking.writing.attempts import Attempt
+from mmaction_ext.tracking.writing.attempts import RunLedger
 from mmaction_ext.tracking.writing.metrics_file import MetricsFile
 from mmaction_ext.tracking.writing.results import write_result
 
@@ -96,7 +96,7 @@ def test_training_and_test_do_not_share_a_folder(tmp_path):
 
 def test_second_process_leaves_the_ledger_untouched(tmp_path):
     lock = work_dir.claim_work_dir(tmp_path, RUN)
-    with Attempt(tmp_path, dict(config=RUN.config, seed=0, config_hash='aaaa'), lock=lock):
+    with RunLedger(tmp_path, dict(config=RUN.config, seed=0, config_hash='aaaa'), lock=lock):
         before = (tmp_path / 'run.json').read_bytes()
         with pytest.raises(InputError, match=f'in use by process {os.getpid()}'):
             work_dir.claim_work_dir(tmp_path, RUN)
@@ -320,7 +320,7 @@ def test_the_same_row_trained_twice_is_two_runs(tmp_path):
     first, second = claim(tmp_path / 'mine'), claim(tmp_path / 'yours')
     assert first != second and first.startswith(RUN.uid) and second.startswith(RUN.uid)
     assert claim(tmp_path / 'mine') == first, 'all attempts at a run share its id'
-    with Attempt(tmp_path / 'mine', dict(uid=first, **vars(RUN))):
+    with RunLedger(tmp_path / 'mine', dict(uid=first, **vars(RUN))):
         pass
     assert claim(tmp_path / 'mine') == first
 
@@ -442,7 +442,7 @@ def test_an_attempt_writes_through_no_link_that_comes_late(tmp_path):
     for name in ('run.json.tmp', 'run.json.spare', 'heartbeat.tmp'):
         (tmp_path / 'run' / name).symlink_to(target)
     os.link(target, tmp_path / 'run/results.tmp')
-    with Attempt(tmp_path / 'run', dict(uid=uid, **vars(RUN))):
+    with RunLedger(tmp_path / 'run', dict(uid=uid, **vars(RUN))):
         pass
     assert target.read_text() == 'precious'
     (tmp_path / 'run/metrics.jsonl').symlink_to(target)
@@ -458,7 +458,7 @@ def test_an_attempt_writes_through_no_link_that_comes_late(tmp_path):
 def test_a_record_with_other_kinds_of_values_is_named(tmp_path, content):
     (tmp_path / 'run.json').write_text(json.dumps(dict(vars(RUN), **content)))
     with pytest.raises(InputError, match='run.json holds what no run writes'):
-        Attempt(tmp_path, dict(uid='u'))
+        RunLedger(tmp_path, dict(uid='u'))
 
 
 @pytest.mark.parametrize(

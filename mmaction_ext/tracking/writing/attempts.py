@@ -58,8 +58,8 @@ def write_run_file(folder, content: dict) -> None:
     write_atomically(Path(folder) / RUN_FILE, encode_object(content))
 
 
-class Attempt:
-    """The attempt that this process makes at a run, from construction to the end of the block.
+class RunLedger:
+    """Holds a run for the attempt that this process makes, from construction to the end of the block.
 
     How it ends stands in ``run.json``: by itself, by an exception, on Ctrl-C or on SIGTERM, and
     how long ``metrics.jsonl`` was then. A process that was killed cannot say so: its attempt has

@@ -13,7 +13,7 @@ from mmaction_ext.datasets.guarded import replaced_samples, replaces_samples
 from mmaction_ext.datasets.samples import data_digest
 from mmaction_ext.evaluation.predictions_hook import PredictionsHook, position
 from mmaction_ext.files.writing import file_sha256
-from mmaction_ext.tracking.writing.attempts import Attempt
+from mmaction_ext.tracking.writing.attempts import RunLedger
 from mmaction_ext.tracking.writing.results import relative_path, write_result
 
 
@@ -100,7 +100,7 @@ class RunLedgerHook(Hook):
 
     priority = 'LOWEST'
 
-    def __init__(self, attempt: Attempt):
+    def __init__(self, attempt: RunLedger):
         self.attempt = attempt
 
     def before_train(self, runner) -> None:
@@ -151,14 +151,14 @@ def record_progress(runner, attempt) -> None:
         attempt: the attempt that this process makes at the run. Whatever else stands for one on
             processes that keep no ledger is passed over.
     """
-    if not isinstance(attempt, Attempt):
+    if not isinstance(attempt, RunLedger):
         return
     attempt.heartbeat.iteration = functools.partial(runner.message_hub.get_info, 'iter', 0)
     record_mirror(runner.visualizer, attempt)
     runner.register_hook(RunLedgerHook(attempt))
 
 
-def record_mirror(visualizer, attempt: Attempt) -> None:
+def record_mirror(visualizer, attempt: RunLedger) -> None:
     """Have the ledger say where the W&B log is and what it lacks, and that of which attempt it is.
 
     The attempt's entry gets ``wandb``, ``wandb_closed`` and ``wandb_rows_missing`` of

@@ -8,13 +8,13 @@ from doctor_runs import grow_old, only
 
 from mmaction_ext.errors import InputError
 from mmaction_ext.tracking.doctor import remove_strays, stray_files
-from mmaction_ext.tracking.writing.attempts import SPARE_FILE, Attempt, read_run_file
+from mmaction_ext.tracking.writing.attempts import SPARE_FILE, RunLedger, read_run_file
 
 #: begins an attempt at a run, as a training does, and dies
 DYING = """
 import json, os, signal, sys
-from mmaction_ext.tracking.writing.attempts import Attempt
-Attempt(sys.argv[1], json.loads(sys.argv[2]))
+from mmaction_ext.tracking.writing.attempts import RunLedger
+RunLedger(sys.argv[1], json.loads(sys.argv[2]))
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -108,7 +108,7 @@ def test_a_finished_run_that_is_tested_again_keeps_its_room(runs, hold):
     assert not stray_files('work_dirs')
     lock.close()
     assert stray_files('work_dirs')
-    with Attempt(folder, read_run_file(folder)):
+    with RunLedger(folder, read_run_file(folder)):
         assert not stray_files('work_dirs')
     assert not (folder / SPARE_FILE).exists()
 

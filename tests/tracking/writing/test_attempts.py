@@ -15,7 +15,7 @@ from mmaction_ext.errors import InputError
 from mmaction_ext.tracking.ledger import process
 from mmaction_ext.tracking.writing import attempts
 from mmaction_ext.tracking.writing.attempts import (
-    Attempt,
+    RunLedger,
     error_line,
     merge_sources,
     read_run_file,
@@ -49,7 +49,7 @@ def entry(folder):
 def test_beginning_says_what_runs_where(tmp_path, monkeypatch):
     monkeypatch.setenv('SLURM_JOB_ID', '77')
     monkeypatch.setattr(time, 'time', lambda: 5.0)
-    with Attempt(tmp_path, FACTS, world_size=8) as attempt:
+    with RunLedger(tmp_path, FACTS, world_size=8) as attempt:
         content = read_run_file(tmp_path)
         assert content.pop('attempts') == [
             dict(
@@ -110,7 +110,7 @@ def loader_error():
     ],
 )
 def test_end_by_an_exception_says_which(tmp_path, error, code, signal_name, line):
-    with pytest.raises(type(error)), Attempt(tmp_path, FACTS):
+    with pytest.raises(type(error)), RunLedger(tmp_path, FACTS):
         raise error
     found = entry(tmp_path)
     assert (found['exit_code'], found['signal'], found['last_error']) == (code, signal_name, line)
@@ -119,7 +119,7 @@ def test_end_by_an_exception_says_which(tmp_path, error, code, signal_name, line
 
 def test_interrupt_that_a_library_disguised_is_one(tmp_path):
     """As mmengine's ``pretty_text`` does while a checkpoint is saved."""
-    with pytest.raises(KeyboardInterrupt), Attempt(tmp_path, FACTS):
+    with pytest.raises(KeyboardInterrupt), RunLedger(tmp_path, FACTS):
         try:
             raise KeyboardInterrupt
         except BaseException as error:
@@ -129,7 +129,7 @@ def test_interrupt_that_a_library_disguised_is_one(tmp_path):
 
 
 def test_end_tells_how_much_was_logged(tmp_path):
-    with Attempt(tmp_path, FACTS) as attempt:
+    with RunLedger(tmp_path, FACTS) as attempt:
         file = MetricsFile(tmp_path, attempt.number)
         file.append('train', 1, 1, {'train/loss': 0.5})
     file.close()
@@ -144,7 +144,7 @@ def test_heartbeat_stops_and_the_folder_is_free_at_the_end(tmp_path):
     lock = open(tmp_path / 'run.lock', 'a')
     fcntl.flock(lock, fcntl.LOCK_EX)
     with open(tmp_path / 'run.lock') as other:
-        with Attempt(tmp_path, FACTS, lock=lock) as attempt:
+        with RunLedger(tmp_path, FACTS, lock=lock) as attempt:
             attempt.heartbeat.iteration = lambda: 7
             with pytest.raises(BlockingIOError):
                 fcntl.flock(other, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -155,8 +155,8 @@ def test_heartbeat_stops_and_the_folder_is_free_at_the_end(tmp_path):
 PROGRAM = """
 import os, sys, time
 from mmaction_ext.tracking.writing import termination
-from mmaction_ext.tracking.writing.attempts import Attempt
-with Attempt(sys.argv[1], {}) as attempt:
+from mmaction_ext.tracking.writing.attempts import RunLedger
+with RunLedger(sys.argv[1], {}) as attempt:
     termination.at_termination(lambda signum: os._exit(5))  # must come second
     attempt.expect_termination()
     if os.fork() == 0:
@@ -199,7 +199,7 @@ def test_killed_attempt_has_no_end_and_the_next_its_own_entry(tmp_path):
     os.killpg(child.pid, signal.SIGKILL)
     child.wait()
     first = entry(tmp_path)
-    with Attempt(tmp_path, FACTS) as attempt:
+    with RunLedger(tmp_path, FACTS) as attempt:
         assert attempt.number == 2
     assert entries(tmp_path)[0] == first
     assert [each['exit_code'] for each in entries(tmp_path)] == [None, 0]
@@ -207,7 +207,7 @@ def test_killed_attempt_has_no_end_and_the_next_its_own_entry(tmp_path):
 
 
 def test_fork_that_leaves_the_block_enters_nothing(tmp_path):
-    with Attempt(tmp_path, FACTS) as attempt:
+    with RunLedger(tmp_path, FACTS) as attempt:
         child = os.fork()
         if child == 0:
             try:
@@ -230,7 +230,7 @@ def test_clock_that_goes_back_between_attempts_changes_no_order(tmp_path, monkey
     monkeypatch.setattr(attempts.time, 'time', lambda: next(clock))
     monkeypatch.setattr(attempts, 'Heartbeat', lambda *args: Silent())  # the clock is not its
     for _ in range(2):
-        with Attempt(tmp_path, FACTS):
+        with RunLedger(tmp_path, FACTS):
             pass
     assert [(each['number'], each['start'], each['end']) for each in entries(tmp_path)] == [
         (1, 1000.0, 900.0),
@@ -240,7 +240,7 @@ def test_clock_that_goes_back_between_attempts_changes_no_order(tmp_path, monkey
 
 def test_record_of_before_there_was_a_ledger_is_extended(tmp_path):
     (tmp_path / 'run.json').write_text('{"config": "a/b", "seed": 0, "config_hash": "h"}')
-    with Attempt(tmp_path, FACTS):
+    with RunLedger(tmp_path, FACTS):
         pass
     assert read_run_file(tmp_path)['uid'] == 'u' and entry(tmp_path)['number'] == 1
 
@@ -256,15 +256,15 @@ def test_what_is_no_record_is_empty(tmp_path):
 
 
 def test_run_that_goes_on_keeps_its_first_weights_and_all_code_it_ran_on(tmp_path):
-    with Attempt(tmp_path, FACTS):
+    with RunLedger(tmp_path, FACTS):
         pass
     now = dict(FACTS, initial_checkpoint=None, sources={'x.py': '1', 'y.py': '3', 'z.py': '4'})
-    with Attempt(tmp_path, now, resumes=True):
+    with RunLedger(tmp_path, now, resumes=True):
         pass
     content = read_run_file(tmp_path)
     assert content['initial_checkpoint'] == dict(path='w.pth', sha256='s')
     assert content['sources'] == {'x.py': '1', 'y.py': '2 3', 'z.py': '4'}
-    with Attempt(tmp_path, now):  # from scratch again
+    with RunLedger(tmp_path, now):  # from scratch again
         pass
     content = read_run_file(tmp_path)
     assert content['initial_checkpoint'] is None and content['sources'] == now['sources']
@@ -277,17 +277,17 @@ def test_code_that_was_changed_and_changed_back_counts_as_changed():
 
 
 def test_full_disk_at_the_beginning_leaves_the_record_as_it_was(tiny_disk, fill):
-    with Attempt(tiny_disk, FACTS):
+    with RunLedger(tiny_disk, FACTS):
         pass
     before = (tiny_disk / 'run.json').read_bytes()
     fill(tiny_disk)
     with pytest.raises(OSError, match='No space left'):
-        Attempt(tiny_disk, FACTS)
+        RunLedger(tiny_disk, FACTS)
     assert (tiny_disk / 'run.json').read_bytes() == before
 
 
 def test_end_on_a_full_disk_is_recorded(tiny_disk, fill):
-    with pytest.raises(ValueError), Attempt(tiny_disk, FACTS) as attempt:
+    with pytest.raises(ValueError), RunLedger(tiny_disk, FACTS) as attempt:
         fill(tiny_disk)
         with pytest.raises(OSError, match='No space left'):
             attempt.update(resumed_from_iter=3)
@@ -300,7 +300,7 @@ def test_end_on_a_full_disk_is_recorded(tiny_disk, fill):
 def test_end_of_any_length_is_recorded_on_a_full_disk(tiny_disk, fill, recipe, error):
     """Of a record that is longer than the room for its last entry, and with a long last entry."""
     facts = dict(FACTS, recipe=recipe)
-    with pytest.raises(ValueError), Attempt(tiny_disk, facts) as attempt:
+    with pytest.raises(ValueError), RunLedger(tiny_disk, facts) as attempt:
         attempt.heartbeat.stop()  # its file would leave room when it is replaced
         assert (
             (tiny_disk / 'run.json.spare').stat().st_size
@@ -315,7 +315,7 @@ def test_end_of_any_length_is_recorded_on_a_full_disk(tiny_disk, fill, recipe, e
 
 def test_end_without_any_room_does_not_hide_the_reason(tiny_disk, fill):
     for error in (ValueError, OSError):
-        with pytest.raises(error), Attempt(tiny_disk, FACTS) as attempt:
+        with pytest.raises(error), RunLedger(tiny_disk, FACTS) as attempt:
             attempt.heartbeat.stop()  # its file would leave room when it is replaced
             (tiny_disk / 'run.json.spare').unlink()
             fill(tiny_disk)

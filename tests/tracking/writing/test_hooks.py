@@ -14,7 +14,7 @@ from mmaction_ext.datasets.samples import data_digest
 from mmaction_ext.evaluation.predictions import read_predictions
 from mmaction_ext.evaluation.predictions_hook import PredictionsHook
 from mmaction_ext.tracking.ledger.format import decode_object
-from mmaction_ext.tracking.writing.attempts import Attempt, read_run_file
+from mmaction_ext.tracking.writing.attempts import RunLedger, read_run_file
 from mmaction_ext.tracking.writing.hooks import (
     RunLedgerHook,
     RunLoggerHook,
@@ -223,7 +223,7 @@ def test_ledger_follows_a_runner(tmp_path):
     runner, _ = make_runner('ledger_follow', iter=7)
     runner.visualizer, registered = make_visualizer('time/run-u.wandb'), []
     runner.register_hook = registered.append
-    with Attempt(tmp_path, {}) as attempt:
+    with RunLedger(tmp_path, {}) as attempt:
         record_progress(runner, attempt)
         assert attempt.heartbeat.iteration() == 7
         runner.message_hub.update_info('iter', 8)
@@ -248,14 +248,14 @@ def test_processes_without_a_ledger_follow_nothing():
 
 def test_run_without_wandb_has_no_log(tmp_path):
     for visualizer in (SimpleNamespace(get_backend={}.get), make_visualizer(None)):
-        with Attempt(tmp_path, {}) as attempt:
+        with RunLedger(tmp_path, {}) as attempt:
             record_mirror(visualizer, attempt)
     assert [entry['wandb'] for entry in read_run_file(tmp_path)['attempts']] == [None, None]
 
 
 @pytest.mark.parametrize('iteration, expected', [(0, 0), (12, 12)])
 def test_ledger_names_where_training_goes_on_from(tmp_path, iteration, expected):
-    with Attempt(tmp_path, {}) as attempt:
+    with RunLedger(tmp_path, {}) as attempt:
         RunLedgerHook(attempt).before_train(SimpleNamespace(iter=iteration))
         assert read_run_file(tmp_path)['attempts'][0]['resumed_from_iter'] == expected
 
@@ -272,7 +272,7 @@ def test_result_file_of_a_test(tmp_path, written):
     hook.written = written
     runner.hooks = [hook]
     runner.cfg = Config(dict(test_dataloader=dict(dataset=dict(pipeline=PIPELINE))))
-    with Attempt(predictions.parent, dict(uid='u', job_type='test')) as attempt:
+    with RunLedger(predictions.parent, dict(uid='u', job_type='test')) as attempt:
         RunLedgerHook(attempt).after_test_epoch(runner, {'acc/top1': 0.75})
     assert decode_object((predictions.parent / 'results/1-1080.json').read_bytes()) == dict(
         schema=2,

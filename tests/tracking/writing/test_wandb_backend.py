@@ -159,7 +159,7 @@ FROZEN = """
 import os, signal, sys
 from mmengine.visualization import Visualizer
 from mmaction_ext.tracking.writing import hooks, ledger_backend, wandb_backend
-from mmaction_ext.tracking.writing.attempts import Attempt
+from mmaction_ext.tracking.writing.attempts import RunLedger
 wandb_backend.GRACE_SECONDS = wandb_backend.PATIENCE_SECONDS = 1
 wandb_backend.TERMINATION_SECONDS = 1, 1
 wandb_backend.QUEUE_ROWS, folder, then = int(sys.argv[1]), sys.argv[2], sys.argv[3]
@@ -171,7 +171,7 @@ def tell_service(signum):
             print('service', child, flush=True)
             os.kill(int(child), signum)
 
-with Attempt(folder, dict(uid='u', job_type='train')) as attempt:
+with RunLedger(folder, dict(uid='u', job_type='train')) as attempt:
     visualizer = Visualizer(name='x', save_dir=folder, vis_backends=[
         dict(type='RunWandbBackend', save_dir=folder, run=dict(uid='u'), config=dict(a=1),
              finish_seconds=1 if then == 'end' else 60),

@@ -4,7 +4,4 @@ _base_ = [
     '../../../_base_/schedules/cross_sthv1.py',
     '../../../_base_/default_runtime.py',
 ]
-model = dict(
-    backbone=dict(
-        module=dict(type='TCM', num_segments=8),
-        stages=(3, )))
+model = dict(backbone=dict(module=dict(type='TCM', num_segments=8), stages=(3,)))
