@@ -6,7 +6,7 @@ _ESCAPE = re.compile(r'(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]')
 
 
 def clean(text) -> str:
-    """One line of printable characters: no escape sequence, control or direction mark.
+    r"""One line of printable characters: no escape sequence, control or direction mark.
 
     >>> clean('a\\x1b[31m red\\x07\\nname\\u202e')
     'a red name'

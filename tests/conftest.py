@@ -16,7 +16,7 @@ os.environ['WANDB_SILENT'] = 'true'
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-from mmaction_ext import compat  # noqa: E402
+from mmaction_ext import compat
 
 compat.apply()
 

@@ -35,7 +35,7 @@ class Residual(nn.Module):
         strides = (1, stride, 1) if bottleneck else (stride, 1)
         out = width * (4 if bottleneck else 1)
         widths = (channels, width, width, out) if bottleneck else (channels, width, width)
-        for i, (kernel, step) in enumerate(zip(kernels, strides), 1):
+        for i, (kernel, step) in enumerate(zip(kernels, strides, strict=True), 1):
             setattr(
                 self,
                 f'conv{i}',

@@ -339,9 +339,10 @@ def _imitate_hmdb51(root, annotations):
             flags = [(place + split) % 3 for place in range(3)]
             write(
                 folder / f'{name}_test_split{split}.txt',
-                ''.join(f'{video} {flag} \n' for video, flag in zip(videos, flags)) + '\n',
+                ''.join(f'{video} {flag} \n' for video, flag in zip(videos, flags, strict=True))
+                + '\n',
             )
-            for video, flag in zip(videos, flags):
+            for video, flag in zip(videos, flags, strict=True):
                 if flag:
                     kind = {1: 'train', 2: 'test'}[flag]
                     lines[f'{kind}_split{split}.txt'].append(f'{name}/{video}\t{label}')

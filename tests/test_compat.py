@@ -329,7 +329,7 @@ def place(request, served, monkeypatch):
 def test_no_scheme_of_mmengine_runs_what_a_checkpoint_holds(place, served):
     content = checkpoint.CheckpointLoader.load_checkpoint(place('good'), map_location='cpu')
     assert [weight.tolist() for weight in content['state_dict'].values()] == [[[3.0, 3.0]]]
-    with pytest.raises(InputError, match='is refused: it asks for posix.mkdir'):
+    with pytest.raises(InputError, match=r'is refused: it asks for posix.mkdir'):
         checkpoint.CheckpointLoader.load_checkpoint(place('evil'), map_location='cpu')
     assert not (served[1] / 'ran').exists()
 

@@ -17,7 +17,7 @@ def records(path) -> list:
     with open(path, 'rb') as stream:
         found = [Record.FromString(payload) for payload in iter_payloads(stream, Damage())]
     kinds = [each.WhichOneof('record_type') for each in found]
-    return [(kind, getattr(each, kind)) for kind, each in zip(kinds, found)]
+    return [(kind, getattr(each, kind)) for kind, each in zip(kinds, found, strict=True)]
 
 
 def written_whole(path):

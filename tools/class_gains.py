@@ -1,4 +1,4 @@
-"""Draw which classes a network gains over another, from the tests of their runs (KPSEM Figure 7).
+r"""Draw which classes a network gains over another, from the tests of their runs (KPSEM Figure 7).
 
     cd configs/kpsem/table1_mini_kinetics
     python ../../../tools/class_gains.py mfnet.py mf_kpsem.py --runs ../../../work_dirs \\

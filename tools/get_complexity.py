@@ -102,7 +102,7 @@ def find_configs(paths: list) -> list:
     return list(dict.fromkeys(found))
 
 
-def measure(path: str, shape=None, options: dict = None) -> Complexity:
+def measure(path: str, shape=None, options: dict | None = None) -> Complexity:
     """Counts of one config.
 
     Args:

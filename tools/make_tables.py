@@ -127,7 +127,7 @@ def refuse_to_lose(args, specs, tables, records):
     kept = read_lock(path) if path.exists() else {}
     lost = [
         (spec.id, result)
-        for spec, table in zip(specs, tables)
+        for spec, table in zip(specs, tables, strict=True)
         if spec.id in kept
         for result in lost_results(kept[spec.id], table, spec, records)
     ]
@@ -162,14 +162,17 @@ def render_files(args, specs, tables):
     )
     if not args.locked:
         path = args.out / FILE_NAME
-        parts = {spec.id: locked_table(table, spec) for spec, table in zip(specs, tables)}
+        parts = {
+            spec.id: locked_table(table, spec) for spec, table in zip(specs, tables, strict=True)
+        }
         files[path] = renewed_lock(path, parts, is_everything(args))
     return files
 
 
 def leftovers(args, specs):
     """Files of tables that no specification has any more; the JSON beside them says what made
-    them."""
+    them.
+    """
     ids = {spec.id for spec in specs}
     gone = [
         path.stem
@@ -243,7 +246,7 @@ def report(args, tables, problems, unused) -> int:
         for table in tables:
             endings = ','.join(args.formats)
             print(f'wrote {args.out / table.id}.{{{endings}}}', file=sys.stderr)
-    return int(bool(problems or args.strict and unused))
+    return int(bool(problems or (args.strict and unused)))
 
 
 def incomplete(table):

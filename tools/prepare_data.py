@@ -3,7 +3,6 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import List, Optional
 
 from mmaction_ext.datasets.preparation import CHECKS, prepare, summarise
 from mmaction_ext.datasets.processes import all_processors
@@ -125,7 +124,7 @@ Lines are "<path below the media folder>TAB<class>": set delimiter='\\t' in Vide
 """
 
 
-def main(arguments: Optional[List[str]] = None) -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code (2: bad input, 1: faults found)."""
     options = _parser().parse_args(arguments)
     try:

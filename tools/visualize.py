@@ -1,4 +1,4 @@
-"""Draw what a trained motion module sees in a video, and where the class evidence lies.
+r"""Draw what a trained motion module sees in a video, and where the class evidence lies.
 
     python tools/visualize.py CONFIG CHECKPOINT clip.mp4 -o pictures
     python tools/visualize.py CONFIG CHECKPOINT clip.mp4 -o pictures --kinds cam \\

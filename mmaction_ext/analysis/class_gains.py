@@ -129,7 +129,7 @@ def draw_class_gains(gains: Sequence[ClassGain], labels: tuple[str, str], path: 
         (0.2, labels[1], [100 * each.after for each in gains]),
     ):
         axes.barh([row + offset for row in rows], values, height=0.38, label=label)
-    for row, each in zip(rows, gains):
+    for row, each in zip(rows, gains, strict=True):
         axes.text(
             100 * max(each.before, each.after) + 1,
             row,

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Optional
 
 from mmaction_ext.engine.run_config import read_config
 from mmaction_ext.errors import InputError
@@ -57,11 +56,11 @@ class ComplexityRow:
     """
 
     model: str
-    config: Optional[Path] = None
-    options: Optional[dict] = None
+    config: Path | None = None
+    options: dict | None = None
     input_shape: tuple[int, ...] = ()
-    params: Optional[str] = None
-    gmacs: Optional[str] = None
+    params: str | None = None
+    gmacs: str | None = None
     source: str = ''
     note: str = ''
 

@@ -7,7 +7,6 @@ computation is mmaction2's own.
 import copy
 import warnings
 from collections.abc import Mapping
-from typing import Optional
 
 import numpy as np
 import torch
@@ -25,7 +24,7 @@ COLOURS = 'jet'
 
 
 def choose_layer(
-    model: nn.Module, data: dict, stage_names: Optional[Mapping[int, str]] = None
+    model: nn.Module, data: dict, stage_names: Mapping[int, str] | None = None
 ) -> str:
     """Name of the submodule for Grad-CAM, e.g. ``'backbone.layer4'``.
 

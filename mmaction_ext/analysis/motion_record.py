@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Optional, Union
 
 import torch
 from torch import Tensor, nn
@@ -23,10 +22,10 @@ class SeenMotion:
     """
 
     features: Tensor
-    motion: Union[Displacements, KeyPoints]
+    motion: Displacements | KeyPoints
 
 
-def find_motion_module(model: nn.Module) -> Optional[MotionModule]:
+def find_motion_module(model: nn.Module) -> MotionModule | None:
     """The motion module of a recognizer; None for a plain one."""
     return next((module for module in model.modules() if isinstance(module, MotionModule)), None)
 
@@ -51,7 +50,7 @@ def record_inputs(module: MotionModule) -> Iterator[dict[int, Tensor]]:
         handle.remove()
 
 
-def check_stages(module: MotionModule, stages: Optional[Sequence[int]]) -> tuple[int, ...]:
+def check_stages(module: MotionModule, stages: Sequence[int] | None) -> tuple[int, ...]:
     """The stages asked for, ascending; all that the module works after if None.
 
     Raises:
@@ -68,7 +67,7 @@ def check_stages(module: MotionModule, stages: Optional[Sequence[int]]) -> tuple
 
 @torch.no_grad()
 def watch_motion(
-    model: nn.Module, data: dict, stages: Optional[Sequence[int]] = None
+    model: nn.Module, data: dict, stages: Sequence[int] | None = None
 ) -> dict[int, SeenMotion]:
     """The motion that a recognizer's module sees in a clip.
 

@@ -46,7 +46,7 @@ class Recognition:
         best = self.probabilities.topk(min(top, len(self.probabilities)))
         return ', '.join(
             f'{names.get(label, f"class {label}")} ({probability:.1%})'
-            for probability, label in zip(best.values.tolist(), best.indices.tolist())
+            for probability, label in zip(best.values.tolist(), best.indices.tolist(), strict=True)
         )
 
 

@@ -31,7 +31,7 @@ says what); 130 interrupted
 """
 
 
-def main(argv: list = None) -> int:
+def main(argv: list | None = None) -> int:
     """Run one command.
 
     Args:

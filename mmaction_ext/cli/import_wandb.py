@@ -201,7 +201,7 @@ def parse_renames(texts) -> dict:
         InputError: a text is not of that form.
     """
     pairs = [text.partition('=')[::2] for text in texts]
-    for text, (theirs, ours) in zip(texts, pairs):
+    for text, (theirs, ours) in zip(texts, pairs, strict=True):
         if not theirs or not ours:
             raise InputError(f'--metric {text!r} is not THEIRS=OURS')
     return dict(pairs)

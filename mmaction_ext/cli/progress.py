@@ -40,7 +40,9 @@ class Progress:
     attempts: int = 0
 
 
-def progress(record, schedule: tuple = None, metrics: tuple = (), now: float = None) -> Progress:
+def progress(
+    record, schedule: tuple | None = None, metrics: tuple = (), now: float | None = None
+) -> Progress:
     """Progress of one run.
 
     Args:

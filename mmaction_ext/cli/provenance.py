@@ -27,7 +27,7 @@ class Explainer:
         seed: explain the runs of this seed only; of all if ``None``.
     """
 
-    def __init__(self, spec, table, records=(), seed: int = None):
+    def __init__(self, spec, table, records=(), seed: int | None = None):
         self.spec, self.table, self.seed = spec, table, seed
         self.rows = {row.id: row for row in spec.rows}
         self.columns = {column.key: column for column in spec.columns}

@@ -259,7 +259,7 @@ def describe(title: str, lines: list) -> list:
         (_cells(line) for line in lines), HEADS, right=HEADS[3:6], elastic=(6, 0), colours=_COLOURS
     )
     text = [f'{clean(title)}: {counted or "no run"}'] + ([head] if body else [])
-    for line, shown in zip(lines, body):
+    for line, shown in zip(lines, body, strict=True):
         text += [shown, *_remarks(line)]
     return text
 

@@ -62,7 +62,11 @@ def colour(text: str, name: str) -> str:
 
 
 def columns(
-    rows: Iterable, heads: tuple, right: tuple = (), elastic: tuple = (0,), colours: dict = None
+    rows: Iterable,
+    heads: tuple,
+    right: tuple = (),
+    elastic: tuple = (0,),
+    colours: dict | None = None,
 ) -> list:
     """Lines of a table that is at most :data:`WIDTH` columns wide.
 
@@ -75,7 +79,9 @@ def columns(
     """
     cells = [tuple(heads)] + [tuple(clean(cell) for cell in row) for row in rows]
     widths = [max((width(row[i]) for row in cells[1:]), default=0) for i in range(len(heads))]
-    widths = [max(size, width(head)) if size else 0 for size, head in zip(widths, heads)]
+    widths = [
+        max(size, width(head)) if size else 0 for size, head in zip(widths, heads, strict=True)
+    ]
     for index in elastic:
         excess = sum(size + len(GAP) for size in widths if size) - len(GAP) - WIDTH
         if excess > 0 and widths[index]:
@@ -85,7 +91,7 @@ def columns(
 
 def _line(row, widths, flush_right, colours) -> str:
     parts = []
-    for cell, size, is_right in zip(row, widths, flush_right):
+    for cell, size, is_right in zip(row, widths, flush_right, strict=True):
         if size:
             shown = cut(cell, size)
             space = ' ' * (size - width(shown))

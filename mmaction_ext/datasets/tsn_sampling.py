@@ -78,7 +78,7 @@ class SampleTSNSegments(BaseTransform):
     def __init__(self, num_segments: int, test_mode: bool = False, num_clips: int = 1) -> None:
         if num_segments < 1:
             raise InputError(f'num_segments must be at least 1, got {num_segments}')
-        if num_clips not in PLACES or num_clips > 1 and not test_mode:
+        if num_clips not in PLACES or (num_clips > 1 and not test_mode):
             raise InputError(f'num_clips must be 1, or 2 in a test, got {num_clips}')
         self.num_segments, self.test_mode, self.num_clips = num_segments, test_mode, num_clips
 

@@ -273,7 +273,7 @@ class VideoReader:
                 if not frames:
                     self._starts = []  # they come in another order than that of their times
                     break
-                yield from zip(group, frames)
+                yield from zip(group, frames, strict=True)
                 left = left[len(group) :]
         end = left[-1] + 1 if left else 0
         for number, frame in enumerate(itertools.islice(self.decode(), end)):
@@ -300,7 +300,7 @@ class VideoReader:
         found, last = [], None
         with contextlib.closing(self._decode_group(packets, start)) as frames:
             for number, frame in enumerate(frames, start):
-                if start and (frame.pts is None or last is not None and frame.pts <= last):
+                if start and (frame.pts is None or (last is not None and frame.pts <= last)):
                     return []
                 last = frame.pts
                 if number in numbers:

@@ -286,7 +286,7 @@ def _check_labels(dataset: dict, num_classes: int | None, tested: bool) -> None:
                 )
 
 
-def check_annotations(dataset: dict, num_classes: int = None) -> None:
+def check_annotations(dataset: dict, num_classes: int | None = None) -> None:
     """Check the list of one data set of :data:`FIELDS`; see :func:`check_datasets`.
 
     Where ``on_error='replace'`` says that training goes on without a video it cannot read, some

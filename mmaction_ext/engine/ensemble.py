@@ -120,12 +120,12 @@ def evaluate(cfg: Config, members: list[tuple[Path, Predictions]]) -> dict:
     Raises:
         InputError: the predictions cannot be averaged.
     """
-    files, predictions = zip(*members)
+    files, predictions = zip(*members, strict=True)
     scores = torch.from_numpy(average(predictions, [str(file) for file in files]))
     first = predictions[0]
     samples = [
         dict(pred_score=score, gt_label=torch.tensor([label]), filename=str(name))
-        for score, label, name in zip(scores, first.labels.tolist(), first.names)
+        for score, label, name in zip(scores, first.labels.tolist(), first.names, strict=True)
     ]
     with DefaultScope.overwrite_default_scope('mmaction'):
         metrics = Evaluator(copy.deepcopy(cfg.test_evaluator)).offline_evaluate(iter(samples))

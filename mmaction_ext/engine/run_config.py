@@ -31,7 +31,7 @@ from mmaction_ext.tracking.writing.attempts import RunLedger
 from mmaction_ext.tracking.writing.masking import mask, mask_arguments
 
 
-def read_config(path, overrides: dict = None) -> Config:
+def read_config(path, overrides: dict | None = None) -> Config:
     """Load a config, importing what its ``custom_imports`` names.
 
     Args:
@@ -51,7 +51,7 @@ def read_config(path, overrides: dict = None) -> Config:
     return cfg
 
 
-def choose_seed(cfg: Config, seed: int = None) -> int:
+def choose_seed(cfg: Config, seed: int | None = None) -> int:
     """The seed asked for, else the config's, else 0; a run always has one."""
     if seed is None:
         seed = cfg.get('randomness', {}).get('seed')
@@ -62,7 +62,7 @@ def choose_seed(cfg: Config, seed: int = None) -> int:
     return seed or 0
 
 
-def identify(path, seed: int, overrides: dict = None) -> tuple:
+def identify(path, seed: int, overrides: dict | None = None) -> tuple:
     """Identity of the run that ``path`` describes under ``seed``.
 
     The hash is taken over what the file resolves to with ``overrides`` merged in, before this
@@ -244,7 +244,7 @@ def begin_attempt(
     facts: dict,
     job_type: str,
     lock,
-    load_from: str = None,
+    load_from: str | None = None,
     fits=(),
 ):
     """Enter an attempt into the ledger of a run, and have its rows of metrics written there.

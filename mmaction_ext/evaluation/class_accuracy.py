@@ -47,7 +47,7 @@ class ClassAccuracyMetric(BaseMetric):
         Returns:
             The accuracies by name, without prefix, in the order of the classes.
         """
-        labels, right, num_classes = (np.array(column) for column in zip(*results))
+        labels, right, num_classes = (np.array(column) for column in zip(*results, strict=True))
         digits = len(str(num_classes[0] - 1))
         return {
             f'top1_{label:0{digits}d}': float(right[labels == label].mean())

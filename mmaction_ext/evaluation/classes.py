@@ -53,7 +53,7 @@ def counts_by_class(labels: np.ndarray, predicted: np.ndarray) -> dict[int, tupl
     classes, samples = np.unique(labels, return_counts=True)
     return {
         int(label): (int(count), int((predicted[labels == label] == label).sum()))
-        for label, count in zip(classes, samples)
+        for label, count in zip(classes, samples, strict=True)
     }
 
 

@@ -120,7 +120,7 @@ def average(predictions: Sequence[Predictions], files: Sequence[str]) -> np.ndar
             are no probabilities.
     """
     first = predictions[0]
-    for other, file in zip(predictions, files):
+    for other, file in zip(predictions, files, strict=True):
         _check_probabilities(other.scores, file)
         difference = _difference(first, other)
         if difference:

@@ -19,14 +19,14 @@ from mmaction_ext.models.heads import ConcatHead, XavierTSMHead  # noqa: E402
 from mmaction_ext.models.host import MotionBackbone  # noqa: E402
 
 __all__ = [
+    'S3D',
     'ConcatHead',
     'MFNet',
     'MotionBackbone',
     'R2Plus1D',
-    'ResizedTimeSformer',
     'ResNetTAM',
     'ResNetTSMEveryBlock',
-    'S3D',
+    'ResizedTimeSformer',
     'ThinResNetTSM',
     'X3DStem',
     'XavierTSMHead',

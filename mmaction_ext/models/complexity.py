@@ -7,7 +7,7 @@ pooling and additions do not.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any
 
 import torch
 from torch import nn
@@ -29,12 +29,12 @@ class Complexity:
     """
 
     params: int
-    macs: Optional[int] = None
+    macs: int | None = None
     macs_by_kind: dict[str, int] = field(default_factory=dict)
     input_shape: tuple[int, ...] = ()
 
 
-def count(cfg: Mapping[str, Any], input_shape: Optional[Sequence[int]] = None) -> Complexity:
+def count(cfg: Mapping[str, Any], input_shape: Sequence[int] | None = None) -> Complexity:
     """Build a recognizer on the meta device and count one view.
 
     Args:

@@ -6,4 +6,4 @@ from mmaction_ext.modules.kpsem import KPSEM
 from mmaction_ext.modules.selfy import SELFY
 from mmaction_ext.modules.tcm import TCM
 
-__all__ = ['DCF', 'KPSEM', 'MotionModule', 'SELFY', 'TCM']
+__all__ = ['DCF', 'KPSEM', 'SELFY', 'TCM', 'MotionModule']

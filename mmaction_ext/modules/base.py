@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Optional, Union
 
 from torch import Tensor, nn
 
@@ -160,7 +159,7 @@ class MotionModule(nn.Module, ABC):
             The features, of the shape of ``x``, and the tensors for the next stage.
         """
 
-    def embed(self, carried: tuple[Tensor, ...]) -> Optional[Tensor]:
+    def embed(self, carried: tuple[Tensor, ...]) -> Tensor | None:
         """The branch's vector for the classifier, at the end of a forward pass.
 
         Args:
@@ -172,7 +171,7 @@ class MotionModule(nn.Module, ABC):
         return None
 
     @abstractmethod
-    def motion(self, x: Tensor, stage: int) -> Union[Displacements, KeyPoints]:
+    def motion(self, x: Tensor, stage: int) -> Displacements | KeyPoints:
         """The motion the module sees in the features of one stage, for pictures and tests.
 
         Args:

@@ -8,7 +8,6 @@ L temporal range, D = 2 * L * U * V channels of a correlation volume.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Optional
 
 import torch
 import torch.nn.functional as F
@@ -121,7 +120,7 @@ class DCFBlock(nn.Module):
     def _reduce(self, x: Tensor) -> Tensor:
         return F.relu(self.bn1(self.conv1(x)))
 
-    def _correlate(self, reduced: Tensor, scale: Optional[float] = None) -> Tensor:
+    def _correlate(self, reduced: Tensor, scale: float | None = None) -> Tensor:
         return local_correlation(
             reduced, self.offsets, self.window, self.dilations, self.clip_border, scale
         )

@@ -10,7 +10,6 @@ of a frame, d_e embedding channels.
 import math
 import random
 from collections.abc import Mapping
-from typing import Optional
 
 import torch
 from mmaction.registry import MODELS
@@ -53,7 +52,7 @@ class AReSE(nn.Module):
         adaptive: bool,
         regions: str,
         grid: str,
-        offset_hidden_channels: Optional[int],
+        offset_hidden_channels: int | None,
         offset_bound: str,
         temperature: float,
         generator: torch.Generator,
@@ -62,7 +61,7 @@ class AReSE(nn.Module):
         self.side, self.num_sets = math.isqrt(num_regions), num_sets
         self.adaptive, self.grid, self.offset_bound = adaptive, grid, offset_bound
         self.regions, self.temperature = regions, temperature
-        self.offset_network: Optional[nn.Module] = None
+        self.offset_network: nn.Module | None = None
         if not adaptive:
             splits = 2 * torch.rand(num_sets, 2, generator=generator, device='cpu') - 1
             self.register_buffer('splits', torch.empty(num_sets, 2).copy_(splits))
@@ -152,7 +151,7 @@ class _ClampWithWayBack(torch.autograd.Function):
         return grad * passes, None
 
 
-def _offset_network(channels: int, num_sets: int, hidden: Optional[int]) -> nn.Module:
+def _offset_network(channels: int, num_sets: int, hidden: int | None) -> nn.Module:
     """One network C -> 2 for each set, side by side, for (N, C, T)."""
     if hidden is None:
         return nn.Conv1d(channels, 2 * num_sets, 1)
@@ -242,7 +241,8 @@ class KPSEMBlock(nn.Module):
             rkps = rkps.sum(dim=2, keepdim=True)
         # equation 3, (N, K or 1, C, T-1, d_e)
         embedded = sum(
-            embed(shifts) for embed, shifts in zip(self.embeddings, rkps.to(x.dtype).unbind(dim=1))
+            embed(shifts)
+            for embed, shifts in zip(self.embeddings, rkps.to(x.dtype).unbind(dim=1), strict=True)
         )
         reduced = self.reduction(embedded.transpose(1, 2).flatten(2, 3))
         pooled = reduced.mean(dim=-1).unflatten(2, (-1, x.shape[2] - 1)).mean(dim=2)
@@ -346,12 +346,12 @@ class KPSEM(MotionModule):
         num_regions: int = 4,
         num_sets: int = 8,
         embedding_channels: int = 24,
-        out_channels: Optional[int] = None,
+        out_channels: int | None = None,
         adaptive: bool = True,
-        split_seed: Optional[int] = None,
+        split_seed: int | None = None,
         regions: str = 'area',
         grid: str = 'shift',
-        offset_hidden_channels: Optional[int] = None,
+        offset_hidden_channels: int | None = None,
         offset_bound: str = 'straight_through',
         temperature: float = 0.1,
         sum_regions: bool = True,
@@ -430,7 +430,7 @@ def _run_seed() -> int:
     return random.Random(f'splits of seed {torch.initial_seed()}').getrandbits(63)
 
 
-def _check_counts(**counts: Optional[int]) -> None:
+def _check_counts(**counts: int | None) -> None:
     for name, value in counts.items():
         if value is not None:
             check_at_least(name, value, 1)

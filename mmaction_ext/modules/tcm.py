@@ -11,7 +11,6 @@ the code), B = N * M * (T-1) pairs of frames.
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Optional, Union
 
 import torch
 import torch.nn.functional as F
@@ -48,7 +47,7 @@ class MTDM(nn.Module):
         mid_channels: int,
         window: tuple[int, int],
         tempos: Sequence[str],
-        sigma: Optional[float],
+        sigma: float | None,
         temperature: float,
     ) -> None:
         super().__init__()
@@ -132,7 +131,7 @@ class TAM(nn.Module):
     ) -> None:
         super().__init__()
         self.transformation = _transformation(map_channels, channels)
-        self.gate: Optional[nn.Conv1d] = None
+        self.gate: nn.Conv1d | None = None
         if temporal_attention:
             kernel = _gate_kernel(num_segments)
             self.gate = nn.Conv1d(1, 1, kernel, padding=kernel // 2, bias=False)
@@ -220,10 +219,10 @@ class TCM(MotionModule):
         in_channels: Mapping[int, int],
         *,
         num_segments: int = 8,
-        window: Union[Window, Mapping[int, Window], None] = None,
+        window: Window | Mapping[int, Window] | None = None,
         mid_channels: int = 64,
         tempos: Sequence[str] = TEMPOS,
-        sigma: Optional[float] = 5.0,
+        sigma: float | None = 5.0,
         temperature: float = 0.01,
         temporal_attention: bool = True,
     ) -> None:
@@ -275,7 +274,7 @@ def _check_options(
     num_segments: int,
     mid_channels: int,
     tempos: Sequence[str],
-    sigma: Optional[float],
+    sigma: float | None,
     temperature: float,
 ) -> None:
     check_at_least('num_segments', num_segments, 2)
@@ -295,7 +294,7 @@ def _check_options(
 
 
 def _windows(
-    window: Union[Window, Mapping[int, Window], None], stages: Sequence[int]
+    window: Window | Mapping[int, Window] | None, stages: Sequence[int]
 ) -> dict[int, tuple[int, int]]:
     """The window of each stage."""
     given = {} if window is None else window

@@ -91,7 +91,7 @@ def _hover_texts(rows, cells) -> list:
             if cell.interval
             else ''
         )
-        for row, cell in zip(rows, cells)
+        for row, cell in zip(rows, cells, strict=True)
     ]
 
 
@@ -117,7 +117,7 @@ def _figure(table, kind, title, begin, column, rows, marks) -> PageFigure:
 def _seed_rings(table, column, rows):
     rings = [
         (place, link, seed)
-        for place, (row, link) in enumerate(zip(rows, links(table, rows)))
+        for place, (row, link) in enumerate(zip(rows, links(table, rows), strict=True))
         for seed in table.cell(row.id, column.key).counted
     ]
     return go.Scatter(

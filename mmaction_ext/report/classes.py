@@ -105,7 +105,9 @@ def _fits(predictions, record, test) -> bool:
     samples = test.values.get('test/num_samples')
     head = as_dict(as_dict(record.recipe.get('model')).get('cls_head'))
     told = samples, head.get('num_classes')
-    return all(known in (None, size) for known, size in zip(told, predictions.scores.shape))
+    return all(
+        known in (None, size) for known, size in zip(told, predictions.scores.shape, strict=True)
+    )
 
 
 def _logged(record, checkpoint) -> dict:

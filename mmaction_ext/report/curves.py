@@ -51,9 +51,10 @@ def _runs_by_row(table, runs) -> list:
         measured = zip(
             *(
                 cell.seeds
-                for cell, column in zip(row.cells, table.columns)
+                for cell, column in zip(row.cells, table.columns, strict=True)
                 if column.kind == 'history' and cell.seeds
-            )
+            ),
+            strict=True,
         )
         for j, results in enumerate(measured):
             uids = sorted(
@@ -105,7 +106,7 @@ def _curves(table, lines, metric, head, scale) -> PageFigure | None:
 
 
 def _line(i, row, j, record, points, is_first):
-    x, y = zip(*thinned(points, MAX_POINTS))
+    x, y = zip(*thinned(points, MAX_POINTS), strict=True)
     return go.Scatter(
         name=figure_text(row.label),
         legendgroup=row.id,
@@ -131,7 +132,8 @@ def thinned(points, most: int) -> list:
     size = math.ceil(len(points) / most)
     groups = [points[start : start + size] for start in range(0, len(points), size)]
     return [
-        tuple(_rounded(sum(values) / len(group)) for values in zip(*group)) for group in groups
+        tuple(_rounded(sum(values) / len(group)) for values in zip(*group, strict=True))
+        for group in groups
     ]
 
 

@@ -121,7 +121,7 @@ def _entry(table) -> Entry:
     measured = [
         cell
         for row in table.rows
-        for column, cell in zip(table.columns, row.cells)
+        for column, cell in zip(table.columns, row.cells, strict=True)
         if column.kind == 'history'
     ]
     return Entry(table, group or 'Tables', table_name(folders[-1]), count(measured))

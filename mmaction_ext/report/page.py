@@ -191,7 +191,7 @@ def _head(listed, count) -> str:
 
 
 def _groups(listed, sections) -> list:
-    by_table = {entry.table.id: section for entry, section in zip(listed, sections)}
+    by_table = {entry.table.id: section for entry, section in zip(listed, sections, strict=True)}
     return [
         '\n'.join(
             [

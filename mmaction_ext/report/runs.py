@@ -27,7 +27,7 @@ def uses(tables) -> dict:
     found = {}
     for table in tables:
         for row in rows_with_runs(table):
-            columns = zip(table.columns, row.cells)
+            columns = zip(table.columns, row.cells, strict=True)
             uids = {
                 uid for column, cell in columns if column.kind == 'history' for uid in cell.runs
             }

@@ -55,7 +55,7 @@ def seeds_table(table, runs: dict) -> str:
 
 
 def _row_seeds(table, row, columns, runs) -> str:
-    results = list(zip(*(row.cells[i].seeds for i in columns)))
+    results = list(zip(*(row.cells[i].seeds for i in columns), strict=True))
     head = (
         f'<th scope="rowgroup" rowspan="{len(results)}" id="{seeds_id(table, row)}">'
         f'{escape(row.label)}</th>'
@@ -68,7 +68,7 @@ def _row_seeds(table, row, columns, runs) -> str:
 
 
 def _seed(table, columns, results, runs) -> str:
-    values = [_value(result, table.columns[i]) for i, result in zip(columns, results)]
+    values = [_value(result, table.columns[i]) for i, result in zip(columns, results, strict=True)]
     uids = sorted({uid for result in results for uid in result.runs})
     links = [link for uid in uids for link in _run_links(uid, runs)]
     return (

@@ -35,7 +35,7 @@ from mmaction_ext.tables.seed_results import (
 from mmaction_ext.tables.spec import Section
 from mmaction_ext.tracking.identity import load_config
 
-__all__ = ['CellBuilder', 'PROTOCOL_KEYS', 'build_table', 'build_tables', 'number_footnotes']
+__all__ = ['PROTOCOL_KEYS', 'CellBuilder', 'build_table', 'build_tables', 'number_footnotes']
 
 #: What a test row says about itself besides its metrics.
 PROTOCOL_KEYS = frozenset({'test/num_samples', 'test/checkpoint_sha256', 'test/data_digest'})
@@ -194,7 +194,7 @@ class CellBuilder:
         """One scaled :class:`SeedResult` per seed."""
         if row.mean_of:
             parts = [self.by_id[name] for name in row.mean_of]
-            by_seed = zip(*(self.history(part, column) for part in parts))
+            by_seed = zip(*(self.history(part, column) for part in parts), strict=True)
             return [mean_result(parts, results) for results in by_seed]
         results = [self.evidence.result(row.id, seed, column) for seed in self.spec.seeds]
         for result in results:

@@ -245,7 +245,7 @@ class Table:
         return [
             (row, column, cell)
             for row in self.rows
-            for column, cell in zip(self.columns, row.cells)
+            for column, cell in zip(self.columns, row.cells, strict=True)
             if cell.status not in fine
         ]
 

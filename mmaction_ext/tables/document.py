@@ -94,7 +94,8 @@ class Document:
 
     def mapping(self, where, known, required) -> dict:
         """The mapping at a place; an error if it is none, or has other keys than ``known``, or
-        lacks a ``required`` one."""
+        lacks a ``required`` one.
+        """
         value = self.get(where)
         if not isinstance(value, dict):
             raise self.error(where, f'expected a mapping, found {value!r}')

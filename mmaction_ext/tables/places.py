@@ -79,10 +79,12 @@ def places(spec, records, configs=None) -> list:
     found = []
     for row in spec.configured:
         cells = [builder.measured(row, column) for column in logged]
-        results = zip(*(cell.seeds for cell in cells if cell.seeds))
+        results = zip(*(cell.seeds for cell in cells if cell.seeds), strict=True)
         found += [
             _place(row, seed, evidence, of_seed)
-            for seed, of_seed in zip(spec.seeds, list(results) or [()] * len(spec.seeds))
+            for seed, of_seed in zip(
+                spec.seeds, list(results) or [()] * len(spec.seeds), strict=True
+            )
         ]
     return found
 

@@ -120,7 +120,7 @@ class Published:
 def _is_figure(value) -> bool:
     if isinstance(value, str):
         return bool(value.strip())
-    return value is None or type(value) in (int, float) and abs(value) <= LARGEST
+    return value is None or (type(value) in (int, float) and abs(value) <= LARGEST)
 
 
 def _description(node) -> dict:

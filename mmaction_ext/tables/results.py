@@ -245,7 +245,8 @@ class SeedEvidence:
         return [
             item
             for item in found
-            if item.iteration in chosen or item.record.imported and (own or 'iter' not in item.row)
+            if item.iteration in chosen
+            or (item.record.imported and (own or 'iter' not in item.row))
         ]
 
     def _all_evaluations(self, metric) -> list:
@@ -313,10 +314,10 @@ class SeedEvidence:
     def _problem(self, metric, found):
         values = [item.row[metric] for item in found]
         divergence = [_divergence(metric, item) for item in found]
-        sound = [item for item, text in zip(found, divergence) if not text]
+        sound = [item for item, text in zip(found, divergence, strict=True) if not text]
         if any(divergence) and (not sound or self._too_early(metric, sound)):
             return CellStatus.DIVERGED, next(filter(None, divergence))
-        for value, text in zip(values, divergence):
+        for value, text in zip(values, divergence, strict=True):
             if not text and not is_finite(value):
                 return CellStatus.FAILED, f'{metric} is {_shown(value)}'
         if any(divergence) or not all(same(value, values[0]) for value in values):

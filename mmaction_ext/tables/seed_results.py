@@ -48,7 +48,11 @@ def mean_result(rows, results) -> SeedResult:
     """One seed's mean over several rows; without one of them there is none."""
     runs = _runs(*results)
     for status in SEVERITY:
-        wrong = [(row, result) for row, result in zip(rows, results) if result.status is status]
+        wrong = [
+            (row, result)
+            for row, result in zip(rows, results, strict=True)
+            if result.status is status
+        ]
         if wrong:
             reasons = {result.reason for result in results}
             row, result = wrong[0]
@@ -148,11 +152,11 @@ def difference_cell(mine, reference, column) -> Cell:
         The cell; one of means needs two seeds of each row, and has Welch's interval from three
         of each on.
     """
-    pairs = [minus(*each) for each in zip(mine, reference)]
+    pairs = [minus(*each) for each in zip(mine, reference, strict=True)]
     if len(_counted(pairs)) < 2 <= min(len(_counted(mine)), len(_counted(reference))):
         seeds = [
             replace(pair, runs=_runs(theirs, ours))
-            for pair, ours, theirs in zip(pairs, mine, reference)
+            for pair, ours, theirs in zip(pairs, mine, reference, strict=True)
         ]
         return _unpaired_cell(seeds, _counted(mine), _counted(reference), column)
     return seeds_cell(pairs, column)

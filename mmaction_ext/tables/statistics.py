@@ -73,7 +73,8 @@ def welch_interval(values, others, confidence=CONFIDENCE) -> tuple | None:
 @lru_cache
 def _t_quantile(degrees, confidence) -> Fraction:
     """Where Student's t has ``confidence`` between the value and its negative, to 10 digits:
-    no version of SciPy differs in those."""
+    no version of SciPy differs in those.
+    """
     from scipy.special import stdtrit
 
     return Fraction(f'{stdtrit(float(degrees), float((1 + confidence) / 2)):.9e}')

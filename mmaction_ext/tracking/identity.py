@@ -368,8 +368,7 @@ def _is_left_out(node: dict, key: str, rule: HashRule, prefix: str) -> bool:
     return (
         key in rule.keys
         or f'{prefix}{key}' in rule.keys
-        or prefix in _HOOK_PLACES
-        and _hook_type(node[key]) in rule.hooks
+        or (prefix in _HOOK_PLACES and _hook_type(node[key]) in rule.hooks)
     )
 
 
@@ -384,8 +383,7 @@ def batch_matters(loader: dict) -> bool:
     return bool(
         loader.get('drop_last')
         or loader.get('num_batch_per_epoch')
-        or isinstance(sampler, dict)
-        and sampler.get('drop_last')
+        or (isinstance(sampler, dict) and sampler.get('drop_last'))
     )
 
 

@@ -89,7 +89,7 @@ def test_what_cannot_be_drawn_is_said(tmp_path):
     with pytest.raises(InputError, match='nothing to draw'):
         draw_class_gains([], ('a', 'b'), tmp_path / 'a.png')
     gains = [ClassGain('a', 0.1, 0.2)]
-    with pytest.raises(InputError, match='a.xyz cannot be written'):
+    with pytest.raises(InputError, match=r'a.xyz cannot be written'):
         draw_class_gains(gains, ('a', 'b'), tmp_path / 'a.xyz')
     with pytest.raises(InputError, match='cannot be written: No such file'):
         draw_class_gains(gains, ('a', 'b'), tmp_path / 'none' / 'a.png')
@@ -106,7 +106,7 @@ def place(tmp_path, monkeypatch):
     hashes = [config_hash(load_config(path)) for path in paths]
     records = [
         record(seed, {0: 0.5 + gain, 1: 0.5}, f'demo/{name}', digest)
-        for name, digest, gain in zip(names, hashes, (0, 0.2))
+        for name, digest, gain in zip(names, hashes, (0, 0.2), strict=True)
         for seed in (0, 1)
     ]
     monkeypatch.setattr('mmaction_ext.tracking.reading.find.find_runs', lambda folder: records)

@@ -108,7 +108,7 @@ def test_printed_arguments_measure_the_row(specification, tmp_path, monkeypatch,
 
 
 def test_difference_needs_a_note(specification):
-    with pytest.raises(InputError, match='thin.*do not print as params 99.9, and no note says'):
+    with pytest.raises(InputError, match=r'thin.*do not print as params 99.9, and no note says'):
         build_report(specification(dict(params='99.9')))
     report = build_report(specification(dict(params='99.9', note='Nobody knows.')))
     assert cells(report, 'thin')[6] == 'no<sup>a</sup>'
@@ -119,7 +119,7 @@ def test_difference_needs_a_note(specification):
 
 def test_note_without_a_difference_is_refused(specification):
     agreed = f'{count(MODEL, (3, 8, 64, 64)).params / 1e6:.2f}'
-    with pytest.raises(InputError, match='print as params .*, but a note says why not: Old.'):
+    with pytest.raises(InputError, match=r'print as params .*, but a note says why not: Old.'):
         build_report(specification(dict(params=agreed, note='Old.')))
 
 

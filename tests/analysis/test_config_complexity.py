@@ -43,7 +43,8 @@ def test_each_network_is_counted_once_for_each_shape(write, monkeypatch):
     found = count_configs(paths, progress=lambda *numbers: progress.append(numbers))
     assert calls == [SHAPE, LARGER] and progress == [(1, 2), (2, 2)]
     assert found == {
-        path: count(MODEL, shape) for path, shape in zip(paths, (SHAPE, SHAPE, LARGER))
+        path: count(MODEL, shape)
+        for path, shape in zip(paths, (SHAPE, SHAPE, LARGER), strict=True)
     }
 
 
@@ -82,5 +83,5 @@ def test_ensemble_is_the_sum_of_its_members(write, shape, macs):
 def test_member_that_cannot_be_counted_is_an_error(write):
     write('a'), write('b', model=dict(MODEL, type='NoSuchModel'))
     path = write('both', ensemble=dict(members=['a.py', 'b.py']))
-    with pytest.raises(InputError, match='both.py: .*NoSuchModel'):
+    with pytest.raises(InputError, match=r'both.py: .*NoSuchModel'):
         count_config(path)

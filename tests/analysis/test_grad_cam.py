@@ -147,9 +147,9 @@ def test_the_model_is_left_as_it_was():
 def test_layers_that_do_not_work_are_named():
     model = build(Flat)
     data, _ = batch(False)
-    with pytest.raises(InputError, match="'backbone.nothing' is no submodule"):
+    with pytest.raises(InputError, match=r"'backbone.nothing' is no submodule"):
         draw_grad_cam(model, data, 'backbone.nothing')
-    with pytest.raises(InputError, match="the output of 'backbone.tokens' is none"):
+    with pytest.raises(InputError, match=r"the output of 'backbone.tokens' is none"):
         draw_grad_cam(model, data, 'backbone.tokens')
 
 

@@ -165,7 +165,7 @@ def test_moving_pictures_have_a_frame_for_each_moment(tmp_path):
 
 
 def test_what_cannot_be_written_is_said(tmp_path):
-    with pytest.raises(InputError, match='a.avi must end in'):
+    with pytest.raises(InputError, match=r'a.avi must end in'):
         write_animation(picture(tiles(0)), tmp_path / 'a.avi')
     with pytest.raises(InputError, match='gone'):
         write_sheet(picture(tiles(0)), tmp_path / 'gone' / 'a.png')

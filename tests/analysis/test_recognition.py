@@ -70,17 +70,17 @@ def test_a_checkpoint_with_code_in_it_is_refused(tmp_path):
             return print, ('ran',)
 
     (tmp_path / 'evil.pth').write_bytes(pickle.dumps(dict(state_dict=Evil())))
-    with pytest.raises(InputError, match='evil.pth is'):
+    with pytest.raises(InputError, match=r'evil.pth is'):
         load_recognizer(Config(dict(model=MODEL)), tmp_path / 'evil.pth')
 
 
 def test_what_cannot_be_loaded_is_named(built, checkpoint, tmp_path):
     torch.save(dict(state_dict={'one': torch.zeros(1)}), tmp_path / 'other.pth')
-    with pytest.raises(InputError, match='other.pth does not fit'):
+    with pytest.raises(InputError, match=r'other.pth does not fit'):
         load_recognizer(Config(dict(model=MODEL)), tmp_path / 'other.pth')
     with pytest.raises(InputError, match='has no model'):
         load_recognizer(Config(dict(input_shape=(3, 4, 32, 32))), checkpoint)
-    with pytest.raises(InputError, match='the model cannot be built.*Unheard'):
+    with pytest.raises(InputError, match=r'the model cannot be built.*Unheard'):
         load_recognizer(Config(dict(model=dict(MODEL, type='Unheard'))), checkpoint)
     with pytest.raises(InputError, match='MotionBackbone is no recognizer'):
         load_recognizer(Config(dict(model=MODEL['backbone'])), checkpoint)

@@ -107,7 +107,7 @@ def test_report_holds_the_plots_of_each_table(server, suite, capsys):
         if block['type'] == 'panel-grid'
     ]
     assert [grid['runSets'][0]['name'] for grid in grids] == ['one', 'two']
-    for grid, name in zip(grids, ('one', 'two')):
+    for grid, name in zip(grids, ('one', 'two'), strict=True):
         assert plots(grid['panelBankSectionConfig']['panels']) == EXPECTED
         [run_set] = grid['runSets']
         [condition] = run_set['filters']['filters']

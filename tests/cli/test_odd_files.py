@@ -97,7 +97,9 @@ def test_an_odd_file_stops_nothing_and_has_a_line(project, command, make_tables,
         'a: &a [1, 1]\n'
         + ''.join(
             f'{name}: &{name} [*{other}, *{other}]\n'
-            for other, name in zip('abcdefghijklmnopqrstuvwxy', 'bcdefghijklmnopqrstuvwxyz')
+            for other, name in zip(
+                'abcdefghijklmnopqrstuvwxy', 'bcdefghijklmnopqrstuvwxyz', strict=True
+            )
         ),
         'a: &a {b: *a}\n',
         '[' * 100_000,

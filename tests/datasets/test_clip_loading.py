@@ -137,21 +137,21 @@ def test_the_config_is_left_as_it_is(movie):
 
 def test_what_cannot_be_read_is_named(tmp_path, movie):
     cfg = config(synthmotion_test(4, 'NCHW', crop=32))
-    with pytest.raises(InputError, match='gone.mp4 does not exist'):
+    with pytest.raises(InputError, match=r'gone.mp4 does not exist'):
         load_clip(cfg, tmp_path / 'gone.mp4')
     (tmp_path / 'text.mp4').write_text('no video')
-    with pytest.raises(InputError, match='text.mp4: the video cannot be decoded'):
+    with pytest.raises(InputError, match=r'text.mp4: the video cannot be decoded'):
         load_clip(cfg, tmp_path / 'text.mp4')
     (tmp_path / 'empty').mkdir()
     with pytest.raises(InputError, match='empty holds no frame'):
         FrameFolder(tmp_path / 'empty')
     (tmp_path / 'empty' / '1.jpg').write_text('no picture')
-    with pytest.raises(InputError, match='1.jpg cannot be read'):
+    with pytest.raises(InputError, match=r'1.jpg cannot be read'):
         load_clip(cfg, tmp_path / 'empty')
 
 
 def test_frames_smaller_than_the_crop(movie):
-    with pytest.raises(InputError, match='movie.mp4.* smaller than the crop'):
+    with pytest.raises(InputError, match=r'movie.mp4.* smaller than the crop'):
         load_clip(config(synthmotion_test(4, 'NCHW', crop=64), (3, 4, 64, 64)), movie)
 
 

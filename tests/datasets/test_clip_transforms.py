@@ -63,7 +63,7 @@ def test_sample_clips_adds_the_start_index_and_says_what_it_took():
 def test_sample_clips_refuses_what_cannot_be():
     with pytest.raises(InputError, match='frame_interval must be at least 1, got 0'):
         SampleClips(16, 0)
-    with pytest.raises(InputError, match='a.mp4: the video holds no frame'):
+    with pytest.raises(InputError, match=r'a.mp4: the video holds no frame'):
         SampleClips(16)(dict(total_frames=0, filename='a.mp4'))
 
 

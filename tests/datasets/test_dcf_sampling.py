@@ -133,5 +133,5 @@ def test_frames_of_a_folder_are_the_segments_centres_counted_from_one(tmp_path):
 def test_a_missing_frame_is_named(tmp_path):
     frames = folder(tmp_path / 'b', 9)
     (tmp_path / 'b' / '00005.jpg').unlink()
-    with pytest.raises(InputError, match='00005.jpg'):
+    with pytest.raises(InputError, match=r'00005.jpg'):
         run(rawframe_test(3, 'NCHW', 20, 22), frames)

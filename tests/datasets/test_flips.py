@@ -75,7 +75,7 @@ def test_class_list_is_read(tmp_path):
     (tmp_path / 'classes.txt').write_text('a b\nc\n')
     assert read_labels(tmp_path / 'classes.txt') == ['a b', 'c']
     (tmp_path / 'classes.txt').write_text('a\n\nc\n')
-    with pytest.raises(InputError, match='classes.txt:2: a class has no name'):
+    with pytest.raises(InputError, match=r'classes.txt:2: a class has no name'):
         read_labels(tmp_path / 'classes.txt')
-    with pytest.raises(InputError, match='gone.txt cannot be read: No such file'):
+    with pytest.raises(InputError, match=r'gone.txt cannot be read: No such file'):
         read_labels(tmp_path / 'gone.txt')

@@ -93,7 +93,7 @@ def test_replacement_depends_on_epoch_and_sample_alone(videos):
 def test_evaluation_never_replaces(videos):
     dataset = build(videos, on_error='replace', test_mode=True)
     assert not replaces_samples(dataset)
-    with pytest.raises(InputError, match='5 a.mp4'):
+    with pytest.raises(InputError, match=r'5 a.mp4'):
         dataset[5]
 
 

@@ -42,7 +42,7 @@ def test_centres_by_hand(num_frames, num_segments, expected):
 def test_centres_are_inside_their_segments_and_ascend(num_frames, num_segments):
     inds = segment_indices(num_frames, num_segments)
     assert inds.shape == (num_segments,) and inds.dtype == np.int64
-    assert (np.diff(inds) >= 0).all() and 0 <= inds[0] and inds[-1] < num_frames
+    assert (np.diff(inds) >= 0).all() and inds[0] >= 0 and inds[-1] < num_frames
     centres = (np.arange(num_segments) + 0.5) * num_frames / num_segments - 0.5
     assert np.abs(inds - centres).max() <= 1
 
@@ -80,7 +80,7 @@ def test_sample_segments_serves_both_layouts_and_counts_from_start_index():
 def test_sample_segments_refuses_what_it_cannot_do():
     with pytest.raises(ValueError, match='num_segments must be at least 1, got 0'):
         SampleSegments(num_segments=0)
-    with pytest.raises(InputError, match='empty.mp4: the video holds no frame'):
+    with pytest.raises(InputError, match=r'empty.mp4: the video holds no frame'):
         SampleSegments(4)(dict(total_frames=0, filename='empty.mp4'))
 
 
@@ -112,7 +112,7 @@ def test_wrong_argument_is_not_blamed_on_the_video(tmp_path):
 
 
 def test_missing_video_is_named(tmp_path):
-    with pytest.raises(InputError, match='gone.mp4: the video cannot be decoded'):
+    with pytest.raises(InputError, match=r'gone.mp4: the video cannot be decoded'):
         VideoInit()(dict(filename=str(tmp_path / 'gone.mp4')))
 
 
@@ -192,7 +192,7 @@ def test_skipping_draws_as_many_random_numbers_as_flipping():
 def test_flip_refuses_what_it_cannot_do(tmp_path):
     with pytest.raises(InputError, match="sided must be 'swap' or 'skip', got 'mirror'"):
         DirectionAwareFlip(SIDES, 'mirror')
-    with pytest.raises(InputError, match='gone.txt cannot be read'):
+    with pytest.raises(InputError, match=r'gone.txt cannot be read'):
         DirectionAwareFlip(str(tmp_path / 'gone.txt'))
     with pytest.raises(InputError, match='has no mirror image'):
         DirectionAwareFlip(SIDES[:2])

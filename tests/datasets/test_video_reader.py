@@ -253,7 +253,7 @@ def test_what_is_no_video_is_named(tmp_path, content):
     path = tmp_path / 'broken.mp4'
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(InputError, match='broken.mp4: the video cannot be decoded'):
+    with pytest.raises(InputError, match=r'broken.mp4: the video cannot be decoded'):
         VideoReader(path)
 
 

@@ -52,11 +52,13 @@ def test_frames_of_other_names_are_told(tmp_path, kind, tmpl, start, sound):
     config = dict(dataset(tmp_path, 'a 3 0\n', kind), filename_tmpl=tmpl, start_index=start)
     if sound:
         return checks.check_annotations(config)
-    with pytest.raises(InputError, match='but there are img_000000.jpg, img_000001.jpg, ...: run'):
+    with pytest.raises(
+        InputError, match=r'but there are img_000000.jpg, img_000001.jpg, ...: run'
+    ):
         checks.check_annotations(config)
     config['filename_tmpl'] = 'img_{number:06}.jpg'
     with pytest.raises(
-        InputError, match="number:06}.jpg' of .*list.txt makes no name of a number"
+        InputError, match=r"number:06}.jpg' of .*list.txt makes no name of a number"
     ):
         checks.check_annotations(config)
     (tmp_path / 'file').touch()
@@ -85,7 +87,7 @@ def test_labels_beyond_the_classes_are_named(tmp_path):
     (tmp_path / 'a.mp4').touch()
     config = dataset(tmp_path, 'a.mp4 3\na.mp4 12\n')
     checks.check_annotations(config, num_classes=13)
-    with pytest.raises(InputError, match='list.txt:2: label 12 of a.mp4 is not below the 12'):
+    with pytest.raises(InputError, match=r'list.txt:2: label 12 of a.mp4 is not below the 12'):
         checks.check_annotations(config, num_classes=12)
 
 
@@ -103,7 +105,7 @@ def test_labels_are_checked_for_a_head_inside_a_head_and_a_data_set_inside_a_wra
                 train_dataloader=dict(dataset=wrapped),
             )
         )
-        with pytest.raises(InputError, match='label 12 of a.mp4 is not below the 12 classes'):
+        with pytest.raises(InputError, match=r'label 12 of a.mp4 is not below the 12 classes'):
             checks.check_datasets(cfg)
 
 
@@ -112,7 +114,7 @@ def test_missing_videos_are_let_pass_only_where_training_replaces_them(tmp_path)
     config = dict(dataset(tmp_path, 'a.mp4 3\ngone.mp4 1\n'), type='GuardedVideoDataset')
     checks.check_annotations(dict(config, on_error='replace'))
     for change in (dict(), dict(on_error='stop'), dict(on_error='replace', test_mode=True)):
-        with pytest.raises(InputError, match='1 of 2 entries.*gone.mp4'):
+        with pytest.raises(InputError, match=r'1 of 2 entries.*gone.mp4'):
             checks.check_annotations(dict(config, **change))
     (tmp_path / 'a.mp4').unlink()
     with pytest.raises(InputError, match='2 of 2 entries'):
@@ -124,7 +126,7 @@ def test_names_with_blanks_are_read_with_the_delimiter_of_the_data_set(tmp_path)
     (tmp_path / 'arm wrestling/a b.mp4').touch()
     config = dataset(tmp_path, 'arm wrestling/a b.mp4\t3\n')
     checks.check_annotations(dict(config, delimiter='\t'), num_classes=4)
-    with pytest.raises(InputError, match='list.txt:1: expected 2 fields'):
+    with pytest.raises(InputError, match=r'list.txt:1: expected 2 fields'):
         checks.check_annotations(config)
 
 
@@ -149,10 +151,10 @@ def test_every_one_of_several_labels_is_checked(tmp_path, kind, settings, number
 
     checks.check_annotations(config('3 9'), 10)
     for labels in ('3 10', '10 3'):
-        with pytest.raises(InputError, match='list.txt:2: label 10 of a is not below the 10'):
+        with pytest.raises(InputError, match=r'list.txt:2: label 10 of a is not below the 10'):
             checks.check_annotations(config(labels), 10)
     for labels in ('3 x', '3 -1', ''):
-        with pytest.raises(InputError, match='list.txt:2: expected . fields or more'):
+        with pytest.raises(InputError, match=r'list.txt:2: expected . fields or more'):
             checks.check_annotations(config(labels), 10)
     for own in (None, 12):
         with pytest.raises(
@@ -165,16 +167,16 @@ def test_lines_with_an_offset_are_checked(tmp_path):
     (tmp_path / 'a').mkdir()
     config = dict(dataset(tmp_path, 'a 0 9 3\n', 'RawframeDataset'), with_offset=True)
     checks.check_annotations(config, 4)
-    with pytest.raises(InputError, match='list.txt:1: label 3 of a'):
+    with pytest.raises(InputError, match=r'list.txt:1: label 3 of a'):
         checks.check_annotations(config, 3)
 
 
 def test_unreadable_lists_are_named(tmp_path):
     config = dataset(tmp_path, 'a.mp4 3\n')
-    with pytest.raises(InputError, match='gone.txt cannot be read: No such file'):
+    with pytest.raises(InputError, match=r'gone.txt cannot be read: No such file'):
         checks.check_annotations(dict(config, ann_file=str(tmp_path / 'gone.txt')))
     (tmp_path / 'list.txt').write_bytes(b'\xff\xfe\x00\x81')
-    with pytest.raises(InputError, match='list.txt cannot be read'):
+    with pytest.raises(InputError, match=r'list.txt cannot be read'):
         checks.check_annotations(config)
 
 
@@ -184,7 +186,7 @@ def test_only_the_splits_in_use_are_checked(tmp_path):
     bad = dict(dataset=dict(good['dataset'], ann_file='gone.txt'))
     cfg = Config(dict(train_dataloader=good, test_dataloader=bad, val_dataloader=None))
     checks.check_datasets(cfg, ['train', 'val'])
-    with pytest.raises(InputError, match='gone.txt'):
+    with pytest.raises(InputError, match=r'gone.txt'):
         checks.check_datasets(cfg)
 
 
@@ -333,7 +335,7 @@ def test_what_is_tested_on_lists_its_samples():
         cfg.test_dataloader = cfg.train_dataloader
         with pytest.raises(
             InputError,
-            match='test_dataloader of .*: Plain does not list its '
+            match=r'test_dataloader of .*: Plain does not list its '
             'samples .* an mmengine BaseDataset is needed',
         ):
             checks.check_datasets(cfg)
@@ -372,7 +374,7 @@ def test_labels_are_checked_of_whatever_the_registry_takes_for_a_data_set(tmp_pa
                 f'{split}_dataloader': dict(dataset=config),
             }
         )
-        with pytest.raises(InputError, match='label 12 of .* 12 classes'):
+        with pytest.raises(InputError, match=r'label 12 of .* 12 classes'):
             checks.check_datasets(cfg)
         cfg.model.cls_head.num_classes = 13
         checks.check_datasets(cfg)
@@ -390,7 +392,7 @@ model = dict(cls_head=dict(num_classes=12))
 train_dataloader = dict(dataset=dict(type=RepeatDataset, times=2, dataset=dict(
     type=VideoDataset, ann_file='{tmp_path}/list.txt', data_prefix=dict(video='{tmp_path}'))))
 """)
-    with pytest.raises(InputError, match='list.txt:1: label 12 of a.mp4'):
+    with pytest.raises(InputError, match=r'list.txt:1: label 12 of a.mp4'):
         checks.check_datasets(Config.fromfile(path))
 
 

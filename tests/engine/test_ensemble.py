@@ -115,7 +115,7 @@ def test_members_are_those_of_the_seed(both):
     assert gather(both, 1)[1][0].resolve() == file
     with pytest.raises(
         InputError,
-        match='member demo/a under seed 2: there is no work_dirs/demo/a/seed2/predictions.npz',
+        match=r'member demo/a under seed 2: there is no work_dirs/demo/a/seed2/predictions.npz',
     ):
         gather(both, 2)
 
@@ -156,7 +156,7 @@ def test_edited_member_makes_its_predictions_stale(both):
     gather(both)
     with open(both.with_name('a.py'), 'a') as file:
         file.write('lr = 2\n')
-    with pytest.raises(InputError, match='demo/a under seed 0: .* another version'):
+    with pytest.raises(InputError, match=r'demo/a under seed 0: .* another version'):
         gather(both)
 
 
@@ -194,8 +194,8 @@ def test_remedy_for_a_member_with_the_weights_of_another_config(both):
 
 
 def test_config_that_is_no_ensemble(both):
-    with pytest.raises(InputError, match='a.py is no ensemble: it has no ensemble=dict'):
+    with pytest.raises(InputError, match=r'a.py is no ensemble: it has no ensemble=dict'):
         find_members(both.with_name('a.py'), 0)
     both.write_text("ensemble = dict(members=['a.py', 'gone.py'])\n")
-    with pytest.raises(InputError, match='gone.py does not exist'):
+    with pytest.raises(InputError, match=r'gone.py does not exist'):
         find_members(both, 0)

@@ -82,7 +82,7 @@ def test_a_file_of_which_nothing_fits_the_backbone_is_refused(tmp_path, weights,
     with pytest.raises(InputError, match=f'would not start from {path}: nothing of it fits'):
         check_fit(config(load_from=path))
     init = dict(type='Pretrained', checkpoint=path, prefix='backbone.')
-    with pytest.raises(InputError, match='nothing of it fits .* weights of backbone'):
+    with pytest.raises(InputError, match=r'nothing of it fits .* weights of backbone'):
         check_fit(config(backbone=dict(init_cfg=init)))
 
 
@@ -171,5 +171,5 @@ def test_weights_of_another_depth_are_refused_in_a_line(tmp_path, hosted):
 
 def test_the_weight_that_a_file_of_torchvision_lacks_is_named(tmp_path):
     path = save(tmp_path, torchvision_names(18))
-    with pytest.raises(InputError, match="into backbone: it lacks 'layer1.0.conv3.weight'"):
+    with pytest.raises(InputError, match=r"into backbone: it lacks 'layer1.0.conv3.weight'"):
         check_fit(config(backbone=dict(depth=50, pretrained=path)))

@@ -74,7 +74,7 @@ def test_global_batch_is_split_over_processes(world_size, expected):
 
 def test_global_batch_that_cannot_be_split_is_refused():
     cfg = Config(dict(global_batch_size=8, train_dataloader=dict(batch_size=8)))
-    with pytest.raises(InputError, match='global_batch_size 8 .* 3 processes'):
+    with pytest.raises(InputError, match=r'global_batch_size 8 .* 3 processes'):
         run_config.adapt_to_processes(cfg, 3)
 
 
@@ -111,11 +111,11 @@ def test_final_checkpoint_is_an_artifact_of_wandb_when_asked(several):
 
 
 def test_missing_and_broken_configs_are_named(tmp_path):
-    with pytest.raises(InputError, match='gone.py does not exist'):
+    with pytest.raises(InputError, match=r'gone.py does not exist'):
         run_config.read_config(str(tmp_path / 'gone.py'))
     broken = tmp_path / 'broken.py'
     broken.write_text('model = dict(')
-    with pytest.raises(InputError, match='broken.py cannot be used'):
+    with pytest.raises(InputError, match=r'broken.py cannot be used'):
         run_config.read_config(str(broken))
 
 
@@ -192,7 +192,7 @@ def test_ledger_of_a_run_says_what_it_is(run, tmp_path):
     assert 'multiply-adds' in found['static']['counter']
     assert found['env'] == facts['env'] and found['git'] == facts['git']
     assert found['recipe']['optim_wrapper'] == cfg.optim_wrapper.to_dict()
-    assert list(found['config_files'])[0] == f'configs/{identity.config}.py'
+    assert next(iter(found['config_files'])) == f'configs/{identity.config}.py'
     assert 'mmaction_ext/modules/dcf.py' in found['sources']
     assert found['initial_checkpoint']['sha256'] == hashlib.sha256(b'weights').hexdigest()
     assert attempt.number == 1 and found['attempts'][0]['world_size'] == 1
@@ -240,7 +240,7 @@ def test_only_the_first_process_keeps_a_ledger(run, tmp_path, monkeypatch):
 
 def test_ledger_that_cannot_be_written_is_said(run, tmp_path):
     run[0].work_dir = str(tmp_path / 'gone')
-    with pytest.raises(InputError, match='the ledger of .*/gone cannot be written: No such file'):
+    with pytest.raises(InputError, match=r'the ledger of .*/gone cannot be written: No such file'):
         begin(run)
 
 

@@ -147,10 +147,10 @@ def test_checkpoint_meta_refuses_what_is_no_checkpoint(tmp_path):
     path.write_text('hello')
     with pytest.raises(InputError, match=f'{path} is damaged'):
         work_dir.checkpoint_meta(path)
-    with pytest.raises(InputError, match='gone.pth cannot be read'):
+    with pytest.raises(InputError, match=r'gone.pth cannot be read'):
         work_dir.checkpoint_meta(tmp_path / 'gone.pth')
     torch.save([torch.ones(1)], path)
-    with pytest.raises(InputError, match='x.pth is no checkpoint: it holds a list'):
+    with pytest.raises(InputError, match=r'x.pth is no checkpoint: it holds a list'):
         work_dir.checkpoint_meta(path)
 
 
@@ -205,7 +205,7 @@ class Command:
 @pytest.mark.parametrize('content', [argparse.Namespace(anything='but weights'), Command()])
 def test_checkpoint_with_code_in_it_is_refused_rather_than_passed_over(tmp_path, content):
     torch.save(dict(x=content), tmp_path / 'epoch_1.pth')
-    with pytest.raises(InputError, match='epoch_1.pth is refused: it asks for'):
+    with pytest.raises(InputError, match=r'epoch_1.pth is refused: it asks for'):
         work_dir.newest_checkpoint(tmp_path)
 
 
@@ -224,7 +224,7 @@ def test_checkpoint_says_which_config_it_is_of(tmp_path):
     work_dir.check_resumable(path, RUN)
     torch.save(dict(state_dict={}), path)
     assert work_dir.trained_config_hash(path) == 'unknown'
-    with pytest.raises(InputError, match='x.pth was trained with another config'):
+    with pytest.raises(InputError, match=r'x.pth was trained with another config'):
         work_dir.check_resumable(path, RUN)
 
 
@@ -305,7 +305,7 @@ def test_a_checkpoint_of_another_model_is_refused_by_the_test(tmp_path):
     runner = averaging_runner(tmp_path)
     torch.save(dict(state_dict=dict(other=torch.ones(1))), tmp_path / 'other.pth')
     work_dir.load_for_test(runner, tmp_path / 'other.pth')
-    with pytest.raises(InputError, match='other.pth does not fit the model'):
+    with pytest.raises(InputError, match=r'other.pth does not fit the model'):
         runner.test()
 
 
@@ -354,7 +354,7 @@ def test_a_hash_that_is_no_name_moves_nothing(tmp_path, digest):
     folder.mkdir(parents=True)
     (folder / 'run.json').write_text(json.dumps(dict(config='x', seed=0, config_hash=digest)))
     before = sorted(tmp_path.rglob('*'))
-    with pytest.raises(InputError, match='seed0/run.json has the config_hash .*, which is none'):
+    with pytest.raises(InputError, match=r'seed0/run.json has the config_hash .*, which is none'):
         work_dir.claim_work_dir(folder, RUN)
     assert set(tmp_path.rglob('*')) - set(before) <= {folder / 'run.lock'}
 
@@ -363,7 +363,7 @@ def test_a_hash_that_is_no_name_moves_nothing(tmp_path, digest):
 def test_an_id_that_is_no_name_is_refused(tmp_path, uid):
     record = dict(config=RUN.config, seed=0, config_hash='aaaa', uid=uid)
     (tmp_path / 'run.json').write_text(json.dumps(record))
-    with pytest.raises(InputError, match='run.json has the uid .*, which is none'):
+    with pytest.raises(InputError, match=r'run.json has the uid .*, which is none'):
         work_dir.claimed_uid(tmp_path, RUN)
 
 
@@ -371,7 +371,7 @@ def test_a_run_of_a_newer_version_is_left_alone(tmp_path):
     folder = tmp_path / 'seed0'
     claim(folder)
     (folder / 'run.json').write_text(text := json.dumps(dict(schema=9, config='x')))
-    with pytest.raises(InputError, match='run.json was written by a newer version'):
+    with pytest.raises(InputError, match=r'run.json was written by a newer version'):
         work_dir.claim_work_dir(folder, RUN)
     assert (folder / 'run.json').read_text() == text and os.listdir(tmp_path) == ['seed0']
 
@@ -423,7 +423,7 @@ def test_hard_links_and_pipes_are_not_written_to(tmp_path, name, make):
     with pytest.raises(InputError, match=f'{name} is (a link|no regular file)'):
         work_dir.claim_work_dir(folder, RUN)
     if name == 'metrics.jsonl':
-        with pytest.raises(InputError, match='metrics.jsonl is (a link|no regular file)'):
+        with pytest.raises(InputError, match=r'metrics.jsonl is (a link|no regular file)'):
             MetricsFile(folder, 1)
     assert target.read_text() == 'precious'
 
@@ -431,7 +431,7 @@ def test_hard_links_and_pipes_are_not_written_to(tmp_path, name, make):
 @pytest.mark.parametrize('name', ['run.json.tmp', 'run.lock'])
 def test_a_folder_in_the_place_of_a_file(tmp_path, name):
     (tmp_path / name).mkdir()
-    with pytest.raises(InputError, match='is no regular file|run.json cannot be written'):
+    with pytest.raises(InputError, match=r'is no regular file|run.json cannot be written'):
         work_dir.claim_work_dir(tmp_path, RUN)
 
 
@@ -446,7 +446,7 @@ def test_an_attempt_writes_through_no_link_that_comes_late(tmp_path):
         pass
     assert target.read_text() == 'precious'
     (tmp_path / 'run/metrics.jsonl').symlink_to(target)
-    with pytest.raises(InputError, match='metrics.jsonl is a link'):
+    with pytest.raises(InputError, match=r'metrics.jsonl is a link'):
         MetricsFile(tmp_path / 'run', 1)
     (tmp_path / 'run/results').symlink_to(tmp_path)
     with pytest.raises(InputError, match='results is a link'):
@@ -457,7 +457,7 @@ def test_an_attempt_writes_through_no_link_that_comes_late(tmp_path):
 @pytest.mark.parametrize('content', [dict(attempts=3), dict(sources=[1])])
 def test_a_record_with_other_kinds_of_values_is_named(tmp_path, content):
     (tmp_path / 'run.json').write_text(json.dumps(dict(vars(RUN), **content)))
-    with pytest.raises(InputError, match='run.json holds what no run writes'):
+    with pytest.raises(InputError, match=r'run.json holds what no run writes'):
         RunLedger(tmp_path, dict(uid='u'))
 
 

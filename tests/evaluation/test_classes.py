@@ -35,7 +35,7 @@ def test_names_of_classes(tmp_path):
     assert class_names(by_metric) == {0: 'down', 1: 'up'}
     gone = Config(dict(test_evaluator=dict(type='Other', meta_file='/nowhere/meta.csv')))
     assert class_names(gone) == {} == class_names({})
-    with pytest.raises(InputError, match='/nowhere/labels.txt'):
+    with pytest.raises(InputError, match=r'/nowhere/labels.txt'):
         class_names(stated, '/nowhere/labels.txt')
 
 

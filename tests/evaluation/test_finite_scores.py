@@ -17,7 +17,7 @@ def accuracies(scores, labels):
         {},
         [
             dict(pred_score=torch.tensor(row), gt_label=torch.tensor([label]))
-            for row, label in zip(scores, labels)
+            for row, label in zip(scores, labels, strict=True)
         ],
     )
     return metric.evaluate(len(labels))

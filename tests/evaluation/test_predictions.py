@@ -118,7 +118,7 @@ def test_other_files_are_refused(tmp_path, change):
     path = tmp_path / 'predictions.npz'
     write_predictions(path, predictions())
     change(path)
-    with pytest.raises(InputError, match='predictions.npz is no file of predictions'):
+    with pytest.raises(InputError, match=r'predictions.npz is no file of predictions'):
         read_predictions(path)
 
 
@@ -176,7 +176,7 @@ def test_other_members_are_refused(tmp_path, change):
     assert read_predictions(path).labels.tolist() == [0, 2]
     assert change(parts) != parts
     zipped(path, change(parts))
-    with pytest.raises(InputError, match='predictions.npz is no file of predictions'):
+    with pytest.raises(InputError, match=r'predictions.npz is no file of predictions'):
         read_predictions(path)
 
 
@@ -187,7 +187,7 @@ def test_archive_that_grows_when_it_is_unpacked_is_refused(tmp_path, monkeypatch
     assert path.stat().st_size < 1 << 16 and read_predictions(path)
     monkeypatch.setattr(module, 'MOST_BYTES', 1 << 22)
     tracemalloc.start()
-    with pytest.raises(InputError, match='predictions.npz is no file of predictions'):
+    with pytest.raises(InputError, match=r'predictions.npz is no file of predictions'):
         read_predictions(path)
     assert tracemalloc.get_traced_memory()[1] < 1 << 22
     tracemalloc.stop()
@@ -196,7 +196,7 @@ def test_archive_that_grows_when_it_is_unpacked_is_refused(tmp_path, monkeypatch
 def test_labels_of_no_class(tmp_path):
     for labels in ((0, 3), (-1, 0)):
         write_predictions(tmp_path / 'a.npz', predictions(labels=labels))
-        with pytest.raises(InputError, match='a.npz has labels that are none of its 3 classes'):
+        with pytest.raises(InputError, match=r'a.npz has labels that are none of its 3 classes'):
             read_predictions(tmp_path / 'a.npz')
 
 
@@ -209,7 +209,7 @@ def test_pipe_and_device(tmp_path):
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(InputError, match='gone.npz cannot be read: No such file'):
+    with pytest.raises(InputError, match=r'gone.npz cannot be read: No such file'):
         read_predictions(tmp_path / 'gone.npz')
 
 

@@ -111,7 +111,7 @@ def test_classes_are_logged_only_on_request(meta_file):
 def slow_accuracies(values, label):
     """One clip, straight from the definition."""
     partner = label + 1 if label % 2 == 0 else label - 1
-    best = sorted(range(12), key=lambda k: (-values[k], k))[0]
+    best = min(range(12), key=lambda k: (-values[k], k))
     within = 1.0 if values[label] > values[partner] else 0.5 * (values[label] == values[partner])
     return {
         'top1': float(best == label),
@@ -130,7 +130,7 @@ clips = st.lists(
 @given(clips)
 @settings(max_examples=100, deadline=None)
 def test_agrees_with_the_definition(clips):
-    values, labels = (np.array(part) for part in zip(*clips))
+    values, labels = (np.array(part) for part in zip(*clips, strict=True))
     result = motion_accuracies(values, labels)
     for index, (row, label) in enumerate(clips):
         assert {key: value[index] for key, value in result.items()} == slow_accuracies(row, label)
@@ -140,7 +140,7 @@ def test_agrees_with_the_definition(clips):
 @given(clips)
 @settings(max_examples=50, deadline=None)
 def test_equal_scores_for_both_directions_give_exactly_one_half(clips):
-    values, labels = (np.array(part) for part in zip(*clips))
+    values, labels = (np.array(part) for part in zip(*clips, strict=True))
     both = np.stack((labels, labels ^ 1), axis=1).ravel()
     result = motion_accuracies(values.repeat(2, axis=0), both)
     assert result['within_pair'].mean() == 0.5 and result['top1'].mean() <= 0.5
@@ -192,5 +192,5 @@ def test_table_that_cannot_be_used_is_named_at_build_time(tmp_path, text):
     path = tmp_path / 'meta.csv'
     if text is not None:
         path.write_text(text)
-    with pytest.raises(InputError, match='meta.csv'):
+    with pytest.raises(InputError, match=r'meta.csv'):
         SynthMotionMetric(str(path))

@@ -39,7 +39,7 @@ def test_failure_at_any_step_leaves_the_old_content(tmp_path, monkeypatch, funct
     with pytest.raises(OSError, match='No space left'):
         write_atomically(path, 'new')
     assert path.read_text() == 'old' and os.listdir(tmp_path) == ['run.json']
-    with pytest.raises(InputError, match='run.json cannot be written: No space left on device'):
+    with pytest.raises(InputError, match=r'run.json cannot be written: No space left on device'):
         write_output(path, 'new')
     assert path.read_text() == 'old' and os.listdir(tmp_path) == ['run.json']
 
@@ -52,7 +52,7 @@ def test_output_is_written_as_it_is_into_a_folder_that_is_made(tmp_path):
     mask = os.umask(0)
     os.umask(mask)
     assert path.stat().st_mode & 0o777 == 0o666 & ~mask
-    with pytest.raises(InputError, match='b.txt/c cannot be written'):
+    with pytest.raises(InputError, match=r'b.txt/c cannot be written'):
         write_output(path / 'c', '')
 
 

@@ -32,11 +32,11 @@ def test_samples_that_would_be_mixed_are_refused(num_videos):
     with (
         torch.no_grad(),
         pytest.raises(
-            InputError, match='12 frames do not divide .* model.backbone.num_segments=8'
+            InputError, match=r'12 frames do not divide .* model.backbone.num_segments=8'
         ),
     ):
         model(torch.zeros(num_videos, 12, 3, 32, 32), stage='head')
-    with pytest.raises(InputError, match='model.cls_head.num_segments=16'):
+    with pytest.raises(InputError, match=r'model.cls_head.num_segments=16'):
         recognizer(8, 16)(torch.zeros(2, 8, 3, 32, 32), stage='head')
 
 

@@ -63,9 +63,9 @@ def test_two_processes_with_uneven_batches_equal_one(tmp_path):
     close(torch.cat([part[0] for part in found]), y)
     close(torch.cat([part[1] for part in found]), grad)
     for part in found:
-        for ours, theirs in zip(part[2], net.parameters()):
+        for ours, theirs in zip(part[2], net.parameters(), strict=True):
             close(ours, theirs.grad)
-        for ours, theirs in zip(part[3], net.buffers()):
+        for ours, theirs in zip(part[3], net.buffers(), strict=True):
             close(ours, theirs)
 
 

@@ -1,5 +1,6 @@
 """KPSEM against the equations of its paper, on known motion, and each of its switches."""
 
+import itertools
 import math
 
 import pytest
@@ -56,8 +57,8 @@ def share(pixel, first, last):
 def regions_of(rows, columns):
     return [
         ((top, bottom), (left, right))
-        for top, bottom in zip(rows, rows[1:])
-        for left, right in zip(columns, columns[1:])
+        for top, bottom in itertools.pairwise(rows)
+        for left, right in itertools.pairwise(columns)
     ]
 
 
@@ -94,7 +95,7 @@ def rkps_oracle(here, there, regions_here, regions_there):
     importance = softmax(
         [
             (mean_oracle(here, a) + mean_oracle(there, b)) / 2
-            for a, b in zip(regions_here, regions_there)
+            for a, b in zip(regions_here, regions_there, strict=True)
         ]
     )  # (11)
     out = []
@@ -103,7 +104,7 @@ def rkps_oracle(here, there, regions_here, regions_there):
         shift = [
             sum(
                 w * (target[axis] - point[axis])  # (8), (10)
-                for w, (target, _) in zip(weights, following)
+                for w, (target, _) in zip(weights, following, strict=True)
             )
             for axis in (0, 1)
         ]

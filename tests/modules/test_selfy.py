@@ -273,7 +273,7 @@ def test_known_motion(dy, dx, offsets, size):
     assert found.confidence.shape == (1, len(moving), 5, *size)
     border = 18  # where the texture leaves the map, and the window reaches there
     inner = found.displacement[0, :, :, 2, border:-border, border:-border]
-    for displacement, offset in zip(inner, moving):
+    for displacement, offset in zip(inner, moving, strict=True):
         expected = torch.tensor([offset * dy, offset * dx]).float()
         torch.testing.assert_close(displacement, expected.view(2, 1, 1).expand_as(displacement))
     seen = found.confidence[0, :, 2, border:-border, border:-border]

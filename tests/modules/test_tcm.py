@@ -63,7 +63,7 @@ def staying(dy, dx, size):
     """Pixels, (H, W), that are still on the map after a move by (dy, dx)."""
     rows, columns = (torch.arange(side) for side in size)
     rows, columns = rows + dy, columns + dx
-    return ((0 <= rows) & (rows < size[0]))[:, None] & ((0 <= columns) & (columns < size[1]))[None]
+    return ((rows >= 0) & (rows < size[0]))[:, None] & ((columns >= 0) & (columns < size[1]))[None]
 
 
 def normalised(x, norm):

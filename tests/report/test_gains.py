@@ -33,7 +33,7 @@ def test_gains_need_the_same_classes(table):
 @pytest.mark.parametrize('count', [23, 24])
 def test_as_many_classes_as_have_room_are_shown(table, count):
     before = {f'class {i:02d}': 0.0 for i in range(count)}
-    figure = class_gain_bars(table, table.rows[1], before, {name: 0.5 for name in before})
+    figure = class_gain_bars(table, table.rows[1], before, dict.fromkeys(before, 0.5))
     assert len(figure.data[0]['x']) == count and 'Shown' not in figure.caption
     assert figure.layout['yaxis']['ticktext'] == sorted(before), 'equal gains by name'
 

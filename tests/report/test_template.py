@@ -12,7 +12,9 @@ def luminance(colour):
         value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
         for value in channels
     ]
-    return sum(weight * value for weight, value in zip((0.2126, 0.7152, 0.0722), linear))
+    return sum(
+        weight * value for weight, value in zip((0.2126, 0.7152, 0.0722), linear, strict=True)
+    )
 
 
 def contrast(one, other):
@@ -48,7 +50,7 @@ def pairs():
 @pytest.mark.parametrize('ink, ground', pairs())
 def test_texts_are_readable_in_both_schemes(ink, ground):
     colours = dict(re.findall(r'--([a-z-]+): light-dark\((#\w{6}, #\w{6})\)', STYLE))
-    for one, other in zip(colours[ink].split(', '), colours[ground].split(', ')):
+    for one, other in zip(colours[ink].split(', '), colours[ground].split(', '), strict=True):
         assert contrast(one, other) >= 4.5
 
 

@@ -30,7 +30,7 @@ def build(make):
         spec = make.spec(*rows, columns=columns, **changes)
         table = build_table(spec, records, make.configs(*CONFIGS), complexity)
         cells = {
-            row.id: dict(zip((column.key for column in columns), row.cells))
+            row.id: dict(zip((column.key for column in columns), row.cells, strict=True))
             for row in table.rows
             if not row.is_section
         }
@@ -468,7 +468,8 @@ def build_splits(make):
         configs = make.configs(*(f'demo/{name}' for name in SPLITS))
         table = build_table(spec, records, configs)
         return table, {
-            row.id: dict(zip((column.key for column in columns), row.cells)) for row in table.rows
+            row.id: dict(zip((column.key for column in columns), row.cells, strict=True))
+            for row in table.rows
         }
 
     return build_splits
@@ -514,7 +515,7 @@ def test_mean_lacks_the_seeds_that_a_part_lacks(make, build_splits):
     records = [
         record for record in all_splits(make) if (record.config, record.seed) != ('demo/full2', 1)
     ]
-    table, cells = build_splits(*records)
+    _table, cells = build_splits(*records)
     cell = cells['full']['top1']
     assert (cell.text, cell.status) == ('60.0 (1/2)', CellStatus.PARTIAL)
     assert cell.note == 'seed 1 missing: of “full2”: no run'
@@ -543,7 +544,7 @@ def test_mean_is_as_bad_as_its_worst_part(make, build_splits, first, second, wor
 
 
 def test_mean_without_any_run_needs_no_footnote(make, build_splits):
-    table, cells = build_splits()
+    _table, cells = build_splits()
     assert cells['base']['top1'].text == 'missing' and not cells['base']['top1'].note
 
 
@@ -553,7 +554,7 @@ def test_static_figure_of_a_mean_is_that_of_its_parts(make, build_splits):
     def shown(*params):
         records = [
             make.record(f'demo/{row}', static=dict(params=value))
-            for row, value in zip(SPLITS, params)
+            for row, value in zip(SPLITS, params, strict=True)
             if value
         ]
         table, cells = build_splits(*records, columns=columns)

@@ -41,7 +41,7 @@ def test_bad_files_are_named_with_their_line(tmp_path, text, message):
 
 def test_empty_and_missing_files(tmp_path):
     assert Document(write(tmp_path, '')).value is None
-    with pytest.raises(InputError, match='none.yaml cannot be read: No such file'):
+    with pytest.raises(InputError, match=r'none.yaml cannot be read: No such file'):
         Document(tmp_path / 'none.yaml')
     path = tmp_path / 'latin.yaml'
     path.write_bytes('a: é'.encode('latin1'))

@@ -164,9 +164,9 @@ def test_empty_lock(tmp_path):
 def test_lock_cut_short_anywhere(path):
     text = path.read_text()
     end = len(text.rstrip())
-    for length in {*range(0, 200), *range(0, end, 37), *range(end - 100, end)}:
+    for length in {*range(200), *range(0, end, 37), *range(end - 100, end)}:
         path.write_text(text[:length])
-        with pytest.raises(InputError, match='table.lock.json is cut short or no lock file'):
+        with pytest.raises(InputError, match=r'table.lock.json is cut short or no lock file'):
             read_lock(path)
 
 
@@ -206,7 +206,7 @@ def test_lock_of_a_newer_version(path):
 )
 def test_other_json(path, content):
     path.write_text(content)
-    with pytest.raises(InputError, match='table.lock.json (is|holds)'):
+    with pytest.raises(InputError, match=r'table.lock.json (is|holds)'):
         read_lock(path)
 
 
@@ -217,7 +217,7 @@ def test_bytes_that_are_no_text(path):
 
 
 def test_missing_lock(tmp_path):
-    with pytest.raises(InputError, match='none.json cannot be read: No such file'):
+    with pytest.raises(InputError, match=r'none.json cannot be read: No such file'):
         read_lock(tmp_path / 'none.json')
 
 
@@ -350,7 +350,6 @@ def test_folder_that_cannot_be_made(tmp_path):
 
 def test_folder_is_free_again_after_an_error(tmp_path):
     for _ in range(2):
-        with pytest.raises(KeyError):
-            with alone_in(tmp_path / 'reports'):
-                raise KeyError
+        with pytest.raises(KeyError), alone_in(tmp_path / 'reports'):
+            raise KeyError
     assert list((tmp_path / 'reports').iterdir()) == []

@@ -73,7 +73,9 @@ def test_a_number_keeps_its_digits(tmp_path, written, value):
 @pytest.mark.parametrize('written', ['.inf', '-.inf', '.nan', '1.0e+301'])
 def test_what_no_table_prints_is_no_figure(tmp_path, written):
     (tmp_path / 'p.yaml').write_text(f'p: {{paper: P, row: {{top1: {written}}}}}\n')
-    with pytest.raises(InputError, match='p.yaml:1: p.row.top1 is .*, not a number, text or null'):
+    with pytest.raises(
+        InputError, match=r'p.yaml:1: p.row.top1 is .*, not a number, text or null'
+    ):
         Published(tmp_path / 'p.yaml').entry('p.row')
 
 
@@ -89,5 +91,5 @@ def test_names_of_all_entries(published, tmp_path):
 
 def test_decimal_comma_is_noticed(published):
     """YAML reads {top1: 47,6} as top1: 47 and 6: null."""
-    with pytest.raises(InputError, match="published.yaml:9: 6 in 'dcf.table1.wrong' is no name"):
+    with pytest.raises(InputError, match=r"published.yaml:9: 6 in 'dcf.table1.wrong' is no name"):
         published.entry('dcf.table1.wrong')

@@ -24,7 +24,8 @@ def test_difference_is_to_the_row_that_a_row_names(make):
     )
     names = ('base', 'more', 'large', 'larger')
     records = [
-        make.record(f'demo/{name}', 0, top1) for name, top1 in zip(names, (0.2, 0.3, 0.5, 0.55))
+        make.record(f'demo/{name}', 0, top1)
+        for name, top1 in zip(names, (0.2, 0.3, 0.5, 0.55), strict=True)
     ]
     table = build_table(spec, records, make.configs(*(f'demo/{name}' for name in names)))
     cells = [each.cells[1] for each in table.rows]

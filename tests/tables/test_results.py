@@ -265,7 +265,7 @@ class TestBest:
 
     def test_validation_metric_of_the_chosen_checkpoint(self, make):
         rows = val_rows(0.6, 0.5)
-        for row, loss in zip(rows['val'], (1.5, 1.25)):
+        for row, loss in zip(rows['val'], (1.5, 1.25), strict=True):
             row['val/loss'] = loss
         rows['train'] = [{'iter': i, 'epoch': 1, 'train/loss': i / 4} for i in range(1, 9)]
         record = make.record(rows=rows)
@@ -323,7 +323,7 @@ def test_schedule_of_tested_weights_is_that_of_their_training(table):
     configs = resolve_configs(load_spec(table))
     assert configs['full'].schedule == configs['base'].schedule == ('epoch', 6)
     (table.parent / 'full.py').write_text("weights_of = 'gone.py'\n")
-    with pytest.raises(InputError, match=':1: config .*gone.py does not exist'):
+    with pytest.raises(InputError, match=r':1: config .*gone.py does not exist'):
         resolve_configs(load_spec(table))
 
 

@@ -219,7 +219,7 @@ def test_errors_of_rows_without_a_config(more, old, new, line, message):
 
 def test_published_figures_alone_are_no_reference(more):
     text = MORE.replace('reference: true, ', '').replace('no code', 'no code, reference: true')
-    with pytest.raises(InputError, match='table.yaml:19: a row of published figures alone'):
+    with pytest.raises(InputError, match=r'table.yaml:19: a row of published figures alone'):
         load(more, text)
 
 
@@ -230,7 +230,7 @@ def test_a_mean_may_be_the_reference(more):
 
 def test_varies_needs_a_reference(folder):
     text = SPEC.replace('reference: true, ', '').replace('relative_to: reference, ', '')
-    with pytest.raises(InputError, match='table.yaml:8: varies needs a row with reference'):
+    with pytest.raises(InputError, match=r'table.yaml:8: varies needs a row with reference'):
         load(
             folder,
             text.replace(
@@ -247,7 +247,7 @@ def test_published_without_a_file(folder):
 
 @pytest.mark.parametrize('text', ['', '[]', 'a', '3'])
 def test_file_that_is_no_mapping(folder, text):
-    with pytest.raises(InputError, match='table.yaml:1: expected a mapping'):
+    with pytest.raises(InputError, match=r'table.yaml:1: expected a mapping'):
         load(folder, text)
 
 

@@ -44,8 +44,8 @@ def test_complexity_csv(tmp_path):
         'config,config_hash,params,macs\na\n',
     ):
         path.write_text(text)
-        with pytest.raises(InputError, match='complexity.csv is no table of'):
+        with pytest.raises(InputError, match=r'complexity.csv is no table of'):
             read_complexity(path)
     path.write_bytes(b'\xff\xfe')
-    with pytest.raises(InputError, match='complexity.csv is no table of'):
+    with pytest.raises(InputError, match=r'complexity.csv is no table of'):
         read_complexity(path)

@@ -63,7 +63,7 @@ def test_interval_against_scipy(values, percent):
 def test_interval_of_differences_is_that_of_the_paired_t_test():
     stats = pytest.importorskip('scipy.stats')
     mine, reference = (0.83, 0.8412, 0.799, 0.85), (0.8, 0.82, 0.801, 0.81)
-    found = t_interval([exact(a) - exact(b) for a, b in zip(mine, reference)])
+    found = t_interval([exact(a) - exact(b) for a, b in zip(mine, reference, strict=True)])
     expected = stats.ttest_rel(mine, reference).confidence_interval(0.95)
     assert [float(end) for end in found] == pytest.approx([expected.low, expected.high], rel=1e-8)
 

@@ -249,7 +249,8 @@ def test_figures_8_and_9_of_kpsem(main, moves_right, movie, tmp_path, monkeypatc
     one, three = ([row.title for row in picture.rows[1:]] for picture in drawn)
     assert all(title.count('%)') == 1 for title in one)
     assert all(
-        title.count('%)') == 3 and title.startswith(shorter) for title, shorter in zip(three, one)
+        title.count('%)') == 3 and title.startswith(shorter)
+        for title, shorter in zip(three, one, strict=True)
     )
 
 

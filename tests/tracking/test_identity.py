@@ -234,11 +234,11 @@ print([m for m in ('torch', 'mmaction', 'mmcv') if m in sys.modules])
 
 
 def test_unreadable_configs_are_named(tmp_path):
-    with pytest.raises(ValueError, match='nowhere.py does not exist'):
+    with pytest.raises(ValueError, match=r'nowhere.py does not exist'):
         load_config(tmp_path / 'nowhere.py')
     broken = tmp_path / 'broken.py'
     broken.write_text('model = dict(')
-    with pytest.raises(ValueError, match='broken.py cannot be read'):
+    with pytest.raises(ValueError, match=r'broken.py cannot be read'):
         load_config(broken)
 
 

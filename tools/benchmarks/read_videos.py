@@ -210,7 +210,7 @@ def is_right(images: np.ndarray, numbers: np.ndarray, truth: list) -> bool:
     """Whether frames are those asked for, but for how colours are rounded."""
     return all(
         number < len(truth) and np.abs(image.astype(int) - truth[number]).mean() < 3
-        for image, number in zip(images, numbers)
+        for image, number in zip(images, numbers, strict=True)
     )
 
 

@@ -57,7 +57,7 @@ class Journal:
         """Write what is known in one piece, and stay open for more."""
         lines = [self._header, *self._records.values()]
         write_bytes(''.join(json.dumps(line) + '\n' for line in lines).encode('utf-8'), self._path)
-        self._file = open(self._path, 'a', encoding='utf-8')  # noqa: SIM115
+        self._file = open(self._path, 'a', encoding='utf-8')
         return self
 
     def __exit__(self, *error) -> None:

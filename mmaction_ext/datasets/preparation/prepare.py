@@ -1,4 +1,4 @@
-"""From a publisher's annotations to the annotation files that training reads. Torch-free.
+r"""From a publisher's annotations to the annotation files that training reads. Torch-free.
 
 In the folder of the data set there are afterwards::
 
@@ -221,7 +221,7 @@ def _inspect(
     waiting = [
         name
         for name in names
-        if findings[name] is None or publication.frames and not findings[name].frame_names
+        if findings[name] is None or (publication.frames and not findings[name].frame_names)
     ]  # an older journal's
     inspect = partial(_inspect_one, publication.frames, media, check)
     bar = tqdm(

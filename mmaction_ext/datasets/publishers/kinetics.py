@@ -24,7 +24,7 @@ foundation, and projects that convert the subset's lists. That the subset ships 
 its own is an assumption.
 """
 
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from mmaction_ext.errors import InputError
@@ -156,7 +156,7 @@ def _item(source: str, row: tuple, ids: dict, split: str) -> Item:
     return Item(_folders(split, label), (f'{video}_{times}', video), number, source)
 
 
-@lru_cache(maxsize=None)  # shared by the items of a class: there may be a quarter of a million
+@cache  # shared by the items of a class: there may be a quarter of a million
 def _folders(split: str, label: str) -> tuple:
     return tuple(
         f'{folder}/{below}'.strip('/')

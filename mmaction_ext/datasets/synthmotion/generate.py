@@ -236,7 +236,7 @@ def _meta_rows(parameters: dict) -> Iterator[dict]:
     for split, index in _bases(parameters):
         pair, size, speed = buckets(index)
         labels = pair_labels(pair)
-        for name, label, direction in zip(_names(split, index), labels, DIRECTIONS):
+        for name, label, direction in zip(_names(split, index), labels, DIRECTIONS, strict=True):
             yield {
                 'file': name[len('videos/') :],
                 'split': split,
@@ -426,7 +426,7 @@ def _check_space(root: Path, needed: int) -> None:
 def _make_base(root: Path, seed: int, preset: str, base: tuple[str, int]) -> Entries:
     """Render one base clip and write it forwards and backwards."""
     frames = render(sample_scene(seed, *base, preset))
-    clips = zip(_names(*base), (frames, frames[::-1]))
+    clips = zip(_names(*base), (frames, frames[::-1]), strict=True)
     return {name: _entry(write_mp4(clip, root / name, FPS), clip) for name, clip in clips}
 
 

@@ -236,7 +236,9 @@ def sample_scene(seed: int, split: str, index: int, preset: str = 'default') -> 
     ends = _ENDS[pair](draw, radius, ranges)
     ends += _place_clutter(draw, ends, draw.integer(0, ranges.max_clutter))
     level, looks = _draw_looks(draw, len(ends))
-    bodies = tuple(Body(*look, _track(*end, progress)) for look, end in zip(looks, ends))
+    bodies = tuple(
+        Body(*look, _track(*end, progress)) for look, end in zip(looks, ends, strict=True)
+    )
     return Scene(
         split=split,
         index=index,
@@ -295,7 +297,7 @@ def _place_clear(draw: _Draw, radius: float, others: Sequence[_Ends]) -> _Ends:
     """End pair of a resting object, away from the ways of all others where possible."""
     tries = [(draw.uniform(14.0, 66.0), draw.uniform(14.0, 66.0)) for _ in range(32)]
     gaps = [min(_clearance(place, radius, ends) for ends in others) for place in tries]
-    free = [place for place, gap in zip(tries, gaps) if gap >= 3.0]
+    free = [place for place, gap in zip(tries, gaps, strict=True) if gap >= 3.0]
     row, column = free[0] if free else tries[gaps.index(max(gaps))]
     state = (row, column, radius, draw.uniform(-math.pi, math.pi))
     return state, state
@@ -359,7 +361,7 @@ def _distance_ends(draw: _Draw, radius: float, ranges: Preset) -> list:
     row, column = draw.uniform(36.0, 44.0), draw.uniform(36.0, 44.0)
     heading = draw.uniform(-math.pi, math.pi)
     ends = []
-    for side, size in zip((-0.5, 0.5), radii):
+    for side, size in zip((-0.5, 0.5), radii, strict=True):
         rows, columns = side * math.sin(heading), side * math.cos(heading)
         angle = draw.uniform(-math.pi, math.pi)
         ends.append(
@@ -403,6 +405,7 @@ _ENDS = MappingProxyType(
                 _distance_ends,
                 _cover_ends,
             ),
+            strict=True,
         )
     )
 )
@@ -413,7 +416,7 @@ _ENDS = MappingProxyType(
 
 def _tone(hue: Sequence[float], luma: float) -> tuple[float, ...]:
     """The hue at a given brightness, by scaling and, where that clips, adding white."""
-    own = sum(weight * share for weight, share in zip(_LUMA, hue))
+    own = sum(weight * share for weight, share in zip(_LUMA, hue, strict=True))
     if luma <= own:
         return tuple(share * luma / own for share in hue)
     white = (luma - own) / (1.0 - own)

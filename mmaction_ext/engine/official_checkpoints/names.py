@@ -168,7 +168,7 @@ def released_names(kind: str, weights: Mapping[str, Tensor]) -> tuple[dict[str, 
     ours = _block_names(kind)
     if set(theirs) & set(ours) or _leaves(theirs) != _leaves(ours):
         return dict(weights), False
-    layers = dict(zip(map(_layer, theirs), map(_layer, ours)))
+    layers = dict(zip(map(_layer, theirs), map(_layer, ours), strict=True))
     return {_rename(name, layers): tensor for name, tensor in weights.items()}, True
 
 

@@ -9,12 +9,12 @@ from mmaction_ext.models.backbones.timesformer import ResizedTimeSformer
 from mmaction_ext.models.backbones.x3d import X3DStem
 
 __all__ = [
+    'S3D',
     'MFNet',
     'R2Plus1D',
-    'ResizedTimeSformer',
     'ResNetTAM',
     'ResNetTSMEveryBlock',
-    'S3D',
+    'ResizedTimeSformer',
     'ThinResNetTSM',
     'X3DStem',
 ]

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Optional
 
 from torch import Tensor, nn
 
@@ -41,7 +40,7 @@ def load_image_weights(source: str) -> dict[str, Tensor]:
 def inflate(
     network: nn.Module,
     weights: Mapping[str, Tensor],
-    image_name: Callable[[str], Optional[str]],
+    image_name: Callable[[str], str | None],
     source: str,
 ) -> None:
     """Load weights of an image network into a video network of the same layout.

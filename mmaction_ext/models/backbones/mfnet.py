@@ -7,7 +7,6 @@ Shape legend: N clips, C channels, T frames, H rows, W columns.
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Optional, Union
 
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule
@@ -131,7 +130,7 @@ class MFNet(BaseModule):
         channels: Sequence[int] = (96, 192, 384, 768),
         depths: Sequence[int] = (3, 4, 6, 3),
         groups: int = 16,
-        init_cfg: Optional[Union[dict, list[dict]]] = None,
+        init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg=list(_INIT) if init_cfg is None else init_cfg)
         _check_widths((stem_channels, *channels), groups)
@@ -143,7 +142,7 @@ class MFNet(BaseModule):
         self.stage1 = build_stem(in_channels, stem_channels, (3, 5, 5))
         strides = ((2, 1, 1), (1, 2, 2), (1, 2, 2), (1, 2, 2))
         widths = (stem_channels, *channels)
-        for i, (depth, stride) in enumerate(zip(depths, strides)):
+        for i, (depth, stride) in enumerate(zip(depths, strides, strict=True)):
             stage = _stage(widths[i], widths[i + 1], depth, groups, stride)
             self.add_module(f'stage{i + 2}', stage)
         self.tail = nn.Sequential(

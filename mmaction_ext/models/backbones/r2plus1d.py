@@ -5,8 +5,6 @@
 Shape legend: N clips, C channels, T frames, H rows, W columns.
 """
 
-from typing import Optional, Union
-
 import torch.nn.functional as F
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule, PretrainedInit
@@ -60,7 +58,7 @@ class R2Plus1DBottleneck(nn.Module):
         self.bn2 = nn.BatchNorm3d(mid_channels)
         self.conv3 = nn.Conv3d(mid_channels, out_channels, 1, bias=False)
         self.bn3 = nn.BatchNorm3d(out_channels)
-        self.downsample: Optional[nn.Sequential] = None
+        self.downsample: nn.Sequential | None = None
         if stride != 1 or in_channels != out_channels:
             self.downsample = nn.Sequential(
                 nn.Conv3d(in_channels, out_channels, 1, (1, stride, stride), bias=False),
@@ -136,8 +134,8 @@ class R2Plus1D(BaseModule):
         temporal_norm: str = 'bn_relu',
         temporal_init: str = 'identity',
         zero_init_residual: bool = False,
-        pretrained: Optional[str] = None,
-        init_cfg: Optional[Union[dict, list[dict]]] = None,
+        pretrained: str | None = None,
+        init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg=list(_INIT) if init_cfg is None else init_cfg)
         check_choice('depth', depth, _DEPTHS)
@@ -203,7 +201,7 @@ class R2Plus1D(BaseModule):
         return any(config['type'] in ('Pretrained', PretrainedInit) for config in configs)
 
 
-def image_name(name: str) -> Optional[str]:
+def image_name(name: str) -> str | None:
     """Name that torchvision and timm give a weight of :class:`R2Plus1D` in an image ResNet.
 
     Args:

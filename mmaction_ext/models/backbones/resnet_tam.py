@@ -1,7 +1,5 @@
 """TANet that initialises when training starts, not while it is built."""
 
-from typing import Optional
-
 from mmaction.models.backbones import ResNet
 from mmaction.models.backbones.tanet import TANet
 from mmaction.registry import MODELS
@@ -28,7 +26,7 @@ class ResNetTAM(TANet):
     """
 
     def __init__(
-        self, depth: int, num_segments: int, tam_cfg: Optional[dict] = None, **kwargs
+        self, depth: int, num_segments: int, tam_cfg: dict | None = None, **kwargs
     ) -> None:
         check_at_least('num_segments', num_segments, 3)
         ResNet.__init__(self, depth, **kwargs)

@@ -3,8 +3,6 @@
 Shape legend: N clips, C channels, T frames, H rows, W columns.
 """
 
-from typing import Optional
-
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
@@ -31,7 +29,7 @@ class S3D(BaseModule):
             RuntimeError if they are those of another network.
     """
 
-    def __init__(self, pretrained: Optional[str] = None, init_cfg: Optional[dict] = None) -> None:
+    def __init__(self, pretrained: str | None = None, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
         self.pretrained = pretrained
         self.features = s3d(weights=None).features

@@ -3,7 +3,7 @@
 Shape legend: N clips, T frames, D values of the vector.
 """
 
-from typing import Any, Union
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from mmaction_ext.errors import InputError, check_at_least, check_choice
 
 DROPOUTS = ('before', 'after')
-Features = tuple[Union[Tensor, tuple[Tensor, ...]], Tensor]
+Features = tuple[Tensor | tuple[Tensor, ...], Tensor]
 
 
 class ConcatLinear(nn.Linear):
@@ -79,7 +79,7 @@ class ConcatHead(BaseModule):
         check_choice('dropout', dropout, DROPOUTS)
         check_at_least('branch_channels', branch_channels, 1)
         kind = head.get('type')
-        if kind is None or isinstance(kind, str) and MODELS.get(kind) is None:
+        if kind is None or (isinstance(kind, str) and MODELS.get(kind) is None):
             raise InputError(f'unknown head type {kind!r}')
         self.branch_channels = branch_channels
         self.head = MODELS.build(head)

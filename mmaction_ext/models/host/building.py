@@ -1,7 +1,6 @@
 """From configs to backbones and motion modules, with the errors a user can act on."""
 
 from collections.abc import Mapping
-from typing import Union
 
 from mmaction.registry import MODELS
 from torch import nn
@@ -44,7 +43,7 @@ def build_module(config: dict, in_channels: Mapping[int, int]) -> MotionModule:
         raise InputError(f'module {config["type"]!r}: {error}') from error
 
 
-def _find_class(kind: Union[str, type, None], role: str) -> type:
+def _find_class(kind: str | type | None, role: str) -> type:
     found = MODELS.get(kind) if isinstance(kind, str) else kind
     if found is None:
         raise InputError(f'unknown {role} type {kind!r}')

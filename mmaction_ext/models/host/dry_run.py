@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -40,7 +40,7 @@ def sees_frames(backbone: nn.Module) -> bool:
     )
 
 
-def dry_run_input(backbone: nn.Module, num_segments: Optional[int]) -> Tensor:
+def dry_run_input(backbone: nn.Module, num_segments: int | None) -> Tensor:
     """One clip without data, of the size a backbone is built for (224x224 if any will do)."""
     channels, size = _first_convolution(backbone).in_channels, _input_size(backbone)
     if sees_frames(backbone):

@@ -8,7 +8,7 @@ register tokens), which stay as they are.
 
 import math
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -81,7 +81,7 @@ class SizedTokens(Tokens):
 def find_layout(
     features: Any,
     channels_last: bool = False,
-    grid: Optional[tuple[int, int]] = None,
+    grid: tuple[int, int] | None = None,
     max_prefix: int = 0,
 ) -> Maps:
     """Layout of what a submodule returned.
@@ -115,7 +115,7 @@ def find_layout(
     return ChannelsLast() if channels_last else Maps()
 
 
-def token_grid(backbone: nn.Module, size: tuple[int, int]) -> Optional[tuple[int, int]]:
+def token_grid(backbone: nn.Module, size: tuple[int, int]) -> tuple[int, int] | None:
     """(H, W) of the tokens that a backbone of timm makes of frames.
 
     Args:

@@ -6,7 +6,7 @@ Shape legend: N clips, T frames, C channels, H rows, W columns.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Optional
+from typing import Any
 
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule
@@ -79,12 +79,12 @@ class MotionBackbone(BaseModule):
     def __init__(
         self,
         backbone: dict,
-        module: Optional[dict] = None,
+        module: dict | None = None,
         stages: Sequence[int] = (),
-        num_segments: Optional[int] = None,
-        stage_names: Optional[Mapping[int, str]] = None,
+        num_segments: int | None = None,
+        stage_names: Mapping[int, str] | None = None,
         with_cp: bool = False,
-        init_cfg: Optional[dict] = None,
+        init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         self.backbone = build_backbone(backbone)
@@ -98,8 +98,8 @@ class MotionBackbone(BaseModule):
         if with_cp:
             _check_known(names, self.backbone)
             checkpoint_submodules(self.backbone, names.values())
-        self.module: Optional[MotionModule] = None
-        self._pass: Optional[_Pass] = None
+        self.module: MotionModule | None = None
+        self._pass: _Pass | None = None
         if module is not None:
             self._attach(module, {stage: names[stage] for stage in self.stages})
 
@@ -233,7 +233,7 @@ class MotionBackbone(BaseModule):
             ) from error
 
 
-def _agree_on_segments(part: nn.Module, num_segments: Optional[int]) -> Optional[int]:
+def _agree_on_segments(part: nn.Module, num_segments: int | None) -> int | None:
     own = getattr(part, 'num_segments', None)
     if num_segments is not None:
         check_at_least('num_segments', num_segments, 1)

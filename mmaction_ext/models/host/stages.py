@@ -5,7 +5,6 @@ stages. Networks without a stem's reduction by 2 (patches of 4x4 pixels) have no
 """
 
 from collections.abc import Mapping
-from typing import Optional
 
 from torch import nn
 
@@ -31,7 +30,7 @@ STAGE_NAMES: dict[str, dict[int, str]] = {
 
 
 def find_stages(
-    backbone: nn.Module, stage_names: Optional[Mapping[int, str]] = None
+    backbone: nn.Module, stage_names: Mapping[int, str] | None = None
 ) -> dict[int, str]:
     """Names of the submodules whose outputs are the stages of a backbone.
 

@@ -48,7 +48,7 @@ def _groups(
 ) -> list[_Group]:
     """Groups of offsets, without those that meet no frame."""
     members: dict[tuple[int, int], list[int]] = {}
-    for index, (tau, dilation) in enumerate(zip(offsets, dilations)):
+    for index, (tau, dilation) in enumerate(zip(offsets, dilations, strict=True)):
         members.setdefault((abs(tau), dilation), []).append(index)
     groups = []
     for (_, dilation), indices in members.items():
@@ -177,7 +177,7 @@ def correlation_backward(
         pair_grads = multiply_frames_backward(
             volume.flatten(0, 1), queries, keys, window, group.dilation, implementation
         )
-        for indices, pair_grad in zip((group.queries, group.keys), pair_grads):
+        for indices, pair_grad in zip((group.queries, group.keys), pair_grads, strict=True):
             out.index_add_(
                 1,
                 torch.tensor(indices, device=x.device),

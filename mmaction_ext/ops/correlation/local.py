@@ -1,7 +1,6 @@
 """Local correlation between the frames of a clip, the operation under DCF and SELFY."""
 
 from collections.abc import Sequence
-from typing import Optional, Union
 
 import torch
 from torch import Tensor
@@ -21,9 +20,9 @@ def local_correlation(
     x: Tensor,
     offsets: Sequence[int],
     window: Window = 5,
-    dilation: Union[int, Sequence[int]] = 1,
+    dilation: int | Sequence[int] = 1,
     clip_border: str = 'zeros',
-    scale: Optional[float] = None,
+    scale: float | None = None,
     implementation: str = 'auto',
 ) -> Tensor:
     """Inner products of every pixel with the pixels around it in other frames.
@@ -77,7 +76,7 @@ def local_correlation(
     return _operator(x, offsets, window, dilations, clip_border, float(scale), implementation)
 
 
-def _dilations(dilation: Union[int, Sequence[int]], num_offsets: int) -> tuple[int, ...]:
+def _dilations(dilation: int | Sequence[int], num_offsets: int) -> tuple[int, ...]:
     if not hasattr(dilation, '__iter__'):
         dilation = (dilation,) * num_offsets
     return whole_numbers('dilation', dilation)

@@ -1,7 +1,6 @@
 """Correlation of pairs of frames, the operation under TCM's matching of several tempos."""
 
 from collections.abc import Sequence
-from typing import Optional
 
 import torch
 from torch import Tensor
@@ -23,7 +22,7 @@ def pair_correlation(
     keys: Tensor,
     window: Window = 5,
     dilation: int = 1,
-    scale: Optional[float] = None,
+    scale: float | None = None,
     implementation: str = 'auto',
 ) -> Tensor:
     """Inner products of every pixel of a map with the pixels around it in another map.

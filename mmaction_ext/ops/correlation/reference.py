@@ -4,13 +4,12 @@ Shape legend: N clips, C channels, T frames, H rows, W columns, U x V window, O 
 """
 
 from collections.abc import Sequence
-from typing import Optional
 
 import torch
 from torch import Tensor
 
 
-def source_frame(frame: int, num_frames: int, clip_border: str) -> Optional[int]:
+def source_frame(frame: int, num_frames: int, clip_border: str) -> int | None:
     """Index of the stored frame that stands at time ``frame``.
 
     Args:
@@ -55,7 +54,7 @@ def correlation_reference(
     """
     num_frames = x.shape[2]
     volumes = []
-    for tau, dilation in zip(offsets, dilations):
+    for tau, dilation in zip(offsets, dilations, strict=True):
         sources = [source_frame(t + tau, num_frames, clip_border) for t in range(num_frames)]
         frames = [torch.zeros_like(x[:, :, 0]) if s is None else x[:, :, s] for s in sources]
         target = torch.stack(frames, dim=2)

@@ -10,8 +10,6 @@ Finding maxima and summing regions are operators of PyTorch (``mmaction_ext::reg
 device. Both are pooling: the FLOP counter counts nothing for them.
 """
 
-from typing import Optional
-
 import torch
 from torch import Tensor
 
@@ -282,7 +280,7 @@ def _save(ctx, inputs, output):
     ctx.save_for_backward(pixels if of_masks else None, masks if of_pixels else None)
 
 
-def _gradient(ctx, grad) -> tuple[Optional[Tensor], Optional[Tensor]]:
+def _gradient(ctx, grad) -> tuple[Tensor | None, Tensor | None]:
     pixels, masks = ctx.saved_tensors
     of_pixels = None if masks is None else _masked_sums_backward(grad, masks, False)
     of_masks = None if pixels is None else _masked_sums_backward(grad, pixels, True)

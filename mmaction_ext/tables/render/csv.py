@@ -50,7 +50,7 @@ def render(table) -> str:
     for row in table.rows:
         if row.is_section:
             section = row.label
-        for column, cell in zip(table.columns, row.cells):
+        for column, cell in zip(table.columns, row.cells, strict=True):
             writer.writerow(
                 map(
                     _plain,

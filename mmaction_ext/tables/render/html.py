@@ -143,7 +143,7 @@ def _row(row, table) -> str:
         return f'<tr class="section"><th colspan="{width}" scope="rowgroup">{label}</th></tr>'
     cells = ''.join(
         _cell(cell, cell_id(table.id, row.id, column.key))
-        for cell, column in zip(row.cells, table.columns)
+        for cell, column in zip(row.cells, table.columns, strict=True)
     )
     return (
         f'<tr id="{escape(table.id)}-{escape(row.id)}">'

@@ -60,7 +60,8 @@ def _row(row, columns) -> str:
     if row.is_section:
         return _dump(dict(section=row.label))
     cells = ',\n'.join(
-        f' {_dump(column.key)}: {_dump(_cell(cell))}' for column, cell in zip(columns, row.cells)
+        f' {_dump(column.key)}: {_dump(_cell(cell))}'
+        for column, cell in zip(columns, row.cells, strict=True)
     )
     return f'{_dump(facts)[:-1]}, "cells": {{\n{cells}\n}}}}'
 

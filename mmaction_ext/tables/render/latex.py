@@ -53,13 +53,41 @@ _MINUS = re.compile(r'(?<![\w.-])-(?=\d)')  # of a number, not a hyphen
 _GREEK = dict(
     zip(
         'αβγδεζηθικλμνξπρστυφχψω',
-        (
-            'alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau '
-            'upsilon phi chi psi omega'
-        ).split(),
+        [
+            'alpha',
+            'beta',
+            'gamma',
+            'delta',
+            'epsilon',
+            'zeta',
+            'eta',
+            'theta',
+            'iota',
+            'kappa',
+            'lambda',
+            'mu',
+            'nu',
+            'xi',
+            'pi',
+            'rho',
+            'sigma',
+            'tau',
+            'upsilon',
+            'phi',
+            'chi',
+            'psi',
+            'omega',
+        ],
+        strict=True,
     )
 )
-_GREEK.update(zip('ΓΔΘΛΞΠΣΦΨΩ', 'Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega'.split()))
+_GREEK.update(
+    zip(
+        'ΓΔΘΛΞΠΣΦΨΩ',
+        ['Gamma', 'Delta', 'Theta', 'Lambda', 'Xi', 'Pi', 'Sigma', 'Phi', 'Psi', 'Omega'],
+        strict=True,
+    )
+)
 #: Latin letters that pdflatex's default encoding lacks; it has all others below U+0180.
 _NOT_IN_OT1 = frozenset('«»ÐÞðþĄąĐđĘęĦħĮįĸĿŀŉŊŋŦŧŲųſ')
 
@@ -78,7 +106,7 @@ def _escape_char(char) -> str:
         return _SPECIAL[char]
     if char in _GREEK:
         return f'$\\{_GREEK[char]}$'
-    if ' ' <= char < '\x7f' or '\xa1' <= char < '\u0180' and char not in _NOT_IN_OT1:
+    if ' ' <= char < '\x7f' or ('\xa1' <= char < '\u0180' and char not in _NOT_IN_OT1):
         return char
     return f'{{[}}U+{ord(char):04X}{{]}}'
 

@@ -69,7 +69,7 @@ def _places(lines, path) -> list:
     """(index of the first line, index of the last line, id) of each place for a table."""
     found = [(i, match[1]) for i, match in enumerate(map(_BEGIN.fullmatch, lines)) if match]
     places = []
-    for (begin, name), (after, _) in zip(found, [*found[1:], (len(lines), '')]):
+    for (begin, name), (after, _) in zip(found, [*found[1:], (len(lines), '')], strict=True):
         if _END not in lines[begin:after]:
             raise InputError(
                 f'{path}:{begin + 1}: the place of table {name!r} has no end: no '
@@ -105,7 +105,7 @@ def _mark(noted) -> str:
 
 
 def _line(row, widths) -> str:
-    padded = [text + ' ' * (width - _width(text)) for text, width in zip(row, widths)]
+    padded = [text + ' ' * (width - _width(text)) for text, width in zip(row, widths, strict=True)]
     return f'| {" | ".join(padded)} |'
 
 

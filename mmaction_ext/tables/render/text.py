@@ -11,7 +11,8 @@ _DIRECTION = frozenset('\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u
 
 def visible(text: str) -> str:
     """Text with U+FFFD for each control character that is no white space, for each direction
-    mark and for what UTF-8 cannot hold."""
+    mark and for what UTF-8 cannot hold.
+    """
     return ''.join('\ufffd' if _is_hidden(char) else char for char in text)
 
 

@@ -76,7 +76,8 @@ class Column:
     @property
     def kind(self) -> str:
         """``row`` (marks in the spec), ``static`` (parameters, ...), ``published``,
-        ``history`` (a logged metric) or ``column`` (an earlier column of the table)."""
+        ``history`` (a logged metric) or ``column`` (an earlier column of the table).
+        """
         prefix = self.source.partition('.')[0]
         if '/' in self.source:
             return 'history'
@@ -204,7 +205,7 @@ class TableSpec:
         if row.relative_to:
             return by_id[row.relative_to]
         for mean_row in self.rows if self.reference else ():
-            same_part = dict(zip(mean_row.mean_of, self.reference.mean_of))
+            same_part = dict(zip(mean_row.mean_of, self.reference.mean_of, strict=False))
             if row.id in same_part:
                 return by_id[same_part[row.id]]
         return self.reference

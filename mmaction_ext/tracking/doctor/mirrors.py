@@ -68,7 +68,7 @@ def _cut(path, entry, rows: dict) -> list:
     wanted = rows.get(entry.get('number'), 0) - (missing if is_whole(missing) else 0)
     # without those about the attempt
     count = log.count - sum(attempt_fact('number') in row for row in log.rows)
-    if log.damage.corrupt or log.exit_code is not None and count >= wanted:
+    if log.damage.corrupt or (log.exit_code is not None and count >= wanted):
         return []
     what = (
         f'holds {count} of the {wanted} rows that W&B took'

@@ -46,7 +46,7 @@ def stray_files(root) -> list:
 
 
 def _is_stray(path) -> bool:
-    is_left = _is_temporary(path) or path.name == SPARE_FILE and _is_over(path.parent)
+    is_left = _is_temporary(path) or (path.name == SPARE_FILE and _is_over(path.parent))
     return is_left and _is_old(path) and not is_locked(_run_folder(path) / LOCK_FILE)
 
 

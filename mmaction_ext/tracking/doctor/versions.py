@@ -159,7 +159,7 @@ def duplicates(roots) -> list:
         Finding(
             'error',
             'duplicate',
-            sorted(places)[0],
+            min(places),
             f'is the same run as {", ".join(sorted(places)[1:])}',
             'move or delete all but one of them',
         )

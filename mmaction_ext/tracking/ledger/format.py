@@ -181,7 +181,7 @@ def decode_object(data: bytes, most: int = MOST_VALUES) -> dict:
     return content
 
 
-def to_json(content, indent: int = None) -> str:
+def to_json(content, indent: int | None = None) -> str:
     """JSON text of plain data, arrays and tensors; ASCII, other objects by ``str``.
 
     Numbers that are not finite become the strings of :data:`NON_FINITE`, so that every JSON

@@ -18,7 +18,7 @@ def boot_id() -> str | None:
         return None
 
 
-def process_start(pid: int = None) -> int | None:
+def process_start(pid: int | None = None) -> int | None:
     """When a process was started, in clock ticks since the machine was.
 
     Together with the number of the process it names the process for good, since numbers are used

@@ -115,7 +115,7 @@ def attempts_of(ledgers, logs, conflicts) -> list:
     """
     attempts, rest = [], in_order(logs)
     found = [_of_ledger(ledger) for ledger in ledgers]
-    for ledger, own in zip(ledgers, found):
+    for ledger, own in zip(ledgers, found, strict=True):
         rest = _attach_logs(own, ledger, rest, conflicts)
     rest = _attach_distant_logs([attempt for own in found for attempt in own], rest, conflicts)
     for own in found:
@@ -250,7 +250,7 @@ def _fragment(ledger, number, entry, logs) -> Fragment:
         last_iter=log.last_iter if log else None,
         exit_code=exit_code,
         # who ended well has written whole lines
-        corrupt=is_corrupt or is_cut and exit_code == 0,
+        corrupt=is_corrupt or (is_cut and exit_code == 0),
         truncated=is_cut or is_short,
         number=number,
         source='ledger',

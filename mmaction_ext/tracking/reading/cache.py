@@ -75,7 +75,7 @@ class Entry:
                 path=path,
                 phases={phase: _unpack(blocks) for phase, blocks in phases.items()},
             )
-            for head, phases in zip(self.heads, json.loads(self.packed))
+            for head, phases in zip(self.heads, json.loads(self.packed), strict=True)
         ]
 
 
@@ -88,7 +88,7 @@ def _pack(rows: list) -> list:
 
 
 def _unpack(blocks: list) -> list:
-    return [dict(zip(names, values)) for names, rows in blocks for values in rows]
+    return [dict(zip(names, values, strict=True)) for names, rows in blocks for values in rows]
 
 
 class Cache:

@@ -2,7 +2,7 @@
 
 import math
 import os
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from mmaction_ext.files.writing import file_sha256
@@ -133,7 +133,7 @@ def current_sha256(path) -> str:
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def _digest_of(path, state) -> str:
     """``state`` tells a file from what it was before."""
     return file_sha256(path)

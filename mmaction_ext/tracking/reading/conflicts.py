@@ -12,10 +12,8 @@ def same(one, other) -> bool:
     """Whether two values of a metric are the same; what is not a number is as itself."""
     if isinstance(one, (int, float)) and isinstance(other, (int, float)) and one != other:
         try:
-            return (
-                math.isclose(one, other, rel_tol=SAME_VALUE)
-                or math.isnan(one)
-                and math.isnan(other)
+            return math.isclose(one, other, rel_tol=SAME_VALUE) or (
+                math.isnan(one) and math.isnan(other)
             )
         except OverflowError:  # a whole number beyond all floats
             return False

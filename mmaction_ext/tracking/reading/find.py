@@ -31,7 +31,7 @@ _READERS = {
 }
 
 
-def find_runs(root, keys=None, *, cache: bool = True, jobs: int = None) -> list:
+def find_runs(root, keys=None, *, cache: bool = True, jobs: int | None = None) -> list:
     """Every run whose ledger, W&B log or snapshot lies anywhere below a folder.
 
     Args:
@@ -53,7 +53,7 @@ def find_runs(root, keys=None, *, cache: bool = True, jobs: int = None) -> list:
     return read_runs([root], keys, cache=cache, jobs=jobs)
 
 
-def read_runs(sources, keys=None, *, cache: bool = True, jobs: int = None) -> list:
+def read_runs(sources, keys=None, *, cache: bool = True, jobs: int | None = None) -> list:
     """As :func:`find_runs`, of several folders and CSV files at once.
 
     A run that several folders tell of is one run; where they disagree, that is a conflict.
@@ -347,7 +347,7 @@ def _group(ledgers, files) -> dict:
     for ledger in ledgers:
         # where run.json is lost, the W&B logs beside it may tell
         uids = logged.get((ledger.root, ledger.folder, ledger.job_type), ())
-        if ledger.tells_of_attempts or ledger.damage and not uids:
+        if ledger.tells_of_attempts or (ledger.damage and not uids):
             uid = ledger.uid or (min(uids) if len(uids) == 1 else '')
             runs[uid, ledger.job_type, '' if uid else ledger.folder].ledgers.append(ledger)
     return runs

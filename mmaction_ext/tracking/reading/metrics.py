@@ -46,7 +46,7 @@ def read_attempts(path) -> list:
             if names_attempt:
                 number = int(place[1])
             attempt = attempts.setdefault(number, _Attempt(number))
-            attempt.log.corrupt |= cut == number or is_whole and not is_intact
+            attempt.log.corrupt |= cut == number or (is_whole and not is_intact)
             attempt.log.truncated |= not is_whole
             if len(line) == DOCUMENT_BYTES:
                 attempt.log.corrupt = True

@@ -181,8 +181,7 @@ class RunRecord:
         return (
             self.last_error.startswith(Diverged.words)
             or self.lost_loss is not None
-            or bool(self.evaluations)
-            and is_diverged(self.evaluations[-1].values)
+            or (bool(self.evaluations) and is_diverged(self.evaluations[-1].values))
         )
 
     @property

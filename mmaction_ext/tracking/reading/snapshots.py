@@ -112,7 +112,11 @@ class Copier:
     """
 
     def __init__(
-        self, root, identify: Callable = None, rename: dict = None, dry_run: bool = False
+        self,
+        root,
+        identify: Callable | None = None,
+        rename: dict | None = None,
+        dry_run: bool = False,
     ):
         self.root, self.identify = Path(root), identify or _refuse
         self.rename, self.dry_run = dict(rename or {}), dry_run
@@ -210,7 +214,7 @@ def write_snapshot(path, content: dict) -> None:
     write_output(path, encode_object(content))
 
 
-def history_rows(rows, rename: dict = None) -> list:
+def history_rows(rows, rename: dict | None = None) -> list:
     """History as W&B gives it, in the form in which logs are read.
 
     Args:

@@ -352,12 +352,16 @@ def _row_of_numbers(payload: bytes) -> dict | None:
     items = _NUMBER.findall(payload, start, end)
     if not items:
         return None
-    names, texts = zip(*items)
+    names, texts = zip(*items, strict=True)
     rest = end - start - len(b''.join(names + texts)) - _NUMBER_BYTES * len(items)
     if rest and payload[end - rest : end - rest + 2] != bytes((_STEP, rest - 2 & 127)):
         return None
     values = json.loads(f'[{b",".join(texts).decode()}]')
-    return {name: value for name, value in zip(map(_decoded, names), values) if name[0] != '_'}
+    return {
+        name: value
+        for name, value in zip(map(_decoded, names), values, strict=True)
+        if name[0] != '_'
+    }
 
 
 def _training_row(payload: bytes) -> dict:
@@ -376,7 +380,7 @@ def _history_row(items) -> dict:
             names.append(name)
             texts.append(item.value_json)
         row[name] = None if item.value_json else _typed_value(item)
-    row.update(zip(names, _json_values(texts)))
+    row.update(zip(names, _json_values(texts), strict=True))
     return row
 
 

@@ -124,7 +124,9 @@ class RunLedger:
         termination.remove(self._terminate)
         termination.at_termination(self._terminate)
 
-    def end(self, exit_code: int, signal: str = None, last_error: str = None) -> None:
+    def end(
+        self, exit_code: int, signal: str | None = None, last_error: str | None = None
+    ) -> None:
         """Enter how the attempt ended.
 
         Raises:

@@ -41,7 +41,7 @@ class RunLedgerBackend(BaseVisBackend):
         self.add_scalars({name: value}, step)
 
     def add_scalars(
-        self, scalar_dict: dict, step: int = 0, file_path: str = None, **kwargs
+        self, scalar_dict: dict, step: int = 0, file_path: str | None = None, **kwargs
     ) -> None:
         """Write one row; it is of iteration ``step`` where it has no ``iter``.
 

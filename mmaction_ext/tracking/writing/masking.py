@@ -6,11 +6,29 @@ from collections.abc import Iterable
 MASK = '***'
 #: last words of the names of settings that hold secrets
 _SECRET = frozenset(
-    'password passwd passphrase passcode pwd secret secrets passwords credential '
-    'credentials apikey token authtoken accesstoken bearer authorization'.split()
+    [
+        'password',
+        'passwd',
+        'passphrase',
+        'passcode',
+        'pwd',
+        'secret',
+        'secrets',
+        'passwords',
+        'credential',
+        'credentials',
+        'apikey',
+        'token',
+        'authtoken',
+        'accesstoken',
+        'bearer',
+        'authorization',
+    ]
 )
 #: what makes a secret of a setting whose last word is ``key``
-_KINDS_OF_KEY = frozenset('api access secret private auth encryption license account'.split())
+_KINDS_OF_KEY = frozenset(
+    ['api', 'access', 'secret', 'private', 'auth', 'encryption', 'license', 'account']
+)
 _WORD = re.compile(r'[A-Z]+(?![a-z])|[A-Z]?[a-z]+')
 _USER = re.compile(r'(?<=://)[^/@\s]+(?=@)')
 _QUERY = re.compile(

@@ -131,12 +131,12 @@ class RunWandbBackend(WandbVisBackend):
     def __init__(
         self,
         save_dir: str,
-        run: dict = None,
-        config: dict = None,
+        run: dict | None = None,
+        config: dict | None = None,
         job_type: str = 'train',
         tags: tuple = (),
-        init_kwargs: dict = None,
-        media: dict = None,
+        init_kwargs: dict | None = None,
+        media: dict | None = None,
         log_artifact: bool = False,
         finish_seconds: float = 60,
         artifact_seconds: float = 600,
@@ -262,7 +262,7 @@ class RunWandbBackend(WandbVisBackend):
 
     @_never_raise
     def add_scalars(
-        self, scalar_dict: dict, step: int = 0, file_path: str = None, **kwargs
+        self, scalar_dict: dict, step: int = 0, file_path: str | None = None, **kwargs
     ) -> None:
         """Log one row; it carries ``iter`` (``step`` where the row does not say)."""
         self._offered += 1

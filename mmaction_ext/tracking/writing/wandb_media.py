@@ -86,7 +86,7 @@ def confusion_rows(labels: np.ndarray, predicted: np.ndarray, names: Mapping[int
     cells, counts = np.unique(np.stack([labels, predicted], axis=1), axis=0, return_counts=True)
     return [
         [int(true), int(guess), int(count), _name(true, names), _name(guess, names)]
-        for (true, guess), count in zip(cells, counts)
+        for (true, guess), count in zip(cells, counts, strict=True)
     ]
 
 

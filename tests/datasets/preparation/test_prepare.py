@@ -147,7 +147,7 @@ def test_another_data_set_in_the_same_folder_is_refused(tmp_path):
     imitate('gym288', tmp_path)
     run('gym99', tmp_path)
     before = lists(tmp_path)
-    with pytest.raises(InputError, match='/report.json is of gym99, whose lists gym288'):
+    with pytest.raises(InputError, match=r'/report.json is of gym99, whose lists gym288'):
         run('gym288', tmp_path)
     assert lists(tmp_path) == before
     for content in ('torn {', '[]', '{}'):
@@ -157,7 +157,7 @@ def test_another_data_set_in_the_same_folder_is_refused(tmp_path):
 
 @pytest.mark.parametrize('name', ['sthv1', 'gym99'])
 def test_printed_settings_make_a_data_set_whose_media_can_be_read(tmp_path, name):
-    expected, _ = imitate(name, tmp_path)
+    _expected, _ = imitate(name, tmp_path)
     settings = summarise(run(name, tmp_path)).rpartition('for the config: ')[2]
     pipeline = read_frames(
         'rawframes' if name == 'sthv1' else 'videos', dict(type='SampleSegments', num_segments=2)
@@ -197,7 +197,7 @@ def test_frames_of_other_names_are_read_by_the_configs(tmp_path, tmpl, start):
         config['filename_tmpl'] = 'other_{:05}.jpg'  # what somebody asks for stands
         with pytest.raises(InputError, match='but there are '):
             check_annotations(config)
-        with pytest.raises(InputError, match='other_0000.*cannot be read'):
+        with pytest.raises(InputError, match=r'other_0000.*cannot be read'):
             DATASETS.build(config)[0]
 
 
@@ -292,7 +292,7 @@ def test_item_listed_twice_is_written_once_and_said(tmp_path):
     assert len(lists(tmp_path)['val.txt']) == 1 and report['broken'] == 0
     assert report['splits']['val']['duplicate'] == 1 and '1 duplicate' in summarise(report)
     write(path, f'{line}\n{line[:-1]}1\n')
-    with pytest.raises(InputError, match='element.txt:2: .* of class 1, but of class 0 in .*:1'):
+    with pytest.raises(InputError, match=r'element.txt:2: .* of class 1, but of class 0 in .*:1'):
         run('gym99', tmp_path)
 
 
@@ -318,7 +318,7 @@ def test_name_that_no_list_can_hold_is_refused(tmp_path):
     imitate('sthv1', tmp_path)
     write(tmp_path / 'annotations/something-something-v1-train.csv', f'a b;{SIDES[0]}\n')
     write_frames(tmp_path / 'rawframes/a b')
-    with pytest.raises(InputError, match="'a b' cannot be written into an annotation file.*:1"):
+    with pytest.raises(InputError, match=r"'a b' cannot be written into an annotation file.*:1"):
         run('sthv1', tmp_path)
 
 

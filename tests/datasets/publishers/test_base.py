@@ -36,7 +36,7 @@ def test_useless_files_are_named(tmp_path, content, message):
 
 
 def test_missing_files_are_named(tmp_path):
-    with pytest.raises(InputError, match='gone.txt cannot be read: No such file'):
+    with pytest.raises(InputError, match=r'gone.txt cannot be read: No such file'):
         list(read_lines(tmp_path / 'gone.txt'))
     with pytest.raises(InputError, match=f'{tmp_path} holds none of a.txt, b/a.txt'):
         find_file(tmp_path, 'a.txt', 'b/a.txt')

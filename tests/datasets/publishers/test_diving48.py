@@ -47,5 +47,7 @@ def test_entry_that_ends_before_it_starts_is_kept_as_such(tmp_path):
 def test_bad_vocabulary_is_named(tmp_path):
     imitate('diving48', tmp_path)
     write(tmp_path / 'annotations/Diving48_vocab.json', json.dumps([['Back'], 'Front']))
-    with pytest.raises(InputError, match="vocab.json: class 1: expected a list of words, got 'Fr"):
+    with pytest.raises(
+        InputError, match=r"vocab.json: class 1: expected a list of words, got 'Fr"
+    ):
         read_diving48(tmp_path / 'annotations')

@@ -25,7 +25,7 @@ def test_newer_training_list_is_preferred(tmp_path):
 def test_names_of_events_or_without_class_are_named(tmp_path, line):
     imitate('gym99', tmp_path)
     write(tmp_path / 'annotations/gym99_val_element.txt', f'\n{line}\n')
-    with pytest.raises(InputError, match='gym99_val_element.txt:2: expected "<id>_E_'):
+    with pytest.raises(InputError, match=r'gym99_val_element.txt:2: expected "<id>_E_'):
         read_gym99(tmp_path / 'annotations')
 
 
@@ -39,5 +39,5 @@ def test_class_outside_the_categories_is_named(tmp_path):
 def test_gap_in_the_categories_is_named(tmp_path):
     imitate('gym99', tmp_path)
     write(tmp_path / 'annotations/gym99_categories.txt', 'Clabel: 1; set: 1; Glabel: 1; (VT) x\n')
-    with pytest.raises(InputError, match='gym99_categories.txt:1: expected "Clabel: 0; set'):
+    with pytest.raises(InputError, match=r'gym99_categories.txt:1: expected "Clabel: 0; set'):
         read_gym99(tmp_path / 'annotations')

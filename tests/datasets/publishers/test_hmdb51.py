@@ -22,17 +22,17 @@ def test_flags_one_and_two_are_train_and_test_and_zero_is_neither(tmp_path):
 def test_bad_lines_are_named(tmp_path, line):
     imitate('hmdb51', tmp_path)
     write(tmp_path / FOLDER / 'wave_test_split2.txt', f'b.avi 1 \n\n{line}\n')
-    with pytest.raises(InputError, match='wave_test_split2.txt:3: expected "<video>.avi" and 0'):
+    with pytest.raises(InputError, match=r'wave_test_split2.txt:3: expected "<video>.avi" and 0'):
         read_hmdb51(tmp_path / 'annotations')
 
 
 def test_class_without_one_of_its_splits_is_named(tmp_path):
     imitate('hmdb51', tmp_path)
     (tmp_path / FOLDER / 'wave_test_split1.txt').unlink()
-    with pytest.raises(InputError, match='wave_test_split1.txt cannot be read: No such file'):
+    with pytest.raises(InputError, match=r'wave_test_split1.txt cannot be read: No such file'):
         read_hmdb51(tmp_path / 'annotations')
 
 
 def test_empty_folder_is_named(tmp_path):
-    with pytest.raises(InputError, match='holds no <class>_test_split1.txt, also not below '):
+    with pytest.raises(InputError, match=r'holds no <class>_test_split1.txt, also not below '):
         read_hmdb51(tmp_path)

@@ -37,5 +37,5 @@ def test_bad_lines_are_named(tmp_path, line, message):
 
 
 def test_missing_lists_are_named(tmp_path):
-    with pytest.raises(InputError, match='holds none of something-something-v1-labels.csv'):
+    with pytest.raises(InputError, match=r'holds none of something-something-v1-labels.csv'):
         read_sthv1(tmp_path)

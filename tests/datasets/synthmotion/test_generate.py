@@ -214,7 +214,9 @@ def test_damaged_clips_are_noticed_and_made_again(copy, reference, damage):
     for path in damaged:
         damage(path)
     faults = verify(copy)
-    assert len(faults) == 2 and all(str(path) in fault for path, fault in zip(damaged, faults))
+    assert len(faults) == 2 and all(
+        str(path) in fault for path, fault in zip(damaged, faults, strict=True)
+    )
     assert ('missing' if damage is Path.unlink else 'damaged') in faults[0]
     before = clip_times(copy)
     generate(copy, **SMALL)
@@ -235,7 +237,7 @@ def test_damaged_texts_are_written_again_without_touching_clips(copy, reference,
 @pytest.mark.parametrize('data', [b'', b'{"files"', b'\xff\xfe', b'[]', b'{"generator": 3}'])
 def test_damaged_manifest_is_made_again(copy, reference, data):
     (copy / 'manifest.json').write_bytes(data)
-    with pytest.raises(ValueError, match='manifest.json: not a readable manifest'):
+    with pytest.raises(ValueError, match=r'manifest.json: not a readable manifest'):
         verify(copy)
     generate(copy, **SMALL)
     assert content(copy) == content(reference)
@@ -383,7 +385,7 @@ def test_refused_write_keeps_what_is_complete(reference, tmp_path, workers):
     assert max(sizes[:10]) < max(sizes[10:])  # or the limit below would hit the first clips
     root = tmp_path / 'data'
     with largest_file(max(sizes[:10])):
-        with pytest.raises(GenerationError, match='File too large.*run again') as caught:
+        with pytest.raises(GenerationError, match=r'File too large.*run again') as caught:
             generate(root, **{**SMALL, 'workers': workers})
     assert str(root) in str(caught.value) and '\n' not in str(caught.value)
     assert assert_claims_are_true(root) >= (10 if workers == 1 else 8)

@@ -62,7 +62,7 @@ def test_scene_lies_in_its_ranges(scene):
     assert low - 1e-2 <= radius <= high + 1e-2
     low, high = preset.moving_frames[scene.speed]
     steps = (np.abs(np.diff(track, axis=0)).max(axis=1) > 0).nonzero()[0]
-    assert low <= scene.duration <= high and 0 <= scene.onset
+    assert low <= scene.duration <= high and scene.onset >= 0
     assert steps[0] == scene.onset and steps[-1] == scene.onset + scene.duration - 1
     assert np.array_equal(track * 1024, np.round(track * 1024))
     assert np.abs(scene.shake).max() < 1.0

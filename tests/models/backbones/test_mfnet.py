@@ -84,7 +84,7 @@ def test_equals_a_functional_implementation():
     )
     x = F.relu(F.batch_norm(x, mean, var, weight, bias))
     x = F.max_pool3d(x, (1, 3, 3), (1, 2, 2), (0, 1, 1))
-    for stage, depth in zip((2, 3, 4, 5), SMALL['depths']):
+    for stage, depth in zip((2, 3, 4, 5), SMALL['depths'], strict=True):
         for i in range(depth):
             stride = ((2, 1, 1) if stage == 2 else (1, 2, 2)) if i == 0 else (1, 1, 1)
             x = unit(x, state, f'stage{stage}.{i}', stride, 4, i == 0)

@@ -28,7 +28,7 @@ def test_from_scratch_needs_no_file():
 
 def test_other_weights_are_refused(tmp_path):
     torch.save({'features.0.weight': torch.zeros(1)}, tmp_path / 'other.pth')
-    with pytest.raises(RuntimeError, match='features.0.0.0.weight'):
+    with pytest.raises(RuntimeError, match=r'features.0.0.0.weight'):
         S3D(pretrained=str(tmp_path / 'other.pth')).init_weights()
     with pytest.raises(InputError):
         S3D(pretrained=str(tmp_path / 'gone.pth')).init_weights()

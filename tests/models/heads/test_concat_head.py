@@ -302,7 +302,7 @@ def test_dropout_takes_half_of_what_it_is_on(kind, dropout):
 
 
 def test_dropout_is_one_of_two_and_needs_a_ratio():
-    with pytest.raises(InputError, match="dropout must be .*'before'.*'after'.*'both'"):
+    with pytest.raises(InputError, match=r"dropout must be .*'before'.*'after'.*'both'"):
         build(dropout='both')
 
     @MODELS.register_module(force=True)

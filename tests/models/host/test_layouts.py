@@ -342,7 +342,9 @@ def test_content_of_convolutional_networks(config, frames_of_stage):
     with torch.no_grad():
         host(x)
     assert [stage for stage, _, _ in Probe.calls] == [1, 2, 3, 4, 5]
-    for (stage, _, given), num_frames, own in zip(Probe.calls, frames_of_stage, outputs):
+    for (stage, _, given), num_frames, own in zip(
+        Probe.calls, frames_of_stage, outputs, strict=True
+    ):
         assert given.shape[2:] == (num_frames, *own.shape[-2:])
         if own.dim() == 5:
             assert torch.equal(given, own)

@@ -64,7 +64,7 @@ def by_hand_2d(host, x):
     for stage, layer in enumerate((net.layer1, net.layer2, net.layer3, net.layer4), 2):
         x = layer(x)
         if stage in host.stages:
-            n, c, h, w = x.shape
+            n, _c, _h, _w = x.shape
             y = torch.stack([x[i : i + 4].transpose(0, 1) for i in range(0, n, 4)])
             y, carried = module(y, stage, carried)
             x = torch.cat([clip.transpose(0, 1) for clip in y])
@@ -251,7 +251,7 @@ def test_a_3d_backbone_takes_clips_of_the_length_that_it_is_told():
     )
     net.init_weights()
     assert len(net(torch.ones(1, 3, 4, 32, 32))) == 1
-    with pytest.raises(ValueError, match='clips of 8 frames .* num_segments=4'):
+    with pytest.raises(ValueError, match=r'clips of 8 frames .* num_segments=4'):
         net(torch.ones(1, 3, 8, 32, 32))
 
 
@@ -338,7 +338,7 @@ def test_module_that_is_no_config_or_knows_its_channels_is_refused(module):
 
 
 def test_a_batch_of_broken_clips_is_refused():
-    with pytest.raises(ValueError, match='7 frames.*num_segments=4'):
+    with pytest.raises(ValueError, match=r'7 frames.*num_segments=4'):
         build_2d()(frames()[:7])
 
 

@@ -111,9 +111,9 @@ def test_quarters_of_a_plain_transformer(depth, ends):
         found = find_stages(timm.create_model('vit_tiny_patch16_224', depth=depth))
     assert found == {
         1: 'patch_embed',
-        **{stage: f'blocks.{end}' for stage, end in zip((2, 3, 4, 5), ends)},
+        **{stage: f'blocks.{end}' for stage, end in zip((2, 3, 4, 5), ends, strict=True)},
     }
-    for stage, end in zip((2, 3, 4, 5), ends):
+    for stage, end in zip((2, 3, 4, 5), ends, strict=True):
         assert 4 * end < (stage - 1) * depth <= 4 * (end + 1)
 
 

@@ -85,7 +85,7 @@ def test_values_and_gradients_equal_the_reference(
 ):
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(shape, dtype=torch.float64, generator=generator, requires_grad=True)
-    offsets, dilations = zip(*steps)
+    offsets, dilations = zip(*steps, strict=True)
     fast, slow = (
         local_correlation(x, offsets, window, dilations, border, implementation=name)
         for name in (implementation, 'reference')

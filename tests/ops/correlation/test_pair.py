@@ -162,7 +162,7 @@ def test_half_precision_is_computed_in_single_and_rounded_once(dtype, implementa
     weight = torch.randn_like(y)
     y.backward(weight)
     expected.backward(weight.float())
-    for x, z in zip(half, single):
+    for x, z in zip(half, single, strict=True):
         assert torch.equal(x.grad, z.grad.to(dtype))
 
 

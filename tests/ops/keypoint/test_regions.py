@@ -1,5 +1,6 @@
 """Key points and means: values, gradients, errors, and how they sit in PyTorch."""
 
+import itertools
 import shutil
 
 import pytest
@@ -158,8 +159,8 @@ def soft_by_loops(x, rows, columns, temperature):
     """The docstring's expectation, one region after the other; whole borders."""
     points, values = [], []
     temperature = temperature * (x.max() - x.mean())
-    for top, bottom in zip(rows, rows[1:]):
-        for left, right in zip(columns, columns[1:]):
+    for top, bottom in itertools.pairwise(rows):
+        for left, right in itertools.pairwise(columns):
             region = x[top:bottom, left:right]
             weights = (region.flatten() / temperature).softmax(0).view_as(region)
             points.append(
@@ -333,9 +334,9 @@ def test_errors_name_other_values():
         regional_mean(x.long(), lines, lines)
     with pytest.raises(ValueError, match="'magic'"):
         regional_key_points(x, lines, lines, implementation='magic')
-    with pytest.raises(ValueError, match="'auto', 'reference'.*'tables'"):
+    with pytest.raises(ValueError, match=r"'auto', 'reference'.*'tables'"):
         regional_mean(x, lines, lines, implementation='tables')
-    with pytest.raises(ValueError, match="'tables'.*float64"):
+    with pytest.raises(ValueError, match=r"'tables'.*float64"):
         regional_key_points(x.double(), lines, lines, implementation='tables')
     for temperature in (0, -1, float('nan')):
         with pytest.raises(ValueError, match=str(temperature)):

@@ -70,14 +70,14 @@ def from_markdown(table):
     )
     texts, in_cell = [], False
     for token in tokens:
-        in_cell = token.type == 'td_open' or in_cell and token.type != 'td_close'
+        in_cell = token.type == 'td_open' or (in_cell and token.type != 'td_close')
         if token.type == 'inline' and in_cell:
             texts.append(
                 re.sub('<sup>.*?</sup>', '', ''.join(child.content for child in token.children))
             )
     width = len(table.columns) + 1
     rows = [texts[i + 1 : i + width] for i in range(0, len(texts), width)]
-    return [row for row, of_table in zip(rows, table.rows) if not of_table.is_section]
+    return [row for row, of_table in zip(rows, table.rows, strict=True) if not of_table.is_section]
 
 
 def test_same_cells_in_every_format(table):

@@ -153,7 +153,7 @@ def test_a_file_of_a_newer_version_is_neither_altered_nor_to_be_deleted(runs, na
     else:
         runs.change(folder / name, schema=3, rhythm='new')
     found = runs.find()
-    place, severity, text, advice = only(found, 'newer')
+    place, severity, text, _advice = only(found, 'newer')
     assert (place, severity) == (f'{folder}/{name}', 'error')
     assert text.startswith('was written by a newer version of this program')
     assert {check for check, _ in runs.problems()} == {'newer'}

@@ -120,5 +120,5 @@ def test_a_file_that_cannot_be_deleted(runs, monkeypatch):
         raise PermissionError(13, 'Permission denied')
 
     monkeypatch.setattr(type(path), 'unlink', refuse)
-    with pytest.raises(InputError, match='run.json.tmp cannot be deleted: Permission denied'):
+    with pytest.raises(InputError, match=r'run.json.tmp cannot be deleted: Permission denied'):
         remove_strays(['work_dirs'])

@@ -222,7 +222,7 @@ def test_no_file_of_another_program_is_touched(runs, home):
         for name in ('settings.json', f'{"0" * 32}.json', f'{"0" * 32}.7.tmp', 'a.tmp'):
             (folder / name).write_text('{}')
             os.utime(folder / name, (1, 1))
-    before = snapshot(runs), {path: data for path, data in snapshot(home).items()}
+    before = snapshot(runs), dict(snapshot(home).items())
     for root in (runs, home.parent):
         find_runs(root)
         find_runs(root)

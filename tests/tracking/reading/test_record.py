@@ -99,7 +99,7 @@ def test_records_stand_by_config_seed_hash_and_id_the_training_first():
         RunRecord('u', 'train', 'b', 0),
     ]
     expected = [0, 1, 2, 4, 3, 5, 6, 7, 8]
-    assert sorted(reversed(records), key=order) == [records[place] for place in expected]
+    assert sorted(records, key=order) == [records[place] for place in expected]
 
 
 def test_attempt_of_a_log():

@@ -202,7 +202,7 @@ def test_problem_of_the_source_is_said_and_nothing_written(tmp_path):
 
 def test_unwritable_folder_is_an_input_error(tmp_path):
     (tmp_path / '.online').write_text('a file')
-    with pytest.raises(InputError, match='u1-train.json cannot be written'):
+    with pytest.raises(InputError, match=r'u1-train.json cannot be written'):
         Copier(tmp_path)(Source().run())
 
 
@@ -315,7 +315,7 @@ ATTEMPTS = [history(None, 1, 3, test=False), history(None, 2, 6, test=False), hi
 def test_order_in_which_logs_are_uploaded_changes_nothing(tells, order):
     """The server keeps rows as they come, and the state of the log that came last."""
     codes, uploads = [None, 1, 0], []
-    for number, (rows, code) in enumerate(zip(ATTEMPTS, codes), 1):
+    for number, (rows, code) in enumerate(zip(ATTEMPTS, codes, strict=True), 1):
         rows = of_attempt(rows, number, code) if tells else rows
         uploads.append(
             [

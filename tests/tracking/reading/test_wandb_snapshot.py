@@ -429,6 +429,6 @@ def test_runs_of_before_attempts_had_numbers(place, snapshot, change, names):
         dict(row, **{'test/data_digest': 'd'} if 'test/acc/top1' in row else {}) for row in WHOLE
     ]
     yours = [*mine[:-1], dict(mine[-1], **change)]
-    for rows in (mine + yours, [row for pair in zip(mine, yours) for row in pair]):
+    for rows in (mine + yours, [row for pair in zip(mine, yours, strict=True) for row in pair]):
         snapshot(rows)
         assert [text.partition(':')[0] for text in place.find()[0].conflicts] == names

@@ -103,7 +103,7 @@ def test_whatever_a_metric_is_called_the_reader_takes_it(tmp_path_factory, metri
     found = {name: row[name] for rows in log.phases.values() for row in rows for name in row}
     assert found.pop('iter') == step and found.keys() == metrics.keys()
     assert all(
-        found[name] == value or math.isnan(found[name]) and math.isnan(value)
+        found[name] == value or (math.isnan(found[name]) and math.isnan(value))
         for name, value in metrics.items()
     )
     assert all(

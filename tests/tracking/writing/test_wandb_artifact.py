@@ -26,7 +26,7 @@ def test_a_call_that_ends_gives_what_it_gives():
 
 def test_a_call_that_hangs_is_left_behind():
     released = threading.Event()
-    with pytest.raises(TimeoutError, match='0.05 s'):
+    with pytest.raises(TimeoutError, match=r'0.05 s'):
         within(0.05, released.wait)
     released.set()
 

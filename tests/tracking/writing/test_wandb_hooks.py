@@ -9,12 +9,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import wandb
 from mmengine.config import Config
 from PIL import Image
 from wandb_logs import records, written_whole
 
 import mmaction_ext.register  # noqa: F401
-import wandb
 from mmaction_ext.datasets.samples import sample_name
 from mmaction_ext.evaluation.predictions import Predictions, write_predictions
 from mmaction_ext.evaluation.predictions_hook import PredictionsHook
@@ -166,7 +166,7 @@ def test_confusion_table_counts_what_was_predicted(logged):
     assert found['columns'] == ['true', 'predicted', 'count', 'true_name', 'predicted_name']
     scores, labels = logged.predictions.scores, logged.predictions.labels
     guesses = [-1 if np.isnan(each).any() else int(each.argmax()) for each in scores]
-    expected = Counter(zip(labels.tolist(), guesses))
+    expected = Counter(zip(labels.tolist(), guesses, strict=True))
     assert {(true, guess): count for true, guess, count, *_ in found['data']} == expected
     named = dict(enumerate(CLASSES)) | {-1: 'not a number'}
     assert all(row[3:] == [named[row[0]], named[row[1]]] for row in found['data'])
@@ -193,7 +193,7 @@ def test_clips_show_what_was_predicted_of_them(logged):
     row = media_row(logged.log)
     assert (row['iter'], row['epoch'], row['test_clips.count']) == (1080, 6, 3)
     files = logged.log.parent / 'files'
-    for place, video in zip((0, 10, 19), row['test_clips.videos']):
+    for place, video in zip((0, 10, 19), row['test_clips.videos'], strict=True):
         with Image.open(files / video['path']) as image:
             assert (image.n_frames, image.size) == (4, (24, 16))
             grey = image.convert('RGB').getpixel((3, 3))[0]

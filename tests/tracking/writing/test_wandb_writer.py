@@ -59,7 +59,7 @@ def test_room_is_waited_for(gate):
 def test_calls_that_wait_when_it_ends_are_not_made(gate):
     writer, made = stuck(5, gate), []
     writer.put(made.append, 1)
-    with pytest.raises(TimeoutError, match='0.01 s'):
+    with pytest.raises(TimeoutError, match=r'0.01 s'):
         writer.end_with(lambda: made.append('last'), 0.01)
     gate.set()
     [thread] = [each for each in threading.enumerate() if each.name == 'W&B writer']
