@@ -1,7 +1,8 @@
 """The networks of SELFY, TCM and MFNet in plain torch, with the weight names of their own code.
 
 Written from descriptions of the networks, independently of ``mmaction_ext``: similarities and
-shifts are loops, so that a mistake in an operator there cannot hide here. Inputs are (N, 3, T, H, W).
+shifts are loops, so that a mistake in an operator there cannot hide here. Inputs are
+(N, 3, T, H, W).
 """
 
 import math

@@ -50,7 +50,7 @@ each_config = pytest.mark.parametrize('path', ROW_CONFIGS, ids=name_of)
 
 @pytest.fixture(scope='session')
 def counted(tmp_path_factory):
-    """What :func:`count_rows` finds; of the processes that share the tests, one asks it for all."""
+    """What :func:`count_rows` finds; of the processes that share the tests, one asks for all."""
     root = tmp_path_factory.getbasetemp()
     root = root.parent if 'PYTEST_XDIST_WORKER' in os.environ else root
     with open(root / 'counted.lock', 'w') as lock:

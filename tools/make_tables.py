@@ -136,9 +136,9 @@ def refuse_to_lose(args, specs, tables, records):
         more = [f'{len(names) - 3} more tables'] if len(names) > 3 else []
         others = f', and {len(lost) - 1} more' if len(lost) > 1 else ''
         raise InputError(
-            f'{len(lost)} result{"s" * (len(lost) > 1)} of {", ".join(names[:3] + more)} in {path} '
-            f'would be lost: {lost[0][1]}{others}; use --locked to keep them, or --forget to drop '
-            'them'
+            f'{len(lost)} result{"s" * (len(lost) > 1)} of {", ".join(names[:3] + more)} in '
+            f'{path} would be lost: {lost[0][1]}{others}; use --locked to keep them, or '
+            '--forget to drop them'
         )
 
 
@@ -170,9 +170,7 @@ def render_files(args, specs, tables):
 
 
 def leftovers(args, specs):
-    """Files of tables that no specification has any more; the JSON beside them says what made
-    them.
-    """
+    """Files of tables that no specification has any more, by the JSON beside them."""
     ids = {spec.id for spec in specs}
     gone = [
         path.stem

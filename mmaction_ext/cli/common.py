@@ -184,7 +184,7 @@ def note_strays(records, specs, configs) -> None:
     A run whose config is there, but stands in no table, may be what an ensemble is made of.
 
     Args:
-        records: :class:`mmaction_ext.tracking.reading.record.RunRecord` list; lines of CSV files, which
+        records: :class:`RunRecord` list; lines of CSV files, which
             have no id, are passed over.
         specs: every :class:`mmaction_ext.tables.TableSpec` there is.
         configs: folder of the configs.

@@ -1,4 +1,4 @@
-"""What configs say of data sets, also of those in wrappers such as ``RepeatDataset``. Torch-free."""
+"""What configs say of data sets, also within wrappers such as ``RepeatDataset``. Torch-free."""
 
 import hashlib
 import os

@@ -2,8 +2,8 @@
 
 mmaction2's own raise whatever the decoder raises, and so do these by default. On demand they
 replace the sample by another one, and mark it, so that
-:class:`mmaction_ext.tracking.writing.hooks.RunLoggerHook` can name the file and count it: training on
-fewer videos is never silent.
+:class:`mmaction_ext.tracking.writing.hooks.RunLoggerHook` can name the file and count it: training
+on fewer videos is never silent.
 """
 
 import numpy as np
@@ -83,8 +83,8 @@ class GuardedVideoDataset(Guard, VideoDataset):
 class GuardedRawframeDataset(Guard, RawframeDataset):
     """mmaction2's ``RawframeDataset`` with :class:`Guard`'s ``on_error``.
 
-    With the ``filename_tmpl`` and ``start_index`` of this project's configs, ``'{:05}.jpg'`` and 1,
-    frames are named as the report beside the list says; see
+    With the ``filename_tmpl`` and ``start_index`` of this project's configs, ``'{:05}.jpg'`` and
+    1, frames are named as the report beside the list says; see
     :func:`mmaction_ext.datasets.frame_names.listed_names`.
     """
 

@@ -238,7 +238,8 @@ class VideoReader:
             self.end = max(self.end, (shown or 0) + (packet.duration or lasting))
             if proven:
                 frames, restarts = codec.look(packet, context.extradata)
-                # behind a key frame that is no restart, where streams were joined, some may be left out
+                # behind a key frame that is no restart, where streams were joined, some may be
+                # left out
                 proven = (
                     frames == 1
                     and restarts >= packet.is_keyframe
@@ -253,7 +254,7 @@ class VideoReader:
     def _hold(self) -> int:
         """Decode all frames, count them, and keep them, unless they are too many."""
         held, size, number = [], 0, 0
-        for number, frame in enumerate(self.decode(), 1):
+        for number, frame in enumerate(self.decode(), 1):  # noqa: B007  read after the loop
             size += 2 * frame.width * frame.height  # of yuv420p it is 1.5
             if size > HELD_BYTES:
                 held.clear()

@@ -390,9 +390,9 @@ def check_frames(cfg: Config, splits=('train', 'val', 'test')) -> None:
     """Make sure that pipelines give clips as long as those that the model was built for.
 
     What a pipeline gives is found out by its own step that chooses frames, on a long video.
-    Several clips are sound where the step says so (``num_clips`` of ``clip_len`` frames, ``twice_sample``,
-    places of ``DenseSampleFrames``). Of a 3-D model, which takes clips of any length, another one
-    than ``input_shape`` has is told only.
+    Several clips are sound where the step says so (``num_clips`` of ``clip_len`` frames,
+    ``twice_sample``, places of ``DenseSampleFrames``). Of a 3-D model, which takes clips of any
+    length, another one than ``input_shape`` has is told only.
 
     Raises:
         InputError: naming the loader, what it gives, and what the model was built for.

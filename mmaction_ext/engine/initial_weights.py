@@ -127,9 +127,11 @@ def _pretrained_parts(model: nn.Module) -> list[tuple[str, str, str | None, bool
     found = []
     for name, part in model.named_modules():
         inits = getattr(part, 'init_cfg', None) or ()
-        for init in [inits] if isinstance(inits, Mapping) else inits:
-            if init.get('type') in _PRETRAINED and names_weights(init.get('checkpoint')):
-                found.append((name, init['checkpoint'], init.get('prefix'), True))
+        found += [
+            (name, init['checkpoint'], init.get('prefix'), True)
+            for init in ([inits] if isinstance(inits, Mapping) else inits)
+            if init.get('type') in _PRETRAINED and names_weights(init.get('checkpoint'))
+        ]
         source = getattr(part, 'pretrained', None)
         if names_weights(source) and name not in {each[0] for each in found}:
             found.append((name, source, None, False))
@@ -145,7 +147,7 @@ def _init_alone(part: nn.Module) -> None:
 
 
 def names_weights(source: Any) -> bool:
-    """Whether a setting is a file or an address: ``pretrained`` may be a switch or a name of timm's."""
+    """Whether a setting is a file or an address, not a switch or a name of timm's."""
     return isinstance(source, str) and source != '' and not source.startswith('timm.')
 
 

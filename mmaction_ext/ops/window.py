@@ -6,11 +6,10 @@ down and left to right.
 
 import operator
 from collections.abc import Mapping, Sequence
-from typing import Union
 
 from mmaction_ext.errors import InputError
 
-Window = Union[int, Sequence[int]]
+Window = int | Sequence[int]
 
 
 def window_sides(window: Window, minimum: int = 1) -> tuple[int, int]:

@@ -21,7 +21,7 @@ class ClassAccuracies:
     """Accuracies of classes by run, each read once.
 
     Args:
-        runs: uid to the list of :class:`mmaction_ext.tracking.reading.record.RunRecord` with that id.
+        runs: uid to the list of :class:`RunRecord` with that id.
     """
 
     def __init__(self, runs: dict):

@@ -31,7 +31,7 @@ def build_report(tables, records) -> str:
 
     Args:
         tables: :class:`mmaction_ext.tables.cells.Table` of any order.
-        records: :class:`mmaction_ext.tracking.reading.record.RunRecord` of any order, with all their
+        records: :class:`RunRecord` of any order, with all their
             metrics; predictions are read from their folders.
     """
     records = sorted(records, key=order)

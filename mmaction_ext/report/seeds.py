@@ -34,7 +34,7 @@ def seeds_table(table, runs: dict) -> str:
 
     Args:
         table: the table.
-        runs: uid to the list of :class:`mmaction_ext.tracking.reading.record.RunRecord` with that id.
+        runs: uid to the list of :class:`RunRecord` with that id.
     """
     columns = [i for i, column in enumerate(table.columns) if column.kind == 'history']
     rows = rows_with_runs(table)

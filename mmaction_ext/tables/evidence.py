@@ -137,7 +137,7 @@ def lost_results(kept, table, spec, records, configs=None) -> list:
         kept: the :class:`LockedTable` as it is.
         table: what was built, the :class:`mmaction_ext.tables.cells.Table`.
         spec: its :class:`mmaction_ext.tables.spec.TableSpec`.
-        records: :class:`mmaction_ext.tracking.reading.record.RunRecord` of the runs it was built from.
+        records: :class:`RunRecord` of the runs it was built from.
         configs: as for :func:`mmaction_ext.tables.build_table`.
 
     Returns:

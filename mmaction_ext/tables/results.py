@@ -402,7 +402,7 @@ def how_it_ended(record) -> str:
     """``ended with exit code 143 (SIGTERM): <the last error, shortened>``.
 
     Args:
-        record: a :class:`mmaction_ext.tracking.reading.record.RunRecord` whose last attempt has an exit
+        record: a :class:`RunRecord` whose last attempt has an exit
             code.
     """
     text = f'ended with exit code {record.exit_code}'

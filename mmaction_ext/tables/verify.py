@@ -19,7 +19,7 @@ def differing_files(tables, records) -> list:
 
     Args:
         tables: :class:`mmaction_ext.tables.cells.Table` list, built from runs.
-        records: :class:`mmaction_ext.tracking.reading.record.RunRecord` of the runs they were built from.
+        records: :class:`RunRecord` of the runs they were built from.
 
     Returns:
         A line for each file and table.

@@ -1,4 +1,4 @@
-"""One file of one run that is none, or never ends: all others are shown, and that run has a line."""
+"""One file of one run that is none, or never ends: all others are shown, that one has a line."""
 
 import importlib.util
 import os

@@ -204,7 +204,7 @@ def test_watch_ends_when_nothing_runs(project, command, hold, monkeypatch):
 
 def test_names_cannot_paint_the_terminal(project, command, markup):
     project.train('full', 0, exit_code=1, last_error=markup, config=markup)
-    _code, out, _ = command('status', project.runs)
+    _, out, _ = command('status', project.runs)
     assert 'red <script>alert(1)</script> next' in out
     assert not {'\x1b', '\x07', '\u202e'} & set(out)
 

@@ -515,7 +515,7 @@ def test_mean_lacks_the_seeds_that_a_part_lacks(make, build_splits):
     records = [
         record for record in all_splits(make) if (record.config, record.seed) != ('demo/full2', 1)
     ]
-    _table, cells = build_splits(*records)
+    _, cells = build_splits(*records)
     cell = cells['full']['top1']
     assert (cell.text, cell.status) == ('60.0 (1/2)', CellStatus.PARTIAL)
     assert cell.note == 'seed 1 missing: of “full2”: no run'
@@ -544,7 +544,7 @@ def test_mean_is_as_bad_as_its_worst_part(make, build_splits, first, second, wor
 
 
 def test_mean_without_any_run_needs_no_footnote(make, build_splits):
-    _table, cells = build_splits()
+    _, cells = build_splits()
     assert cells['base']['top1'].text == 'missing' and not cells['base']['top1'].note
 
 

@@ -205,7 +205,8 @@ def test_other_names_in_a_block_are_noted(main, capsys, place, tcm):
         ('missing', '(1 missing): missing tcm_layer.tam.ETA.conv.weight'),
         (
             'shape',
-            '(1 misshapen): misshapen layer1.0.conv1.weight: 64x64x1x1 in the file, 64x64x3x3 here',
+            '(1 misshapen): misshapen layer1.0.conv1.weight: 64x64x1x1 in the file, '
+            '64x64x3x3 here',
         ),
     ],
 )

@@ -8,7 +8,11 @@ import sys
 import time
 from pathlib import Path
 
+import offline_runs
 import pytest
+from disks import small_disk
+from ledger_runs import attempt, change, lines, write_ledger, write_test_result
+from offline_runs import describe, history
 
 from mmaction_ext.tables.lock import FILE_NAME as LOCK
 from mmaction_ext.tables.lock import read_lock
@@ -17,13 +21,6 @@ from mmaction_ext.tracking.identity import RunIdentity, config_hash, load_config
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / 'tools' / 'make_tables.py'
-
-sys.path.insert(0, str(ROOT / 'tests'))
-
-import offline_runs
-from disks import small_disk
-from ledger_runs import attempt, change, lines, write_ledger, write_test_result
-from offline_runs import describe, history
 
 SPEC = """\
 id: demo_table
@@ -386,13 +383,15 @@ def test_nothing_has_run_yet(place, capsys):
         (
             lambda: Path('configs/published.yaml').write_text('p: {}'),
             [],
-            "error: configs/demo/table.yaml:12: configs/published.yaml:1: there is no entry 'p.base'",
+            'error: configs/demo/table.yaml:12: configs/published.yaml:1: '
+            "there is no entry 'p.base'",
         ),
         (lambda: None, ['--runs', 'gone'], 'error: runs folder gone does not exist'),
         (
             lambda: Path('reports', LOCK).unlink(),
             ['--locked'],
-            'error: reports/table.lock.json cannot be read: No such file or directory; it is written',
+            'error: reports/table.lock.json cannot be read: No such file or directory; '
+            'it is written',
         ),
         (
             lambda: edit('reports/table.lock.json', '0.8375', '0.9'),
@@ -473,7 +472,8 @@ def test_results_without_runs_are_not_lost(place, capsys):
     assert make_tables.main([]) == 2
     assert capsys.readouterr().err.splitlines()[-1] == (
         'error: 5 results of demo_table in reports/table.lock.json would be lost: row base, seed '
-        '0 is in no sound run that was read, and 4 more; use --locked to keep them, or --forget to drop them'
+        '0 is in no sound run that was read, and 4 more; use --locked to keep them, '
+        'or --forget to drop them'
     )
     assert contents() == before
     assert make_tables.main(['--locked']) == 0 and contents() == before

@@ -11,7 +11,7 @@ from mmaction_ext.datasets.frame_names import PICTURES, FrameNames, MixedNames, 
 from mmaction_ext.datasets.video_reader import VideoReader
 from mmaction_ext.errors import last_line
 
-#: how thorough the look is: ``'full'`` decodes every frame, ``'quick'`` as many as the reader needs
+#: how thorough: ``'full'`` decodes every frame, ``'quick'`` as many as the reader needs
 #: to count them, or one, and otherwise reads a frame's size without its content
 CHECKS = ('full', 'quick')
 

@@ -21,7 +21,7 @@ def look(records, hash_files: bool) -> list:
     A file that several results of a run name is that of the newest.
 
     Args:
-        records: :class:`mmaction_ext.tracking.reading.record.RunRecord` list, each with its folder from
+        records: :class:`RunRecord` list, each with its folder from
             the working folder on.
         hash_files: whether to read the files.
 

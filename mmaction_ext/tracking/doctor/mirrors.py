@@ -18,7 +18,7 @@ def look(records) -> list:
     Nor is one spoken of that is not there, or of which it is known that its bytes were altered.
 
     Args:
-        records: :class:`mmaction_ext.tracking.reading.record.RunRecord` list, each with its folder from
+        records: :class:`RunRecord` list, each with its folder from
             the working folder on.
 
     Returns:

@@ -21,7 +21,7 @@ def damaged(root, records) -> list:
 
     Args:
         root: the folder that was searched.
-        records: :class:`mmaction_ext.tracking.reading.record.RunRecord` list; paths of attempts begin
+        records: :class:`RunRecord` list; paths of attempts begin
             there.
 
     Returns:
@@ -100,7 +100,7 @@ def incomplete(records) -> list:
     """Ledgers that lack rows, or result files of tests of which their rows tell.
 
     Args:
-        records: :class:`mmaction_ext.tracking.reading.record.RunRecord` list, each with its folder from
+        records: :class:`RunRecord` list, each with its folder from
             the working folder on.
 
     Returns:

@@ -19,7 +19,7 @@ def look(records) -> list:
     """Runs that did not end, whose sources disagree, or that one source or attempt is not all of.
 
     Args:
-        records: :class:`mmaction_ext.tracking.reading.record.RunRecord` list, each with its folder from
+        records: :class:`RunRecord` list, each with its folder from
             the working folder on.
 
     Returns:

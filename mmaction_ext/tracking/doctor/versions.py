@@ -24,7 +24,7 @@ def look(records, configs: Path) -> list:
     """Runs whose config, code or lists of data are others by now.
 
     Args:
-        records: :class:`mmaction_ext.tracking.reading.record.RunRecord` list, each with its folder from
+        records: :class:`RunRecord` list, each with its folder from
             the working folder on.
         configs: folder of the configs as they stand in the tree.
 

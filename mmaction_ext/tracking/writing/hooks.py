@@ -162,7 +162,8 @@ def record_mirror(visualizer, attempt: RunLedger) -> None:
     """Have the ledger say where the W&B log is and what it lacks, and that of which attempt it is.
 
     The attempt's entry gets ``wandb``, ``wandb_closed`` and ``wandb_rows_missing`` of
-    :class:`~mmaction_ext.tracking.writing.wandb_backend.RunWandbBackend`; without that, ``wandb=None``.
+    :class:`~mmaction_ext.tracking.writing.wandb_backend.RunWandbBackend`; without that,
+    ``wandb=None``.
 
     Args:
         visualizer: an open visualiser.

@@ -5,6 +5,7 @@ for a lock that the program may hold nor rely on what it was about to write. A p
 forked from this one (a loader process) runs none of them.
 """
 
+import contextlib
 import os
 import signal
 from collections.abc import Callable
@@ -49,10 +50,8 @@ def _register(signum: int, callback, handler) -> None:
     _callbacks.setdefault(signum, []).append((os.getpid(), callback))
     if signal.getsignal(signum) is handler:
         return
-    try:
+    with contextlib.suppress(ValueError):  # not the main thread: whoever runs us handles signals
         _previous[signum] = signal.signal(signum, handler)
-    except ValueError:  # not the main thread: whoever runs us handles signals
-        pass
 
 
 def _restore(signum: int) -> None:

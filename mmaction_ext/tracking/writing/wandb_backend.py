@@ -95,8 +95,8 @@ class RunWandbBackend(WandbVisBackend):
     about to be preempted; only the first process logs; a W&B failure never reaches the
     training loop, and neither does a W&B that stands still: rows wait in a queue, and those that
     no longer find room there are counted. With
-    :class:`~mmaction_ext.tracking.writing.wandb_hooks.WandbResultsHook` beside it, it also gets what a
-    test predicted, and the final checkpoint if it is asked for.
+    :class:`~mmaction_ext.tracking.writing.wandb_hooks.WandbResultsHook` beside it, it also gets
+    what a test predicted, and the final checkpoint if it is asked for.
 
     Args:
         save_dir: folder that receives ``wandb/``.
@@ -117,9 +117,9 @@ class RunWandbBackend(WandbVisBackend):
         artifact_seconds: how long the upload of the checkpoint may take before that.
 
     Attributes:
-        entry: the attempt in the ledger. Each row names it by its start, and the first and the last
-            one tell more of it: logs that are uploaded one by one become one history, in whatever
-            order they come.
+        entry: the attempt in the ledger. Each row names it by its start, and the first and the
+            last one tell more of it: logs that are uploaded one by one become one history, in
+            whatever order they come.
         when_closed: called at the end with ``wandb_closed``, whether the log was closed in time,
             and ``wandb_rows_missing``, how many rows W&B did not take; of those that it took, one
             that did not close its log may lack more.

@@ -27,10 +27,10 @@ class WandbResultsHook(Hook):
     prediction and score) go into one row, which carries ``iter`` and ``epoch``. Their names have
     no slash, by which whoever reads the log knows that they are no metrics of the phase
     ``test``. The numbers come from the file that
-    :class:`~mmaction_ext.evaluation.predictions_hook.PredictionsHook` writes: without that hook, or where
-    samples have several labels, there is nothing to log. How much is logged is the backend's
-    ``media``. Where the backend's ``log_artifact`` is set, it is given the checkpoint that was
-    tested, or the last one of a training without a test.
+    :class:`~mmaction_ext.evaluation.predictions_hook.PredictionsHook` writes: without that hook,
+    or where samples have several labels, there is nothing to log. How much is logged is the
+    backend's ``media``. Where the backend's ``log_artifact`` is set, it is given the checkpoint
+    that was tested, or the last one of a training without a test.
 
     Nothing here can make a run fail: what cannot be shown is a warning.
     """

@@ -69,7 +69,7 @@ def test_full_disk_is_reported_with_the_name_of_the_file(tmp_path):
     with pytest.raises(OSError, match='journal') as caught, Journal(path, 'full') as journal:
         path.unlink()
         journal._file.close()
-        journal._file = open('/dev/full', 'a', encoding='utf-8')  # noqa: SIM115
+        journal._file = open('/dev/full', 'a', encoding='utf-8')
         journal.add('a', STATE, Finding(7))
     assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(path))
 

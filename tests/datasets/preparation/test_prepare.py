@@ -157,7 +157,7 @@ def test_another_data_set_in_the_same_folder_is_refused(tmp_path):
 
 @pytest.mark.parametrize('name', ['sthv1', 'gym99'])
 def test_printed_settings_make_a_data_set_whose_media_can_be_read(tmp_path, name):
-    _expected, _ = imitate(name, tmp_path)
+    imitate(name, tmp_path)
     settings = summarise(run(name, tmp_path)).rpartition('for the config: ')[2]
     pipeline = read_frames(
         'rawframes' if name == 'sthv1' else 'videos', dict(type='SampleSegments', num_segments=2)

@@ -325,12 +325,12 @@ def test_kill_in_the_middle_then_resume(tmp_path):
     root, sizes = tmp_path / 'killed', {**SMALL, 'num_train': 150, 'workers': 2}
     for done in (20, 80):
         process = start_tool(root)
-        wait_for(lambda: len(recorded(root)) > done or process.poll() is not None)
+        wait_for(lambda: len(recorded(root)) > done or process.poll() is not None)  # noqa: B023
         workers = children(process.pid)
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL and workers
         process.stderr.close()
-        wait_for(lambda: not any(Path(f'/proc/{worker}').exists() for worker in workers))
+        wait_for(lambda: not any(Path(f'/proc/{worker}').exists() for worker in workers))  # noqa: B023
         assert not [name for name in ('manifest.json', *TEXTS) if (root / name).exists()]
     with open(root / 'progress.jsonl', 'a') as journal:
         journal.write('{"videos/train/0001')  # torn by the kill

@@ -1,5 +1,7 @@
 """Whatever a backbone's layout, the module gets (N, C, T, H, W) and the backbone gets it back."""
 
+from typing import ClassVar
+
 import pytest
 import torch
 from mmaction.registry import MODELS
@@ -119,7 +121,7 @@ class Probe(MotionModule):
     """Adds a ramp that differs at every place, and keeps what it saw and gave."""
 
     min_frames = 1
-    calls: list = []
+    calls: ClassVar[list] = []
 
     def forward(self, x, stage, carried=()):
         ramp = torch.arange(x.numel(), dtype=x.dtype, device=x.device).view(x.shape)
@@ -342,9 +344,7 @@ def test_content_of_convolutional_networks(config, frames_of_stage):
     with torch.no_grad():
         host(x)
     assert [stage for stage, _, _ in Probe.calls] == [1, 2, 3, 4, 5]
-    for (stage, _, given), num_frames, own in zip(
-        Probe.calls, frames_of_stage, outputs, strict=True
-    ):
+    for (_, _, given), num_frames, own in zip(Probe.calls, frames_of_stage, outputs, strict=True):
         assert given.shape[2:] == (num_frames, *own.shape[-2:])
         if own.dim() == 5:
             assert torch.equal(given, own)

@@ -64,7 +64,7 @@ def by_hand_2d(host, x):
     for stage, layer in enumerate((net.layer1, net.layer2, net.layer3, net.layer4), 2):
         x = layer(x)
         if stage in host.stages:
-            n, _c, _h, _w = x.shape
+            n = len(x)
             y = torch.stack([x[i : i + 4].transpose(0, 1) for i in range(0, n, 4)])
             y, carried = module(y, stage, carried)
             x = torch.cat([clip.transpose(0, 1) for clip in y])

@@ -99,7 +99,8 @@ def test_first_weights(tmp_path):
 
 DRIVERS = [
     (
-        'NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug 19 01:15:15 UTC 2023\n'
+        'NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  '
+        'Sat Aug 19 01:15:15 UTC 2023\n'
         'GCC version:  gcc version 11.4.0\n',
         '535.104.05',
     ),

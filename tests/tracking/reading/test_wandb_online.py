@@ -3,6 +3,7 @@
 What a stand-in cannot show is said in :mod:`wandb_server`.
 """
 
+import json
 import math
 import os
 import subprocess
@@ -93,7 +94,7 @@ def stored(server, count, project='p'):
     for index in range(count):
         identity = dict(config='demo/full', seed=index, config_hash='0' * 16)
         key = (ENTITY, project, f'u{index}')
-        config = '{"identity": {"value": %s}}' % str(identity).replace("'", '"')
+        config = json.dumps(dict(identity=dict(value=identity)))
         server.runs[key] = StoredRun(
             *key,
             fields=dict(config=config, jobType='train'),

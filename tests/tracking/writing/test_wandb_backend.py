@@ -340,7 +340,7 @@ def test_exit_record_of_an_interrupt_that_a_library_turned_into_an_error(tmp_pat
             try:
                 raise KeyboardInterrupt
             except KeyboardInterrupt:
-                raise SyntaxError('half a config')
+                raise SyntaxError('half a config')  # noqa: B904  as that library does
         finally:
             backend.close()
     assert run.exit_codes == [130]
