@@ -67,7 +67,7 @@ def parse_args(argv=None) -> argparse.Namespace:
 
 def row_config(path: Path):
     """The config of a row as it stands in the tree."""
-    from mmaction_ext.tables.results import RowConfig
+    from mmaction_ext.tables.seed_runs import RowConfig
     from mmaction_ext.tracking.identity import config_name, load_config, training_length
 
     try:

@@ -13,8 +13,8 @@ from mmaction_ext.cli.common import (
     add_tables_argument,
     load_tables,
     needed_metrics,
-    note_strays,
-    read_costs,
+    note_unlisted_runs,
+    read_counts,
     read_records,
 )
 from mmaction_ext.errors import InputError
@@ -114,11 +114,11 @@ def parse_args(argv=None):
 def make_tables(args, specs):
     """Tables from their runs or, with --locked, from the lock file; the records of the runs."""
     if args.locked:
-        return build_tables(specs, (), read_costs(args), read_lock(args.out / FILE_NAME)), []
+        return build_tables(specs, (), read_counts(args), read_lock(args.out / FILE_NAME)), []
     records = read_records(args, needed_metrics(specs))
     if is_everything(args):
-        note_strays(records, specs, args.configs)
-    return build_tables(specs, records, read_costs(args)), records
+        note_unlisted_runs(records, specs, args.configs)
+    return build_tables(specs, records, read_counts(args)), records
 
 
 def refuse_to_lose(args, specs, tables, records):

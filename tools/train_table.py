@@ -27,8 +27,8 @@ from pathlib import Path
 from mmaction_ext.cli.text import clean
 from mmaction_ext.errors import InputError
 from mmaction_ext.tables import load_spec, resolve_configs
-from mmaction_ext.tables.gaps import TOOLS, find_gaps, in_order
-from mmaction_ext.tables.places import places, process_of
+from mmaction_ext.tables.gaps import TOOLS, find_gaps, ordered_jobs
+from mmaction_ext.tables.row_seeds import process_of, row_seeds
 from mmaction_ext.tracking.identity import config_name, load_config
 from mmaction_ext.tracking.reading.find import find_runs
 
@@ -66,7 +66,7 @@ def find_lacking(spec, args):
     records = find_runs(RUNS) if RUNS.is_dir() else []
     load = functools.cache(load_config)
     asked = replace(spec, layout=rows, seeds=tuple(dict.fromkeys(args.seeds or spec.seeds)))
-    found = places(asked, records, resolve_configs(asked, load))
+    found = row_seeds(asked, records, resolve_configs(asked, load))
     return find_gaps(found, spec, records, load)
 
 
@@ -226,9 +226,11 @@ def run(args):
     for gap in gaps:
         if not gap.jobs:
             print(
-                clean(f'{gap.place.name} is left alone ({gap.place.status.value}): {gap.reason}')
+                clean(
+                    f'{gap.row_seed.name} is left alone ({gap.row_seed.status.value}): {gap.reason}'
+                )
             )
-    waiting = in_order(gaps)
+    waiting = ordered_jobs(gaps)
     print(
         f'{clean(spec.id)}: {len(waiting) or "nothing is left, 0"} runs to train'
         + ''.join(f'\n  {clean(job.name)}' for job in waiting)
@@ -246,10 +248,10 @@ def run(args):
 
 def leftover(gap):
     """What is said at the end of a row and seed that has no result."""
-    if gap.place.living:
-        return f'still running: {gap.place.name} ({process_of(gap.place.living)})'
+    if gap.row_seed.living:
+        return f'still running: {gap.row_seed.name} ({process_of(gap.row_seed.living)})'
     return (
-        f'still without a result: {gap.place.name} (the footnotes of the table that '
+        f'still without a result: {gap.row_seed.name} (the footnotes of the table that '
         'make_tables.py writes say why)'
     )
 

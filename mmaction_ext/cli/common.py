@@ -1,4 +1,4 @@
-"""What the commands share: which tables, which runs, which figures of cost."""
+"""What the commands share: which tables, which runs, which counts of complexity."""
 
 import re
 import sys
@@ -10,7 +10,7 @@ from mmaction_ext.printable import clean
 DEFAULT_CONFIGS, DEFAULT_RUNS = Path('configs'), Path('work_dirs')
 COMPLEXITY = Path('reports/complexity.csv')
 #: runs of no table that are named
-MOST_STRAYS = 3
+MOST_NAMED = 3
 
 
 def add_tables_argument(parser, metavar: str = 'TABLE') -> None:
@@ -48,7 +48,7 @@ def add_runs_option(parser) -> None:
 
 
 def add_complexity_option(parser) -> None:
-    """``--complexity``: the figures of cost of rows that never ran; see :func:`read_costs`."""
+    """``--complexity``: the counts of rows that never ran; see :func:`read_counts`."""
     parser.add_argument(
         '--complexity',
         type=Path,
@@ -173,12 +173,12 @@ def read_records(args, metrics=None) -> list:
 
 def needed_metrics(specs) -> set:
     """Metrics without which the tables cannot be built."""
-    from mmaction_ext.tables.aggregate import PROTOCOL_KEYS
+    from mmaction_ext.tables.seed_runs import TEST_FACTS
 
-    return set(PROTOCOL_KEYS).union(*(spec.metrics for spec in specs))
+    return set(TEST_FACTS).union(*(spec.metrics for spec in specs))
 
 
-def note_strays(records, specs, configs) -> None:
+def note_unlisted_runs(records, specs, configs) -> None:
     """Say on standard error which runs are of no row of any table and no config of the tree.
 
     A run whose config is there, but stands in no table, may be what an ensemble is made of.
@@ -190,7 +190,7 @@ def note_strays(records, specs, configs) -> None:
         configs: folder of the configs.
     """
     wanted = set().union(*(spec.wanted_runs for spec in specs))
-    strays = [
+    unlisted = [
         record
         for record in records
         if record.uid
@@ -200,15 +200,15 @@ def note_strays(records, specs, configs) -> None:
     names = list(
         dict.fromkeys(
             f'{record.config or record.folder or record.uid} seed {record.seed}'
-            for record in strays
+            for record in unlisted
         )
     )
     if names:
-        named = ', '.join(names[:MOST_STRAYS]) + (', ...' if len(names) > MOST_STRAYS else '')
-        verb = 'run belongs' if len(strays) == 1 else 'runs belong'
+        named = ', '.join(names[:MOST_NAMED]) + (', ...' if len(names) > MOST_NAMED else '')
+        verb = 'run belongs' if len(unlisted) == 1 else 'runs belong'
         print(
             clean(
-                f'note: {len(strays)} {verb} to no row of any table and no config below '
+                f'note: {len(unlisted)} {verb} to no row of any table and no config below '
                 f'{configs}: {named}'
             ),
             file=sys.stderr,
@@ -224,7 +224,7 @@ def _is_below(configs, record) -> bool:
         return False
 
 
-def read_costs(args) -> dict:
+def read_counts(args) -> dict:
     """Parameters and multiply-adds by config and hash, from ``args.complexity``.
 
     Raises:

@@ -31,8 +31,8 @@ exit codes: 0 made; 2 bad input, or the server is out of reach or refuses
 KINDS = ('report', 'workspace')
 #: the row of a run, in its W&B config
 ROW_KEY = 'identity.config'
-#: figures of cost in the W&B config of a run
-COSTS = {'static.params': 'Parameters', 'static.macs': 'Multiply-adds'}
+#: parameters and multiply-adds in the W&B config of a run
+COMPLEXITY = {'static.params': 'Parameters', 'static.macs': 'Multiply-adds'}
 #: the longest title that W&B takes
 _TITLE_LENGTH = 128
 #: characters (Unicode categories) that W&B does not take in the name of a workspace
@@ -165,8 +165,8 @@ def plan_panels(columns) -> list:
     panels += [Panel('bar', f'{head}: test', '', (metric,)) for metric, head in heads.items()]
     for metric, head in list(heads.items())[:1]:
         panels += [
-            Panel('scatter', f'{head} against {cost.lower()}', key, (metric,))
-            for key, cost in COSTS.items()
+            Panel('scatter', f'{head} against {name.lower()}', key, (metric,))
+            for key, name in COMPLEXITY.items()
         ]
     return panels
 

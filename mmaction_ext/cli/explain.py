@@ -15,7 +15,7 @@ from mmaction_ext.cli.common import (
     add_runs_option,
     find_table,
     needed_metrics,
-    read_costs,
+    read_counts,
     read_records,
 )
 from mmaction_ext.cli.text import WIDTH, clean, print_json
@@ -97,10 +97,10 @@ def explain(args) -> dict:
         check_choice('--seed', args.seed, spec.seeds)
     if args.locked:
         locked = read_lock(args.lock).get(spec.id, LockedTable())
-        table = build_table(spec, (), complexity=read_costs(args), locked=locked)
+        table = build_table(spec, (), complexity=read_counts(args), locked=locked)
         return Explainer(spec, table, (), args.seed).cell(args.row, args.column)
     records = read_records(args, needed_metrics([spec]))
-    table = build_table(spec, records, complexity=read_costs(args))
+    table = build_table(spec, records, complexity=read_counts(args))
     return Explainer(spec, table, records, args.seed).cell(args.row, args.column)
 
 

@@ -17,15 +17,15 @@ from mmaction_ext.cli.common import (
     add_tables_argument,
     load_tables,
     needed_metrics,
-    read_costs,
+    read_counts,
     read_records,
 )
-from mmaction_ext.cli.costs import Cost, row_cost
+from mmaction_ext.cli.compute import TrainingCompute, training_compute
 from mmaction_ext.cli.text import WIDTH, clean, columns, print_json, quantity
 from mmaction_ext.errors import check_at_least
 from mmaction_ext.tables import TableSpec, resolve_configs
-from mmaction_ext.tables.gaps import find_gaps, in_order, kind_of
-from mmaction_ext.tables.places import places
+from mmaction_ext.tables.gaps import find_gaps, job_kind, ordered_jobs
+from mmaction_ext.tables.row_seeds import row_seeds
 from mmaction_ext.tracking.identity import load_config
 
 NAME = 'plan'
@@ -99,13 +99,13 @@ class SeedPlan:
 
 @dataclass(frozen=True)
 class RowPlan:
-    """A row with its cost and seeds.
+    """A row with its compute and seeds.
 
     Attributes:
         id, label, config: of the row.
         kind: ``'train'``, ``'weights_of'`` (tested with the weights of another run) or
             ``'ensemble'``.
-        cost: that of each seed.
+        compute: what each seed takes.
         seeds: :class:`SeedPlan` tuple.
     """
 
@@ -113,7 +113,7 @@ class RowPlan:
     label: str
     config: str
     kind: str
-    cost: Cost
+    compute: TrainingCompute
     seeds: tuple
 
 
@@ -140,7 +140,7 @@ class TablePlan:
     def training(self) -> tuple:
         """Multiply-adds of the trainings that are lacking, and how many have no known cost."""
         costs = [
-            row.cost.training
+            row.compute.training
             for row in self.rows
             if row.kind == 'train'
             for seed in row.seeds
@@ -159,7 +159,7 @@ def run(args) -> int:
     check_at_least('--gpus', args.gpus, 1)
     specs = load_tables(args)
     records = read_records(args, needed_metrics(specs))
-    complexity = read_costs(args)
+    complexity = read_counts(args)
     load = functools.cache(load_config)
     plans = [plan_table(spec, records, complexity, load, args.gpus) for spec in specs]
     if args.json:
@@ -183,40 +183,40 @@ def plan_table(spec, records, complexity: dict, load, gpus: int = 1) -> TablePla
         load: reads a config file; one that remembers serves all tables.
         gpus: number of processes that the commands start.
     """
-    found = places(spec, records, resolve_configs(spec, load))
-    gaps = {gap.place.name: gap for gap in find_gaps(found, spec, records, load)}
+    found = row_seeds(spec, records, resolve_configs(spec, load))
+    gaps = {gap.row_seed.name: gap for gap in find_gaps(found, spec, records, load)}
     rows = {}
-    for place in found:
-        rows.setdefault(place.row.id, []).append(place)
+    for row_seed in found:
+        rows.setdefault(row_seed.row.id, []).append(row_seed)
     return TablePlan(
         spec,
         tuple(
             _row_plan(group, gaps, load(group[0].row.config), records, complexity, gpus)
             for group in rows.values()
         ),
-        tuple(job.command(gpus) for job in in_order(gaps.values())),
+        tuple(job.command(gpus) for job in ordered_jobs(gaps.values())),
     )
 
 
 def _row_plan(group, gaps, content, records, complexity, gpus) -> RowPlan:
-    """Plan of the places of one row."""
+    """Plan of one row, from its :class:`RowSeed` list."""
     row = group[0].row
-    seeds = tuple(_seed_plan(place, gaps.get(place.name), gpus) for place in group)
+    seeds = tuple(_seed_plan(row_seed, gaps.get(row_seed.name), gpus) for row_seed in group)
     return RowPlan(
         row.id,
         row.label,
         str(row.config),
-        kind_of(content),
-        row_cost(group[0], content, records, complexity),
+        job_kind(content),
+        training_compute(group[0], content, records, complexity),
         seeds,
     )
 
 
-def _seed_plan(place, gap, gpus) -> SeedPlan:
+def _seed_plan(row_seed, gap, gpus) -> SeedPlan:
     if gap is None:
-        return SeedPlan(place.seed, 'done', '', '')
+        return SeedPlan(row_seed.seed, 'done', '', '')
     *needs, command = [job.command(gpus) for job in gap.jobs] or ['']
-    return SeedPlan(place.seed, place.status.value, gap.reason, command, tuple(needs))
+    return SeedPlan(row_seed.seed, row_seed.status.value, gap.reason, command, tuple(needs))
 
 
 def overview(plans, only_missing: bool = False) -> list:
@@ -275,16 +275,16 @@ def _row_cells(row, only_missing) -> list:
     states = {}
     for seed in seeds:
         states.setdefault(seed.state, []).append(str(seed.seed))
-    cost = row.cost
-    length = f'{cost.length[1]} {cost.length[0]}s' if cost.length else ''
+    compute = row.compute
+    length = f'{compute.length[1]} {compute.length[0]}s' if compute.length else ''
     return [
         row.id,
         '; '.join(f'{state} {",".join(names)}' for state, names in states.items()),
-        quantity(cost.params),
-        quantity(cost.macs),
+        quantity(compute.params),
+        quantity(compute.macs),
         length if row.kind == 'train' else row.kind.replace('_', ' '),
-        '' if cost.samples is None else cost.samples,
-        quantity(cost.training),
+        '' if compute.samples is None else compute.samples,
+        quantity(compute.training),
     ]
 
 
@@ -342,7 +342,7 @@ def as_json(plan: TablePlan, only_missing: bool = False) -> dict:
                     label=row.label,
                     config=row.config,
                     kind=row.kind,
-                    cost=dict(asdict(row.cost), training=row.cost.training),
+                    cost=dict(asdict(row.compute), training=row.compute.training),
                     seeds=seeds,
                 )
             )

@@ -4,7 +4,7 @@ import statistics
 import time
 from dataclasses import dataclass
 
-from mmaction_ext.tables.results import is_finite
+from mmaction_ext.tables.seed_runs import is_finite
 from mmaction_ext.tracking.identity import training_length
 
 #: rows of the training log over which the time of an iteration is taken
@@ -120,7 +120,7 @@ def _logged_epoch(record) -> int | None:
 
 def _expected_epoch(record) -> int | None:
     """Iterations of an epoch, by the length of the training list and the size of a batch."""
-    from mmaction_ext.cli.costs import global_batch
+    from mmaction_ext.cli.compute import global_batch
 
     train = record.data.get('train')
     samples = train.get('num_samples') if isinstance(train, dict) else None

@@ -58,7 +58,7 @@ class Explainer:
         )
         explain = dict(
             row=self._mark,
-            static=self._static,
+            complexity=self._complexity,
             published=self._published,
             history=self._measured,
             column=self._derived,
@@ -68,8 +68,8 @@ class Explainer:
     def _mark(self, row, column, cell) -> dict:
         return dict(formula=f'{column.name} of the row in {self.spec.path}')
 
-    def _static(self, row, column, cell) -> dict:
-        """A figure of the network, which no training changes."""
+    def _complexity(self, row, column, cell) -> dict:
+        """Parameters or multiply-adds, which no training changes."""
         if row.mean_of:
             return dict(
                 formula=f'what the rows {_listed(row.mean_of)} have in common',

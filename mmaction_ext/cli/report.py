@@ -12,7 +12,7 @@ from mmaction_ext.cli.common import (
     add_runs_option,
     add_tables_argument,
     load_tables,
-    read_costs,
+    read_counts,
     read_records,
 )
 
@@ -76,12 +76,12 @@ def build_page(args) -> str:
     from mmaction_ext.tables import build_tables, read_lock
     from mmaction_ext.tables.lock import FILE_NAME
 
-    specs, costs = load_tables(args), read_costs(args)
+    specs, counts = load_tables(args), read_counts(args)
     if args.locked:
         locked = read_lock(COMPLEXITY.with_name(FILE_NAME))
-        return build_report(build_tables(specs, (), costs, locked), ())
+        return build_report(build_tables(specs, (), counts, locked), ())
     records = read_records(args)
-    return build_report(build_tables(specs, records, costs), records)
+    return build_report(build_tables(specs, records, counts), records)
 
 
 def _check(path, page) -> int:

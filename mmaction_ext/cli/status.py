@@ -17,14 +17,14 @@ from mmaction_ext.cli.common import (
     add_tables_argument,
     load_tables,
     needed_metrics,
-    note_strays,
+    note_unlisted_runs,
     read_records,
 )
 from mmaction_ext.cli.progress import progress, schedule_of
 from mmaction_ext.cli.text import WIDTH, clean, columns, cut, duration, print_json
 from mmaction_ext.tables import CellStatus, resolve_configs
-from mmaction_ext.tables.places import places
-from mmaction_ext.tables.results import how_it_ended, is_finite, why_diverged
+from mmaction_ext.tables.row_seeds import row_seeds
+from mmaction_ext.tables.seed_runs import how_it_ended, is_finite, why_diverged
 from mmaction_ext.tracking.identity import load_config
 from mmaction_ext.tracking.reading.find import find_runs
 
@@ -136,7 +136,7 @@ def collect(args, notes: bool = False) -> dict:
         specs = load_tables(_with_tables(args, args_tables))
         records = read_records(args, needed_metrics(specs) | PROGRESS_METRICS)
         if notes and not args.tables:
-            note_strays(records, specs, args.configs)
+            note_unlisted_runs(records, specs, args.configs)
         ran = {record.config for record in records}
         load = functools.cache(load_config)
         groups.update(
@@ -196,19 +196,25 @@ def table_lines(spec, records, load=load_config) -> list:
     """
     metrics = tuple(column.source for column in spec.columns if column.kind == 'history')
     return [
-        _place_line(place, metrics) for place in places(spec, records, resolve_configs(spec, load))
+        _row_seed_line(row_seed, metrics)
+        for row_seed in row_seeds(spec, records, resolve_configs(spec, load))
     ]
 
 
-def _place_line(place, metrics) -> RunStatus:
-    record = _main_record(place.fresh or place.others)
-    state = _state(place, place.fresh and record)
+def _row_seed_line(row_seed, metrics) -> RunStatus:
+    record = _main_record(row_seed.fresh or row_seed.others)
+    state = _state(row_seed, row_seed.fresh and record)
     if record is None:
-        return RunStatus(place.row.id, place.seed, state, place.reason)
-    schedule = place.config.schedule if record.job_type == 'train' else None
-    reason = how_it_ended(record) if state == 'failed' and record.exit_code else place.reason
+        return RunStatus(row_seed.row.id, row_seed.seed, state, row_seed.reason)
+    schedule = row_seed.config.schedule if record.job_type == 'train' else None
+    reason = how_it_ended(record) if state == 'failed' and record.exit_code else row_seed.reason
     return RunStatus(
-        place.row.id, place.seed, state, reason, progress(record, schedule, metrics), record.folder
+        row_seed.row.id,
+        row_seed.seed,
+        state,
+        reason,
+        progress(record, schedule, metrics),
+        record.folder,
     )
 
 
@@ -223,18 +229,18 @@ def _main_record(records):
 _WORDS = {'unknown': 'unfinished'}
 
 
-def _state(place, record) -> str:
+def _state(row_seed, record) -> str:
     """Word for a row and seed whose main run of the present config is ``record``, if any."""
     if record and record.state == 'running':
         return 'running'
-    if place.is_done:
+    if row_seed.is_done:
         return 'finished'
-    if place.status.value in PROBLEMS[2:]:
-        return place.status.value
+    if row_seed.status.value in PROBLEMS[2:]:
+        return row_seed.status.value
     if not record:
-        return place.status.value
+        return row_seed.status.value
     if record.state == 'finished':  # failed, if it has a result that is no number
-        return 'failed' if place.status is CellStatus.FAILED else 'no result'
+        return 'failed' if row_seed.status is CellStatus.FAILED else 'no result'
     return _WORDS.get(record.state, record.state)
 
 

@@ -9,7 +9,7 @@ from mmaction_ext.report.figures import PageFigure, page_figure
 from mmaction_ext.report.table_parts import body_rows, main_column
 from mmaction_ext.report.template import color
 from mmaction_ext.tables.cells import CellStatus
-from mmaction_ext.tables.results import is_finite
+from mmaction_ext.tables.seed_runs import is_finite
 
 #: Points of a line; of more, groups of neighbours are averaged.
 MAX_POINTS = 150

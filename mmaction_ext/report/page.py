@@ -6,7 +6,7 @@ import hashlib
 from mmaction_ext.report.addresses import embedded_json, section_id
 from mmaction_ext.report.bars import ablation_bars, difference_dots
 from mmaction_ext.report.classes import ClassAccuracies
-from mmaction_ext.report.cost import cost_scatter
+from mmaction_ext.report.complexity import complexity_scatter
 from mmaction_ext.report.curves import learning_curves
 from mmaction_ext.report.gains import class_gain_bars
 from mmaction_ext.report.navigation import KINDS, entries
@@ -258,7 +258,7 @@ def _figures(table, runs) -> str:
     figures = [
         ablation_bars(table),
         difference_dots(table),
-        cost_scatter(table),
+        complexity_scatter(table),
         *learning_curves(table, runs),
     ]
     figures = [_figure(figure) for figure in figures if figure]

@@ -7,8 +7,8 @@ from itertools import groupby
 
 from mmaction_ext.report.addresses import absent_run_id, run_id, seeds_id, web_link
 from mmaction_ext.report.table_parts import rows_with_runs
-from mmaction_ext.tables.aggregate import PROTOCOL_KEYS
 from mmaction_ext.tables.render.html import escape
+from mmaction_ext.tables.seed_runs import TEST_FACTS
 
 _BAD_STATES = ('diverged', 'failed', 'killed')
 _CLASS = re.compile(r'test/(class|motion)/top1_(class)?\d+')
@@ -44,7 +44,7 @@ def absent_runs(tables, runs: dict) -> dict:
         runs: what :func:`runs_by_uid` found.
 
     Returns:
-        uid to the :class:`mmaction_ext.tables.cells.Measured` that came from it, in order.
+        uid to the :class:`mmaction_ext.tables.cells.Measurement` that came from it, in order.
     """
     found = {}
     for table in tables:
@@ -159,7 +159,7 @@ def _facts(record, places) -> str:
         ('W&amp;B', web_link(record.url)),
         ('Overrides', _pairs(record.overrides)),
         ('Imported', 'yes' if record.imported else ''),
-        ('Model', _pairs(_model(record.static))),
+        ('Model', _pairs(_model(record.complexity))),
         ('Checkout', _pairs(record.git)),
         ('Environment', _pairs(record.env)),
         ('Data', _data(record.data)),
@@ -186,9 +186,10 @@ def _places(places) -> str:
     return '<br>'.join(links) or 'no table'
 
 
-def _model(static) -> dict:
+def _model(complexity) -> dict:
     return {
-        name: f'{value:,}' if isinstance(value, int) else value for name, value in static.items()
+        name: f'{value:,}' if isinstance(value, int) else value
+        for name, value in complexity.items()
     }
 
 
@@ -270,7 +271,7 @@ def _evaluation(item) -> list:
     metrics = {
         name: f'{value:.6g}' if isinstance(value, float) else value
         for name, value in values.items()
-        if name.startswith('test/') and name not in PROTOCOL_KEYS and not _CLASS.fullmatch(name)
+        if name.startswith('test/') and name not in TEST_FACTS and not _CLASS.fullmatch(name)
     }
     return [escape(str(values.get(key, ''))) for key in ('iter', 'epoch', 'test/num_samples')] + [
         _pairs(checkpoint),

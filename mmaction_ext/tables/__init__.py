@@ -5,11 +5,11 @@ Imports neither torch nor mmaction2: a table builds wherever its runs and config
 
 from mmaction_ext.tables.aggregate import build_table, build_tables
 from mmaction_ext.tables.cells import Cell, CellStatus, SeedResult, Table
-from mmaction_ext.tables.evidence import LockedTable, locked_table, lost_results
+from mmaction_ext.tables.complexity import read_complexity
 from mmaction_ext.tables.lock import alone_in, read_lock
-from mmaction_ext.tables.results import resolve_configs
+from mmaction_ext.tables.row_results import LockedTable, locked_table, lost_results
+from mmaction_ext.tables.seed_runs import resolve_configs
 from mmaction_ext.tables.spec import TableSpec, load_spec
-from mmaction_ext.tables.static import read_complexity
 
 __all__ = [
     'Cell',

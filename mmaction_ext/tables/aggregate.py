@@ -12,16 +12,15 @@ from mmaction_ext.tables import notes
 from mmaction_ext.tables.cells import (
     Cell,
     CellStatus,
-    Measured,
+    Measurement,
     Table,
     TableRow,
     exact,
     printed_as,
 )
-from mmaction_ext.tables.evidence import LockedEvidence, LockedTable, RunEvidence
 from mmaction_ext.tables.notes import number_footnotes
-from mmaction_ext.tables.results import resolve_configs
-from mmaction_ext.tables.seed_results import (
+from mmaction_ext.tables.row_results import LockedResults, LockedTable, RunResults
+from mmaction_ext.tables.seed_cells import (
     common_cell,
     dash,
     difference_cell,
@@ -32,13 +31,11 @@ from mmaction_ext.tables.seed_results import (
     seeds_cell,
     shifted,
 )
+from mmaction_ext.tables.seed_runs import resolve_configs
 from mmaction_ext.tables.spec import Section
 from mmaction_ext.tracking.identity import load_config
 
-__all__ = ['PROTOCOL_KEYS', 'CellBuilder', 'build_table', 'build_tables', 'number_footnotes']
-
-#: What a test row says about itself besides its metrics.
-PROTOCOL_KEYS = frozenset({'test/num_samples', 'test/checkpoint_sha256', 'test/data_digest'})
+__all__ = ['CellBuilder', 'build_table', 'build_tables', 'number_footnotes']
 
 
 def build_table(spec, records, configs=None, complexity=None, locked=None) -> Table:
@@ -47,10 +44,10 @@ def build_table(spec, records, configs=None, complexity=None, locked=None) -> Ta
     Args:
         spec: :class:`mmaction_ext.tables.spec.TableSpec`.
         records: :class:`mmaction_ext.tracking.reading.record.RunRecord` of any runs, in any order.
-        configs: row id to :class:`mmaction_ext.tables.results.RowConfig`; resolved from the
+        configs: row id to :class:`mmaction_ext.tables.seed_runs.RowConfig`; resolved from the
             files if left out.
-        complexity: see :func:`mmaction_ext.tables.static.static_result`.
-        locked: the table's :class:`mmaction_ext.tables.evidence.LockedTable`; where it is given,
+        complexity: see :func:`mmaction_ext.tables.complexity.complexity_result`.
+        locked: the table's :class:`mmaction_ext.tables.row_results.LockedTable`; where it is given,
             ``records`` are not looked at.
 
     Returns:
@@ -59,7 +56,7 @@ def build_table(spec, records, configs=None, complexity=None, locked=None) -> Ta
     Raises:
         InputError: a row's config cannot be read.
     """
-    builder = CellBuilder(spec, _evidence(spec, records, configs, complexity, locked))
+    builder = CellBuilder(spec, _results(spec, records, configs, complexity, locked))
     cells = builder.cells()
     citation = notes.main_citation(spec)
     table = Table(
@@ -97,7 +94,7 @@ def build_tables(specs, records, complexity=None, locked=None) -> list:
 
     Args:
         specs, records, complexity: as for :func:`build_table`.
-        locked: table id to :class:`mmaction_ext.tables.evidence.LockedTable`, to build without
+        locked: table id to :class:`mmaction_ext.tables.row_results.LockedTable`, to build without
             runs; a table that is not in it has none.
 
     Returns:
@@ -119,11 +116,11 @@ def build_tables(specs, records, complexity=None, locked=None) -> list:
     ]
 
 
-def _evidence(spec, records, configs=None, complexity=None, locked=None):
+def _results(spec, records, configs=None, complexity=None, locked=None):
     configs = configs or resolve_configs(spec)
     if locked is not None:
-        return LockedEvidence(spec, locked, configs, complexity or {})
-    return RunEvidence(spec, records, configs, complexity or {})
+        return LockedResults(spec, locked, configs, complexity or {})
+    return RunResults(spec, records, configs, complexity or {})
 
 
 class CellBuilder:
@@ -131,17 +128,17 @@ class CellBuilder:
 
     Args:
         spec: :class:`mmaction_ext.tables.spec.TableSpec`.
-        evidence: :class:`mmaction_ext.tables.evidence.RunEvidence` or
-            :class:`mmaction_ext.tables.evidence.LockedEvidence` of it.
+        results: :class:`mmaction_ext.tables.row_results.RunResults` or
+            :class:`mmaction_ext.tables.row_results.LockedResults` of it.
 
     Attributes:
-        measurements: (row id, metric, seed) to :class:`mmaction_ext.tables.cells.Measured`, for
+        measurements: (row id, metric, seed) to :class:`mmaction_ext.tables.cells.Measurement`, for
             the cells that were filled so far.
         dated: ids of rows with a result of other code than the tree's.
     """
 
-    def __init__(self, spec, evidence):
-        self.spec, self.evidence = spec, evidence
+    def __init__(self, spec, results):
+        self.spec, self.results = spec, results
         self.by_id = {row.id: row for row in spec.rows}
         self.by_key = {column.key: column for column in spec.columns}
         self.done, self.measurements, self.dated = {}, {}, set()
@@ -150,7 +147,7 @@ class CellBuilder:
         """(row id, column key) to cell."""
         makers = dict(
             row=self.mark,
-            static=self.static,
+            complexity=self.complexity,
             published=self.published,
             history=self.measured,
             column=self.difference,
@@ -167,13 +164,13 @@ class CellBuilder:
         text = value if isinstance(value, str) else '✓' if value else ''
         return Cell(CellStatus.OK, text)
 
-    def static(self, row, column) -> Cell:
-        """A figure of the network itself, such as its parameters."""
+    def complexity(self, row, column) -> Cell:
+        """Parameters or multiply-adds of the network itself."""
         if row.is_published_only:
             return dash()
         if row.mean_of:
             return common_cell([self.done[name, column.key] for name in row.mean_of])
-        found = self.evidence.static(row.id, column.name)
+        found = self.results.complexity(row.id, column.name)
         self.measure(row, column.source, None, found)
         if found.value is None:
             return Cell(found.status, found.status.value, note=found.reason)
@@ -196,7 +193,7 @@ class CellBuilder:
             parts = [self.by_id[name] for name in row.mean_of]
             by_seed = zip(*(self.history(part, column) for part in parts), strict=True)
             return [mean_result(parts, results) for results in by_seed]
-        results = [self.evidence.result(row.id, seed, column) for seed in self.spec.seeds]
+        results = [self.results.result(row.id, seed, column) for seed in self.spec.seeds]
         for result in results:
             self.measure(row, column.measure, result.seed, result)
         return [scaled(result, column.scale) for result in reject_shared(results)]
@@ -204,8 +201,8 @@ class CellBuilder:
     def measure(self, row, metric, seed, result) -> None:
         """Keep what runs said for the lock file."""
         if result.runs or result.imported:
-            config = self.evidence.configs[row.id]
-            self.measurements[row.id, metric, seed] = Measured(
+            config = self.results.configs[row.id]
+            self.measurements[row.id, metric, seed] = Measurement(
                 row.id, config.name, config.digest, metric, seed, result
             )
             if result.status is CellStatus.OK and config.watched.is_other(
@@ -223,7 +220,7 @@ class CellBuilder:
         """Whether a metric of training or validation is asked of a row that is only tested."""
         parts = [self.by_id[name] for name in row.mean_of] or [row]
         return not column.source.startswith('test/') and any(
-            self.evidence.configs[part.id].is_only_tested for part in parts
+            self.results.configs[part.id].is_only_tested for part in parts
         )
 
     def difference(self, row, column) -> Cell:

@@ -100,15 +100,15 @@ def is_imported(result: SeedResult) -> bool:
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """What a table took from runs for one row, metric and seed, as a lock file keeps it.
 
     Attributes:
         row: id of the row.
         config, config_hash: the row's config as it stood in the tree.
         metric: logged metric, ``<metric> at <selection>`` for a column with a selection of its
-            own, or ``static.<figure>`` for a figure of the model itself.
-        seed: the seed; ``None`` for a figure of the model.
+            own, or ``static.<name>`` for parameters and multiply-adds of the model itself.
+        seed: the seed; ``None`` for parameters and multiply-adds.
         result: the :class:`SeedResult`, in the logged unit.
     """
 
@@ -219,7 +219,7 @@ class Table:
         notes: lines printed under the table.
         warnings: what makes the table untrustworthy as a whole; printed first.
         spec_path: the specification it was built from; empty for none.
-        measurements: :class:`Measured` tuple, all that it took from runs.
+        measurements: :class:`Measurement` tuple, all that it took from runs.
     """
 
     id: str

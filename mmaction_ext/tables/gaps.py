@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmaction_ext.tables.cells import CellStatus
-from mmaction_ext.tables.places import Place, living_run, process_of
-from mmaction_ext.tables.results import RowConfig, SeedEvidence
+from mmaction_ext.tables.row_seeds import RowSeed, living_run, process_of
+from mmaction_ext.tables.seed_runs import RowConfig, SeedRuns
 from mmaction_ext.tables.spec import Select
 from mmaction_ext.tracking.identity import (
     config_name,
@@ -27,7 +27,7 @@ LOOK_FIRST = {
 }
 
 
-def kind_of(content: dict) -> str:
+def job_kind(content: dict) -> str:
     """What is done with a resolved config: ``'train'``, ``'weights_of'`` or ``'ensemble'``."""
     if 'ensemble' in content:
         return 'ensemble'
@@ -40,7 +40,7 @@ class Job:
 
     Attributes:
         name: ``row/seed0``, or with the config's name where the table has no such row.
-        kind: see :func:`kind_of`.
+        kind: see :func:`job_kind`.
         config: the config file.
         seed: the seed.
     """
@@ -79,20 +79,20 @@ class Gap:
     """A row and seed whose result a table lacks.
 
     Attributes:
-        place: the row and seed.
+        row_seed: the row and seed.
         jobs: what to run, its own run last; before it those whose weights or predictions it takes
             and that are lacking, too. Empty where nothing is to be started.
         obstacle: why nothing is to be started, in words.
     """
 
-    place: Place
+    row_seed: RowSeed
     jobs: tuple = ()
     obstacle: str = ''
 
     @property
     def reason(self) -> str:
         """Why the result is lacking, and why nothing is to be started."""
-        return '; '.join(filter(None, (self.place.reason, self.obstacle)))
+        return '; '.join(filter(None, (self.row_seed.reason, self.obstacle)))
 
 
 def find_gaps(found, spec, records, load=load_config) -> list:
@@ -102,22 +102,22 @@ def find_gaps(found, spec, records, load=load_config) -> list:
     where another run would not help.
 
     Args:
-        found: :func:`mmaction_ext.tables.places.places` of the table, or some of them.
+        found: :func:`mmaction_ext.tables.row_seeds.row_seeds` of the table, or some of them.
         spec: :class:`mmaction_ext.tables.TableSpec`.
         records: :class:`mmaction_ext.tracking.reading.record.RunRecord` of any runs.
         load: reads a config file; one that remembers serves several tables.
 
     Returns:
-        :class:`Gap` list, in the order of the places.
+        :class:`Gap` list, in the same order.
 
     Raises:
         InputError: a config cannot be read.
     """
     finder = _Finder(spec, records, load)
-    return [finder.gap(place) for place in found if not place.is_done]
+    return [finder.gap(row_seed) for row_seed in found if not row_seed.is_done]
 
 
-def in_order(gaps) -> list:
+def ordered_jobs(gaps) -> list:
     """The jobs of some gaps, each once, so that each finds what it needs.
 
     Returns:
@@ -139,42 +139,42 @@ class _Finder:
         self.records, self.load = records, functools.cache(load)
         self.sources = functools.cache(self._sources)
 
-    def gap(self, place) -> Gap:
-        """What fills the gap at a place that is not done."""
-        if place.status in LOOK_FIRST:
-            return Gap(place, obstacle=LOOK_FIRST[place.status])
-        if place.living:
-            return Gap(place, obstacle=f'{process_of(place.living)} works on it')
+    def gap(self, row_seed) -> Gap:
+        """What fills the gap of one that is not done."""
+        if row_seed.status in LOOK_FIRST:
+            return Gap(row_seed, obstacle=LOOK_FIRST[row_seed.status])
+        if row_seed.living:
+            return Gap(row_seed, obstacle=f'{process_of(row_seed.living)} works on it')
         jobs = []
-        for path in self.sources(place.row.config):
-            job, runs = self._job(path, place.seed), self._runs(path, place)
+        for path in self.sources(row_seed.row.config):
+            job, runs = self._job(path, row_seed.seed), self._runs(path, row_seed)
             living = living_run(runs.fresh + runs.stale + runs.lost)
             if any(map(_is_complete, runs.fresh)):
                 continue
             if living:
                 return Gap(
-                    place, obstacle=f'{process_of(living)} works on {job.name}, which it needs'
+                    row_seed, obstacle=f'{process_of(living)} works on {job.name}, which it needs'
                 )
             jobs.append(job)
-        return Gap(place, (*jobs, self._job(place.row.config, place.seed)))
+        return Gap(row_seed, (*jobs, self._job(row_seed.row.config, row_seed.seed)))
 
     def _sources(self, path) -> list:
         """Configs on whose runs one is tested, in the order in which to make them."""
         content = self.load(path)
-        if kind_of(content) == 'train':
+        if job_kind(content) == 'train':
             return []
         direct = [*ensemble_members(path, content), weights_source(path, content)]
         return [each for source in direct if source for each in (*self._sources(source), source)]
 
-    def _runs(self, path, place) -> SeedEvidence:
+    def _runs(self, path, row_seed) -> SeedRuns:
         """The runs of a source, told apart by the code that the table tracks."""
-        config = RowConfig.of(config_name(path), self.load(path), code=place.config.code)
-        return SeedEvidence(self.records, config, place.seed, Select())
+        config = RowConfig.of(config_name(path), self.load(path), code=row_seed.config.code)
+        return SeedRuns(self.records, config, row_seed.seed, Select())
 
     def _job(self, path, seed) -> Job:
         row = self.rows.get(config_name(path))
         name, path = (row.id, row.config) if row else (config_name(path), path)
-        return Job(f'{name}/seed{seed}', kind_of(self.load(path)), path, seed)
+        return Job(f'{name}/seed{seed}', job_kind(self.load(path)), path, seed)
 
 
 def _is_complete(record) -> bool:

@@ -20,8 +20,8 @@ from pathlib import Path
 from mmaction_ext.errors import InputError
 from mmaction_ext.files.reading import LOG_BYTES, read_regular
 from mmaction_ext.tables import protocol
-from mmaction_ext.tables.cells import CellStatus, Measured, SeedResult
-from mmaction_ext.tables.evidence import LockedTable
+from mmaction_ext.tables.cells import CellStatus, Measurement, SeedResult
+from mmaction_ext.tables.row_results import LockedTable
 from mmaction_ext.tracking.identity import canonical_json
 from mmaction_ext.tracking.ledger.format import NEWER, is_newer
 
@@ -33,7 +33,7 @@ def read_lock(path) -> dict:
     """Read a lock file.
 
     Returns:
-        Table id to :class:`mmaction_ext.tables.evidence.LockedTable`.
+        Table id to :class:`mmaction_ext.tables.row_results.LockedTable`.
 
     Raises:
         InputError: there is no such file, it is cut short, was edited, or is of another schema,
@@ -66,7 +66,7 @@ def renewed_lock(path, parts: dict, every: bool = False) -> str:
 
     Args:
         path: the file as it is; it need not exist.
-        parts: table id to :class:`mmaction_ext.tables.evidence.LockedTable`.
+        parts: table id to :class:`mmaction_ext.tables.row_results.LockedTable`.
         every: whether these are all tables there are, so that others are dropped.
 
     Raises:
@@ -201,7 +201,7 @@ def _read_part(path, name, part) -> LockedTable:
 def _read_line(line) -> list:
     evaluation = line.get('evaluation', {})
     return [
-        Measured(
+        Measurement(
             line['row'],
             line['config'],
             line['config_hash'],

@@ -13,7 +13,7 @@ from mmaction_ext.analysis.class_gains import (
     draw_class_gains,
 )
 from mmaction_ext.errors import InputError
-from mmaction_ext.tables.results import RowConfig
+from mmaction_ext.tables.seed_runs import RowConfig
 from mmaction_ext.tracking.identity import config_hash, load_config
 from mmaction_ext.tracking.reading.record import Evaluation, Fragment, RunRecord
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from mmaction_ext.cli.common import find_table, note_strays
+from mmaction_ext.cli.common import find_table, note_unlisted_runs
 from mmaction_ext.errors import InputError
 from mmaction_ext.tables import load_spec
 from mmaction_ext.tracking.reading.record import RunRecord
@@ -85,5 +85,5 @@ def stray(config, seed, uid='uid'):
     ],
 )
 def test_runs_that_no_table_shows(project, capsys, records, note):
-    note_strays(records, [load_spec(project.table)], 'configs')
+    note_unlisted_runs(records, [load_spec(project.table)], 'configs')
     assert capsys.readouterr().err == note

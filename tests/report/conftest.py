@@ -7,7 +7,7 @@ import pytest
 
 from mmaction_ext.tables import build_table
 from mmaction_ext.tables.published import PublishedEntry
-from mmaction_ext.tables.results import RowConfig
+from mmaction_ext.tables.seed_runs import RowConfig
 from mmaction_ext.tables.spec import Column, Row, TableSpec
 from mmaction_ext.tracking.reading.record import Evaluation, Fragment, RunRecord
 
@@ -58,7 +58,7 @@ class Model:
         """Its runs, one for each seed."""
         return [
             make_run(
-                self.id, seed, {'test/acc/top1': top1 / 100}, f'{folder}/{self.id}', static={}
+                self.id, seed, {'test/acc/top1': top1 / 100}, f'{folder}/{self.id}', complexity={}
             )
             for seed, top1 in enumerate(self.top1)
             if top1 is not None
@@ -129,7 +129,7 @@ def make_run(row, seed, values=None, config=None, **facts):
                 config=config or f'dcf/table1_demo/{row}',
                 seed=seed,
                 config_hash=DIGEST,
-                static=dict(params=3250000, macs=2 * 10**9),
+                complexity=dict(params=3250000, macs=2 * 10**9),
                 fragments=(fragment,),
                 rows=rows,
                 evaluations=(Evaluation(test, fragment),),

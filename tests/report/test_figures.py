@@ -1,29 +1,31 @@
 from mmaction_ext.report.bars import ablation_bars, difference_dots
-from mmaction_ext.report.cost import cost_scatter
+from mmaction_ext.report.complexity import complexity_scatter
 from mmaction_ext.report.figures import height_of, label_axis, wrapped
 
 
 def test_rows_keep_their_colour_in_every_figure(table):
     bars = ablation_bars(table).data[0]['marker']['color']
     dots = difference_dots(table).data[0]['marker']['color']
-    costs = [trace['marker']['color'] for trace in cost_scatter(table).data[:3]]
+    costs = [trace['marker']['color'] for trace in complexity_scatter(table).data[:3]]
     assert list(bars) == costs and list(bars[1:]) == list(dots) and len(set(bars)) == 3
 
 
 def test_nothing_is_drawn_where_there_is_nothing(make):
     none = [None, None]
     table = make.table(make.row('a', none, published=40.0))
-    assert [draw(table) for draw in (ablation_bars, difference_dots, cost_scatter)] == [None] * 3
+    assert [draw(table) for draw in (ablation_bars, difference_dots, complexity_scatter)] == [
+        None
+    ] * 3
 
 
 def test_figures_carry_no_template(table):
-    for figure in (ablation_bars(table), difference_dots(table), cost_scatter(table)):
+    for figure in (ablation_bars(table), difference_dots(table), complexity_scatter(table)):
         assert 'template' not in figure.layout and figure.height > 100
 
 
 def test_labels_are_text_and_not_markup(hostile):
     table, _ = hostile
-    for figure in (ablation_bars(table), difference_dots(table), cost_scatter(table)):
+    for figure in (ablation_bars(table), difference_dots(table), complexity_scatter(table)):
         shown = str(figure.data) + str(figure.layout)
         assert '<script' not in shown and '<b>x' not in shown and '&lt;script' in shown
 

@@ -195,7 +195,7 @@ def test_facts_by_hand(make):
         0,
         overrides={'lr': 0.1},
         imported=True,
-        static=dict(params=3250000, ratio=0.5),
+        complexity=dict(params=3250000, ratio=0.5),
         code={'a.py': 'f', 'b.py': 'f'},
         sources=('ledger', 'csv'),
         last_error='E: x',

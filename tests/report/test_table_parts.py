@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from mmaction_ext.report.bars import ablation_bars, difference_dots
-from mmaction_ext.report.cost import cost_scatter
+from mmaction_ext.report.complexity import complexity_scatter
 from mmaction_ext.report.table_parts import body_rows, counterpart, main_column, rows_with_runs
 from mmaction_ext.tables.cells import CellStatus, TableRow
 
@@ -19,7 +19,7 @@ def test_counterpart_is_the_row_that_differences_are_taken_to(table):
 def test_a_table_of_published_figures_has_no_main_column(make):
     table = make.table(make.row('a', [1.0]), columns=make.columns[:3])
     assert main_column(table) is None
-    assert cost_scatter(table) is None and ablation_bars(table) is None
+    assert complexity_scatter(table) is None and ablation_bars(table) is None
 
 
 def test_sections_are_no_rows_of_the_body(table):

@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 
 from mmaction_ext.tables.code import TrackedCode
-from mmaction_ext.tables.results import RowConfig
+from mmaction_ext.tables.seed_runs import RowConfig
 from mmaction_ext.tables.spec import Column, Row, TableSpec
 from mmaction_ext.tracking.reading.record import Evaluation, Fragment, RunRecord
 
@@ -39,7 +39,7 @@ def make_record(
     corrupt=False,
     overrides=None,
     job_type='train',
-    static=None,
+    complexity=None,
     rows=None,
     values=None,
     samples=240,
@@ -69,7 +69,7 @@ def make_record(
         seed,
         digest,
         overrides or {},
-        static or {},
+        complexity or {},
         fragments=(fragment,),
         rows=rows or {},
         evaluations=evaluations,

@@ -147,7 +147,9 @@ def test_static_figures_may_be_compared_with_published_ones(make, build):
         Column('off', 'Off', 'params', relative_to='published.top1', tolerance=Fraction(1)),
     )
     _, cells = build(
-        make.record('demo/base', static=dict(params=47)), columns=columns, rows=published_rows()
+        make.record('demo/base', complexity=dict(params=47)),
+        columns=columns,
+        rows=published_rows(),
     )
     cell = cells['base']['off']
     assert (cell.text, cell.status) == ('2.4 (out of tolerance)', CellStatus.OUT_OF_TOLERANCE)
@@ -382,7 +384,7 @@ def test_marks_static_and_published_columns(make, build):
         Column('pub_delta', 'Published Δ', 'published.delta'),
     )
     table, cells = build(
-        make.record('demo/base', static=dict(params=3250000)),
+        make.record('demo/base', complexity=dict(params=3250000)),
         rows=rows,
         columns=columns,
         complexity={('demo/full', 'current'): dict(params=3375000, macs=1)},
@@ -402,7 +404,7 @@ def test_difference_of_a_figure_that_is_missing(make, build):
         Column('params', 'Params', 'static.params'),
         Column('more', 'Δ', 'params', relative_to='reference'),
     )
-    _, cells = build(make.record('demo/base', static=dict(params=3)), columns=columns)
+    _, cells = build(make.record('demo/base', complexity=dict(params=3)), columns=columns)
     assert cells['full']['more'].status is CellStatus.MISSING
 
 
@@ -553,7 +555,7 @@ def test_static_figure_of_a_mean_is_that_of_its_parts(make, build_splits):
 
     def shown(*params):
         records = [
-            make.record(f'demo/{row}', static=dict(params=value))
+            make.record(f'demo/{row}', complexity=dict(params=value))
             for row, value in zip(SPLITS, params, strict=True)
             if value
         ]
@@ -577,7 +579,7 @@ def test_published_figures_alone(make, build_splits):
         Column('more', 'Δ GFLOPs', 'gflops', relative_to='reference'),
         Column('top5', 'Top-5', 'published.top5'),
     )
-    table, cells = build_splits(*all_splits(make, static=dict(params=1)), columns=columns)
+    table, cells = build_splits(*all_splits(make, complexity=dict(params=1)), columns=columns)
     assert [cell.text for cell in cells['other'].values()] == [
         '–',
         '–',
@@ -655,7 +657,7 @@ def test_numbers_too_large_in_the_printed_unit(make):
         Column('params', 'P', 'static.params', Fraction(100)),
     )
     records = [
-        make.record('demo/base', seed, value, static=dict(params=9 * 10**299))
+        make.record('demo/base', seed, value, complexity=dict(params=9 * 10**299))
         for seed, value in ((0, 1e299), (1, -4e297))
     ]
     records += [make.record('demo/full', seed, 4e297) for seed in (0, 1)]

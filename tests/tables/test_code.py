@@ -29,8 +29,8 @@ def test_matches(path, globs, expected):
 
 
 def test_files_of_the_package():
-    found = tracked_code(['mmaction_ext/tables/co*'])
-    assert found.globs == ('mmaction_ext/tables/co*',)
+    found = tracked_code(['mmaction_ext/tables/cod*'])
+    assert found.globs == ('mmaction_ext/tables/cod*',)
     assert found.files == {
         'mmaction_ext/tables/code.py': hashlib.sha256(
             (PACKAGE / 'tables' / 'code.py').read_bytes()

@@ -7,10 +7,10 @@ import pytest
 
 from mmaction_ext.errors import InputError
 from mmaction_ext.tables import build_table, locked_table
-from mmaction_ext.tables.evidence import lost_results
 from mmaction_ext.tables.lock import lock_text, read_lock
-from mmaction_ext.tables.places import places
 from mmaction_ext.tables.render import RENDERERS
+from mmaction_ext.tables.row_results import lost_results
+from mmaction_ext.tables.row_seeds import row_seeds
 from mmaction_ext.tables.spec import Column, Select, load_spec
 
 BEST = Select('best', 'val/acc/top1')
@@ -59,7 +59,7 @@ def test_best_epoch_stands_beside_the_last_one(spec, configs, records):
         'val. Best epoch: checkpoint with the highest val/acc/top1. its top-5: checkpoint with '
         'the highest val/acc/top1.'
     )
-    assert [place.is_done for place in places(spec, records, configs)] == [True, True]
+    assert [row_seed.is_done for row_seed in row_seeds(spec, records, configs)] == [True, True]
 
 
 def test_rows_that_are_only_tested_have_no_difference_in_validation(make, configs, records):

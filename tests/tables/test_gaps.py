@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from mmaction_ext.tables.gaps import Gap, Job, find_gaps, in_order, kind_of
-from mmaction_ext.tables.places import places
+from mmaction_ext.tables.gaps import Gap, Job, find_gaps, job_kind, ordered_jobs
+from mmaction_ext.tables.row_seeds import row_seeds
 from mmaction_ext.tracking.identity import config_hash, load_config
 
 ENSEMBLE = "_base_ = 'base.py'\nensemble = dict(members=['again.py', 'base.py'])\n"
@@ -38,14 +38,14 @@ def gaps(make, tmp_path):
             replace(record, config_hash=digest(f'{record.config.rpartition("/")[2]}.py'))
             for record in records
         ]
-        return find_gaps(places(spec, records), spec, records)
+        return find_gaps(row_seeds(spec, records), spec, records)
 
     return gaps
 
 
 def names(gaps):
     """Names of all jobs, in the order in which they are to be done."""
-    return [job.name for job in in_order(gaps)]
+    return [job.name for job in ordered_jobs(gaps)]
 
 
 def test_a_place_with_a_result_is_no_gap(make, gaps):
@@ -110,7 +110,7 @@ def test_nothing_is_started_beside_a_living_run(make, gaps):
 
 def test_what_another_run_would_not_mend_is_left_alone(make, gaps):
     [gap] = gaps('full', make.record('demo/full', top1=0.5), make.record('demo/full', top1=0.6))
-    assert gap.jobs == () and gap.place.status.value == 'conflict'
+    assert gap.jobs == () and gap.row_seed.status.value == 'conflict'
     assert gap.reason.endswith('; remove what is wrong first') and '0.6' in gap.reason
 
 
@@ -141,6 +141,6 @@ def test_each_run_is_made_once_those_of_early_seeds_first():
 
 
 def test_kinds():
-    assert kind_of({'weights_of': None}) == 'train' and kind_of({}) == 'train'
-    assert kind_of({'weights_of': 'a.py'}) == 'weights_of'
-    assert kind_of({'ensemble': {}}) == 'ensemble'
+    assert job_kind({'weights_of': None}) == 'train' and job_kind({}) == 'train'
+    assert job_kind({'weights_of': 'a.py'}) == 'weights_of'
+    assert job_kind({'ensemble': {}}) == 'ensemble'

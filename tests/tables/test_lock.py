@@ -9,7 +9,7 @@ from hypothesis import given
 
 from mmaction_ext.errors import InputError
 from mmaction_ext.tables import CellStatus, LockedTable, build_table, locked_table
-from mmaction_ext.tables.cells import Measured, SeedResult
+from mmaction_ext.tables.cells import Measurement, SeedResult
 from mmaction_ext.tables.code import TrackedCode
 from mmaction_ext.tables.lock import alone_in, lock_text, read_lock, renewed_lock
 from mmaction_ext.tables.render import RENDERERS
@@ -38,7 +38,7 @@ def make_records(make):
                 seed,
                 top1,
                 rows=rows,
-                static=dict(params=7),
+                complexity=dict(params=7),
                 test=FACTS,
                 folder=f'place{seed}',
                 fragment=dict(number=1),
@@ -277,7 +277,7 @@ class TestStale:
 )
 def test_any_measurement_reads_back(tmp_path_factory, value, text, seed):
     path = tmp_path_factory.getbasetemp() / 'any.json'
-    item = Measured('a', text, text, text, seed, SeedResult(seed, CellStatus.OK, value, text))
+    item = Measurement('a', text, text, text, seed, SeedResult(seed, CellStatus.OK, value, text))
     path.write_text(lock_text({'demo': LockedTable(text, text, (item,))}))
     assert read_lock(path) == {'demo': LockedTable(text, text, (item,))}
 

@@ -53,7 +53,7 @@ def test_everything_is_read(folder):
     assert (spec.seeds, spec.select, spec.varies) == ((0, 1), Select(), ('model.backbone',))
     assert [column.kind for column in spec.columns] == [
         'row',
-        'static',
+        'complexity',
         'published',
         'history',
         'column',

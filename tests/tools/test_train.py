@@ -106,7 +106,7 @@ def test_run_lies_where_its_config_says_and_is_read_back(trained):
     record = only(find_runs(trained.path / 'work_dirs'))
     assert (record.config, record.seed) == ('tiny/row', 0)
     assert record.config_hash == config_hash(load_config(trained.config))
-    assert record.static['params'] > 3e5 and record.static['macs'] > 1e7
+    assert record.complexity['params'] > 3e5 and record.complexity['macs'] > 1e7
     assert (trained.run / 'epoch_3.pth').exists()
     values = test_values(record)
     assert values['test/num_samples'] == 24
@@ -129,7 +129,7 @@ def test_ledger_of_a_run_tells_all(trained):
         'train',
     )
     assert ledger.run['data']['test']['num_samples'] == 24
-    assert ledger.run['static']['macs'] == record.static['macs']
+    assert ledger.run['static']['macs'] == record.complexity['macs']
     attempt = ledger.attempts[0]
     assert (attempt['number'], attempt['exit_code'], attempt['signal']) == (1, 0, None)
     assert attempt['resumed_from_iter'] == 0 and attempt['start'] < attempt['end']

@@ -75,17 +75,17 @@ class Column:
 
     @property
     def kind(self) -> str:
-        """``row`` (marks in the spec), ``static`` (parameters, ...), ``published``,
-        ``history`` (a logged metric) or ``column`` (an earlier column of the table).
+        """``row`` (marks in the spec), ``complexity`` (``static.*``: parameters, multiply-adds),
+        ``published``, ``history`` (a logged metric) or ``column`` (an earlier column of the table).
         """
-        prefix = self.source.partition('.')[0]
         if '/' in self.source:
             return 'history'
-        return prefix if prefix in ('row', 'static', 'published') else 'column'
+        kinds = {'row': 'row', 'static': 'complexity', 'published': 'published'}
+        return kinds.get(self.source.partition('.')[0], 'column')
 
     @property
     def name(self) -> str:
-        """The source without its kind: mark, static figure, published metric or column."""
+        """The source without its kind: mark, count, published metric or column."""
         return self.source.partition('.')[2] or self.source
 
 

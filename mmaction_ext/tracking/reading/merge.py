@@ -180,7 +180,8 @@ def _identity(ledgers, logs, last, conflicts) -> dict:
 
 
 def _known(facts, identity) -> dict:
-    known = {name: as_dict(facts.get(name)) for name in ('static', 'recipe', 'env', 'git')}
+    known = {name: as_dict(facts.get(name)) for name in ('recipe', 'env', 'git')}
+    known['complexity'] = as_dict(facts.get('static'))
     for name, kind in (('config', str), ('seed', int), ('config_hash', str)):
         value = identity.get(name)
         known[name] = value if isinstance(value, kind) else None

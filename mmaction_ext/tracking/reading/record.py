@@ -96,7 +96,7 @@ class RunRecord:
         seed: random seed; ``None`` if unknown.
         config_hash: hash of the resolved config; ``None`` if the log lost it.
         overrides: settings changed on the command line.
-        static: parameters, multiply-adds and input shape of the model.
+        complexity: parameters, multiply-adds and input shape of the model.
         recipe, env, git: resolved config, library versions, state of the checkout.
         name, group: W&B display name and group.
         fragments: the attempts, oldest first.
@@ -128,7 +128,7 @@ class RunRecord:
     seed: int | None = None
     config_hash: str | None = None
     overrides: dict = field(default_factory=dict)
-    static: dict = field(default_factory=dict)
+    complexity: dict = field(default_factory=dict)
     recipe: dict = field(default_factory=dict)
     env: dict = field(default_factory=dict)
     git: dict = field(default_factory=dict)

@@ -11,7 +11,7 @@ import pytest
 from mmaction_ext.tables.cells import CellStatus, SeedResult, Table, TableRow
 from mmaction_ext.tables.notes import notes
 from mmaction_ext.tables.render import RENDERERS
-from mmaction_ext.tables.seed_results import seeds_cell
+from mmaction_ext.tables.seed_cells import seeds_cell
 from mmaction_ext.tables.spec import Column, Row, TableSpec
 
 COLUMN = Column(

@@ -46,7 +46,7 @@ def test_finished_run(records):
     [evaluation] = record.evaluations
     assert evaluation.values['test/acc/top1'] == 0.8125
     assert evaluation.values['test/num_samples'] == 240
-    assert record.static == dict(params=3250000, macs=2000000000, input_shape=[3, 8, 80, 80])
+    assert record.complexity == dict(params=3250000, macs=2000000000, input_shape=[3, 8, 80, 80])
     assert record.recipe == dict(train_cfg=dict(max_epochs=2))
     assert (record.env, record.git) == (dict(python='3'), dict(commit='abc'))
     assert (record.config_hash, record.overrides) == ('0123456789abcdef', {})
@@ -122,7 +122,7 @@ def test_freshly_opened_attempt_is_the_last_one(suite, tmp_path):
 def test_foreign_identity_is_no_identity(suite):
     [record] = find_runs(suite.parent / 'odd')
     assert (record.config, record.seed, record.config_hash) == (None, None, None)
-    assert (record.overrides, record.static) == ({}, {})
+    assert (record.overrides, record.complexity) == ({}, {})
 
 
 def test_missing_folder(tmp_path):

@@ -1,4 +1,4 @@
-"""Accuracy against cost: of what was measured, and of what papers print."""
+"""Accuracy against multiply-adds: of what was measured, and of what papers print."""
 
 import re
 
@@ -17,32 +17,32 @@ from mmaction_ext.report.figures import (
 from mmaction_ext.report.table_parts import body_rows, main_column
 from mmaction_ext.report.template import NEUTRAL
 
-_COST = re.compile(r'(?P<cost>\d+(\.\d+)?)(\s*[x×]\s*\d+)*')
-#: A wider range of costs than this factor gets a logarithmic axis.
+_MACS = re.compile(r'(?P<macs>\d+(\.\d+)?)(\s*[x×]\s*\d+)*')
+#: A wider range than this factor gets a logarithmic axis.
 _WIDE = 20
 
 
-def cost_scatter(table) -> PageFigure | None:
+def complexity_scatter(table) -> PageFigure | None:
     """The main measured column, and what papers print for it, against multiply-adds.
 
     A published point needs both figures from the paper. Of an entry such as ``86x6`` the
     multiply-adds of one view are drawn, as they are of what was measured.
 
     Returns:
-        The figure, or ``None`` where no row has both an accuracy and a cost.
+        The figure, or ``None`` where no row has both an accuracy and multiply-adds.
     """
     column = main_column(table)
     if column is None:
         return None
     accuracy = _find(table, 'published', column.source.rpartition('/')[2])
-    measured = _points(table, _find(table, 'static', 'macs'), column, _measured_macs)
-    published = _points(table, _find(table, 'published', 'gflops'), accuracy, _published_cost)
+    measured = _points(table, _find(table, 'complexity', 'macs'), column, _measured_macs)
+    published = _points(table, _find(table, 'published', 'gflops'), accuracy, _published_macs)
     if not measured and not published:
         return None
     data = [_measured_trace(table, column, point) for point in measured]
     data += [_published_trace(published)] if published else []
     layout = dict(
-        xaxis=_axis([cost for _, cost, _ in measured + published]),
+        xaxis=_axis([macs for _, macs, _ in measured + published]),
         yaxis=dict(title=figure_text(column.head)),
         showlegend=bool(measured) and len(data) <= MOST_NAMES,
     )
@@ -62,44 +62,44 @@ def _find(table, kind, name):
     )
 
 
-def _points(table, cost_column, column, cost_of) -> list:
+def _points(table, macs_column, column, macs_of) -> list:
     """(row, GFLOPs, cell of the accuracy) where both are known."""
-    if cost_column is None or column is None:
+    if macs_column is None or column is None:
         return []
     found = [
         (
             row,
-            cost_of(table.cell(row.id, cost_column.key), cost_column),
+            macs_of(table.cell(row.id, macs_column.key), macs_column),
             table.cell(row.id, column.key),
         )
         for row in body_rows(table)
     ]
-    return [(row, cost, cell) for row, cost, cell in found if cost and cell.value is not None]
+    return [(row, macs, cell) for row, macs, cell in found if macs and cell.value is not None]
 
 
 def _measured_macs(cell, column) -> float | None:
     return cell.value and float(cell.value / column.scale) * 1e-9
 
 
-def _published_cost(cell, column) -> float | None:
+def _published_macs(cell, column) -> float | None:
     """GFLOPs of one view, out of a number or a text such as ``86x6``."""
-    parts = _COST.fullmatch(cell.text.strip())
-    return float(parts['cost']) if parts else None
+    parts = _MACS.fullmatch(cell.text.strip())
+    return float(parts['macs']) if parts else None
 
 
-def _axis(costs) -> dict:
+def _axis(values) -> dict:
     axis = dict(title='GFLOPs of one view (multiply-adds)')
-    if max(costs) > _WIDE * min(costs):
+    if max(values) > _WIDE * min(values):
         axis.update(type='log', dtick='D2')
     return axis
 
 
 def _measured_trace(table, column, point):
-    row, cost, cell = point
+    row, macs, cell = point
     return go.Scatter(
         name=figure_text(row.label),
         mode='markers',
-        x=[cost],
+        x=[macs],
         y=[float(cell.value)],
         customdata=links(table, [row]),
         cliponaxis=False,
@@ -114,7 +114,7 @@ def _published_trace(points):
     return go.Scatter(
         name='published',
         mode='markers',
-        x=[cost for _, cost, _ in points],
+        x=[macs for _, macs, _ in points],
         y=[float(cell.value) for _, _, cell in points],
         text=[figure_text(row.label) for row, _, _ in points],
         marker=dict(size=10, color=NEUTRAL, symbol='diamond-open', line_width=2),

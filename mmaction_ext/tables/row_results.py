@@ -1,35 +1,35 @@
 """Where a table's measurements come from: the runs, or the lock that froze them.
 
-Both kinds of evidence answer the same two questions, ``result`` and ``static``.
+Both answer the same two questions, ``result`` and ``complexity``.
 """
 
 from collections import defaultdict
 from dataclasses import dataclass
 
 from mmaction_ext.tables import protocol
-from mmaction_ext.tables.cells import CellStatus, Measured, SeedResult
-from mmaction_ext.tables.results import SeedEvidence, resolve_configs
-from mmaction_ext.tables.static import compared, static_result
+from mmaction_ext.tables.cells import CellStatus, Measurement, SeedResult
+from mmaction_ext.tables.complexity import compared, complexity_result
+from mmaction_ext.tables.seed_runs import SeedRuns, resolve_configs
 from mmaction_ext.tracking.reading.conflicts import same
 
 
-class RunEvidence:
+class RunResults:
     """What the runs say.
 
     Args:
         spec: :class:`mmaction_ext.tables.spec.TableSpec`.
         records: :class:`mmaction_ext.tracking.reading.record.RunRecord` of any runs, in any order.
-        configs: row id to :class:`mmaction_ext.tables.results.RowConfig`.
-        complexity: see :func:`mmaction_ext.tables.static.static_result`.
+        configs: row id to :class:`mmaction_ext.tables.seed_runs.RowConfig`.
+        complexity: see :func:`mmaction_ext.tables.complexity.complexity_result`.
     """
 
     def __init__(self, spec, records, configs, complexity):
-        self.configs, self.complexity, self.protocol = configs, complexity, spec.protocol
+        self.configs, self.counts, self.protocol = configs, complexity, spec.protocol
         self.records = defaultdict(list)
         for record in records:
             self.records[record.config].append(record)
         self.seeds = {
-            (row.id, seed): SeedEvidence(
+            (row.id, seed): SeedRuns(
                 self.records[configs[row.id].name],
                 configs[row.id],
                 seed,
@@ -45,14 +45,14 @@ class RunEvidence:
         if column.select is None:
             return self.seeds[row_id, seed].result(column.source)
         config = self.configs[row_id]
-        return SeedEvidence(
+        return SeedRuns(
             self.records[config.name], config, seed, column.select, self.protocol
         ).result(column.source)
 
-    def static(self, row_id: str, name: str) -> SeedResult:
-        """A figure of the model of a row."""
+    def complexity(self, row_id: str, name: str) -> SeedResult:
+        """Parameters or multiply-adds of the model of a row."""
         config = self.configs[row_id]
-        return static_result(self.records[config.name], config, name, self.complexity)
+        return complexity_result(self.records[config.name], config, name, self.counts)
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class LockedTable:
 
     Attributes:
         select, protocol: which results counted, in words.
-        results: :class:`mmaction_ext.tables.cells.Measured` tuple.
+        results: :class:`mmaction_ext.tables.cells.Measurement` tuple.
     """
 
     select: str = ''
@@ -69,17 +69,17 @@ class LockedTable:
     results: tuple = ()
 
 
-class LockedEvidence:
+class LockedResults:
     """What a lock says; what it does not hold had no run.
 
     Args:
-        spec, configs, complexity: as for :class:`RunEvidence`.
+        spec, configs, complexity: as for :class:`RunResults`.
         locked: the table's :class:`LockedTable`.
     """
 
     def __init__(self, spec, locked, configs, complexity):
-        self.configs, self.complexity = configs, complexity
-        self.results = {(item.row, item.seed, item.metric): item for item in locked.results}
+        self.configs, self.counts = configs, complexity
+        self.kept = {(item.row, item.seed, item.metric): item for item in locked.results}
         self.changed = ''
         if (locked.select, locked.protocol) != (
             str(spec.select),
@@ -88,8 +88,8 @@ class LockedEvidence:
             self.changed = 'locked under another selection of checkpoints or protocol'
 
     def result(self, row_id: str, seed: int, column) -> SeedResult:
-        """As :meth:`RunEvidence.result`; stale where the tree has changed since."""
-        item = self.results.get((row_id, seed, column.measure))
+        """As :meth:`RunResults.result`; stale where the tree has changed since."""
+        item = self.kept.get((row_id, seed, column.measure))
         if item is None:
             return SeedResult(seed, CellStatus.MISSING, None, 'no run')
         reason = self.changed or self._why_stale(item)
@@ -97,16 +97,16 @@ class LockedEvidence:
             return SeedResult(seed, CellStatus.STALE, None, reason, item.result.runs)
         return item.result
 
-    def static(self, row_id: str, name: str) -> SeedResult:
-        """As :meth:`RunEvidence.static`."""
-        item = self.results.get((row_id, None, f'static.{name}'))
+    def complexity(self, row_id: str, name: str) -> SeedResult:
+        """As :meth:`RunResults.complexity`."""
+        item = self.kept.get((row_id, None, f'static.{name}'))
         if item is None or self._other_config(item):
-            return static_result((), self.configs[row_id], name, self.complexity)
+            return complexity_result((), self.configs[row_id], name, self.counts)
         if item.result.value is None:
             return item.result
-        return compared(item.result, self.configs[row_id], name, self.complexity)
+        return compared(item.result, self.configs[row_id], name, self.counts)
 
-    def _why_stale(self, item: Measured) -> str:
+    def _why_stale(self, item: Measurement) -> str:
         if self._other_config(item):
             return 'locked from a run of another version of the config'
         code = self.configs[item.row].code
@@ -115,7 +115,7 @@ class LockedEvidence:
             return 'locked from a run of another version of the code'
         return ''
 
-    def _other_config(self, item: Measured) -> bool:
+    def _other_config(self, item: Measurement) -> bool:
         return not self.configs[item.row].is_named(item.config, item.config_hash)
 
 
@@ -158,7 +158,7 @@ def lost_results(kept, table, spec, records, configs=None) -> list:
         and _place(item) in wanted
         and (_place(item) not in now or now[_place(item)].status is not CellStatus.OK)
     ]
-    locked = LockedEvidence(spec, kept, configs or resolve_configs(spec), {}) if gone else None
+    locked = LockedResults(spec, kept, configs or resolve_configs(spec), {}) if gone else None
     lost = {}
     for item in gone:
         may_go = locked.result(
@@ -169,18 +169,18 @@ def lost_results(kept, table, spec, records, configs=None) -> list:
     return [lost[place] for place in sorted(lost)]
 
 
-def _what_became(item: Measured, result: SeedResult | None) -> str:
+def _what_became(item: Measurement, result: SeedResult | None) -> str:
     where = f'row {item.row}, seed {item.seed} is'
     if result is None:
         return f'{where} in no sound run that was read'
     return f'{where} now {result.status.value} ({result.reason})'
 
 
-def _place(item: Measured) -> tuple:
+def _place(item: Measurement) -> tuple:
     return item.row, item.seed, item.metric
 
 
-def _logged(record, item: Measured) -> bool:
+def _logged(record, item: Measurement) -> bool:
     """Whether a run is one that a measurement was taken from, and still tells it."""
     if item.result.runs:
         is_source = record.uid in item.result.runs

@@ -1,10 +1,10 @@
-"""What it takes to train a row: data, iterations, multiply-adds."""
+"""What compute it takes to train a row: samples, iterations, multiply-adds."""
 
 from dataclasses import dataclass
 
 from mmaction_ext.datasets.configs import data_lists
-from mmaction_ext.tables.gaps import kind_of
-from mmaction_ext.tables.static import static_result
+from mmaction_ext.tables.complexity import complexity_result
+from mmaction_ext.tables.gaps import job_kind
 from mmaction_ext.tracking.identity import training_length
 
 #: multiply-adds of a training step over those of its forward pass: the backward pass takes the
@@ -13,8 +13,8 @@ STEP_FACTOR = 3
 
 
 @dataclass(frozen=True)
-class Cost:
-    """What a row costs; ``None`` is what nobody here knows.
+class TrainingCompute:
+    """What training a row takes; ``None`` is what nobody here knows.
 
     Attributes:
         params: number of parameters.
@@ -38,25 +38,29 @@ class Cost:
         return self.macs * self.clips * STEP_FACTOR
 
 
-def row_cost(place, content: dict, records, complexity: dict) -> Cost:
-    """Cost of training a row once; without training, as for an ensemble, that of the network.
+def training_compute(row_seed, content: dict, records, counts: dict) -> TrainingCompute:
+    """What training a row once takes; of an ensemble, the parameters and multiply-adds alone.
 
     Args:
-        place: any :class:`mmaction_ext.tables.places.Place` of the row.
+        row_seed: any :class:`mmaction_ext.tables.row_seeds.RowSeed` of the row.
         content: its resolved config.
         records: run records, of which one may tell what no file here does.
-        complexity: as for :func:`mmaction_ext.tables.static.static_result`.
+        counts: as for :func:`mmaction_ext.tables.complexity.complexity_result`.
     """
-    figures = {
-        name: static_result(records, place.config, name, complexity).value
+    complexity = {
+        name: complexity_result(records, row_seed.config, name, counts).value
         for name in ('params', 'macs')
     }
-    figures = {name: None if value is None else int(value) for name, value in figures.items()}
-    if kind_of(content) != 'train':
-        return Cost(**figures)
-    samples = training_samples(content) or _recorded_samples(place, records)
+    complexity = {
+        name: None if value is None else int(value) for name, value in complexity.items()
+    }
+    if job_kind(content) != 'train':
+        return TrainingCompute(**complexity)
+    samples = training_samples(content) or _recorded_samples(row_seed, records)
     length = training_length(content)
-    return Cost(**figures, length=length, samples=samples, clips=_clips(content, length, samples))
+    return TrainingCompute(
+        **complexity, length=length, samples=samples, clips=_clips(content, length, samples)
+    )
 
 
 def training_samples(content: dict) -> int | None:
@@ -75,12 +79,12 @@ def _repetitions(dataset: dict) -> int:
     return times
 
 
-def _recorded_samples(place, records) -> int | None:
+def _recorded_samples(row_seed, records) -> int | None:
     """What a run of the config says about its training list, also one of another seed."""
     counts = {
         record.data.get('train', {}).get('num_samples')
         for record in records
-        if place.config.is_named(record.config, record.config_hash)
+        if row_seed.config.is_named(record.config, record.config_hash)
     }
     return max((count for count in counts if isinstance(count, int)), default=None)
 

@@ -23,6 +23,8 @@ from mmaction_ext.tracking.ledger.format import NEWER, NON_FINITE_SAMPLES
 from mmaction_ext.tracking.reading.conflicts import same
 from mmaction_ext.tracking.reading.record import Evaluation, Fragment, RunRecord, is_diverged
 
+#: What a test row says about itself besides its metrics.
+TEST_FACTS = frozenset({'test/num_samples', 'test/checkpoint_sha256', 'test/data_digest'})
 #: What a seed may show although a process works on a run of it.
 _BESIDE_A_LIVING_RUN = (CellStatus.OK, CellStatus.CONFLICT, CellStatus.UNTRUSTED)
 
@@ -105,7 +107,7 @@ def resolve_configs(spec, load=load_config) -> dict:
 
 
 @dataclass(frozen=True)
-class _Measurement:
+class _Candidate:
     """A row of metrics and where it was logged."""
 
     record: RunRecord
@@ -163,7 +165,7 @@ class _Measurement:
         return {key: value for key, value in facts.items() if value not in (None, '', {})}
 
 
-class SeedEvidence:
+class SeedRuns:
     """All runs of one row under one seed, and what they say about a metric.
 
     Args:
@@ -252,7 +254,7 @@ class SeedEvidence:
     def _all_evaluations(self, metric) -> list:
         sound = [record for record in self.fresh if not record.corrupt]
         return [
-            _Measurement(record, item.values, item.fragment, item)
+            _Candidate(record, item.values, item.fragment, item)
             for record in sound
             for item in record.evaluations
             if (record.imported or item.fragment.exit_code == 0) and metric in item.values
@@ -268,7 +270,7 @@ class SeedEvidence:
                 for row in record.rows.get(metric.partition('/')[0], ())
                 if metric in row and limit is not None and row['iter'] <= limit
             ]
-            found += [_Measurement(record, row, record.fragments[-1]) for row in rows[-1:]]
+            found += [_Candidate(record, row, record.fragments[-1]) for row in rows[-1:]]
         return found
 
     def _finished(self) -> list:

@@ -3,14 +3,14 @@ from fractions import Fraction
 
 import pytest
 
-from mmaction_ext.report.cost import cost_scatter
+from mmaction_ext.report.complexity import complexity_scatter
 
 #: As in :mod:`test_bars`.
 REACH = 4.302652729 / 3**0.5
 
 
 def test_costs_are_giga_multiply_adds_of_one_view(table):
-    base, full, part, published = cost_scatter(table).data
+    base, full, part, published = complexity_scatter(table).data
     assert [trace['name'] for trace in (base, full, part)] == ['base', 'full', 'part']
     assert (base['x'], base['y']) == ([2.0], [51.0])
     assert (part['x'], part['y']) == ([3.0], [52.5])
@@ -26,7 +26,7 @@ def test_macs_in_other_units_are_converted(make):
         make.row('a', [1.0], macs=2.5), columns=(replace(macs, scale=Fraction(1, 10**6)), *others)
     )
     assert table.cell('a', 'macs').text == '2500.00'
-    assert cost_scatter(table).data[0]['x'] == [2.5]
+    assert complexity_scatter(table).data[0]['x'] == [2.5]
 
 
 def test_published_figures_alone_are_marked_as_such(make):
@@ -35,7 +35,7 @@ def test_published_figures_alone_are_marked_as_such(make):
         make.row('a', none, published=40.0, gflops='10'),
         make.row('b', none, published=50.0, gflops='900'),
     )
-    figure = cost_scatter(table)
+    figure = complexity_scatter(table)
     assert len(figure.data) == 1 and figure.data[0]['name'] == 'published'
     assert 'Nothing of this table has been measured here yet' in figure.caption
     assert figure.layout['xaxis']['type'] == 'log'
@@ -56,25 +56,25 @@ def test_published_figures_alone_are_marked_as_such(make):
 )
 def test_published_costs_of_one_view(make, gflops, cost):
     """Of several views, crops and clips those of one; what is no number is not drawn."""
-    figure = cost_scatter(make.table(make.row('a', [None], published=40.0, gflops=gflops)))
+    figure = complexity_scatter(make.table(make.row('a', [None], published=40.0, gflops=gflops)))
     assert (figure and figure.data[0]['x']) == (cost and [cost])
 
 
 @pytest.mark.parametrize('other, kind', [(20.0, None), (20.1, 'log')])
 def test_costs_far_apart_have_a_logarithmic_axis(make, other, kind):
     table = make.table(make.row('a', [1.0], macs=1.0), make.row('b', [1.0], macs=other))
-    assert cost_scatter(table).layout['xaxis'].get('type') == kind
+    assert complexity_scatter(table).layout['xaxis'].get('type') == kind
 
 
 @pytest.mark.parametrize('rows, legend', [(12, True), (13, False)])
 def test_many_rows_have_no_legend(make, rows, legend):
     table = make.table(*(make.row(f'r{i}', [1.0]) for i in range(rows)))
-    assert cost_scatter(table).layout['showlegend'] == legend
+    assert complexity_scatter(table).layout['showlegend'] == legend
 
 
 def test_without_measurements_there_is_nothing_to_tell_apart(make):
-    figure = cost_scatter(make.table(make.row('a', [None], published=40.0, gflops='10')))
+    figure = complexity_scatter(make.table(make.row('a', [None], published=40.0, gflops='10')))
     assert figure.layout['showlegend'] is False
-    measured = cost_scatter(make.table(make.row('a', [1.0], published=2.0, gflops=3)))
+    measured = complexity_scatter(make.table(make.row('a', [1.0], published=2.0, gflops=3)))
     assert 'Nothing' not in measured.caption
     assert measured.caption == 'Hollow: figures that papers print, not runs.'

@@ -1,13 +1,13 @@
 import math
 
 from mmaction_ext.tables import CellStatus
-from mmaction_ext.tables.places import living_run, places, process_of
+from mmaction_ext.tables.row_seeds import living_run, process_of, row_seeds
 from mmaction_ext.tables.spec import Column, Row
 
 
 def states(found):
-    """Name of each place to its state."""
-    return {place.name: place.status.value for place in found}
+    """Name of each row and seed to its state."""
+    return {row_seed.name: row_seed.status.value for row_seed in found}
 
 
 def test_state_is_the_worst_of_the_logged_metrics(make):
@@ -19,7 +19,7 @@ def test_state_is_the_worst_of_the_logged_metrics(make):
         make.record('demo/full', 0, values={'test/motion/pair': 1.0}),
         make.record('demo/full', 1, values={'test/motion/pair': math.nan}),
     ]
-    found = places(spec, records, make.configs('demo/base', 'demo/full', 'demo/more'))
+    found = row_seeds(spec, records, make.configs('demo/base', 'demo/full', 'demo/more'))
     assert states(found) == {
         'base/seed0': 'missing',
         'base/seed1': 'missing',  # one metric is not there
@@ -28,8 +28,12 @@ def test_state_is_the_worst_of_the_logged_metrics(make):
         'more/seed0': 'missing',
         'more/seed1': 'missing',
     }
-    assert [place.is_done for place in found] == [False, False, True, False, False, False]
-    assert [place.reason for place in found[2:5]] == ['', 'test/motion/pair is nan', 'no run']
+    assert [row_seed.is_done for row_seed in found] == [False, False, True, False, False, False]
+    assert [row_seed.reason for row_seed in found[2:5]] == [
+        '',
+        'test/motion/pair is nan',
+        'no run',
+    ]
 
 
 def test_only_rows_with_a_config_have_places(make):
@@ -38,13 +42,13 @@ def test_only_rows_with_a_config_have_places(make):
         Row('paper', 'P', None, 2),
         Row('mean', 'M', None, 3, mean_of=('full',)),
     )
-    found = places(make.spec(*rows, seeds=(4,)), [], make.configs('demo/full'))
+    found = row_seeds(make.spec(*rows, seeds=(4,)), [], make.configs('demo/full'))
     assert states(found) == {'full/seed4': 'missing'}
 
 
 def test_a_table_without_metrics_lacks_nothing(make):
     spec = make.spec('full', columns=(Column('params', 'P', 'static.params'),))
-    assert states(places(spec, [], make.configs('demo/full'))) == {
+    assert states(row_seeds(spec, [], make.configs('demo/full'))) == {
         'full/seed0': 'ok',
         'full/seed1': 'ok',
     }
@@ -58,16 +62,16 @@ def test_runs_of_a_place_by_their_version(make):
         make.record(digest=None, uid='lost'),
         make.record(seed=1, uid='else'),
     ]
-    [place] = places(make.spec('full', seeds=(0,)), records, make.configs('demo/full'))
-    assert {record.uid for record in place.fresh} == {'now'}
-    assert {record.uid for record in place.others} == {'old', 'other', 'lost'}
+    [row_seed] = row_seeds(make.spec('full', seeds=(0,)), records, make.configs('demo/full'))
+    assert {record.uid for record in row_seed.fresh} == {'now'}
+    assert {record.uid for record in row_seed.others} == {'old', 'other', 'lost'}
 
 
 def test_a_living_run_of_any_version_is_found(make):
     def living(**settings):
         return make.record(exit_code=None, top1=None, state='running', **settings)
 
-    [place] = places(
+    [row_seed] = row_seeds(
         make.spec('full', seeds=(0,)),
         [
             make.record(exit_code=1, top1=None, uid='failed'),
@@ -75,7 +79,7 @@ def test_a_living_run_of_any_version_is_found(make):
         ],
         make.configs('demo/full'),
     )
-    assert place.status is not CellStatus.OK and place.living.uid == 'old'
-    assert process_of(place.living) == 'process 7 on h'
-    assert living_run(place.fresh) is None
+    assert row_seed.status is not CellStatus.OK and row_seed.living.uid == 'old'
+    assert process_of(row_seed.living) == 'process 7 on h'
+    assert living_run(row_seed.fresh) is None
     assert process_of(living(fragment=dict(number=1))) == 'a process on h'

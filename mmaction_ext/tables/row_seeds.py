@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 from mmaction_ext.tables.aggregate import CellBuilder
 from mmaction_ext.tables.cells import SEVERITY, CellStatus
-from mmaction_ext.tables.evidence import RunEvidence
-from mmaction_ext.tables.results import RowConfig, resolve_configs
+from mmaction_ext.tables.row_results import RunResults
+from mmaction_ext.tables.seed_runs import RowConfig, resolve_configs
 from mmaction_ext.tables.spec import Row
 
 
 @dataclass(frozen=True)
-class Place:
+class RowSeed:
     """One row under one seed.
 
     Attributes:
@@ -61,27 +61,27 @@ def process_of(record) -> str:
     return (f'process {pid}' if pid else 'a process') + (f' on {host}' if host else '')
 
 
-def places(spec, records, configs=None) -> list:
+def row_seeds(spec, records, configs=None) -> list:
     """Every row that has a config under every seed of a table.
 
     Args:
         spec, records, configs: as for :func:`mmaction_ext.tables.build_table`.
 
     Returns:
-        :class:`Place` list, row by row.
+        :class:`RowSeed` list, row by row.
 
     Raises:
         InputError: a row's config cannot be read.
     """
-    evidence = RunEvidence(spec, records, configs or resolve_configs(spec), {})
-    builder = CellBuilder(spec, evidence)
+    table_results = RunResults(spec, records, configs or resolve_configs(spec), {})
+    builder = CellBuilder(spec, table_results)
     logged = [column for column in spec.columns if column.kind == 'history']
     found = []
     for row in spec.configured:
         cells = [builder.measured(row, column) for column in logged]
         results = zip(*(cell.seeds for cell in cells if cell.seeds), strict=True)
         found += [
-            _place(row, seed, evidence, of_seed)
+            _row_seed(row, seed, table_results, of_seed)
             for seed, of_seed in zip(
                 spec.seeds, list(results) or [()] * len(spec.seeds), strict=True
             )
@@ -89,18 +89,18 @@ def places(spec, records, configs=None) -> list:
     return found
 
 
-def _place(row, seed, evidence, results) -> Place:
-    """The place whose metrics have some :class:`mmaction_ext.tables.SeedResult`, one each."""
-    runs = evidence.seeds[row.id, seed]
+def _row_seed(row, seed, table_results, of_seed) -> RowSeed:
+    """By the :class:`mmaction_ext.tables.SeedResult` of each of its metrics."""
+    runs = table_results.seeds[row.id, seed]
     worst = min(
-        (result for result in results if result.status in SEVERITY),
+        (result for result in of_seed if result.status in SEVERITY),
         key=lambda result: SEVERITY.index(result.status),
         default=None,
     )
-    return Place(
+    return RowSeed(
         row,
         seed,
-        evidence.configs[row.id],
+        table_results.configs[row.id],
         worst.status if worst else CellStatus.OK,
         worst.reason if worst else '',
         tuple(runs.fresh),

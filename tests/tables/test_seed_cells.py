@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 
 from mmaction_ext.tables.cells import CellStatus, SeedResult
-from mmaction_ext.tables.seed_results import difference_cell, mean_result, minus
+from mmaction_ext.tables.seed_cells import difference_cell, mean_result, minus
 from mmaction_ext.tables.spec import Column
 
 DELTA = Column('delta', 'Delta', 'top1', fmt='+.1f', relative_to='reference')

@@ -6,21 +6,21 @@ from pathlib import Path
 
 from mmaction_ext.errors import InputError
 from mmaction_ext.tables.cells import CellStatus, SeedResult, exact
-from mmaction_ext.tables.results import is_finite, run_ids
+from mmaction_ext.tables.seed_runs import is_finite, run_ids
 
 
-def static_result(records, config, name, complexity) -> SeedResult:
-    """A figure of the model itself: parameters, multiply-adds.
+def complexity_result(records, config, name, complexity) -> SeedResult:
+    """A count of the model itself: parameters, multiply-adds.
 
     Args:
         records: run records; what undamaged runs of the config as it stands say counts.
         config: the row's :class:`RowConfig`.
         name: e.g. ``params``.
-        complexity: (config name, config hash) to such figures; for rows that never ran,
+        complexity: (config name, config hash) to such counts; for rows that never ran,
             and to compare those that runs logged with.
 
     Returns:
-        A :class:`SeedResult` whose seed means nothing; a conflict where two figures differ.
+        A :class:`SeedResult` whose seed means nothing; a conflict where two counts differ.
     """
     mine = [
         record
@@ -28,9 +28,9 @@ def static_result(records, config, name, complexity) -> SeedResult:
         if config.is_named(record.config, record.config_hash)
         and not record.overrides
         and not record.corrupt
-        and is_finite(record.static.get(name))
+        and is_finite(record.complexity.get(name))
     ]
-    values = {exact(record.static[name]) for record in mine}
+    values = {exact(record.complexity[name]) for record in mine}
     runs = run_ids(mine)
     if len(values) > 1:
         return _conflict(f'runs differ in {name}', values, runs)
@@ -39,11 +39,11 @@ def static_result(records, config, name, complexity) -> SeedResult:
 
 
 def compared(result, config, name, complexity) -> SeedResult:
-    """What runs say of a figure, or a lock, beside what was counted without any run.
+    """What runs say of a count, or a lock, beside what was counted without any run.
 
     Args:
         result: a sound :class:`SeedResult`; its value is ``None`` where no run says anything.
-        config, name, complexity: as for :func:`static_result`.
+        config, name, complexity: as for :func:`complexity_result`.
     """
     keys = ((config.name, digest) for digest in config.hashes)
     counted = next((complexity[key] for key in keys if key in complexity), {}).get(name)

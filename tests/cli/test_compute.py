@@ -1,12 +1,18 @@
-"""What a row costs, from its config and what is known of its data."""
+"""What training a row takes, from its config and what is known of its data."""
 
 from types import SimpleNamespace
 
 import pytest
 
-from mmaction_ext.cli.costs import STEP_FACTOR, Cost, global_batch, row_cost, training_samples
+from mmaction_ext.cli.compute import (
+    STEP_FACTOR,
+    TrainingCompute,
+    global_batch,
+    training_compute,
+    training_samples,
+)
 from mmaction_ext.tables import load_spec, resolve_configs
-from mmaction_ext.tables.places import places
+from mmaction_ext.tables.row_seeds import row_seeds
 from mmaction_ext.tracking.identity import load_config
 from mmaction_ext.tracking.reading.record import RunRecord
 
@@ -16,16 +22,16 @@ def content(dataset, batch=4, **more):
 
 
 @pytest.mark.parametrize(
-    'cost, expected',
+    'compute, expected',
     [
-        (Cost(macs=10, clips=7), 10 * 7 * STEP_FACTOR),
-        (Cost(macs=10), None),
-        (Cost(clips=7), None),
-        (Cost(macs=0, clips=7), 0),
+        (TrainingCompute(macs=10, clips=7), 10 * 7 * STEP_FACTOR),
+        (TrainingCompute(macs=10), None),
+        (TrainingCompute(clips=7), None),
+        (TrainingCompute(macs=0, clips=7), 0),
     ],
 )
-def test_training_is_three_forward_passes_of_every_clip(cost, expected):
-    assert cost.training == expected
+def test_training_is_three_forward_passes_of_every_clip(compute, expected):
+    assert compute.training == expected
 
 
 def test_samples_of_a_list_as_often_as_it_is_repeated(tmp_path):
@@ -55,11 +61,11 @@ def test_cost_of_a_row(project, length, clips):
         f'train_cfg = dict(_delete_=True, **{length!r})\n',
     )
     spec = load_spec(project.table)
-    [place, *_] = [
-        each for each in places(spec, [], resolve_configs(spec)) if each.row.id == 'full'
+    [row_seed, *_] = [
+        each for each in row_seeds(spec, [], resolve_configs(spec)) if each.row.id == 'full'
     ]
-    cost = row_cost(place, load_config(project.config('full')), [], {})
-    assert cost == Cost(
+    compute = training_compute(row_seed, load_config(project.config('full')), [], {})
+    assert compute == TrainingCompute(
         None, None, *[('epoch', 2) if 'max_epochs' in length else ('iter', 10)], 16, clips
     )
 
@@ -70,7 +76,7 @@ def test_samples_are_those_a_run_recorded_where_the_list_is_not_here():
         RunRecord('u', 'train', name, data=dict(train=dict(num_samples=count)))
         for name, count in (('demo/full', 11), ('demo/other', 99), ('demo/full', None))
     ]
-    from mmaction_ext.cli.costs import _recorded_samples
+    from mmaction_ext.cli.compute import _recorded_samples
 
     assert _recorded_samples(SimpleNamespace(config=config), runs) == 11
     assert _recorded_samples(SimpleNamespace(config=config), runs[1:2]) is None

@@ -8,7 +8,7 @@ from mmaction_ext.errors import Diverged, InputError
 from mmaction_ext.tables import build_tables
 from mmaction_ext.tables.cells import CellStatus
 from mmaction_ext.tables.code import TrackedCode
-from mmaction_ext.tables.results import RowConfig, SeedEvidence, resolve_configs
+from mmaction_ext.tables.seed_runs import RowConfig, SeedRuns, resolve_configs
 from mmaction_ext.tables.spec import Select, load_spec
 from mmaction_ext.tracking.identity import config_hash, load_config
 
@@ -18,7 +18,7 @@ LAST, BEST = Select(), Select('best', 'val/acc/top1')
 
 
 def result(*records, metric=METRIC, select=LAST, config=CONFIG):
-    return SeedEvidence(records, config, 0, select).result(metric)
+    return SeedRuns(records, config, 0, select).result(metric)
 
 
 def val_rows(*values):
@@ -403,8 +403,8 @@ class TestProtocol:
             make.record(top1=top1, uid=str(i), test=dict(protocol=protocol))
             for i, (top1, protocol) in enumerate(tests)
         ]
-        evidence = SeedEvidence(records, CONFIG, 0, LAST, wanted or {'num_clips': 10})
-        return evidence.result(METRIC)
+        runs = SeedRuns(records, CONFIG, 0, LAST, wanted or {'num_clips': 10})
+        return runs.result(METRIC)
 
     def test_the_right_one_counts(self, make):
         found = self.result(make, (0.8, {'num_clips': 10}), (0.7, {'num_clips': 1}))
