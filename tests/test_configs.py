@@ -107,7 +107,7 @@ def is_below(path, key):
 
 def common_key(paths):
     """The longest key that all dotted paths lie below."""
-    parts = zip(*(path.split('.') for path in paths), strict=True)
+    parts = zip(*(path.split('.') for path in paths), strict=False)
     return '.'.join(each[0] for each in takewhile(lambda each: len(set(each)) == 1, parts))
 
 

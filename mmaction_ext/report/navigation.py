@@ -121,7 +121,7 @@ def _entry(table) -> Entry:
     measured = [
         cell
         for row in table.rows
-        for column, cell in zip(table.columns, row.cells, strict=True)
+        for column, cell in zip(table.columns, row.cells, strict=False)  # sections have no cells
         if column.kind == 'history'
     ]
     return Entry(table, group or 'Tables', table_name(folders[-1]), count(measured))

@@ -245,7 +245,7 @@ class Table:
         return [
             (row, column, cell)
             for row in self.rows
-            for column, cell in zip(self.columns, row.cells, strict=True)
+            for column, cell in zip(self.columns, row.cells, strict=False)
             if cell.status not in fine
         ]
 

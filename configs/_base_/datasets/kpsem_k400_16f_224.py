@@ -7,19 +7,14 @@ from mmaction_ext.datasets.stretched_pipelines import stretched_test, stretched_
 # 3 apart, in tests 2; 40 clips of each video are tested, but spread evenly and from the centre.
 data_root = 'data/kinetics400'
 clip = dict(type='SampleClips', clip_len=16, frame_interval=2)
-some_clip = dict(
-    type='RandomChoice',
-    prob=[0.25, 0.5, 0.25],
-    transforms=[[dict(clip, frame_interval=interval)] for interval in (1, 2, 3)],
-)
+some_clip = dict(type='RandomChoice', prob=[0.25, 0.5, 0.25],
+                 transforms=[[dict(clip, frame_interval=interval)] for interval in (1, 2, 3)])
 input_shape = (3, 16, 224, 224)
 global_batch_size = 128
 train_dataloader = training_loader('videos', data_root, stretched_train(some_clip), 16)
 val_dataloader = evaluation_loader(
-    train_dataloader, f'{data_root}/val.txt', stretched_test(clip), 16
-)
+    train_dataloader, f'{data_root}/val.txt', stretched_test(clip), 16)
 test_dataloader = evaluation_loader(
-    train_dataloader, f'{data_root}/val.txt', stretched_test(dict(clip, num_clips=40)), 1
-)
+    train_dataloader, f'{data_root}/val.txt', stretched_test(dict(clip, num_clips=40)), 1)
 val_evaluator = dict(type='AccMetric')
 test_evaluator = val_evaluator

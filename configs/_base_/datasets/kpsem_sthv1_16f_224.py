@@ -10,11 +10,9 @@ segments = dict(type='SampleSegments', num_segments=16)
 input_shape = (3, 16, 224, 224)
 global_batch_size = 64
 train_dataloader = training_loader(
-    'rawframes', data_root, stretched_train(segments, media='rawframes', something=True), 8
-)
+    'rawframes', data_root, stretched_train(segments, media='rawframes', something=True), 8)
 val_dataloader = evaluation_loader(
-    train_dataloader, f'{data_root}/val.txt', stretched_test(segments, media='rawframes'), 8
-)
+    train_dataloader, f'{data_root}/val.txt', stretched_test(segments, media='rawframes'), 8)
 test_dataloader = val_dataloader
 val_evaluator = dict(type='AccMetric')
 test_evaluator = val_evaluator

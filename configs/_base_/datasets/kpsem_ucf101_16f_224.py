@@ -10,13 +10,10 @@ clip = dict(type='SampleClips', clip_len=16, frame_interval=2)
 input_shape = (3, 16, 224, 224)
 global_batch_size = 80
 train_dataloader = training_loader(
-    'videos', data_root, stretched_train(clip), 8, 'train_split1.txt'
-)
+    'videos', data_root, stretched_train(clip), 8, 'train_split1.txt')
 val_dataloader = evaluation_loader(
-    train_dataloader, f'{data_root}/test_split1.txt', stretched_test(clip), 8
-)
+    train_dataloader, f'{data_root}/test_split1.txt', stretched_test(clip), 8)
 test_dataloader = evaluation_loader(
-    train_dataloader, f'{data_root}/test_split1.txt', stretched_test(dict(clip, num_clips=40)), 1
-)
+    train_dataloader, f'{data_root}/test_split1.txt', stretched_test(dict(clip, num_clips=40)), 1)
 val_evaluator = dict(type='AccMetric')
 test_evaluator = val_evaluator

@@ -1,12 +1,8 @@
 _base_ = []
 
 from mmaction_ext.datasets.comparison_pipelines import resized_crop_train
-from mmaction_ext.datasets.pipelines import (
-    evaluation_loader,
-    interval_clips,
-    interval_test,
-    training_loader,
-)
+from mmaction_ext.datasets.pipelines import (evaluation_loader, interval_clips, interval_test,
+                                             training_loader)
 
 # Kinetics-400 for MViT 16x4 as in mmaction2's config: 16 frames at an interval of 4, each video
 # twice in a batch with other augmentation; 5 clips of the 224x224 centre crop in the test.
@@ -14,28 +10,17 @@ data_root = 'data/kinetics400'
 input_shape = (3, 16, 224, 224)
 global_batch_size = 256
 val_dataloader = evaluation_loader(
-    training_loader('videos', data_root, [], 8),
-    f'{data_root}/val.txt',
-    interval_test(16, 4, crop=224),
-    8,
-)
+    training_loader('videos', data_root, [], 8), f'{data_root}/val.txt',
+    interval_test(16, 4, crop=224), 8)
 test_dataloader = evaluation_loader(
-    val_dataloader,
-    f'{data_root}/val.txt',
-    interval_test(16, 4, crop=224, short_side=224, num_clips=5),
-    1,
-)
+    val_dataloader, f'{data_root}/val.txt',
+    interval_test(16, 4, crop=224, short_side=224, num_clips=5), 1)
 train_dataloader = dict(
     training_loader('videos', data_root, [], 8),
     collate_fn=dict(type='repeat_pseudo_collate'),
     dataset=dict(
-        type='RepeatedVideoDataset',
-        num_repeats=2,
-        delimiter='\t',
-        ann_file=f'{data_root}/train.txt',
-        data_prefix=dict(video=f'{data_root}/videos'),
-        pipeline=resized_crop_train(interval_clips(16, 4), augment=True),
-    ),
-)
+        type='RepeatedVideoDataset', num_repeats=2, delimiter='\t',
+        ann_file=f'{data_root}/train.txt', data_prefix=dict(video=f'{data_root}/videos'),
+        pipeline=resized_crop_train(interval_clips(16, 4), augment=True)))
 val_evaluator = dict(type='AccMetric')
 test_evaluator = val_evaluator

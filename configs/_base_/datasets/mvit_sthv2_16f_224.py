@@ -10,21 +10,13 @@ num_segments = 16
 input_shape = (3, num_segments, 224, 224)
 global_batch_size = 256
 train_dataloader = training_loader(
-    'videos',
-    data_root,
-    resized_crop_train(
-        dict(type='SampleSegments', num_segments=num_segments), flip_ratio=0, augment=True
-    ),
-    8,
-)
+    'videos', data_root,
+    resized_crop_train(dict(type='SampleSegments', num_segments=num_segments), flip_ratio=0,
+                       augment=True), 8)
 val_dataloader = evaluation_loader(
-    train_dataloader, f'{data_root}/val.txt', video_test(num_segments, 'NCTHW', 224, 256), 8
-)
+    train_dataloader, f'{data_root}/val.txt', video_test(num_segments, 'NCTHW', 224, 256), 8)
 test_dataloader = evaluation_loader(
-    train_dataloader,
-    f'{data_root}/val.txt',
-    video_test(num_segments, 'NCTHW', 224, 224, num_crops=3),
-    1,
-)
+    train_dataloader, f'{data_root}/val.txt',
+    video_test(num_segments, 'NCTHW', 224, 224, num_crops=3), 1)
 val_evaluator = dict(type='AccMetric')
 test_evaluator = val_evaluator

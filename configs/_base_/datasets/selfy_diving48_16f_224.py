@@ -6,10 +6,10 @@ from mmaction_ext.datasets.pipelines import evaluation_loader, training_loader, 
 num_segments = 16
 input_shape = (3, num_segments, 224, 224)
 global_batch_size = 64
-train_dataloader = training_loader('videos', 'data/diving48', tsn_train(num_segments, 'videos'), 8)
+train_dataloader = training_loader(
+    'videos', 'data/diving48', tsn_train(num_segments, 'videos'), 8)
 val_dataloader = evaluation_loader(
-    train_dataloader, 'data/diving48/test.txt', tsn_test(num_segments, 'videos'), 8
-)
+    train_dataloader, 'data/diving48/test.txt', tsn_test(num_segments, 'videos'), 8)
 test_dataloader = val_dataloader
 val_evaluator = dict(type='AccMetric')
 test_evaluator = val_evaluator

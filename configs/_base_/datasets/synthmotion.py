@@ -16,15 +16,11 @@ train_dataloader = dict(
         type='VideoDataset',
         ann_file=f'{data_root}/train.txt',
         data_prefix=dict(video=f'{data_root}/videos'),
-        pipeline=synthmotion_train(num_segments, 'NCHW'),
-    ),
-)
+        pipeline=synthmotion_train(num_segments, 'NCHW')))
 val_dataloader = evaluation_loader(
-    train_dataloader, f'{data_root}/val.txt', synthmotion_test(num_segments, 'NCHW'), 16
-)
+    train_dataloader, f'{data_root}/val.txt', synthmotion_test(num_segments, 'NCHW'), 16)
 test_dataloader = evaluation_loader(
-    train_dataloader, f'{data_root}/test.txt', synthmotion_test(num_segments, 'NCHW'), 16
-)
+    train_dataloader, f'{data_root}/test.txt', synthmotion_test(num_segments, 'NCHW'), 16)
 val_evaluator = [
     dict(type='AccMetric'),
     dict(type='SynthMotionMetric', meta_file=f'{data_root}/meta.csv'),

@@ -8,11 +8,9 @@ num_segments = 16
 input_shape = (3, num_segments, 224, 224)
 global_batch_size = 32
 train_dataloader = training_loader(
-    'videos', 'data/sthv2', tsn_train(num_segments, 'videos', something=True), 4
-)
+    'videos', 'data/sthv2', tsn_train(num_segments, 'videos', something=True), 4)
 val_dataloader = evaluation_loader(
-    train_dataloader, 'data/sthv2/val.txt', tsn_test(num_segments, 'videos'), 8
-)
+    train_dataloader, 'data/sthv2/val.txt', tsn_test(num_segments, 'videos'), 8)
 test_dataloader = val_dataloader
 val_evaluator = dict(type='AccMetric')
 test_evaluator = val_evaluator

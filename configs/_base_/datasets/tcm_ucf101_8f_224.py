@@ -8,16 +8,11 @@ num_segments = 8
 input_shape = (3, num_segments, 224, 224)
 global_batch_size = 64
 train_dataloader = training_loader(
-    'videos', 'data/ucf101', tsn_train(num_segments, 'videos'), 8, 'train_split1.txt'
-)
+    'videos', 'data/ucf101', tsn_train(num_segments, 'videos'), 8, 'train_split1.txt')
 val_dataloader = evaluation_loader(
-    train_dataloader, 'data/ucf101/test_split1.txt', tsn_test(num_segments, 'videos'), 8
-)
+    train_dataloader, 'data/ucf101/test_split1.txt', tsn_test(num_segments, 'videos'), 8)
 test_dataloader = evaluation_loader(
-    train_dataloader,
-    'data/ucf101/test_split1.txt',
-    tsn_test(num_segments, 'videos', num_clips=2),
-    4,
-)
+    train_dataloader, 'data/ucf101/test_split1.txt',
+    tsn_test(num_segments, 'videos', num_clips=2), 4)
 val_evaluator = dict(type='AccMetric')
 test_evaluator = val_evaluator

@@ -10,19 +10,13 @@ num_segments = 3
 input_shape = (3, 1, 299, 299)
 global_batch_size = 256
 train_dataloader = training_loader(
-    'videos', data_root, multi_scale_train('videos', num_segments, crop=299, places=5), 8
-)
+    'videos', data_root,
+    multi_scale_train('videos', num_segments, crop=299, places=5), 8)
 val_dataloader = evaluation_loader(
-    train_dataloader,
-    f'{data_root}/val.txt',
-    frames_test('videos', num_segments, crop=299, short_side=341),
-    8,
-)
+    train_dataloader, f'{data_root}/val.txt',
+    frames_test('videos', num_segments, crop=299, short_side=341), 8)
 test_dataloader = evaluation_loader(
-    train_dataloader,
-    f'{data_root}/val.txt',
-    frames_test('videos', 25, crop=299, num_crops=10, short_side=341),
-    1,
-)
+    train_dataloader, f'{data_root}/val.txt',
+    frames_test('videos', 25, crop=299, num_crops=10, short_side=341), 1)
 val_evaluator = dict(type='AccMetric')
 test_evaluator = val_evaluator

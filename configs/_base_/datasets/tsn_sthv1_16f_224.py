@@ -10,11 +10,10 @@ num_segments = 16
 input_shape = (3, num_segments, 224, 224)
 global_batch_size = 128
 train_dataloader = training_loader(
-    'rawframes', data_root, multi_scale_train('rawframes', num_segments, something=True), 8
-)
+    'rawframes', data_root,
+    multi_scale_train('rawframes', num_segments, something=True), 8)
 val_dataloader = evaluation_loader(
-    train_dataloader, f'{data_root}/val.txt', frames_test('rawframes', num_segments), 8
-)
+    train_dataloader, f'{data_root}/val.txt', frames_test('rawframes', num_segments), 8)
 test_dataloader = val_dataloader
 val_evaluator = dict(type='AccMetric')
 test_evaluator = val_evaluator

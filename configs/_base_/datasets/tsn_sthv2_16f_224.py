@@ -10,16 +10,12 @@ num_segments = 16
 input_shape = (3, num_segments, 256, 256)
 global_batch_size = 128
 train_dataloader = training_loader(
-    'videos', data_root, multi_scale_train('videos', num_segments, something=True), 8
-)
+    'videos', data_root,
+    multi_scale_train('videos', num_segments, something=True), 8)
 val_dataloader = evaluation_loader(
-    train_dataloader, f'{data_root}/val.txt', frames_test('videos', num_segments), 8
-)
+    train_dataloader, f'{data_root}/val.txt', frames_test('videos', num_segments), 8)
 test_dataloader = evaluation_loader(
-    train_dataloader,
-    f'{data_root}/val.txt',
-    frames_test('videos', num_segments, crop=256, num_crops=3, twice=True),
-    1,
-)
+    train_dataloader, f'{data_root}/val.txt',
+    frames_test('videos', num_segments, crop=256, num_crops=3, twice=True), 1)
 val_evaluator = dict(type='AccMetric')
 test_evaluator = val_evaluator

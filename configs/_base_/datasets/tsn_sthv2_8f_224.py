@@ -10,11 +10,9 @@ num_segments = 8
 input_shape = (3, num_segments, 224, 224)
 global_batch_size = 128
 train_dataloader = training_loader(
-    'videos', data_root, multi_scale_train('videos', num_segments, something=True), 8
-)
+    'videos', data_root, multi_scale_train('videos', num_segments, something=True), 8)
 val_dataloader = evaluation_loader(
-    train_dataloader, f'{data_root}/val.txt', frames_test('videos', num_segments), 8
-)
+    train_dataloader, f'{data_root}/val.txt', frames_test('videos', num_segments), 8)
 test_dataloader = val_dataloader
 val_evaluator = dict(type='AccMetric')
 test_evaluator = val_evaluator

@@ -4,10 +4,9 @@ _base_ = './cross_r2plus1d_r50.py'
 model = dict(
     backbone=dict(
         module=dict(
-            type='KPSEM', num_regions=4, num_sets=8, embedding_channels=24, out_channels=128
-        ),
-        stages=(3,),
-    ),
+            type='KPSEM', num_regions=4, num_sets=8, embedding_channels=24,
+            out_channels=128),
+        stages=(3, )),
     cls_head=dict(
         _delete_=True,
         type='ConcatHead',
@@ -18,7 +17,4 @@ model = dict(
             num_classes=174,
             spatial_type='avg',
             dropout_ratio=0.5,
-            average_clips='prob',
-        ),
-    ),
-)
+            average_clips='prob')))

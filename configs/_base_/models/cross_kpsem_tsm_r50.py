@@ -4,10 +4,9 @@ _base_ = './cross_tsm_r50.py'
 model = dict(
     backbone=dict(
         module=dict(
-            type='KPSEM', num_regions=4, num_sets=8, embedding_channels=24, out_channels=128
-        ),
-        stages=(3,),
-    ),
+            type='KPSEM', num_regions=4, num_sets=8, embedding_channels=24,
+            out_channels=128),
+        stages=(3, )),
     cls_head=dict(
         _delete_=True,
         type='ConcatHead',
@@ -21,7 +20,4 @@ model = dict(
             consensus=dict(type='AvgConsensus', dim=1),
             dropout_ratio=0.5,
             init_std=0.01,
-            average_clips='prob',
-        ),
-    ),
-)
+            average_clips='prob')))

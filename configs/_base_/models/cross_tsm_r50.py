@@ -8,10 +8,8 @@ model = dict(
             depth=50,
             num_segments=8,
             pretrained='torchvision://resnet50',
-            pretrained2d=True,
-        ),
-        num_segments=8,
-    ),
+            pretrained2d=True),
+        num_segments=8),
     cls_head=dict(
         type='TSMHead',
         in_channels=2048,
@@ -21,12 +19,9 @@ model = dict(
         consensus=dict(type='AvgConsensus', dim=1),
         dropout_ratio=0.5,
         init_std=0.01,
-        average_clips='prob',
-    ),
+        average_clips='prob'),
     data_preprocessor=dict(
         type='ActionDataPreprocessor',
         mean=[123.675, 116.28, 103.53],
         std=[58.395, 57.12, 57.375],
-        format_shape='NCHW',
-    ),
-)
+        format_shape='NCHW'))

@@ -8,8 +8,7 @@ model = dict(
         backbone=dict(type='timm.resnet10t', channels=(16, 32, 64, 128), stem_width=8),
         module=dict(type='DCF', reduction=2, zero_init=False),
         stages=(2, 3, 4),
-        num_segments=8,
-    ),
+        num_segments=8),
     cls_head=dict(
         type='TSNHead',
         in_channels=128,
@@ -18,12 +17,9 @@ model = dict(
         consensus=dict(type='AvgConsensus', dim=1),
         dropout_ratio=0.0,
         init_std=0.01,
-        average_clips='prob',
-    ),
+        average_clips='prob'),
     data_preprocessor=dict(
         type='ActionDataPreprocessor',
         mean=[127.5, 127.5, 127.5],
         std=[64.0, 64.0, 64.0],
-        format_shape='NCHW',
-    ),
-)
+        format_shape='NCHW'))

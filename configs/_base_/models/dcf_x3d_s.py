@@ -6,20 +6,16 @@ model = dict(
         type='MotionBackbone',
         backbone=dict(type='X3D', gamma_w=1, gamma_b=2.25, gamma_d=2.2),
         module=dict(type='DCF', reduction=2),
-        stages=(2, 3, 4),
-    ),
+        stages=(2, 3, 4)),
     cls_head=dict(
         type='X3DHead',
         in_channels=432,
         num_classes=174,
         spatial_type='avg',
         dropout_ratio=0.5,
-        average_clips='prob',
-    ),
+        average_clips='prob'),
     data_preprocessor=dict(
         type='ActionDataPreprocessor',
         mean=[114.75, 114.75, 114.75],
         std=[57.38, 57.38, 57.38],
-        format_shape='NCTHW',
-    ),
-)
+        format_shape='NCTHW'))

@@ -7,7 +7,4 @@ model = dict(
             sub_sample=True,
             use_scale=False,
             norm_cfg=dict(type='BN3d', requires_grad=True),
-            mode='dot_product',
-        ),
-    )
-)
+            mode='dot_product')))

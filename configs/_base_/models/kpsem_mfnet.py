@@ -3,11 +3,9 @@
 _base_ = './mfnet.py'
 model = dict(
     backbone=dict(
-        module=dict(
-            type='KPSEM', num_regions=4, num_sets=8, embedding_channels=24, out_channels=96
-        ),
-        stages=(4,),
-    ),
+        module=dict(type='KPSEM', num_regions=4, num_sets=8, embedding_channels=24,
+                    out_channels=96),
+        stages=(4, )),
     cls_head=dict(
         _delete_=True,
         type='ConcatHead',
@@ -18,7 +16,4 @@ model = dict(
             num_classes=400,
             spatial_type='avg',
             dropout_ratio=0.5,
-            average_clips='prob',
-        ),
-    ),
-)
+            average_clips='prob')))

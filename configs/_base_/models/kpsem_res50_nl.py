@@ -10,8 +10,4 @@ model = dict(
                 sub_sample=True,
                 use_scale=False,
                 norm_cfg=dict(type='BN3d', requires_grad=True),
-                mode='embedded_gaussian',
-            ),
-        )
-    )
-)
+                mode='embedded_gaussian'))))

@@ -5,16 +5,9 @@
 _base_ = './dcf_resnet10_thin.py'
 model = dict(
     backbone=dict(
-        module=dict(
-            _delete_=True,
-            type='KPSEM',
-            num_regions=4,
-            num_sets=8,
-            embedding_channels=24,
-            out_channels=16,
-        ),
-        stages=(2,),
-    ),
+        module=dict(_delete_=True, type='KPSEM', num_regions=4, num_sets=8,
+                    embedding_channels=24, out_channels=16),
+        stages=(2, )),
     cls_head=dict(
         _delete_=True,
         type='ConcatHead',
@@ -27,7 +20,4 @@ model = dict(
             consensus=dict(type='AvgConsensus', dim=1),
             dropout_ratio=0.0,
             init_std=0.01,
-            average_clips='prob',
-        ),
-    ),
-)
+            average_clips='prob')))

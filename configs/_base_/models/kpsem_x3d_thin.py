@@ -3,16 +3,9 @@
 _base_ = './dcf_x3d_thin.py'
 model = dict(
     backbone=dict(
-        module=dict(
-            _delete_=True,
-            type='KPSEM',
-            num_regions=4,
-            num_sets=8,
-            embedding_channels=24,
-            out_channels=16,
-        ),
-        stages=(2,),
-    ),
+        module=dict(_delete_=True, type='KPSEM', num_regions=4, num_sets=8,
+                    embedding_channels=24, out_channels=16),
+        stages=(2, )),
     cls_head=dict(
         _delete_=True,
         type='ConcatHead',
@@ -23,7 +16,4 @@ model = dict(
             num_classes=12,
             spatial_type='avg',
             dropout_ratio=0.0,
-            average_clips='prob',
-        ),
-    ),
-)
+            average_clips='prob')))

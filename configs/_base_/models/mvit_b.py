@@ -12,19 +12,15 @@ model = dict(
         rel_pos_embed=False,
         rel_pos_zero_init=True,  # or mmaction2 draws values for what is not there
         residual_pooling=False,
-        dim_mul_in_attention=False,
-    ),
+        dim_mul_in_attention=False),
     cls_head=dict(
         type='MViTHead',
         in_channels=768,
         num_classes=400,
         label_smooth_eps=0.1,
-        average_clips='prob',
-    ),
+        average_clips='prob'),
     data_preprocessor=dict(
         type='ActionDataPreprocessor',
         mean=[114.75, 114.75, 114.75],
         std=[57.375, 57.375, 57.375],
-        format_shape='NCTHW',
-    ),
-)
+        format_shape='NCTHW'))

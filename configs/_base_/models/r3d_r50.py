@@ -13,21 +13,16 @@ model = dict(
             conv1_stride_t=1,
             pool1_stride_t=1,
             with_pool2=False,
-            norm_eval=False,
-        ),
-    ),
+            norm_eval=False)),
     cls_head=dict(
         type='I3DHead',
         in_channels=2048,
         num_classes=51,
         spatial_type='avg',
         dropout_ratio=0.5,
-        average_clips='prob',
-    ),
+        average_clips='prob'),
     data_preprocessor=dict(
         type='ActionDataPreprocessor',
         mean=[123.675, 116.28, 103.53],
         std=[58.395, 57.12, 57.375],
-        format_shape='NCTHW',
-    ),
-)
+        format_shape='NCTHW'))

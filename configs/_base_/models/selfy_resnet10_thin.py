@@ -4,7 +4,6 @@
 _base_ = './dcf_resnet10_thin.py'
 model = dict(
     backbone=dict(
-        module=dict(_delete_=True, type='SELFY', offsets=(-2, -1, 0, 1, 2), zero_init=False),
-        stages=(3,),
-    )
-)
+        module=dict(
+            _delete_=True, type='SELFY', offsets=(-2, -1, 0, 1, 2), zero_init=False),
+        stages=(3, )))

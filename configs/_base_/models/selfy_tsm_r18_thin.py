@@ -3,9 +3,7 @@ _base_ = './dcf_resnet10_thin.py'
 model = dict(
     backbone=dict(
         backbone=dict(
-            _delete_=True, type='ThinResNetTSM', depth=18, base_channels=16, num_segments=8
-        ),
-        module=dict(_delete_=True, type='SELFY', offsets=(-2, -1, 0, 1, 2), zero_init=False),
-        stages=(3,),
-    )
-)
+            _delete_=True, type='ThinResNetTSM', depth=18, base_channels=16, num_segments=8),
+        module=dict(
+            _delete_=True, type='SELFY', offsets=(-2, -1, 0, 1, 2), zero_init=False),
+        stages=(3, )))

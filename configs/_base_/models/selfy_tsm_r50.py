@@ -10,12 +10,10 @@ model = dict(
             depth=50,
             num_segments=8,
             pretrained='torchvision://resnet50',
-            pretrained2d=True,
-        ),
+            pretrained2d=True),
         module=dict(type='SELFY', offsets=(-2, -1, 0, 1, 2)),
-        stages=(3,),
-        num_segments=8,
-    ),
+        stages=(3, ),
+        num_segments=8),
     cls_head=dict(
         type='XavierTSMHead',
         in_channels=2048,
@@ -24,12 +22,9 @@ model = dict(
         spatial_type='avg',
         consensus=dict(type='AvgConsensus', dim=1),
         dropout_ratio=0.5,
-        average_clips='prob',
-    ),
+        average_clips='prob'),
     data_preprocessor=dict(
         type='ActionDataPreprocessor',
         mean=[123.675, 116.28, 103.53],
         std=[58.395, 57.12, 57.375],
-        format_shape='NCHW',
-    ),
-)
+        format_shape='NCHW'))

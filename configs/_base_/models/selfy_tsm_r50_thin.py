@@ -3,10 +3,8 @@ _base_ = './dcf_resnet10_thin.py'
 model = dict(
     backbone=dict(
         backbone=dict(
-            _delete_=True, type='ThinResNetTSM', depth=50, base_channels=8, num_segments=8
-        ),
-        module=dict(_delete_=True, type='SELFY', offsets=(-2, -1, 0, 1, 2), zero_init=False),
-        stages=(3,),
-    ),
-    cls_head=dict(in_channels=256),
-)
+            _delete_=True, type='ThinResNetTSM', depth=50, base_channels=8, num_segments=8),
+        module=dict(
+            _delete_=True, type='SELFY', offsets=(-2, -1, 0, 1, 2), zero_init=False),
+        stages=(3, )),
+    cls_head=dict(in_channels=256))

@@ -3,10 +3,7 @@ _base_ = './dcf_resnet10_thin.py'
 model = dict(
     backbone=dict(
         backbone=dict(
-            _delete_=True, type='ThinResNetTSM', depth=50, base_channels=8, num_segments=8
-        ),
+            _delete_=True, type='ThinResNetTSM', depth=50, base_channels=8, num_segments=8),
         module=dict(_delete_=True, type='TCM', num_segments=8),
-        stages=(3,),
-    ),
-    cls_head=dict(in_channels=256),
-)
+        stages=(3, )),
+    cls_head=dict(in_channels=256))

@@ -11,16 +11,17 @@ model = dict(
         patch_size=16,
         embed_dims=768,
         in_channels=3,
-        dropout_ratio=0.0,
+        dropout_ratio=0.,
         transformer_layers=None,
         attention_type='divided_space_time',
-        norm_cfg=dict(type='LN', eps=1e-6),
-    ),
-    cls_head=dict(type='TimeSformerHead', in_channels=768, num_classes=174, average_clips='prob'),
+        norm_cfg=dict(type='LN', eps=1e-6)),
+    cls_head=dict(
+        type='TimeSformerHead',
+        in_channels=768,
+        num_classes=174,
+        average_clips='prob'),
     data_preprocessor=dict(
         type='ActionDataPreprocessor',
         mean=[127.5, 127.5, 127.5],
         std=[127.5, 127.5, 127.5],
-        format_shape='NCTHW',
-    ),
-)
+        format_shape='NCTHW'))

@@ -2,12 +2,8 @@
 model = dict(
     type='Recognizer2D',
     backbone=dict(
-        type='ResNet',
-        depth=50,
-        norm_eval=False,
-        partial_bn=True,
-        pretrained='torchvision://resnet50',
-    ),
+        type='ResNet', depth=50, norm_eval=False, partial_bn=True,
+        pretrained='torchvision://resnet50'),
     cls_head=dict(
         type='TRNHead',
         in_channels=2048,
@@ -18,12 +14,9 @@ model = dict(
         hidden_dim=256,
         dropout_ratio=0.8,
         init_std=0.001,
-        average_clips='prob',
-    ),
+        average_clips='prob'),
     data_preprocessor=dict(
         type='ActionDataPreprocessor',
         mean=[123.675, 116.28, 103.53],
         std=[58.395, 57.12, 57.375],
-        format_shape='NCHW',
-    ),
-)
+        format_shape='NCHW'))

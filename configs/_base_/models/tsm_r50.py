@@ -2,13 +2,8 @@
 model = dict(
     type='Recognizer2D',
     backbone=dict(
-        type='ResNetTSM',
-        depth=50,
-        norm_eval=False,
-        num_segments=8,
-        shift_div=8,
-        pretrained='torchvision://resnet50',
-    ),
+        type='ResNetTSM', depth=50, norm_eval=False, num_segments=8, shift_div=8,
+        pretrained='torchvision://resnet50'),
     cls_head=dict(
         type='TSMHead',
         in_channels=2048,
@@ -19,12 +14,9 @@ model = dict(
         is_shift=True,
         dropout_ratio=0.5,
         init_std=0.001,
-        average_clips='prob',
-    ),
+        average_clips='prob'),
     data_preprocessor=dict(
         type='ActionDataPreprocessor',
         mean=[123.675, 116.28, 103.53],
         std=[58.395, 57.12, 57.375],
-        format_shape='NCHW',
-    ),
-)
+        format_shape='NCHW'))

@@ -3,11 +3,8 @@
 model = dict(
     type='Recognizer2D',
     backbone=dict(
-        type='ResNet',
-        depth=50,
-        norm_eval=False,
-        pretrained='https://download.pytorch.org/models/resnet50-11ad3fa6.pth',
-    ),
+        type='ResNet', depth=50, norm_eval=False,
+        pretrained='https://download.pytorch.org/models/resnet50-11ad3fa6.pth'),
     cls_head=dict(
         type='TSNHead',
         in_channels=2048,
@@ -16,12 +13,9 @@ model = dict(
         consensus=dict(type='AvgConsensus', dim=1),
         dropout_ratio=0.5,
         init_std=0.01,
-        average_clips='prob',
-    ),
+        average_clips='prob'),
     data_preprocessor=dict(
         type='ActionDataPreprocessor',
         mean=[123.675, 116.28, 103.53],
         std=[58.395, 57.12, 57.375],
-        format_shape='NCHW',
-    ),
-)
+        format_shape='NCHW'))

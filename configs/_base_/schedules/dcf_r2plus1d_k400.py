@@ -7,7 +7,6 @@ val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.02, momentum=0.9, weight_decay=1e-4))
 param_scheduler = [
-    dict(
-        type='CosineAnnealingLR', T_max=100, eta_min=0, by_epoch=True, convert_to_iter_based=True
-    ),
+    dict(type='CosineAnnealingLR', T_max=100, eta_min=0, by_epoch=True,
+         convert_to_iter_based=True),
 ]

@@ -5,7 +5,6 @@ val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.4, momentum=0.9, weight_decay=5e-5))
 param_scheduler = [
-    dict(
-        type='CosineAnnealingLR', T_max=256, eta_min=0, by_epoch=True, convert_to_iter_based=True
-    ),
+    dict(type='CosineAnnealingLR', T_max=256, eta_min=0, by_epoch=True,
+         convert_to_iter_based=True),
 ]

@@ -10,9 +10,7 @@ test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
     optimizer=dict(type='SGD', lr=0.005, momentum=0.9, weight_decay=1e-4, nesterov=True),
     paramwise_cfg=dict(
-        custom_keys={'backbone': dict(lr_mult=0.2), 'backbone.module': dict(lr_mult=1.0)}
-    ),
-)
+        custom_keys={'backbone': dict(lr_mult=0.2), 'backbone.module': dict(lr_mult=1.0)}))
 param_scheduler = [
     dict(type='ConstantLR', factor=0.5, begin=0, end=100, by_epoch=False),
     dict(type='MultiStepLR', milestones=[14, 28, 42], gamma=0.1, by_epoch=True),

@@ -5,14 +5,9 @@ train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=167, val_interval=1)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
-    optimizer=dict(type='SGD', lr=0.05, momentum=0.9, weight_decay=1e-4, nesterov=True)
-)
+    optimizer=dict(type='SGD', lr=0.05, momentum=0.9, weight_decay=1e-4, nesterov=True))
 param_scheduler = [
     dict(type='ConstantLR', factor=0.5, begin=0, end=100, by_epoch=False),
-    dict(
-        type='MultiStepLR',
-        gamma=0.1,
-        by_epoch=False,
-        milestones=[clips * 1000000 // 128 for clips in (18, 28, 34, 38)],
-    ),
+    dict(type='MultiStepLR', gamma=0.1, by_epoch=False,
+         milestones=[clips * 1000000 // 128 for clips in (18, 28, 34, 38)]),
 ]

@@ -6,24 +6,10 @@ test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=1.6e-3, betas=(0.9, 0.999), weight_decay=0.05),
     paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0),
-    clip_grad=dict(max_norm=1, norm_type=2),
-)
+    clip_grad=dict(max_norm=1, norm_type=2))
 param_scheduler = [
-    dict(
-        type='LinearLR',
-        start_factor=0.01,
-        by_epoch=True,
-        begin=0,
-        end=30,
-        convert_to_iter_based=True,
-    ),
-    dict(
-        type='CosineAnnealingLR',
-        T_max=200,
-        eta_min=1.6e-5,
-        by_epoch=True,
-        begin=30,
-        end=200,
-        convert_to_iter_based=True,
-    ),
+    dict(type='LinearLR', start_factor=0.01, by_epoch=True, begin=0, end=30,
+         convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', T_max=200, eta_min=1.6e-5, by_epoch=True, begin=30,
+         end=200, convert_to_iter_based=True),
 ]

@@ -7,8 +7,7 @@ test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
     optimizer=dict(type='SGD', lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4),
     paramwise_cfg=dict(bias_lr_mult=2.0, bias_decay_mult=0.0, norm_decay_mult=0.0),
-    clip_grad=dict(max_norm=20, norm_type=2),
-)
+    clip_grad=dict(max_norm=20, norm_type=2))
 param_scheduler = [
     dict(type='MultiStepLR', milestones=[30, 40], gamma=0.1, by_epoch=True),
 ]

@@ -6,7 +6,6 @@ val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=2e-3, weight_decay=1e-2))
 param_scheduler = [
-    dict(
-        type='OneCycleLR', eta_max=2e-3, total_steps=6, by_epoch=True, convert_to_iter_based=True
-    ),
+    dict(type='OneCycleLR', eta_max=2e-3, total_steps=6, by_epoch=True,
+         convert_to_iter_based=True),
 ]

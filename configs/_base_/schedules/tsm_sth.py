@@ -7,8 +7,7 @@ optim_wrapper = dict(
     constructor='TSMOptimWrapperConstructor',
     paramwise_cfg=dict(fc_lr5=True),
     optimizer=dict(type='SGD', lr=0.02, momentum=0.9, weight_decay=5e-4),
-    clip_grad=dict(max_norm=20, norm_type=2),
-)
+    clip_grad=dict(max_norm=20, norm_type=2))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=True, begin=0, end=5),
     dict(type='MultiStepLR', milestones=[25, 45], gamma=0.1, by_epoch=True),

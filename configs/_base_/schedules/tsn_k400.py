@@ -4,8 +4,7 @@ val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
     optimizer=dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=1e-4),
-    clip_grad=dict(max_norm=40, norm_type=2),
-)
+    clip_grad=dict(max_norm=40, norm_type=2))
 param_scheduler = [
     dict(type='MultiStepLR', milestones=[40, 80], gamma=0.1, by_epoch=True),
 ]

@@ -9,5 +9,4 @@ from mmaction_ext.datasets.comparison_pipelines import multi_scale_train
 
 global_batch_size = 256
 train_dataloader = dict(
-    dataset=dict(pipeline=multi_scale_train('rawframes', 8, something=True, places=5))
-)
+    dataset=dict(pipeline=multi_scale_train('rawframes', 8, something=True, places=5)))

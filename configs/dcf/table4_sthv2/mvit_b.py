@@ -6,12 +6,7 @@ _base_ = [
     '../../_base_/default_runtime.py',
 ]
 model = dict(
-    backbone=dict(
-        init_cfg=dict(
-            type='Pretrained',
-            prefix='backbone.',
-            checkpoint='work_dirs/dcf/table5_k400/mvit_b/seed0/epoch_200.pth',
-        )
-    ),
-    cls_head=dict(num_classes=174),
-)
+    backbone=dict(init_cfg=dict(
+        type='Pretrained', prefix='backbone.',
+        checkpoint='work_dirs/dcf/table5_k400/mvit_b/seed0/epoch_200.pth')),
+    cls_head=dict(num_classes=174))

@@ -4,4 +4,5 @@ _base_ = [
     '../../_base_/schedules/tsm_k400.py',
     '../../_base_/default_runtime.py',
 ]
-model = dict(backbone=dict(num_segments=16), cls_head=dict(num_segments=16, num_classes=400))
+model = dict(
+    backbone=dict(num_segments=16), cls_head=dict(num_segments=16, num_classes=400))

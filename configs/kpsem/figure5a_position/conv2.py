@@ -1,2 +1,2 @@
 _base_ = '../table2a_regions/mf_kpsem.py'
-model = dict(backbone=dict(stages=(2,)))
+model = dict(backbone=dict(stages=(2, )))

@@ -1,2 +1,2 @@
 _base_ = '../table2a_regions/mf_kpsem.py'
-model = dict(backbone=dict(stages=(3,)))
+model = dict(backbone=dict(stages=(3, )))

@@ -1,17 +1,12 @@
-_base_ = [
-    '../../_base_/models/tsn_r50.py',
-    '../../_base_/datasets/kpsem_hmdb51_16f_224.py',
-    '../../_base_/schedules/kpsem_mfnet_hmdb51.py',
-    '../../_base_/default_runtime.py',
-]
+_base_ = ['../../_base_/models/tsn_r50.py', '../../_base_/datasets/kpsem_hmdb51_16f_224.py',
+          '../../_base_/schedules/kpsem_mfnet_hmdb51.py', '../../_base_/default_runtime.py']
 
 from mmaction_ext.datasets.stretched_pipelines import stretched_test, stretched_train
 
 load_from = (
     'https://download.openmmlab.com/mmaction/v1.0/recognition/tsn/'
     'tsn_imagenet-pretrained-r50_8xb32-1x1x8-100e_kinetics400-rgb/'
-    'tsn_imagenet-pretrained-r50_8xb32-1x1x8-100e_kinetics400-rgb_20220906-2692d16c.pth'
-)
+    'tsn_imagenet-pretrained-r50_8xb32-1x1x8-100e_kinetics400-rgb_20220906-2692d16c.pth')
 model = dict(cls_head=dict(num_classes=51))
 clip = None
 segments = dict(type='SampleSegments', num_segments=8)

@@ -1,9 +1,6 @@
-_base_ = [
-    'mmaction::_base_/models/c3d_sports1m_pretrained.py',
-    '../../_base_/datasets/kpsem_ucf101_16f_224.py',
-    '../../_base_/schedules/kpsem_mfnet_ucf101.py',
-    '../../_base_/default_runtime.py',
-]
+_base_ = ['mmaction::_base_/models/c3d_sports1m_pretrained.py',
+          '../../_base_/datasets/kpsem_ucf101_16f_224.py',
+          '../../_base_/schedules/kpsem_mfnet_ucf101.py', '../../_base_/default_runtime.py']
 
 from mmaction_ext.datasets.stretched_pipelines import stretched_test, stretched_train
 

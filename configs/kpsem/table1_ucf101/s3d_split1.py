@@ -1,9 +1,6 @@
-_base_ = [
-    '../../_base_/models/s3d.py',
-    '../../_base_/datasets/kpsem_ucf101_16f_224.py',
-    '../../_base_/schedules/kpsem_mfnet_ucf101.py',
-    '../../_base_/default_runtime.py',
-]
+_base_ = ['../../_base_/models/s3d.py',
+          '../../_base_/datasets/kpsem_ucf101_16f_224.py',
+          '../../_base_/schedules/kpsem_mfnet_ucf101.py', '../../_base_/default_runtime.py']
 
 from mmaction_ext.datasets.stretched_pipelines import stretched_test, stretched_train
 

@@ -1,2 +1,3 @@
 _base_ = '../table1_sthv1/selfy_tsm_r18_8f.py'
-model = dict(backbone=dict(backbone=dict(is_shift=False), module=None, stages=()))
+model = dict(
+    backbone=dict(backbone=dict(is_shift=False), module=None, stages=()))

@@ -1,2 +1,2 @@
 _base_ = '../table1_sthv1/selfy_tsm_r18_8f.py'
-model = dict(backbone=dict(stages=(5,)))
+model = dict(backbone=dict(stages=(5, )))

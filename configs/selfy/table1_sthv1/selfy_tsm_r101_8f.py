@@ -1,6 +1,5 @@
 _base_ = './selfy_tsm_r50_8f.py'
 model = dict(
     backbone=dict(
-        backbone=dict(type='ResNetTSMEveryBlock', depth=101, pretrained='torchvision://resnet101')
-    )
-)
+        backbone=dict(
+            type='ResNetTSMEveryBlock', depth=101, pretrained='torchvision://resnet101')))

@@ -9,7 +9,5 @@ model = dict(
     backbone=dict(
         num_segments=16,
         backbone=dict(num_segments=16),
-        module=dict(offsets=(-4, -3, -2, -1, 0, 1, 2, 3, 4)),
-    ),
-    cls_head=dict(num_segments=16),
-)
+        module=dict(offsets=(-4, -3, -2, -1, 0, 1, 2, 3, 4))),
+    cls_head=dict(num_segments=16))

@@ -1,9 +1,5 @@
-_base_ = [
-    '../../_base_/models/trn_r50.py',
-    '../../_base_/datasets/selfy_gym288_8f_224.py',
-    '../../_base_/schedules/trn_sth.py',
-    '../../_base_/default_runtime.py',
-]
+_base_ = ['../../_base_/models/trn_r50.py', '../../_base_/datasets/selfy_gym288_8f_224.py',
+          '../../_base_/schedules/trn_sth.py', '../../_base_/default_runtime.py']
 
 from mmaction_ext.datasets.comparison_pipelines import frames_test, multi_scale_train
 

@@ -1,9 +1,5 @@
-_base_ = [
-    '../../_base_/models/tsm_r50.py',
-    '../../_base_/datasets/selfy_gym99_8f_224.py',
-    '../../_base_/schedules/tsm_sth.py',
-    '../../_base_/default_runtime.py',
-]
+_base_ = ['../../_base_/models/tsm_r50.py', '../../_base_/datasets/selfy_gym99_8f_224.py',
+          '../../_base_/schedules/tsm_sth.py', '../../_base_/default_runtime.py']
 
 from mmaction_ext.datasets.comparison_pipelines import frames_test, multi_scale_train
 

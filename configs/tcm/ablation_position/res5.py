@@ -1,2 +1,2 @@
 _base_ = '../table_sthv1/tcm_r50_8f.py'
-model = dict(backbone=dict(stages=(5,)))
+model = dict(backbone=dict(stages=(5, )))

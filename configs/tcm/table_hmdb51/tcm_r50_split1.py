@@ -7,5 +7,4 @@ _base_ = [
 load_from = 'work_dirs/tcm/table_k400/tcm_r50_8f/seed0/epoch_75.pth'
 model = dict(
     backbone=dict(backbone=dict(pretrained=None, pretrained2d=False)),
-    cls_head=dict(num_classes=51),
-)
+    cls_head=dict(num_classes=51))

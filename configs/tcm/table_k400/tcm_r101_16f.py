@@ -1,6 +1,5 @@
 _base_ = './tcm_r50_16f.py'
 model = dict(
     backbone=dict(
-        backbone=dict(type='ResNetTSMEveryBlock', depth=101, pretrained='torchvision://resnet101')
-    )
-)
+        backbone=dict(
+            type='ResNetTSMEveryBlock', depth=101, pretrained='torchvision://resnet101')))

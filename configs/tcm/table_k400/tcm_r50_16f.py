@@ -5,6 +5,6 @@ _base_ = [
     '../../_base_/default_runtime.py',
 ]
 model = dict(
-    backbone=dict(num_segments=16, backbone=dict(num_segments=16), module=dict(num_segments=16)),
-    cls_head=dict(num_segments=16, num_classes=400),
-)
+    backbone=dict(
+        num_segments=16, backbone=dict(num_segments=16), module=dict(num_segments=16)),
+    cls_head=dict(num_segments=16, num_classes=400))

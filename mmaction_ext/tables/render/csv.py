@@ -50,7 +50,7 @@ def render(table) -> str:
     for row in table.rows:
         if row.is_section:
             section = row.label
-        for column, cell in zip(table.columns, row.cells, strict=True):
+        for column, cell in zip(table.columns, row.cells, strict=False):  # sections have no cells
             writer.writerow(
                 map(
                     _plain,

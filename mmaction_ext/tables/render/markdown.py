@@ -69,7 +69,7 @@ def _places(lines, path) -> list:
     """(index of the first line, index of the last line, id) of each place for a table."""
     found = [(i, match[1]) for i, match in enumerate(map(_BEGIN.fullmatch, lines)) if match]
     places = []
-    for (begin, name), (after, _) in zip(found, [*found[1:], (len(lines), '')], strict=True):
+    for (begin, name), (after, _) in zip(found, [*found[1:], (len(lines), '')], strict=False):
         if _END not in lines[begin:after]:
             raise InputError(
                 f'{path}:{begin + 1}: the place of table {name!r} has no end: no '

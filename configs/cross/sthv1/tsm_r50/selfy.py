@@ -4,4 +4,7 @@ _base_ = [
     '../../../_base_/schedules/cross_sthv1.py',
     '../../../_base_/default_runtime.py',
 ]
-model = dict(backbone=dict(module=dict(type='SELFY', offsets=(-2, -1, 0, 1, 2)), stages=(3,)))
+model = dict(
+    backbone=dict(
+        module=dict(type='SELFY', offsets=(-2, -1, 0, 1, 2)),
+        stages=(3, )))

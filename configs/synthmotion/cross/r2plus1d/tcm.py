@@ -4,4 +4,7 @@ _base_ = [
     '../../../_base_/schedules/synthmotion_6e.py',
     '../../../_base_/default_runtime.py',
 ]
-model = dict(backbone=dict(module=dict(_delete_=True, type='TCM', num_segments=8), stages=(3,)))
+model = dict(
+    backbone=dict(
+        module=dict(_delete_=True, type='TCM', num_segments=8),
+        stages=(3, )))

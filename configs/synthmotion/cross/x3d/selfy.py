@@ -6,7 +6,6 @@ _base_ = [
 ]
 model = dict(
     backbone=dict(
-        module=dict(_delete_=True, type='SELFY', offsets=(-2, -1, 0, 1, 2), zero_init=False),
-        stages=(3,),
-    )
-)
+        module=dict(
+            _delete_=True, type='SELFY', offsets=(-2, -1, 0, 1, 2), zero_init=False),
+        stages=(3, )))

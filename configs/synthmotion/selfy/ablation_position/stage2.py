@@ -1,2 +1,2 @@
 _base_ = '../ablation_offsets/two.py'
-model = dict(backbone=dict(module=dict(window=5), stages=(2,)))
+model = dict(backbone=dict(module=dict(window=5), stages=(2, )))

@@ -1,2 +1,2 @@
 _base_ = '../ablation_components/full.py'
-model = dict(backbone=dict(stages=(4,)))
+model = dict(backbone=dict(stages=(4, )))

@@ -1,2 +1,2 @@
 _base_ = '../ablation_components/full.py'
-model = dict(backbone=dict(module=dict(tempos=('fast',))))
+model = dict(backbone=dict(module=dict(tempos=('fast', ))))
