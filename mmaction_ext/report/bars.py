@@ -13,7 +13,7 @@ from mmaction_ext.report.figures import (
     whisker_note,
     whiskers,
 )
-from mmaction_ext.report.table_parts import body_rows, counterpart, main_column
+from mmaction_ext.report.table_parts import counterpart, main_column
 
 _ROW = 38  # pixels
 
@@ -67,7 +67,7 @@ def _difference_dots(table, column, rows) -> PageFigure:
 
 
 def _measured_rows(table, column) -> list:
-    cells = [(row, table.cell(row.id, column.key)) for row in body_rows(table)]
+    cells = [(row, table.cell(row.id, column.key)) for row in table.body]
     return [row for row, cell in cells if cell.seeds and cell.value is not None]
 
 

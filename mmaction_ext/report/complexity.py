@@ -14,7 +14,7 @@ from mmaction_ext.report.figures import (
     whisker_note,
     whiskers,
 )
-from mmaction_ext.report.table_parts import body_rows, main_column
+from mmaction_ext.report.table_parts import main_column
 from mmaction_ext.report.template import NEUTRAL
 
 _MACS = re.compile(r'(?P<macs>\d+(\.\d+)?)(\s*[x×]\s*\d+)*')
@@ -72,7 +72,7 @@ def _points(table, macs_column, column, macs_of) -> list:
             macs_of(table.cell(row.id, macs_column.key), macs_column),
             table.cell(row.id, column.key),
         )
-        for row in body_rows(table)
+        for row in table.body
     ]
     return [(row, macs, cell) for row, macs, cell in found if macs and cell.value is not None]
 

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from mmaction_ext.report.addresses import figure_id, figure_text, run_id
 from mmaction_ext.report.figures import PageFigure, page_figure
-from mmaction_ext.report.table_parts import body_rows, main_column
+from mmaction_ext.report.table_parts import main_column
 from mmaction_ext.report.template import color
 from mmaction_ext.tables.cells import CellStatus
 from mmaction_ext.tables.seed_runs import is_finite
@@ -47,7 +47,7 @@ def _runs_by_row(table, runs) -> list:
     none of the row's.
     """
     found = []
-    for i, row in enumerate(body_rows(table)):
+    for i, row in enumerate(table.body):
         measured = zip(
             *(
                 cell.seeds

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from mmaction_ext.report.addresses import figure_text, seeds_id
-from mmaction_ext.report.table_parts import body_rows
 from mmaction_ext.report.template import color
 
 _LABEL_WIDTH = 26
@@ -48,7 +47,7 @@ def links(table, rows) -> list:
 
 def colors(table, rows) -> list:
     """The colours that rows have in every figure of their table."""
-    places = {row.id: i for i, row in enumerate(body_rows(table))}
+    places = {row.id: i for i, row in enumerate(table.body)}
     return [color(places[row.id]) for row in rows]
 
 

@@ -118,12 +118,7 @@ def natural(text: str) -> list:
 def _entry(table) -> Entry:
     folders = _folders(table)
     group = ' · '.join(_NAMES.get(name) or _words(name) for name in folders[:-1])
-    measured = [
-        cell
-        for row in table.rows
-        for column, cell in zip(table.columns, row.cells, strict=False)  # sections have no cells
-        if column.kind == 'history'
-    ]
+    measured = [cell for _, column, cell in table.cells if column.kind == 'history']
     return Entry(table, group or 'Tables', table_name(folders[-1]), count(measured))
 
 

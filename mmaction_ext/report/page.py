@@ -14,7 +14,7 @@ from mmaction_ext.report.runs import absent_runs, absent_section, runs_by_uid, r
 from mmaction_ext.report.script import EARLY_SCRIPT, SCRIPT
 from mmaction_ext.report.seeds import link_cells, seeds_table
 from mmaction_ext.report.style import STYLE
-from mmaction_ext.report.table_parts import body_rows, counterpart
+from mmaction_ext.report.table_parts import counterpart
 from mmaction_ext.report.template import templates
 from mmaction_ext.tables.render.html import escape, render_table
 from mmaction_ext.tracking.reading.record import order
@@ -268,7 +268,7 @@ def _figures(table, runs) -> str:
 def _class_figures(table, accuracies) -> str:
     """Gains of classes of every row over its counterpart, folded: there may be many."""
     figures = [
-        _class_figure(table, row, counterpart(table, row), accuracies) for row in body_rows(table)
+        _class_figure(table, row, counterpart(table, row), accuracies) for row in table.body
     ]
     figures = [_figure(figure) for figure in figures if figure]
     if not figures:

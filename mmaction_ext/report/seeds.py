@@ -3,7 +3,7 @@
 import re
 
 from mmaction_ext.report.addresses import absent_run_id, run_id, seeds_id, web_link
-from mmaction_ext.report.table_parts import body_rows, rows_with_runs
+from mmaction_ext.report.table_parts import rows_with_runs
 from mmaction_ext.tables.cells import CellStatus, format_number
 from mmaction_ext.tables.render.html import escape
 
@@ -18,7 +18,7 @@ def link_cells(fragment: str, table) -> str:
         table: the table.
     """
     addressed = [row.id for row in rows_with_runs(table)]
-    cells = iter([(row, cell) for row in body_rows(table) for cell in row.cells])
+    cells = iter([(row, cell) for row in table.body for cell in row.cells])
 
     def link(match):
         row, cell = next(cells)

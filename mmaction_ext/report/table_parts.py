@@ -6,15 +6,10 @@ def main_column(table):
     return next((column for column in table.columns if column.kind == 'history'), None)
 
 
-def body_rows(table) -> list:
-    """The rows of a table that are no headings."""
-    return [row for row in table.rows if not row.is_section]
-
-
 def rows_with_runs(table) -> list:
     """The rows whose measured columns come from runs, or name runs that do not count."""
     columns = [i for i, column in enumerate(table.columns) if column.kind == 'history']
-    return [row for row in body_rows(table) if any(row.cells[i].runs for i in columns)]
+    return [row for row in table.body if any(row.cells[i].runs for i in columns)]
 
 
 def counterpart(table, row):

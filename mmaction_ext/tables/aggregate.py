@@ -267,7 +267,7 @@ def _without_number(cell) -> Cell | None:
 def _mark_best(table) -> None:
     """Mark the best complete cells of a column, as printed: what looks equal is equal."""
     for i, column in enumerate(table.columns):
-        cells = [row.cells[i] for row in table.rows if not row.is_section]
+        cells = [row.cells[i] for row in table.body]
         cells = [cell for cell in cells if cell.status is CellStatus.OK and cell.number]
         if not column.best or len(cells) < 2:
             continue

@@ -1,11 +1,17 @@
 """The cells of a table: what they hold, why they are empty, how their numbers are printed."""
 
+from __future__ import annotations
+
 import re
 from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from mmaction_ext.errors import InputError
+
+if TYPE_CHECKING:
+    from mmaction_ext.tables.spec import Column
 
 #: A number beyond it is none that tables print: the spread and the differences of such numbers
 #: would leave the range of floats.
@@ -234,6 +240,20 @@ class Table:
     measurements: tuple = ()
 
     @property
+    def body(self) -> list[TableRow]:
+        """The rows that are no headings."""
+        return [row for row in self.rows if not row.is_section]
+
+    @property
+    def cells(self) -> list[tuple[TableRow, Column, Cell]]:
+        """(row, column, cell) of each cell, row by row."""
+        return [
+            (row, column, cell)
+            for row in self.body
+            for column, cell in zip(self.columns, row.cells, strict=True)
+        ]
+
+    @property
     def is_complete(self) -> bool:
         """Whether every cell is as it should be."""
         return not self.warnings and not self.incomplete
@@ -242,12 +262,7 @@ class Table:
     def incomplete(self) -> list:
         """(row, column, cell) of each cell that is not as it should be."""
         fine = (CellStatus.OK, CellStatus.NOT_APPLICABLE)
-        return [
-            (row, column, cell)
-            for row in self.rows
-            for column, cell in zip(self.columns, row.cells, strict=False)
-            if cell.status not in fine
-        ]
+        return [entry for entry in self.cells if entry[2].status not in fine]
 
     def cell(self, row_id: str, column_key: str) -> Cell:
         """The cell of a row and a column.
@@ -255,7 +270,7 @@ class Table:
         Raises:
             InputError: there is no such row or column; the message lists those there are.
         """
-        rows = {row.id: row for row in self.rows if not row.is_section}
+        rows = {row.id: row for row in self.body}
         keys = [column.key for column in self.columns]
         for kind, name, known in (('row', row_id, list(rows)), ('column', column_key, keys)):
             if name not in known:

@@ -171,8 +171,7 @@ def _unknown_protocol_note(spec, table) -> str:
     tests = [i for i, column in enumerate(table.columns) if column.source.startswith('test/')]
     rows = {
         row.label: None
-        for row in table.rows
-        if not row.is_section
+        for row in table.body
         for i in tests
         for seed in row.cells[i].seeds
         if seed.status is CellStatus.OK

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from mmaction_ext.report.bars import ablation_bars, difference_dots
 from mmaction_ext.report.complexity import complexity_scatter
-from mmaction_ext.report.table_parts import body_rows, counterpart, main_column, rows_with_runs
+from mmaction_ext.report.table_parts import counterpart, main_column, rows_with_runs
 from mmaction_ext.tables.cells import CellStatus, TableRow
 
 
@@ -25,7 +25,7 @@ def test_a_table_of_published_figures_has_no_main_column(make):
 def test_sections_are_no_rows_of_the_body(table):
     rows = list(table.rows)
     table.rows.insert(1, TableRow('section', 'A section'))
-    assert body_rows(table) == rows
+    assert table.body == rows
     assert [row.id for row in rows_with_runs(table)] == ['base', 'full', 'part']
 
 

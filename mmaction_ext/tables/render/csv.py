@@ -50,7 +50,8 @@ def render(table) -> str:
     for row in table.rows:
         if row.is_section:
             section = row.label
-        for column, cell in zip(table.columns, row.cells, strict=False):  # sections have no cells
+            continue
+        for column, cell in zip(table.columns, row.cells, strict=True):
             writer.writerow(
                 map(
                     _plain,
