@@ -1,13 +1,14 @@
-"""Scores that are not finite are never counted as right, whichever metric counts.
+"""Scores that are not finite are never counted as right, whichever metric or head counts.
 
 mmaction2's ``AccMetric`` sorts NaN behind all numbers, so that a network which gives nothing else
-"recognizes" the videos of the last class.
+"recognizes" the videos of the last class, and is most precise where samples have several labels.
 """
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from mmaction.evaluation.metrics import acc_metric
+from mmaction.models.heads import base, omni_head, rgbpose_head
 
 from mmaction_ext.evaluation.classes import counts_by_class, predicted_classes, usable_rows
 
@@ -44,9 +45,53 @@ def _mean_class(count: Callable) -> Callable:
     return mean_class_accuracy
 
 
+def _mean_precision(count: Callable) -> Callable:
+    def mean_average_precision(scores: Sequence, labels: Sequence) -> float:
+        """mmaction2's, of which the labels of samples without finite scores are never found.
+
+        The precision of a class is over its recall, which for them ends below 1.
+        """
+        scores, labels = np.asarray(scores), np.asarray(labels)
+        usable = usable_rows(scores)
+        if usable.all():
+            return count(scores, labels)
+        there, found = (labels == 1).sum(axis=0), (labels[usable] == 1).sum(axis=0)
+        precisions = [
+            count(scores[usable, k, None], labels[usable, k, None]) * found[k] / there[k]
+            if found[k]
+            else 0.0
+            for k in np.flatnonzero(there)
+        ]
+        return float(np.mean(precisions)) if precisions else np.nan
+
+    return mean_average_precision
+
+
+def _sample_precision(count: Callable) -> Callable:
+    def mmit_mean_average_precision(scores: Sequence, labels: Sequence) -> float:
+        """mmaction2's, a mean over samples, of which those without finite scores have 0."""
+        usable = usable_rows(np.asarray(scores))
+        if not usable.any():
+            return 0.0
+        found = count(np.asarray(scores)[usable], np.asarray(labels)[usable])
+        return float(found * usable.mean())
+
+    return mmit_mean_average_precision
+
+
+#: functions that mmaction2 counts by, and what makes them count so
+_WRAPPERS = {
+    'top_k_accuracy': _top_k,
+    'mean_class_accuracy': _mean_class,
+    'mean_average_precision': _mean_precision,
+    'mmit_mean_average_precision': _sample_precision,
+}
+
+
 def apply() -> None:
-    """Have ``AccMetric`` count so; may be called again."""
-    for name, wrap in (('top_k_accuracy', _top_k), ('mean_class_accuracy', _mean_class)):
-        count = getattr(acc_metric, name)
-        if count.__module__ != __name__:
-            setattr(acc_metric, name, wrap(count))
+    """Have ``AccMetric`` count so, and the heads for training's log; may be called again."""
+    for module in (acc_metric, base, omni_head, rgbpose_head):
+        for name in _WRAPPERS.keys() & vars(module).keys():
+            count = getattr(module, name)
+            if count.__module__ != __name__:
+                setattr(module, name, _WRAPPERS[name](count))
