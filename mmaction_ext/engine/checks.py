@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 from mmaction_ext.datasets.configs import dataset_config, inner_datasets, unwrapped
 from mmaction_ext.datasets.frame_names import FrameNames, MixedNames, listed_names, name_frames
 from mmaction_ext.datasets.guarded import GuardedRawframeDataset
-from mmaction_ext.engine.initial_weights import names_weights
+from mmaction_ext.engine.initial_weights import is_pretrained, names_weights
 from mmaction_ext.errors import InputError, check_at_least, last_line
 from mmaction_ext.models import clips
 from mmaction_ext.models.building import build_model
@@ -98,7 +98,7 @@ def _initial_weights(node) -> list:
     if not isinstance(node, dict):
         return []
     found = [node.get('pretrained')]
-    if node.get('type') in ('Pretrained', 'PretrainedInit'):
+    if is_pretrained(node):
         found.append(node.get('checkpoint'))
     return found + [path for each in node.values() for path in _initial_weights(each)]
 

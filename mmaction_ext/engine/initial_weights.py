@@ -17,7 +17,6 @@ from mmaction_ext.models.building import build_model
 SHOWN = 3
 #: in every weight before a file is loaded: finite, exact in half precision, and in no file
 _UNTOUCHED = -(2.0**14)
-_PRETRAINED = ('Pretrained', 'PretrainedInit', PretrainedInit)
 
 
 @dataclass(frozen=True)
@@ -130,7 +129,7 @@ def _pretrained_parts(model: nn.Module) -> list[tuple[str, str, str | None, bool
         found += [
             (name, init['checkpoint'], init.get('prefix'), True)
             for init in ([inits] if isinstance(inits, Mapping) else inits)
-            if init.get('type') in _PRETRAINED and names_weights(init.get('checkpoint'))
+            if is_pretrained(init) and names_weights(init.get('checkpoint'))
         ]
         source = getattr(part, 'pretrained', None)
         if names_weights(source) and name not in {each[0] for each in found}:
@@ -144,6 +143,15 @@ def _init_alone(part: nn.Module) -> None:
         if module is not part and hasattr(module, 'init_weights'):
             module.init_weights = lambda: None
     part.init_weights()
+
+
+def is_pretrained(init: Mapping[str, Any]) -> bool:
+    """Whether a config is of mmengine's ``Pretrained``: a class, or a name with or without scope."""
+    kind = init.get('type')
+    return kind is PretrainedInit or str(kind).rpartition('.')[2] in (
+        'Pretrained',
+        'PretrainedInit',
+    )
 
 
 def names_weights(source: Any) -> bool:
@@ -161,7 +169,7 @@ def _measured(
         load()
     except AssertionError:  # mmengine's, where no name has the prefix
         pass
-    except (LookupError, RuntimeError) as error:
+    except (LookupError, RuntimeError, OSError, ImportError) as error:
         raise InputError(
             f'{source} cannot be loaded into {name or "the model"}: {_reasons(error)}'
         ) from error

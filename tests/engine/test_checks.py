@@ -275,6 +275,7 @@ def test_a_file_to_start_from_must_exist(tmp_path):
         dict(pretrained='{}'),
         dict(backbone=dict(pretrained='{}')),
         dict(init_cfg=dict(type='Pretrained', prefix='backbone.', checkpoint='{}')),
+        dict(init_cfg=dict(type='mmengine.Pretrained', checkpoint='{}')),
         dict(
             init_cfg=[
                 dict(type='Kaiming', layer='Conv2d'),
@@ -282,7 +283,7 @@ def test_a_file_to_start_from_must_exist(tmp_path):
             ]
         ),
     ],
-    ids=['pretrained', 'pretrained host', 'init_cfg', 'list of init_cfg'],
+    ids=['pretrained', 'pretrained host', 'init_cfg', 'with a scope', 'list of init_cfg'],
 )
 def test_files_that_parts_of_the_model_start_from_must_exist(tmp_path, part):
     def cfg(source):

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.model.weight_init import PretrainedInit
 
 from mmaction_ext.engine.initial_weights import check_fit
 from mmaction_ext.errors import InputError
@@ -90,9 +91,11 @@ def test_a_file_of_which_nothing_fits_the_backbone_is_refused(tmp_path, weights,
     'backbone',
     [
         lambda path: dict(init_cfg=dict(type='Pretrained', checkpoint=path)),
+        lambda path: dict(init_cfg=dict(type='mmengine.Pretrained', checkpoint=path)),
+        lambda path: dict(init_cfg=[dict(type=PretrainedInit, checkpoint=path)]),
         lambda path: dict(pretrained=path, torchvision_pretrain=False),
     ],
-    ids=['init_cfg', 'pretrained'],
+    ids=['init_cfg', 'with a scope', 'class', 'pretrained'],
 )
 def test_parts_that_start_from_a_file_of_their_own(tmp_path, weights, backbone):
     own = {
@@ -107,6 +110,18 @@ def test_parts_that_start_from_a_file_of_their_own(tmp_path, weights, backbone):
     )
     with pytest.raises(InputError, match='nothing of it fits'):
         check_fit(config(backbone=backbone(save(tmp_path, renamed(own, 'x.')))))
+
+
+@pytest.mark.parametrize(
+    'address, reason',
+    [
+        ('file:///nowhere/start.pth', 'can not be found'),
+        ('s3://nowhere/start.pth', 'petrel_client'),
+    ],
+)
+def test_an_address_that_nobody_can_read_is_named(address, reason):
+    with pytest.raises(InputError, match=f'{address} cannot be loaded into the model: .*{reason}'):
+        check_fit(config(load_from=address))
 
 
 def test_what_lies_at_an_address_is_looked_at_too(tmp_path, weights, monkeypatch):
