@@ -67,12 +67,12 @@ def site(wheel, tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_wheel_holds_every_module_config_and_tool(wheel):
+def test_wheel_holds_every_module_template_config_and_tool(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     package = {
         str(path.relative_to(ROOT))
-        for path in (ROOT / 'mmaction_ext').rglob('*.py')
-        if '.mim' not in path.parts
+        for path in (ROOT / 'mmaction_ext').rglob('*')
+        if path.parent.name == 'templates' or (path.suffix == '.py' and '.mim' not in path.parts)
     }
     carried = {
         f'mmaction_ext/.mim/{path.relative_to(ROOT)}'

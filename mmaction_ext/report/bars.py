@@ -2,10 +2,11 @@
 
 import plotly.graph_objects as go
 
-from mmaction_ext.report.addresses import figure_id, figure_text
+from mmaction_ext.report.addresses import figure_id
 from mmaction_ext.report.figures import (
     PageFigure,
     colors,
+    figure_text,
     height_of,
     label_axis,
     links,

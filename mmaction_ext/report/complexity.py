@@ -4,11 +4,12 @@ import re
 
 import plotly.graph_objects as go
 
-from mmaction_ext.report.addresses import figure_id, figure_text
+from mmaction_ext.report.addresses import figure_id
 from mmaction_ext.report.figures import (
     MOST_NAMES,
     PageFigure,
     colors,
+    figure_text,
     links,
     page_figure,
     whisker_note,

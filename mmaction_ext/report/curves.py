@@ -4,8 +4,8 @@ import math
 
 import plotly.graph_objects as go
 
-from mmaction_ext.report.addresses import figure_id, figure_text, run_id
-from mmaction_ext.report.figures import PageFigure, page_figure
+from mmaction_ext.report.addresses import figure_id, run_id
+from mmaction_ext.report.figures import PageFigure, figure_text, page_figure
 from mmaction_ext.report.table_parts import main_column
 from mmaction_ext.report.template import color
 from mmaction_ext.tables.cells import CellStatus

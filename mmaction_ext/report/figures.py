@@ -2,11 +2,13 @@
 
 import textwrap
 from dataclasses import dataclass
+from html import escape
 
 import plotly.graph_objects as go
 
-from mmaction_ext.report.addresses import figure_text, seeds_id
+from mmaction_ext.report.addresses import seeds_id
 from mmaction_ext.report.template import color
+from mmaction_ext.tables.render.text import one_line
 
 _LABEL_WIDTH = 26
 #: Names in the legend of a figure; with more, pointing at a mark has to do.
@@ -72,6 +74,11 @@ def height_of(axis: dict, least: int) -> int:
     """
     lines = max(label.count('<br>') + 1 for label in axis['ticktext'])
     return 110 + max(least, 8 + 17 * lines) * len(axis['ticktext'])
+
+
+def figure_text(text: str) -> str:
+    """Text for a figure, whose library takes texts for HTML."""
+    return escape(one_line(text), quote=False)
 
 
 def wrapped(label: str) -> str:

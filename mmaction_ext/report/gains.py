@@ -2,8 +2,8 @@
 
 import plotly.graph_objects as go
 
-from mmaction_ext.report.addresses import figure_id, figure_text
-from mmaction_ext.report.figures import PageFigure, height_of, label_axis, page_figure
+from mmaction_ext.report.addresses import figure_id
+from mmaction_ext.report.figures import PageFigure, figure_text, height_of, label_axis, page_figure
 from mmaction_ext.report.table_parts import counterpart
 from mmaction_ext.report.template import GAIN, LOSS
 

@@ -78,6 +78,16 @@ class Entry:
         return self.counts['measured'] + self.counts['in part']
 
     @property
+    def shown(self) -> list[tuple[str, int]]:
+        """The kinds of cells that it has, and how many of each, in the order of :data:`KINDS`."""
+        return [(kind, self.counts[kind]) for kind in KINDS if self.counts[kind]]
+
+    @property
+    def told(self) -> str:
+        """The same in words: ``2 measured, 1 missing``."""
+        return ', '.join(f'{number} {kind}' for kind, number in self.shown)
+
+    @property
     def has_runs(self) -> bool:
         """Whether anything was run for it."""
         return self.total > self.counts['missing'] or any(

@@ -1,6 +1,10 @@
+import hypothesis.strategies as st
+from hypothesis import given
+
 from mmaction_ext.report.bars import ablation_bars, difference_dots
 from mmaction_ext.report.complexity import complexity_scatter
-from mmaction_ext.report.figures import height_of, label_axis, wrapped
+from mmaction_ext.report.figures import figure_text, height_of, label_axis, wrapped
+from mmaction_ext.tables.render.text import one_line
 
 
 def test_rows_keep_their_colour_in_every_figure(table):
@@ -39,3 +43,10 @@ def test_rows_with_labels_of_several_lines_are_higher():
     short, long = label_axis(['a', 'b']), label_axis(['a', 'b ' * 40])
     assert height_of(short, 38) == 110 + 2 * 38
     assert height_of(long, 38) == 110 + 2 * (8 + 17 * 4)
+
+
+@given(st.text())
+def test_figure_text_has_no_tags_and_reads_back(text):
+    shown = figure_text(text)
+    assert '<' not in shown and '>' not in shown
+    assert shown.replace('&lt;', '<').replace('&gt;', '>').replace('&amp;', '&') == one_line(text)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from mmaction_ext.report.runs import absent_runs, absent_section, runs_by_uid, runs_section, uses
+from mmaction_ext.report.runs import absent_runs, runs_by_uid, runs_section, uses
 from mmaction_ext.tracking.reading.record import Evaluation
 
 
@@ -24,7 +24,7 @@ def grid(page, title):
 
 
 def section(run):
-    return runs_section([run], {})
+    return runs_section([run], {}, {})
 
 
 def test_runs_of_one_id_stand_together(make):
@@ -51,7 +51,7 @@ def test_rows_use_the_runs_of_their_measured_columns(table):
 def test_runs_that_only_a_table_knows(table, runs):
     absent = absent_runs([table], runs_by_uid(runs[1:-1]))
     assert list(absent) == ['base-0', 'part-2']
-    page = absent_section(absent, uses([table]))
+    page = runs_section([], absent, uses([table]))
     assert re.findall('id="([^"]*)"', page) == ['run:base-0', 'run:part-2']
     facts = facts_of(page.partition('</details>')[2])
     assert facts == {
@@ -80,7 +80,7 @@ def test_runs_stand_under_their_configs_and_copies_have_one_address(make):
         make.run('b', 1),
         make.run('c', None, config='dcf/x'),
     ]
-    page = runs_section(runs, {})
+    page = runs_section(runs, {}, {})
     assert re.findall('<h3>(.*?)</h3>', page) == [
         'dcf/<wbr>table1_demo/<wbr>a',
         'dcf/<wbr>table1_demo/<wbr>b',

@@ -2,8 +2,10 @@ import re
 
 import pytest
 
-from mmaction_ext.report.style import STYLE
+from mmaction_ext.report.markup import render
 from mmaction_ext.report.template import NEUTRAL, PAGE, PALETTE, color, templates
+
+STYLE = render('page.css')
 
 
 def luminance(colour):

@@ -1,11 +1,14 @@
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import given
+from jinja2 import UndefinedError
 
 from mmaction_ext.tables.cells import CellStatus
-from mmaction_ext.tables.render.html import cell_id, escape, render, render_table
+from mmaction_ext.tables.render.html import cell_id, environment, render, render_table
 from mmaction_ext.tables.render.text import one_line
 
 WITH_NUMBER = (CellStatus.IMPORTED, CellStatus.OUT_OF_TOLERANCE)
@@ -146,9 +149,24 @@ def test_both_colour_schemes_and_phones(table):
     assert 'prefers-color-scheme: dark' in page and 'width=device-width' in page
 
 
+TEMPLATE = environment().from_string('<p title="{{ text }}">{{ text }}</p>')
+
+
 @given(st.text())
-def test_escape(text):
-    page = f'<p title="{escape(text)}">{escape(text)}</p>'
-    reader = Reader(page)
+def test_every_text_of_a_template_is_escaped(text):
+    reader = Reader(TEMPLATE.render(text=text))
     assert reader.texts == [('p', one_line(text))]
     assert reader.attributes == [('p', 'title', one_line(text))]
+
+
+def test_a_template_that_names_what_is_not_there_is_an_error():
+    with pytest.raises(UndefinedError):
+        environment().from_string('{{ texd }}').render(text='a')
+
+
+def test_cells_from_runs_lead_where_their_row_does(table):
+    """Whatever stands between their tags, and no cell of a row that leads nowhere."""
+    page = render_table(table)
+    linked = render_table(table, {'first': 'seeds:demo:first'})
+    assert re.sub(r'<a href="[^"]*">|</a>', '', linked) == page
+    assert re.findall(r'<a href="#seeds:demo:first">([^<]*)', linked) == ['83.3']

@@ -1,16 +1,3 @@
-"""The page's own JavaScript; without it the tables, seeds and runs are all still there."""
-
-#: Runs in the head: the colour scheme of the last visit, before anything is painted.
-EARLY_SCRIPT = """
-'use strict';
-try {
-  const scheme = localStorage.getItem('scheme');
-  if (scheme === 'light' || scheme === 'dark') document.documentElement.dataset.scheme = scheme;
-} catch { /* the page may not store anything: it follows the system */ }
-""".strip()
-
-#: Runs at the end of the page, after the plotting library, which is there if there are figures.
-SCRIPT = """
 'use strict';
 const root = document.documentElement;
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
@@ -77,7 +64,7 @@ document.addEventListener('click', ({target}) => {  // the same address a second
 // search and filter
 const words = byId('words'), kind = byId('kind'), tables = all('details.table');
 function filter() {
-  const wanted = words.value.toLowerCase().split(/\\s+/).filter(Boolean);
+  const wanted = words.value.toLowerCase().split(/\s+/).filter(Boolean);
   for (const table of tables) {
     table.hidden = !(wanted.every((word) => table.dataset.text.includes(word))
                      && (!kind.value || table.dataset.kinds.split(' ').includes(kind.value)));
@@ -116,4 +103,3 @@ contents.addEventListener('click', ({target}) => {
 showScheme();
 all('[data-script]').forEach((node) => { node.hidden = false; });
 if (location.hash) reveal();
-""".strip()
