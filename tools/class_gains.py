@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from mmaction_ext import compat
+from mmaction_ext.cli.common import add_source_option
 from mmaction_ext.errors import InputError
 from mmaction_ext.printable import clean
 
@@ -33,6 +34,7 @@ def parse_args(argv=None) -> argparse.Namespace:
         metavar='FOLDER',
         help='where the runs lie (default: work_dirs)',
     )
+    add_source_option(parser)
     parser.add_argument(
         '--seeds',
         type=int,
@@ -89,7 +91,7 @@ def draw(args: argparse.Namespace) -> list[str]:
 
     configs = [row_config(path) for path in (args.baseline, args.config)]
     names = read_labels(args.classes) if args.classes else ()
-    records = find_runs(args.runs)
+    records = find_runs(args.runs, source=args.source)
     before, after = (class_accuracies(records, config, args.seeds) for config in configs)
     gains = class_gains(before, after, names, args.margin / 100)
     draw_class_gains(gains, tuple(path.stem for path in (args.baseline, args.config)), args.out)

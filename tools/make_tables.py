@@ -48,7 +48,8 @@ the result still holds, but no run gives a number (it is gone, elsewhere, damage
 killed, began anew, ...), nothing is written without --locked or --forget.
 
 Config, code and protocol of every result are always compared with the tree. Checkpoints and
-predictions are not, as that means to hash each of them: --strict does it, where they are there.
+predictions are not, as that means to hash each of them, nor is the ledger of a run with what W&B
+keeps of it: --strict does it, where they are there.
 
 exit codes: 0 written, or up to date; 1 --check found a difference or a file that is left of a
 table that is no more, or --strict what is not complete or not sound; 2 a specification, config,
@@ -63,7 +64,7 @@ def parse_args(argv=None):
     )
     add_tables_argument(parser)
     source = parser.add_mutually_exclusive_group()
-    add_runs_option(source)
+    add_runs_option(parser, source)
     source.add_argument(
         '--locked', action='store_true', help=f'build from {FILE_NAME} in --out instead of runs'
     )
@@ -101,9 +102,9 @@ def parse_args(argv=None):
     parser.add_argument(
         '--strict',
         action='store_true',
-        help='list the cells that are missing, partial, stale, ..., and the '
-        'checkpoints and predictions that are not those of a result; exit with 1 '
-        'if there is any',
+        help='list the cells that are missing, partial, stale, ..., the checkpoints and '
+        'predictions that are not those of a result, and where the ledger and the W&B logs of a '
+        'run disagree; exit with 1 if there is any',
     )
     parser.add_argument(
         '--check', action='store_true', help='write nothing; exit with 1 if a written file differs'
@@ -115,7 +116,7 @@ def make_tables(args, specs):
     """Tables from their runs or, with --locked, from the lock file; the records of the runs."""
     if args.locked:
         return build_tables(specs, (), read_counts(args), read_lock(args.out / FILE_NAME)), []
-    records = read_records(args, needed_metrics(specs))
+    records = read_records(args, needed_metrics(specs), compare=args.strict)
     if is_everything(args):
         note_unlisted_runs(records, specs, args.configs)
     return build_tables(specs, records, read_counts(args)), records
@@ -233,6 +234,7 @@ def run(args) -> int:
     if args.strict:
         problems += [problem for table in tables for problem in incomplete(table)]
         problems += differing_files(tables, records)
+        problems += disagreements(records)
     return report(args, tables, problems, unused)
 
 
@@ -255,6 +257,15 @@ def incomplete(table):
         reason = f' ({cell.note})' if cell.note else ''
         lines.append(f'{name}, row {row.id}, column {column.key}: {cell.status.value}{reason}')
     return lines
+
+
+def disagreements(records) -> list[str]:
+    """A line for each thing that the ledger of a run and what W&B keeps of it tell differently."""
+    return [
+        f'sources disagree: {record.folder or record.uid}: {text}'
+        for record in records
+        for text in record.disagreements
+    ]
 
 
 def main(argv=None) -> int:

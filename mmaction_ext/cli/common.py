@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mmaction_ext.errors import InputError
 from mmaction_ext.printable import clean
+from mmaction_ext.tracking.reading.record import SOURCE_CHOICES
 
 DEFAULT_CONFIGS, DEFAULT_RUNS = Path('configs'), Path('work_dirs')
 COMPLEXITY = Path('reports/complexity.csv')
@@ -36,14 +37,31 @@ def add_configs_option(parser) -> None:
     )
 
 
-def add_runs_option(parser) -> None:
-    """``--runs``: folders and CSV files with runs; see :func:`read_records`."""
-    parser.add_argument(
+def add_runs_option(parser, instead=None) -> None:
+    """``--runs`` and ``--source``: which runs, and which record of each; see :func:`read_records`.
+
+    Args:
+        parser: the command's.
+        instead: group of options that exclude each other, to which ``--runs`` is to belong.
+    """
+    (instead or parser).add_argument(
         '--runs',
         type=Path,
         nargs='+',
         metavar='PATH',
         help='folders of runs, and CSV files of results (default: work_dirs)',
+    )
+    add_source_option(parser)
+
+
+def add_source_option(parser) -> None:
+    """``--source``: from which of their records runs are read."""
+    parser.add_argument(
+        '--source',
+        choices=SOURCE_CHOICES,
+        default='auto',
+        help='what runs are read from: auto is the ledger of a run where it has one, else its '
+        'offline W&B log, else the copy of its online run (default: auto)',
     )
 
 
@@ -147,12 +165,13 @@ def _has_id(path: Path, name: str) -> bool:
     return isinstance(content, dict) and content.get('id') == name
 
 
-def read_records(args, metrics=None) -> list:
+def read_records(args, metrics=None, compare: bool = False) -> list:
     """Runs in ``args.runs``; none where nothing has run yet.
 
     Args:
-        args: with ``runs``, a list of folders and CSV files or ``None`` for the default.
+        args: see :func:`add_runs_option`.
         metrics: names of the metrics to read; all if left out.
+        compare: whether to look where the sources of a run disagree, too.
 
     Returns:
         :class:`mmaction_ext.tracking.reading.record.RunRecord` list.
@@ -162,13 +181,13 @@ def read_records(args, metrics=None) -> list:
     """
     from mmaction_ext.tracking.reading.find import read_runs
 
-    sources = args.runs
-    if sources is None:
+    paths = args.runs
+    if paths is None:
         if not DEFAULT_RUNS.is_dir():
             print(f'note: there is no folder {DEFAULT_RUNS}, so no run', file=sys.stderr)
             return []
-        sources = [DEFAULT_RUNS]
-    return read_runs(sources, metrics)
+        paths = [DEFAULT_RUNS]
+    return read_runs(paths, metrics, source=args.source, compare=compare)
 
 
 def needed_metrics(specs) -> set:

@@ -36,7 +36,7 @@ def add_arguments(parser) -> None:
     """Declare the command line."""
     add_tables_argument(parser)
     source = parser.add_mutually_exclusive_group()
-    add_runs_option(source)
+    add_runs_option(parser, source)
     source.add_argument(
         '--locked', action='store_true', help='build from reports/table.lock.json instead of runs'
     )

@@ -131,7 +131,7 @@ def collect(args, notes: bool = False) -> dict:
     """
     folders = [name for name in args.tables if _is_runs_folder(Path(name))]
     args_tables = [name for name in args.tables if name not in folders]
-    groups = {name: folder_lines(name) for name in folders}
+    groups = {name: folder_lines(name, args.source) for name in folders}
     if args_tables or not args.tables:
         specs = load_tables(_with_tables(args, args_tables))
         records = read_records(args, needed_metrics(specs) | PROGRESS_METRICS)
@@ -158,10 +158,10 @@ def _is_runs_folder(path) -> bool:
     return path.is_dir() and next(path.rglob('table.yaml'), None) is None
 
 
-def folder_lines(folder) -> list:
-    """Status of every run below a folder."""
+def folder_lines(folder, source: str = 'auto') -> list:
+    """Status of every run below a folder, by its record in ``source``."""
     lines = []
-    for record in find_runs(folder, PROGRESS_METRICS, cache=False):
+    for record in find_runs(folder, PROGRESS_METRICS, source=source, cache=False):
         name = record.config or record.uid
         found = progress(record, schedule_of(record), ('test/acc/top1',))
         state = 'untrusted' if record.corrupt else _WORDS.get(record.state, record.state)

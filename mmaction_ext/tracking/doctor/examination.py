@@ -71,7 +71,7 @@ def _read_parts(folder) -> tuple:
     A file that cannot be read takes its run out, and none beside it.
     """
     try:
-        return [(folder, find_runs(folder, cache=False))], []
+        return [(folder, find_runs(folder, compare=True, cache=False))], []
     except Exception as error:  # the files may hold anything
         problem = _unreadable_part(folder, error)
     parts, found = [], []

@@ -127,7 +127,7 @@ def _contradictions(record) -> list:
             text,
             'find out which source was altered or belongs to another run, and take it away',
         )
-        for text in record.conflicts
+        for text in record.conflicts + record.disagreements
     ]
 
 
@@ -135,7 +135,7 @@ def _one_sided(record) -> list:
     """A run of which the ledger or the W&B log alone tells."""
     if record.imported or not record.sources:
         return []
-    if set(record.sources) == {'ledger'}:
+    if set(record.sources) == {'ledger'} and not record.mirrors:
         return [
             Finding(
                 'note',

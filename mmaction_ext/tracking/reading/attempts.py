@@ -99,8 +99,8 @@ def _lacking(mine: dict, row: dict) -> dict:
     return {name: value for name, value in row.items() if name not in mine}
 
 
-def attempts_of(ledgers, logs, conflicts) -> list:
-    """All attempts at a run, oldest first.
+def attempts_of(ledgers, logs, conflicts) -> tuple:
+    """All attempts at a run, oldest first, and the W&B logs that are copies of some of them.
 
     Those of a ledger stand in its order, whatever the clock said; those that only W&B tells of
     stand before the first one that began later. A W&B log is of the attempt in a ledger that it
@@ -112,12 +112,16 @@ def attempts_of(ledgers, logs, conflicts) -> list:
             copies or repetitions, and must agree with the first.
         logs: :class:`mmaction_ext.tracking.reading.record.AttemptLog` of its offline W&B logs.
         conflicts: collects disagreements.
+
+    Returns:
+        :class:`Attempt` list, and (log, attempt) pairs of the logs of attempts in a ledger, which
+        tell nothing but what that tells.
     """
-    attempts, rest = [], in_order(logs)
+    attempts, rest, mirrors = [], in_order(logs), []
     found = [_of_ledger(ledger) for ledger in ledgers]
     for ledger, own in zip(ledgers, found, strict=True):
-        rest = _attach_logs(own, ledger, rest, conflicts)
-    rest = _attach_distant_logs([attempt for own in found for attempt in own], rest, conflicts)
+        rest = _find_own(own, ledger, rest, mirrors)
+    rest = _find_distant([attempt for own in found for attempt in own], rest, mirrors)
     for own in found:
         for attempt in own:
             _add_results(attempt, conflicts)
@@ -129,7 +133,7 @@ def attempts_of(ledgers, logs, conflicts) -> list:
             if attempt.entry and attempt.fragment.start_time > alone.fragment.start_time
         ]
         attempts.insert(later[0] if later else len(attempts), alone)
-    return attempts
+    return attempts, mirrors
 
 
 def _origin(attempt) -> tuple:
@@ -240,7 +244,8 @@ def _fragment(ledger, number, entry, logs) -> Fragment:
     exit_code, log = _typed(entry, 'exit_code', int), logs.get(number)
     is_cut = bool(log and log.truncated) or _has_lost_tests(ledger, number, log)
     is_short = not _fits(ledger, number, entry, logs)
-    is_corrupt = not entry or bool(log and log.corrupt) or is_short
+    is_lost = not ledger.read_rows and exit_code == 0  # who ended well has logged something
+    is_corrupt = not entry or bool(log and log.corrupt) or is_short or is_lost
     name = METRICS_FILE if log else RUN_FILE
     return Fragment(
         path=(Path(ledger.folder) / name).as_posix(),
@@ -319,19 +324,15 @@ def _result_row(result: dict) -> dict:
     return {'iter': result['iter'], 'epoch': result.get('epoch'), **result['metrics'], **told}
 
 
-def _attach_logs(attempts, ledger, logs, conflicts) -> list:
-    """Add W&B logs to the attempts whose folder they are in, or that name them.
+def _find_own(attempts, ledger, logs, mirrors) -> list:
+    """Enter the W&B logs of the attempts whose folder they are in, or that name them.
 
     Returns:
         The other logs.
     """
     rest, taken = [], set()
     origins = {attempt.origin: number for number, attempt in enumerate(attempts)}
-    known = {
-        _location(ledger.path, attempt.entry): number
-        for number, attempt in enumerate(attempts)
-        if _location(ledger.path, attempt.entry)
-    }
+    known = {ledger.mirror(attempt.entry): number for number, attempt in enumerate(attempts)}
     for log in logs:
         path = os.path.abspath(log.root / log.path)
         number = known.get(path)
@@ -343,12 +344,12 @@ def _attach_logs(attempts, ledger, logs, conflicts) -> list:
             rest.append(log)
             continue
         taken.add(number)
-        _add_log(attempts[number], log, conflicts)
+        mirrors.append((log, attempts[number]))
     return rest
 
 
-def _attach_distant_logs(attempts, logs, conflicts) -> list:
-    """Add W&B logs from elsewhere, such as copies, to the attempts during which they began.
+def _find_distant(attempts, logs, mirrors) -> list:
+    """Enter W&B logs from elsewhere, such as copies, of the attempts during which they began.
 
     Returns:
         The other logs.
@@ -362,16 +363,10 @@ def _attach_distant_logs(attempts, logs, conflicts) -> list:
             and _began_during(attempt.fragment, log, attempt.fragment.end_time is not None)
         ]
         if fitting:
-            _add_log(max(fitting, key=lambda attempt: attempt.fragment.start_time), log, conflicts)
+            mirrors.append((log, max(fitting, key=lambda attempt: attempt.fragment.start_time)))
         else:
             rest.append(log)
     return rest
-
-
-def _location(folder, entry) -> str | None:
-    """Absolute path of the W&B log that an attempt names."""
-    path = _typed(entry, 'wandb', str)
-    return os.path.abspath(folder / path) if path and '://' not in path else None
 
 
 def _by_time(attempts, log, taken) -> int | None:
@@ -402,15 +397,14 @@ def _began_during(fragment, log, anywhere: bool = False) -> bool:
     )
 
 
-def _add_log(attempt, log, conflicts) -> None:
-    """Add a W&B log to the attempt in a ledger that wrote it."""
-    if not attempt.phases:  # nothing else holds the attempt's rows
-        attempt.update(corrupt=attempt.fragment.corrupt or log.corrupt)
-    attempt.add(
-        {phase: by_place(rows) for phase, rows in log.phases.items()},
-        f'{log.source} {log.path}',
-        conflicts,
-    )
+def compare_mirror(log, attempt, disagreements) -> None:
+    """Compare a W&B log with the attempt in a ledger that wrote it, row by row."""
+    for phase, rows in log.phases.items():
+        known = attempt.phases.get(phase, {})
+        for place, row in by_place(rows).items():
+            if place in known:
+                told = [(known[place], attempt.source)]
+                disagreements.compare(row, told, f'{log.source} {log.path}')
 
 
 def _join(attempts, own, conflicts) -> None:

@@ -12,14 +12,14 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from mmaction_ext.errors import InputError, check_at_least
+from mmaction_ext.errors import InputError, check_at_least, check_choice
 from mmaction_ext.tracking.ledger.format import METRICS_FILE, NON_FINITE_SAMPLES, RUN_FILE
 from mmaction_ext.tracking.reading import metrics, wandb_offline, wandb_snapshot
 from mmaction_ext.tracking.reading.cache import Cache, Entry
 from mmaction_ext.tracking.reading.csv_runs import read_csv_runs
 from mmaction_ext.tracking.reading.ledger import read_ledger, unreadable
 from mmaction_ext.tracking.reading.merge import merge
-from mmaction_ext.tracking.reading.record import AttemptLog, order
+from mmaction_ext.tracking.reading.record import SOURCE_CHOICES, AttemptLog, order
 from mmaction_ext.tracking.reading.wandb_log import LOG_NAME, record_class
 
 #: Fewer bytes than this are read sooner than processes start.
@@ -31,16 +31,12 @@ _READERS = {
 }
 
 
-def find_runs(root, keys=None, *, cache: bool = True, jobs: int | None = None) -> list:
+def find_runs(root, keys=None, **options) -> list:
     """Every run whose ledger, W&B log or snapshot lies anywhere below a folder.
 
     Args:
         root: folder to search; symbolic links (``latest-run``) are not followed.
-        keys: names of the metrics to give, ``None`` for all. Those that tell that a run
-            diverged come with them. Conflicts are looked for in all.
-        cache: keep what was read in the user's cache directory, where that can be written, and
-            read only what has changed.
-        jobs: processes that read; as many as there are cores if ``None``.
+        keys, options: see :func:`read_runs`.
 
     Returns:
         :class:`mmaction_ext.tracking.reading.record.RunRecord` list, ordered by config, seed and
@@ -50,34 +46,53 @@ def find_runs(root, keys=None, *, cache: bool = True, jobs: int | None = None) -
         InputError: the folder does not exist or cannot be read. A file in it that cannot be
             read, or is too large or none, is damage to its run.
     """
-    return read_runs([root], keys, cache=cache, jobs=jobs)
+    return read_runs([root], keys, **options)
 
 
-def read_runs(sources, keys=None, *, cache: bool = True, jobs: int | None = None) -> list:
+def read_runs(
+    paths,
+    keys=None,
+    *,
+    source: str = 'auto',
+    compare: bool = False,
+    cache: bool = True,
+    jobs: int | None = None,
+) -> list:
     """As :func:`find_runs`, of several folders and CSV files at once.
 
-    A run that several folders tell of is one run; where they disagree, that is a conflict.
+    A run that several folders tell of is one run; where they disagree, that is a conflict. Each
+    attempt at a run is read from one source: the ledger where that tells of it, else the offline
+    W&B log, else the copy of an online run. A log that an attempt in a ledger names is not opened.
 
     Args:
-        sources: folders, and CSV files as
+        paths: folders, and CSV files as
             :func:`mmaction_ext.tracking.reading.csv_runs.read_csv_runs` takes them.
+        keys: names of the metrics to give, ``None`` for all. Those that tell that a run
+            diverged come with them. Conflicts are looked for in all.
+        source: one of :data:`mmaction_ext.tracking.reading.record.SOURCE_CHOICES`; ``ledger`` and
+            ``wandb`` leave out whatever else there is. CSV files are read in any case.
+        compare: also read every other source of each run, and tell where they disagree.
+        cache: keep what was read in the user's cache directory, where that can be written, and
+            read only what has changed.
+        jobs: processes that read; as many as there are cores if ``None``.
 
     Raises:
         InputError: a folder or file does not exist, or cannot be read.
     """
+    check_choice('source', source, SOURCE_CHOICES)
     if jobs is not None:
         check_at_least('jobs', jobs, 1)
     keys = None if keys is None else frozenset({*keys, NON_FINITE_SAMPLES})
-    tables = [Path(source) for source in sources if _is_table(source)]
-    roots = [Path(source) for source in sources if not _is_table(source)]
+    tables = [Path(path) for path in paths if _is_table(path)]
+    roots = [Path(path) for path in paths if not _is_table(path)]
     records = [record for path in tables for record in read_csv_runs(path, keys)]
     with _without_collector():
-        records += _find(roots, keys, cache, jobs)
+        records += _find(roots, keys, source, compare, cache, jobs)
     return sorted(records, key=order)
 
 
-def _is_table(source) -> bool:
-    return Path(source).suffix.lower() == '.csv' and not Path(source).is_dir()
+def _is_table(path) -> bool:
+    return Path(path).suffix.lower() == '.csv' and not Path(path).is_dir()
 
 
 #: how often a ledger is read whose run goes on meanwhile
@@ -128,7 +143,7 @@ def _without_collector():
             gc.enable()
 
 
-def _find(roots, keys, cache, jobs) -> list:
+def _find(roots, keys, source, compare, cache, jobs) -> list:
     files, folders = [], []
     for root in roots:
         if not root.is_dir():
@@ -138,47 +153,84 @@ def _find(roots, keys, cache, jobs) -> list:
         folders += [(folder, root) for folder in ledgers]
     several = len(roots) > 1
     files = _in_order(files, lambda file: (file.path, file.root), several)
+    folders = _in_order(folders, lambda place: place, several)
+    ledgers = [read_ledger(root, folder) for folder, root in folders]
+    homes = {(ledger.root, ledger.folder) for ledger in ledgers if ledger.facts}
+    if source == 'wandb':
+        ledgers = []
     caches = {root: Cache(root) for root in roots} if cache else {}
     for file in files:
         file.cache = caches.get(file.root)
+    files = _chosen(files, ledgers, source, compare)
     _read(files, jobs)
     for kept in caches.values():
         kept.tidy()
     rows = {(file.root, file.path): file for file in files if file.source == 'ledger'}
     ledgers = [
-        _ledger(root, folder, rows.get((root, _below(folder, METRICS_FILE))))
-        for folder, root in _in_order(folders, lambda place: place, several)
+        _with_rows(ledger, rows.get((ledger.root, _below(ledger.folder, METRICS_FILE))))
+        for ledger in ledgers
     ]
-    homes = {(ledger.root, ledger.folder) for ledger in ledgers if ledger.facts}
-    return [_record(key, run, homes, keys) for key, run in _group(ledgers, files).items()]
+    runs = _group(ledgers, files)
+    return [_record(key, run, homes, keys, compare) for key, run in runs.items()]
+
+
+def _chosen(files, ledgers, source, compare) -> list:
+    """The files of a source, without the W&B logs of attempts that ledgers tell of.
+
+    What a ledger names is passed over only where its name is that of the ledger's own run.
+    """
+    if source != 'auto':
+        return [file for file in files if (file.source == 'ledger') == (source == 'ledger')]
+    named = {} if compare else {path: ledger for ledger in ledgers for path in ledger.mirrors()}
+    return [
+        file
+        for file in files
+        if file.source != 'wandb-offline'
+        or (ledger := named.get(os.path.abspath(file.root / file.path))) is None
+        or LOG_NAME.fullmatch(PurePosixPath(file.path).name)['uid'] != ledger.uid
+    ]
 
 
 def _below(folder: str, name: str) -> str:
     return (Path(folder) / name).as_posix()
 
 
-def _ledger(root, folder, rows):
-    """The ledger of a folder; a run that logs or ends meanwhile is read again.
+def _with_rows(ledger, rows):
+    """A ledger with its rows; that of a run which goes on is read again.
 
     Its end tells how many rows there were: of rows that were read before, some would seem to be
-    lost. So the rows that count are never older than the rest.
+    lost. So the rows that count are never older than the rest. Nor does the ledger of a run that
+    had ended tell of an attempt that began since.
 
     Args:
-        root, folder: where it lies.
-        rows: the :class:`_File` of its rows as they were before; ``None`` if there was none.
+        ledger: as it was before its rows were read.
+        rows: the :class:`_File` of its rows; ``None`` if there was none.
     """
-    for _ in range(READS):
-        ledger = read_ledger(root, folder)
-        newer = _newer(root, _below(folder, METRICS_FILE), rows)
-        if newer is None:
-            break
-        rows = newer
+    known = len(ledger.entries)
+    is_over = known and ledger.entries[-1].get('exit_code') is not None
+    if (
+        rows is None
+        or not is_over
+        or any((head['number'] or 0) > known for head in rows.entry.heads)
+    ):
+        ledger, rows = _read_again(ledger.root, ledger.folder, rows)
     if rows:
         ledger.read_rows, ledger.size = rows.attempts, rows.size
         ledger.damage += [
             f'{rows.path} is {head["problem"]}' for head in rows.entry.heads if head['problem']
         ]
     return ledger
+
+
+def _read_again(root, folder, rows) -> tuple:
+    """The ledger of a folder, and its rows where there are newer ones."""
+    for _ in range(READS):
+        ledger = read_ledger(root, folder)
+        newer = _newer(root, _below(folder, METRICS_FILE), rows)
+        if newer is None:
+            break
+        rows = newer
+    return ledger, rows
 
 
 def _newer(root, path, rows):
@@ -377,12 +429,13 @@ def _folders_above(file) -> list:
     return [folder.as_posix() for folder in PurePosixPath(file.path).parents][:-1]
 
 
-def _record(key, run, homes, keys):
+def _record(key, run, homes, keys, compare):
     """Put together what was found of one run."""
     uid, job_type, _ = key
     logs = [log for file in run.files if file.source == 'wandb-offline' for log in file.attempts()]
     snapshots = [file.attempts() for file in run.files if file.source == 'wandb-online']
-    return merge(uid, job_type, run.ledgers, logs, snapshots, _home(run.files, homes), keys)
+    home = _home(run.files, homes)
+    return merge(uid, job_type, run.ledgers, logs, snapshots, home, keys, compare)
 
 
 def _home(files, homes) -> tuple:

@@ -70,6 +70,16 @@ class LedgerRun:
         """Whether there is more than the name of the run."""
         return bool(self.entries or self.read_rows or self.results)
 
+    def mirrors(self) -> list:
+        """Absolute paths of the offline W&B logs that its attempts name."""
+        return [path for entry in self.entries if (path := self.mirror(entry))]
+
+    def mirror(self, entry: dict) -> str | None:
+        """Absolute path of the offline W&B log that one of the attempts names."""
+        name = entry.get('wandb')
+        is_path = isinstance(name, str) and name and '://' not in name
+        return os.path.abspath(self.path / name) if is_path else None
+
     def logs(self) -> dict:
         """Number of each attempt that has rows to its :class:`AttemptLog`."""
         attempts = self.read_rows() if self.read_rows else ()

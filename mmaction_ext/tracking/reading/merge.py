@@ -9,6 +9,7 @@ from mmaction_ext.tracking.reading import liveness
 from mmaction_ext.tracking.reading.attempts import (
     Attempt,
     attempts_of,
+    compare_mirror,
     compare_origins,
     compare_rows,
     rows_by_iteration,
@@ -29,7 +30,14 @@ _RUN_FOLDER = re.compile(r'(?P<config>.+?)/seed(?P<seed>\d+)/')
 
 
 def merge(
-    uid: str, job_type: str, ledgers, logs, snapshots, home: tuple = (None, ''), keys=None
+    uid: str,
+    job_type: str,
+    ledgers,
+    logs,
+    snapshots,
+    home: tuple = (None, ''),
+    keys=None,
+    compare: bool = False,
 ) -> RunRecord:
     """Put a run together.
 
@@ -41,35 +49,81 @@ def merge(
         home: the folder that was searched and, relative to it, that of the run, where no ledger
             says so.
         keys: names of the metrics wanted; all if ``None``.
+        compare: whether to tell where sources disagree.
     """
     conflicts = Conflicts()
-    attempts = attempts_of(ledgers, logs, conflicts)
+    attempts, mirrors = attempts_of(ledgers, logs, conflicts)
     copies = [[Attempt.of_log(log) for log in snapshot] for snapshot in snapshots]
     compare_origins([*attempts, *chain(*copies)], conflicts)
-    for online in copies:
-        attempts = _with_snapshot(attempts, online, conflicts)
     everything = in_order(logs) + [log for snapshot in snapshots for log in snapshot]
+    disagreements = Conflicts()
+    if compare:
+        _compare(ledgers, everything, mirrors, attempts, copies, disagreements)
+    others = [] if _is_whole(attempts, job_type) else copies
+    for online in others:
+        told = Conflicts() if ledgers or logs else conflicts
+        attempts = _with_snapshot(attempts, online, told)
+    _compare_identities(_told_identities((), chain(*snapshots)), conflicts)
+    used = _used(everything, mirrors, attempts)
     last = attempts[-1]
     root, folder = (ledgers[0].root, ledgers[0].folder) if ledgers else home
     return RunRecord(
         uid,
         job_type,
-        **_identity(ledgers, everything, last, conflicts),
-        **_names(ledgers, everything),
+        **_identity(ledgers, used, last, conflicts),
+        **_names(ledgers, used),
         fragments=tuple(each.fragment for each in attempts),
         rows=_rows(attempts, keys),
         evaluations=tuple(item for each in attempts for item in _evaluations(each, keys)),
         folder=folder,
         root=root,
-        sources=_sources(ledgers, everything),
+        sources=_sources(ledgers, used),
+        mirrors=tuple(sorted({log.source for log in everything} - {log.source for log in used})),
         state=_state(last),
         conflicts=conflicts.texts(),
+        disagreements=tuple(sorted({*disagreements.texts()} - {*conflicts.texts()})),
         damage=_damage(ledgers, everything),
         heartbeat=ledgers[-1].heartbeat if ledgers else None,
         last_error=last.fragment.last_error,
         imported=any(log.imported for log in everything),
         url=_url(everything, attempts),
     )
+
+
+def _compare(ledgers, logs, mirrors, attempts, copies, disagreements) -> None:
+    """Enter where the sources of a run disagree, which a table does not ask.
+
+    Args:
+        ledgers, logs: who they say that the run is.
+        mirrors: W&B logs beside the attempts in a ledger, see :func:`attempts_of`.
+        attempts, copies: what the snapshots repeat, and they.
+        disagreements: collects them.
+    """
+    _compare_identities(_told_identities(ledgers, logs), disagreements)
+    for log, attempt in mirrors:
+        compare_mirror(log, attempt, disagreements)
+    told = rows_by_iteration(attempts)
+    for attempt in chain(*copies):
+        compare_rows(attempt, told, disagreements)
+
+
+def _is_whole(attempts, job_type: str) -> bool:
+    """Whether attempts are all of a run: from its first iteration to a good end."""
+    if not attempts or attempts[-1].fragment.exit_code != 0:
+        return False
+    begins = attempts[0].resumed_from
+    return begins == 0 or begins is None and job_type != 'train'
+
+
+def _used(logs, mirrors, attempts) -> list:
+    """Those of the logs that tell of an attempt of which nobody before them does."""
+    copies = {id(log) for log, _ in mirrors}
+    paths = {attempt.fragment.path for attempt in attempts}
+    return [
+        log
+        for log in logs
+        if id(log) not in copies and (log.source != 'wandb-online' or log.path in paths)
+    ]
 
 
 def _with_snapshot(attempts, online, conflicts) -> list:
@@ -159,13 +213,8 @@ def _evaluations(attempt, keys) -> list:
 def _identity(ledgers, logs, last, conflicts) -> dict:
     """Who the run is: by its ledger, else its newest log that says so, else by its folder."""
     ledgers = [ledger for ledger in ledgers if ledger.facts]
-    logs = [log for log in logs if isinstance(log.config.get('identity'), dict)]
-    logs = [log for log in logs if not log.corrupt] or logs
-    _compare_identities(
-        [(ledger.facts, f'ledger of {ledger.folder}') for ledger in ledgers]
-        + [(log.config['identity'], f'{log.source} {log.path}') for log in logs],
-        conflicts,
-    )
+    logs = _with_identity(logs)
+    _compare_identities(_told_identities(ledgers, logs), conflicts)
     if ledgers:
         facts = ledgers[-1].facts
         return dict(
@@ -177,6 +226,19 @@ def _identity(ledgers, logs, last, conflicts) -> dict:
         return _known(logs[-1].config, logs[-1].config['identity'])
     place = _RUN_FOLDER.match(last.fragment.path)
     return dict(config=place['config'], seed=int(place['seed'])) if place else {}
+
+
+def _with_identity(logs) -> list:
+    """Those of the logs that say who the run is; of damaged ones, if no other does."""
+    logs = [log for log in logs if isinstance(log.config.get('identity'), dict)]
+    return [log for log in logs if not log.corrupt] or logs
+
+
+def _told_identities(ledgers, logs) -> list:
+    """(identity, source) pairs of all that say who the run is."""
+    return [(ledger.facts, f'ledger of {ledger.folder}') for ledger in ledgers if ledger.facts] + [
+        (log.config['identity'], f'{log.source} {log.path}') for log in _with_identity(logs)
+    ]
 
 
 def _known(facts, identity) -> dict:

@@ -10,6 +10,8 @@ from mmaction_ext.tracking.ledger.format import NON_FINITE_SAMPLES, TRAIN_LOSS
 
 #: Where a number was read, in the order in which the sources are believed.
 SOURCES = ('ledger', 'wandb-offline', 'wandb-online', 'csv')
+#: From which of them runs are read: of ``auto``, each attempt from the first that tells of it.
+SOURCE_CHOICES = ('auto', 'ledger', 'wandb')
 _WEB = re.compile(r'https?://[^\s]+')
 
 
@@ -108,10 +110,14 @@ class RunRecord:
         evaluations: every evaluation on the test split, of every attempt.
         folder: the run's folder relative to the one that was searched; empty if unknown.
         root: the folder that was searched; ``None`` where ``folder`` is empty.
-        sources: which of :data:`SOURCES` told about the run.
+        sources: which of :data:`SOURCES` tell of the attempts.
+        mirrors: which of them tell of the same attempts again, of those that were read.
         state: ``'finished'``, ``'failed'``, ``'running'``, ``'killed'`` (dead without an exit
             record) or ``'unknown'`` (no exit record, and nobody can tell).
-        conflicts: what two sources disagree about, in words.
+        conflicts: where two runs claim to be this one, in words: two ledgers, two W&B logs, a
+            result and its row, or attempts of which one can be no attempt at the run of the other.
+        disagreements: what sources of the same attempts disagree about, in words; empty unless
+            they were compared.
         damage: files that cannot be read as they were written, in words. Those that another
             source makes up for do not make the run :attr:`corrupt`.
         data: annotation lists by split, from the ledger.
@@ -139,8 +145,10 @@ class RunRecord:
     evaluations: tuple = ()
     folder: str = ''
     sources: tuple = ()
+    mirrors: tuple = ()
     state: str = 'unknown'
     conflicts: tuple = ()
+    disagreements: tuple = ()
     damage: tuple = ()
     data: dict = field(default_factory=dict)
     code: dict = field(default_factory=dict)

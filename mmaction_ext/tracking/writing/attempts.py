@@ -59,7 +59,7 @@ def write_run_file(folder, content: dict) -> None:
 
 
 class RunLedger:
-    """Holds a run for the attempt that this process makes, from construction to the end of the block.
+    """A run in the hands of this process, from construction to the end of the block.
 
     How it ends stands in ``run.json``: by itself, by an exception, on Ctrl-C or on SIGTERM, and
     how long ``metrics.jsonl`` was then. A process that was killed cannot say so: its attempt has

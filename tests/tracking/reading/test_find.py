@@ -35,6 +35,7 @@ def is_whole(record):
     return (
         record.rows == {phase: PHASES[phase] for phase in ('train', 'val')}
         and not record.conflicts
+        and not record.disagreements
         and not record.damage
     )
 
@@ -60,13 +61,52 @@ def test_ledger_alone(place):
     assert [item.values for item in record.evaluations] == [TEST]
 
 
-def test_ledger_and_log_of_one_attempt_are_one_attempt(place):
+@pytest.mark.parametrize('compare', [False, True])
+def test_ledger_and_log_of_one_attempt_are_one_attempt(place, compare):
     write_ledger(place.folder, WHOLE, attempts=[attempt(wandb=place.add_log('whole'))])
-    [record] = place.find()
+    [record] = place.find(compare=compare)
     assert is_whole(record) and record.finished
-    assert record.sources == ('ledger', 'wandb-offline')
+    assert record.sources == ('ledger',)
+    assert record.mirrors == (('wandb-offline',) if compare else ())
     assert len(record.fragments) == len(record.evaluations) == 1
     assert record.fragments[0].source == 'ledger'
+
+
+def test_log_that_a_ledger_names_is_not_opened(place, monkeypatch):
+    """Wherever it lies, but only where it is of the ledger's own run."""
+    read = []
+    monkeypatch.setitem(
+        find._READERS, 'wandb-offline', lambda path: read.append(path) or read_attempt(path)
+    )
+    log = place.add_log('whole')
+    other = place.folder / place.add_log('whole', '2')
+    write_ledger(place.folder, WHOLE, attempts=[attempt(wandb=log)])
+    assert is_whole(place.find()[0]) and read == [other], 'it is not known whose attempt that is'
+    other = other.rename(other.with_name('run-another.wandb'))
+    other.write_bytes(b'')
+    write_ledger(
+        place.folder,
+        WHOLE,
+        attempts=[attempt(wandb=other.relative_to(place.folder).as_posix())],
+    )
+    read.clear()
+    assert len(place.find()) == 2 and other in read, 'nobody can hide the run of another'
+
+
+def test_runs_are_read_from_the_source_that_is_asked_for(place):
+    log = place.add_log('whole')
+    write_ledger(place.folder, history(0.5), attempts=[attempt(wandb=log)])
+    found = {source: place.find(source=source) for source in ('auto', 'ledger', 'wandb')}
+    assert {source: record.sources for source, [record] in found.items()} == dict(
+        auto=('ledger',), ledger=('ledger',), wandb=('wandb-offline',)
+    )
+    [record] = found['wandb']
+    assert is_whole(record) and record.folder == 'demo/full/seed0'
+    (place.folder / 'run.json').unlink()
+    (place.folder / METRICS_FILE).unlink()
+    assert place.find(source='ledger') == [] and len(place.find()) == 1
+    with pytest.raises(InputError, match='source must be one of'):
+        place.find(source='csv')
 
 
 def test_log_is_matched_by_its_start_where_the_ledger_does_not_name_it(place, recorded):
@@ -96,13 +136,15 @@ def test_log_that_lost_its_tail(place):
 
 
 def test_ledger_that_lost_its_tail_in_a_kill(place):
-    """What the log holds beyond the ledger is added to the same attempt."""
+    """What the log holds beyond the ledger is there where it is asked for."""
     write_ledger(
         place.folder, WHOLE[:3], attempts=[attempt(1, None, wandb=place.add_log('whole'))]
     )
-    [record] = place.find()
-    assert is_whole(record) and not record.finished and record.state == 'killed'
-    assert [item.values for item in record.evaluations] == [TEST]
+    [record] = place.find(compare=True)
+    assert record.rows == {'train': PHASES['train'][:3]} and record.state == 'killed'
+    assert not record.disagreements and record.evaluations == ()
+    [record] = place.find(source='wandb')
+    assert is_whole(record) and [item.values for item in record.evaluations] == [TEST]
 
 
 def test_resumed_run_equals_an_uninterrupted_one(place):
@@ -175,8 +217,8 @@ def test_log_that_lies_elsewhere_is_of_the_attempt_that_wrote_it(
                 attempt(2, 0, start=log.start_time - 3, host=log.host, wandb=own),
             ],
         )
-        [record] = read_runs([place.root, collected], cache=False)
-        assert len(record.conflicts) == (conflicts and conflicts * (1 + is_at_home))
+        [record] = read_runs([place.root, collected], compare=True, cache=False)
+        assert len(record.disagreements) == (conflicts and conflicts * (1 + is_at_home))
         assert len(record.fragments) == 2 and len(record.evaluations) == 1
         assert record.evaluations[0].values['test/acc/top1'] == top1
         assert conflicts or is_whole(record)
@@ -201,8 +243,8 @@ def test_log_of_another_host(place, recorded, tmp_path_factory, end, fragments):
             )
         ],
     )
-    [record] = read_runs([place.root, collected], cache=False)
-    assert bool(record.conflicts) == (fragments == 1) and len(record.fragments) == fragments
+    [record] = read_runs([place.root, collected], compare=True, cache=False)
+    assert bool(record.disagreements) == (fragments == 1) and len(record.fragments) == fragments
 
 
 def test_log_from_before_there_was_a_ledger(place):
@@ -214,7 +256,7 @@ def test_log_from_before_there_was_a_ledger(place):
     assert [fragment.source for fragment in record.fragments] == ['wandb-offline', 'ledger']
 
 
-def test_real_disagreement_is_a_conflict(place):
+def test_sources_that_disagree(place):
     rows = [dict(row) for row in WHOLE]
     rows[-1]['test/acc/top1'] = 0.76
     rows[0]['train/loss'] = rows[1]['train/loss'] = 3.5
@@ -222,19 +264,20 @@ def test_real_disagreement_is_a_conflict(place):
     write_ledger(place.folder, rows, attempts=[attempt(wandb=log)])
     online, ledger = f'wandb-offline demo/full/seed0/{log}', 'ledger of demo/full/seed0, attempt 1'
     for keys in (None, {'val/acc/top1'}):
-        [record] = place.find(keys=keys)
-        assert record.conflicts == (
+        [record] = place.find(keys=keys, compare=True)
+        assert record.disagreements == (
             f'test/acc/top1 at iteration 8: 0.75 ({online}) against 0.76 ({ledger})',
             f'train/loss at iteration 1: 2 ({online}) against 3.5 ({ledger}), and so 1 more times',
         )
-    assert len(record.evaluations) == 0
+    assert len(record.evaluations) == 0 and record.conflicts == ()
+    assert place.find()[0].disagreements == (), 'they are not compared'
 
 
 def test_rounding_is_no_disagreement(place):
     rows = [dict(row) for row in WHOLE]
     rows[0]['train/loss'] *= 1 + 1e-9
     write_ledger(place.folder, rows, attempts=[attempt(wandb=place.add_log('whole'))])
-    assert place.find()[0].conflicts == ()
+    assert place.find(compare=True)[0].disagreements == ()
 
 
 def test_not_finite_metrics_agree_with_themselves(place, suite):
@@ -257,11 +300,11 @@ def test_not_finite_metrics_agree_with_themselves(place, suite):
         attempts=[attempt(wandb=path.relative_to(place.folder).as_posix())],
     )
     ledger_runs.change(place.folder / 'run.json', uid=logged.uid)
-    [record] = place.find()
-    assert record.conflicts == () and record.sources == ('ledger', 'wandb-offline')
+    [record] = place.find(compare=True)
+    assert record.disagreements == () and record.mirrors == ('wandb-offline',)
     [row] = record.rows['train']
     assert math.isnan(row['train/loss']) and row['train/nested.low'] == -math.inf
-    assert record.name == MARKUP
+    assert record.name == 'full/seed4' and place.find(source='wandb')[0].name == MARKUP
 
 
 def test_results_tell_how_it_was_tested(place):
@@ -407,7 +450,9 @@ def test_flipped_bit_in_the_ledger(place):
     path.write_bytes(data)
     [record] = place.find()
     assert record.corrupt and not record.finished
-    assert record.damage == () and record.rows['train'] == PHASES['train']
+    assert record.damage == () and len(record.rows['train']) < len(PHASES['train'])
+    [record] = place.find(source='wandb')
+    assert is_whole(record) and record.finished
 
 
 def test_flipped_bit_in_the_mirror_of_a_whole_ledger(place):
@@ -418,10 +463,12 @@ def test_flipped_bit_in_the_mirror_of_a_whole_ledger(place):
     path.write_bytes(data)
     write_ledger(place.folder, WHOLE, attempts=[attempt(wandb=log)])
     [record] = place.find()
+    assert record.finished and record.damage == ()
+    [record] = place.find(compare=True)
     assert record.finished and record.damage == (f'demo/full/seed0/{log} is damaged',)
     os.remove(place.folder / METRICS_FILE)
     [record] = place.find()
-    assert record.corrupt, 'now the log is all there is'
+    assert record.corrupt and record.rows == {}, 'no log takes the place of what a ledger lost'
 
 
 @pytest.mark.parametrize('content', ['', '[]', '{"config": "demo', '{"config": "x"}'])
@@ -496,7 +543,8 @@ def test_damaged_result_of_which_no_row_tells(place):
     write_ledger(place.folder, WHOLE[:-1], attempts=[attempt(wandb=place.add_log('whole'))])
     path.unlink()
     [record] = place.find()
-    assert not record.corrupt and len(record.evaluations) == 1, 'the W&B log tells of it'
+    assert record.corrupt and record.evaluations == ()
+    assert len(place.find(source='wandb')[0].evaluations) == 1, 'the W&B log tells of it'
 
 
 def test_damaged_result_of_an_attempt_that_nobody_knows(place):
@@ -617,7 +665,7 @@ def test_identity_that_contradicts_the_ledger(place):
     write_ledger(place.folder, WHOLE, attempts=[attempt(wandb=place.add_log('whole'))])
     ledger_runs.change(place.folder / 'run.json', seed=3)
     [log] = place.folder.rglob('*.wandb')
-    assert place.find()[0].conflicts == (
+    assert place.find(compare=True)[0].disagreements == (
         'seed: 3 (ledger of demo/full/seed0) against 0 (wandb-offline '
         f'{log.relative_to(place.root).as_posix()})',
     )
@@ -753,7 +801,7 @@ def test_run_that_logs_faster_than_it_is_read(place, monkeypatch):
     def log_and_read(*args):
         number = next(rows)
         content = ledger_runs.lines(WHOLE[:number])
-        is_last = number == find.READS
+        is_last = number == find.READS + 1
         write_ledger(
             place.folder,
             WHOLE[:number],
@@ -770,7 +818,7 @@ def test_run_that_logs_faster_than_it_is_read(place, monkeypatch):
     write_ledger(place.folder, attempts=[attempt(exit_code=None)])
     monkeypatch.setattr(find, 'read_ledger', log_and_read)
     [record] = place.find()
-    assert record.finished and record.last_iter == find.READS
+    assert record.finished and record.last_iter == find.READS + 1
 
 
 def test_folder_within_another_that_is_searched(place):

@@ -61,9 +61,10 @@ def test_copy_that_goes_on_takes_the_place_of_nothing():
     rows = history(0.75)
     rows[6] = {**rows[6], 'train/loss': 9.0}
     assert rows[6]['iter'] == 6
-    record = merge('u', 'train', [], [log(history(None, 1, 6, test=False))], [copy(rows)])
+    logs = [log(history(None, 1, 6, test=False))]
+    record = merge('u', 'train', [], logs, [copy(rows)], compare=True)
     assert without_tests(record) == {phase: WHOLE[phase] for phase in ('train', 'val')}
-    assert record.conflicts == (
+    assert record.disagreements == (
         'train/loss at iteration 6: 9.0 (wandb-online None) against '
         '0.3333333333333333 (wandb-offline 1.0)',
     )

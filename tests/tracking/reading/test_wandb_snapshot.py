@@ -134,16 +134,17 @@ def test_phase_that_nobody_else_has_replaces_nothing(place, snapshot):
 def test_snapshot_of_a_run_that_is_here(place, snapshot):
     write_ledger(place.folder, WHOLE, attempts=[attempt(wandb='https://example.org/x')])
     snapshot(WHOLE, config={})
-    [record] = place.find()
-    assert record.sources == ('ledger', 'wandb-online') and len(record.fragments) == 1
+    [record] = place.find(compare=True)
+    assert record.sources == ('ledger',) and record.mirrors == ('wandb-online',)
+    assert len(record.fragments) == 1 and not record.disagreements
     assert not record.conflicts and len(record.evaluations) == 1 and record.finished
 
 
 def test_snapshot_that_disagrees(place, snapshot):
     log = place.add_log('whole')
     path = snapshot(history(0.8)).relative_to(place.root)
-    [record] = place.find()
-    assert record.conflicts[0] == (
+    [record] = place.find(compare=True)
+    assert record.disagreements[0] == (
         f'test/acc/top1 at iteration 8: 0.8 (wandb-online {path}) against 0.75 '
         f'(wandb-offline demo/full/seed0/{log})'
     )
@@ -207,7 +208,10 @@ def test_any_two_sources_that_tell_of_different_runs(place, snapshot):
     )
     write_ledger(place.folder, WHOLE, seed=3)
     ledger_runs.change(place.folder / 'run.json', uid=place.uid)
-    assert [text.partition(':')[0] for text in place.find()[0].conflicts] == ['config', 'seed']
+    assert [text.partition(':')[0] for text in place.find(compare=True)[0].disagreements] == [
+        'config',
+        'seed',
+    ]
 
 
 def test_numbers_that_json_does_not_have_and_nested_ones(place, snapshot):
