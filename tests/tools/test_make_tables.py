@@ -790,3 +790,52 @@ def test_tables_that_are_no_more(place, capsys):
     ]
     assert make_tables.main([]) == 0
     assert set(read_lock(f'reports/{LOCK}')) == {'demo_table'}
+
+
+@pytest.fixture
+def mirrored(place):
+    """The run of the row ``base`` under seed 0 with a ledger beside its W&B log."""
+    folder = Path('work_dirs/demo/base/seed0')
+    log = offline_runs.log_file(folder)
+    uid, digest = log.stem.removeprefix('run-'), config_hash(load_config('configs/demo/base.py'))
+    rows = history(TOP1['base', 0])
+    write_ledger(folder, rows, attempts=[attempt(wandb=log.relative_to(folder).as_posix())])
+    facts = dict(uid=uid, config='demo/base', config_hash=digest)
+    static = dict(params=3250000, macs=2000000000, input_shape=[3, 8, 80, 80])
+    change(folder / 'run.json', static=static, sources={}, **facts)
+    return folder
+
+
+def test_tables_are_the_same_from_either_source(mirrored):
+    """But for what the source alone tells: which attempt of which folder on which commit."""
+    for source in ('ledger', 'wandb'):
+        others = ['--runs', 'work_dirs/demo/base/seed0', '--out', source]
+        assert make_tables.main([*others, '--source', source]) == 0
+    ledger, wandb = contents('ledger'), contents('wandb')
+    facts = ('attempt', 'commit', 'folder')
+    for name in ('demo_table.md', 'demo_table.tex', 'demo_table.html', 'demo_table.csv'):
+        assert ledger[name] == wandb[name], name
+    kept = [
+        [
+            line
+            for line in text.decode().splitlines()
+            if line.strip()[1:].split('"')[0] not in facts
+        ]
+        for text in (ledger['demo_table.json'], wandb['demo_table.json'])
+    ]
+    assert [line.rstrip(',') for line in kept[0]] == [line.rstrip(',') for line in kept[1]]
+
+
+def test_strict_says_where_the_sources_of_a_run_disagree(mirrored, capsys):
+    assert make_tables.main([]) == 0
+    before = contents()
+    strict = ['--strict', '--check']
+    make_tables.main(strict)
+    assert 'sources disagree' not in capsys.readouterr().err
+    (mirrored / 'metrics.jsonl').write_bytes(lines(history(0.2)))
+    assert make_tables.main([]) == 0 and contents() != before, 'its ledger is its record'
+    capsys.readouterr()
+    assert make_tables.main(strict) == 1
+    found = [line for line in capsys.readouterr().err.splitlines() if 'disagree' in line]
+    assert len(found) == 3
+    assert found[0].startswith('sources disagree: demo/base/seed0: test/acc/top1 at iteration 8: ')

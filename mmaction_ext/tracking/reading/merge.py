@@ -112,7 +112,7 @@ def _is_whole(attempts, job_type: str) -> bool:
     if not attempts or attempts[-1].fragment.exit_code != 0:
         return False
     begins = attempts[0].resumed_from
-    return begins == 0 or begins is None and job_type != 'train'
+    return begins == 0 or (begins is None and job_type != 'train')
 
 
 def _used(logs, mirrors, attempts) -> list:
