@@ -6,12 +6,12 @@ constant quantiser are free of that, so every frame is coded alike wherever it s
 """
 
 import io
-import os
-import uuid
 from pathlib import Path
 
 import av
 import numpy as np
+
+from mmaction_ext.files.writing import write_atomically
 
 ENCODING = {
     'codec': 'libx264',
@@ -23,9 +23,6 @@ ENCODING = {
     'pix_fmt': 'yuv420p',
 }
 """Encoder and its settings: all intra (g, bf), constant quantiser (qp, not crf)."""
-
-PART_SUFFIX = '.part'
-"""Ending of files that are not completely written yet."""
 
 
 def check_encoder() -> None:
@@ -77,33 +74,10 @@ def _check_frames(frames: np.ndarray) -> None:
         raise ValueError(f'yuv420p needs an even height and width, got {shape[1:3]}')
 
 
-def write_bytes(data: bytes, path: str | Path) -> None:
-    """Write a file so that it is there completely or not at all, even after a power cut.
-
-    Args:
-        data: The content.
-        path: The file; its folder must exist.
-
-    Raises:
-        OSError: If it cannot be written; nothing is left behind then.
-    """
-    path = Path(path)
-    part = path.with_name(f'{path.name}.{uuid.uuid4().hex}{PART_SUFFIX}')
-    try:
-        with open(part, 'wb') as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException as error:
-        part.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:
-            raise OSError(error.errno, error.strerror, str(path)) from error
-        raise
-
-
 def write_mp4(frames: np.ndarray, path: str | Path, fps: int = 12) -> bytes:
     """Encode a clip into a file that appears only once it is complete.
+
+    No other process writes that file at the same time.
 
     Args:
         frames: Array (T, H, W, 3) of uint8, RGB; ``H`` and ``W`` even.
@@ -118,5 +92,5 @@ def write_mp4(frames: np.ndarray, path: str | Path, fps: int = 12) -> bytes:
         OSError: If the file cannot be written.
     """
     data = encode_mp4(frames, fps)
-    write_bytes(data, path)
+    write_atomically(path, data)
     return data

@@ -1,6 +1,4 @@
-import errno
 import io
-import resource
 
 import av
 import numpy as np
@@ -11,7 +9,7 @@ from hypothesis import strategies as st
 from mmaction_ext import video
 from mmaction_ext.datasets.synthmotion.scenes import render, sample_scene
 from mmaction_ext.datasets.video_reader import VideoReader
-from mmaction_ext.video import encode_mp4, write_bytes, write_mp4
+from mmaction_ext.video import encode_mp4, write_mp4
 
 
 @pytest.fixture(scope='module')
@@ -72,19 +70,3 @@ def test_missing_encoder_is_named(monkeypatch):
     monkeypatch.setattr(video.av, 'codecs_available', {'h264'})
     with pytest.raises(ValueError, match='libx264'):
         video.check_encoder()
-
-
-def test_write_that_hits_a_full_disk_leaves_the_old_file(tmp_path):
-    """The file size limit makes the kernel refuse the write half-way, like a full disk."""
-    path = tmp_path / 'clip.mp4'
-    write_bytes(b'old', path)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
-    try:
-        with pytest.raises(OSError, match=r'clip.mp4') as caught:
-            write_bytes(b'x' * 20_000, path)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert caught.value.errno == errno.EFBIG
-    assert [file.name for file in tmp_path.iterdir()] == ['clip.mp4']
-    assert path.read_bytes() == b'old'

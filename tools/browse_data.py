@@ -103,17 +103,15 @@ def main(argv=None) -> int:
     args = parse_args(argv)
     compat.apply()
     from mmaction_ext.datasets import browsing
-    from mmaction_ext.video import write_bytes
+    from mmaction_ext.files.writing import replace_files
 
     try:
         dataset, labels = build_dataset(args)
         indices = browsing.choose_samples(len(dataset), args.num, args.seed)
         sheet = browsing.draw_sheet(browsing.browse(dataset, indices, labels, args.seed))
-        write_bytes(browsing.png_bytes(sheet), args.output)
+        replace_files({args.output: browsing.png_bytes(sheet)})
     except InputError as error:
         return error.exit()
-    except OSError as error:
-        return InputError(f'{args.output} cannot be written: {error.strerror}').exit()
     print(clean(f'{args.output}: {len(indices)} of {len(dataset)} {args.split} samples'))
     return 0
 

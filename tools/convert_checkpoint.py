@@ -21,14 +21,16 @@ or misshapen tensor, is listed, and then nothing is written.
 """
 
 import argparse
+import io
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mmaction_ext import compat
-from mmaction_ext.errors import InputError, last_line
+from mmaction_ext.errors import InputError
+from mmaction_ext.files.writing import write_outputs
 from mmaction_ext.printable import clean
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
@@ -97,7 +99,7 @@ def convert_file(
         state = fit(kind, weights, config, differing)
     except InputError as error:
         raise InputError(f'{source}: {error}') from error
-    contents = {out: lambda path: save(path, state, kind, source, digest)}
+    contents: dict[Path, str | bytes] = {out: checkpoint(state, kind, source, digest)}
     if differing:
         text = thin_config(config, differing, source, digest)
         config = out.with_suffix('.py')
@@ -105,8 +107,8 @@ def convert_file(
             raise InputError(
                 f'{config} exists: the config of {out} goes there, and --force overwrites it'
             )
-        contents = {config: lambda path: path.write_text(text, encoding='utf-8'), **contents}
-    write_all(contents)
+        contents = {config: text, **contents}
+    write_outputs(contents)
     notes = [network.remark] if network.remark else []
     if renamed:
         notes.append(
@@ -238,36 +240,14 @@ def thin_config(base: Path, differing: Mapping[str, Any], source: Path, digest: 
     )
 
 
-def save(path: Path, state: dict[str, Any], kind: str, source: Path, digest: str) -> None:
-    """Write the checkpoint, which says where its weights are from."""
+def checkpoint(state: dict[str, Any], kind: str, source: Path, digest: str) -> bytes:
+    """Content of the checkpoint, which says where its weights are from."""
     import torch
 
     meta = {'kind': kind, 'source': source.name, 'source_sha256': digest}
-    with path.open('wb') as file:
-        torch.save({'state_dict': state, 'meta': meta}, file)
-
-
-def write_all(contents: Mapping[Path, Callable[[Path], Any]]) -> None:
-    """Write files so that each is there whole or not at all.
-
-    Args:
-        contents: What writes a file, given a path, by the path where the file belongs.
-
-    Raises:
-        InputError: If one cannot be written; none of them is there then, or is as it was.
-    """
-    temporary = {path: path.with_name(f'.{path.name}.{os.getpid()}.tmp') for path in contents}
-    try:
-        for path, write in contents.items():
-            write(temporary[path])
-        for path in contents:
-            os.replace(temporary[path], path)
-    except (OSError, RuntimeError) as error:  # torch's writer turns a full disk into the latter
-        reason = getattr(error, 'strerror', None) or last_line(error)
-        raise InputError(f'{path} cannot be written: {reason}') from error
-    finally:
-        for path in temporary.values():
-            path.unlink(missing_ok=True)
+    file = io.BytesIO()
+    torch.save({'state_dict': state, 'meta': meta}, file)
+    return file.getvalue()
 
 
 def shown(path: Path) -> str:

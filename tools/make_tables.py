@@ -18,10 +18,11 @@ from mmaction_ext.cli.common import (
     read_records,
 )
 from mmaction_ext.errors import InputError
+from mmaction_ext.files.locks import locked_folder
 from mmaction_ext.files.reading import LOG_BYTES, read_regular
 from mmaction_ext.files.writing import write_outputs
 from mmaction_ext.printable import clean
-from mmaction_ext.tables import alone_in, build_tables, locked_table, lost_results, read_lock
+from mmaction_ext.tables import build_tables, locked_table, lost_results, read_lock
 from mmaction_ext.tables.lock import FILE_NAME, renewed_lock
 from mmaction_ext.tables.render import RENDERERS
 from mmaction_ext.tables.render.markdown import embed
@@ -220,7 +221,7 @@ def run(args) -> int:
     specs = load_tables(args)
     tables, records = make_tables(args, specs)
     unused = [f'not used: {line}' for line in unused_imports(records, specs)]
-    with contextlib.nullcontext() if args.check else alone_in(args.out):
+    with contextlib.nullcontext() if args.check else locked_folder(args.out):
         outdated = renew(args, specs, tables, records)
     if args.show:
         print('\n'.join(RENDERERS['md'](table) for table in tables))

@@ -13,9 +13,7 @@ Exit codes: 0 nothing is lacking, or only listed; 1 something is, if only since 
 import argparse
 import contextlib
 import ctypes
-import fcntl
 import functools
-import os
 import re
 import signal
 import subprocess
@@ -26,6 +24,7 @@ from pathlib import Path
 
 from mmaction_ext.cli.text import clean
 from mmaction_ext.errors import InputError
+from mmaction_ext.files.locks import LockFile
 from mmaction_ext.tables import load_spec, resolve_configs
 from mmaction_ext.tables.gaps import TOOLS, find_gaps, ordered_jobs
 from mmaction_ext.tables.row_seeds import process_of, row_seeds
@@ -178,25 +177,19 @@ def say(start, text):
         print(f'[{minutes:3d}:{seconds:02d}] {clean(text)}', flush=True)
 
 
-def wait_for_lock():
+def wait_for_lock() -> LockFile:
     """Hold the lock of this runs folder; wait while another loop trains in it."""
     RUNS.mkdir(exist_ok=True)
-    lock = open(RUNS / '.lock', 'a+')
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.seek(0)
+    lock = LockFile(RUNS / '.lock')
+    if not lock.take():
         print(
             clean(
-                f'process {lock.read()} already trains in {RUNS.resolve()}; waiting for it '
+                f'process {lock.holder} already trains in {RUNS.resolve()}; waiting for it '
                 f'to end (its logs are in {RUNS / ".logs"})'
             ),
             flush=True,
         )
-        fcntl.flock(lock, fcntl.LOCK_EX)
-    lock.truncate(0)
-    lock.write(f'{os.getpid()}\n')
-    lock.flush()
+        lock.take(wait=True)
     return lock
 
 

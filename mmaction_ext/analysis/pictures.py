@@ -20,7 +20,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from mmaction_ext.errors import InputError
-from mmaction_ext.video import write_bytes, write_mp4
+from mmaction_ext.files.writing import replace_files
+from mmaction_ext.video import encode_mp4
 
 FORMATS = ('gif', 'mp4')
 _TILE = 1.15  # all lengths in inches: width of a tile on the sheet
@@ -275,7 +276,7 @@ def write_sheet(picture: Picture, path: str | Path, max_columns: int = 8) -> Non
     with matplotlib.style.context('default'):  # not what the user's matplotlibrc says
         pixels = to_array(draw_sheet(picture, max_columns), _SHEET_DPI)
     Image.fromarray(pixels).save(buffer, 'PNG', optimize=True)
-    _write_file(write_bytes, buffer.getvalue(), path)
+    replace_files({path: buffer.getvalue()})
 
 
 def write_animation(picture: Picture, path: str | Path, fps: int = 4) -> None:
@@ -296,10 +297,11 @@ def write_animation(picture: Picture, path: str | Path, fps: int = 4) -> None:
         frames = np.stack(
             [to_array(draw_moment(picture, moment)) for moment in range(picture.num_moments)]
         )
-    if suffix == 'gif':
-        _write_file(write_bytes, encode_gif(frames, fps), path)
-    else:
-        _write_file(write_mp4, frames, path, fps)
+    try:
+        content = encode_gif(frames, fps) if suffix == 'gif' else encode_mp4(frames, fps)
+    except ValueError as error:  # PyAV's, which may have come without the codec
+        raise InputError(f'{path} cannot be written: {error}') from error
+    replace_files({path: content})
 
 
 def encode_gif(frames: np.ndarray, fps: int = 4) -> bytes:
@@ -322,10 +324,3 @@ def encode_gif(frames: np.ndarray, fps: int = 4) -> bytes:
         buffer, 'GIF', save_all=True, append_images=others, duration=round(1000 / fps), loop=0
     )
     return buffer.getvalue()
-
-
-def _write_file(write, *args) -> None:
-    try:
-        write(*args)
-    except (OSError, ValueError) as error:
-        raise InputError(f'a picture cannot be written: {error}') from error

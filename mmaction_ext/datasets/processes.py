@@ -1,7 +1,6 @@
 """Processes that work on one folder together: one master at a time, workers that end with it."""
 
 import contextlib
-import fcntl
 import os
 import signal
 import threading
@@ -13,6 +12,7 @@ from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 
 from mmaction_ext.errors import InputError
+from mmaction_ext.files.locks import LockFile
 
 #: tasks that lie ready per process
 _AHEAD = 4
@@ -25,11 +25,9 @@ def locked(root: Path) -> Iterator[None]:
     Raises:
         InputError: one is working there already.
     """
-    with open(root / '.lock', 'w', encoding='utf-8') as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(f'{root}: another process is making this data set') from error
+    with LockFile(root / '.lock') as lock:
+        if not lock.take():
+            raise InputError(f'{root}: another process is making this data set')
         yield
 
 

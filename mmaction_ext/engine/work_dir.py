@@ -2,21 +2,20 @@
 
 import contextlib
 import errno
-import fcntl
 import functools
 import os
 import os.path as osp
 import re
 import secrets
 import time
-import weakref
 from pathlib import Path
 
 from mmengine.model import is_model_wrapper
 
 from mmaction_ext.checkpoint_file import DamagedFile, load_plain
 from mmaction_ext.errors import InputError
-from mmaction_ext.files.writing import open_own, refuse_foreign, refuse_link
+from mmaction_ext.files.locks import LockFile
+from mmaction_ext.files.writing import refuse_foreign, refuse_link
 from mmaction_ext.printable import clean
 from mmaction_ext.tracking.identity import RunIdentity
 from mmaction_ext.tracking.ledger.format import LOCK_FILE, RUN_FILE
@@ -152,36 +151,17 @@ def _is_of(found: dict, identity: RunIdentity, job_type: str) -> bool:
     return bool(identity.named_as_in(found)) and found.get('job_type') in (job_type, None)
 
 
-def _lock(work_dir: Path):
+def _lock(work_dir: Path) -> LockFile:
     """Lock ``run.lock``, outwaiting the loader processes of a run that was just killed."""
-    lock = open(open_own(work_dir / LOCK_FILE, os.O_RDWR | os.O_APPEND), 'a+')
+    refuse_foreign(work_dir / LOCK_FILE)
+    lock = LockFile(work_dir / LOCK_FILE)
     for _ in range(LOCK_SECONDS * 10):
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            owner = lock.read().strip()
-            if owner.isdecimal() and Path(f'/proc/{owner}').exists():
-                break
-            time.sleep(0.1)
-        else:
-            lock.truncate(0)
-            lock.write(f'{os.getpid()}\n')
-            lock.flush()
-            _keep_from_forks(lock)
+        if lock.take():
             return lock
-    raise InputError(f'{work_dir} is in use by process {owner}')
-
-
-def _keep_from_forks(lock) -> None:
-    """Close a lock in loader processes: it ends with this process, though they outlive it."""
-    reference = weakref.ref(lock)
-
-    def close():
-        if reference():
-            reference().close()
-
-    os.register_at_fork(after_in_child=close)
+        if lock.holder.isdecimal() and Path(f'/proc/{lock.holder}').exists():
+            break
+        time.sleep(0.1)
+    raise InputError(f'{work_dir} is in use by process {lock.holder}')
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import os
 import secrets
@@ -13,13 +12,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mmaction_ext.errors import InputError
+from mmaction_ext.files.locks import try_lock, wait_for_lock
 from mmaction_ext.files.reading import open_regular
 
+FilePath = str | os.PathLike
 #: How the names of folders end in which files are being written.
 UNFINISHED = '.mmaction_ext.tmp'
 
 
-def write_atomically(path, content: str | bytes, sync: bool = True) -> None:
+def write_atomically(path: FilePath, content: str | bytes, sync: bool = True) -> None:
     """Replace a file as a whole; no other process does so at the same time.
 
     Args:
@@ -28,28 +29,17 @@ def write_atomically(path, content: str | bytes, sync: bool = True) -> None:
         sync: whether to outlast a power failure, too; takes milliseconds.
 
     Raises:
-        OSError: it cannot be written; the file is then what it was before.
+        OSError: it cannot be written, with its name; the file is then what it was before.
     """
-    path = Path(path)
-    temporary = path.with_name(f'{path.name}.tmp')
-    try:
-        with open(create_own(temporary), 'wb') as file:
-            _fill(file, content, sync)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    if sync:
-        sync_folder(path.parent)
+    _replace({path: (Path(f'{path}.tmp'), content)}, sync)
 
 
-def write_output(path, text: str) -> None:
+def write_output(path: FilePath, text: str | bytes) -> None:
     """As :func:`write_outputs`, of one file."""
     write_outputs({path: text})
 
 
-def write_outputs(contents: Mapping) -> None:
+def write_outputs(contents: Mapping[FilePath, str | bytes]) -> None:
     """Replace the files that a command leaves behind, whoever else may do so, too.
 
     What a process that died has left of such files in their folders is removed.
@@ -61,13 +51,13 @@ def write_outputs(contents: Mapping) -> None:
         InputError: one cannot be written.
     """
     for folder in dict.fromkeys(Path(path).parent for path in contents):
-        with _naming(next(path for path in contents if Path(path).parent == folder)):
+        with _refusing(), naming(next(path for path in contents if Path(path).parent == folder)):
             folder.mkdir(parents=True, exist_ok=True)
         remove_unfinished(folder)
     replace_files(contents)
 
 
-def replace_files(contents: Mapping, sync: bool = True) -> None:
+def replace_files(contents: Mapping[FilePath, str | bytes], sync: bool = True) -> None:
     """Replace files once all of them are whole: a disk that fills up leaves each as it was.
 
     Args:
@@ -79,28 +69,41 @@ def replace_files(contents: Mapping, sync: bool = True) -> None:
         InputError: one cannot be written; if the disk is full or a folder stands in the place of
             one, all files are then what they were before.
     """
-    with contextlib.ExitStack() as stack:
-        whole, places = {}, {}
+    with _refusing(), contextlib.ExitStack() as stack:
+        places, files = {}, {}
         for path, content in contents.items():
-            with _naming(path):
-                path = Path(path)
-                if path.is_dir():
+            folder = Path(path).parent
+            if folder not in places:
+                with naming(path):
+                    places[folder] = stack.enter_context(_unfinished_below(folder))
+            files[path] = places[folder] / Path(path).name, content
+        _replace(files, sync)
+
+
+def _replace(files: Mapping[FilePath, tuple[Path, str | bytes]], sync: bool) -> None:
+    """Write each file under a name of its own, and give them theirs when all are whole."""
+    try:
+        for path, (temporary, content) in files.items():
+            with naming(path):
+                if os.path.isdir(path):
                     raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-                if path.parent not in places:
-                    places[path.parent] = stack.enter_context(_unfinished_below(path.parent))
-                whole[path] = places[path.parent] / path.name
-                with open(create_own(whole[path]), 'wb') as file:
+                with open(create_own(temporary), 'wb') as file:
                     _fill(file, content, sync)
-        for path, temporary in whole.items():
-            with _naming(path):
+        for path, (temporary, _) in files.items():
+            with naming(path):
                 os.replace(temporary, path)
-        for folder in places if sync else ():
-            with _naming(folder):
-                sync_folder(folder)
+    except BaseException:
+        for temporary, _ in files.values():
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        raise
+    for folder in dict.fromkeys(Path(path).parent for path in files) if sync else ():
+        with naming(folder):
+            sync_folder(folder)
 
 
 @contextlib.contextmanager
-def _unfinished_below(folder) -> Iterator[Path]:
+def _unfinished_below(folder: FilePath) -> Iterator[Path]:
     """A folder in a folder for files that are being written; gone in the end, with what is in it.
 
     The system takes the lock on it away from a process that dies, so that
@@ -116,32 +119,32 @@ def _unfinished_below(folder) -> Iterator[Path]:
         os.close(descriptor)
 
 
-def _make_locked(place) -> int:
+def _make_locked(place: Path) -> int:
     """Make a folder and lock it, where there are locks."""
     while True:
         place.mkdir(0o700)
         with contextlib.suppress(FileNotFoundError):  # taken for one whose writer died
             descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
             with contextlib.suppress(OSError):
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                wait_for_lock(descriptor)
             if place.is_dir():
                 return descriptor
             os.close(descriptor)
 
 
-def remove_unfinished(folder) -> None:
+def remove_unfinished(folder: FilePath) -> None:
     """Remove what processes that died have left in a folder of files they were writing."""
     for place in Path(folder).glob(f'.*{UNFINISHED}'):
         with contextlib.suppress(OSError):
             descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _remove(place)
+                if try_lock(descriptor):
+                    _remove(place)
             finally:
                 os.close(descriptor)
 
 
-def _remove(place) -> None:
+def _remove(place: Path) -> None:
     """Remove a folder and the files in it."""
     for path in place.iterdir():
         path.unlink()
@@ -149,14 +152,23 @@ def _remove(place) -> None:
 
 
 @contextlib.contextmanager
-def _naming(path) -> Iterator[None]:
+def naming(path: FilePath) -> Iterator[None]:
+    """Give the errors of a file, which a full disk may cause, the file's name."""
     try:
         yield
     except OSError as error:
-        raise InputError(f'{path} cannot be written: {error.strerror}') from error
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def create_own(path) -> int:
+@contextlib.contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f'{error.filename} cannot be written: {error.strerror}') from error
+
+
+def create_own(path: FilePath) -> int:
     """Make a file anew, in the place of whatever has its name.
 
     A link of that name is taken away, and what it led to stays as it is.
@@ -172,7 +184,7 @@ def create_own(path) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
 
 
-def open_own(path, flags: int) -> int:
+def open_own(path: FilePath, flags: int) -> int:
     """Open, or make, a file that a run goes on with; its folder may be from anywhere.
 
     Args:
@@ -189,7 +201,7 @@ def open_own(path, flags: int) -> int:
     return os.open(path, flags, 0o666)
 
 
-def refuse_foreign(path) -> None:
+def refuse_foreign(path: FilePath) -> None:
     """Make sure that a name leads to nothing, or to a regular file that has no other name.
 
     Raises:
@@ -204,7 +216,7 @@ def refuse_foreign(path) -> None:
             raise _link(path)
 
 
-def refuse_link(path) -> None:
+def refuse_link(path: FilePath) -> None:
     """Make sure that a file or folder of a run is no symbolic link.
 
     Raises:
@@ -214,7 +226,7 @@ def refuse_link(path) -> None:
         raise _link(path)
 
 
-def _link(path) -> InputError:
+def _link(path: FilePath) -> InputError:
     return InputError(f'{path} is a link: what a run writes would land elsewhere; take it away')
 
 
@@ -225,7 +237,7 @@ def _fill(file: BinaryIO, content: str | bytes, sync: bool) -> None:
         os.fsync(file.fileno())
 
 
-def sync_folder(folder) -> None:
+def sync_folder(folder: FilePath) -> None:
     """Bring the names of a folder's files to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -234,7 +246,7 @@ def sync_folder(folder) -> None:
         os.close(descriptor)
 
 
-def synced_size(path) -> int:
+def synced_size(path: FilePath) -> int:
     """How many bytes a file has, brought to the disk where the system can; 0 without a file."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
@@ -248,7 +260,7 @@ def synced_size(path) -> int:
         os.close(descriptor)
 
 
-def file_sha256(*paths) -> str:
+def file_sha256(*paths: FilePath) -> str:
     """SHA-256 of the bytes of regular files, one after the other, in hexadecimal."""
     digest = hashlib.sha256()
     for path in paths:

@@ -6,7 +6,7 @@ Imports neither torch nor mmaction2: a table builds wherever its runs and config
 from mmaction_ext.tables.aggregate import build_table, build_tables
 from mmaction_ext.tables.cells import Cell, CellStatus, SeedResult, Table
 from mmaction_ext.tables.complexity import read_complexity
-from mmaction_ext.tables.lock import alone_in, read_lock
+from mmaction_ext.tables.lock import read_lock
 from mmaction_ext.tables.row_results import LockedTable, locked_table, lost_results
 from mmaction_ext.tables.seed_runs import resolve_configs
 from mmaction_ext.tables.spec import TableSpec, load_spec
@@ -18,7 +18,6 @@ __all__ = [
     'SeedResult',
     'Table',
     'TableSpec',
-    'alone_in',
     'build_table',
     'build_tables',
     'load_spec',

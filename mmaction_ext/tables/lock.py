@@ -8,11 +8,8 @@ One part per table, each with a digest of its own, one line per row, seed and ev
 Values are in the logged unit and exact. Seeds of which there is nothing to say are left out.
 """
 
-import contextlib
-import fcntl
 import hashlib
 import json
-import os
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
@@ -74,30 +71,6 @@ def renewed_lock(path, parts: dict, every: bool = False) -> str:
     """
     kept = read_lock(path) if Path(path).exists() else {}
     return lock_text(parts if every else {**kept, **parts})
-
-
-@contextlib.contextmanager
-def alone_in(folder):
-    """Keep every other process that asks for it out of a folder; wait while one is in it.
-
-    Whoever renews files there, of which others renew other parts, reads and writes them inside.
-    The folder is made where there is none; the lock on it ends with the process, leaves no file,
-    and does nothing on file systems that have no such locks.
-
-    Raises:
-        InputError: the folder cannot be made or opened.
-    """
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise InputError(f'{folder} cannot be written: {error.strerror}') from error
-    try:
-        with contextlib.suppress(OSError):  # some network file systems
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def lock_text(parts: dict) -> str:

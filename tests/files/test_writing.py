@@ -1,7 +1,9 @@
 """Files that are replaced as a whole or not at all."""
 
+import errno
 import hashlib
 import os
+import resource
 import subprocess
 import sys
 
@@ -42,6 +44,21 @@ def test_failure_at_any_step_leaves_the_old_content(tmp_path, monkeypatch, funct
     with pytest.raises(InputError, match=r'run.json cannot be written: No space left on device'):
         write_output(path, 'new')
     assert path.read_text() == 'old' and os.listdir(tmp_path) == ['run.json']
+
+
+def test_write_that_hits_a_full_disk_leaves_the_old_file(tmp_path):
+    """The file size limit makes the kernel refuse the write half-way, like a full disk."""
+    path = tmp_path / 'clip.mp4'
+    write_atomically(path, b'old')
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match='clip.mp4') as caught:
+            write_atomically(path, b'x' * 20_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (caught.value.errno, caught.value.filename) == (errno.EFBIG, str(path))
+    assert os.listdir(tmp_path) == ['clip.mp4'] and path.read_bytes() == b'old'
 
 
 def test_output_is_written_as_it_is_into_a_folder_that_is_made(tmp_path):

@@ -11,7 +11,7 @@ from mmaction_ext.errors import InputError
 from mmaction_ext.tables import CellStatus, LockedTable, build_table, locked_table
 from mmaction_ext.tables.cells import Measurement, SeedResult
 from mmaction_ext.tables.code import TrackedCode
-from mmaction_ext.tables.lock import alone_in, lock_text, read_lock, renewed_lock
+from mmaction_ext.tables.lock import lock_text, read_lock, renewed_lock
 from mmaction_ext.tables.render import RENDERERS
 from mmaction_ext.tables.spec import Column, Select
 
@@ -338,18 +338,3 @@ def test_lock_of_all_tables_drops_others(path, spec, table):
     part = locked_table(table, spec)
     assert set(json.loads(renewed_lock(path, {'new': part}))['tables']) == {'demo', 'new'}
     assert set(json.loads(renewed_lock(path, {'new': part}, every=True))['tables']) == {'new'}
-
-
-def test_folder_that_cannot_be_made(tmp_path):
-    (tmp_path / 'file').write_text('')
-    for folder in ('file', 'file/reports'):
-        with pytest.raises(InputError, match=f'{folder} cannot be written: '):
-            with alone_in(tmp_path / folder):
-                pass
-
-
-def test_folder_is_free_again_after_an_error(tmp_path):
-    for _ in range(2):
-        with pytest.raises(KeyError), alone_in(tmp_path / 'reports'):
-            raise KeyError
-    assert list((tmp_path / 'reports').iterdir()) == []

@@ -1,5 +1,6 @@
 """tools/convert_checkpoint.py: same logits as the paper's own code, or nothing written."""
 
+import os
 import resource
 import runpy
 import subprocess
@@ -303,13 +304,18 @@ def test_full_disk_leaves_nothing(place):
 
 
 def test_failure_between_the_files_leaves_none(main, capsys, place, monkeypatch):
-    def fail(*args):
-        raise OSError(28, 'No space left on device')
+    written, real = [], os.fsync
 
-    monkeypatch.setattr(torch, 'save', fail)
+    def fail(descriptor):
+        written.append(descriptor)
+        if len(written) == 2:
+            raise OSError(28, 'No space left on device')
+        real(descriptor)
+
+    monkeypatch.setattr(os, 'fsync', fail)
     assert main(['tcm', 'in.pth', 'out.pth']) == 2
     assert 'out.pth cannot be written: No space left on device' in capsys.readouterr().err
-    assert names(place) == ['in.pth']
+    assert len(written) == 2 and names(place) == ['in.pth']
 
 
 def test_help_says_what_the_last_line_is(main, capsys):

@@ -28,8 +28,9 @@ from mmaction_ext.datasets.frame_names import REPORT, FrameNames
 from mmaction_ext.datasets.processes import locked, map_surviving
 from mmaction_ext.datasets.publishers import Item, Publication
 from mmaction_ext.errors import InputError, last_line
-from mmaction_ext.video import write_bytes
+from mmaction_ext.files.writing import write_atomically
 
+from .checked import CheckedItems, signature
 from .inspection import (
     CHECKS,
     FAULTS,
@@ -40,12 +41,11 @@ from .inspection import (
     inspect_frames,
     inspect_video,
 )
-from .journal import Journal, signature
 from .listing import Listing
 
-CLASSES, JOURNAL = 'classes.txt', 'checked.jsonl'
+CLASSES, CHECKED = 'classes.txt', 'checked.jsonl'
 VIDEO_DELIMITER = '\t'
-#: how many faults, or videos of a kind, are named; the journal and the report have them all
+#: how many faults, or videos of a kind, are named; the report has them all
 SHOWN = 5
 #: an item that its list names twice, under the same label: written once, and no loss
 DUPLICATE = 'duplicate'
@@ -134,7 +134,7 @@ def prepare(
         report['kept'] = [] if report['written'] else _lists_in(root, report)
         if report['written']:
             _write_lists(publication, root, usable, findings, faults if skip_broken else [])
-        _write_text(root / REPORT, json.dumps(report, indent=1, ensure_ascii=False) + '\n')
+        write_atomically(root / REPORT, json.dumps(report, indent=1, ensure_ascii=False) + '\n')
     return report
 
 
@@ -214,15 +214,15 @@ def _inspect(
     recheck: bool,
     progress: bool,
 ) -> dict:
-    """Finding by name; what the journal knows is not looked at again."""
-    journal = Journal(root / JOURNAL, check, fresh=recheck)
+    """Finding by name; what the file of checked items knows is not looked at again."""
+    checked = CheckedItems(root / CHECKED, check, fresh=recheck)
     states = {name: signature(media / name) for name in names}
-    findings = {name: journal.finding(name, states[name]) for name in names}
+    findings = {name: checked.finding(name, states[name]) for name in names}
     waiting = [
         name
         for name in names
         if findings[name] is None or (publication.frames and not findings[name].frame_names)
-    ]  # an older journal's
+    ]  # an older file's
     inspect = partial(_inspect_one, publication.frames, media, check)
     bar = tqdm(
         total=len(names),
@@ -232,10 +232,10 @@ def _inspect(
         disable=not (progress and waiting),
         mininterval=0.2 if sys.stderr.isatty() else 5.0,
     )
-    with journal, bar:
+    with checked, bar:
         for name, finding in map_surviving(inspect, waiting, workers):
             findings[name] = finding or Finding(0, UNREADABLE, 'the decoder crashes on it')
-            journal.add(name, states[name], findings[name])
+            checked.add(name, states[name], findings[name])
             bar.update()
     return findings
 
@@ -373,7 +373,7 @@ def _write_lists(
         )
     for name, text in texts.items():
         if text:
-            _write_text(root / name, text)
+            write_atomically(root / name, text)
         else:  # of an earlier run
             (root / name).unlink(missing_ok=True)
 
@@ -388,7 +388,3 @@ def _line(publication: Publication, sample: Sample, finding: Finding) -> str:
     if publication.frames:
         return f'{name} {finding.num_frames} {label}\n'
     return f'{name}{VIDEO_DELIMITER}{label}\n'
-
-
-def _write_text(path: Path, text: str) -> None:
-    write_bytes(text.encode('utf-8'), path)

@@ -14,7 +14,6 @@ damaged or missing clips turns the manifest back into a journal before it makes 
 so that the manifest never claims what is not there.
 """
 
-import contextlib
 import csv
 import errno
 import hashlib
@@ -39,7 +38,9 @@ from tqdm import tqdm
 from mmaction_ext.datasets.processes import locked, start_worker
 from mmaction_ext.datasets.video_reader import VideoReader
 from mmaction_ext.errors import InputError
-from mmaction_ext.video import ENCODING, PART_SUFFIX, check_encoder, write_bytes, write_mp4
+from mmaction_ext.files.journal import Journal, json_line, read_json_lines
+from mmaction_ext.files.writing import write_atomically
+from mmaction_ext.video import ENCODING, check_encoder, write_mp4
 
 from .scenes import (
     CLASSES,
@@ -63,7 +64,8 @@ DIRECTIONS = ('forward', 'reverse')
 _MANIFEST, _JOURNAL, _META = 'manifest.json', 'progress.jsonl', 'meta.csv'
 _BYTES_PER_CLIP = 30_000  # a little above the average, for the check of the free space
 
-_OWN_FILE = re.compile(r'\d{6}_[fr]\.mp4(\.[0-9a-f]+' + re.escape(PART_SUFFIX) + ')?')
+#: clips, and halves of them: also of before such were named like all files that are being written
+_OWN_FILE = re.compile(r'\d{6}_[fr]\.mp4(\.tmp|\.[0-9a-f]+\.part)?')
 
 Entries = dict[str, dict]
 
@@ -307,11 +309,7 @@ def _recorded(root: Path, parameters: dict) -> Entries:
 
 def _read_journal(path: Path) -> tuple[dict | None, Entries]:
     """Header and entries of a journal; a line torn by a kill counts as not written."""
-    records = []
-    if path.exists():
-        for line in path.read_bytes().splitlines():
-            with contextlib.suppress(ValueError):
-                records.append(json.loads(line))
+    records = read_json_lines(path)
     if not records or 'parameters' not in records[0]:
         return None, {}
     return records[0], {name: entry for record in records[1:] for name, entry in record.items()}
@@ -382,10 +380,9 @@ def _make_missing(
         mininterval=0.2 if sys.stderr.isatty() else 5.0,
     )
     try:
-        with open(root / _JOURNAL, 'a', encoding='utf-8') as journal, bar:
+        with Journal(root / _JOURNAL) as journal, bar:
             for made in _map(make, missing, min(workers, len(missing))):
-                journal.write(json.dumps(made) + '\n')
-                journal.flush()
+                journal.append(json_line(made))
                 entries.update(made)
                 bar.update()
     except (OSError, BrokenProcessPool) as error:
@@ -398,11 +395,8 @@ def _make_missing(
 
 def _begin(root: Path, parameters: dict, kept: Entries) -> None:
     """Turn the folder into an unfinished data set that holds the kept clips only."""
-    lines = [
-        json.dumps(record)
-        for record in (_header(parameters), *({name: entry} for name, entry in kept.items()))
-    ]
-    write_bytes(''.join(line + '\n' for line in lines).encode('utf-8'), root / _JOURNAL)
+    records = [_header(parameters), *({name: entry} for name, entry in kept.items())]
+    write_atomically(root / _JOURNAL, b''.join(map(json_line, records)))
     for name in (_MANIFEST, *_texts(parameters)):
         (root / name).unlink(missing_ok=True)
     for split in SPLITS:
@@ -449,10 +443,10 @@ def _finish(root: Path, parameters: dict, entries: Entries) -> None:
     files.update((name, _entry(text)) for name, text in texts.items())
     late = {name: text for name, text in texts.items() if not _is_intact(root / name, files[name])}
     if _META in late:
-        write_bytes(late.pop(_META), root / _META)
+        write_atomically(root / _META, late.pop(_META))
     if not (root / _MANIFEST).exists():
         manifest = {**_header(parameters), 'libraries': _libraries(), 'files': files}
-        write_bytes((json.dumps(manifest, indent=1) + '\n').encode('utf-8'), root / _MANIFEST)
+        write_atomically(root / _MANIFEST, json.dumps(manifest, indent=1) + '\n')
     for name, text in late.items():
-        write_bytes(text, root / name)
+        write_atomically(root / name, text)
     (root / _JOURNAL).unlink(missing_ok=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from mmaction_ext.video import write_bytes
+from mmaction_ext.files.writing import write_atomically
 
 from .scenes import CLASSES, FRAME_SIZE, PAIRS, render, sample_scene
 
@@ -37,7 +37,7 @@ def write_contact_sheet(path: str | Path, seed: int = 0, preset: str = 'default'
         _draw_pair(sheet, row, _strip(seed, row, preset))
     buffer = io.BytesIO()
     sheet.save(buffer, 'PNG', optimize=True)
-    write_bytes(buffer.getvalue(), path)
+    write_atomically(path, buffer.getvalue())
 
 
 def _strip(seed: int, row: int, preset: str) -> np.ndarray:

@@ -5,12 +5,12 @@ import time
 from pathlib import Path
 
 from mmaction_ext.errors import InputError
+from mmaction_ext.files.locks import is_locked
 from mmaction_ext.files.writing import UNFINISHED
 from mmaction_ext.tracking.doctor.finding import Finding
 from mmaction_ext.tracking.doctor.run_file import attempts_in, read_object
 from mmaction_ext.tracking.doctor.versions import is_set_aside
 from mmaction_ext.tracking.ledger.format import HEARTBEAT_FILE, LOCK_FILE, RESULTS_FOLDER, RUN_FILE
-from mmaction_ext.tracking.reading.liveness import is_locked
 from mmaction_ext.tracking.reading.wandb_snapshot import SNAPSHOT_FOLDER
 from mmaction_ext.tracking.writing.attempts import SPARE_FILE
 

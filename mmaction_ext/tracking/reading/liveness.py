@@ -1,10 +1,9 @@
 """Whether the process of an attempt without an end is alive."""
 
-import errno
-import os
 import time
 from pathlib import Path
 
+from mmaction_ext.files.locks import is_locked
 from mmaction_ext.tracking.ledger import process
 from mmaction_ext.tracking.ledger.format import (
     HEARTBEAT_SECONDS,
@@ -86,22 +85,3 @@ def _is_gone(entry) -> bool:
     """Whether no process of this machine has the number and start of the attempt's."""
     started = entry.get('process_start')
     return started is not None and process.process_start(entry.get('pid')) != started
-
-
-def is_locked(path) -> bool | None:
-    """Whether a process holds the lock; ``None`` where that cannot be found out."""
-    try:
-        import fcntl  # which not every system has on which tables are built
-
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    except FileNotFoundError:
-        return False
-    except (OSError, ImportError):
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError as error:
-        return True if error.errno == errno.EWOULDBLOCK else None
-    finally:
-        os.close(descriptor)
-    return False

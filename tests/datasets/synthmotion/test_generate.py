@@ -335,7 +335,8 @@ def test_kill_in_the_middle_then_resume(tmp_path):
     with open(root / 'progress.jsonl', 'a') as journal:
         journal.write('{"videos/train/0001')  # torn by the kill
     (root / 'videos/val').mkdir(exist_ok=True)
-    (root / 'videos/val/000000_f.mp4.0a1b.part').write_bytes(b'half a clip')
+    for ending in ('.0a1b.part', '.tmp'):  # the first as versions of before left it
+        (root / f'videos/val/000000_f.mp4{ending}').write_bytes(b'half a clip')
     complete, before = recorded(root), clip_times(root)
     generate(root, **sizes)
     kept = {path for path, stamp in clip_times(root).items() if before.get(path) == stamp}
@@ -374,7 +375,7 @@ def assert_claims_are_true(root):
     entries = recorded(root)
     for name, entry in entries.items():
         assert hashlib.sha256((root / name).read_bytes()).hexdigest() == entry['sha256']
-    assert not list(root.rglob('*.part'))
+    assert not list(root.rglob('*.tmp'))
     return len(entries)
 
 

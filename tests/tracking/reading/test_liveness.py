@@ -10,7 +10,7 @@ import ledger_runs
 import pytest
 
 from mmaction_ext.tracking.ledger import process
-from mmaction_ext.tracking.reading.liveness import is_locked, state_of
+from mmaction_ext.tracking.reading.liveness import state_of
 
 _HOLDER = """
 import fcntl, os, sys, time
@@ -74,14 +74,6 @@ def test_asking_takes_no_lock(tmp_path):
     assert state_of(ledger_runs.attempt(exit_code=None), None, tmp_path) == 'killed'
     with open(tmp_path / 'run.lock') as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def test_two_that_ask_at_once_do_not_take_each_other_for_the_run(tmp_path):
-    """As ``status --watch`` and ``make_tables`` beside it."""
-    (tmp_path / 'run.lock').touch()
-    with open(tmp_path / 'run.lock') as lock:
-        fcntl.flock(lock, fcntl.LOCK_SH)
-        assert is_locked(tmp_path / 'run.lock') is False
 
 
 def test_loader_that_outlives_its_run_does_not_count_for_long(tmp_path, holder):

@@ -10,7 +10,6 @@ import time
 import pytest
 
 from mmaction_ext.tracking.ledger.format import DamagedLine, MetricsRow, decode_row, encode_row
-from mmaction_ext.tracking.writing import metrics_file
 from mmaction_ext.tracking.writing.metrics_file import MetricsFile
 
 
@@ -41,7 +40,7 @@ def test_only_evaluations_and_the_end_wait_for_the_disk(tmp_path, monkeypatch):
     file = MetricsFile(tmp_path, 1)
     synced, real = [], os.fsync
     monkeypatch.setattr(
-        metrics_file.os,
+        os,
         'fsync',
         lambda descriptor: (synced.append(len(rows(tmp_path))), real(descriptor)),
     )
@@ -89,26 +88,6 @@ def test_full_disk_takes_whole_rows_only(tiny_disk, fill):
     (tiny_disk / 'ballast').unlink()  # somebody made room: the next row is sound
     file.append('train', written, 1, {})
     assert [row.iter for row in rows(tiny_disk)] == list(range(written + 1))
-    file.close()
-
-
-def test_short_write_is_taken_back(tmp_path, monkeypatch):
-    """As on a full disk, for those who may not mount one."""
-    file = MetricsFile(tmp_path, 1)
-    file.append('train', 1, 1, {})
-    real = os.write
-
-    def short(descriptor, data):
-        if not data.startswith(b'{"attempt"'):
-            raise OSError(28, 'No space left on device')
-        return real(descriptor, data[:40])
-
-    with monkeypatch.context() as patch:
-        patch.setattr(metrics_file.os, 'write', short)
-        with pytest.raises(OSError, match='No space left'):
-            file.append('train', 2, 1, {})
-    file.append('train', 3, 1, {})
-    assert [row.iter for row in rows(tmp_path)] == [1, 3]
     file.close()
 
 

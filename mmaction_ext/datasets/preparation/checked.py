@@ -1,18 +1,17 @@
 """What has been found sound already, on disk, so that a killed run goes on where it was."""
 
-import contextlib
-import json
 import os
 from pathlib import Path
 
 from mmaction_ext.datasets.frame_names import FrameNames
 from mmaction_ext.datasets.preparation.inspection import Finding
-from mmaction_ext.video import write_bytes
+from mmaction_ext.files.journal import Journal, json_line, read_json_lines
+from mmaction_ext.files.writing import write_atomically
 
 _VERSION = 3  # 1 passed damaged frames, 2 counted as the container does
 
 
-def signature(path) -> list | None:
+def signature(path: str | os.PathLike) -> list[int] | None:
     """Size in bytes and time of change of a file or folder; ``None`` if it is not there.
 
     A frame that is overwritten in place changes neither of its folder's.
@@ -24,7 +23,7 @@ def signature(path) -> list | None:
     return [state.st_size, state.st_mtime_ns]
 
 
-class Journal:
+class CheckedItems:
     """Sound items, one JSON line each; good only while file and check stay the same.
 
     Faults are not recorded: what was broken is looked at again, since somebody may have mended
@@ -36,12 +35,12 @@ class Journal:
         fresh: whether to forget what is there.
     """
 
-    def __init__(self, path, check: str, fresh: bool = False):
+    def __init__(self, path: str | os.PathLike, check: str, fresh: bool = False) -> None:
         self._path = Path(path)
         self._header = {'journal': _VERSION, 'check': check}
         self._records = {} if fresh else self._read()
 
-    def finding(self, name: str, state) -> Finding | None:
+    def finding(self, name: str, state: list[int] | None) -> Finding | None:
         """What was found in an item, if that still holds in the given :func:`signature`."""
         record = self._records.get(name)
         if not record or record['state'] != state:
@@ -53,19 +52,18 @@ class Journal:
             frame_names=FrameNames(**names) if names else None,
         )
 
-    def __enter__(self) -> 'Journal':
+    def __enter__(self) -> 'CheckedItems':
         """Write what is known in one piece, and stay open for more."""
         lines = [self._header, *self._records.values()]
-        write_bytes(''.join(json.dumps(line) + '\n' for line in lines).encode('utf-8'), self._path)
-        self._file = open(self._path, 'a', encoding='utf-8')
+        write_atomically(self._path, b''.join(map(json_line, lines)))
+        self._journal = Journal(self._path)
         return self
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: object) -> None:
         """Close the file."""
-        with _naming(self._path):
-            self._file.close()
+        self._journal.close()
 
-    def add(self, name: str, state, finding: Finding) -> None:
+    def add(self, name: str, state: list[int] | None, finding: Finding) -> None:
         """Record a sound item; it is in the file when this returns.
 
         Raises:
@@ -82,25 +80,10 @@ class Journal:
         if finding.frame_names:
             record['names'] = finding.frame_names.settings()
         self._records[name] = record
-        with _naming(self._path):
-            self._file.write(json.dumps(record) + '\n')
-            self._file.flush()
+        self._journal.append(json_line(record))
 
-    def _read(self) -> dict:
-        records = []
-        with contextlib.suppress(FileNotFoundError):
-            for line in self._path.read_bytes().splitlines():
-                with contextlib.suppress(ValueError):
-                    records.append(json.loads(line))
+    def _read(self) -> dict[str, dict]:
+        records = read_json_lines(self._path)
         if not records or records[0] != self._header:
             return {}
         return {record['name']: record for record in records[1:]}
-
-
-@contextlib.contextmanager
-def _naming(path: Path):
-    """Give the error of an open file, which a full disk may cause, the file's name."""
-    try:
-        yield
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
