@@ -11,6 +11,7 @@ ROWS  ?= baseline full
 SEEDS ?= 0 1 2
 JOBS  ?= $(shell nproc 2>/dev/null || echo 1)
 DATA_ARGS ?=
+CODE  := mmaction_ext tools tests configs
 PYTEST_ARGS ?= -n $(JOBS) --dist worksteal
 
 export OMP_NUM_THREADS ?= 1
@@ -19,11 +20,12 @@ export PYTHONUNBUFFERED = 1
 export MALLOC_MMAP_MAX_ ?= 0
 export MALLOC_TRIM_THRESHOLD_ ?= 100000000000
 
-.PHONY: help env data train tables check demo test clean
+.PHONY: help env lint data train tables check demo test clean
 
 help:
 	@echo "make demo    install, make the data, train the SynthMotion rows, print their table"
 	@echo "make test    install, then run the whole test suite"
+	@echo "make lint    see whether the code is laid out, clean and typed (ruff, mypy)"
 	@echo "make env     create $(VENV) and install the project into it"
 	@echo "make data    make SynthMotion in $(DATA)"
 	@echo "make train   train what TABLE lacks   (ROWS=\"$(ROWS)\" SEEDS=\"$(SEEDS)\" JOBS=$(JOBS))"
@@ -62,9 +64,15 @@ demo: data
 	echo "browse   $(VENV)/bin/wandb leet, or open $(DEMO)/*.html"; \
 	exit $$status
 
+# as .pre-commit-config.yaml runs it, too
+lint: env
+	@$(VENV)/bin/ruff format --check $(CODE)
+	@$(VENV)/bin/ruff check $(CODE)
+	@$(VENV)/bin/mypy
+
 test: env
 	@$(PY) -m pytest $(PYTEST_ARGS)
 
 clean:
 	test ! -f $(VENV)/pyvenv.cfg || rm -rf $(VENV)
-	rm -rf build dist *.egg-info .pytest_cache .hypothesis
+	rm -rf build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache

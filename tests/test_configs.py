@@ -13,6 +13,7 @@ import pytest
 import yaml
 from mmaction.registry import DATASETS
 
+import mmaction_ext.register  # noqa: F401
 from mmaction_ext.analysis.config_complexity import count_configs
 from mmaction_ext.datasets.processes import all_processors
 from mmaction_ext.engine.checks import FIELDS

@@ -76,14 +76,15 @@ explain_pip() {
 install_project() {
     local pip="$VENV/bin/python -m pip install"
     if [ "$(uname -m)" = x86_64 ] && [ -z "${WITHOUT_DECORD:-}" ]; then
-        $pip -e '.[test]'
+        $pip -e '.[test,lint]'
         return
     fi
     "$VENV/bin/python" - >"$VENV/requirements.txt" <<'REQUIREMENTS' || return
 from configparser import ConfigParser
 setup = ConfigParser()
 setup.read('setup.cfg')
-asked = setup['options']['install_requires'] + setup['options.extras_require']['test']
+extras = setup['options.extras_require']
+asked = '\n'.join((setup['options']['install_requires'], extras['test'], extras['lint']))
 print(*(line for line in asked.splitlines() if not line.startswith('mmaction2')), sep='\n')
 # what mmaction2 asks for beside
 print('einops', 'opencv-contrib-python', sep='\n')

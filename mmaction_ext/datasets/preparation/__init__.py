@@ -1,7 +1,12 @@
 """Checks what is on disk against a publisher's annotations and writes the annotation files."""
 
-from .inspection import CHECKS, Finding, inspect_frames, inspect_video
-from .prepare import prepare
-from .summary import summarise
+from mmaction_ext.datasets.preparation.inspection import (
+    CHECKS,
+    Finding,
+    inspect_frames,
+    inspect_video,
+)
+from mmaction_ext.datasets.preparation.prepare import prepare
+from mmaction_ext.datasets.preparation.summary import summarise
 
 __all__ = ['CHECKS', 'Finding', 'inspect_frames', 'inspect_video', 'prepare', 'summarise']

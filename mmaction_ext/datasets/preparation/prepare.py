@@ -25,13 +25,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from mmaction_ext.datasets.frame_names import REPORT, FrameNames
-from mmaction_ext.datasets.processes import locked, map_surviving
-from mmaction_ext.datasets.publishers import Item, Publication
-from mmaction_ext.errors import InputError, last_line
-from mmaction_ext.files.writing import write_atomically
-
-from .checked import CheckedItems, signature
-from .inspection import (
+from mmaction_ext.datasets.preparation.checked import CheckedItems, signature
+from mmaction_ext.datasets.preparation.inspection import (
     CHECKS,
     FAULTS,
     FRAME_COUNT,
@@ -41,7 +36,11 @@ from .inspection import (
     inspect_frames,
     inspect_video,
 )
-from .listing import Listing
+from mmaction_ext.datasets.preparation.listing import Listing
+from mmaction_ext.datasets.processes import locked, map_surviving
+from mmaction_ext.datasets.publishers import Item, Publication
+from mmaction_ext.errors import InputError, last_line
+from mmaction_ext.files.writing import write_atomically
 
 CLASSES, CHECKED = 'classes.txt', 'checked.jsonl'
 VIDEO_DELIMITER = '\t'

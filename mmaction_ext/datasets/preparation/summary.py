@@ -1,9 +1,8 @@
 """The report of a preparation, for a person."""
 
+from mmaction_ext.datasets.preparation.inspection import FAULTS
+from mmaction_ext.datasets.preparation.prepare import DUPLICATE, REPORT, SHOWN
 from mmaction_ext.printable import clean
-
-from .inspection import FAULTS
-from .prepare import DUPLICATE, REPORT, SHOWN
 
 
 def summarise(report: dict) -> str:

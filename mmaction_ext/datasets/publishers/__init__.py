@@ -1,13 +1,13 @@
 """Readers of what the publishers of the data sets ship, one file per data set, torch-free."""
 
-from .base import Item, Publication, Unlisted
-from .diving48 import read_diving48
-from .finegym import read_gym99, read_gym288
-from .hmdb51 import read_hmdb51
-from .kinetics import read_kinetics400, read_minikinetics200
-from .sthv1 import read_sthv1
-from .sthv2 import read_sthv2
-from .ucf101 import read_ucf101
+from mmaction_ext.datasets.publishers.base import Item, Publication, Unlisted
+from mmaction_ext.datasets.publishers.diving48 import read_diving48
+from mmaction_ext.datasets.publishers.finegym import read_gym99, read_gym288
+from mmaction_ext.datasets.publishers.hmdb51 import read_hmdb51
+from mmaction_ext.datasets.publishers.kinetics import read_kinetics400, read_minikinetics200
+from mmaction_ext.datasets.publishers.sthv1 import read_sthv1
+from mmaction_ext.datasets.publishers.sthv2 import read_sthv2
+from mmaction_ext.datasets.publishers.ucf101 import read_ucf101
 
 #: name on the command line -> function of the annotation folder that gives a Publication
 READERS = {

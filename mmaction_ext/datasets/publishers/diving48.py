@@ -16,9 +16,16 @@ first entries. Number of items: the data set's literature.
 
 from pathlib import Path
 
+from mmaction_ext.datasets.publishers.base import (
+    Item,
+    Publication,
+    Unlisted,
+    class_id,
+    fields_of,
+    find_file,
+    read_json,
+)
 from mmaction_ext.errors import InputError
-
-from .base import Item, Publication, Unlisted, class_id, fields_of, find_file, read_json
 
 NUM_ITEMS = {'train': 15027, 'test': 1970}
 _FOLDERS = ('', 'rgb')

@@ -18,9 +18,14 @@ read the files. Number of items: the data set's site, as quoted for Gym99.
 import re
 from pathlib import Path
 
+from mmaction_ext.datasets.publishers.base import (
+    Item,
+    Publication,
+    class_id,
+    find_file,
+    read_lines,
+)
 from mmaction_ext.errors import InputError
-
-from .base import Item, Publication, class_id, find_file, read_lines
 
 NUM_ITEMS = {'gym99': {'train': 20484, 'val': 8521}, 'gym288': {}}
 _CATEGORY = re.compile(r'Clabel:\s*(\d+)\s*;\s*set:\s*\d+\s*;\s*Glabel:\s*\d+\s*;\s*(.+)')

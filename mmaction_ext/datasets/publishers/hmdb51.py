@@ -15,9 +15,8 @@ Source: the preparation scripts of mmaction2 and loaders that read the files. Nu
 
 from pathlib import Path
 
+from mmaction_ext.datasets.publishers.base import Item, Publication, read_lines
 from mmaction_ext.errors import InputError
-
-from .base import Item, Publication, read_lines
 
 SPLITS = (1, 2, 3)
 KINDS = {'1': 'train', '2': 'test'}

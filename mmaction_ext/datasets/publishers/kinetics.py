@@ -27,9 +27,7 @@ its own is an assumption.
 from functools import cache
 from pathlib import Path
 
-from mmaction_ext.errors import InputError
-
-from .base import (
+from mmaction_ext.datasets.publishers.base import (
     Item,
     Publication,
     Unlisted,
@@ -39,6 +37,7 @@ from .base import (
     read_lines,
     read_table,
 )
+from mmaction_ext.errors import InputError
 
 COLUMNS = ('label', 'youtube_id', 'time_start', 'time_end')
 _PREFIXES = ('', 'kinetics_', 'kinetics400_', 'kinetics-400_', 'k400_')

@@ -17,9 +17,15 @@ read them. Number of items: the data set's paper and site.
 
 from pathlib import Path
 
+from mmaction_ext.datasets.publishers.base import (
+    Item,
+    Publication,
+    find_file,
+    ids_of,
+    named_class,
+    read_lines,
+)
 from mmaction_ext.errors import InputError
-
-from .base import Item, Publication, find_file, ids_of, named_class, read_lines
 
 _PREFIX = 'something-something-v1-'
 _FILES = {'train': ('train',), 'val': ('validation', 'val')}

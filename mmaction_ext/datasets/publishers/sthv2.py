@@ -17,9 +17,16 @@ loaders of several other projects, which read them. Number of items: the data se
 
 from pathlib import Path
 
+from mmaction_ext.datasets.publishers.base import (
+    Item,
+    Publication,
+    class_id,
+    fields_of,
+    find_file,
+    named_class,
+    read_json,
+)
 from mmaction_ext.errors import InputError
-
-from .base import Item, Publication, class_id, fields_of, find_file, named_class, read_json
 
 _PREFIX = 'something-something-v2-'
 _FOLDERS = ('', '20bn-something-something-v2')

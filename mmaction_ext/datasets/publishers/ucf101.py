@@ -16,9 +16,16 @@ Number of items: the lists' lengths as printed in the data set's literature.
 
 from pathlib import Path, PurePosixPath
 
+from mmaction_ext.datasets.publishers.base import (
+    Item,
+    Publication,
+    class_id,
+    find_file,
+    ids_of,
+    named_class,
+    read_lines,
+)
 from mmaction_ext.errors import InputError
-
-from .base import Item, Publication, class_id, find_file, ids_of, named_class, read_lines
 
 SPLITS = (1, 2, 3)
 NUM_ITEMS = {

@@ -36,13 +36,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mmaction_ext.datasets.processes import locked, start_worker
-from mmaction_ext.datasets.video_reader import VideoReader
-from mmaction_ext.errors import InputError
-from mmaction_ext.files.journal import Journal, json_line, read_json_lines
-from mmaction_ext.files.writing import write_atomically
-from mmaction_ext.video import ENCODING, check_encoder, write_mp4
-
-from .scenes import (
+from mmaction_ext.datasets.synthmotion.scenes import (
     CLASSES,
     FPS,
     FRAME_SIZE,
@@ -53,6 +47,11 @@ from .scenes import (
     render,
     sample_scene,
 )
+from mmaction_ext.datasets.video_reader import VideoReader
+from mmaction_ext.errors import InputError
+from mmaction_ext.files.journal import Journal, json_line, read_json_lines
+from mmaction_ext.files.writing import write_atomically
+from mmaction_ext.video import ENCODING, check_encoder, write_mp4
 
 GENERATOR = 'synthmotion'
 VERSION = 1

@@ -6,9 +6,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from mmaction_ext.datasets.synthmotion.scenes import (
+    CLASSES,
+    FRAME_SIZE,
+    PAIRS,
+    render,
+    sample_scene,
+)
 from mmaction_ext.files.writing import write_atomically
-
-from .scenes import CLASSES, FRAME_SIZE, PAIRS, render, sample_scene
 
 _COLUMNS = 6
 _TILE = FRAME_SIZE + 2

@@ -332,20 +332,6 @@ def test_config_updates_and_removals(tmp_path):
 
 
 @pytest.mark.parametrize(
-    'module',
-    ['mmaction_ext.tracking.reading.find', 'mmaction_ext.tables', 'mmaction_ext.tables.render'],
-)
-def test_readers_and_tables_are_light(module):
-    script = (
-        f'import sys, {module}\n'
-        'heavy = {"torch", "mmaction", "mmcv", "wandb", "pandas"} & set(sys.modules)\n'
-        'sys.exit(f"imports {heavy}" if heavy else 0)'
-    )
-    done = subprocess.run([sys.executable, '-c', script], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.parametrize(
     'start, newer', [(HEADER, False), (HEADER[:-1] + b'\1', True), (b':W&C' + HEADER[4:], False)]
 )
 def test_log_of_a_later_version_is_told_from_a_damaged_one(tmp_path, start, newer):
