@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from mmaction_ext.errors import InputError
 from mmaction_ext.tables.cells import CellStatus
 from mmaction_ext.tables.seed_runs import RowConfig, SeedRuns
-from mmaction_ext.tables.spec import Select
+from mmaction_ext.tables.spec import LAST
 
 #: what the names of the metrics begin with, up to the id of the class
 PREFIX = 'test/class/top1_'
@@ -63,7 +63,7 @@ def class_accuracies(records: Sequence, config: RowConfig, seeds: Sequence[int])
     }
     if not names:
         raise InputError(f'no run of {config.name} has {PREFIX}..., the accuracies of classes')
-    of_seeds = [SeedRuns(records, config, seed, Select()) for seed in seeds]
+    of_seeds = [SeedRuns(records, config, seed, LAST) for seed in seeds]
     return {
         int(name.removeprefix(PREFIX)): _mean([each.result(name) for each in of_seeds], config)
         for name in sorted(names)

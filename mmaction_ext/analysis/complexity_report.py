@@ -1,22 +1,25 @@
 """What networks cost beside what their papers print: ``reports/complexity.md``."""
 
+from __future__ import annotations
+
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, TypeAdapter, ValidationInfo, model_validator
+from pydantic.dataclasses import dataclass
 
 from mmaction_ext.engine.run_config import read_config
 from mmaction_ext.errors import InputError
 from mmaction_ext.models.complexity import Complexity, count
 from mmaction_ext.tables.aggregate import number_footnotes
 from mmaction_ext.tables.cells import Cell, CellStatus, Table, TableRow, exact, format_number
-from mmaction_ext.tables.document import Document
+from mmaction_ext.tables.document import ENTRY, Document, Entry
 from mmaction_ext.tables.render import markdown
 from mmaction_ext.tables.spec import Column
 
-_ROW_KEYS = {'model', 'config', 'options', 'input_shape', 'params', 'gmacs', 'source', 'note'}
-_REQUIRED = ('model', 'config', 'input_shape', 'source')
 _COLUMNS = (
     ('input', 'Input (T×H×W)'),
     ('params', 'Params (M)'),
@@ -39,12 +42,22 @@ _NOTES = (
 )
 
 
-@dataclass(frozen=True)
-class ComplexityRow:
+def _beside(path: Path, info: ValidationInfo) -> Path:
+    return info.context.path.parent / path if info.context else path
+
+
+def _quoted(value: object) -> object:
+    if isinstance(value, (int, float)):
+        raise ValueError('must be quoted, to keep its digits')
+    return value
+
+
+@dataclass(frozen=True, config=ENTRY)
+class ComplexityRow(Entry):
     """One network of the report, or a heading.
 
     Attributes:
-        model: Its printed name.
+        model: Its printed name; empty for a heading.
         config: Config file; None for a heading.
         options: Settings that differ from the config, dotted keys to values.
         input_shape: (C, T, H, W) of one view.
@@ -53,19 +66,34 @@ class ComplexityRow:
         source: Where the published figures stand.
         note: Why the count does not round to them, or what stands in their place; empty where
             it does.
+        section: The heading.
     """
 
-    model: str
-    config: Path | None = None
-    options: dict | None = None
+    model: str = ''
+    config: Annotated[Path, AfterValidator(_beside)] | None = None
+    options: dict[str, Any] | None = None
     input_shape: tuple[int, ...] = ()
-    params: str | None = None
-    gmacs: str | None = None
+    params: Annotated[str, BeforeValidator(_quoted)] | None = None
+    gmacs: Annotated[str, BeforeValidator(_quoted)] | None = None
     source: str = ''
     note: str = ''
+    section: str = ''
+
+    @model_validator(mode='after')
+    def _is_network_or_heading(self) -> ComplexityRow:
+        needed = (self.model, self.config, self.input_shape, self.source)
+        if any(needed) if self.section else not all(needed):
+            raise ValueError('a row has a section, or model, config, input_shape and source')
+        return self
 
 
-def load_rows(path: Path) -> tuple[str, list[ComplexityRow]]:
+@dataclass(frozen=True, config=ENTRY)
+class _Specification(Entry):
+    caption: str
+    rows: tuple[ComplexityRow, ...]
+
+
+def load_rows(path: Path) -> tuple[str, tuple[ComplexityRow, ...]]:
     """Read the specification of the report.
 
     Args:
@@ -75,32 +103,11 @@ def load_rows(path: Path) -> tuple[str, list[ComplexityRow]]:
         The caption and the rows.
 
     Raises:
-        InputError: The file cannot be read or says what it must not; the message has the line.
+        InputError: The file cannot be read or says what it must not; the message has file, line
+            and key.
     """
-    document = Document(path)
-    document.mapping((), {'caption', 'rows'}, ('caption', 'rows'))
-    rows = [_load_row(document, ('rows', i)) for i in range(len(document.items(('rows',))))]
-    return document.text(('caption',)), rows
-
-
-def _load_row(document: Document, where: tuple) -> ComplexityRow:
-    if 'section' in document.get(where):
-        document.mapping(where, {'section'}, ('section',))
-        return ComplexityRow(document.text((*where, 'section')))
-    entry = document.mapping(where, _ROW_KEYS, _REQUIRED)
-    for key in ('params', 'gmacs'):
-        if not isinstance(entry.get(key, ''), str):
-            raise document.error((*where, key), f'{key} must be quoted, to keep its digits')
-    return ComplexityRow(
-        document.text((*where, 'model')),
-        document.path.parent / entry['config'],
-        entry.get('options'),
-        tuple(entry['input_shape']),
-        entry.get('params'),
-        entry.get('gmacs'),
-        document.text((*where, 'source')),
-        entry.get('note', ''),
-    )
+    specification = Document(path).validated(TypeAdapter(_Specification))
+    return specification.caption, specification.rows
 
 
 def measure(row: ComplexityRow) -> Complexity:
@@ -145,7 +152,7 @@ def build_report(path: Path, progress: Callable[[str], None] = lambda _: None) -
     for row in rows:
         if row.config is not None:
             progress(row.model)
-        table.rows.append(TableRow(row.model, row.model, _cells(row, path.parent)))
+        table.rows.append(TableRow(row.model, row.section or row.model, _cells(row, path.parent)))
     number_footnotes(table)
     return '# Parameters and multiply-adds\n\n' + markdown.render(table)
 
@@ -166,7 +173,7 @@ def _cells(row: ComplexityRow, folder: Path) -> list[Cell]:
         _text(row.gmacs or '–'),
         _agreement(agreed, row.note),
         _text(row.source),
-        _text(_command(row, folder)),
+        _text(_command(row, row.config, folder)),
     ]
 
 
@@ -179,7 +186,7 @@ def _check_note(row: ComplexityRow, found: Complexity, agreed: dict[str, bool]) 
         raise InputError(f'{counts} print as {published}, but a note says why not: {row.note}')
 
 
-def _command(row: ComplexityRow, folder: Path) -> str:
+def _command(row: ComplexityRow, config: Path, folder: Path) -> str:
     """The arguments that measure the row alone, as a shell takes them, from above ``folder``."""
     options = [
         f'{key}={value if isinstance(value, str) else str(value).replace(" ", "")}'
@@ -187,7 +194,7 @@ def _command(row: ComplexityRow, folder: Path) -> str:
     ]
     return shlex.join(
         [
-            (Path(folder.name) / row.config.relative_to(folder)).as_posix(),
+            (Path(folder.name) / config.relative_to(folder)).as_posix(),
             '--shape',
             *map(str, row.input_shape[1:]),
             *(['--cfg-options', *options] if options else []),

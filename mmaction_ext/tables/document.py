@@ -1,8 +1,12 @@
 """YAML files that know on which line each of their values stands."""
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import yaml
+from pydantic import ConfigDict, TypeAdapter, ValidationError, ValidationInfo, model_validator
 
 from mmaction_ext.errors import InputError
 from mmaction_ext.files.reading import read_regular
@@ -11,17 +15,83 @@ from mmaction_ext.files.reading import read_regular
 MOST_BYTES, MOST_VALUES, DEEPEST = 1 << 20, 10_000, 64
 
 
+T = TypeVar('T')
+Key = Any  # a text, mostly, or an index
+
+#: How the values of files become those of dataclasses.
+ENTRY = ConfigDict(
+    arbitrary_types_allowed=True,
+    coerce_numbers_to_str=True,
+    validate_by_name=True,
+    validate_by_alias=True,
+)
+
+
+class Fault(ValueError):
+    """What is wrong with a part of a value, as a validator of pydantic says it.
+
+    Args:
+        message: one line.
+        where: keys and indices that lead from the value to the part.
+    """
+
+    def __init__(self, message: str, *where: str | int) -> None:
+        super().__init__(message)
+        self.where = where
+
+
+class Entries(dict[Any, Any]):
+    """A mapping of a file, with the line of each key."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: dict[Any, int] = {}
+
+
+class Entry:
+    """Base of pydantic dataclasses of a mapping in a file, which have :data:`ENTRY` as config.
+
+    Its keys are the fields, or their aliases, but for those in ``<>``.
+    """
+
+    @classmethod
+    def keys(cls) -> list[str]:
+        """The keys that the mapping may have."""
+        fields = cls.__pydantic_fields__  # type: ignore[attr-defined]
+        names = (known.alias or name for name, known in fields.items())
+        return sorted(name for name in names if not name.startswith('<'))
+
+    @model_validator(mode='before')
+    @classmethod
+    def _known_keys(cls, values: Any, info: ValidationInfo) -> Any:
+        if not isinstance(values, Entries):  # made by code, or no mapping
+            return values
+        others = {key: value for key, value in values.items() if key not in cls.keys()}
+        known = {key: value for key, value in values.items() if key not in others}
+        document: Any = info.context
+        return cls._defaults(values, others, document) | known
+
+    @classmethod
+    def _defaults(
+        cls, values: Entries, others: dict[Any, Any], document: 'Document'
+    ) -> dict[str, Any]:
+        """Fields in ``<>`` and left out; ``others`` is what the file has that is no key."""
+        for key in others:
+            raise Fault(f'unknown key {key!r}; known: {", ".join(cls.keys())}', key)
+        return {}
+
+
 class _Loader(yaml.SafeLoader):
     """Stops where a file is none of ours, before it has taken the time of a whole one."""
 
     nodes = 0
 
-    def fetch_flow_collection_start(self, token):
+    def fetch_flow_collection_start(self, token: Any) -> None:
         if self.flow_level == DEEPEST:
             raise yaml.YAMLError('nested too deeply')
         super().fetch_flow_collection_start(token)
 
-    def compose_node(self, parent, index):
+    def compose_node(self, parent: Any, index: Any) -> Any:
         self.nodes += 1
         if self.nodes > MOST_VALUES:
             raise yaml.YAMLError(f'more than {MOST_VALUES} values')
@@ -42,9 +112,10 @@ class Document:
         InputError: the file cannot be read or is not YAML; the message names file and line.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._lines, self._texts = {}, {}
+        self._lines: dict[tuple[Key, ...], int] = {}
+        self._texts: dict[tuple[Key, ...], str] = {}
         self._loader = yaml.SafeLoader('')
         try:
             root = yaml.compose(self._text(), Loader=_Loader)
@@ -58,7 +129,7 @@ class Document:
         except RecursionError as error:
             raise InputError(f'{self.path}: nested too deeply') from error
 
-    def error(self, where, message) -> InputError:
+    def error(self, where: Iterable[Key], message: str) -> InputError:
         """Error at a place in the file.
 
         Args:
@@ -70,66 +141,56 @@ class Document:
             where = where[:-1]
         return InputError(f'{self.path}:{self._lines.get(where, 1)}: {message}')
 
-    def line(self, where) -> int:
+    def validated(self, schema: TypeAdapter[T]) -> T:
+        """What the file holds, as a type of pydantic, whose validators get this as context.
+
+        Parts of a place that pydantic adds, such as the tag of a union, are in ``<>``.
+
+        Raises:
+            InputError: it is not of that type; the message names file, line and key.
+        """
+        try:
+            return schema.validate_python(self.value, context=self, by_alias=True, by_name=False)
+        except ValidationError as error:
+            raise self._refusal(error.errors(include_url=False)[0]) from error
+
+    def _refusal(self, error: Any) -> InputError:
+        where = [
+            part for part in error['loc'] if str(part)[:1] + str(part)[-1:] not in ('<>', '[]')
+        ]
+        fault = error.get('ctx', {}).get('error')
+        if isinstance(fault, ValueError):
+            message, where = str(fault), [*where, *getattr(fault, 'where', ())]
+        elif error['type'] == 'missing':
+            message = f'{where.pop()!r} is missing'
+        elif error['type'] == 'dataclass_type':
+            message = f'expected a mapping, found {error["input"]!r}'
+        else:
+            words = re.sub('(?i)tuple', 'list', error['msg']).replace('dictionary', 'mapping')
+            message = f'{words[:1].lower()}{words[1:]}, found {error["input"]!r}'
+        key = ''.join(f'[{part}]' if isinstance(part, int) else f'.{part}' for part in where)
+        return self.error(where, ': '.join(filter(None, (key.removeprefix('.'), message))))
+
+    def line(self, where: Iterable[Key]) -> int:
         """Line of a value that exists."""
         return self._lines[tuple(where)]
 
-    def written(self, where) -> str:
+    def written(self, where: Iterable[Key]) -> str:
         """A plain value that exists as the file writes it: ``73.50`` where the value is 73.5."""
         return self._texts[tuple(where)]
 
-    def get(self, where, default=None):
+    def get(self, where: Iterable[Key], default: Any = None) -> Any:
         """Value at a place; ``default`` if its key is not given.
 
         Args:
             where: keys and indices; all but the last key must exist.
             default: returned where they end at a key that is not there.
         """
-        value = self.value
+        value: Any = self.value
         for key in where:
             if isinstance(value, dict) and key not in value:
                 return default
             value = value[key]
-        return value
-
-    def mapping(self, where, known, required) -> dict:
-        """The mapping at a place; an error if it is none, or has other keys than ``known``, or
-        lacks a ``required`` one.
-        """
-        value = self.get(where)
-        if not isinstance(value, dict):
-            raise self.error(where, f'expected a mapping, found {value!r}')
-        for key in value:
-            if key not in known:
-                raise self.error(
-                    (*where, key), f'unknown key {key!r}; known: {", ".join(sorted(known))}'
-                )
-        for key in required:
-            if key not in value:
-                raise self.error(where, f'{key!r} is missing')
-        return value
-
-    def items(self, where) -> list:
-        """The list at a place; an error if it is none or empty."""
-        value = self.get(where)
-        if not isinstance(value, list) or not value:
-            raise self.error(where, f'{where[-1]} must be a list with at least one entry')
-        return value
-
-    def text(self, where, default=None) -> str:
-        """The text or number at a place, as text; an error if it is anything else."""
-        value = self.get(where, default)
-        if not isinstance(value, (str, int, float)) or isinstance(value, bool):
-            raise self.error(where, f'{where[-1]} must be text, found {value!r}')
-        return str(value)
-
-    def choice(self, where, choices, default):
-        """The value at a place; an error if it is none of ``choices``."""
-        value = self.get(where, default)
-        if value not in choices:
-            raise self.error(
-                where, f'{where[-1]} {value!r} is none of {", ".join(map(str, choices))}'
-            )
         return value
 
     def _text(self) -> str:
@@ -139,7 +200,7 @@ class Document:
             reason = getattr(error, 'strerror', None) or 'not UTF-8 text'
             raise InputError(f'{self.path} cannot be read: {reason}') from error
 
-    def _plain(self, node, where):
+    def _plain(self, node: yaml.Node, where: tuple[Key, ...]) -> Any:
         self._lines.setdefault(where, node.start_mark.line + 1)
         if len(self._lines) > MOST_VALUES:
             raise InputError(
@@ -153,8 +214,8 @@ class Document:
         self._texts[where] = node.value
         return self._loader.construct_object(node)
 
-    def _plain_mapping(self, node, where) -> dict:
-        mapping = {}
+    def _plain_mapping(self, node: yaml.MappingNode, where: tuple[Key, ...]) -> Entries:
+        mapping = Entries()
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
             if not isinstance(key_node, yaml.ScalarNode):
@@ -162,11 +223,11 @@ class Document:
             key = self._loader.construct_object(key_node)
             if key in mapping:
                 raise InputError(f'{self.path}:{line}: {key!r} is given twice')
-            self._lines[where + (key,)] = line
+            self._lines[(*where, key)] = mapping.lines[key] = line
             mapping[key] = self._plain(value_node, where + (key,))
         return mapping
 
-    def _syntax_error(self, error) -> InputError:
+    def _syntax_error(self, error: yaml.YAMLError) -> InputError:
         mark = getattr(error, 'problem_mark', None)
         line = f':{mark.line + 1}' if mark else ''
         problem = getattr(error, 'problem', None) or str(error) or 'not YAML'

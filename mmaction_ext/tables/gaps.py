@@ -8,7 +8,7 @@ from pathlib import Path
 from mmaction_ext.tables.cells import CellStatus
 from mmaction_ext.tables.row_seeds import RowSeed, living_run, process_of
 from mmaction_ext.tables.seed_runs import RowConfig, SeedRuns
-from mmaction_ext.tables.spec import Select
+from mmaction_ext.tables.spec import LAST
 from mmaction_ext.tracking.identity import (
     config_name,
     ensemble_members,
@@ -169,7 +169,7 @@ class _Finder:
     def _runs(self, path, row_seed) -> SeedRuns:
         """The runs of a source, told apart by the code that the table tracks."""
         config = RowConfig.of(config_name(path), self.load(path), code=row_seed.config.code)
-        return SeedRuns(self.records, config, row_seed.seed, Select())
+        return SeedRuns(self.records, config, row_seed.seed, LAST)
 
     def _job(self, path, seed) -> Job:
         row = self.rows.get(config_name(path))

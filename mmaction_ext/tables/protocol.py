@@ -1,7 +1,12 @@
 """How a network was tested: what runs record of it, and what a table asks for."""
 
+from typing import Literal, get_args
+
 #: What the ledger records of a test, in the order it is printed.
-PROTOCOL_FACTS = ('split', 'clip_len', 'frame_interval', 'num_clips', 'num_crops', 'resolution')
+ProtocolFact = Literal[
+    'split', 'clip_len', 'frame_interval', 'num_clips', 'num_crops', 'resolution'
+]
+PROTOCOL_FACTS: tuple[ProtocolFact, ...] = get_args(ProtocolFact)
 #: In ``protocol:`` of a specification: rows may differ in this.
 ANY = 'any'
 

@@ -12,7 +12,7 @@ from mmaction_ext.errors import InputError
 from mmaction_ext.tables import protocol
 from mmaction_ext.tables.cells import LARGEST, SEVERITY, CellStatus, SeedResult, exact
 from mmaction_ext.tables.code import TrackedCode, tracked_code
-from mmaction_ext.tables.spec import Select
+from mmaction_ext.tables.spec import LAST
 from mmaction_ext.tracking.identity import (
     config_hashes,
     load_config,
@@ -179,7 +179,7 @@ class SeedRuns:
     def __init__(self, records, config, seed, select, wanted_protocol=None):
         # the members of an ensemble were chosen when they were tested
         self.config, self.seed = config, seed
-        self.select = Select() if config.is_ensemble else select
+        self.select = LAST if config.is_ensemble else select
         self.wanted_protocol = wanted_protocol or {}
         self.fresh, self.stale, self.lost = [], [], []
         for record in records:

@@ -69,11 +69,11 @@ def make_table(*models, name='demo', caption='A demo', folder='dcf/table1_demo',
     """A table of :class:`Model`, compared with the first one, built from their runs."""
     rows = [model.row(folder, model is models[0]) for model in models]
     spec = TableSpec(
-        name,
-        caption,
-        f'configs/{folder}/table.yaml',
-        columns,
-        tuple(rows),
+        id=name,
+        caption=caption,
+        path=f'configs/{folder}/table.yaml',
+        columns=columns,
+        layout=tuple(rows),
         seeds=tuple(range(len(models[0].top1))),
     )
     configs = {row.id: RowConfig(row.config_name, DIGEST) for row in rows}

@@ -99,7 +99,11 @@ def make_spec(*rows, columns=(TOP1,), **settings):
         for row in rows
     )
     return TableSpec(
-        'demo', 'A demo', 'table.yaml', tuple(columns), layout, **{'seeds': (0, 1), **settings}
+        id='demo',
+        caption='A demo',
+        columns=tuple(columns),
+        layout=layout,
+        **{'seeds': (0, 1), **settings},
     )
 
 

@@ -1,6 +1,7 @@
 import math
 
 from mmaction_ext.tables import CellStatus
+from mmaction_ext.tables.published import PublishedEntry
 from mmaction_ext.tables.row_seeds import living_run, process_of, row_seeds
 from mmaction_ext.tables.spec import Column, Row
 
@@ -36,14 +37,15 @@ def test_state_is_the_worst_of_the_logged_metrics(make):
     ]
 
 
-def test_only_rows_with_a_config_have_places(make):
+def test_only_rows_with_a_config_have_seeds(make):
     rows = (
         Row('full', 'Full', 'full.py', 1, reference=True),
-        Row('paper', 'P', None, 2),
-        Row('mean', 'M', None, 3, mean_of=('full',)),
+        Row('more', 'More', 'more.py', 2),
+        Row('paper', 'P', None, 3, published=PublishedEntry('p', {}, 'P'), reason='no code'),
+        Row('mean', 'M', None, 4, mean_of=('full', 'more')),
     )
-    found = row_seeds(make.spec(*rows, seeds=(4,)), [], make.configs('demo/full'))
-    assert states(found) == {'full/seed4': 'missing'}
+    found = row_seeds(make.spec(*rows, seeds=(4,)), [], make.configs('demo/full', 'demo/more'))
+    assert states(found) == {'full/seed4': 'missing', 'more/seed4': 'missing'}
 
 
 def test_a_table_without_metrics_lacks_nothing(make):

@@ -9,12 +9,12 @@ from mmaction_ext.tables import build_tables
 from mmaction_ext.tables.cells import CellStatus
 from mmaction_ext.tables.code import TrackedCode
 from mmaction_ext.tables.seed_runs import RowConfig, SeedRuns, resolve_configs
-from mmaction_ext.tables.spec import Select, load_spec
+from mmaction_ext.tables.spec import LAST, Select, load_spec
 from mmaction_ext.tracking.identity import config_hash, load_config
 
 METRIC = 'test/acc/top1'
 CONFIG = RowConfig('demo/full', 'current', ('epoch', 2))
-LAST, BEST = Select(), Select('best', 'val/acc/top1')
+BEST = Select('best', 'val/acc/top1')
 
 
 def result(*records, metric=METRIC, select=LAST, config=CONFIG):

@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from mmaction_ext.errors import InputError
-from mmaction_ext.tables.spec import Section, Select, load_spec
+from mmaction_ext.tables.spec import LAST, Section, Select, load_spec
 
 SPEC = """\
 id: demo
@@ -50,7 +50,7 @@ def load(folder, text):
 def test_everything_is_read(folder):
     spec = load(folder, SPEC)
     assert (spec.id, spec.caption, spec.note, spec.split) == ('demo', 'A demo', '2 GPUs', 'test')
-    assert (spec.seeds, spec.select, spec.varies) == ((0, 1), Select(), ('model.backbone',))
+    assert (spec.seeds, spec.select, spec.varies) == ((0, 1), LAST, ('model.backbone',))
     assert [column.kind for column in spec.columns] == [
         'row',
         'complexity',
@@ -103,53 +103,103 @@ def test_best_policy_needs_its_metric_from_the_logs(folder):
             'id: demo',
             'id: complexity',
             1,
-            "id 'complexity' is that of complexity.csv, which is no",
+            "id: 'complexity' is that of complexity.csv, which is no",
         ),
-        ('id: demo', 'id: Index', 1, "id 'Index' is that of index.html"),
-        ('id: demo', 'id: table.lock', 1, "id 'table.lock' is that of table.lock.json"),
+        ('id: demo', 'id: Index', 1, "id: 'Index' is that of index.html"),
+        ('id: demo', 'id: table.lock', 1, "id: 'table.lock' is that of table.lock.json"),
         ('id: demo', 'ids: demo', 1, "unknown key 'ids'"),
         ('id: demo\n', '', 1, "'id' is missing"),
-        ('A demo', '" "', 2, 'caption is empty'),
-        ('A demo', '[x]', 2, 'caption must be text'),
-        ('[1, 0]', '[]', 3, 'seeds must be a list with at least one entry'),
-        ('[1, 0]', '[1, 1]', 3, 'seed 1 is no whole number from 0 on, or given twice'),
-        ('[1, 0]', '[true]', 3, 'seed True'),
-        ('[1, 0]', '[-1]', 3, 'seed -1'),
-        ('{policy: last}', '{policy: test_max}', 4, "policy 'test_max' is none of last, best"),
-        ('{policy: last}', '{policy: best}', 4, 'needs a val/ metric, found None'),
+        ('A demo', '" "', 2, 'caption: string should have at least 1 character'),
+        ('A demo', '[x]', 2, 'caption: input should be a valid string'),
+        ('[1, 0]', '[]', 3, 'seeds: list should have at least 1 item'),
+        ('[1, 0]', '[1, 1]', 3, 'seeds[1]: 1 is given twice'),
+        ('[1, 0]', '[true]', 3, 'seeds[0]: input should be a valid integer, found True'),
+        ('[1, 0]', '[-1]', 3, 'seeds[0]: input should be greater than or equal to 0, found -1'),
+        (
+            '{policy: last}',
+            '{policy: test_max}',
+            4,
+            "select.policy: input should be 'last' or 'best', found 'test_max'",
+        ),
+        (
+            '{policy: last}',
+            '{policy: best}',
+            4,
+            'select: policy best needs a val/ metric, found None',
+        ),
         ('{policy: last}', '{policy: best, metric: test/acc}', 4, "found 'test/acc'"),
         ('{policy: last}', '{policy: last, metric: val/acc}', 4, 'takes neither metric nor mode'),
-        ('{policy: last}', '{policy: best, metric: val/a, mode: up}', 4, "mode 'up'"),
+        (
+            '{policy: last}',
+            '{policy: best, metric: val/a, mode: up}',
+            4,
+            "select.mode: input should be 'max' or 'min', found 'up'",
+        ),
         ('{policy: last}', 'last', 4, "expected a mapping, found 'last'"),
-        ('split: test', 'split: dev', 5, "split 'dev'"),
+        (
+            'split: test',
+            'split: dev',
+            5,
+            "split: input should be 'train', 'val' or 'test', found 'dev'",
+        ),
         ('../published', '../gone', 7, 'gone.yaml does not exist'),
-        ('[model.backbone]', 'model', 8, 'varies must be a list'),
-        ('head: Basic', 'heads: Basic', 10, "unknown key 'heads'"),
-        ('head: Basic, ', '', 10, "'head' is missing"),
+        ('[model.backbone]', 'model', 8, 'varies: input should be a valid list, found'),
+        (
+            'head: Basic',
+            'heads: Basic',
+            10,
+            "columns[0].heads: unknown key 'heads'; known: best, fmt, from, head, key",
+        ),
+        ('head: Basic, ', '', 10, "columns[0]: 'head' is missing"),
         ('from: row.basic', 'from: row.basic, best: max', 10, 'holds marks'),
-        ('1.0e-6', '0', 11, 'scale 0 is no number other than 0'),
-        ('1.0e-6', 'million', 11, "scale 'million'"),
-        ('1.0e-6', '.nan', 11, 'scale nan'),
-        ('fmt: .2f', 'fmt: .2e', 11, "fmt '.2e' is no format"),
+        ('1.0e-6', '0', 11, 'columns[1].scale: 0 is no number to multiply with'),
+        ('1.0e-6', 'million', 11, "columns[1].scale: 'million'"),
+        ('1.0e-6', '.nan', 11, 'columns[1].scale: nan'),
+        ('fmt: .2f', 'fmt: .2e', 11, "columns[1].fmt: '.2e' is no format"),
         ('published.top1', 'published.top2', 12, "no published entry of this table has 'top2'"),
         ('test/acc/top1', 'dev/acc/top1', 13, "'dev/acc/top1' does not begin with"),
-        ('best: max', 'best: most', 13, "best 'most'"),
+        (
+            'best: max',
+            'best: most',
+            13,
+            "columns[3].best: input should be 'max' or 'min', found 'most'",
+        ),
         ('best: max', 'relative_to: reference', 13, 'needs the key of an earlier column'),
         ('key: top1', 'key: basic', 13, "two columns have the key 'basic'"),
         ('from: top1', 'from: top5', 14, "'top5' is neither"),
         ('from: top1', 'from: basic', 14, "'basic' is neither"),
-        ('relative_to: reference', 'relative_to: base', 14, "relative_to 'base'"),
+        (
+            'relative_to: reference',
+            'relative_to: base',
+            14,
+            "columns[4].relative_to: 'base' is neither",
+        ),
         (', relative_to: reference', '', 14, 'relative_to is missing'),
         ('fmt: +.1f', 'fmt: +.1f, scale: 2', 14, 'scaled already'),
         ('config: base.py', 'config: gone.py', 16, 'gone.py does not exist'),
         ('reference: true, ', '', 15, 'no row has reference: true'),
-        ('reference: true', 'reference: 1.5', 16, 'reference 1.5'),
+        (
+            'reference: true',
+            'reference: 1.5',
+            16,
+            'rows[0].reference: input should be a valid boolean, found 1.5',
+        ),
         ('p.base', 'p.gone', 16, "there is no entry 'p.gone'"),
-        ('basic: false', 'basics: false', 16, "unknown key 'basics'"),
-        ('basic: false', 'basic: [1]', 16, 'basic must be text'),
-        ('section: Ours', 'section: Ours, config: base.py', 17, "unknown key 'config'"),
+        (
+            'basic: false',
+            'basics: false',
+            16,
+            "rows[0].basics: unknown key 'basics'; known: basic, config, id",
+        ),
+        ('basic: false', 'basic: [1]', 16, 'rows[0].basic: [1] is neither text nor true or false'),
+        (
+            'section: Ours',
+            'section: Ours, config: base.py',
+            17,
+            "rows[1].config: unknown key 'config'; known: section",
+        ),
         ('id: full', 'id: base', 18, "two rows have the id 'base'"),
-        ('id: full', 'id: a b', 18, "row id 'a b'"),
+        ('id: full', 'id: a b', 18, "rows[2].id: 'a b' is no plain"),
         ('label: Full', 'reference: true', 15, 'more than one reference row: base, full'),
     ],
 )
@@ -197,16 +247,26 @@ def test_rows_without_a_config(more):
         (', reason: no code', '', 19, 'only published figures; found none of them'),
         ('no code', 'no code, config: base.py', 19, 'found config and reason'),
         ('no code', 'no code, mean_of: [base, full]', 19, 'found mean_of and reason'),
-        ('no code', '[x]', 19, 'reason must be text'),
+        ('no code', '[x]', 19, 'rows[3].reason: input should be a valid string'),
         (', published: p.other', '', 19, "'published' is missing"),
         ('no code', 'no code, reference: true', 15, 'more than one reference row'),
-        ('[base, full]', '[base]', 20, "mean_of ['base'] must name two or more different rows"),
-        ('[base, full]', '[base, base]', 20, 'must name two or more different rows'),
-        ('[base, full]', 'base', 20, 'mean_of must be a list'),
+        (
+            '[base, full]',
+            '[base]',
+            20,
+            "rows[4].mean_of: 'base' alone has no mean",
+        ),
+        ('[base, full]', '[base, base]', 20, "rows[4].mean_of[1]: 'base' is given twice"),
+        ('[base, full]', 'base', 20, 'rows[4].mean_of: input should be a valid list'),
         ('[base, full]', '[base, gone]', 20, "'gone' is no row of this table with a config"),
         ('[base, full]', '[base, other]', 20, "'other' is no row of this table with a config"),
         ('[base, full]', '[base, both]', 20, "'both' is no row of this table with a config"),
-        ('[base, full]', '[base, [full]]', 20, "['full'] is no row of this table with a config"),
+        (
+            '[base, full]',
+            '[base, [full]]',
+            20,
+            "rows[4].mean_of[1]: input should be a valid string, found ['full']",
+        ),
     ],
 )
 def test_errors_of_rows_without_a_config(more, old, new, line, message):
@@ -219,7 +279,9 @@ def test_errors_of_rows_without_a_config(more, old, new, line, message):
 
 def test_published_figures_alone_are_no_reference(more):
     text = MORE.replace('reference: true, ', '').replace('no code', 'no code, reference: true')
-    with pytest.raises(InputError, match=r'table.yaml:19: a row of published figures alone'):
+    with pytest.raises(
+        InputError, match=r'table.yaml:19: rows.3..reference: a row of published figures alone'
+    ):
         load(more, text)
 
 
@@ -230,7 +292,7 @@ def test_a_mean_may_be_the_reference(more):
 
 def test_varies_needs_a_reference(folder):
     text = SPEC.replace('reference: true, ', '').replace('relative_to: reference, ', '')
-    with pytest.raises(InputError, match=r'table.yaml:8: varies needs a row with reference'):
+    with pytest.raises(InputError, match=r'table.yaml:8: varies: needs a row with reference'):
         load(
             folder,
             text.replace(
@@ -281,18 +343,34 @@ def test_protocol_and_code(folder):
 @pytest.mark.parametrize(
     'old, new, message',
     [
-        ('num_clips: 10', 'clips: 10', "19: unknown key 'clips'; known: clip_len, frame_interval"),
-        ('num_clips: 10', 'num_clips: true', '19: num_clips must be a number, text, list'),
-        ('num_clips: 10', 'num_clips: []', '19: num_clips must be'),
-        ('num_clips: 10', 'num_clips: {a: 1}', '19: num_clips must be'),
-        ('{num_clips: 10, resolution: [224, 224], clip_len: any}', '10', '19: expected a mapping'),
+        (
+            'num_clips: 10',
+            'clips: 10',
+            "19: protocol.clips: input should be 'split', 'clip_len', 'frame_interval'",
+        ),
+        (
+            'num_clips: 10',
+            'num_clips: true',
+            '19: protocol.num_clips: must be a number, text, list',
+        ),
+        ('num_clips: 10', 'num_clips: []', '19: protocol.num_clips: must be'),
+        ('num_clips: 10', 'num_clips: {a: 1}', '19: protocol.num_clips: must be'),
+        (
+            '{num_clips: 10, resolution: [224, 224], clip_len: any}',
+            '10',
+            '19: protocol: input should be a valid mapping, found 10',
+        ),
         (
             'mmaction_ext/ops/*',
             'mmaction_ext/gone.py',
-            "20: 'mmaction_ext/gone.py' matches no source file",
+            "20: code[1]: 'mmaction_ext/gone.py' matches no source file",
         ),
-        ('mmaction_ext/ops/*', '3', '20: code must be a list of texts'),
-        ('[mmaction_ext/modules/dcf.py, mmaction_ext/ops/*]', 'x', '20: code must be a list'),
+        ('mmaction_ext/ops/*', '3', '20: code[1]: input should be a valid string, found 3'),
+        (
+            '[mmaction_ext/modules/dcf.py, mmaction_ext/ops/*]',
+            'x',
+            "20: code: input should be a valid list, found 'x'",
+        ),
     ],
 )
 def test_errors_of_protocol_and_code(folder, old, new, message):
@@ -317,19 +395,27 @@ def test_difference_to_published_figures_needs_no_reference_row(folder):
         (
             'published.top1, tol',
             'published.top9, tol',
-            "14: no published entry of this table has 'top9'",
+            "14: columns[4].relative_to: no published entry of this table has 'top9'",
         ),
-        ('published.top1, tol', 'paper, tol', "14: relative_to 'paper' is neither"),
-        ('relative_to: published.top1, tol', 'tol', '14: tolerance needs relative_to: published'),
+        ('published.top1, tol', 'paper, tol', "14: columns[4].relative_to: 'paper' is neither"),
+        (
+            'relative_to: published.top1, tol',
+            'tol',
+            '14: columns[4].tolerance: needs relative_to: published',
+        ),
         (
             'relative_to: published.top1',
             'relative_to: reference',
-            '14: tolerance needs relative_to',
+            '14: columns[4].tolerance: needs relative_to',
         ),
-        ('0.5', '-0.5', '14: tolerance -0.5 is no number from 0 on'),
-        ('0.5', 'half', "14: tolerance 'half'"),
-        ('0.5', '.nan', '14: tolerance nan'),
-        ('0.5', 'true', '14: tolerance True'),
+        (
+            '0.5',
+            '-0.5',
+            '14: columns[4].tolerance: input should be greater than or equal to 0, found -0.5',
+        ),
+        ('0.5', 'half', "14: columns[4].tolerance: 'half'"),
+        ('0.5', '.nan', '14: columns[4].tolerance: nan'),
+        ('0.5', 'true', '14: columns[4].tolerance: True'),
     ],
 )
 def test_errors_of_tolerance(folder, old, new, message):

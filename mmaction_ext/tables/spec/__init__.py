@@ -55,33 +55,19 @@ are stale. Without ``code`` a change of the operators, modules or host
 numbers count; ``code: []`` tracks nothing. Only ledgers record either; a run without one counts.
 """
 
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
 from mmaction_ext.tables.document import Document
-from mmaction_ext.tables.spec.checks import check
-from mmaction_ext.tables.spec.columns import read_columns
-from mmaction_ext.tables.spec.model import Column, Row, Section, Select, TableSpec
-from mmaction_ext.tables.spec.rows import read_layout
-from mmaction_ext.tables.spec.settings import read_settings
+from mmaction_ext.tables.spec.model import LAST, Column, Row, Section, Select, TableSpec
 
-__all__ = ['Column', 'Row', 'Section', 'Select', 'TableSpec', 'load_spec']
+__all__ = ['LAST', 'Column', 'Row', 'Section', 'Select', 'TableSpec', 'load_spec']
 
-_KEYS = {
-    'id',
-    'caption',
-    'row_head',
-    'seeds',
-    'select',
-    'split',
-    'note',
-    'columns',
-    'rows',
-    'published',
-    'varies',
-    'protocol',
-    'code',
-}
+_SCHEMA = TypeAdapter(TableSpec)
 
 
-def load_spec(path) -> TableSpec:
+def load_spec(path: str | Path) -> TableSpec:
     """Read and check a ``table.yaml``.
 
     Args:
@@ -89,11 +75,6 @@ def load_spec(path) -> TableSpec:
 
     Raises:
         InputError: anything in it is unknown, missing, contradictory, or points to a file
-            that does not exist; the message names file and line.
+            that does not exist; the message names file, line and key.
     """
-    doc = Document(path)
-    doc.mapping((), _KEYS, ('id', 'caption', 'columns', 'rows'))
-    settings, columns = read_settings(doc), read_columns(doc)
-    spec = TableSpec(path=doc.path, columns=columns, layout=read_layout(doc, columns), **settings)
-    check(spec, doc)
-    return spec
+    return Document(path).validated(_SCHEMA)

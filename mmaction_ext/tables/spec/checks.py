@@ -1,63 +1,82 @@
 """What can be said of a specification only as a whole: whether its rows and columns fit."""
 
+from __future__ import annotations
 
-def check(spec, doc) -> None:
-    """Check how the rows of a specification refer to each other, and its columns to the rows.
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-    Args:
-        spec: the :class:`TableSpec`.
-        doc: the :class:`mmaction_ext.tables.document.Document` that it was read from.
+if TYPE_CHECKING:
+    from mmaction_ext.tables.spec.model import TableSpec
 
-    Raises:
-        InputError: something refers to what is not there; the message names file and line.
-    """
-    for checker in (_check_means, _check_reference, _check_counterparts, _check_published):
-        checker(spec, doc)
+Misfit = tuple[tuple[str | int, ...], str]
 
 
-def _check_means(spec, doc) -> None:
-    configured = [row.id for row in spec.configured]
-    for i, row in enumerate(spec.layout):
-        unknown = [name for name in getattr(row, 'mean_of', ()) if name not in configured]
-        if unknown:
-            raise doc.error(
-                ('rows', i, 'mean_of'), f'{unknown[0]!r} is no row of this table with a config'
+def misfits(spec: TableSpec) -> Iterator[Misfit]:
+    """Keys and indices that lead to what refers to something that is not there, and the reason."""
+    yield from _columns(spec)
+    yield from _rows(spec)
+    yield from _reference(spec)
+    yield from _published(spec)
+
+
+def _columns(spec: TableSpec) -> Iterator[Misfit]:
+    earlier: dict[str, str] = {}
+    for i, column in enumerate(spec.columns):
+        if column.key in earlier:
+            yield ('columns', i, 'key'), f'two columns have the key {column.key!r}'
+        if column.kind == 'column' and earlier.get(column.source, 'row') == 'row':
+            yield (
+                ('columns', i, 'from'),
+                f'{column.source!r} is neither row.*, static.*, published.*, a metric like '
+                'test/acc/top1, nor an earlier column of numbers',
             )
+        if column.kind == 'column' and column.relative_to is None:
+            yield ('columns', i), f'{column.source!r} is a column: relative_to is missing'
+        earlier[column.key] = column.kind
 
 
-def _check_reference(spec, doc) -> None:
-    references = [row.id for row in spec.rows if row.reference]
+def _rows(spec: TableSpec) -> Iterator[Misfit]:
+    marks = {column.name for column in spec.columns if column.kind == 'row'}
+    configured = {row.id for row in spec.configured}
+    run = {row.id for row in spec.rows if not row.is_published_only}
+    seen: set[str] = set()
+    for row in spec.rows:
+        i = spec.layout.index(row)
+        for key in row.marks.keys() - marks:
+            known = ', '.join(sorted({*row.keys(), *marks}))
+            yield ('rows', i, key), f'unknown key {key!r}; known: {known}'
+        if row.id in seen:
+            yield ('rows', i), f'two rows have the id {row.id!r}'
+        for name in row.mean_of:
+            if name not in configured:
+                yield ('rows', i, 'mean_of'), f'{name!r} is no row of this table with a config'
+        if row.relative_to and row.relative_to not in run:
+            where = ('rows', i, 'relative_to')
+            yield where, f'{row.relative_to!r} is no row of this table with runs'
+        seen.add(row.id)
+    if not seen:
+        yield ('rows',), 'there is no row, only sections'
+
+
+def _reference(spec: TableSpec) -> Iterator[Misfit]:
+    references = [row for row in spec.rows if row.reference]
     if len(references) > 1:
-        raise doc.error(('rows',), f'more than one reference row: {", ".join(references)}')
-    if references and spec.reference.is_published_only:
-        raise doc.error(
-            ('rows', spec.layout.index(spec.reference), 'reference'),
-            'a row of published figures alone cannot be the reference',
-        )
+        names = ', '.join(row.id for row in references)
+        yield ('rows',), f'more than one reference row: {names}'
+    for row in references:
+        if row.is_published_only:
+            where = ('rows', spec.layout.index(row), 'reference')
+            yield where, 'a row of published figures alone cannot be the reference'
     if not references and any(column.relative for column in spec.columns):
-        raise doc.error(
-            ('rows',), 'a column is relative_to the reference, but no row has reference: true'
-        )
-    if spec.varies and not references:
-        raise doc.error(('varies',), 'varies needs a row with reference: true')
+        yield ('rows',), 'a column is relative_to the reference, but no row has reference: true'
+    if not references and spec.varies:
+        yield ('varies',), 'needs a row with reference: true'
 
 
-def _check_counterparts(spec, doc) -> None:
-    run = [row.id for row in spec.rows if not row.is_published_only]
-    for i, row in enumerate(spec.layout):
-        if getattr(row, 'relative_to', '') not in ('', *run):
-            raise doc.error(
-                ('rows', i, 'relative_to'),
-                f'{row.relative_to!r} is no row of this table with runs',
-            )
-
-
-def _check_published(spec, doc) -> None:
+def _published(spec: TableSpec) -> Iterator[Misfit]:
     known = {name for row in spec.rows if row.published for name in row.published.figures}
     for i, column in enumerate(spec.columns):
         for key, source in (('from', column.source), ('relative_to', column.relative_to)):
             kind, _, name = str(source).partition('.')
             if kind == 'published' and name not in known:
-                raise doc.error(
-                    ('columns', i, key), f'no published entry of this table has {name!r}'
-                )
+                yield ('columns', i, key), f'no published entry of this table has {name!r}'

@@ -10,6 +10,7 @@ import pytest
 
 from mmaction_ext.tables.cells import CellStatus, SeedResult, Table, TableRow
 from mmaction_ext.tables.notes import notes
+from mmaction_ext.tables.published import PublishedEntry
 from mmaction_ext.tables.render import RENDERERS
 from mmaction_ext.tables.seed_cells import seeds_cell
 from mmaction_ext.tables.spec import Column, Row, TableSpec
@@ -40,7 +41,11 @@ def table_of(holding):
     imported = CellStatus.IMPORTED in holding
     cell = seeds_cell([seed(0, value, imported), seed(1, last, False)], COLUMN)
     spec = TableSpec(
-        'demo', 'A demo', 'table.yaml', (COLUMN,), (Row('a', 'a', 'a.py', 1),), (0, 1)
+        id='demo',
+        caption='A demo',
+        columns=(Column('top1', 'Top-1', 'test/acc/top1'), COLUMN),
+        layout=(Row('a', 'a', 'a.py', 1, published=PublishedEntry('p', {'top1': 1}, 'P')),),
+        seeds=(0, 1),
     )
     table = Table('demo', 'A demo', 'Model', (COLUMN,), [TableRow('a', 'a', [cell])])
     table.notes = notes(spec, table, '')
