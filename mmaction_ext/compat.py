@@ -14,6 +14,7 @@ import os.path as osp
 import sys
 import types
 import warnings
+from typing import Any
 
 MIM_NAME = 'mmaction_ext'
 
@@ -52,22 +53,22 @@ def provide_drn() -> None:
     refuses to be built, so nobody trains a DRN that is not there.
     """
     package = 'mmaction.models.localizers.drn'
-    root = importlib.util.find_spec('mmaction').submodule_search_locations[0]
+    spec = importlib.util.find_spec('mmaction')
+    root, *_ = (spec and spec.submodule_search_locations) or ('',)
     if package in sys.modules or osp.exists(osp.join(root, 'models', 'localizers', 'drn')):
         return
 
     class DRN:
         """Placeholder of a localizer that the installed mmaction2 wheel lacks."""
 
-        def __init__(self, *args, **kwargs):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
             raise ImportError(
                 'DRN is missing from the installed mmaction2 wheel (open-mmlab/mmaction2#2714)'
             )
 
     for name in (package, f'{package}.drn'):
         module = types.ModuleType(name)
-        module.DRN = DRN
-        module.__path__ = []
+        vars(module).update(DRN=DRN, __path__=[])
         sys.modules[name] = module
 
 
@@ -86,8 +87,7 @@ def replace_pkg_resources() -> None:
     importlib.import_module('mmengine.utils')
     for name in ('mmengine.utils.package_utils', 'mmengine.utils', 'mmengine.config.config'):
         module = importlib.import_module(name)
-        module.is_installed = is_installed
-        module.get_installed_path = get_installed_path
+        vars(module).update(is_installed=is_installed, get_installed_path=get_installed_path)
 
 
 def is_installed(package: str) -> bool:
@@ -127,7 +127,7 @@ def _has_distribution(package: str) -> bool:
     return True
 
 
-def _top_level_modules(package: str) -> list:
+def _top_level_modules(package: str) -> list[str]:
     if not _has_distribution(package):
         return []
     text = importlib.metadata.distribution(package).read_text('top_level.txt') or ''
@@ -155,7 +155,7 @@ def allow_mmengine_checkpoints() -> None:
         OneCycleParamScheduler: ('_annealing_cos', '_annealing_linear'),
     }
 
-    def known_method(owner, name):
+    def known_method(owner: type, name: str) -> Any:
         if owner not in methods or name not in methods[owner]:
             raise ValueError(f'a checkpoint asks for {owner!r}.{name}, which is not allowed')
         return getattr(owner, name)
@@ -201,7 +201,7 @@ def load_weights_only() -> None:
 
         load = staticmethod(load_plain)
 
-        def __getattr__(self, name):
+        def __getattr__(self, name: str) -> Any:
             return getattr(importlib.import_module('torch'), name)
 
     checkpoint.torch, checkpoint.load_url = WeightsOnlyTorch('torch'), load_address
@@ -223,11 +223,11 @@ def format_configs_once() -> None:
         return
 
     @functools.lru_cache(8)
-    def formatted(text: str, options: str) -> tuple:
+    def formatted(text: str, options: str) -> tuple[str, bool]:
         return original(text, **json.loads(options))
 
     @functools.wraps(original)
-    def format_code(text, **options):
+    def format_code(text: str, **options: Any) -> tuple[str, bool]:
         return formatted(text, json.dumps(options))
 
     config.FormatCode = format_code

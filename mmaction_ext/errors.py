@@ -45,7 +45,7 @@ class Diverged(InputError):
     exit_code = 3
     words = 'training diverged: '
 
-    def __init__(self, reason: str):
+    def __init__(self, reason: str) -> None:
         super().__init__(self.words + reason)
 
 

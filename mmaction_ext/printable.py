@@ -5,7 +5,7 @@ import re
 _ESCAPE = re.compile(r'(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]')
 
 
-def clean(text) -> str:
+def clean(text: object) -> str:
     r"""One line of printable characters: no escape sequence, control or direction mark.
 
     >>> clean('a\\x1b[31m red\\x07\\nname\\u202e')

@@ -56,6 +56,7 @@ def encode_mp4(frames: np.ndarray, fps: int = 12) -> bytes:
     buffer = io.BytesIO()
     with av.open(buffer, 'w', format='mp4') as container:
         stream = container.add_stream(ENCODING['codec'], rate=fps, options=settings)
+        assert isinstance(stream, av.VideoStream)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = ENCODING['pix_fmt']
         stream.thread_count = 1

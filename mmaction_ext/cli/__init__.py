@@ -9,6 +9,9 @@ import argparse
 import importlib
 import os
 import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from typing import Any
 
 from mmaction_ext.errors import InputError
 
@@ -31,7 +34,7 @@ says what); 130 interrupted
 """
 
 
-def main(argv: list | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
@@ -58,7 +61,7 @@ def main(argv: list | None = None) -> int:
         return _refuse(args.command, error)
 
 
-def _refuse(command: str, error: Exception) -> int:
+def _refuse(command: str, error: InputError | OSError | ModuleNotFoundError) -> int:
     """Say in one line what kept a command from its work; returns exit code 2."""
     if isinstance(error, InputError):
         text = error.sentence()
@@ -69,7 +72,7 @@ def _refuse(command: str, error: Exception) -> int:
     return InputError(text).exit()
 
 
-def _parser(argv) -> argparse.ArgumentParser:
+def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     """Parser of the command that is asked for, or of all of them."""
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
@@ -90,7 +93,7 @@ def _command_name(module: str) -> str:
     return module.replace('_', '-')
 
 
-def _add_command(commands, name, module) -> None:
+def _add_command(commands: Any, name: str, module: str) -> None:
     try:
         command = importlib.import_module(f'mmaction_ext.cli.{module}')
     except ModuleNotFoundError as error:
@@ -107,7 +110,7 @@ def _add_command(commands, name, module) -> None:
     parser.set_defaults(run=command.run)
 
 
-def _add_lacking(commands, name, error) -> None:
+def _add_lacking(commands: Any, name: str, error: ModuleNotFoundError) -> None:
     """A command whose library is not installed says so, whatever its arguments are."""
     reason = _lacking(name, error)
     parser = commands.add_parser(
@@ -119,13 +122,13 @@ def _add_lacking(commands, name, error) -> None:
     )
     parser.add_argument('ignored', nargs='*')
 
-    def run(args):
+    def run(args: Namespace) -> int:
         raise InputError(reason)
 
     parser.set_defaults(run=run)
 
 
-def _lacking(command, error) -> str:
+def _lacking(command: str, error: ModuleNotFoundError) -> str:
     return (
         f'{command} needs the library {error.name}, which is not installed '
         f'(pip install {error.name})'

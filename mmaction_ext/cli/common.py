@@ -1,20 +1,27 @@
 """What the commands share: which tables, which runs, which counts of complexity."""
 
+import argparse
 import re
 import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import Any
 
 from mmaction_ext.errors import InputError
 from mmaction_ext.printable import clean
-from mmaction_ext.tracking.reading.record import SOURCE_CHOICES
+from mmaction_ext.tables import TableSpec
+from mmaction_ext.tracking.reading.record import SOURCE_CHOICES, RunRecord
 
 DEFAULT_CONFIGS, DEFAULT_RUNS = Path('configs'), Path('work_dirs')
 COMPLEXITY = Path('reports/complexity.csv')
+#: an explanation, as plain data
+Facts = dict[str, Any]
 #: runs of no table that are named
 MOST_NAMED = 3
 
 
-def add_tables_argument(parser, metavar: str = 'TABLE') -> None:
+def add_tables_argument(parser: ArgumentParser, metavar: str = 'TABLE') -> None:
     """Positional table specifications and ``--configs``; see :func:`load_tables`."""
     parser.add_argument(
         'tables',
@@ -26,7 +33,7 @@ def add_tables_argument(parser, metavar: str = 'TABLE') -> None:
     add_configs_option(parser)
 
 
-def add_configs_option(parser) -> None:
+def add_configs_option(parser: ArgumentParser) -> None:
     """``--configs``: where tables are looked for by their id."""
     parser.add_argument(
         '--configs',
@@ -37,7 +44,9 @@ def add_configs_option(parser) -> None:
     )
 
 
-def add_runs_option(parser, instead=None) -> None:
+def add_runs_option(
+    parser: ArgumentParser, instead: argparse._MutuallyExclusiveGroup | None = None
+) -> None:
     """``--runs`` and ``--source``: which runs, and which record of each; see :func:`read_records`.
 
     Args:
@@ -54,7 +63,7 @@ def add_runs_option(parser, instead=None) -> None:
     add_source_option(parser)
 
 
-def add_source_option(parser) -> None:
+def add_source_option(parser: ArgumentParser) -> None:
     """``--source``: from which of their records runs are read."""
     parser.add_argument(
         '--source',
@@ -65,7 +74,7 @@ def add_source_option(parser) -> None:
     )
 
 
-def add_complexity_option(parser) -> None:
+def add_complexity_option(parser: ArgumentParser) -> None:
     """``--complexity``: the counts of rows that never ran; see :func:`read_counts`."""
     parser.add_argument(
         '--complexity',
@@ -76,12 +85,12 @@ def add_complexity_option(parser) -> None:
     )
 
 
-def add_json_option(parser) -> None:
+def add_json_option(parser: ArgumentParser) -> None:
     """``--json``: print for programs instead of people."""
     parser.add_argument('--json', action='store_true', help='print JSON')
 
 
-def load_tables(args) -> list:
+def load_tables(args: Namespace) -> list[TableSpec]:
     """The specifications that ``args.tables`` and ``args.configs`` name.
 
     Returns:
@@ -95,7 +104,7 @@ def load_tables(args) -> list:
     paths = [path for name in args.tables for path in _specifications(name, args.configs)]
     if not args.tables:
         paths = _below(args.configs)
-    specs = {}
+    specs: dict[str, TableSpec] = {}
     for path in dict.fromkeys(paths):
         spec = load_spec(path)
         if spec.id in specs:
@@ -104,7 +113,7 @@ def load_tables(args) -> list:
     return list(specs.values())
 
 
-def find_table(name: str, configs: Path):
+def find_table(name: str, configs: Path) -> TableSpec:
     """The one specification of that path or id.
 
     Raises:
@@ -118,7 +127,7 @@ def find_table(name: str, configs: Path):
     return load_spec(paths[0])
 
 
-def _specifications(name: str, configs: Path) -> list:
+def _specifications(name: str, configs: Path) -> list[Path]:
     path = Path(name)
     if path.is_dir():
         return _below(path)
@@ -127,7 +136,7 @@ def _specifications(name: str, configs: Path) -> list:
     return [_by_id(name, configs)]
 
 
-def _below(folder: Path) -> list:
+def _below(folder: Path) -> list[Path]:
     paths = sorted(folder.rglob('table.yaml'))
     if not paths:
         raise InputError(f'there is no table.yaml below {folder}')
@@ -165,7 +174,9 @@ def _has_id(path: Path, name: str) -> bool:
     return isinstance(content, dict) and content.get('id') == name
 
 
-def read_records(args, metrics=None, compare: bool = False) -> list:
+def read_records(
+    args: Namespace, metrics: Collection[str] | None = None, compare: bool = False
+) -> list[RunRecord]:
     """Runs in ``args.runs``; none where nothing has run yet.
 
     Args:
@@ -190,14 +201,16 @@ def read_records(args, metrics=None, compare: bool = False) -> list:
     return read_runs(paths, metrics, source=args.source, compare=compare)
 
 
-def needed_metrics(specs) -> set:
+def needed_metrics(specs: Iterable[TableSpec]) -> set[str]:
     """Metrics without which the tables cannot be built."""
     from mmaction_ext.tables.seed_runs import TEST_FACTS
 
     return set(TEST_FACTS).union(*(spec.metrics for spec in specs))
 
 
-def note_unlisted_runs(records, specs, configs) -> None:
+def note_unlisted_runs(
+    records: Iterable[RunRecord], specs: Iterable[TableSpec], configs: Path
+) -> None:
     """Say on standard error which runs are of no row of any table and no config of the tree.
 
     A run whose config is there, but stands in no table, may be what an ensemble is made of.
@@ -234,7 +247,7 @@ def note_unlisted_runs(records, specs, configs) -> None:
         )
 
 
-def _is_below(configs, record) -> bool:
+def _is_below(configs: Path, record: RunRecord) -> bool:
     from mmaction_ext.tracking.identity import config_below
 
     try:
@@ -243,7 +256,7 @@ def _is_below(configs, record) -> bool:
         return False
 
 
-def read_counts(args) -> dict:
+def read_counts(args: Namespace) -> dict[Any, Any]:
     """Parameters and multiply-adds by config and hash, from ``args.complexity``.
 
     Raises:

@@ -1,11 +1,15 @@
 """What compute it takes to train a row: samples, iterations, multiply-adds."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from mmaction_ext.datasets.configs import data_lists
 from mmaction_ext.tables.complexity import complexity_result
 from mmaction_ext.tables.gaps import job_kind
+from mmaction_ext.tables.row_seeds import RowSeed
 from mmaction_ext.tracking.identity import training_length
+from mmaction_ext.tracking.reading.record import RunRecord
 
 #: multiply-adds of a training step over those of its forward pass: the backward pass takes the
 #: gradients of both the inputs and the weights
@@ -26,7 +30,7 @@ class TrainingCompute:
 
     params: int | None = None
     macs: int | None = None
-    length: tuple | None = None
+    length: tuple[str, int] | None = None
     samples: int | None = None
     clips: int | None = None
 
@@ -38,7 +42,12 @@ class TrainingCompute:
         return self.macs * self.clips * STEP_FACTOR
 
 
-def training_compute(row_seed, content: dict, records, counts: dict) -> TrainingCompute:
+def training_compute(
+    row_seed: RowSeed,
+    content: dict[str, Any],
+    records: Iterable[RunRecord],
+    counts: dict[Any, Any],
+) -> TrainingCompute:
     """What training a row once takes; of an ensemble, the parameters and multiply-adds alone.
 
     Args:
@@ -47,23 +56,21 @@ def training_compute(row_seed, content: dict, records, counts: dict) -> Training
         records: run records, of which one may tell what no file here does.
         counts: as for :func:`mmaction_ext.tables.complexity.complexity_result`.
     """
-    complexity = {
-        name: complexity_result(records, row_seed.config, name, counts).value
-        for name in ('params', 'macs')
-    }
-    complexity = {
-        name: None if value is None else int(value) for name, value in complexity.items()
-    }
+    params, macs = (
+        None if value is None else int(value)
+        for value in (
+            complexity_result(records, row_seed.config, name, counts).value
+            for name in ('params', 'macs')
+        )
+    )
     if job_kind(content) != 'train':
-        return TrainingCompute(**complexity)
+        return TrainingCompute(params, macs)
     samples = training_samples(content) or _recorded_samples(row_seed, records)
     length = training_length(content)
-    return TrainingCompute(
-        **complexity, length=length, samples=samples, clips=_clips(content, length, samples)
-    )
+    return TrainingCompute(params, macs, length, samples, _clips(content, length, samples))
 
 
-def training_samples(content: dict) -> int | None:
+def training_samples(content: dict[str, Any]) -> int | None:
     """Entries of a config's training lists; ``None`` where a list is not on this machine."""
     train = data_lists({'train_dataloader': content.get('train_dataloader')}).get('train')
     if train is None:
@@ -71,7 +78,7 @@ def training_samples(content: dict) -> int | None:
     return train['num_samples'] * _repetitions(content['train_dataloader']['dataset'])
 
 
-def _repetitions(dataset: dict) -> int:
+def _repetitions(dataset: Any) -> int:
     times = 1
     while isinstance(dataset, dict) and 'ann_file' not in dataset:
         times *= dataset.get('times', 1)
@@ -79,7 +86,7 @@ def _repetitions(dataset: dict) -> int:
     return times
 
 
-def _recorded_samples(row_seed, records) -> int | None:
+def _recorded_samples(row_seed: RowSeed, records: Iterable[RunRecord]) -> int | None:
     """What a run of the config says about its training list, also one of another seed."""
     counts = {
         record.data.get('train', {}).get('num_samples')
@@ -89,7 +96,9 @@ def _recorded_samples(row_seed, records) -> int | None:
     return max((count for count in counts if isinstance(count, int)), default=None)
 
 
-def _clips(content, length, samples) -> int | None:
+def _clips(
+    content: dict[str, Any], length: tuple[str, int] | None, samples: int | None
+) -> int | None:
     if length is None:
         return None
     unit, number = length
@@ -99,7 +108,7 @@ def _clips(content, length, samples) -> int | None:
     return None if batch is None else batch * number
 
 
-def global_batch(content: dict) -> int | None:
+def global_batch(content: dict[str, Any]) -> int | None:
     """Samples of one iteration of a resolved config that trains in one process."""
     loader = content.get('train_dataloader')
     batch = loader.get('batch_size') if isinstance(loader, dict) else None

@@ -8,11 +8,16 @@ exists is changed: each call makes a new report and a new saved view of the work
 
 import os
 import unicodedata
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from mmaction_ext.cli.common import add_tables_argument, load_tables
 from mmaction_ext.cli.text import clean, print_json
 from mmaction_ext.errors import InputError
+from mmaction_ext.tables import TableSpec
+from mmaction_ext.tables.spec import Column
 from mmaction_ext.tracking.identity import RunIdentity
 
 NAME = 'dashboard'
@@ -54,7 +59,7 @@ class Panel:
     kind: str
     title: str
     x: str
-    y: tuple
+    y: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -70,12 +75,12 @@ class Section:
 
     id: str
     title: str
-    groups: tuple
-    configs: tuple
-    panels: tuple
+    groups: tuple[str, ...]
+    configs: tuple[str, ...]
+    panels: tuple[Panel, ...]
 
 
-def add_arguments(parser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     """Declare the command line."""
     add_tables_argument(parser)
     parser.add_argument(
@@ -93,7 +98,7 @@ def add_arguments(parser) -> None:
     )
 
 
-def run(args) -> int:
+def run(args: Namespace) -> int:
     """Make what is asked for; returns the exit code."""
     if not args.entity:
         raise InputError('say with --entity (or WANDB_ENTITY) whose project it is')
@@ -118,7 +123,7 @@ def run(args) -> int:
     return 0
 
 
-def plan_section(spec) -> Section:
+def plan_section(spec: TableSpec) -> Section:
     """The plots of a table.
 
     Args:
@@ -140,7 +145,7 @@ def plan_section(spec) -> Section:
     )
 
 
-def plan_panels(columns) -> list:
+def plan_panels(columns: Iterable[Column]) -> list[Panel]:
     """Curves, bars and scatter plots of the test metrics in the columns of a table.
 
     Where columns have a best end, the metrics without one are left to the table.
@@ -177,7 +182,9 @@ def shorten(title: str) -> str:
     return title if len(title) <= _TITLE_LENGTH else title[: _TITLE_LENGTH - 1] + '…'
 
 
-def make(kinds, entity: str, project: str, title: str, sections) -> list:
+def make(
+    kinds: Iterable[str], entity: str, project: str, title: str, sections: Sequence[Section]
+) -> list[tuple[str, str]]:
     """Create a report, a workspace or both.
 
     Args:
@@ -212,11 +219,11 @@ def make(kinds, entity: str, project: str, title: str, sections) -> list:
     return made
 
 
-def _report(entity, project, title, sections):
+def _report(entity: str, project: str, title: str, sections: Sequence[Section]) -> Any:
     """Report of one panel grid per table, each with its run set."""
     import wandb_workspaces.reports.v2 as reports
 
-    blocks = []
+    blocks: list[Any] = []
     for section in sections:
         run_set = reports.Runset(
             entity=entity,
@@ -240,7 +247,7 @@ def _report(entity, project, title, sections):
     )
 
 
-def _workspace(entity, project, title, sections):
+def _workspace(entity: str, project: str, title: str, sections: Sequence[Section]) -> Any:
     """Workspace of one section per table; it has one run set, grouped by table and row."""
     import wandb_workspaces.workspaces as workspaces
     from wandb_workspaces.expr import Config, Metric
@@ -264,17 +271,17 @@ def _workspace(entity, project, title, sections):
     )
 
 
-def _group_filter(groups) -> str:
+def _group_filter(groups: Iterable[str]) -> str:
     # the SDK reads this as Python; its own way from objects to text forgets to escape quotes
     return f'Metric("Group") in {list(groups)!r}'
 
 
-def _panels(section) -> list:
+def _panels(section: Section) -> list[Any]:
     makers = dict(line=_line, bar=_bar, scatter=_scatter)
     return [makers[panel.kind](panel) for panel in section.panels]
 
 
-def _line(panel):
+def _line(panel: Panel) -> Any:
     import wandb_workspaces.reports.v2 as reports
 
     return reports.LinePlot(
@@ -287,7 +294,7 @@ def _line(panel):
     )
 
 
-def _bar(panel):
+def _bar(panel: Panel) -> Any:
     import wandb_workspaces.reports.v2 as reports
 
     return reports.BarPlot(
@@ -299,7 +306,7 @@ def _bar(panel):
     )
 
 
-def _scatter(panel):
+def _scatter(panel: Panel) -> Any:
     import wandb_workspaces.reports.v2 as reports
 
     return reports.ScatterPlot(
@@ -310,7 +317,7 @@ def _scatter(panel):
     )
 
 
-def _by_row() -> dict:
+def _by_row() -> dict[str, Any]:
     """Seeds of a row as their mean and standard deviation."""
     import wandb_workspaces.reports.v2 as reports
 

@@ -6,13 +6,21 @@ predictions give another accuracy, runs of configs, code or lists of data that h
 and files that cannot be read or that a dying process left behind.
 """
 
+from __future__ import annotations
+
 import textwrap
+from argparse import ArgumentParser, Namespace
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmaction_ext.cli.common import DEFAULT_RUNS, add_json_option
 from mmaction_ext.cli.text import WIDTH, clean, colour, print_json
+
+if TYPE_CHECKING:
+    from mmaction_ext.tracking.doctor.finding import Finding
 
 NAME = 'doctor'
 HELP = 'what is wrong with the runs on disk'
@@ -35,7 +43,7 @@ exit codes: 0 no error and no warning; 1 problems found; 2 bad input
 _COLOURS = dict(error='red', warning='yellow', note='faint')
 
 
-def add_arguments(parser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument(
         'runs',
@@ -60,7 +68,7 @@ def add_arguments(parser) -> None:
     add_json_option(parser)
 
 
-def run(args) -> int:
+def run(args: Namespace) -> int:
     """Print what is found; returns 1 if there is an error or a warning."""
     from mmaction_ext.errors import InputError
     from mmaction_ext.tracking.doctor import examine, remove_strays
@@ -88,7 +96,7 @@ def run(args) -> int:
     return int(any(finding.severity != 'note' for finding in findings))
 
 
-def describe(findings, notes: bool = False) -> list:
+def describe(findings: Iterable[Finding], notes: bool = False) -> list[str]:
     """The findings, and a line that counts them."""
     lines = []
     for finding in findings:
@@ -102,7 +110,7 @@ def describe(findings, notes: bool = False) -> list:
     ]
 
 
-def _finding_lines(finding) -> list:
+def _finding_lines(finding: Finding) -> list[str]:
     text = (
         f'{finding.severity}: {clean(finding.place)}: {clean(finding.text)} '
         f'[{finding.check}]; {clean(finding.advice)}'

@@ -6,9 +6,13 @@ its citation, and a cell without a number by what is wrong.
 
 import textwrap
 import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from mmaction_ext.cli.common import (
+    Facts,
     add_complexity_option,
     add_configs_option,
     add_json_option,
@@ -56,7 +60,7 @@ MOST_FILES = 5
 LABEL_WIDTH = 14
 
 
-def add_arguments(parser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument('table', metavar='TABLE', help='id of a table, or its table.yaml')
     parser.add_argument('row', metavar='ROW', help='id of a row')
@@ -76,7 +80,7 @@ def add_arguments(parser) -> None:
     add_json_option(parser)
 
 
-def run(args) -> int:
+def run(args: Namespace) -> int:
     """Print the explanation; returns 1 where the cell is not as it should be."""
     facts = explain(args)
     if args.json:
@@ -86,7 +90,7 @@ def run(args) -> int:
     return int(not _is_sound(facts))
 
 
-def explain(args) -> dict:
+def explain(args: Namespace) -> Facts:
     """The explanation that the command line asks for, as plain data."""
     from mmaction_ext.cli.provenance import Explainer
     from mmaction_ext.errors import check_choice
@@ -104,7 +108,7 @@ def explain(args) -> dict:
     return Explainer(spec, table, records, args.seed).cell(args.row, args.column)
 
 
-def _is_sound(facts) -> bool:
+def _is_sound(facts: Facts) -> bool:
     files = [
         seed['measured'].get(key, {}).get('file')
         for seed in facts.get('seeds', ())
@@ -116,7 +120,7 @@ def _is_sound(facts) -> bool:
     return facts['status'] in ('ok', 'n/a') and 'differs' not in files and parts
 
 
-def describe(facts: dict) -> list:
+def describe(facts: Facts) -> list[str]:
     """An explanation as lines of text."""
     place = f'{facts["table"]} / {facts["row"]} / {facts["column"]}'
     lines = [f'{clean(place)} ({clean(facts["head"])}): {clean(facts["text"])}']
@@ -141,7 +145,7 @@ def describe(facts: dict) -> list:
     return lines
 
 
-def _entries(pairs, level: int = 1) -> list:
+def _entries(pairs: Iterable[tuple[str, Any]], level: int = 1) -> list[str]:
     """``name  text`` lines; long texts go on below themselves, and empty ones are left out."""
     lines = []
     for name, text in pairs:
@@ -158,7 +162,7 @@ def _entries(pairs, level: int = 1) -> list:
     return lines
 
 
-def _spread(facts) -> str:
+def _spread(facts: Facts) -> str:
     if facts['value'] is None:
         return ''
     text = repr(facts['value'])
@@ -169,11 +173,11 @@ def _spread(facts) -> str:
     return text
 
 
-def _config(config) -> str:
+def _config(config: Facts | None) -> str:
     return f'{config["path"]}, hash {config["hash"]} in the tree' if config else ''
 
 
-def _seed_lines(seed, config) -> list:
+def _seed_lines(seed: Facts, config: Facts | None) -> list[str]:
     """One seed: its value, what was measured, and the runs behind it."""
     value = 'no value' if seed['value'] is None else repr(seed['value'])
     if seed.get('logged') is not None:
@@ -193,7 +197,7 @@ def _seed_lines(seed, config) -> list:
     return lines
 
 
-def _measured_lines(seed) -> list:
+def _measured_lines(seed: Facts) -> list[str]:
     facts = seed['measured']
     where = [f'{name} {facts[name]}' for name in ('attempt', 'iter', 'epoch') if name in facts]
     protocol = facts.get('protocol') or {}
@@ -216,13 +220,13 @@ def _measured_lines(seed) -> list:
     )
 
 
-def _file(facts) -> str:
+def _file(facts: Facts | None) -> str:
     if not facts:
         return ''
     return f'{facts["path"] or "(not named)"} {facts["file"]} sha256 {facts.get("sha256")}'
 
 
-def _run_lines(run, config) -> list:
+def _run_lines(run: Facts, config: Facts | None) -> list[str]:
     """One run: identity, attempts, code, environment, data."""
     if 'job_type' not in run:
         return _entries([('run', f'{run["uid"]} (not in the folders of runs)')], 2)
@@ -259,7 +263,7 @@ def _run_lines(run, config) -> list:
     return lines
 
 
-def _attempt(item) -> str:
+def _attempt(item: Facts) -> str:
     ended = f'exit code {item["exit_code"]}' if item['exit_code'] is not None else 'no exit record'
     parts = [
         f'{item["number"]}' if item['number'] else '',
@@ -274,7 +278,7 @@ def _attempt(item) -> str:
     return ', '.join(filter(None, parts))
 
 
-def _moment(seconds) -> str:
+def _moment(seconds: Any) -> str:
     """Date and time in UTC; empty where a log does not say."""
     try:
         return time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime(seconds))
@@ -282,7 +286,7 @@ def _moment(seconds) -> str:
         return ''
 
 
-def _git(git) -> str:
+def _git(git: Facts) -> str:
     if not git.get('commit'):
         return ''
     state = 'clean'
@@ -292,7 +296,7 @@ def _git(git) -> str:
     return f'commit {git["commit"]}, {state}'
 
 
-def _code(code) -> list:
+def _code(code: Facts) -> list[str]:
     """The first source files that are not as in the tree, and how many more there are."""
     changed = code['changed']
     if not changed:
@@ -302,18 +306,18 @@ def _code(code) -> list:
     return named + ([f'and {more} more that changed since'] if more else [])
 
 
-def _initial(checkpoint) -> str:
+def _initial(checkpoint: Facts | None) -> str:
     if not checkpoint:
         return ''
     return f'{checkpoint.get("path")} sha256 {checkpoint.get("sha256")}'
 
 
-def _data(split, facts) -> str:
+def _data(split: str, facts: Facts) -> str:
     return (
         f'{split}: {facts.get("ann_file")}, {facts.get("num_samples")} samples, sha256 '
         f'{facts.get("ann_sha256")} ({facts["list"]})'
     )
 
 
-def _pairs(facts) -> str:
+def _pairs(facts: Facts) -> str:
     return ', '.join(f'{key} {value}' for key, value in facts.items())

@@ -10,11 +10,13 @@ import hashlib
 import os
 import re
 import time
+from argparse import ArgumentParser, Namespace
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 from mmaction_ext.cli.common import DEFAULT_RUNS
 from mmaction_ext.cli.text import clean, columns
@@ -26,7 +28,14 @@ from mmaction_ext.tracking.identity import (
     config_name,
     load_config,
 )
-from mmaction_ext.tracking.reading.snapshots import Copier, SourceRun, read_snapshot, snapshot_path
+from mmaction_ext.tracking.reading.snapshots import (
+    Copied,
+    Copier,
+    SourceRun,
+    read_snapshot,
+    snapshot_path,
+)
+from mmaction_ext.tracking.reading.wandb_log import WandbLog
 from mmaction_ext.tracking.reading.wandb_snapshot import SNAPSHOT_FOLDER
 
 NAME = 'import-wandb'
@@ -48,7 +57,7 @@ exit codes: 0 every run was copied or had not changed; 1 runs were skipped, or t
 RUNNING_SECONDS = 180
 
 
-def add_arguments(parser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument(
         'source',
@@ -96,11 +105,11 @@ def add_arguments(parser) -> None:
     parser.add_argument('--dry-run', action='store_true', help='write nothing')
 
 
-def run(args) -> int:
+def run(args: Namespace) -> int:
     """Copy the runs and say what became of them; returns the exit code."""
     copier = Copier(args.to, Identifier(args), parse_renames(args.metric), args.dry_run)
     if Path(args.source).is_dir():
-        copies = map(copier, local_runs(args.source, args.to))
+        copies: Iterator[Copied] = map(copier, local_runs(args.source, args.to))
     else:
         copies = _online_copies(args.source, copier)
     found = list(_with_progress(copies))
@@ -110,15 +119,16 @@ def run(args) -> int:
     return int(not found or any(copied.outcome == 'skipped' for copied in found))
 
 
-def _online_copies(source, copier) -> Iterator:
+def _online_copies(source: str, copier: Copier) -> Iterator[Copied]:
     from mmaction_ext.tracking.reading.wandb_online import copy_project, parse_project
 
     if source.count('/') != 1 or source.startswith(('.', '/')):
         raise InputError(f'{source} is neither a folder nor ENTITY/PROJECT')
-    return copy_project(*parse_project(source), copier)
+    entity, project = parse_project(source)
+    return copy_project(entity, project, copier)
 
 
-def _with_progress(copies) -> Iterator:
+def _with_progress(copies: Iterable[Copied]) -> Iterable[Copied]:
     from tqdm import tqdm
 
     return tqdm(copies, unit=' runs', disable=None, leave=False)  # nothing but on a terminal
@@ -135,7 +145,7 @@ class Identifier:
             by half.
     """
 
-    def __init__(self, args):
+    def __init__(self, args: Namespace) -> None:
         self.pattern = _compile(args.match)
         groups = self.pattern.groupindex if self.pattern else {}
         self.config, self.seed_key, self.configs = args.config, args.seed_key, args.configs
@@ -170,7 +180,7 @@ class Identifier:
             return error
 
 
-def _compile(pattern) -> re.Pattern | None:
+def _compile(pattern: str | None) -> re.Pattern[str] | None:
     try:
         return re.compile(pattern, re.DOTALL) if pattern else None
     except re.error as error:
@@ -178,14 +188,14 @@ def _compile(pattern) -> re.Pattern | None:
 
 
 @cache
-def _config_digest(path) -> str:
+def _config_digest(path: Path) -> str:
     try:
         return config_hash(load_config(path))
     except ValueError as error:
         raise InputError(' '.join(str(error).split())) from error
 
 
-def _look_up(config, key):
+def _look_up(config: Any, key: str) -> Any:
     """Value of a dotted key of a W&B config, nested or with the dots in its name."""
     if key in config:
         return config[key]
@@ -194,7 +204,7 @@ def _look_up(config, key):
     return config
 
 
-def parse_renames(texts) -> dict:
+def parse_renames(texts: Iterable[str]) -> dict[str, str]:
     """Foreign to own names of metrics, from ``THEIRS=OURS``.
 
     Raises:
@@ -207,7 +217,7 @@ def parse_renames(texts) -> dict:
     return dict(pairs)
 
 
-def local_runs(folder, root) -> Iterator[SourceRun]:
+def local_runs(folder: str | Path, root: Path) -> Iterator[SourceRun]:
     """The runs whose offline logs lie below a folder, attempts with one id as one run.
 
     Args:
@@ -218,7 +228,7 @@ def local_runs(folder, root) -> Iterator[SourceRun]:
     """
     from mmaction_ext.tracking.reading.wandb_log import read_log
 
-    attempts = {}
+    attempts: dict[tuple[str, str], list[WandbLog]] = {}
     for path in sorted(Path(folder).rglob('run-*.wandb')):
         if not path.is_symlink() and not path.parent.is_symlink():
             try:
@@ -231,7 +241,7 @@ def local_runs(folder, root) -> Iterator[SourceRun]:
         yield _placed(_local_run(logs), Path(folder).resolve(), root)
 
 
-def _unreadable(path, error: OSError) -> SourceRun:
+def _unreadable(path: Path, error: OSError) -> SourceRun:
     return SourceRun(
         place=('imported',),
         run_id=path.stem.removeprefix('run-'),
@@ -244,7 +254,7 @@ def _unreadable(path, error: OSError) -> SourceRun:
     )
 
 
-def _placed(run, folder, root) -> SourceRun:
+def _placed(run: SourceRun, folder: Path, root: Path) -> SourceRun:
     """A run at the place of its folder's runs, or where an earlier version left its snapshot.
 
     Folders of one name shared a place then: a snapshot there may be of another folder's run.
@@ -257,7 +267,7 @@ def _placed(run, folder, root) -> SourceRun:
     return replace(run, place=('imported', f'{folder.name}-{digest[:8]}'))
 
 
-def _local_run(logs) -> SourceRun:
+def _local_run(logs: Iterable[WandbLog]) -> SourceRun:
     logs = sorted(logs, key=lambda log: (log.start_time or 0, log.path))
     last = logs[-1]
     rows = [row for log in logs for row in log.rows]
@@ -280,14 +290,14 @@ def _local_run(logs) -> SourceRun:
     )
 
 
-def _state(log) -> str:
+def _state(log: WandbLog) -> str:
     if log.exit_code is not None:
         return 'failed' if log.exit_code else 'finished'
     age = time.time() - log.path.stat().st_mtime
     return 'running' if age < RUNNING_SECONDS else 'crashed'
 
 
-def describe(found) -> list:
+def describe(found: Iterable[Copied]) -> list[str]:
     """One line per run that was not as before."""
     rows = [
         [copied.outcome, copied.run.name or copied.run.run_id, _taken_for(copied)]
@@ -297,13 +307,13 @@ def describe(found) -> list:
     return columns(rows, ('outcome', 'run', 'is'), elastic=(1, 2)) if rows else []
 
 
-def _taken_for(copied) -> str:
-    if copied.reason:
+def _taken_for(copied: Copied) -> str:
+    if copied.reason or copied.identity is None:
         return copied.reason
     return f'{copied.identity.config} seed {copied.identity.seed}, {copied.run.state}'
 
 
-def _summary(found, args) -> str:
+def _summary(found: Sequence[Copied], args: Namespace) -> str:
     counts = Counter(copied.outcome for copied in found)
     words = ', '.join(f'{count} {outcome}' for outcome, count in sorted(counts.items()))
     where = 'nothing was written' if args.dry_run else f'snapshots in {args.to / SNAPSHOT_FOLDER}'

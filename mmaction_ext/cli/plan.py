@@ -6,9 +6,12 @@ Says for each row what training it costs, and for each gap the command that fill
 import functools
 import shlex
 import textwrap
+from argparse import ArgumentParser, Namespace
 from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from mmaction_ext.cli.common import (
     add_complexity_option,
@@ -24,9 +27,10 @@ from mmaction_ext.cli.compute import TrainingCompute, training_compute
 from mmaction_ext.cli.text import WIDTH, clean, columns, print_json, quantity
 from mmaction_ext.errors import check_at_least
 from mmaction_ext.tables import TableSpec, resolve_configs
-from mmaction_ext.tables.gaps import find_gaps, job_kind, ordered_jobs
-from mmaction_ext.tables.row_seeds import row_seeds
+from mmaction_ext.tables.gaps import Gap, find_gaps, job_kind, ordered_jobs
+from mmaction_ext.tables.row_seeds import RowSeed, row_seeds
 from mmaction_ext.tracking.identity import load_config
+from mmaction_ext.tracking.reading.record import RunRecord
 
 NAME = 'plan'
 HELP = 'what tables lack, what it costs, how to train it'
@@ -54,7 +58,7 @@ _COLOURS = dict(
 )
 
 
-def add_arguments(parser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     """Declare the command line."""
     add_tables_argument(parser)
     add_runs_option(parser)
@@ -94,7 +98,7 @@ class SeedPlan:
     state: str
     reason: str
     command: str
-    needs: tuple = ()
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ class RowPlan:
     config: str
     kind: str
     compute: TrainingCompute
-    seeds: tuple
+    seeds: tuple[SeedPlan, ...]
 
 
 @dataclass(frozen=True)
@@ -128,16 +132,16 @@ class TablePlan:
     """
 
     spec: TableSpec
-    rows: tuple
-    commands: tuple
+    rows: tuple[RowPlan, ...]
+    commands: tuple[str, ...]
 
     @property
-    def states(self) -> Counter:
+    def states(self) -> Counter[str]:
         """How many rows and seeds there are in each state."""
         return Counter(seed.state for row in self.rows for seed in row.seeds)
 
     @property
-    def training(self) -> tuple:
+    def training(self) -> tuple[int, int]:
         """Multiply-adds of the trainings that are lacking, and how many have no known cost."""
         costs = [
             row.compute.training
@@ -154,7 +158,7 @@ class TablePlan:
         return not self.states.keys() - {'done'}
 
 
-def run(args) -> int:
+def run(args: Namespace) -> int:
     """Print the plan; returns 1 if anything is lacking."""
     check_at_least('--gpus', args.gpus, 1)
     specs = load_tables(args)
@@ -173,7 +177,13 @@ def run(args) -> int:
     return int(not all(plan.is_done for plan in plans))
 
 
-def plan_table(spec, records, complexity: dict, load, gpus: int = 1) -> TablePlan:
+def plan_table(
+    spec: TableSpec,
+    records: Sequence[RunRecord],
+    complexity: dict[Any, Any],
+    load: Callable[..., dict[str, Any]],
+    gpus: int = 1,
+) -> TablePlan:
     """What a table has and lacks.
 
     Args:
@@ -185,7 +195,7 @@ def plan_table(spec, records, complexity: dict, load, gpus: int = 1) -> TablePla
     """
     found = row_seeds(spec, records, resolve_configs(spec, load))
     gaps = {gap.row_seed.name: gap for gap in find_gaps(found, spec, records, load)}
-    rows = {}
+    rows: dict[str, list[RowSeed]] = {}
     for row_seed in found:
         rows.setdefault(row_seed.row.id, []).append(row_seed)
     return TablePlan(
@@ -198,7 +208,14 @@ def plan_table(spec, records, complexity: dict, load, gpus: int = 1) -> TablePla
     )
 
 
-def _row_plan(group, gaps, content, records, complexity, gpus) -> RowPlan:
+def _row_plan(
+    group: Sequence[RowSeed],
+    gaps: Mapping[Any, Gap],
+    content: dict[str, Any],
+    records: Sequence[RunRecord],
+    complexity: dict[Any, Any],
+    gpus: int,
+) -> RowPlan:
     """Plan of one row, from its :class:`RowSeed` list."""
     row = group[0].row
     seeds = tuple(_seed_plan(row_seed, gaps.get(row_seed.name), gpus) for row_seed in group)
@@ -212,14 +229,14 @@ def _row_plan(group, gaps, content, records, complexity, gpus) -> RowPlan:
     )
 
 
-def _seed_plan(row_seed, gap, gpus) -> SeedPlan:
+def _seed_plan(row_seed: RowSeed, gap: Gap | None, gpus: int) -> SeedPlan:
     if gap is None:
         return SeedPlan(row_seed.seed, 'done', '', '')
     *needs, command = [job.command(gpus) for job in gap.jobs] or ['']
     return SeedPlan(row_seed.seed, row_seed.status.value, gap.reason, command, tuple(needs))
 
 
-def overview(plans, only_missing: bool = False) -> list:
+def overview(plans: Sequence[TablePlan], only_missing: bool = False) -> list[str]:
     """One line per table, and a line about all of them."""
     shown = [plan for plan in plans if not (only_missing and plan.is_done)]
     lines = columns(
@@ -246,7 +263,7 @@ def overview(plans, only_missing: bool = False) -> list:
     ]
 
 
-def describe(plan: TablePlan, only_missing: bool = False) -> list:
+def describe(plan: TablePlan, only_missing: bool = False) -> list[str]:
     """Lines about one table: rows, sum, commands."""
     rows = [
         row
@@ -270,9 +287,9 @@ def describe(plan: TablePlan, only_missing: bool = False) -> list:
     return lines + _problems(plan) + _command_lines(plan)
 
 
-def _row_cells(row, only_missing) -> list:
+def _row_cells(row: RowPlan, only_missing: bool) -> list[object]:
     seeds = [seed for seed in row.seeds if not only_missing or seed.state != 'done']
-    states = {}
+    states: dict[str, list[str]] = {}
     for seed in seeds:
         states.setdefault(seed.state, []).append(str(seed.seed))
     compute = row.compute
@@ -288,13 +305,13 @@ def _row_cells(row, only_missing) -> list:
     ]
 
 
-def _states(states) -> str:
+def _states(states: Counter[str]) -> str:
     return ', '.join(
         f'{count} {state}' for state, count in sorted(states.items()) if state != 'done'
     )
 
 
-def _training(plan) -> str:
+def _training(plan: TablePlan) -> str:
     macs, unknown = plan.training
     text = quantity(macs) if macs else ''
     if not unknown:
@@ -302,7 +319,7 @@ def _training(plan) -> str:
     return f'{text} + {unknown} unknown' if text else f'{unknown} unknown'
 
 
-def _problems(plan) -> list:
+def _problems(plan: TablePlan) -> list[str]:
     """Why what is neither done nor missing is not done."""
     texts = [
         f'{clean(row.id)}/seed{seed.seed} {seed.state}: {clean(seed.reason)}'
@@ -320,7 +337,7 @@ def _problems(plan) -> list:
     return ['', 'why:', *lines] if lines else []
 
 
-def _command_lines(plan) -> list:
+def _command_lines(plan: TablePlan) -> list[str]:
     if not plan.commands:
         return []
     lines = ['', 'to run:', *(f'  {clean(command)}' for command in plan.commands)]
@@ -330,7 +347,7 @@ def _command_lines(plan) -> list:
     return lines
 
 
-def as_json(plan: TablePlan, only_missing: bool = False) -> dict:
+def as_json(plan: TablePlan, only_missing: bool = False) -> dict[str, Any]:
     """The plan of one table as plain data."""
     rows = []
     for row in plan.rows:

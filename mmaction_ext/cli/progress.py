@@ -2,10 +2,13 @@
 
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeGuard
 
 from mmaction_ext.tables.seed_runs import is_finite
 from mmaction_ext.tracking.identity import training_length
+from mmaction_ext.tracking.reading.record import RunRecord
 
 #: rows of the training log over which the time of an iteration is taken
 RECENT_ROWS = 20
@@ -41,7 +44,10 @@ class Progress:
 
 
 def progress(
-    record, schedule: tuple | None = None, metrics: tuple = (), now: float | None = None
+    record: RunRecord,
+    schedule: tuple[str, int] | None = None,
+    metrics: tuple[str, ...] = (),
+    now: float | None = None,
 ) -> Progress:
     """Progress of one run.
 
@@ -57,7 +63,7 @@ def progress(
     fraction = _fraction(record, iteration, total, schedule)
     metric, value = last_value(record, metrics)
     left = None
-    if record.state == 'running' and None not in (iteration, total):
+    if record.state == 'running' and iteration is not None and total is not None:
         left = _seconds_left(record, total - iteration)
     return Progress(
         iteration,
@@ -72,24 +78,24 @@ def progress(
     )
 
 
-def schedule_of(record) -> tuple | None:
+def schedule_of(record: RunRecord) -> tuple[str, int] | None:
     """``('epoch', n)`` or ``('iter', n)`` by the config that a run recorded, if it says so."""
     unit, number = training_length(record.recipe) or (None, None)
     return (unit, number) if is_count(number) else None
 
 
-def is_count(value, least: int = 1) -> bool:
+def is_count(value: object, least: int = 1) -> TypeGuard[int]:
     """Whether something that was recorded can be a number of iterations, epochs or samples."""
     return type(value) is int and least <= value < MOST
 
 
-def last_error(record) -> str:
+def last_error(record: RunRecord) -> str:
     """What the last attempt failed with, which may be a signal; empty where nothing did."""
     signal = record.fragments[-1].signal if record.fragments else None
     return record.last_error or (f'ended by {signal}' if signal else '')
 
 
-def _iteration(record) -> int | None:
+def _iteration(record: RunRecord) -> int | None:
     """What the heartbeat says of a living run, else what was logged last."""
     beat = (record.heartbeat or {}).get('iter')
     if record.state == 'running' and is_count(beat, least=0):
@@ -97,7 +103,7 @@ def _iteration(record) -> int | None:
     return record.last_iter
 
 
-def total_iterations(record, schedule) -> int | None:
+def total_iterations(record: RunRecord, schedule: tuple[str, int] | None) -> int | None:
     """Iterations of the whole schedule, from the epochs that were logged or the data's size."""
     if schedule is None:
         return None
@@ -108,7 +114,7 @@ def total_iterations(record, schedule) -> int | None:
     return per_epoch and per_epoch * number
 
 
-def _logged_epoch(record) -> int | None:
+def _logged_epoch(record: RunRecord) -> int | None:
     """Iterations of an epoch, by a row that was logged at the end of one."""
     rows = [*record.rows.get('val', ()), *(item.values for item in record.evaluations)]
     for row in reversed(rows):
@@ -118,7 +124,7 @@ def _logged_epoch(record) -> int | None:
     return None
 
 
-def _expected_epoch(record) -> int | None:
+def _expected_epoch(record: RunRecord) -> int | None:
     """Iterations of an epoch, by the length of the training list and the size of a batch."""
     from mmaction_ext.cli.compute import global_batch
 
@@ -128,7 +134,9 @@ def _expected_epoch(record) -> int | None:
     return -(-samples // batch) if is_count(samples) and is_count(batch) else None
 
 
-def _fraction(record, iteration, total, schedule) -> float | None:
+def _fraction(
+    record: RunRecord, iteration: int | None, total: int | None, schedule: tuple[str, int] | None
+) -> float | None:
     if iteration is not None and total:
         return min(1.0, iteration / total)
     train = record.rows.get('train')
@@ -138,7 +146,7 @@ def _fraction(record, iteration, total, schedule) -> float | None:
     return min(1.0, (epoch - 1) / schedule[1]) if is_count(epoch) else None
 
 
-def _seconds_left(record, iterations) -> float | None:
+def _seconds_left(record: RunRecord, iterations: int) -> float | None:
     times = [
         row['train/time']
         for row in record.rows.get('train', ())[-RECENT_ROWS:]
@@ -147,7 +155,7 @@ def _seconds_left(record, iterations) -> float | None:
     return statistics.median(times) * max(0, iterations) if times else None
 
 
-def last_value(record, metrics=()) -> tuple:
+def last_value(record: RunRecord, metrics: Sequence[str] = ()) -> tuple[str, Any]:
     """(name, value) of the last result of a run: a test's, else a validation's, else the loss.
 
     Args:
@@ -170,9 +178,9 @@ def last_value(record, metrics=()) -> tuple:
     return '', None
 
 
-def _heartbeat_age(record, now) -> float | None:
+def _heartbeat_age(record: RunRecord, now: float) -> float | None:
     """Seconds; of a clock that went back since, none."""
     if record.state not in ('running', 'killed') or not record.heartbeat:
         return None
-    last = record.heartbeat.get('time')
+    last: Any = record.heartbeat.get('time')
     return max(0.0, now - last) if is_finite(last) else None

@@ -3,15 +3,20 @@
 Explanations are plain data, so that they print as text and as JSON alike.
 """
 
+from collections.abc import Collection, Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
+from mmaction_ext.cli.common import Facts
 from mmaction_ext.cli.progress import last_error
-from mmaction_ext.tables.cells import CellStatus
+from mmaction_ext.tables import Table, TableSpec
+from mmaction_ext.tables.cells import Cell, CellStatus, SeedResult
+from mmaction_ext.tables.spec import Column, Row
 from mmaction_ext.tracking.identity import config_hashes, load_config
 from mmaction_ext.tracking.ledger.facts import config_digests, source_digests
 from mmaction_ext.tracking.reading.comparison import code_changes, file_state, is_file, list_state
 from mmaction_ext.tracking.reading.ledger import as_dict
+from mmaction_ext.tracking.reading.record import Fragment, RunRecord
 from mmaction_ext.tracking.writing.attempts import read_run_file
 
 DIFFERENCE = 'taken before rounding'
@@ -27,14 +32,20 @@ class Explainer:
         seed: explain the runs of this seed only; of all if ``None``.
     """
 
-    def __init__(self, spec, table, records=(), seed: int | None = None):
+    def __init__(
+        self,
+        spec: TableSpec,
+        table: Table,
+        records: Iterable[RunRecord] = (),
+        seed: int | None = None,
+    ) -> None:
         self.spec, self.table, self.seed = spec, table, seed
         self.rows = {row.id: row for row in spec.rows}
         self.columns = {column.key: column for column in spec.columns}
         self.logged = {(item.row, item.seed, item.metric): item for item in table.measurements}
         self.runs = RunFacts(records)
 
-    def cell(self, row_id: str, column_key: str) -> dict:
+    def cell(self, row_id: str, column_key: str) -> Facts:
         """What is known about a cell, the cells that it is made of included.
 
         Raises:
@@ -65,10 +76,10 @@ class Explainer:
         )[column.kind]
         return dict(facts, **explain(row, column, cell))
 
-    def _mark(self, row, column, cell) -> dict:
+    def _mark(self, row: Row, column: Column, cell: Cell) -> Facts:
         return dict(formula=f'{column.name} of the row in {self.spec.path}')
 
-    def _complexity(self, row, column, cell) -> dict:
+    def _complexity(self, row: Row, column: Column, cell: Cell) -> Facts:
         """Parameters or multiply-adds, which no training changes."""
         if row.mean_of:
             return dict(
@@ -94,7 +105,7 @@ class Explainer:
             formula=f'{column.source}{_times(column)}', source=source, config=_config_in_tree(row)
         )
 
-    def _published(self, row, column, cell) -> dict:
+    def _published(self, row: Row, column: Column, cell: Cell) -> Facts:
         if row.published is None:
             return dict(formula=column.source, why='the row names no published entry')
         figure = row.published.figures.get(column.name)
@@ -106,7 +117,7 @@ class Explainer:
         )
         return facts if figure is not None else dict(facts, why='the paper prints none')
 
-    def _measured(self, row, column, cell) -> dict:
+    def _measured(self, row: Row, column: Column, cell: Cell) -> Facts:
         if row.is_published_only:
             return dict(formula='', why=f'published figures only: {row.reason}')
         names = [result.seed for result in cell.seeds if result.status is CellStatus.OK]
@@ -129,25 +140,26 @@ class Explainer:
             ],
         )
 
-    def _selection(self, column) -> str:
+    def _selection(self, column: Column) -> str:
         return f'the {(column.select or self.spec.select).checkpoint} of each run'
 
-    def _derived(self, row, column, cell) -> dict:
+    def _derived(self, row: Row, column: Column, cell: Cell) -> Facts:
         """A difference, with both of its sides."""
         mine = self.cell(row.id, column.source)
         if not column.relative:
-            name = column.relative_to.partition('.')[2]
-            published = row.published and row.published.figures.get(name)
-            facts = dict(
+            name = (column.relative_to or '').partition('.')[2]
+            facts: Facts = dict(
                 formula=f'{column.source} - published {name}, {DIFFERENCE}',
                 seeds=self._plain_seeds(cell),
                 parts=[mine],
             )
             if row.published:
-                facts.update(citation=row.published.citation, figure=published)
+                facts.update(
+                    citation=row.published.citation, figure=row.published.figures.get(name)
+                )
             return facts
         other = self.spec.counterpart(row)
-        if other.id == row.id:
+        if other is None or other.id == row.id:
             return dict(formula='', why='the reference row has no difference to itself')
         way = 'of the means, ' if cell.unpaired else 'paired by seed, ' if cell.seeds else ''
         return dict(
@@ -157,7 +169,7 @@ class Explainer:
             parts=[mine, self.cell(other.id, column.source)],
         )
 
-    def _plain_seeds(self, cell) -> list:
+    def _plain_seeds(self, cell: Cell) -> list[Facts]:
         """Seeds of a number that no run logged as such."""
         return [
             dict(
@@ -170,9 +182,9 @@ class Explainer:
             if self.seed in (None, result.seed)
         ]
 
-    def _seed(self, row, column, result) -> dict:
+    def _seed(self, row: Row, column: Column, result: SeedResult) -> Facts:
         item = self.logged.get((row.id, result.seed, column.measure))
-        facts = dict(
+        facts: Facts = dict(
             seed=result.seed,
             status=result.status.value,
             reason=result.reason,
@@ -199,16 +211,16 @@ class RunFacts:
         records: run records.
     """
 
-    def __init__(self, records):
+    def __init__(self, records: Iterable[RunRecord]) -> None:
         self.records = list(records)
-        self.tree = {}  # read when it is first needed
+        self.tree: dict[str, str] = {}  # read when it is first needed
 
-    def of(self, uid: str, row) -> list:
+    def of(self, uid: str, row: Row) -> list[Facts]:
         """Facts about the runs of an id, one for its training and one for its tests."""
         found = [record for record in self.records if record.uid == uid]
         return [self._facts(record, row) for record in found] or [dict(uid=uid)]
 
-    def _facts(self, record, row) -> dict:
+    def _facts(self, record: RunRecord, row: Row) -> Facts:
         content = read_run_file(record.path) if record.path else {}
         return dict(
             uid=record.uid,
@@ -234,7 +246,7 @@ class RunFacts:
             attempts=[_attempt(item) for item in record.fragments],
         )
 
-    def _code(self, recorded: dict) -> dict:
+    def _code(self, recorded: dict[str, str]) -> Facts:
         """How many source files a run recorded, and those that are not as in the tree."""
         if recorded and not self.tree:
             self.tree = source_digests()
@@ -246,7 +258,7 @@ class RunFacts:
             ],
         )
 
-    def verified(self, evaluation: dict, uids) -> dict:
+    def verified(self, evaluation: Facts, uids: Collection[str]) -> Facts:
         """Facts about a measurement, with what became of the files it names.
 
         Args:
@@ -265,7 +277,7 @@ class RunFacts:
                 facts[key] = None  # no such thing as a run writes
         return facts
 
-    def _folder(self, facts, uids) -> Path | None:
+    def _folder(self, facts: Facts, uids: Collection[str]) -> Path | None:
         """The folder of the run that a measurement is of; ``None`` if it is not here."""
         found = [
             record.path
@@ -275,7 +287,7 @@ class RunFacts:
         return next((path for path in found if path and path.is_dir()), None)
 
 
-def _likely_path(folder, facts) -> str | None:
+def _likely_path(folder: Path | None, facts: Facts) -> str | None:
     """Name of the checkpoint of a run whose log tells only its digest and age."""
     names = [
         f'{unit}_{facts[unit]}.pth'
@@ -285,7 +297,7 @@ def _likely_path(folder, facts) -> str | None:
     return next((name for name in names if folder and is_file(folder / name)), None)
 
 
-def _attempt(fragment) -> dict:
+def _attempt(fragment: Fragment) -> Facts:
     return dict(
         number=fragment.number,
         host=fragment.host,
@@ -301,12 +313,13 @@ def _attempt(fragment) -> dict:
     )
 
 
-def _config_in_tree(row) -> dict:
+def _config_in_tree(row: Row) -> Facts:
+    assert row.config  # only a row without runs has none
     digest, *aliases = config_hashes(load_config(row.config))
     return dict(path=Path(row.config).as_posix(), hash=digest, aliases=aliases)
 
 
-def _config_files(recorded: dict, row) -> list:
+def _config_files(recorded: dict[str, str], row: Row) -> list[Facts]:
     """The files a run's config was made of, each compared with the tree."""
     now = config_digests(row.config)
     if not recorded:
@@ -325,13 +338,13 @@ def _number(value: Fraction | None) -> float | None:
     return None if value is None else float(value)
 
 
-def _times(column) -> str:
+def _times(column: Column) -> str:
     return '' if column.scale == 1 else f' x {float(column.scale):g}'
 
 
-def _seeds(names) -> str:
+def _seeds(names: Sequence[int]) -> str:
     return f'seed{"" if len(names) == 1 else "s"} {_listed(map(str, names))}'
 
 
-def _listed(names) -> str:
+def _listed(names: Iterable[str]) -> str:
     return ', '.join(names)

@@ -4,6 +4,7 @@ The page holds all it needs: it opens from a folder or a USB stick and asks for 
 """
 
 import sys
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from mmaction_ext.cli.common import (
@@ -32,7 +33,7 @@ what)
 """
 
 
-def add_arguments(parser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     """Declare the command line."""
     add_tables_argument(parser)
     source = parser.add_mutually_exclusive_group()
@@ -54,7 +55,7 @@ def add_arguments(parser) -> None:
     )
 
 
-def run(args) -> int:
+def run(args: Namespace) -> int:
     """Write the page, or compare it; returns 1 if it is out of date."""
     from mmaction_ext.files.writing import write_output
 
@@ -66,7 +67,7 @@ def run(args) -> int:
     return 0
 
 
-def build_page(args) -> str:
+def build_page(args: Namespace) -> str:
     """The page that the command line asks for.
 
     Raises:
@@ -84,7 +85,7 @@ def build_page(args) -> str:
     return build_report(build_tables(specs, records, counts), records)
 
 
-def _check(path, page) -> int:
+def _check(path: Path, page: str) -> int:
     if path.is_file() and path.read_bytes() == page.encode():
         return 0
     print(f'out of date: {path}', file=sys.stderr)

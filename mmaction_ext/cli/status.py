@@ -7,9 +7,12 @@ import functools
 import math
 import sys
 import time
+from argparse import ArgumentParser, Namespace
 from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from mmaction_ext.cli.common import (
     add_json_option,
@@ -20,13 +23,14 @@ from mmaction_ext.cli.common import (
     note_unlisted_runs,
     read_records,
 )
-from mmaction_ext.cli.progress import progress, schedule_of
+from mmaction_ext.cli.progress import Progress, progress, schedule_of
 from mmaction_ext.cli.text import WIDTH, clean, columns, cut, duration, print_json
-from mmaction_ext.tables import CellStatus, resolve_configs
-from mmaction_ext.tables.row_seeds import row_seeds
+from mmaction_ext.tables import CellStatus, TableSpec, resolve_configs
+from mmaction_ext.tables.row_seeds import RowSeed, row_seeds
 from mmaction_ext.tables.seed_runs import how_it_ended, is_finite, why_diverged
 from mmaction_ext.tracking.identity import load_config
 from mmaction_ext.tracking.reading.find import find_runs
+from mmaction_ext.tracking.reading.record import RunRecord
 
 NAME = 'status'
 HELP = 'how runs are doing: progress, result, error'
@@ -87,11 +91,11 @@ class RunStatus:
     seed: int | None
     state: str
     reason: str = ''
-    progress: object = None
+    progress: Progress | None = None
     folder: str = ''
 
 
-def add_arguments(parser) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     """Declare the command line."""
     add_tables_argument(parser, 'TABLE|RUNS')
     add_runs_option(parser)
@@ -104,7 +108,7 @@ def add_arguments(parser) -> None:
     add_json_option(parser)
 
 
-def run(args) -> int:
+def run(args: Namespace) -> int:
     """Print the status, once or again and again; returns 1 if anything went wrong."""
     from mmaction_ext.errors import check_positive
 
@@ -121,7 +125,7 @@ def run(args) -> int:
         groups = collect(args)
 
 
-def collect(args, notes: bool = False) -> dict:
+def collect(args: Namespace, notes: bool = False) -> dict[str, list[RunStatus]]:
     """Title of a table or folder to its :class:`RunStatus` list.
 
     Args:
@@ -147,18 +151,18 @@ def collect(args, notes: bool = False) -> dict:
     return groups
 
 
-def _with_tables(args, tables):
+def _with_tables(args: Namespace, tables: list[str]) -> Namespace:
     import argparse
 
     return argparse.Namespace(**{**vars(args), 'tables': tables})
 
 
-def _is_runs_folder(path) -> bool:
+def _is_runs_folder(path: Path) -> bool:
     """Whether a folder holds runs and not tables."""
     return path.is_dir() and next(path.rglob('table.yaml'), None) is None
 
 
-def folder_lines(folder, source: str = 'auto') -> list:
+def folder_lines(folder: str | Path, source: str = 'auto') -> list[RunStatus]:
     """Status of every run below a folder, by its record in ``source``."""
     lines = []
     for record in find_runs(folder, PROGRESS_METRICS, source=source, cache=False):
@@ -186,7 +190,11 @@ def folder_lines(folder, source: str = 'auto') -> list:
     return lines
 
 
-def table_lines(spec, records, load=load_config) -> list:
+def table_lines(
+    spec: TableSpec,
+    records: Sequence[RunRecord],
+    load: Callable[..., dict[str, Any]] = load_config,
+) -> list[RunStatus]:
     """Status of every row and seed of a table.
 
     Args:
@@ -201,9 +209,9 @@ def table_lines(spec, records, load=load_config) -> list:
     ]
 
 
-def _row_seed_line(row_seed, metrics) -> RunStatus:
+def _row_seed_line(row_seed: RowSeed, metrics: tuple[str, ...]) -> RunStatus:
     record = _main_record(row_seed.fresh or row_seed.others)
-    state = _state(row_seed, row_seed.fresh and record)
+    state = _state(row_seed, record if row_seed.fresh else None)
     if record is None:
         return RunStatus(row_seed.row.id, row_seed.seed, state, row_seed.reason)
     schedule = row_seed.config.schedule if record.job_type == 'train' else None
@@ -218,7 +226,7 @@ def _row_seed_line(row_seed, metrics) -> RunStatus:
     )
 
 
-def _main_record(records):
+def _main_record(records: Iterable[RunRecord]) -> RunRecord | None:
     """The run to look at: one that lives, else one that trains, else any."""
     ranked = sorted(
         records, key=lambda record: (record.state != 'running', record.job_type != 'train')
@@ -229,7 +237,7 @@ def _main_record(records):
 _WORDS = {'unknown': 'unfinished'}
 
 
-def _state(row_seed, record) -> str:
+def _state(row_seed: RowSeed, record: RunRecord | None) -> str:
     """Word for a row and seed whose main run of the present config is ``record``, if any."""
     if record and record.state == 'running':
         return 'running'
@@ -244,7 +252,7 @@ def _state(row_seed, record) -> str:
     return _WORDS.get(record.state, record.state)
 
 
-def _show(groups, args) -> None:
+def _show(groups: dict[str, list[RunStatus]], args: Namespace) -> None:
     if args.json:
         print_json(
             {title: [dict(asdict(line)) for line in lines] for title, lines in groups.items()}
@@ -257,7 +265,7 @@ def _show(groups, args) -> None:
     print('\n\n'.join('\n'.join(describe(title, lines)) for title, lines in groups.items()))
 
 
-def describe(title: str, lines: list) -> list:
+def describe(title: str, lines: list[RunStatus]) -> list[str]:
     """A group of runs as lines of text."""
     states = Counter(line.state for line in lines)
     counted = ', '.join(f'{count} {state}' for state, count in sorted(states.items()))
@@ -270,7 +278,7 @@ def describe(title: str, lines: list) -> list:
     return text
 
 
-def _cells(line) -> list:
+def _cells(line: RunStatus) -> list[object]:
     seed = '' if line.seed is None else line.seed
     found = line.progress
     if found is None:
@@ -290,14 +298,14 @@ def _cells(line) -> list:
     ]
 
 
-def _result(found) -> str:
+def _result(found: Progress) -> str:
     if not found.metric:
         return ''
     is_number = isinstance(found.value, float) or is_finite(found.value)
     return f'{found.metric} {found.value:.4g}' if is_number else found.metric
 
 
-def _remarks(line) -> list:
+def _remarks(line: RunStatus) -> list[str]:
     """What is wrong, below the line of the run."""
     if not line.reason or line.state in ('finished', 'running', 'missing'):
         return []

@@ -4,7 +4,8 @@ import math
 import os
 import sys
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from mmaction_ext.printable import clean
 from mmaction_ext.tracking.ledger.format import to_json
@@ -62,12 +63,12 @@ def colour(text: str, name: str) -> str:
 
 
 def columns(
-    rows: Iterable,
-    heads: tuple,
-    right: tuple = (),
-    elastic: tuple = (0,),
-    colours: dict | None = None,
-) -> list:
+    rows: Iterable[Sequence[object]],
+    heads: tuple[str, ...],
+    right: tuple[str, ...] = (),
+    elastic: tuple[int, ...] = (0,),
+    colours: Mapping[str, str] | None = None,
+) -> list[str]:
     """Lines of a table that is at most :data:`WIDTH` columns wide.
 
     Args:
@@ -89,7 +90,12 @@ def columns(
     return [_line(row, widths, [head in right for head in heads], colours or {}) for row in cells]
 
 
-def _line(row, widths, flush_right, colours) -> str:
+def _line(
+    row: Sequence[str],
+    widths: Sequence[int],
+    flush_right: Sequence[bool],
+    colours: Mapping[str, str],
+) -> str:
     parts = []
     for cell, size, is_right in zip(row, widths, flush_right, strict=True):
         if size:
@@ -129,6 +135,6 @@ def duration(seconds: float | None) -> str:
     return f'{hours // 24} d {hours % 24} h'
 
 
-def print_json(content) -> None:
+def print_json(content: Any) -> None:
     """Print as JSON that every reader takes: NaN and infinity as text."""
     print(to_json(content, indent=1))

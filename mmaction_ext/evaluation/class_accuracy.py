@@ -1,6 +1,7 @@
 """Accuracy of each class."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from mmaction.registry import METRICS
@@ -22,10 +23,10 @@ class ClassAccuracyMetric(BaseMetric):
 
     default_prefix = 'class'
 
-    def __init__(self, collect_device: str = 'cpu', prefix: str | None = None):
+    def __init__(self, collect_device: str = 'cpu', prefix: str | None = None) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
 
-    def process(self, data_batch, data_samples: Sequence[dict]) -> None:
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Store what became of a batch of evaluated videos.
 
         Args:
@@ -38,7 +39,7 @@ class ClassAccuracyMetric(BaseMetric):
             right = int(scores.argmax()) == label and bool(scores.isfinite().all())
             self.results.append((label, right, len(scores)))
 
-    def compute_metrics(self, results: list) -> dict[str, float]:
+    def compute_metrics(self, results: list[tuple[int, bool, int]]) -> dict[str, float]:
         """Accuracy of each class.
 
         Args:

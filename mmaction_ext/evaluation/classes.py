@@ -2,8 +2,9 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +58,7 @@ def counts_by_class(labels: np.ndarray, predicted: np.ndarray) -> dict[int, tupl
     }
 
 
-def class_names(cfg: Mapping, file: str | Path | None = None) -> dict[int, str]:
+def class_names(cfg: Mapping[str, Any], file: str | Path | None = None) -> dict[int, str]:
     """Names of the classes, by number.
 
     Args:
@@ -86,7 +87,7 @@ def class_names(cfg: Mapping, file: str | Path | None = None) -> dict[int, str]:
     )
 
 
-def _names_of_metrics(evaluators) -> dict[int, str]:
+def _names_of_metrics(evaluators: Any) -> dict[int, str]:
     """From a metric's table; a missing or other table is no error, the numbers will do."""
     evaluators = [evaluators] if isinstance(evaluators, Mapping) else evaluators
     for path in filter(None, (evaluator.get('meta_file') for evaluator in evaluators)):
@@ -98,7 +99,7 @@ def _names_of_metrics(evaluators) -> dict[int, str]:
     return {}
 
 
-def _names_beside(lists) -> dict[int, str]:
+def _names_beside(lists: Sequence[str | Path]) -> dict[int, str]:
     try:
         return dict(enumerate(read_labels(Path(lists[0]).with_name('classes.txt'))))
     except (InputError, IndexError):

@@ -5,6 +5,7 @@ mmaction2's ``AccMetric`` sorts NaN behind all numbers, so that a network which 
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from mmaction.evaluation.metrics import acc_metric
@@ -13,8 +14,10 @@ from mmaction.models.heads import base, omni_head, rgbpose_head
 from mmaction_ext.evaluation.classes import counts_by_class, predicted_classes, usable_rows
 
 
-def _top_k(count: Callable) -> Callable:
-    def top_k_accuracy(scores: Sequence, labels: Sequence, topk: tuple = (1,)) -> list[float]:
+def _top_k(count: Callable[..., list[float]]) -> Callable[..., list[float]]:
+    def top_k_accuracy(
+        scores: Sequence[np.ndarray], labels: Sequence[int], topk: tuple[int, ...] = (1,)
+    ) -> list[float]:
         """mmaction2's, of which the samples without finite scores are all wrong."""
         usable = usable_rows(np.asarray(scores))
         if usable.all():
@@ -27,8 +30,8 @@ def _top_k(count: Callable) -> Callable:
     return top_k_accuracy
 
 
-def _mean_class(count: Callable) -> Callable:
-    def mean_class_accuracy(scores: Sequence, labels: Sequence) -> float:
+def _mean_class(count: Callable[..., float]) -> Callable[..., float]:
+    def mean_class_accuracy(scores: Sequence[np.ndarray], labels: Sequence[int]) -> float:
         """mmaction2's, with the samples without finite scores in their classes, all wrong.
 
         The mean is over the classes that have samples or are predicted, as mmaction2 takes it.
@@ -36,28 +39,29 @@ def _mean_class(count: Callable) -> Callable:
         usable = usable_rows(np.asarray(scores))
         if usable.all():
             return count(scores, labels)
-        labels, predicted = np.asarray(labels), predicted_classes(np.asarray(scores))
-        shares = [
-            correct / samples for samples, correct in counts_by_class(labels, predicted).values()
-        ]
+        predicted = predicted_classes(np.asarray(scores))
+        counts = counts_by_class(np.asarray(labels), predicted)
+        shares = [correct / samples for samples, correct in counts.values()]
         return sum(shares) / len(np.union1d(labels, predicted[usable]))
 
     return mean_class_accuracy
 
 
-def _mean_precision(count: Callable) -> Callable:
-    def mean_average_precision(scores: Sequence, labels: Sequence) -> float:
+def _mean_precision(count: Callable[..., float]) -> Callable[..., float]:
+    def mean_average_precision(
+        scores: Sequence[np.ndarray], labels: Sequence[np.ndarray]
+    ) -> float:
         """mmaction2's, of which the labels of samples without finite scores are never found.
 
         The precision of a class is over its recall, which for them ends below 1.
         """
-        scores, labels = np.asarray(scores), np.asarray(labels)
-        usable = usable_rows(scores)
+        usable = usable_rows(np.asarray(scores))
         if usable.all():
             return count(scores, labels)
-        there, found = (labels == 1).sum(axis=0), (labels[usable] == 1).sum(axis=0)
+        sound, true = np.asarray(scores)[usable], np.asarray(labels) == 1
+        there, found = true.sum(axis=0), true[usable].sum(axis=0)
         precisions = [
-            count(scores[usable, k, None], labels[usable, k, None]) * found[k] / there[k]
+            count(sound[:, k, None], true[usable, k, None].astype(int)) * found[k] / there[k]
             if found[k]
             else 0.0
             for k in np.flatnonzero(there)
@@ -67,8 +71,10 @@ def _mean_precision(count: Callable) -> Callable:
     return mean_average_precision
 
 
-def _sample_precision(count: Callable) -> Callable:
-    def mmit_mean_average_precision(scores: Sequence, labels: Sequence) -> float:
+def _sample_precision(count: Callable[..., float]) -> Callable[..., float]:
+    def mmit_mean_average_precision(
+        scores: Sequence[np.ndarray], labels: Sequence[np.ndarray]
+    ) -> float:
         """mmaction2's, a mean over samples, of which those without finite scores have 0."""
         usable = usable_rows(np.asarray(scores))
         if not usable.any():
@@ -80,7 +86,7 @@ def _sample_precision(count: Callable) -> Callable:
 
 
 #: functions that mmaction2 counts by, and what makes them count so
-_WRAPPERS = {
+_WRAPPERS: dict[str, Callable[..., Callable[..., Any]]] = {
     'top_k_accuracy': _top_k,
     'mean_class_accuracy': _mean_class,
     'mean_average_precision': _mean_precision,

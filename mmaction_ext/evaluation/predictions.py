@@ -45,7 +45,7 @@ class Predictions:
     meta: dict[str, Any]
 
 
-def write_predictions(path: Path, predictions: Predictions) -> None:
+def write_predictions(path: str | Path, predictions: Predictions) -> None:
     """Write a file in one step: whoever reads it sees the old or the new one, whole."""
     content = io.BytesIO()
     np.savez(
@@ -125,8 +125,8 @@ def average(predictions: Sequence[Predictions], files: Sequence[str]) -> np.ndar
         difference = _difference(first, other)
         if difference:
             raise InputError(f'{files[0]} and {file} cannot be averaged: {difference}')
-    total = sum(each.scores.astype(np.float64) for each in predictions)
-    return (total / len(predictions)).astype(np.float32)
+    total = np.sum([each.scores for each in predictions], axis=0, dtype=np.float64)
+    return np.asarray(total / len(predictions), dtype=np.float32)
 
 
 def _check_probabilities(scores: np.ndarray, file: str) -> None:

@@ -1,10 +1,14 @@
 """A hook that writes down what a test predicts."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from mmaction.registry import HOOKS
+from mmengine.dataset import BaseDataset
 from mmengine.dist import collect_results
 from mmengine.hooks import Hook
-from mmengine.runner import BaseLoop
+from mmengine.runner import BaseLoop, Runner
 
 from mmaction_ext.datasets.samples import data_digest, sample_name
 from mmaction_ext.evaluation.predictions import Predictions, write_predictions
@@ -27,22 +31,24 @@ class PredictionsHook(Hook):
 
     priority = 'LOWEST'
 
-    def __init__(self, path: str, run: dict):
-        self.path, self.run, self._results = path, dict(run), []
-        self.written = False
+    def __init__(self, path: str, run: dict[str, Any]) -> None:
+        self.path, self.run, self.written = path, dict(run), False
+        self._results: list[tuple[np.ndarray, np.ndarray]] = []
 
-    def before_test_epoch(self, runner) -> None:
+    def before_test_epoch(self, runner: Runner) -> None:
         """Forget an earlier test."""
         self._results, self.written = [], False
 
-    def after_test_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+    def after_test_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Sequence[Any] = ()
+    ) -> None:
         """Keep labels and scores of a batch."""
         self._results += [
             (sample.gt_label.cpu().numpy(), sample.pred_score.float().cpu().numpy())
             for sample in outputs
         ]
 
-    def after_test_epoch(self, runner, metrics=None) -> None:
+    def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Gather the samples of all processes, which brings them into the data set's order."""
         dataset = runner.test_dataloader.dataset
         results = collect_results(self._results, len(dataset), 'cpu')
@@ -67,7 +73,7 @@ class PredictionsHook(Hook):
         )
         self.written = True
 
-    def _meta(self, runner, dataset) -> dict:
+    def _meta(self, runner: Runner, dataset: BaseDataset) -> dict[str, Any]:
         iteration, epoch = position(runner)
         meta = dict(self.run, iter=iteration, epoch=epoch, data_digest=data_digest(dataset))
         checkpoint = runner.message_hub.runtime_info.get('test_checkpoint')
@@ -76,7 +82,7 @@ class PredictionsHook(Hook):
         return meta
 
 
-def position(runner) -> tuple:
+def position(runner: Runner) -> tuple[int, int]:
     """Iterations and epochs completed, of the training or of the checkpoint under test."""
     if isinstance(runner._train_loop, BaseLoop):
         return runner.iter, runner.epoch

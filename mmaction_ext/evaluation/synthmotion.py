@@ -1,8 +1,9 @@
 """What a model understands of SynthMotion: the scene, the direction of time, or both."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import PurePath
+from typing import Any
 
 import numpy as np
 from mmaction.registry import METRICS
@@ -72,14 +73,14 @@ class SynthMotionMetric(BaseMetric):
         per_class: bool = False,
         collect_device: str = 'cpu',
         prefix: str | None = None,
-    ):
+    ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.meta_file = str(meta_file)
         self.per_class = per_class
-        self.class_accuracy = {}
+        self.class_accuracy: dict[str, float] = {}
         self._meta = _read_meta(self.meta_file)
 
-    def process(self, data_batch, data_samples: Sequence[dict]) -> None:
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Store file, label and scores of a batch of evaluated clips.
 
         Args:
@@ -89,7 +90,7 @@ class SynthMotionMetric(BaseMetric):
         """
         self.results.extend(self._result(sample) for sample in data_samples)
 
-    def _result(self, sample: dict) -> dict:
+    def _result(self, sample: dict[str, Any]) -> dict[str, Any]:
         if 'filename' not in sample:
             raise InputError(
                 'SynthMotionMetric needs the file of each clip: '
@@ -111,7 +112,7 @@ class SynthMotionMetric(BaseMetric):
             )
         return {'file': file, 'label': label, 'scores': scores}
 
-    def compute_metrics(self, results: list) -> dict[str, float]:
+    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
         """Mean accuracies over all clips and over their groups.
 
         Args:
@@ -137,11 +138,11 @@ class SynthMotionMetric(BaseMetric):
         return metrics
 
 
-def _group_means(values: np.ndarray, groups: np.ndarray, names) -> dict:
+def _group_means(values: np.ndarray, groups: np.ndarray, names: Iterable[Any]) -> dict[Any, float]:
     return {name: float(values[groups == name].mean()) for name in names if (groups == name).any()}
 
 
-def _read_meta(path: str) -> dict[str, dict]:
+def _read_meta(path: str) -> dict[str, dict[str, Any]]:
     """File below ``videos`` -> its label, size and speed."""
     try:
         with open(path, newline='', encoding='utf-8') as file:

@@ -65,7 +65,7 @@ class RowConfig:
         """All hashes that a run of the config may bear."""
         return (self.digest, *self.aliases)
 
-    def is_named(self, name: str, digest: str) -> bool:
+    def is_named(self, name: str | None, digest: str | None) -> bool:
         """Whether a config's name and hash on record are those of this one."""
         return name == self.name and digest in self.hashes
 
