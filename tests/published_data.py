@@ -132,13 +132,14 @@ def write_cut(path, num_frames, first, **options):
     whole.unlink()
 
 
-def write_joined(path, *parts, shown=lambda packet, time: packet.pts + time):
+def write_joined(path, *parts, shown=lambda packet, time: packet.pts + time, lost=None):
     """Put packets of videos of one codec behind each other, as cutting programs do.
 
     Args:
         path: the file to write.
         parts: of each video its path and how many packets of it to leave out.
         shown: time at which a packet is shown, from the packet and when its part begins.
+        lost: place of a packet of each part that is missing.
     """
     with av.open(str(path), 'w') as output:
         target, time = None, 0
@@ -148,11 +149,12 @@ def write_joined(path, *parts, shown=lambda packet, time: packet.pts + time):
                 target = target or output.add_stream_from_template(stream)
                 packets = [packet for packet in source.demux(stream) if packet.size][left_out:]
                 time -= packets[0].dts
-                for packet in packets:
+                for place, packet in enumerate(packets):
                     packet.pts, packet.dts = shown(packet, time), packet.dts + time
                     packet.stream = target
                     end = packet.dts + packet.duration
-                    output.mux(packet)
+                    if place != lost:
+                        output.mux(packet)
                 time = end
 
 

@@ -46,6 +46,7 @@ class _NalCodec:
         restarts: types of the pictures behind which nothing refers to what was before.
         breaks: types around which pictures may be left out.
         fields: whether a packet may be half a frame.
+        drops: whether a decoder leaves out pictures that refer to one which is not there.
     """
 
     length_byte: int
@@ -54,6 +55,7 @@ class _NalCodec:
     restarts: frozenset
     breaks: frozenset = frozenset()
     fields: bool = True
+    drops: bool = False
 
     def look(self, packet: av.Packet, extradata: bytes | None) -> tuple[int | None, bool]:
         """How many frames a packet shows, where that is sure; whether decoding may begin there."""
@@ -75,7 +77,7 @@ class _NalCodec:
 class _Vp9:
     """VP9, whose packets may hold frames that are not shown (bitstream specification 0.6)."""
 
-    fields = False
+    fields = drops = False
 
     def look(self, packet: av.Packet, extradata: bytes | None) -> tuple[int | None, bool]:
         """As of :class:`_NalCodec`."""
@@ -105,7 +107,7 @@ class _Vp9:
 _CODECS = {
     'h264': _NalCodec(4, 0, 31, frozenset({5})),
     'hevc': _NalCodec(
-        21, 1, 63, frozenset({19, 20}), frozenset({16, 17, 18, 36, 37}), fields=False
+        21, 1, 63, frozenset({19, 20}), frozenset({16, 17, 18, 36, 37}), fields=False, drops=True
     ),
     'vp9': _Vp9(),
 }
@@ -225,7 +227,7 @@ class VideoReader:
         )
         rate, base = self.stream.average_rate, self.stream.time_base
         lasting = 1 / rate / base if rate and base else 0  # of one that does not say how long
-        kept, size, number, starts, self.end = [], 0, 0, [], 0
+        kept, size, times, starts, self.end = [], 0, [], [], 0
         for packet in container.demux(self.stream):
             size += packet.size
             if size > KEPT_BYTES:
@@ -246,10 +248,11 @@ class VideoReader:
                     and packet.pts is not None
                     and not packet.is_discard
                 )
-                starts += [number] * restarts
-            number += 1
+                starts += [len(times)] * restarts
+            times.append(shown)
         self._kept = kept if size <= KEPT_BYTES else None
-        return [*starts, number] if proven and starts[:1] == [0] else []
+        proven = proven and starts[:1] == [0] and not (codec.drops and _have_gap(times))
+        return [*starts, len(times)] if proven else []
 
     def _hold(self) -> int:
         """Decode all frames, count them, and keep them, unless they are too many."""
@@ -337,3 +340,9 @@ class VideoReader:
             raise InputError(
                 f'{self.name}: the video cannot be decoded ({last_line(error)})'
             ) from error
+
+
+def _have_gap(times: Sequence[int]) -> bool:
+    """Whether one of the frames that are shown at some times, in any order, may be missing."""
+    steps = np.diff(np.sort(times))
+    return steps.size > 0 and bool(steps.max() > 1.5 * np.median(steps))

@@ -115,6 +115,12 @@ FILES = {
         None,
         False,
     ),
+    # without a key frame, of which the decoder drops all that refer to it
+    'lost265.mp4': (
+        lambda path: write_joined(path, (path.with_name('closed265.mp4'), 0), lost=10),
+        None,
+        False,
+    ),
     'hidden.webm': (
         lambda path: write_numbered(
             path,
