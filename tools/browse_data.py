@@ -6,7 +6,9 @@ come out of the pipeline, views one after another, shrunk to 160 pixels where th
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import DictAction
 
@@ -22,7 +24,7 @@ exit codes: 0 drawn; 2 the config or the data cannot be used (one line says why)
 """
 
 
-def parse_args(argv=None):
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -73,7 +75,7 @@ def parse_args(argv=None):
     return parser.parse_args(argv)
 
 
-def build_dataset(args):
+def build_dataset(args: argparse.Namespace) -> tuple[Any, Sequence[str]]:
     """The split's data set and the class names that belong to it.
 
     Raises:
@@ -98,7 +100,7 @@ def build_dataset(args):
     return dataset, read_labels(names) if args.classes or names.is_file() else ()
 
 
-def main(argv=None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool; returns the exit code."""
     args = parse_args(argv)
     compat.apply()

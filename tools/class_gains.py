@@ -10,15 +10,17 @@ only finished runs of the configs as they stand in the tree count.
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmaction_ext import compat
 from mmaction_ext.cli.common import add_source_option
 from mmaction_ext.errors import InputError
 from mmaction_ext.printable import clean
+from mmaction_ext.tables.seed_runs import RowConfig
 
 
-def parse_args(argv=None) -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -67,7 +69,7 @@ def parse_args(argv=None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def row_config(path: Path):
+def row_config(path: Path) -> RowConfig:
     """The config of a row as it stands in the tree."""
     from mmaction_ext.tables.seed_runs import RowConfig
     from mmaction_ext.tracking.identity import config_name, load_config, training_length
@@ -101,7 +103,7 @@ def draw(args: argparse.Namespace) -> list[str]:
     ] + [f'figure: {args.out}']
 
 
-def main(argv=None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool; returns the exit code."""
     args = parse_args(argv)
     compat.apply()

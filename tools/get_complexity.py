@@ -17,8 +17,10 @@ import argparse
 import csv
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import DictAction
 
@@ -36,7 +38,7 @@ FEW = 8
 SPECIFICATION = Path(__file__).resolve().parents[1] / 'configs' / 'complexity.yaml'
 
 
-def parse_args(argv=None) -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -91,7 +93,7 @@ def parse_args(argv=None) -> argparse.Namespace:
     return args
 
 
-def find_configs(paths: list) -> list:
+def find_configs(paths: list[str]) -> list[str]:
     """Config files, each once, with those of its rows in the place of a ``table.yaml``."""
     found = []
     for path in paths:
@@ -102,7 +104,9 @@ def find_configs(paths: list) -> list:
     return list(dict.fromkeys(found))
 
 
-def measure(path: str, shape=None, options: dict | None = None) -> Complexity:
+def measure(
+    path: str, shape: Sequence[int] | None = None, options: dict[str, Any] | None = None
+) -> Complexity:
     """Counts of one config.
 
     Args:
@@ -121,7 +125,7 @@ def measure(path: str, shape=None, options: dict | None = None) -> Complexity:
         raise InputError(f'{path}: {error}') from error
 
 
-def measure_all(args: argparse.Namespace) -> list:
+def measure_all(args: argparse.Namespace) -> list[dict[str, Any]]:
     """Counts of all configs, each with its path.
 
     Raises:
@@ -149,7 +153,7 @@ def show_progress(done: int, total: int) -> None:
         print(f'\rcounted {done} of {total} networks', end=end, file=sys.stderr, flush=True)
 
 
-def print_table(results: list) -> None:
+def print_table(results: list[dict[str, Any]]) -> None:
     """Print one line per config: millions of parameters, billions of multiply-adds."""
     width = max(len(result['config']) for result in results)
     print(f'{"config":{width}}  {"input":>15}  {"params (M)":>10}  {"GMACs":>9}')
@@ -162,7 +166,7 @@ def print_table(results: list) -> None:
         )
 
 
-def write_csv(path: Path, results: list) -> None:
+def write_csv(path: Path, results: list[dict[str, Any]]) -> None:
     """Write the counts with each config's name and hash, sorted by name."""
     rows = [
         (
@@ -188,13 +192,14 @@ def write_report(path: Path) -> None:
     print(path)
 
 
-def main(argv=None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool; returns the exit code."""
     args = parse_args(argv)
     compat.apply()
     try:
         if args.report:
-            return write_report(args.report) or 0
+            write_report(args.report)
+            return 0
         results = measure_all(args)
         if args.csv:
             write_csv(args.csv, results)

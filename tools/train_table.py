@@ -19,14 +19,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from mmaction_ext.cli.text import clean
 from mmaction_ext.errors import InputError
 from mmaction_ext.files.locks import LockFile
-from mmaction_ext.tables import load_spec, resolve_configs
-from mmaction_ext.tables.gaps import TOOLS, find_gaps, ordered_jobs
+from mmaction_ext.tables import TableSpec, load_spec, resolve_configs
+from mmaction_ext.tables.gaps import TOOLS, Gap, Job, find_gaps, ordered_jobs
 from mmaction_ext.tables.row_seeds import process_of, row_seeds
 from mmaction_ext.tracking.identity import config_name, load_config
 from mmaction_ext.tracking.reading.find import find_runs
@@ -38,7 +39,7 @@ PROGRESS = re.compile(r'Epoch\(train\) +\[ *(\d+)\]\[ *(\d+)/(\d+)\].* eta: (\S+
 IN_USE = re.compile(r'^error: .* is in use by (process \d+|process)')
 
 
-def parse_args():
+def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -53,7 +54,7 @@ def parse_args():
     return parser.parse_args()
 
 
-def find_lacking(spec, args):
+def find_lacking(spec: TableSpec, args: argparse.Namespace) -> list[Gap]:
     """The :class:`mmaction_ext.tables.gaps.Gap` list of the rows that are asked for."""
     rows = tuple(row for row in spec.configured if args.rows is None or row.id in args.rows)
     unknown = set(args.rows or ()) - {row.id for row in rows}
@@ -79,7 +80,7 @@ class Process:
         OSError: the log cannot be written, or no process can be started.
     """
 
-    def __init__(self, job):
+    def __init__(self, job: Job) -> None:
         self.name, run = job.name, f'{config_name(job.config)}/seed{job.seed}'
         self.log = RUNS / '.logs' / f'{run}.log'
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -93,14 +94,14 @@ class Process:
                 command, stdout=log, stderr=subprocess.STDOUT, preexec_fn=_die_with_parent
             )
 
-    def progress(self):
+    def progress(self) -> str:
         """How far training is, from the newest line of the log that says so."""
         self._read_on()
         if not self.trained:
             return 'starting'
         return 'epoch {}, batch {} of {}, {} left, loss {}'.format(*self.trained)
 
-    def outcome(self):
+    def outcome(self) -> str:
         """How the process ended, and if it failed what it said last: the error."""
         self._read_on()
         holder = IN_USE.search(self.said)
@@ -108,7 +109,7 @@ class Process:
             return f'left alone, another process works on it ({holder[1]})'
         return f'FAILED: {self.said or "no output"}' if self.process.returncode else 'done'
 
-    def _read_on(self):
+    def _read_on(self) -> None:
         """Take in what was logged since the last time; a log that is gone says nothing."""
         with contextlib.suppress(OSError), open(self.log, 'rb') as log:
             log.seek(self.taken_in)
@@ -119,27 +120,29 @@ class Process:
             self.said = (text.strip().splitlines() or [self.said])[-1]
 
 
-def last_epoch(folder):
+def last_epoch(folder: Path) -> int | None:
     """The last epoch of which a folder holds a checkpoint; ``None`` without any."""
     stems = (re.fullmatch(r'epoch_(\d+)', path.stem) for path in folder.glob('epoch_*.pth'))
     return max((int(stem[1]) for stem in stems if stem), default=None)
 
 
-def _die_with_parent():
+def _die_with_parent() -> None:
     """Have Linux end a training process whose loop was killed."""
     if sys.platform == 'linux':
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
-def train_all(waiting, jobs):
+def train_all(waiting: Iterable[Job], jobs: int) -> None:
     """Keep ``jobs`` processes busy until every run has ended, well or not.
 
     Args:
         waiting: :class:`mmaction_ext.tables.gaps.Job` list.
         jobs: how many to run at a time.
     """
-    start, reported, running, total = time.time(), time.time(), [], len(waiting)
+    start = reported = time.time()
+    running: list[Process] = []
     waiting = list(waiting)
+    total = len(waiting)
     while waiting or running:
         while waiting and len(running) < jobs:
             running += started(waiting.pop(0), start)
@@ -154,7 +157,7 @@ def train_all(waiting, jobs):
                 say(start, f'{job.name}: {job.progress()}')
 
 
-def started(job, start):
+def started(job: Job, start: float) -> list[Process]:
     """The :class:`Process` of a job; none, which is said, where it cannot be started.
 
     Args:
@@ -170,7 +173,7 @@ def started(job, start):
     return [process]
 
 
-def say(start, text):
+def say(start: float, text: str) -> None:
     """Print a line with the minutes and seconds since ``start``; nobody need be there to read."""
     minutes, seconds = divmod(int(time.time() - start), 60)
     with contextlib.suppress(OSError):  # would end the processes, too
@@ -193,7 +196,7 @@ def wait_for_lock() -> LockFile:
     return lock
 
 
-def main():
+def main() -> None:
     """Run the tool."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
@@ -206,7 +209,7 @@ def main():
         raise SystemExit(2) from None
 
 
-def run(args):
+def run(args: argparse.Namespace) -> int:
     """Train what is lacking; returns 1 if something still is.
 
     Raises:
@@ -214,13 +217,19 @@ def run(args):
         OSError: the folder of the runs cannot be used.
     """
     spec = load_spec(args.table)
-    lock = None if args.dry_run else wait_for_lock()
+    with contextlib.nullcontext() if args.dry_run else wait_for_lock():
+        return train(spec, args)
+
+
+def train(spec: TableSpec, args: argparse.Namespace) -> int:
+    """Say what a table lacks, train it, and say what it lacks still; see :func:`run`."""
     gaps = find_lacking(spec, args)
     for gap in gaps:
         if not gap.jobs:
             print(
                 clean(
-                    f'{gap.row_seed.name} is left alone ({gap.row_seed.status.value}): {gap.reason}'
+                    f'{gap.row_seed.name} is left alone ({gap.row_seed.status.value}): '
+                    f'{gap.reason}'
                 )
             )
     waiting = ordered_jobs(gaps)
@@ -235,11 +244,10 @@ def run(args):
     left = find_lacking(spec, args)
     for gap in left:
         print(clean(leftover(gap)), file=sys.stderr)
-    lock.close()
     return int(bool(left))
 
 
-def leftover(gap):
+def leftover(gap: Gap) -> str:
     """What is said at the end of a row and seed that has no result."""
     if gap.row_seed.living:
         return f'still running: {gap.row_seed.name} ({process_of(gap.row_seed.living)})'

@@ -16,19 +16,27 @@ config's test pipeline samples and crops; a config without one gets uniform fram
 input_shape. Checkpoints are loaded safely: weights and plain data only.
 """
 
+from __future__ import annotations
+
 import argparse
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmaction_ext import compat
 from mmaction_ext.errors import InputError
 from mmaction_ext.printable import clean
 
+if TYPE_CHECKING:
+    from mmaction_ext.analysis.pictures import Picture
+    from mmaction_ext.analysis.recognition import Recognition
+
 KINDS = ('motion', 'cam')
 LAST_CONVOLUTION = 'last_conv'
 
 
-def parse_args(argv=None) -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -121,7 +129,9 @@ def parse_args(argv=None) -> argparse.Namespace:
     return args
 
 
-def motion_picture(shown, names: dict, args: argparse.Namespace):
+def motion_picture(
+    shown: Recognition, names: Mapping[int, str], args: argparse.Namespace
+) -> Picture | None:
     """The picture of what the module sees; None, with a sentence, for a plain backbone."""
     from mmaction_ext.analysis.displacement_figure import displacement_legend, displacement_rows
     from mmaction_ext.analysis.key_point_figure import key_point_legend, key_point_rows
@@ -146,7 +156,12 @@ def motion_picture(shown, names: dict, args: argparse.Namespace):
     return Picture(title, [Row('what the model sees', frames), *rows], legend)
 
 
-def cam_picture(shown, baseline, names: dict, args: argparse.Namespace):
+def cam_picture(
+    shown: Recognition,
+    baseline: Recognition | None,
+    names: Mapping[int, str],
+    args: argparse.Namespace,
+) -> Picture:
     """The picture of Grad-CAM: frames, baseline if there is one, module."""
     from mmaction_ext.analysis.grad_cam import (
         choose_layer,
@@ -169,7 +184,7 @@ def cam_picture(shown, baseline, names: dict, args: argparse.Namespace):
     return Picture(f'Grad-CAM, {Path(args.video).name}', rows, grad_cam_legend())
 
 
-def write(picture, kind: str, args: argparse.Namespace) -> list:
+def write(picture: Picture, kind: str, args: argparse.Namespace) -> list[Path]:
     """Write one kind of picture; returns the files."""
     from mmaction_ext.analysis.pictures import write_animation, write_sheet
 
@@ -179,7 +194,7 @@ def write(picture, kind: str, args: argparse.Namespace) -> list:
     return files
 
 
-def run(args: argparse.Namespace) -> list:
+def run(args: argparse.Namespace) -> list[Path]:
     """Draw everything that was asked for; returns the files.
 
     Raises:
@@ -192,19 +207,22 @@ def run(args: argparse.Namespace) -> list:
     check_output_folder(args.out)
     shown = recognize(args.config, args.checkpoint, args.video, args.device)
     names = class_names(shown.cfg, args.labels)
-    pictures = {}
+    drawn = {}
     if 'motion' in args.kinds:
-        pictures['motion'] = motion_picture(shown, names, args)
+        drawn['motion'] = motion_picture(shown, names, args)
     if 'cam' in args.kinds:
-        baseline = recognize(*args.baseline, args.video, args.device) if args.baseline else None
-        pictures['cam'] = cam_picture(shown, baseline, names, args)
-    pictures = {kind: picture for kind, picture in pictures.items() if picture is not None}
+        baseline = None
+        if args.baseline:
+            config, checkpoint = args.baseline
+            baseline = recognize(config, checkpoint, args.video, args.device)
+        drawn['cam'] = cam_picture(shown, baseline, names, args)
+    pictures = {kind: picture for kind, picture in drawn.items() if picture is not None}
     if not pictures:
         raise InputError(f'nothing to draw of {args.config} but Grad-CAM (--kinds cam)')
     return [file for kind, picture in pictures.items() for file in write(picture, kind, args)]
 
 
-def main(argv=None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool; returns the exit code."""
     args = parse_args(argv)
     compat.apply()

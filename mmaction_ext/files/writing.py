@@ -31,15 +31,15 @@ def write_atomically(path: FilePath, content: str | bytes, sync: bool = True) ->
     Raises:
         OSError: it cannot be written, with its name; the file is then what it was before.
     """
-    _replace({path: (Path(f'{path}.tmp'), content)}, sync)
+    _replace({Path(path): (Path(f'{path}.tmp'), content)}, sync)
 
 
 def write_output(path: FilePath, text: str | bytes) -> None:
     """As :func:`write_outputs`, of one file."""
-    write_outputs({path: text})
+    write_outputs({Path(path): text})
 
 
-def write_outputs(contents: Mapping[FilePath, str | bytes]) -> None:
+def write_outputs(contents: Mapping[Path, str | bytes]) -> None:
     """Replace the files that a command leaves behind, whoever else may do so, too.
 
     What a process that died has left of such files in their folders is removed.
@@ -57,7 +57,7 @@ def write_outputs(contents: Mapping[FilePath, str | bytes]) -> None:
     replace_files(contents)
 
 
-def replace_files(contents: Mapping[FilePath, str | bytes], sync: bool = True) -> None:
+def replace_files(contents: Mapping[Path, str | bytes], sync: bool = True) -> None:
     """Replace files once all of them are whole: a disk that fills up leaves each as it was.
 
     Args:
@@ -80,7 +80,7 @@ def replace_files(contents: Mapping[FilePath, str | bytes], sync: bool = True) -
         _replace(files, sync)
 
 
-def _replace(files: Mapping[FilePath, tuple[Path, str | bytes]], sync: bool) -> None:
+def _replace(files: Mapping[Path, tuple[Path, str | bytes]], sync: bool) -> None:
     """Write each file under a name of its own, and give them theirs when all are whole."""
     try:
         for path, (temporary, content) in files.items():

@@ -39,10 +39,12 @@ import sys
 import tempfile
 import time
 import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 COLUMNS = (
     'suite',
@@ -71,7 +73,7 @@ BLOCK_SIZE = 32 * 1024
 UID_LENGTH = 16
 
 
-def parse_args(argv=None) -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -125,7 +127,7 @@ class Suite:
     runs: int
     steps: int
 
-    def logs(self) -> list:
+    def logs(self) -> list[Path]:
         """Its W&B logs."""
         return sorted(self.folder.rglob('run-*.wandb'))
 
@@ -135,7 +137,7 @@ class Suite:
         return sum(file.stat().st_size for file in files) / 1e6
 
 
-def rows(steps: int):
+def rows(steps: int) -> Iterator[dict[str, Any]]:
     """What one run logs, the same for all of that length."""
     import random
 
@@ -187,7 +189,7 @@ def log_with_sdk(folder: str, steps: int) -> None:
     run.finish()
 
 
-def identity(seed: int) -> dict:
+def identity(seed: int) -> dict[str, Any]:
     """Identity of a run of a suite."""
     return dict(config='benchmark/row', seed=seed, config_hash='0123456789abcdef', overrides={})
 
@@ -217,13 +219,13 @@ def run_folder(suite: Suite, number: int) -> Path:
     return suite.folder / f'benchmark/row/seed{number}'
 
 
-def renamed(payloads: list, number: int):
+def renamed(payloads: list[bytes], number: int) -> Iterator[bytes]:
     """The records of a log under the id and seed of another run."""
-    from wandb.proto.wandb_internal_pb2 import Record
+    from mmaction_ext.tracking.reading.wandb_log import record_class
 
     for payload in payloads:
         if uid(0).encode() in payload:
-            record = Record.FromString(payload)
+            record = record_class().FromString(payload)
             if record.WhichOneof('record_type') == 'run':
                 record.run.run_id = uid(number)
                 for item in record.run.config.update:
@@ -233,7 +235,7 @@ def renamed(payloads: list, number: int):
         yield payload
 
 
-def encode_log(payloads) -> bytes:
+def encode_log(payloads: Iterable[bytes]) -> bytes:
     """Records in the framing of W&B's logs."""
     data = bytearray(b':W&B\xe1\xbe\x00')
     for payload in payloads:
@@ -327,7 +329,7 @@ def check(suite: Suite) -> None:
             sys.exit(f'{record.folder} {record.uid}: not what was logged')
 
 
-def core_command(log: Path, *options) -> list:
+def core_command(log: Path, *options: str) -> list[str]:
     """wandb's own reader, without the second that Python takes to import wandb."""
     import wandb
 
@@ -344,7 +346,7 @@ def core_command(log: Path, *options) -> list:
     ]
 
 
-def time_core(suite: Suite, jobs: int, *options) -> dict:
+def time_core(suite: Suite, jobs: int, *options: str) -> dict[str, Any]:
     """Read every log of a suite with wandb-core, ``jobs`` at a time."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
@@ -362,7 +364,7 @@ def time_core(suite: Suite, jobs: int, *options) -> dict:
     return dict(seconds=seconds, cpu_seconds=cpu(after) - cpu(before), peak_mb='')
 
 
-def cpu(usage) -> float:
+def cpu(usage: resource.struct_rusage) -> float:
     """Seconds of processor time."""
     return usage.ru_utime + usage.ru_stime
 
@@ -372,7 +374,7 @@ def cache_home(suite: Suite) -> Path:
     return suite.folder.with_name(f'{suite.folder.name}-cache')
 
 
-def time_ours(suite: Suite, jobs: int, cache: bool, metrics: str) -> dict:
+def time_ours(suite: Suite, jobs: int, cache: bool, metrics: str) -> dict[str, Any]:
     """Read a suite with ``find_runs`` in a process of its own."""
     command = [
         sys.executable,
@@ -425,10 +427,10 @@ def own_peak() -> int:
 class Report:
     """Prints figures as they come and keeps them."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         import wandb
 
-        self.lines = []
+        self.lines: list[dict[str, Any]] = []
         self._shared = dict(
             device=processor(),
             cores=len(os.sched_getaffinity(0)),
@@ -437,10 +439,19 @@ class Report:
             date=datetime.now(timezone.utc).strftime('%Y-%m-%d'),
         )
 
-    def add(self, suite, files, reader, metrics, jobs, function, *args) -> None:
+    def add(
+        self,
+        suite: Suite,
+        files: str,
+        reader: str,
+        metrics: str,
+        jobs: int,
+        function: Callable[..., dict[str, Any]],
+        *args: Any,
+    ) -> None:
         """Measure once."""
         load = os.getloadavg()[0]
-        line = dict(
+        line: dict[str, Any] = dict(
             suite=suite.name,
             files=files,
             reader=reader,
@@ -466,12 +477,12 @@ class Report:
             flush=True,
         )
 
-    def add_cold(self, suite, files, jobs, metrics='all') -> None:
+    def add_cold(self, suite: Suite, files: str, jobs: int, metrics: str = 'all') -> None:
         """Read everything for the first time."""
         shutil.rmtree(cache_home(suite), ignore_errors=True)
         self.add(suite, files, 'ours, cold', metrics, jobs, time_ours, True, metrics)
 
-    def add_unchanged(self, suite, files) -> None:
+    def add_unchanged(self, suite: Suite, files: str) -> None:
         """Read with nothing changed since."""
         for metrics in METRICS:
             self.add(suite, files, 'ours, nothing changed', metrics, 1, time_ours, True, metrics)
@@ -519,7 +530,7 @@ def main() -> None:
     return None
 
 
-def run_long(suite: Suite, args, report: Report) -> None:
+def run_long(suite: Suite, args: argparse.Namespace, report: Report) -> None:
     """Points 1 to 4."""
     write_suite(suite)
     check(suite)
@@ -538,7 +549,7 @@ def run_long(suite: Suite, args, report: Report) -> None:
     report.add_unchanged(suite, 'ledgers + W&B logs')
 
 
-def run_short(suite: Suite, args, report: Report) -> None:
+def run_short(suite: Suite, args: argparse.Namespace, report: Report) -> None:
     """Point 5."""
     write_suite(suite)
     compare(suite, 'W&B logs', args, report)
@@ -550,7 +561,7 @@ def run_short(suite: Suite, args, report: Report) -> None:
     report.add_unchanged(suite, 'ledgers + W&B logs')
 
 
-def compare(suite: Suite, files: str, args, report: Report) -> None:
+def compare(suite: Suite, files: str, args: argparse.Namespace, report: Report) -> None:
     """Point 2."""
     settle()
     for _ in range(args.repeats):

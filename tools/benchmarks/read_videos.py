@@ -23,9 +23,12 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from importlib.metadata import version
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -114,13 +117,16 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def write_video(path: Path, codec: str, size: tuple, frames: int, rate: int, options: dict):
+def write_video(
+    path: Path, codec: str, size: tuple[int, int], frames: int, rate: int, options: dict[str, str]
+) -> None:
     """Encode a textured picture that a camera pans over, with some noise."""
     rng, (width, height) = np.random.default_rng(0), size
     coarse = rng.integers(0, 256, (height // 8 + 40, width // 8 + 60, 3), np.uint8)
     scene = np.kron(coarse, np.ones((8, 8, 1), np.uint8))
     with av.open(str(path), 'w') as container:
         stream = container.add_stream(codec, rate=rate, options=options)
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt, stream.thread_count = *size, 'yuv420p', 1
         if path.suffix == '.avi':
             stream.codec_context.codec_tag = 'XVID'
@@ -133,7 +139,7 @@ def write_video(path: Path, codec: str, size: tuple, frames: int, rate: int, opt
         container.mux(stream.encode())
 
 
-def check(path: Path) -> list:
+def check(path: Path) -> list[np.ndarray]:
     """Frames as FFmpeg decodes them in order; ends the program where ours are others."""
     with av.open(str(path)) as container:
         truth = [frame.to_ndarray(format='rgb24') for frame in container.decode(video=0)]
@@ -154,14 +160,14 @@ def sample(rule: str, num_frames: int, rng: np.random.Generator) -> np.ndarray:
     return np.minimum(start + interval * np.arange(length), num_frames - 1)
 
 
-def read_ours(path: str, rule: str, rng) -> tuple:
+def read_ours(path: str, rule: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Numbers and frames of a clip."""
     reader = VideoReader(path)
     numbers = sample(rule, reader.num_frames, rng)
     return numbers, reader.read(numbers)
 
 
-def read_decord(path: str, rule: str, rng) -> tuple:
+def read_decord(path: str, rule: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Numbers and frames of a clip, as mmaction2's ``DecordInit`` and ``DecordDecode`` do it."""
     import decord
 
@@ -170,7 +176,7 @@ def read_decord(path: str, rule: str, rng) -> tuple:
     return numbers, reader.get_batch(numbers).asnumpy()
 
 
-def serve(reader: str, path: str, rule: str, pipe) -> None:
+def serve(reader: str, path: str, rule: str, pipe: Connection) -> None:
     """In a process of its own: read clip after clip, as often as asked."""
     read = dict(ours=read_ours, decord=read_decord)[reader]
     read(path, rule, np.random.default_rng(0))
@@ -187,9 +193,12 @@ def peak_mb() -> float:
     return int(status.partition('VmHWM:')[2].split()[0]) / 1024
 
 
-def measure(path: Path, rule: str, clips: int, truth: list) -> dict:
+def measure(
+    path: Path, rule: str, clips: int, truth: list[np.ndarray]
+) -> dict[str, list[tuple[float, bool, float]]]:
     """Seconds, whether all frames were right, and memory, of each reader's clips in turns."""
-    context, found, workers = multiprocessing.get_context('spawn'), {}, {}
+    context, workers = multiprocessing.get_context('spawn'), {}
+    found: dict[str, list[tuple[float, bool, float]]] = {}
     for reader in READERS:
         pipe, other = context.Pipe()
         worker = context.Process(target=serve, args=(reader, str(path), rule, other), daemon=True)
@@ -206,7 +215,7 @@ def measure(path: Path, rule: str, clips: int, truth: list) -> dict:
     return found
 
 
-def is_right(images: np.ndarray, numbers: np.ndarray, truth: list) -> bool:
+def is_right(images: Sequence[np.ndarray], numbers: np.ndarray, truth: list[np.ndarray]) -> bool:
     """Whether frames are those asked for, but for how colours are rounded."""
     return all(
         number < len(truth) and np.abs(image.astype(int) - truth[number]).mean() < 3
@@ -214,7 +223,7 @@ def is_right(images: np.ndarray, numbers: np.ndarray, truth: list) -> bool:
     )
 
 
-def environment() -> dict:
+def environment() -> dict[str, Any]:
     """What the figures depend on."""
     model = platform.processor() or platform.machine()
     for line in Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines():
@@ -264,8 +273,8 @@ def main() -> None:
                         )
                     )
                     print(json.dumps({key: rows[-1][key] for key in COLUMNS[:12]}), flush=True)
-    with open(args.output, 'w', encoding='utf-8', newline='') as file:
-        writer = csv.DictWriter(file, COLUMNS)
+    with open(args.output, 'w', encoding='utf-8', newline='') as output:
+        writer = csv.DictWriter(output, COLUMNS)
         writer.writeheader()
         writer.writerows(rows)
 
