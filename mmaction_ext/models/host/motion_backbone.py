@@ -15,19 +15,19 @@ from torch import Tensor, nn
 from mmaction_ext.errors import InputError, check_at_least
 from mmaction_ext.models.host.building import build_backbone, build_module, is_timm
 from mmaction_ext.models.host.checkpointing import checkpoint_submodules, run_checkpointed
-from mmaction_ext.models.host.dry_run import (
-    StageOutput,
-    dry_run_input,
-    meta_copy,
-    probe,
-    sees_frames,
-)
 from mmaction_ext.models.host.layouts import (
     find_layout,
     from_clips,
     is_channels_last,
     to_clips,
     token_grid,
+)
+from mmaction_ext.models.host.shape_inference import (
+    StageOutput,
+    example_input,
+    infer_shapes,
+    meta_copy,
+    sees_frames,
 )
 from mmaction_ext.models.host.stages import check_stage_number, find_stages
 from mmaction_ext.modules import MotionModule
@@ -116,9 +116,9 @@ class MotionBackbone(BaseModule):
                 f'num_segments is missing: {type(self.backbone).__name__} is a 2-D '
                 'backbone, which sees single frames'
             )
-        x = dry_run_input(self.backbone, self.num_segments)
+        x = example_input(self.backbone, self.num_segments)
         trial = meta_copy(self)
-        outputs = probe(trial.backbone, names, x)
+        outputs = infer_shapes(trial.backbone, names, x)
         built = build_module(module, {stage: out.channels for stage, out in outputs.items()})
         _check_reach(built, outputs, tuple(x.shape[-2:]))
         for host, own in ((trial, meta_copy(built)), (self, built)):

@@ -5,11 +5,11 @@ import torch
 from torch import nn
 
 from mmaction_ext.models.host.building import build_backbone
-from mmaction_ext.models.host.dry_run import (
+from mmaction_ext.models.host.shape_inference import (
     StageOutput,
-    dry_run_input,
+    example_input,
+    infer_shapes,
     meta_copy,
-    probe,
     sees_frames,
 )
 
@@ -51,19 +51,19 @@ class Net(nn.Module):
 def test_input_is_what_the_backbone_was_built_for(config, frames, shape):
     """Of five frames, or of one long clip where a length is not told."""
     backbone = build(config)
-    x = dry_run_input(backbone, 5 if frames else None)
+    x = example_input(backbone, 5 if frames else None)
     assert sees_frames(backbone) is frames
     assert (tuple(x.shape), x.device.type) == (shape, 'meta')
-    assert 5 in dry_run_input(backbone, 5).shape
+    assert 5 in example_input(backbone, 5).shape
 
 
 def test_size_that_timm_holds_fixed():
     """Without an embedding of patches that says so."""
     backbone = Net()
     backbone.pretrained_cfg = dict(fixed_input_size=True, input_size=(3, 96, 64))
-    assert dry_run_input(backbone, None).shape[-2:] == (96, 64)
+    assert example_input(backbone, None).shape[-2:] == (96, 64)
     backbone.pretrained_cfg['fixed_input_size'] = False
-    assert dry_run_input(backbone, None).shape[-2:] == (224, 224)
+    assert example_input(backbone, None).shape[-2:] == (224, 224)
 
 
 def test_backbone_without_a_convolution_is_refused():
@@ -81,7 +81,9 @@ def test_copy_is_for_evaluation_and_the_original_stays():
 def test_stages_by_hand():
     """Rows and columns stand for themselves, and no hook stays."""
     network = meta_copy(Net())
-    found = probe(network, {2: 'entry', 4: 'trunk.0'}, torch.empty(1, 1, 8, 64, 32, device='meta'))
+    found = infer_shapes(
+        network, {2: 'entry', 4: 'trunk.0'}, torch.empty(1, 1, 8, 64, 32, device='meta')
+    )
     # rows: 64 / 2 = 32, then (32 - 3) // 4 + 1; columns: 32 / 2 = 16, then 16 / 2
     assert found == {2: StageOutput(4, (32, 16), False), 4: StageOutput(6, (8, 8), False)}
     assert not any(module._forward_hooks for module in network.modules())
@@ -101,7 +103,7 @@ def test_stages_by_hand():
 )
 def test_layouts_of_timm(config, name, expected):
     backbone = meta_copy(build(config))
-    assert probe(backbone, {3: name}, dry_run_input(backbone, 2)) == {3: expected}
+    assert infer_shapes(backbone, {3: name}, example_input(backbone, 2)) == {3: expected}
 
 
 @pytest.mark.parametrize(
@@ -114,7 +116,7 @@ def test_layouts_of_timm(config, name, expected):
 )
 def test_stage_without_a_map_is_refused(name, message):
     with pytest.raises(ValueError, match=message):
-        probe(meta_copy(Net()), {2: name}, torch.empty(1, 1, 8, 64, 32, device='meta'))
+        infer_shapes(meta_copy(Net()), {2: name}, torch.empty(1, 1, 8, 64, 32, device='meta'))
 
 
 @pytest.mark.parametrize(
@@ -127,4 +129,4 @@ def test_stage_without_a_map_is_refused(name, message):
 def test_stage_of_timm_without_a_map_is_refused(config, name, message):
     backbone = meta_copy(build(config))
     with pytest.raises(ValueError, match=message):
-        probe(backbone, {2: name}, dry_run_input(backbone, 2))
+        infer_shapes(backbone, {2: name}, example_input(backbone, 2))

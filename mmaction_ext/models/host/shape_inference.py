@@ -19,7 +19,7 @@ _TAKES_CLIPS = ('C2D',)
 
 @dataclass(frozen=True)
 class StageOutput:
-    """What a stage gives at the size of the dry run.
+    """What a stage gives at the size of the example input.
 
     Attributes:
         channels: ``C``.
@@ -40,7 +40,7 @@ def sees_frames(backbone: nn.Module) -> bool:
     )
 
 
-def dry_run_input(backbone: nn.Module, num_segments: int | None) -> Tensor:
+def example_input(backbone: nn.Module, num_segments: int | None) -> Tensor:
     """One clip without data, of the size a backbone is built for (224x224 if any will do)."""
     channels, size = _first_convolution(backbone).in_channels, _input_size(backbone)
     if sees_frames(backbone):
@@ -55,13 +55,15 @@ def meta_copy(network: nn.Module) -> nn.Module:
     return copied
 
 
-def probe(backbone: nn.Module, names: Mapping[int, str], x: Tensor) -> dict[int, StageOutput]:
+def infer_shapes(
+    backbone: nn.Module, names: Mapping[int, str], x: Tensor
+) -> dict[int, StageOutput]:
     """Run a backbone and see what its stages give.
 
     Args:
         backbone: The network, a :func:`meta_copy`.
         names: Submodule that ends each stage.
-        x: Input of the dry run.
+        x: An :func:`example_input`.
 
     Returns:
         Output of each stage.
