@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmaction_ext.datasets.configs import data_lists
 from mmaction_ext.files.writing import file_sha256
 from mmaction_ext.tracking.ledger import facts
 
@@ -49,42 +48,6 @@ def test_config_on_top_of_one_of_mmaction2():
     assert 'mmaction::_base_/models/i3d_r50.py' in digests
     assert digests['configs/_base_/default_runtime.py'] == file_sha256(
         ROOT / 'configs/_base_/default_runtime.py'
-    )
-
-
-def test_lists_of_all_splits(tmp_path):
-    (tmp_path / 'train.txt').write_text('a.mp4 0\nb.mp4 1\n\n')
-    (tmp_path / 'more.txt').write_text('c.mp4 1')
-    train, more = (
-        dict(ann_file=name, data_root=str(tmp_path)) for name in ('train.txt', 'more.txt')
-    )
-    whole = dict(type='ConcatDataset', datasets=[train, dict(type='RepeatDataset', dataset=more)])
-    lists = data_lists(
-        dict(
-            train_dataloader=dict(dataset=whole),
-            val_dataloader=None,
-            test_dataloader=dict(dataset=dict(ann_file=str(tmp_path / 'more.txt'))),
-        )
-    )
-    assert lists == dict(
-        train=dict(
-            ann_file=f'{tmp_path}/train.txt,{tmp_path}/more.txt',
-            ann_sha256=sha256('a.mp4 0\nb.mp4 1\n\nc.mp4 1'),
-            num_samples=3,
-        ),
-        test=dict(ann_file=f'{tmp_path}/more.txt', ann_sha256=sha256('c.mp4 1'), num_samples=1),
-    )
-
-
-def test_splits_without_a_list_that_is_there_are_left_out(tmp_path):
-    assert (
-        data_lists(
-            dict(
-                train_dataloader=dict(dataset=dict(type='Other')),
-                test_dataloader=dict(dataset=dict(ann_file=str(tmp_path / 'gone.txt'))),
-            )
-        )
-        == {}
     )
 
 

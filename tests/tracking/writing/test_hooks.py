@@ -1,17 +1,14 @@
-"""Rows of the logging hook, which say where they belong, and the predictions of a test."""
+"""Rows of the logging hook, which say where they belong, and the ledger that follows a runner."""
 
 import contextlib
 import hashlib
 from types import SimpleNamespace
 
 import pytest
-import torch
 from mmengine.config import Config
-from mmengine.logging import MessageHub
-from mmengine.runner import LogProcessor
+from runner_stubs import Videos, make_runner
 
 from mmaction_ext.datasets.samples import data_digest
-from mmaction_ext.evaluation.predictions import read_predictions
 from mmaction_ext.evaluation.predictions_hook import PredictionsHook
 from mmaction_ext.tracking.ledger.format import decode_object
 from mmaction_ext.tracking.writing.attempts import RunLedger, read_run_file
@@ -22,49 +19,6 @@ from mmaction_ext.tracking.writing.hooks import (
     record_mirror,
     record_progress,
 )
-
-
-class Videos:
-    """A data set of 40 videos of 7 bytes each, or of which one has another name, label or size."""
-
-    def __init__(self, folder=None, label=0):
-        self.folder, self.label = folder, label
-
-    def __len__(self):
-        return 40
-
-    def get_data_info(self, index):
-        return dict(
-            filename=f'{self.folder}/test/{index:06d}.mp4',
-            total_frames=24,
-            label=self.label if index == 39 else index % 12,
-        )
-
-
-def make_runner(name, **info):
-    """A runner in which 40 test samples were evaluated, without a training loop."""
-    hub = MessageHub.get_instance(name)
-    for key, value in info.items():
-        hub.update_info(key, value)
-    for phase in ('val', 'test'):
-        hub.update_scalar(f'{phase}/acc/top1', 0.75)
-        hub.update_scalar(f'{phase}/time', 0.1)
-        hub.update_scalar(f'{phase}/data_time', 0.1)
-    rows = []
-    loader = type('Loader', (), dict(dataset=Videos(), __len__=lambda self: 5))()
-    runner = SimpleNamespace(
-        _train_loop=None,
-        message_hub=hub,
-        test_dataloader=loader,
-        val_dataloader=loader,
-        val_loop=SimpleNamespace(dataloader=loader),
-        test_loop=SimpleNamespace(dataloader=loader),
-        epoch=0,
-        log_processor=LogProcessor(log_with_hierarchy=True),
-        logger=SimpleNamespace(info=lambda text: None),
-        visualizer=SimpleNamespace(add_scalars=lambda row, **kwargs: rows.append(row)),
-    )
-    return runner, rows
 
 
 def test_test_row_names_checkpoint_samples_and_position(tmp_path):
@@ -88,18 +42,6 @@ def test_val_row_carries_its_position():
     hook.after_val_epoch(runner)
     (row,) = rows
     assert (row['val/acc/top1'], row['iter'], row['epoch']) == (0.75, 180, 1)
-
-
-def test_data_digest_sees_names_labels_and_sizes_but_not_the_place(tmp_path):
-    for place in ('a', 'b'):
-        (tmp_path / place / 'test').mkdir(parents=True)
-        for index in range(40):
-            (tmp_path / place / 'test' / f'{index:06d}.mp4').write_bytes(b'1234567')
-    first, second = (data_digest(Videos(tmp_path / place)) for place in 'ab')
-    assert first == second
-    assert data_digest(Videos(tmp_path / 'a', label=1)) != first
-    (tmp_path / 'a/test/000005.mp4').write_bytes(b'12345678')
-    assert data_digest(Videos(tmp_path / 'a')) != first
 
 
 def train_runner(dataset):
@@ -157,58 +99,6 @@ def test_count_is_logged_only_where_samples_may_be_replaced():
     hook.json_log_path = 'x.json'
     run_epoch(hook, runner, [batch(None)])
     assert [row['train/replaced_samples'] for row in rows] == [0]
-
-
-def outputs(labels):
-    """What a model returns for clips of these labels."""
-    return [
-        SimpleNamespace(
-            gt_label=torch.tensor([label] if isinstance(label, int) else label),
-            pred_score=torch.full((12,), 1 / 12, dtype=torch.float16),
-        )
-        for label in labels
-    ]
-
-
-def run_predictions_hook(tmp_path, labels, name, batch=8):
-    checkpoint = tmp_path / 'epoch_6.pth'
-    checkpoint.write_bytes(b'weights')
-    runner, _ = make_runner(name, iter=1080, epoch=6, test_checkpoint=str(checkpoint))
-    hook = PredictionsHook(str(tmp_path / 'predictions.npz'), dict(config='a/b', seed=0))
-    for _ in range(2):  # a second test replaces the first
-        hook.before_test_epoch(runner)
-        for start in range(0, len(labels), batch):
-            hook.after_test_iter(runner, start, outputs=outputs(labels[start : start + batch]))
-        hook.after_test_epoch(runner)
-    return tmp_path / 'predictions.npz', hook
-
-
-def test_predictions_are_written_with_what_they_belong_to(tmp_path):
-    labels = [index % 12 for index in range(39)] + [0]
-    path, hook = run_predictions_hook(tmp_path, labels, 'predict')
-    found = read_predictions(path)
-    assert found.names.tolist() == [f'test/{index:06d}.mp4' for index in range(40)]
-    assert found.labels.tolist() == labels
-    assert found.scores.shape == (40, 12) and found.scores.dtype == 'float32'
-    assert hook.written
-    assert found.meta == dict(
-        config='a/b',
-        seed=0,
-        iter=1080,
-        epoch=6,
-        data_digest=data_digest(Videos()),
-        checkpoint_sha256=hashlib.sha256(b'weights').hexdigest(),
-    )
-
-
-def test_predictions_out_of_order_are_an_error(tmp_path):
-    with pytest.raises(RuntimeError, match='order'):
-        run_predictions_hook(tmp_path, [0] * 40, 'predict_order')
-
-
-def test_samples_of_several_labels_are_not_written(tmp_path):
-    path, hook = run_predictions_hook(tmp_path, [[0, 1]] * 40, 'predict_many')
-    assert not path.exists() and not hook.written
 
 
 PIPELINE = [dict(type='SampleSegments', num_segments=8), dict(type='CenterCrop', crop_size=64)]
