@@ -1,8 +1,9 @@
 """Locks between processes, which the system takes away from one that dies.
 
-All are ``flock`` on an open file or folder. ``filelock``, which torch brings along, is that too, but
-it locks no folder, does not tell who holds a lock, cannot ask for one without taking it, and where a
-network file system has no locks it turns to marker files, which outlive a process that was killed.
+All are ``flock`` on an open file or folder. ``filelock``, which torch brings along, is that too,
+but it locks no folder, does not tell who holds a lock, cannot ask for one without taking it, and
+where a network file system has no locks it turns to marker files, which outlive a process that was
+killed.
 """
 
 import contextlib

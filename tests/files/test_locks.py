@@ -42,7 +42,7 @@ def test_nobody_holds_the_lock_of_a_file_that_is_not_there(tmp_path):
     assert is_locked(tmp_path / 'run.lock') is False and os.listdir(tmp_path) == []
     (tmp_path / 'run.lock').symlink_to('run.lock')
     assert is_locked(tmp_path / 'run.lock') is None
-    with pytest.raises(OSError, match='run.lock'):
+    with pytest.raises(OSError, match=r'run\.lock'):
         LockFile(tmp_path / 'run.lock')
 
 

@@ -53,7 +53,7 @@ def test_write_that_hits_a_full_disk_leaves_the_old_file(tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
     try:
-        with pytest.raises(OSError, match='clip.mp4') as caught:
+        with pytest.raises(OSError, match=r'clip\.mp4') as caught:
             write_atomically(path, b'x' * 20_000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

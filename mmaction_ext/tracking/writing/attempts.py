@@ -6,10 +6,13 @@ import signal
 import time
 import traceback
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 from mmaction_ext.errors import InputError
+from mmaction_ext.files.locks import LockFile
 from mmaction_ext.files.reading import read_regular
-from mmaction_ext.files.writing import create_own, synced_size, write_atomically
+from mmaction_ext.files.writing import FilePath, create_own, synced_size, write_atomically
 from mmaction_ext.tracking.ledger import process
 from mmaction_ext.tracking.ledger.format import (
     METRICS_FILE,
@@ -32,7 +35,7 @@ SPARE_FILE = 'run.json.spare'
 SPARE_BYTES = 8192
 
 
-def read_run_file(folder) -> dict:
+def read_run_file(folder: FilePath) -> dict[str, Any]:
     """What ``run.json`` of a folder says; empty where it is missing or damaged.
 
     Raises:
@@ -49,7 +52,7 @@ def read_run_file(folder) -> dict:
         return {}
 
 
-def write_run_file(folder, content: dict) -> None:
+def write_run_file(folder: FilePath, content: dict[str, Any]) -> None:
     """Replace ``run.json`` as a whole.
 
     Raises:
@@ -71,7 +74,7 @@ class RunLedger:
         facts: what ``run.json`` tells of the run beside its attempts.
         resumes: whether it goes on from a checkpoint of an earlier attempt.
         world_size: number of processes.
-        lock: open file whose lock keeps others out of the folder; closed at the end.
+        lock: what keeps others out of the folder; closed at the end.
 
     Attributes:
         folder: the run's folder.
@@ -85,7 +88,14 @@ class RunLedger:
         OSError: the ledger cannot be written.
     """
 
-    def __init__(self, folder, facts: dict, resumes: bool = False, world_size: int = 1, lock=None):
+    def __init__(
+        self,
+        folder: FilePath,
+        facts: dict[str, Any],
+        resumes: bool = False,
+        world_size: int = 1,
+        lock: LockFile | None = None,
+    ) -> None:
         self.folder = Path(folder)
         self.run = {name: facts.get(name) for name in ('uid', 'job_type')}
         self._lock, self._owner = lock, os.getpid()
@@ -110,7 +120,7 @@ class RunLedger:
         self.heartbeat = Heartbeat(self.folder, self.number)
         self.expect_termination()
 
-    def update(self, **facts) -> None:
+    def update(self, **facts: Any) -> None:
         """Change the attempt's entry, e.g. ``resumed_from_iter``.
 
         Raises:
@@ -141,10 +151,15 @@ class RunLedger:
             metrics_bytes=synced_size(self.folder / METRICS_FILE),
         )
 
-    def __enter__(self):
+    def __enter__(self) -> 'RunLedger':
         return self
 
-    def __exit__(self, kind, error, trace) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if os.getpid() != self._owner:  # a fork that ran away from the block
             return
         self.heartbeat.stop()

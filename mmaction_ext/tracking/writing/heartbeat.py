@@ -7,8 +7,9 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from mmaction_ext.files.writing import write_atomically
+from mmaction_ext.files.writing import FilePath, write_atomically
 from mmaction_ext.tracking.ledger import process
 from mmaction_ext.tracking.ledger.format import HEARTBEAT_FILE, HEARTBEAT_SECONDS, to_json
 
@@ -29,7 +30,7 @@ class Heartbeat:
         iteration: called at each beat for the number of training iterations completed.
     """
 
-    def __init__(self, folder, attempt: int, seconds: float = HEARTBEAT_SECONDS):
+    def __init__(self, folder: FilePath, attempt: int, seconds: float = HEARTBEAT_SECONDS) -> None:
         self.iteration: Callable[[], int] = lambda: 0
         self._path = Path(folder) / HEARTBEAT_FILE
         self._facts = dict(
@@ -54,7 +55,7 @@ class Heartbeat:
                 return
             self._stopped.wait(self._seconds)
 
-    def _attempt(self, function: Callable, *args) -> None:
+    def _attempt(self, function: Callable[..., None], *args: Any) -> None:
         try:
             function(*args)
         except OSError:

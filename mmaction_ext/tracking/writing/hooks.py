@@ -1,12 +1,17 @@
 """Hooks that log rows which say where they belong, in W&B and in the ledger."""
 
 import functools
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from mmaction.registry import HOOKS
 from mmengine.device import get_device
 from mmengine.dist import all_reduce
 from mmengine.hooks import Hook, LoggerHook
+from mmengine.runner import Runner
+from mmengine.visualization import Visualizer
+from torch.utils.data import DataLoader
 
 from mmaction_ext.datasets.configs import evaluation_protocol
 from mmaction_ext.datasets.guarded import replaced_samples, replaces_samples
@@ -36,15 +41,22 @@ class RunLoggerHook(LoggerHook):
     the same run; whoever made the runner closes it.
     """
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._replaced, self._named = 0, set()
+        self._replaced = 0
+        self._named: set[str] = set()
 
-    def before_train_epoch(self, runner) -> None:
+    def before_train_epoch(self, runner: Runner) -> None:
         """Start counting."""
         self._replaced = 0
 
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict[str, Any] | None = None,
+    ) -> None:
         """Count and name the replaced samples of a batch, and log as mmengine does."""
         for name, reason in replaced_samples(data_batch):
             self._replaced += 1
@@ -54,7 +66,7 @@ class RunLoggerHook(LoggerHook):
                 runner.logger.error(f'replaced by another sample: {reason}')
         super().after_train_iter(runner, batch_idx, data_batch, outputs)
 
-    def after_train_epoch(self, runner) -> None:
+    def after_train_epoch(self, runner: Runner) -> None:
         """Log the number of replaced samples, where samples may be replaced."""
         if replaces_samples(runner.train_dataloader.dataset):
             count = torch.tensor(self._replaced, device=get_device())
@@ -67,11 +79,11 @@ class RunLoggerHook(LoggerHook):
             runner.visualizer.add_scalars(row, step=runner.iter, file_path=self.json_log_path)
         super().after_train_epoch(runner)
 
-    def after_val_epoch(self, runner, metrics=None) -> None:
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, Any] | None = None) -> None:
         """Log one ``val/`` row."""
         self._log_epoch(runner, 'val', runner.val_dataloader)
 
-    def after_test_epoch(self, runner, metrics=None) -> None:
+    def after_test_epoch(self, runner: Runner, metrics: dict[str, Any] | None = None) -> None:
         """Log one ``test/`` row."""
         dataset = runner.test_dataloader.dataset
         row = {'test/num_samples': len(dataset), 'test/data_digest': data_digest(dataset)}
@@ -80,14 +92,20 @@ class RunLoggerHook(LoggerHook):
             row['test/checkpoint_sha256'] = file_sha256(checkpoint)
         self._log_epoch(runner, 'test', runner.test_dataloader, row)
 
-    def after_run(self, runner) -> None:
+    def after_run(self, runner: Runner) -> None:
         """Keep the visualiser open."""
 
-    def _log_epoch(self, runner, phase, dataloader, row=()):
+    def _log_epoch(
+        self,
+        runner: Runner,
+        phase: str,
+        dataloader: DataLoader,
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
         tag, text = runner.log_processor.get_log_after_epoch(runner, len(dataloader), phase)
         runner.logger.info(text)
         iteration, epoch = position(runner)
-        row = dict(tag, iter=iteration, epoch=epoch, **dict(row))
+        row = dict(tag, iter=iteration, epoch=epoch, **(facts or {}))
         runner.visualizer.add_scalars(row, step=iteration, file_path=self.json_log_path)
 
 
@@ -100,14 +118,14 @@ class RunLedgerHook(Hook):
 
     priority = 'LOWEST'
 
-    def __init__(self, attempt: RunLedger):
+    def __init__(self, attempt: RunLedger) -> None:
         self.attempt = attempt
 
-    def before_train(self, runner) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Note the iteration of the checkpoint that training goes on from; 0 without one."""
         self.attempt.update(resumed_from_iter=runner.iter)
 
-    def after_test_epoch(self, runner, metrics=None) -> None:
+    def after_test_epoch(self, runner: Runner, metrics: dict[str, Any] | None = None) -> None:
         """Write the result file of one evaluation."""
         iteration, epoch = position(runner)
         dataset = runner.test_dataloader.dataset
@@ -136,14 +154,14 @@ class RunLedgerHook(Hook):
             ),
         )
 
-    def _file(self, path) -> dict | None:
+    def _file(self, path: str | None) -> dict[str, Any] | None:
         """A file by its path relative to the run's folder, and its digest."""
         if not path:
             return None
         return dict(path=relative_path(path, self.attempt.folder), sha256=file_sha256(path))
 
 
-def record_progress(runner, attempt) -> None:
+def record_progress(runner: Runner, attempt: object) -> None:
     """Have the ledger follow a runner: its iterations, its W&B log and its tests.
 
     Args:
@@ -158,7 +176,7 @@ def record_progress(runner, attempt) -> None:
     runner.register_hook(RunLedgerHook(attempt))
 
 
-def record_mirror(visualizer, attempt: RunLedger) -> None:
+def record_mirror(visualizer: Visualizer, attempt: RunLedger) -> None:
     """Have the ledger say where the W&B log is and what it lacks, and that of which attempt it is.
 
     The attempt's entry gets ``wandb``, ``wandb_closed`` and ``wandb_rows_missing`` of

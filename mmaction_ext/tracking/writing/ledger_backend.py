@@ -1,5 +1,8 @@
 """The ledger's rows, as an mmengine visualisation backend."""
 
+from typing import Any
+
+from mmengine.config import Config
 from mmengine.registry import VISBACKENDS
 from mmengine.visualization import BaseVisBackend
 
@@ -19,29 +22,33 @@ class RunLedgerBackend(BaseVisBackend):
         attempt: number of the attempt, see :mod:`mmaction_ext.tracking.writing.attempts`.
     """
 
-    def __init__(self, save_dir: str, folder: str, attempt: int):
+    def __init__(self, save_dir: str, folder: str, attempt: int) -> None:
         super().__init__(save_dir)
-        self._folder, self._attempt, self._file = folder, attempt, None
+        self._folder, self._attempt = folder, attempt
+        self._file: MetricsFile | None = None
 
-    def _init_env(self) -> None:
+    def _init_env(self) -> MetricsFile:
         self._file = MetricsFile(self._folder, self._attempt)
+        return self._file
 
     @property
     def experiment(self) -> MetricsFile:
         """The file, which is opened when it is first needed."""
-        if self._file is None:
-            self._init_env()
-        return self._file
+        return self._file or self._init_env()
 
-    def add_config(self, config, **kwargs) -> None:
+    def add_config(self, config: Config, **kwargs: Any) -> None:
         """Nothing: ``run.json`` holds the config."""
 
-    def add_scalar(self, name: str, value, step: int = 0, **kwargs) -> None:
+    def add_scalar(self, name: str, value: Any, step: int = 0, **kwargs: Any) -> None:
         """Write one value at iteration ``step``."""
         self.add_scalars({name: value}, step)
 
     def add_scalars(
-        self, scalar_dict: dict, step: int = 0, file_path: str | None = None, **kwargs
+        self,
+        scalar_dict: dict[str, Any],
+        step: int = 0,
+        file_path: str | None = None,
+        **kwargs: Any,
     ) -> None:
         """Write one row; it is of iteration ``step`` where it has no ``iter``.
 
@@ -49,7 +56,7 @@ class RunLedgerBackend(BaseVisBackend):
             OSError: it cannot be written.
         """
         iteration, epoch = int(scalar_dict.get('iter', step)), scalar_dict.get('epoch')
-        phases = {}
+        phases: dict[str, dict[str, Any]] = {}
         for name, value in scalar_dict.items():
             phase, slash, _ = name.partition('/')
             if slash:

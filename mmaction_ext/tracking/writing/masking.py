@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 MASK = '***'
 #: last words of the names of settings that hold secrets
@@ -42,7 +43,7 @@ _KNOWN = re.compile(r'\b(?:hf_|gh[pousr]_|github_pat_|glpat-|sk-|xox[abp]-|AKIA)
 _RANDOM = re.compile(r'(?=.*\d)(?=.*[A-Za-z])[\w+/=.-]{16,}')
 
 
-def mask(node, is_secret: bool = False):
+def mask(node: Any, is_secret: bool = False) -> Any:
     """A copy of settings without their secrets.
 
     Args:
@@ -79,7 +80,7 @@ def mask_arguments(arguments: Iterable[str]) -> list[str]:
     ]
 
 
-def _is_secret(name, value) -> bool:
+def _is_secret(name: object, value: object) -> bool:
     words = [word.lower() for word in _WORD.findall(str(name).rpartition('.')[2])]
     if words[-1:] != ['key']:
         return words[-1:] != [] and words[-1] in _SECRET

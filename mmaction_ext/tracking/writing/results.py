@@ -3,12 +3,13 @@
 import itertools
 import os
 from pathlib import Path
+from typing import Any
 
-from mmaction_ext.files.writing import refuse_link, write_atomically
+from mmaction_ext.files.writing import FilePath, refuse_link, write_atomically
 from mmaction_ext.tracking.ledger.format import RESULTS_FOLDER, SCHEMA, encode_object
 
 
-def write_result(folder, attempt: int, result: dict) -> Path:
+def write_result(folder: FilePath, attempt: int, result: dict[str, Any]) -> Path:
     """Write the result of one evaluation as ``results/<attempt>-<iter>.json``.
 
     A second one of the same attempt at the same iteration gets a name of its own.
@@ -37,6 +38,6 @@ def write_result(folder, attempt: int, result: dict) -> Path:
     return path
 
 
-def relative_path(path, folder) -> str:
+def relative_path(path: FilePath, folder: FilePath) -> str:
     """A file's path relative to a run's folder, with forward slashes."""
     return Path(os.path.relpath(path, folder)).as_posix()

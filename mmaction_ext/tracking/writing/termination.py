@@ -9,13 +9,15 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable
+from types import FrameType
+from typing import Any
 
 #: how long all callbacks together may take before the process dies without them
 CALLBACK_SECONDS = 20
 
 #: signal number to (process, callback) pairs, in order of registration
-_callbacks: dict[int, list] = {}
-_previous: dict[int, object] = {}
+_callbacks: dict[int, list[tuple[int, Callable[[int], None]]]] = {}
+_previous: dict[int, Any] = {}
 
 
 def at_termination(callback: Callable[[int], None]) -> None:
@@ -46,7 +48,11 @@ def remove(callback: Callable[[int], None]) -> None:
             _restore(signum)
 
 
-def _register(signum: int, callback, handler) -> None:
+def _register(
+    signum: int,
+    callback: Callable[[int], None],
+    handler: Callable[[int, FrameType | None], None],
+) -> None:
     _callbacks.setdefault(signum, []).append((os.getpid(), callback))
     if signal.getsignal(signum) is handler:
         return
@@ -62,7 +68,7 @@ def _restore(signum: int) -> None:
         pass
 
 
-def _terminate(signum: int, frame) -> None:
+def _terminate(signum: int, frame: FrameType | None) -> None:
     """Run the callbacks, then die of the signal as if it had not been handled."""
     signal.signal(signum, signal.SIG_IGN)  # schedulers repeat themselves
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
@@ -73,7 +79,7 @@ def _terminate(signum: int, frame) -> None:
     os.kill(os.getpid(), signum)
 
 
-def _warn(signum: int, frame) -> None:
+def _warn(signum: int, frame: FrameType | None) -> None:
     _run(signum)
 
 

@@ -4,13 +4,13 @@ import contextlib
 import os
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 _NAME_LENGTH = 128  # the most that W&B takes
 
 
-def artifact_name(identity: Mapping) -> str:
+def artifact_name(identity: Mapping[str, Any]) -> str:
     """Name of the artifact that holds the checkpoints of a config under a seed.
 
     >>> artifact_name(dict(config='dcf/table1_components/full', seed=1))
@@ -20,7 +20,13 @@ def artifact_name(identity: Mapping) -> str:
     return re.sub(r'[^A-Za-z0-9_.-]', '-', name)[-_NAME_LENGTH:]
 
 
-def log_checkpoint(run, path: str, identity: Mapping, metadata: Mapping, seconds: float) -> None:
+def log_checkpoint(
+    run: Any,
+    path: str,
+    identity: Mapping[str, Any],
+    metadata: Mapping[str, Any],
+    seconds: float,
+) -> None:
     """Log a checkpoint file as an artifact of a run, without copying it.
 
     Args:
@@ -44,7 +50,7 @@ def log_checkpoint(run, path: str, identity: Mapping, metadata: Mapping, seconds
         logged.wait(timeout=int(seconds))
 
 
-def within(seconds: float, function: Callable, *args, **kwargs) -> Any:
+def within(seconds: float, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Call a function in a thread of its own and return what it returns.
 
     Args:
@@ -55,9 +61,9 @@ def within(seconds: float, function: Callable, *args, **kwargs) -> Any:
             from ending.
         BaseException: what the function raises.
     """
-    outcome = []
+    outcome: list[tuple[Any, BaseException | None]] = []
 
-    def call():
+    def call() -> None:
         try:
             outcome.append((function(*args, **kwargs), None))
         except BaseException as error:
@@ -75,7 +81,7 @@ def within(seconds: float, function: Callable, *args, **kwargs) -> Any:
 
 
 @contextlib.contextmanager
-def staging_in(folder: str):
+def staging_in(folder: str) -> Iterator[None]:
     """Context in which W&B keeps copies of small artifacts (tables) in a folder of the run.
 
     Its own choice is below the user's home folder, which on clusters is small. The user's

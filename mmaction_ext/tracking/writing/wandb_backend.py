@@ -11,7 +11,8 @@ import functools
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -66,14 +67,14 @@ def wandb_mode() -> str:
     return 'online' if has_api_key(server_url()) else 'offline'
 
 
-def _never_raise(method):
+def _never_raise(method: Callable[..., None]) -> Callable[..., None]:
     """Turn any failure of W&B into one warning; the run goes on without it.
 
     On other processes than the first, nothing is called at all.
     """
 
     @functools.wraps(method)
-    def guarded(self, *args, **kwargs):
+    def guarded(self: 'RunWandbBackend', *args: Any, **kwargs: Any) -> None:
         if not is_main_process():
             return
         try:
@@ -128,19 +129,21 @@ class RunWandbBackend(WandbVisBackend):
         InputError: ``media`` holds something that is no option.
     """
 
+    _writer: Writer
+
     def __init__(
         self,
         save_dir: str,
-        run: dict | None = None,
-        config: dict | None = None,
+        run: dict[str, str] | None = None,
+        config: dict[str, Any] | None = None,
         job_type: str = 'train',
-        tags: tuple = (),
-        init_kwargs: dict | None = None,
-        media: dict | None = None,
+        tags: Sequence[str] = (),
+        init_kwargs: dict[str, Any] | None = None,
+        media: dict[str, Any] | None = None,
         log_artifact: bool = False,
         finish_seconds: float = 60,
         artifact_seconds: float = 600,
-    ):
+    ) -> None:
         super().__init__(save_dir)
         self.media = MediaOptions.from_dict(media or {})
         self.log_artifact = log_artifact
@@ -150,15 +153,18 @@ class RunWandbBackend(WandbVisBackend):
         self._tags = [str(tag)[:64] for tag in tags]  # W&B refuses longer ones
         self._extra = dict(init_kwargs or {})
         self._finish_seconds, self._artifact_seconds = finish_seconds, artifact_seconds
-        self._wandb = self._wandb_run = self._location = self._checkpoint = None
-        self._writer, self._drain_seconds = None, DRAIN_SECONDS
+        self._wandb: Any = None
+        self._wandb_run: Any = None
+        self._location: str | None = None
+        self._checkpoint: tuple[str, dict[str, Any]] | None = None
+        self._drain_seconds: float = DRAIN_SECONDS
         self._offered = self._taken = 0
         self._told = False
         self._broken = self._lags = self._closed = False
         self.when_closed: Callable[..., None] = lambda **facts: None
-        self.entry = {}
+        self.entry: dict[str, Any] = {}
 
-    def _init_kwargs_for(self, mode: str) -> dict:
+    def _init_kwargs_for(self, mode: str) -> dict[str, Any]:
         identity, extra = self._run_identity, dict(self._extra)
         settings = dict(
             console='off',
@@ -212,7 +218,7 @@ class RunWandbBackend(WandbVisBackend):
         at_termination(self._on_termination)
         at_preemption(self._on_preemption)
 
-    def _open_run(self, wandb, mode: str):
+    def _open_run(self, wandb: Any, mode: str) -> Any:
         try:
             return wandb.init(**self._init_kwargs_for(mode))
         except Exception as error:
@@ -229,7 +235,7 @@ class RunWandbBackend(WandbVisBackend):
         return not self._broken
 
     @property
-    def experiment(self):
+    def experiment(self) -> Any:
         """The ``wandb`` module, once the run is open; ``None`` before, and if that failed."""
         return self._wandb
 
@@ -239,30 +245,34 @@ class RunWandbBackend(WandbVisBackend):
         return self._wandb_run is not None and not self._broken and self._location is not None
 
     @_never_raise
-    def add_config(self, config: Config, **kwargs) -> None:
+    def add_config(self, config: Config, **kwargs: Any) -> None:
         """Open the run; the config itself was given at construction."""
         if self._open() and not self._run_config:
             self._put(self._wandb_run.config.update, mask(config.to_dict()), allow_val_change=True)
 
     @_never_raise
-    def add_graph(self, *args, **kwargs) -> None:
+    def add_graph(self, *args: Any, **kwargs: Any) -> None:
         """Nothing: watching every gradient is not what the tables need."""
 
     @_never_raise
-    def add_image(self, name: str, image: np.ndarray, step: int = 0, **kwargs) -> None:
+    def add_image(self, name: str, image: np.ndarray, step: int = 0, **kwargs: Any) -> None:
         """Log one RGB picture of shape (H, W, 3) at iteration ``step``."""
         self._offered += 1
         if self._open():
             self._put(self._log, {'iter': step, name: self._wandb.Image(image)})
 
     @_never_raise
-    def add_scalar(self, name: str, value, step: int = 0, **kwargs) -> None:
+    def add_scalar(self, name: str, value: Any, step: int = 0, **kwargs: Any) -> None:
         """Log one value at iteration ``step``."""
         self.add_scalars({name: value}, step)
 
     @_never_raise
     def add_scalars(
-        self, scalar_dict: dict, step: int = 0, file_path: str | None = None, **kwargs
+        self,
+        scalar_dict: dict[str, Any],
+        step: int = 0,
+        file_path: str | None = None,
+        **kwargs: Any,
     ) -> None:
         """Log one row; it carries ``iter`` (``step`` where the row does not say)."""
         self._offered += 1
@@ -271,7 +281,7 @@ class RunWandbBackend(WandbVisBackend):
             row.update((key, _plain(value)) for key, value in scalar_dict.items())
             self._put(self._log, row)
 
-    def _put(self, function: Callable, *args, **kwargs) -> None:
+    def _put(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         """Have a function called once W&B has taken what came before."""
         if not self._writer.put(self._call, function, *args, **kwargs) and not self._lags:
             self._lags = True
@@ -283,11 +293,11 @@ class RunWandbBackend(WandbVisBackend):
             )
 
     @_never_raise
-    def _call(self, function: Callable, *args, **kwargs) -> None:
+    def _call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         if not self._broken:
             function(*args, **kwargs)
 
-    def _log(self, row: dict) -> None:
+    def _log(self, row: dict[str, Any]) -> None:
         if self.entry and not self._told:
             self._told = True
             self._wandb_run.log(about_attempt(self.entry, self._job_type))
@@ -295,7 +305,7 @@ class RunWandbBackend(WandbVisBackend):
         self._taken += 1
 
     @contextlib.contextmanager
-    def attempt(self, what: str):
+    def attempt(self, what: str) -> Iterator[None]:
         """Context in which a failure is a warning that begins with ``what``.
 
         Unlike in the methods that log numbers, the mirror goes on after it.
@@ -305,7 +315,7 @@ class RunWandbBackend(WandbVisBackend):
         except Exception as error:
             _warn(what, error)
 
-    def add_media(self, values: dict, iteration: int, epoch: int) -> None:
+    def add_media(self, values: dict[str, Any], iteration: int, epoch: int) -> None:
         """Log one row of W&B tables, pictures or videos; what fails is a warning.
 
         Args:
@@ -317,11 +327,11 @@ class RunWandbBackend(WandbVisBackend):
             self._drain_seconds = MEDIA_SECONDS
             self._put(self._log_media, dict(values, iter=iteration, epoch=epoch))
 
-    def _log_media(self, row: dict) -> None:
+    def _log_media(self, row: dict[str, Any]) -> None:
         with self.attempt('tables and clips are not logged'), staging_in(self._staging):
             self._log(row)
 
-    def add_checkpoint(self, path: str, **metadata) -> None:
+    def add_checkpoint(self, path: str, **metadata: Any) -> None:
         """Name the checkpoint that the run ends with, as far as is known.
 
         The last one named is logged by :meth:`close` if the run succeeds, where
@@ -366,7 +376,7 @@ class RunWandbBackend(WandbVisBackend):
         drained = self._writer.drain(self._drain_seconds)
         if self._checkpoint and self.log_artifact and self.is_logging and not code:
             with self.attempt('the checkpoint is no artifact'):
-                self._log_checkpoint_if(drained)
+                self._log_checkpoint_if(drained, *self._checkpoint)
         with self.attempt('the W&B log is not closed'):
             self._finish(code, GRACE_SECONDS + (self._finish_seconds if drained else 0))
         if not self._closed:
@@ -397,13 +407,12 @@ class RunWandbBackend(WandbVisBackend):
     def _on_preemption(self, signum: int) -> None:
         self._writer.put(self._call, self._wandb_run.mark_preempting)
 
-    def _log_checkpoint_if(self, drained: bool) -> None:
+    def _log_checkpoint_if(self, drained: bool, path: str, metadata: dict[str, Any]) -> None:
         if not drained:
             raise TimeoutError(f'W&B has not taken all rows in {self._drain_seconds} s')
-        within(self._artifact_seconds, self._log_checkpoint)
+        within(self._artifact_seconds, self._log_checkpoint, path, metadata)
 
-    def _log_checkpoint(self) -> None:
-        path, metadata = self._checkpoint
+    def _log_checkpoint(self, path: str, metadata: dict[str, Any]) -> None:
         identity = self._run_config.get('identity') or {}
         facts = dict(
             metadata, uid=self._run_identity.get('uid'), config_hash=identity.get('config_hash')
@@ -416,13 +425,13 @@ class RunWandbBackend(WandbVisBackend):
         return os.path.join(self._save_dir, 'wandb')
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     if isinstance(value, (torch.Tensor, np.ndarray)):
         return value.tolist()
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _settings_known_to_wandb(**settings) -> dict:
+def _settings_known_to_wandb(**settings: Any) -> dict[str, Any]:
     """Those that this version has: 0.31 flushes every second, older ones every 15 s."""
     import wandb
 
@@ -430,14 +439,14 @@ def _settings_known_to_wandb(**settings) -> dict:
     return {name: value for name, value in settings.items() if name in known}
 
 
-def _location(run) -> str | None:
+def _location(run: Any) -> str | None:
     """URL of an online run, path of the log of an offline one."""
     if run.disabled:
         return None
     return os.path.abspath(run.settings.sync_file) if run.offline else run.url
 
 
-def _let_process_end(wandb) -> None:
+def _let_process_end(wandb: Any) -> None:
     """Give up a service that stands still; W&B would wait for it when the process ends."""
     with contextlib.suppress(Exception, SystemExit):
         within(GRACE_SECONDS, wandb.teardown)

@@ -2,12 +2,15 @@
 
 import io
 import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.runner import find_latest_checkpoint
+from mmengine.runner import Runner, find_latest_checkpoint
 
 from mmaction_ext.datasets.samples import sample_name
 from mmaction_ext.errors import InputError
@@ -16,6 +19,7 @@ from mmaction_ext.evaluation.predictions import Predictions, read_predictions
 from mmaction_ext.evaluation.predictions_hook import PredictionsHook
 from mmaction_ext.files.writing import file_sha256
 from mmaction_ext.tracking.writing import wandb_media
+from mmaction_ext.tracking.writing.wandb_backend import RunWandbBackend
 
 
 @HOOKS.register_module()
@@ -37,10 +41,10 @@ class WandbResultsHook(Hook):
 
     priority = 'LOWEST'
 
-    def __init__(self):
-        self._metrics = {}
+    def __init__(self) -> None:
+        self._metrics: dict[str, Any] = {}
 
-    def after_train(self, runner) -> None:
+    def after_train(self, runner: Runner) -> None:
         """Name the last checkpoint of the training."""
         backend = _backend_of(runner)
         if backend and backend.log_artifact:
@@ -51,21 +55,23 @@ class WandbResultsHook(Hook):
                         path, iter=runner.iter, epoch=runner.epoch, sha256=file_sha256(path)
                     )
 
-    def after_test_epoch(self, runner, metrics=None) -> None:
+    def after_test_epoch(self, runner: Runner, metrics: dict[str, Any] | None = None) -> None:
         """Keep the metrics for the checkpoint."""
         self._metrics = {f'test/{name}': value for name, value in (metrics or {}).items()}
 
-    def after_test(self, runner) -> None:
+    def after_test(self, runner: Runner) -> None:
         """Log tables and clips, and name the checkpoint that was tested."""
         backend = _backend_of(runner)
-        if backend and backend.log_artifact:
+        if backend is None:
+            return
+        if backend.log_artifact:
             with backend.attempt('the checkpoint is no artifact'):
                 self._add_checkpoint(runner, backend)
-        for path in _written_predictions(runner) if backend else ():
+        for path in _written_predictions(runner):
             with backend.attempt('tables and clips of the test are not logged'):
                 _add_media(runner, backend, read_predictions(path))
 
-    def _add_checkpoint(self, runner, backend) -> None:
+    def _add_checkpoint(self, runner: Runner, backend: RunWandbBackend) -> None:
         info = runner.message_hub.runtime_info
         path = info.get('test_checkpoint')
         if path:
@@ -78,25 +84,27 @@ class WandbResultsHook(Hook):
             )
 
 
-def _scalars(metrics: dict) -> dict:
+def _scalars(metrics: dict[str, Any]) -> dict[str, float]:
     """The metrics that are one number; a metric may also be a whole matrix."""
     return {name: float(value) for name, value in metrics.items() if np.ndim(value) == 0}
 
 
-def _backend_of(runner):
+def _backend_of(runner: Runner) -> RunWandbBackend | None:
     """The backend; ``None`` where it logs nothing, as on other processes than the first."""
     backend = runner.visualizer.get_backend('RunWandbBackend')
     return backend if backend is not None and backend.is_logging else None
 
 
-def _written_predictions(runner) -> list:
+def _written_predictions(runner: Runner) -> list[Path]:
     """Files with the predictions of this test; an earlier one's may lie about."""
     return [
-        hook.path for hook in runner.hooks if isinstance(hook, PredictionsHook) and hook.written
+        Path(hook.path)
+        for hook in runner.hooks
+        if isinstance(hook, PredictionsHook) and hook.written
     ]
 
 
-def _add_media(runner, backend, predictions: Predictions) -> None:
+def _add_media(runner: Runner, backend: RunWandbBackend, predictions: Predictions) -> None:
     """One row with the tables and clips that the backend's options ask for."""
     options, names = backend.media, class_names(runner.cfg)
     predicted = predicted_classes(predictions.scores)
@@ -117,7 +125,13 @@ def _add_media(runner, backend, predictions: Predictions) -> None:
         )
 
 
-def _clips(runner, backend, predictions, predicted, names) -> list:
+def _clips(
+    runner: Runner,
+    backend: RunWandbBackend,
+    predictions: Predictions,
+    predicted: np.ndarray,
+    names: Mapping[int, str],
+) -> list[Any]:
     """W&B videos of a few samples; those that cannot be read are passed over with a warning."""
     videos = []
     for place in wandb_media.choose_clips(len(predictions.labels), backend.media.clips):
@@ -144,7 +158,7 @@ def _clips(runner, backend, predictions, predicted, names) -> list:
     return videos
 
 
-def _frames(runner, place: int, name: str) -> np.ndarray:
+def _frames(runner: Runner, place: int, name: str) -> np.ndarray:
     """Frames (T, H, W, 3) of a test sample as the network sees them, of uint8."""
     from mmaction_ext.datasets.clip_loading import load_clip
 

@@ -7,6 +7,7 @@ import dataclasses
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -40,7 +41,7 @@ class MediaOptions:
     size: int = 160
     format: str = 'gif'
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_at_least('media.clips', self.clips, 0)
         check_at_least('media.frames', self.frames, 1)
         check_at_least('media.size', self.size, 16)
@@ -50,7 +51,7 @@ class MediaOptions:
                 raise InputError(f'media.{name} must be at most {most}, got {getattr(self, name)}')
 
     @classmethod
-    def from_dict(cls, options: Mapping) -> 'MediaOptions':
+    def from_dict(cls, options: Mapping[str, Any]) -> 'MediaOptions':
         """Options by name.
 
         Raises:
@@ -62,7 +63,9 @@ class MediaOptions:
         return cls(**options)
 
 
-def class_rows(labels: np.ndarray, predicted: np.ndarray, names: Mapping[int, str]) -> list:
+def class_rows(
+    labels: np.ndarray, predicted: np.ndarray, names: Mapping[int, str]
+) -> list[list[Any]]:
     """Accuracy of each class that has samples: rows of :data:`CLASS_COLUMNS`.
 
     Args:
@@ -77,7 +80,9 @@ def class_rows(labels: np.ndarray, predicted: np.ndarray, names: Mapping[int, st
     ]
 
 
-def confusion_rows(labels: np.ndarray, predicted: np.ndarray, names: Mapping[int, str]) -> list:
+def confusion_rows(
+    labels: np.ndarray, predicted: np.ndarray, names: Mapping[int, str]
+) -> list[list[Any]]:
     """Cells of the confusion matrix that are not zero: rows of :data:`CONFUSION_COLUMNS`.
 
     There are at most N of them, however many classes there are. Arguments as for
@@ -90,13 +95,13 @@ def confusion_rows(labels: np.ndarray, predicted: np.ndarray, names: Mapping[int
     ]
 
 
-def _name(label, names) -> str:
+def _name(label: int, names: Mapping[int, str]) -> str:
     if label == NO_PREDICTION:
         return 'not a number'
     return str(names.get(int(label), int(label)))
 
 
-def choose_clips(num_samples: int, num_clips: int) -> list:
+def choose_clips(num_samples: int, num_clips: int) -> list[int]:
     """Places of the samples to show: evenly spread, the same ones in every run on the data."""
     places = np.linspace(0, num_samples - 1, min(num_clips, num_samples))
     return sorted(set(places.round().astype(int).tolist()))

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Any
 
 _POLL_SECONDS = 0.01
 
@@ -23,13 +24,14 @@ class Writer:
         patience: how long :meth:`put` waits for room in seconds, all of its calls together.
     """
 
-    def __init__(self, capacity: int, patience: float):
-        self._calls = queue.SimpleQueue()
-        self._capacity, self._patience, self._last = capacity, patience, None
-        self._ended = Future()
+    def __init__(self, capacity: int, patience: float) -> None:
+        self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._capacity, self._patience = capacity, patience
+        self._last: Callable[[], None] | None = None
+        self._ended: Future[Any] = Future()
         threading.Thread(target=self._run, name='W&B writer', daemon=True).start()
 
-    def put(self, function: Callable, *args, **kwargs) -> bool:
+    def put(self, function: Callable[..., None], *args: Any, **kwargs: Any) -> bool:
         """Have a function called.
 
         Args:
@@ -57,7 +59,7 @@ class Writer:
         self._calls.put(reached.set)
         return reached.wait(seconds)
 
-    def end_with(self, function: Callable, seconds: float) -> None:
+    def end_with(self, function: Callable[[], Any], seconds: float) -> None:
         """Make one more call after the one that the thread is at; those that wait are not made.
 
         A signal handler that comes in between waits for the call that is being made already.
@@ -86,7 +88,7 @@ class Writer:
         self._last()
 
 
-def _settle(ended: Future, function: Callable) -> None:
+def _settle(ended: Future[Any], function: Callable[[], Any]) -> None:
     try:
         ended.set_result(function())
     except BaseException as error:
