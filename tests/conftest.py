@@ -26,8 +26,7 @@ multiprocessing.set_forkserver_preload(
         'mmaction_ext.register',
         'mmaction_ext.engine.checks',
         'mmaction_ext.engine.ensemble',
-        'mmaction_ext.engine.run_config',
-        'mmaction_ext.engine.work_dir',
+        'mmaction_ext.engine.run',
         'mmengine.runner',
         'wandb',
     ]

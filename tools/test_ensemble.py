@@ -10,21 +10,29 @@ Nothing is run: the class probabilities of every member are read from the predic
 tools/train.py and tools/test.py leave in work_dirs/<member>/seed<k>.
 """
 
+from __future__ import annotations
+
 import argparse
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from mmaction_ext import compat
 from mmaction_ext.errors import InputError
 from mmaction_ext.printable import clean
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+    from mmaction_ext.tracking.writing.attempts import RunLedger
 
 EPILOG = """exit codes: 0 logged; 2 a member's predictions are missing, stale or of other samples
 (one line says which, and the command that makes them)
 """
 
 
-def parse_args(argv=None):
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -37,20 +45,7 @@ def parse_args(argv=None):
     return parser.parse_args(argv)
 
 
-def measure(cfg, args):
-    """The test row of the ensemble and the cost of all members together."""
-    from mmaction_ext.analysis.config_complexity import count_config
-    from mmaction_ext.engine import checks, ensemble
-
-    members = ensemble.find_members(args.config, args.seed)
-    predictions = [ensemble.member_predictions(*member) for member in members]
-    row = ensemble.evaluate(cfg, predictions)
-    complexity = count_config(args.config)
-    checks.check_output_folder(cfg.work_dir)
-    return row, dict(params=complexity.params, macs=complexity.macs)
-
-
-def log(cfg, row, attempt):
+def log(cfg: Config, row: dict[str, Any], ledger: RunLedger) -> None:
     """Write one test row to the backends of the config's visualiser."""
     from mmengine.registry import VISUALIZERS, DefaultScope
 
@@ -63,39 +58,45 @@ def log(cfg, row, attempt):
         )
     try:
         visualizer.add_config(cfg)
-        record_mirror(visualizer, attempt)
+        record_mirror(visualizer, ledger)
         visualizer.add_scalars(row, step=row['iter'])
     finally:
         visualizer.close()
 
 
-def run(args):
-    """Average, evaluate, log, and print the metrics."""
-    from mmaction_ext.engine import ensemble, run_config, work_dir
+def evaluate(args: argparse.Namespace) -> dict[str, Any]:
+    """Average, evaluate and log; returns the row."""
+    compat.apply()
+    from mmaction_ext.engine import ensemble
+    from mmaction_ext.engine.checks import check_output_folder
+    from mmaction_ext.engine.run import Run
     from mmaction_ext.tracking.writing.results import write_result
 
-    compat.apply()
-    cfg = run_config.read_config(args.config)
-    identity, _ = run_config.identify(args.config, args.seed)
-    cfg.work_dir = args.work_dir or identity.work_dir()
-    identity = work_dir.as_begun(identity, cfg.work_dir)
-    row, static = measure(cfg, args)
-    lock = work_dir.claim_work_dir(cfg.work_dir, identity, not args.work_dir, 'test')
-    facts = run_config.attach_tracking(cfg, identity, {}, static, 'test')
-    attempt = run_config.begin_attempt(cfg, identity, facts, 'test', lock)
-    with work_dir.explain_full_disk(cfg.work_dir, 'free some and test again'), attempt:
-        log(cfg, row, attempt)
-        write_result(cfg.work_dir, attempt.number, ensemble.result(cfg, attempt.run, row))
-    for name, value in row.items():
-        print(clean(f'{name}: {value}'))
+    run = Run(args.config, 'test')
+    run.identify(args.seed)
+    run.settle(args.work_dir)
+    members = ensemble.find_members(run.path, run.resolved, run.identity.seed)
+    row = ensemble.evaluate(run.cfg, [ensemble.member_predictions(each) for each in members])
+    run.static = ensemble.cost(members)
+    check_output_folder(run.cfg.work_dir)
+    run.claim()
+    run.begin()
+    with run.under_way('free some and test again'):
+        log(run.cfg, row, run.ledger)
+        result = ensemble.result(run.cfg, run.ledger.run, row)
+        write_result(run.cfg.work_dir, run.ledger.number, result)
+    return row
 
 
-def main(argv=None) -> int:
-    """Run the tool."""
+def main(argv: list[str] | None = None) -> int:
+    """Run the tool; returns the exit code."""
+    args = parse_args(argv)
     try:
-        run(parse_args(argv))
+        row = evaluate(args)
     except InputError as error:
         return error.exit()
+    for name, value in row.items():
+        print(clean(f'{name}: {value}'))
     return 0
 
 

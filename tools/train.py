@@ -4,15 +4,20 @@ The config's path and the seed are the run's identity: they name its folder
 (work_dirs/<path below configs>/seed<k>), its W&B group and its W&B run.
 """
 
+from __future__ import annotations
+
 import argparse
 import os
 import sys
+from typing import TYPE_CHECKING
 
-from mmengine.config import DictAction
+from mmengine.config import Config, DictAction
 
 from mmaction_ext import compat
 from mmaction_ext.errors import Diverged, InputError, check_at_least
-from mmaction_ext.printable import clean
+
+if TYPE_CHECKING:
+    from mmaction_ext.engine.run import Run
 
 EPILOG = """examples:
   python tools/train.py configs/synthmotion/dcf/table1_components/full.py --seed 1
@@ -25,7 +30,7 @@ exit codes: 0 trained and tested; 2 the config, data or folder cannot be used (o
 """
 
 
-def parse_args():
+def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -94,127 +99,82 @@ def parse_args():
     return args
 
 
-def configure(cfg, args, world_size):
-    """Fill in the config of the run that the command line asks for, and say who it is."""
-    from mmaction_ext.engine import run_config, work_dir
+def configure(cfg: Config, args: argparse.Namespace) -> None:
+    """Change the config as the command line asks, beside ``--cfg-options``."""
+    from mmaction_ext.engine import run_config
 
-    options = args.cfg_options or {}
-    recorded = dict(options, amp=True) if args.amp else options
-    seed = run_config.choose_seed(cfg, args.seed)
-    identity, overrides = run_config.identify(args.config, seed, recorded)
-    cfg.randomness = dict(cfg.get('randomness', {}), seed=seed)
     if args.deterministic:
         cfg.randomness.deterministic = True
-    cfg.work_dir = args.work_dir or work_dir.default_work_dir(identity, overrides)
-    identity = run_config.from_first_process(work_dir.as_begun, identity, cfg.work_dir)
-    cfg.launcher = args.launcher
     if args.amp:
         run_config.use_amp(cfg)
     if args.log_artifact:
         run_config.log_final_checkpoint(cfg)
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-    run_config.adapt_to_processes(cfg, world_size)
-    return identity, overrides
 
 
-def check(cfg, args):
-    """Find what is wrong before training; returns parameters and multiply-adds."""
-    from mmaction_ext.engine import checks
-
-    splits = ['train'] + ['val'] * (not args.no_validate) + ['test'] * (not args.no_test)
-    checks.check_output_folder(cfg.work_dir)
-    static = checks.check_model(cfg)
-    checks.check_loaders(cfg, splits)
-    checks.check_testing_views(cfg, splits)
-    checks.check_frames(cfg, splits)
-    checks.check_datasets(cfg, splits)
-    return static
-
-
-def prepare(args):
-    """Config, identity and attempt of the run; raises InputError where the user can help."""
-    from mmengine.dist import barrier
-
-    from mmaction_ext.engine import checks, run_config, work_dir
-    from mmaction_ext.engine.initial_weights import check_fit
-
+def prepare(args: argparse.Namespace) -> Run:
+    """The run up to its attempt; raises InputError where the user can help."""
     compat.apply()
-    cfg = run_config.read_config(args.config, args.cfg_options)
-    if 'ensemble' in cfg:
+    from mmaction_ext.engine.checks import check_trainable
+    from mmaction_ext.engine.run import Run
+    from mmaction_ext.engine.work_dir import check_resumable
+
+    run = Run(args.config, 'train', args.cfg_options)
+    if 'ensemble' in run.cfg:
         raise InputError(
             f'{args.config} is an ensemble: train its members, then run '
             f'tools/test_ensemble.py {args.config}'
         )
-    if cfg.get('weights_of'):
+    if run.cfg.get('weights_of'):
         raise InputError(
-            f'{args.config} has the weights of {cfg.weights_of}: train that one, '
+            f'{args.config} has the weights of {run.cfg.weights_of}: train that one, '
             f'then run tools/test.py {args.config}'
         )
-    checks.check_trainable(cfg)
+    check_trainable(run.cfg)
     check_at_least('--max-nonfinite-losses', args.max_nonfinite_losses, 0)
-    rank, world_size = run_config.join_processes(args.launcher, cfg.get('env_cfg', {}))
-    identity, overrides = configure(cfg, args, world_size)
+    run.join(args.launcher)
+    run.identify(args.seed, **(dict(amp=True) if args.amp else {}))
+    run.cfg.randomness = dict(run.cfg.get('randomness', {}), seed=run.identity.seed)
+    configure(run.cfg, args)
+    run.settle(args.work_dir)
     if args.resume not in (None, 'auto'):
-        work_dir.check_resumable(args.resume, identity)
-    static = check(cfg, args)
-    lock = None
-    if rank == 0:
-        lock = work_dir.claim_work_dir(cfg.work_dir, identity, movable=not args.work_dir)
-    barrier()
-    initial_weights, fits = cfg.get('load_from'), []
-    checkpoint = args.resume
-    if checkpoint == 'auto':
-        checkpoint = run_config.from_first_process(work_dir.newest_checkpoint, cfg.work_dir)
-    if checkpoint:
-        cfg.load_from, cfg.resume = checkpoint, True
-    else:
-        checks.check_initial_weights(cfg)
-        fits = check_fit(cfg)
-    for fit in fits if rank == 0 else ():
-        print(clean(fit.sentence()))
-    run_config.keep_private(args.cfg_options)
-    facts = run_config.attach_tracking(cfg, identity, overrides, static, 'train')
-    run_config.attach_predictions(cfg, identity, overrides)
-    run_config.watch_divergence(cfg, args.max_nonfinite_losses)
-    attempt = run_config.begin_attempt(cfg, identity, facts, 'train', lock, initial_weights, fits)
-    return cfg, identity, attempt
+        check_resumable(args.resume, run.identity)
+    run.check(['train'] + ['val'] * (not args.no_validate) + ['test'] * (not args.no_test))
+    run.claim()
+    run.start_from(args.resume)
+    run.begin()
+    return run
 
 
-def run(cfg, identity, test, attempt):
+def train(run: Run, patience: int, test: bool) -> None:
     """Train, then test the last checkpoint from its file."""
-    from mmengine.runner import Runner
+    from mmaction_ext.engine.work_dir import keep_checkpoint, load_for_test
 
-    from mmaction_ext.engine import run_config, work_dir
-    from mmaction_ext.tracking.writing.hooks import record_progress
-
-    runner = Runner.from_cfg(cfg)
-    record_progress(runner, attempt)
-    if cfg.get('resume'):
-        work_dir.keep_checkpoint(runner)
-    runner.message_hub.update_info('config_hash', identity.config_hash)  # goes into checkpoints
+    runner = run.runner(patience)
+    if run.cfg.get('resume'):
+        keep_checkpoint(runner)
+    # goes into checkpoints
+    runner.message_hub.update_info('config_hash', run.identity.config_hash)
     try:
         runner.train()
-        if test and cfg.get('test_dataloader'):
-            checkpoint = run_config.from_first_process(work_dir.newest_checkpoint, cfg.work_dir)
-            work_dir.load_for_test(runner, checkpoint)
+        if test and run.cfg.get('test_dataloader'):
+            load_for_test(runner, run.newest_checkpoint())
             runner.test()
     finally:
         runner.visualizer.close()
 
 
-def main():
+def main() -> None:
     """Run the tool."""
     args = parse_args()
     try:
-        cfg, identity, attempt = prepare(args)
+        run = prepare(args)
     except InputError as error:
         raise SystemExit(error.exit()) from None
-    from mmaction_ext.engine.work_dir import explain_full_disk
-
     try:
-        with explain_full_disk(cfg.work_dir, 'free some and use --resume'), attempt:
-            run(cfg, identity, not args.no_test, attempt)
+        with run.under_way('free some and use --resume'):
+            train(run, args.max_nonfinite_losses, not args.no_test)
     except InputError as error:
         raise SystemExit(error.exit(every_rank=not isinstance(error, Diverged))) from None
     except KeyboardInterrupt:

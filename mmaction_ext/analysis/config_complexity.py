@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mmaction_ext.datasets.processes import map_surviving
 from mmaction_ext.errors import InputError
-from mmaction_ext.models.complexity import Complexity, count
+from mmaction_ext.models.complexity import Complexity, count, total
 from mmaction_ext.tracking.identity import canonical_json, ensemble_members, load_config
 
 
@@ -94,9 +94,4 @@ def _total(path, networks, counted):
     for result in results:
         if isinstance(result, str):
             return InputError(f'{path}: {result}')
-    if len(results) == 1:
-        return results[0]
-    macs = [result.macs for result in results]
-    return Complexity(
-        sum(result.params for result in results), None if None in macs else sum(macs)
-    )
+    return total(results)

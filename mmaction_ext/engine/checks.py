@@ -5,8 +5,9 @@ import os
 import os.path as osp
 import re
 import tempfile
+from collections.abc import Sequence
 from numbers import Integral
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mmaction.datasets import RawframeDataset, VideoDataset
 from mmaction.registry import DATASETS, MODELS, TRANSFORMS
@@ -14,6 +15,7 @@ from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.dist import is_main_process
 from mmengine.registry import DefaultScope
+from torch import nn
 from torch.utils.data import DataLoader
 
 from mmaction_ext.datasets.configs import dataset_config, inner_datasets, unwrapped
@@ -23,6 +25,7 @@ from mmaction_ext.engine.initial_weights import is_pretrained, names_weights
 from mmaction_ext.errors import InputError, check_at_least, last_line
 from mmaction_ext.models import clips
 from mmaction_ext.models.building import build_model
+from mmaction_ext.models.complexity import check_shape, count_model
 from mmaction_ext.printable import clean
 from mmaction_ext.tracking.identity import batch_matters
 
@@ -41,6 +44,8 @@ MADE_SETTINGS = (
     'worker_init_fn',
     'num_batch_per_epoch',
 )
+#: a data set without samples
+_NOTHING: Any = ()
 #: settings of a loader that say how its worker processes work
 WORKER_SETTINGS = ('persistent_workers', 'prefetch_factor', 'timeout', 'multiprocessing_context')
 
@@ -91,7 +96,7 @@ def check_initial_weights(cfg: Config) -> None:
             )
 
 
-def _initial_weights(node) -> list:
+def _initial_weights(node: Any) -> list[Any]:
     """What the parts of a model start from, as its config has it."""
     if isinstance(node, (list, tuple)):
         return [path for each in node for path in _initial_weights(each)]
@@ -111,7 +116,7 @@ def _maker(path: str) -> str:
     return 'tools/convert_checkpoint.py makes such a file'
 
 
-def check_datasets(cfg: Config, splits=('train', 'val', 'test')) -> None:
+def check_datasets(cfg: Config, splits: Sequence[str] = ('train', 'val', 'test')) -> None:
     """Make sure each split's annotation list is readable, not empty, and its videos exist.
 
     Whatever the registry takes for a data set is checked: named with or without a scope, or given
@@ -138,7 +143,7 @@ def check_datasets(cfg: Config, splits=('train', 'val', 'test')) -> None:
                 _check_labels(inner, num_classes, split == 'test')
 
 
-def check_loaders(cfg: Config, splits=('train', 'val', 'test')) -> None:
+def check_loaders(cfg: Config, splits: Sequence[str] = ('train', 'val', 'test')) -> None:
     """Make loaders without worker processes such, and see whether torch takes their settings.
 
     Where ``num_workers`` is 0, as for debugging, what only workers need is dropped from the config
@@ -149,7 +154,7 @@ def check_loaders(cfg: Config, splits=('train', 'val', 'test')) -> None:
             it only when it makes the worker processes.
     """
     for split in splits:
-        loader = cfg.get(f'{split}_dataloader') or {}
+        loader: dict[str, Any] = cfg.get(f'{split}_dataloader') or {}
         if not loader.get('num_workers'):
             for name in WORKER_SETTINGS:
                 loader.pop(name, None)
@@ -158,14 +163,14 @@ def check_loaders(cfg: Config, splits=('train', 'val', 'test')) -> None:
             for name, least in LEAST.items():
                 if name in settings and (name, settings[name]) != ('prefetch_factor', None):
                     check_at_least(name, settings[name], least)
-            DataLoader((), sampler=(), **settings)
+            DataLoader(_NOTHING, sampler=(), **settings)
         except (TypeError, ValueError) as error:
             raise InputError(
                 f'{split}_dataloader of {cfg.filename} cannot be used: {last_line(error)}'
             ) from error
 
 
-def check_testing_views(cfg: Config, splits=('val', 'test')) -> None:
+def check_testing_views(cfg: Config, splits: Sequence[str] = ('val', 'test')) -> None:
     """Give evaluations whose samples go through the model in parts one sample at a time.
 
     ``model.test_cfg.max_testing_views`` is how many views of a sample ``Recognizer3D`` takes at
@@ -177,7 +182,7 @@ def check_testing_views(cfg: Config, splits=('val', 'test')) -> None:
             chooses its samples by the size of its batches.
     """
     views = (cfg.model.get('test_cfg') or {}).get('max_testing_views')
-    loaders = {
+    loaders: dict[str, Any] = {
         f'{split}_dataloader': cfg.get(f'{split}_dataloader') or {}
         for split in splits
         if split != 'train'
@@ -211,7 +216,7 @@ def check_testing_views(cfg: Config, splits=('val', 'test')) -> None:
         print(f'{clean(setting)}: batch_size of {" and ".join(changed)} is 1')
 
 
-def _num_classes(cfg: Config):
+def _num_classes(cfg: Config) -> int | None:
     """Outputs of the classifier, also of one inside another head."""
     head = (cfg.get('model') or {}).get('cls_head') or {}
     while 'num_classes' not in head and isinstance(head.get('head'), dict):
@@ -231,7 +236,7 @@ def _check_listed(where: str, dataset: dict) -> None:
         _check_listed(where, inner)
 
 
-def _listing(dataset: dict) -> list:
+def _listing(dataset: dict) -> list[dict]:
     """Configs of mmengine's data sets, also of those in wrappers."""
     kinds = [(each, _kind(each)) for each in unwrapped(dataset)]
     return [
@@ -239,8 +244,8 @@ def _listing(dataset: dict) -> list:
     ]
 
 
-def _kind(dataset: dict) -> type | None:
-    """The class of a data set; a name is looked up as the runner does."""
+def _kind(dataset: dict) -> Any:
+    """The class of a data set, or what stands for none; a name is looked up as the runner does."""
     kind = dataset.get('type')
     return DATASETS.get(kind) if isinstance(kind, str) else kind
 
@@ -275,11 +280,9 @@ def _check_labels(dataset: dict, num_classes: int | None, tested: bool) -> None:
                 'by which results are tied to the samples tested on'
             )
         for each in label if isinstance(label, (list, tuple)) else (label,):
-            if (
-                isinstance(each, Integral)
-                and num_classes is not None
-                and (not 0 <= each < num_classes)
-            ):
+            if num_classes is None or not isinstance(each, Integral):
+                continue
+            if not 0 <= int(each) < num_classes:
                 raise InputError(
                     f'{name}: label {each} of sample {index} is not among the '
                     f'{num_classes} classes of the model'
@@ -329,6 +332,7 @@ def _check_frame_names(dataset: dict, ann_file: str, folder: str) -> None:
     )
     if issubclass(_kind(dataset), GuardedRawframeDataset):
         names = listed_names(ann_file, names)
+    found: FrameNames | MixedNames | None
     try:
         files = os.listdir(folder)
         first = names.name(names.start_index)
@@ -352,8 +356,8 @@ def _check_frame_names(dataset: dict, ann_file: str, folder: str) -> None:
         )
 
 
-def _read_annotations(ann_file: str, dataset: dict, num_classes) -> list:
-    fields = _fields(dataset) + bool(dataset.get('with_offset'))
+def _read_annotations(ann_file: str, dataset: dict, num_classes: int | None) -> list[str]:
+    fields = (_fields(dataset) or 0) + bool(dataset.get('with_offset'))
     delimiter = dataset.get('delimiter', ' ')
     try:
         with open(ann_file, encoding='utf-8') as file:
@@ -377,8 +381,8 @@ def _read_annotations(ann_file: str, dataset: dict, num_classes) -> list:
                 f'{" or more" * several}, name first, '
                 f'numbers after, got {delimiter.join(line)!r}'
             )
-        for label in line[fields - 1 :] if num_classes is not None else ():
-            if int(label) >= num_classes:
+        for label in line[fields - 1 :]:
+            if num_classes is not None and int(label) >= num_classes:
                 raise InputError(
                     f'{ann_file}:{number}: label {label} of {line[0]} is not below '
                     f'the {num_classes} classes of the model'
@@ -386,7 +390,9 @@ def _read_annotations(ann_file: str, dataset: dict, num_classes) -> list:
     return [line[0] for line in lines]
 
 
-def check_frames(cfg: Config, splits=('train', 'val', 'test')) -> None:
+def check_frames(
+    cfg: Config, model: nn.Module, splits: Sequence[str] = ('train', 'val', 'test')
+) -> None:
     """Make sure that pipelines give clips as long as those that the model was built for.
 
     What a pipeline gives is found out by its own step that chooses frames, on a long video.
@@ -394,32 +400,27 @@ def check_frames(cfg: Config, splits=('train', 'val', 'test')) -> None:
     ``twice_sample``, places of ``DenseSampleFrames``). Of a 3-D model, which takes clips of any
     length, another one than ``input_shape`` has is told only.
 
+    Args:
+        cfg: the config.
+        model: its model, on whatever device.
+        splits: those whose loaders are looked at.
+
     Raises:
         InputError: naming the loader, what it gives, and what the model was built for.
     """
-    model = build_model(cfg.model, 'meta')
-    lengths = clips.built_for(model)
+    lengths, is_2d = clips.built_for(model), isinstance(model, clips.Recognizer2D)
     for split in splits:
         for dataset in _listing(dataset_config(cfg, split)):
             sampled = _sampled(dataset.get('pipeline') or ())
-            for key, length in lengths.items() if sampled else ():
-                _check_clip(
-                    f'{cfg.filename}: {split}_dataloader',
-                    sampled,
-                    key,
-                    length,
-                    isinstance(model, clips.Recognizer2D),
-                )
+            if sampled is None:
+                continue
+            where = f'{cfg.filename}: {split}_dataloader'
+            for key, length in lengths.items():
+                _check_clip(where, sampled, key, length, is_2d)
             stated = (cfg.get('input_shape') or (None, None))[1]
-            if (
-                sampled
-                and not lengths
-                and not isinstance(model, clips.Recognizer2D)
-                and (stated not in (None, sampled.clip_len))
-            ):
+            if not lengths and not is_2d and stated not in (None, sampled.clip_len):
                 print(
-                    f'{cfg.filename}: {split}_dataloader gives clips of {sampled.clip_len} '
-                    f'frames, input_shape has {stated}'
+                    f'{where} gives clips of {sampled.clip_len} frames, input_shape has {stated}'
                 )
 
 
@@ -432,7 +433,7 @@ class _Sampled(NamedTuple):
     step: str
 
 
-def _sampled(pipeline) -> _Sampled | None:
+def _sampled(pipeline: Sequence[dict]) -> _Sampled | None:
     """``None`` where no step says how many frames there are, or they become something else."""
     formats = [step for step in pipeline if step.get('input_format')]
     steps = [step for step in pipeline if 'clip_len' in step or 'num_segments' in step]
@@ -466,21 +467,20 @@ def _check_clip(where: str, sampled: _Sampled, key: str, length: int, is_2d: boo
         )
 
 
-def check_model(cfg: Config) -> dict:
+def check_model(cfg: Config) -> tuple[nn.Module, dict[str, Any]]:
     """Build the model on the meta device and run one clip of ``cfg.input_shape`` through it.
 
     Catches what a wrong stage, an unknown module or a clip too short for the module would
     break, before any data is read.
 
     Returns:
-        ``{'params': int, 'macs': int, 'input_shape': list}``; only ``params`` where the config
-        states no ``input_shape`` (C, T, H, W).
+        The model on the meta device, for evaluation, and ``{'params': int, 'macs': int,
+        'input_shape': list}``; only ``params`` where the config states no ``input_shape``
+        (C, T, H, W).
 
     Raises:
         InputError: with the config's file name and what the model says.
     """
-    from mmaction_ext.models.complexity import count
-
     shape, num_segments = cfg.get('input_shape'), cfg.model.backbone.get('num_segments')
     if shape and num_segments and shape[1] != num_segments:
         raise InputError(
@@ -488,9 +488,11 @@ def check_model(cfg: Config) -> dict:
             f'{shape[1]} frames'
         )
     try:
-        complexity = count(cfg)
+        view = check_shape(shape or ())
+        model = build_model(cfg.model, 'meta', with_checkpointing=True)
+        complexity = count_model(model, view)
     except ValueError as error:
         raise InputError(f'{cfg.filename}: {error}') from error
-    return dict(
+    return model, dict(
         params=complexity.params, macs=complexity.macs, input_shape=list(complexity.input_shape)
     )

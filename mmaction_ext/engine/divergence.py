@@ -8,6 +8,7 @@ from mmaction.registry import HOOKS
 from mmengine.device import get_device
 from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
+from mmengine.runner import Runner
 
 from mmaction_ext.errors import Diverged
 from mmaction_ext.tracking.ledger.format import NON_FINITE_SAMPLES
@@ -34,14 +35,18 @@ class DivergenceHook(Hook):
 
     priority = 'HIGHEST'  # a metric must be there before others log it
 
-    def __init__(self, patience: int = PATIENCE):
+    def __init__(self, patience: int = PATIENCE) -> None:
         self.patience, self._losses, self._samples = patience, 0, 0
 
     def after_train_iter(
-        self, runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict[str, Any] | None = None,
     ) -> None:
         """Look at the loss, which is that of any process."""
-        if not self.patience or 'loss' not in (outputs or {}):
+        if not self.patience or not outputs or 'loss' not in outputs:
             return
         is_finite = torch.as_tensor(outputs['loss']).detach().isfinite().all()
         self._losses = self._losses + 1 if _on_any_process(not is_finite) else 0
@@ -52,12 +57,16 @@ class DivergenceHook(Hook):
                 'gradients may help'
             )
 
-    def before_test_epoch(self, runner) -> None:
+    def before_test_epoch(self, runner: Runner) -> None:
         """Start counting."""
         self._samples = 0
 
     def after_test_iter(
-        self, runner, batch_idx: int, data_batch: Any = None, outputs: Sequence | None = None
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Sequence | None = None,
     ) -> None:
         """Count the samples of a batch."""
         scores = [getattr(sample, 'pred_score', None) for sample in outputs or ()]
@@ -65,7 +74,7 @@ class DivergenceHook(Hook):
             isinstance(each, torch.Tensor) and not bool(each.isfinite().all()) for each in scores
         )
 
-    def after_test_epoch(self, runner, metrics: dict | None = None) -> None:
+    def after_test_epoch(self, runner: Runner, metrics: dict[str, Any] | None = None) -> None:
         """Enter the number into the metrics, and say it."""
         count = torch.tensor(self._samples, device=get_device())
         all_reduce(count)

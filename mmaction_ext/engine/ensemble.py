@@ -2,8 +2,11 @@
 
 import copy
 import hashlib
+import os
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from mmengine.config import Config
@@ -15,6 +18,7 @@ from mmaction_ext.engine.run_config import identify, identify_weights
 from mmaction_ext.engine.work_dir import newest_checkpoint
 from mmaction_ext.errors import InputError
 from mmaction_ext.evaluation.predictions import FILE_NAME, Predictions, average, read_predictions
+from mmaction_ext.models.complexity import count, total
 from mmaction_ext.tracking.identity import (
     RunIdentity,
     ensemble_members,
@@ -23,35 +27,61 @@ from mmaction_ext.tracking.identity import (
 )
 
 
-def find_members(path, seed: int) -> list:
-    """The config files of an ensemble's members and who their runs are.
+class Member(NamedTuple):
+    """A config whose predictions are averaged.
+
+    Attributes:
+        path: its file.
+        config: what that resolves to, see :func:`mmaction_ext.tracking.identity.load_config`.
+        run: who its run is.
+    """
+
+    path: Path
+    config: dict[str, Any]
+    run: RunIdentity
+
+
+def find_members(path: str | os.PathLike, config: dict[str, Any], seed: int) -> list[Member]:
+    """The members of an ensemble.
 
     Args:
-        path: config file of the ensemble, see
-            :func:`mmaction_ext.tracking.identity.load_config`.
+        path: config file of the ensemble.
+        config: what it resolves to, see :func:`mmaction_ext.tracking.identity.load_config`.
         seed: the seed of all members.
-
-    Returns:
-        (config file, :class:`RunIdentity`) of each member.
 
     Raises:
         InputError: the config is no ensemble, or a member cannot be used.
     """
-    try:
-        members = ensemble_members(path, load_config(path))
-    except ValueError as error:
-        raise InputError(str(error)) from error
+    members = {member: load_config(member) for member in ensemble_members(path, config)}
     if not members:
         raise InputError(f'config {path} is no ensemble: it has no ensemble=dict(members=[...])')
-    return [(member, identify(member, seed)[0]) for member in members]
+    return [
+        Member(member, content, identify(member, content, seed)[0])
+        for member, content in members.items()
+    ]
 
 
-def member_predictions(config: Path, identity: RunIdentity) -> tuple[Path, Predictions]:
+def cost(members: Sequence[Member]) -> dict[str, int | None]:
+    """Parameters and multiply-adds of all members together.
+
+    Raises:
+        InputError: the model of one cannot be built or run.
+    """
+    counts = []
+    for member in members:
+        try:
+            counts.append(count(member.config))
+        except ValueError as error:
+            raise InputError(f'{member.path}: {error}') from error
+    whole = total(counts)
+    return dict(params=whole.params, macs=whole.macs)
+
+
+def member_predictions(member: Member) -> tuple[Path, Predictions]:
     """The newest sound predictions of a member, from its run or from a later test of it.
 
     Args:
-        config: config file of the member.
-        identity: who its run is.
+        member: the member.
 
     Returns:
         The file and what it holds.
@@ -60,20 +90,21 @@ def member_predictions(config: Path, identity: RunIdentity) -> tuple[Path, Predi
         InputError: there are none, or they belong to another version of the config, or to a
             checkpoint from before the end of training; the message says how to make them.
     """
+    identity = member.run
     home = Path(identity.work_dir())
     files = [file for file in (home / FILE_NAME, home / 'test' / FILE_NAME) if file.is_file()]
     files.sort(key=lambda file: file.stat().st_mtime_ns, reverse=True)
     problems = []
     for file in files:
         predictions = read_predictions(file)
-        problem = _problem(predictions.meta, identity, training_length(load_config(config)))
+        problem = _problem(predictions.meta, identity, training_length(member.config))
         if not problem:
             return file, predictions
         problems.append(f'{file} {problem}')
     reason = '; '.join(problems) or f'there is no {home / FILE_NAME}'
     raise InputError(
         f'no predictions of member {identity.config} under seed {identity.seed}: '
-        f'{reason}. Make them with: {_remedy(config, identity)}'
+        f'{reason}. Make them with: {_remedy(member)}'
     )
 
 
@@ -94,14 +125,14 @@ def _problem(meta: dict, identity: RunIdentity, schedule: tuple | None) -> str:
     return ''
 
 
-def _remedy(config: Path, identity: RunIdentity) -> str:
+def _remedy(member: Member) -> str:
     """The command that makes a member's predictions: a test where it is trained."""
-    source, trained = identify_weights(config, identity.seed)
+    source, trained = identify_weights(member.path, member.config, member.run.seed)
     home = Path(trained.work_dir())
     newest = newest_checkpoint(home) if home.is_dir() else None
-    tool, *args = ('test.py', config, newest) if newest else ('train.py', source)
+    tool, *args = ('test.py', member.path, newest) if newest else ('train.py', source)
     return shlex.join(
-        ['python', f'tools/{tool}', *map(str, args), '--seed', str(identity.seed)]
+        ['python', f'tools/{tool}', *map(str, args), '--seed', str(member.run.seed)]
         + ['--resume'] * (tool == 'train.py')
     )
 

@@ -73,13 +73,14 @@ class Fit:
         return '; '.join(parts)
 
 
-def check_fit(cfg: Config) -> list[Fit]:
+def check_fit(cfg: Config, model: nn.Module) -> list[Fit]:
     """Load what a training starts from, to see what it fills, before any time is spent.
 
     Args:
         cfg: Config whose ``load_from``, and whose model's ``Pretrained`` and ``pretrained``
             files, are read as the runner reads them; what lies at an address is fetched here, and
             kept for the runner.
+        model: The config's model, on whatever device; its weights are not touched.
 
     Returns:
         A :class:`Fit` of each file.
@@ -89,22 +90,21 @@ def check_fit(cfg: Config) -> list[Fit]:
             nothing of the backbone, or fills weights with what is not finite.
     """
     fits = []
-    for name, source, prefix, by_config in _pretrained_parts(build_model(cfg.model, 'meta')):
-        model = build_model(cfg.model)
-        part = model.get_submodule(name)
+    for name, source, prefix, by_config in _pretrained_parts(model):
+        part = build_model(cfg.model).get_submodule(name)
         load = PretrainedInit(source, prefix) if by_config else _init_alone
         fits.append(_measured(part, name, source, prefix, functools.partial(load, part)))
     source = cfg.get('load_from')
     if names_weights(source):
-        model = build_model(cfg.model)
+        whole = build_model(cfg.model)
         fits.append(
             _measured(
-                model,
+                whole,
                 '',
                 source,
                 None,
                 lambda: load_checkpoint(
-                    model,
+                    whole,
                     source,
                     map_location='cpu',
                     logger='silent',
@@ -137,7 +137,7 @@ def _pretrained_parts(model: nn.Module) -> list[tuple[str, str, str | None, bool
     return found
 
 
-def _init_alone(part: nn.Module) -> None:
+def _init_alone(part: Any) -> None:
     """``init_weights`` of a part, which may inflate what it reads, without its submodules' own."""
     for module in part.modules():
         if module is not part and hasattr(module, 'init_weights'):
@@ -146,7 +146,7 @@ def _init_alone(part: nn.Module) -> None:
 
 
 def is_pretrained(init: Mapping[str, Any]) -> bool:
-    """Whether a config is of mmengine's ``Pretrained``: a class, or a name with or without scope."""
+    """Whether a config is mmengine's ``Pretrained``: a class, or a name with scope or without."""
     kind = init.get('type')
     return kind is PretrainedInit or str(kind).rpartition('.')[2] in (
         'Pretrained',
@@ -212,7 +212,7 @@ def _reasons(error: Exception) -> str:
 def _names(content: Any, prefix: str | None) -> dict[str, Tensor]:
     """Weights by the names that mmengine looks for, those of a file with others among them."""
     state = content.get('state_dict', content) if isinstance(content, Mapping) else {}
-    names = {
+    names: dict[str, Any] = {
         str(key).removeprefix('module.'): value
         for key, value in state.items()
         if isinstance(value, Tensor)

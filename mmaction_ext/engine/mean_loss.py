@@ -1,8 +1,12 @@
 """The loss of a whole batch, for the logs of several processes."""
 
+from typing import Any
+
 from mmaction.registry import HOOKS
 from mmengine.dist import all_reduce_dict
 from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from torch import Tensor
 
 
 @HOOKS.register_module()
@@ -11,7 +15,13 @@ class MeanLossHook(Hook):
 
     priority = 'HIGHEST'
 
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict[str, Tensor] | None = None,
+    ) -> None:
         """Average ``outputs``, a dict of scalar tensors, over the processes in place."""
         if outputs and runner.world_size > 1:
             all_reduce_dict(outputs, op='mean')

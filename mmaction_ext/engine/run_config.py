@@ -1,37 +1,30 @@
 """Turn a config file and the command line into the config of one run."""
 
-import contextlib
 import copy
-import hashlib
 import os
 import os.path as osp
-import platform
-import subprocess
 import sys
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import torch
 from mmengine.config import Config
 from mmengine.dist import barrier, broadcast_object_list, get_dist_info, init_dist, is_distributed
 from mmengine.utils.dl_utils import set_multi_processing
 
-from mmaction_ext.datasets.configs import data_lists
-from mmaction_ext.engine.divergence import PATIENCE
-from mmaction_ext.engine.work_dir import claimed_uid
 from mmaction_ext.errors import InputError, last_line
-from mmaction_ext.evaluation.predictions import FILE_NAME
 from mmaction_ext.tracking.identity import (
     RunIdentity,
     config_hashes,
     config_name,
-    load_config,
     weights_source,
 )
-from mmaction_ext.tracking.ledger import facts as ledger_facts
-from mmaction_ext.tracking.writing.attempts import RunLedger
 from mmaction_ext.tracking.writing.masking import mask, mask_arguments
 
+Result = TypeVar('Result')
 
-def read_config(path, overrides: dict | None = None) -> Config:
+
+def read_config(path: str | os.PathLike, overrides: dict[str, Any] | None = None) -> Config:
     """Load a config, importing what its ``custom_imports`` names.
 
     Args:
@@ -45,10 +38,26 @@ def read_config(path, overrides: dict | None = None) -> Config:
         raise InputError(f'config {path} does not exist')
     try:
         cfg = Config.fromfile(path)
-        cfg.merge_from_dict(overrides or {})
     except Exception as error:
         raise InputError(f'config {path} cannot be used: {last_line(error)}') from error
+    override(cfg, overrides or {})
     return cfg
+
+
+def override(cfg: Config, options: dict[str, Any]) -> None:
+    """Change settings of a config in place.
+
+    Args:
+        cfg: as it was read.
+        options: ``--cfg-options``, dotted keys to values.
+
+    Raises:
+        InputError: they do not fit.
+    """
+    try:
+        cfg.merge_from_dict(options)
+    except Exception as error:
+        raise InputError(f'config {cfg.filename} cannot be used: {last_line(error)}') from error
 
 
 def choose_seed(cfg: Config, seed: int | None = None) -> int:
@@ -62,37 +71,59 @@ def choose_seed(cfg: Config, seed: int | None = None) -> int:
     return seed or 0
 
 
-def identify(path, seed: int, overrides: dict | None = None) -> tuple:
-    """Identity of the run that ``path`` describes under ``seed``.
+def identify(
+    path: str | os.PathLike,
+    config: dict[str, Any],
+    seed: int,
+    overrides: dict[str, Any] | None = None,
+) -> tuple[RunIdentity, dict[str, Any]]:
+    """Identity of the run that a config describes under a seed.
 
     The hash is taken over what the file resolves to with ``overrides`` merged in, before this
     machine's number of processes changes anything, so every machine agrees on it.
+
+    Args:
+        path: the config file.
+        config: what it resolves to, see :func:`mmaction_ext.tracking.identity.load_config`.
+        seed: the seed.
+        overrides: dotted keys to values.
 
     Returns:
         The :class:`RunIdentity`, and those ``overrides`` that change the recipe (all or none:
         none where the hash stays that of the file, as for the number of loader processes).
     """
-    plain = load_config(path)
-    changed = Config(copy.deepcopy(plain))
-    changed.merge_from_dict(overrides or {})
-    known, hashes, effective = config_hashes(plain), config_hashes(changed.to_dict()), overrides
-    if hashes[0] == known[0]:
-        hashes, effective = known, {}
-    return RunIdentity(config_name(path), seed, hashes[0], hashes[1:]), dict(effective)
+    known, effective = config_hashes(config), {}
+    if overrides:
+        changed = Config(copy.deepcopy(config))
+        changed.merge_from_dict(overrides)
+        hashes = config_hashes(changed.to_dict())
+        if hashes[0] != known[0]:
+            known, effective = hashes, dict(overrides)
+    return RunIdentity(config_name(path), seed, known[0], known[1:]), effective
 
 
-def identify_weights(path, seed: int) -> tuple:
+def identify_weights(
+    path: str | os.PathLike, config: dict[str, Any], seed: int
+) -> tuple[str | os.PathLike, RunIdentity]:
     """Which run trains the weights that a config is tested with.
+
+    Args:
+        path: the config file.
+        config: what it resolves to, see :func:`mmaction_ext.tracking.identity.load_config`.
+        seed: the seed of both.
 
     Returns:
         Config file and :class:`RunIdentity` of that run: ``path`` itself, or the config that its
         ``weights_of`` names.
     """
-    source = weights_source(path, load_config(path)) or path
-    return source, identify(source, seed)[0]
+    source = weights_source(path, config)
+    if source is None:
+        return path, identify(path, config, seed)[0]
+    [(name, (digest, *aliases))] = config['weights_of_hashes'].items()
+    return source, RunIdentity(name, seed, digest, tuple(aliases))
 
 
-def join_processes(launcher: str, env_cfg: dict) -> tuple:
+def join_processes(launcher: str, env_cfg: Mapping[str, Any]) -> tuple[int, int]:
     """Start ``torch.distributed`` before the runner does.
 
     The runner would do it too late to agree on who prepares the folder, and asks for CUDA
@@ -119,13 +150,13 @@ def join_processes(launcher: str, env_cfg: dict) -> tuple:
     return get_dist_info()
 
 
-def from_first_process(function, *args):
+def from_first_process(function: Callable[..., Result], *args: Any) -> Result:
     """Call a function on the first process once all have come this far; all get its result.
 
     What the first process just wrote is then complete, and no two processes can disagree.
     """
     barrier()
-    results = [function(*args) if get_dist_info()[0] == 0 else None]
+    results: list[Any] = [function(*args) if get_dist_info()[0] == 0 else None]
     broadcast_object_list(results)
     return results[0]
 
@@ -173,7 +204,7 @@ def use_amp(cfg: Config) -> None:
 
 def log_final_checkpoint(cfg: Config) -> None:
     """Have W&B keep the checkpoint that is tested as an artifact."""
-    for backend in _wandb_backends(cfg):
+    for backend in wandb_backends(cfg):
         backend['log_artifact'] = True
 
 
@@ -186,205 +217,27 @@ class RecordedConfig(Config):
         return Config(mask(self.to_dict())).pretty_text
 
 
-def keep_private(options: dict | None) -> None:
+def keep_private(options: Mapping[str, Any]) -> None:
     """Let nobody else read what holds the command line, and mask its secrets there.
 
     Args:
-        options: ``--cfg-options``; without any, nothing changes.
+        options: ``--cfg-options``; where there are none, nothing changes.
     """
     if options:
         os.umask(0o077)
         sys.argv[1:] = mask_arguments(sys.argv[1:])  # which W&B writes down
 
 
-def attach_tracking(
-    cfg: Config, identity: RunIdentity, overrides: dict, static: dict, job_type: str
-) -> dict:
-    """Give the config's :class:`RunWandbBackend` the identity and facts of this run.
-
-    Args:
-        cfg: config whose ``visualizer.vis_backends`` is changed in place, and whose
-            ``work_dir`` was claimed.
-        identity: who the run is.
-        overrides: ``--cfg-options`` that change the recipe.
-        static: parameters and multiply-adds.
-        job_type: ``'train'`` or ``'test'``.
-
-    Returns:
-        The facts: ``identity``, ``static``, ``recipe``, ``env`` and ``git``, without secrets. The
-        config itself becomes a :class:`RecordedConfig`.
-    """
-    facts = dict(
-        identity=dict(
-            config=identity.config,
-            seed=identity.seed,
-            config_hash=identity.config_hash,
-            overrides=mask(dict(overrides or {})),
-        ),
-        static=static,
-        recipe=mask(copy.deepcopy(cfg.to_dict())),
-        env=environment(),
-        git=git_state(osp.dirname(osp.abspath(cfg.filename))),
-    )
-    object.__setattr__(cfg, '__class__', RecordedConfig)
-    for backend in _wandb_backends(cfg):
-        uid = claimed_uid(cfg.work_dir, identity)
-        backend.update(
-            run=dict(uid=uid, group=identity.group, name=identity.name),
-            config=facts,
-            job_type=job_type,
-            tags=[identity.config.split('/')[0]],
-        )
-    return facts
-
-
-def begin_attempt(
-    cfg: Config,
-    identity: RunIdentity,
-    facts: dict,
-    job_type: str,
-    lock,
-    load_from: str | None = None,
-    fits=(),
-):
-    """Enter an attempt into the ledger of a run, and have its rows of metrics written there.
-
-    Args:
-        cfg: config of the run, whose ``visualizer.vis_backends`` is changed in place.
-        identity: who the run is.
-        facts: what :func:`attach_tracking` found.
-        job_type: ``'train'`` or ``'test'``.
-        lock: what :func:`mmaction_ext.engine.work_dir.claim_work_dir` returned.
-        load_from: file with the weights that training starts from.
-        fits: what :func:`mmaction_ext.engine.initial_weights.check_fit` found.
-
-    Returns:
-        The :class:`RunLedger`, to be entered with ``with``; on other processes than the first a
-        context that does nothing.
-
-    Raises:
-        InputError: the ledger cannot be written.
-    """
-    rank, world_size = get_dist_info()
-    if rank != 0:
-        return contextlib.nullcontext()
-    try:
-        told = _ledger_facts(cfg, identity, facts, job_type, load_from, fits)
-        attempt = RunLedger(cfg.work_dir, told, bool(cfg.get('resume')), world_size, lock)
-    except OSError as error:
-        raise InputError(
-            f'the ledger of {cfg.work_dir} cannot be written: {error.strerror}'
-        ) from error
-    _attach_ledger(cfg, attempt)
-    return attempt
-
-
-def _ledger_facts(cfg, identity, facts, job_type, load_from, fits) -> dict:
-    """What ``run.json`` tells of a run beside its attempts."""
-    return dict(
-        uid=claimed_uid(cfg.work_dir, identity),
-        **identity.facts,
-        job_type=job_type,
-        overrides=facts['identity']['overrides'],
-        recipe=facts['recipe'],
-        config_files=ledger_facts.config_digests(cfg.filename),
-        static=dict(facts['static'], counter=ledger_facts.COUNTER),
-        env=facts['env'],
-        git=facts['git'],
-        sources=ledger_facts.source_digests(),
-        data=data_lists(cfg),
-        initial_checkpoint=ledger_facts.weights_file(load_from),
-        initial_weights=[fit.facts() for fit in fits],
-    )
-
-
-def _attach_ledger(cfg, attempt) -> None:
-    """Add a :class:`RunLedgerBackend` to the backends of the config, whatever they are."""
-    visualizer = cfg.get('visualizer') or dict(
-        type='Visualizer', vis_backends=dict(type='LocalVisBackend')
-    )
-    ours = dict(type='RunLedgerBackend', folder=cfg.work_dir, attempt=attempt.number)
-    others = [each for each in _backends(visualizer) if each.get('type') != ours['type']]
-    cfg.visualizer = dict(visualizer, vis_backends=[*others, ours])
-
-
-def _wandb_backends(cfg) -> list:
+def wandb_backends(cfg: Config) -> list[dict[str, Any]]:
+    """Configs of the W&B backends of a run's visualiser."""
     return [
         backend
-        for backend in _backends(cfg.get('visualizer') or {})
+        for backend in backends(cfg.get('visualizer') or {})
         if backend.get('type') == 'RunWandbBackend'
     ]
 
 
-def _backends(visualizer: dict) -> list:
+def backends(visualizer: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Configs of a visualiser's backends, of which there may be one, several or none."""
     backends = visualizer.get('vis_backends') or []
     return [backends] if isinstance(backends, dict) else backends
-
-
-def watch_divergence(cfg: Config, patience: int = PATIENCE) -> None:
-    """Stop training whose loss stays non-finite, and have tests say that scores are.
-
-    Args:
-        cfg: config whose ``custom_hooks`` is changed in place.
-        patience: see :class:`mmaction_ext.engine.divergence.DivergenceHook`.
-    """
-    hook = dict(type='DivergenceHook', patience=patience)
-    cfg.custom_hooks = [*(cfg.get('custom_hooks') or ()), hook]
-
-
-def attach_predictions(cfg: Config, identity: RunIdentity, overrides: dict) -> None:
-    """Have the test of a run write its predictions into ``cfg.work_dir`` and show them in W&B.
-
-    Args:
-        cfg: config whose ``custom_hooks`` is changed in place.
-        identity: who the run is.
-        overrides: settings that differ from the file's.
-    """
-    run = dict(identity.facts, overrides=mask(dict(overrides or {})))
-    hook = dict(type='PredictionsHook', path=osp.join(cfg.work_dir, FILE_NAME), run=run)
-    cfg.custom_hooks = [*(cfg.get('custom_hooks') or ()), hook, dict(type='WandbResultsHook')]
-
-
-def environment() -> dict:
-    """Versions of what the numbers depend on, and the devices they ran on.
-
-    Returns:
-        Version by package, ``python``, ``host``, and what
-        :func:`mmaction_ext.tracking.ledger.facts.gpus` says; ``device`` is the first GPU or,
-        without one, the processor.
-    """
-    from importlib.metadata import version
-
-    names = ('torch', 'torchvision', 'timm', 'mmengine', 'mmaction2', 'numpy', 'av')
-    gpus = ledger_facts.gpus()
-    device = next(iter(gpus['gpus']), None) or platform.processor() or platform.machine()
-    return dict(
-        {name: version(name) for name in names},
-        python=platform.python_version(),
-        device=device,
-        host=platform.node(),
-        **gpus,
-    )
-
-
-def git_state(folder: str) -> dict:
-    """Commit of the checkout that holds ``folder``, and whether and how it is modified.
-
-    Returns:
-        ``{'commit': str, 'dirty': bool, 'diff_sha256': str | None}``, the last the digest of
-        ``git diff HEAD`` where that says anything; empty outside a git checkout or without git.
-    """
-
-    def git(*args):
-        return subprocess.run(('git', '-C', folder) + args, check=True, capture_output=True).stdout
-
-    try:
-        diff = git('diff', '--no-ext-diff', '--no-color', 'HEAD')
-        return dict(
-            commit=git('rev-parse', 'HEAD').decode().strip(),
-            dirty=bool(git('status', '--porcelain', '--untracked-files=no')),
-            diff_sha256=hashlib.sha256(diff).hexdigest() if diff else None,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return {}

@@ -1,7 +1,5 @@
 """The folder of a run: who owns it, and which checkpoint in it is the newest sound one."""
 
-import contextlib
-import errno
 import functools
 import os
 import os.path as osp
@@ -9,13 +7,15 @@ import re
 import secrets
 import time
 from pathlib import Path
+from typing import Any
 
 from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
 
 from mmaction_ext.checkpoint_file import DamagedFile, load_plain
 from mmaction_ext.errors import InputError
 from mmaction_ext.files.locks import LockFile
-from mmaction_ext.files.writing import refuse_foreign, refuse_link
+from mmaction_ext.files.writing import FilePath, refuse_foreign, refuse_link
 from mmaction_ext.printable import clean
 from mmaction_ext.tracking.identity import RunIdentity
 from mmaction_ext.tracking.ledger.format import LOCK_FILE, RUN_FILE
@@ -27,7 +27,7 @@ _WORD = re.compile(r'[A-Za-z0-9][A-Za-z0-9_-]{0,63}')
 LOCK_SECONDS = 30
 
 
-def default_work_dir(identity: RunIdentity, overrides: dict) -> str:
+def default_work_dir(identity: RunIdentity, overrides: dict[str, Any]) -> str:
     """Folder of the run; one whose recipe was overridden gets a folder of its own."""
     if not overrides:
         return identity.work_dir()
@@ -35,7 +35,7 @@ def default_work_dir(identity: RunIdentity, overrides: dict) -> str:
     return next(filter(osp.isdir, folders), folders[0])
 
 
-def as_begun(identity: RunIdentity, *folders) -> RunIdentity:
+def as_begun(identity: RunIdentity, *folders: FilePath) -> RunIdentity:
     """A run as the first of some folders names it, where one holds it; its hash may be of old.
 
     What goes on under another hash than it began with would be another run to W&B and to
@@ -46,8 +46,12 @@ def as_begun(identity: RunIdentity, *folders) -> RunIdentity:
 
 
 def claim_work_dir(
-    work_dir, identity: RunIdentity, movable: bool = True, job_type: str = 'train', tested=None
-):
+    work_dir: FilePath,
+    identity: RunIdentity,
+    movable: bool = True,
+    job_type: str = 'train',
+    tested: FilePath | None = None,
+) -> LockFile:
     """Mark a folder as this run's and keep other processes out of it while this one lives.
 
     The folder's ``run.json`` names the identity. Where it names another version of the
@@ -67,7 +71,7 @@ def claim_work_dir(
             folder, or the one that the test's lies in, is the run's.
 
     Returns:
-        The lock: an open file, to be held for as long as the run lasts.
+        The lock, to be held for as long as the run lasts.
 
     Raises:
         InputError: another process that is alive works in the folder, it belongs to another run
@@ -115,7 +119,7 @@ def claim_work_dir(
     return lock
 
 
-def claimed_uid(work_dir, identity: RunIdentity) -> str:
+def claimed_uid(work_dir: FilePath, identity: RunIdentity) -> str:
     """W&B id of the run of a folder that was claimed for it.
 
     Runs of before ids were drawn keep the one that their identity makes.
@@ -126,7 +130,7 @@ def claimed_uid(work_dir, identity: RunIdentity) -> str:
     return _word(work_dir, read_run_file(work_dir), 'uid') or identity.uid
 
 
-def _word(work_dir, found: dict, name: str) -> str | None:
+def _word(work_dir: FilePath, found: dict[str, Any], name: str) -> str | None:
     """A value of ``run.json`` that becomes part of the name of a file; ``None`` without one."""
     value = found.get(name)
     if value is not None and not (isinstance(value, str) and _WORD.fullmatch(value)):
@@ -137,7 +141,7 @@ def _word(work_dir, found: dict, name: str) -> str | None:
     return value
 
 
-def _refuse_links(work_dir) -> None:
+def _refuse_links(work_dir: Path) -> None:
     """Refuse a folder of a run in which a name leads elsewhere, or which is such a name."""
     if (work_dir.parent / RUN_FILE).exists():
         refuse_link(work_dir)
@@ -146,7 +150,7 @@ def _refuse_links(work_dir) -> None:
             refuse_foreign(entry.path)
 
 
-def _is_of(found: dict, identity: RunIdentity, job_type: str) -> bool:
+def _is_of(found: dict[str, Any], identity: RunIdentity, job_type: str) -> bool:
     """Whether a folder's record is that of a run; those of old do not tell the type of job."""
     return bool(identity.named_as_in(found)) and found.get('job_type') in (job_type, None)
 
@@ -164,23 +168,12 @@ def _lock(work_dir: Path) -> LockFile:
     raise InputError(f'{work_dir} is in use by process {lock.holder}')
 
 
-@contextlib.contextmanager
-def explain_full_disk(folder, advice: str):
-    """Raise InputError, with an advice what to do, where there is no space left for a folder."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        raise InputError(f'the disk of {folder} is full; {advice}') from error
-
-
 def _free_name(path: str) -> str:
     names = [path] + [f'{path}.{number}' for number in range(2, 1000)]
     return next(name for name in names if not osp.exists(name))
 
 
-def newest_checkpoint(work_dir):
+def newest_checkpoint(work_dir: FilePath) -> str | None:
     """The newest ``epoch_*.pth`` or ``iter_*.pth`` of a run that can be read, or ``None``.
 
     A kill in the middle of saving leaves a broken file behind; it is passed over.
@@ -189,12 +182,13 @@ def newest_checkpoint(work_dir):
         InputError: a file is whole but cannot be read, or asks for more than weights and plain
             data.
     """
-    files = [file for file in Path(work_dir).glob('*.pth') if _CHECKPOINT.fullmatch(file.name)]
-    files.sort(key=lambda file: int(_CHECKPOINT.fullmatch(file.name)['number']), reverse=True)
+    matches = {file: _CHECKPOINT.fullmatch(file.name) for file in Path(work_dir).glob('*.pth')}
+    numbers = {file: int(match['number']) for file, match in matches.items() if match}
+    files = sorted(numbers, key=numbers.__getitem__, reverse=True)
     return next((str(file) for file in files if _loads(file)), None)
 
 
-def _loads(file) -> bool:
+def _loads(file: Path) -> bool:
     try:
         load_plain(file)
     except DamagedFile:
@@ -203,7 +197,7 @@ def _loads(file) -> bool:
     return True
 
 
-def checkpoint_meta(path) -> dict:
+def checkpoint_meta(path: FilePath) -> dict[str, Any]:
     """The ``meta`` entry of a checkpoint (epoch, iter, seed, ...); empty where it has none.
 
     Raises:
@@ -213,7 +207,7 @@ def checkpoint_meta(path) -> dict:
     return _part(_read_checkpoint(path), 'meta')
 
 
-def trained_config_hash(checkpoint) -> str:
+def trained_config_hash(checkpoint: FilePath) -> str:
     """Hash of the config that a checkpoint was trained with; ``'unknown'`` if it does not say.
 
     Raises:
@@ -223,7 +217,7 @@ def trained_config_hash(checkpoint) -> str:
     return str(_part(hub, 'runtime_info').get('config_hash', 'unknown'))
 
 
-def check_resumable(checkpoint, identity: RunIdentity) -> None:
+def check_resumable(checkpoint: FilePath, identity: RunIdentity) -> None:
     """Make sure that a checkpoint belongs to a run before that run goes on from it.
 
     Raises:
@@ -238,19 +232,19 @@ def check_resumable(checkpoint, identity: RunIdentity) -> None:
         )
 
 
-def _read_checkpoint(path) -> dict:
-    content = load_plain(path)
+def _read_checkpoint(path: FilePath) -> dict[str, Any]:
+    content = load_plain(Path(path))
     if not isinstance(content, dict):
         raise InputError(f'{path} is no checkpoint: it holds a {type(content).__name__}')
     return content
 
 
-def _part(content: dict, name: str) -> dict:
+def _part(content: dict[str, Any], name: str) -> dict[str, Any]:
     found = content.get(name)
     return found if isinstance(found, dict) else {}
 
 
-def keep_checkpoint(runner) -> None:
+def keep_checkpoint(runner: Runner) -> None:
     """Load no weights to start from into a model that goes on from a checkpoint.
 
     The checkpoint holds all weights, and the files and addresses that the first ones came from may
@@ -260,7 +254,7 @@ def keep_checkpoint(runner) -> None:
     model.init_weights = lambda: None
 
 
-def load_for_test(runner, checkpoint) -> None:
+def load_for_test(runner: Runner, checkpoint: FilePath | None) -> None:
     """Have a runner's next test load a checkpoint, and record which file it measures.
 
     The runner itself loads it, once its hooks have begun, as ``Runner.test()`` does: weights that
@@ -279,7 +273,7 @@ def load_for_test(runner, checkpoint) -> None:
     runner.message_hub.update_info('test_checkpoint', str(checkpoint))
 
 
-def _load_strictly(runner, checkpoint: str) -> dict:
+def _load_strictly(runner: Runner, checkpoint: str) -> dict[str, Any]:
     try:
         return type(runner).load_checkpoint(runner, checkpoint, strict=True)
     except RuntimeError as error:

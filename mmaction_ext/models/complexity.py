@@ -49,19 +49,54 @@ def count(cfg: Mapping[str, Any], input_shape: Sequence[int] | None = None) -> C
         ValueError: If the shape is not four positive numbers, or the model cannot be built
             from its config or does not take the shape.
     """
-    shape = _check_shape(input_shape or cfg.get('input_shape') or ())
-    model = build_model(cfg.get('model', cfg), 'meta', with_checkpointing=True)
+    shape = check_shape(input_shape or cfg.get('input_shape') or ())
+    return count_model(build_model(cfg.get('model', cfg), 'meta', with_checkpointing=True), shape)
+
+
+def count_model(model: nn.Module, input_shape: tuple[int, ...]) -> Complexity:
+    """Count one view of a recognizer on the meta device, which is made ready for evaluation.
+
+    Args:
+        model: The recognizer.
+        input_shape: (C, T, H, W) of the view; without one, only parameters are counted.
+
+    Returns:
+        The counts.
+
+    Raises:
+        ValueError: If the model does not take the shape.
+    """
     model.eval()
     try:
-        kinds = _count_macs(model, _view(model, shape)) if shape else {}
+        kinds = _count_macs(model, _view(model, input_shape)) if input_shape else {}
     except (AssertionError, AttributeError, KeyError, RuntimeError, TypeError) as error:
         # what mmaction2 and torch raise for a width that does not fit
         raise ValueError(f'the model cannot be run: {last_line(error)}') from error
     params = sum(parameter.numel() for parameter in model.parameters())
-    return Complexity(params, sum(kinds.values()) if shape else None, kinds, shape)
+    macs = sum(kinds.values()) if input_shape else None
+    return Complexity(params, macs, kinds, input_shape)
 
 
-def _check_shape(shape: Sequence[int]) -> tuple[int, ...]:
+def total(counts: Sequence[Complexity]) -> Complexity:
+    """What several recognizers cost together, each on a view of its own.
+
+    Args:
+        counts: One or more.
+    """
+    if len(counts) == 1:
+        return counts[0]
+    macs = [each.macs for each in counts if each.macs is not None]
+    return Complexity(
+        sum(each.params for each in counts), sum(macs) if len(macs) == len(counts) else None
+    )
+
+
+def check_shape(shape: Sequence[int]) -> tuple[int, ...]:
+    """The shape of a view, (C, T, H, W), or none at all.
+
+    Raises:
+        ValueError: If it is something else.
+    """
     shape = tuple(shape)
     if shape and (len(shape) != 4 or not all(isinstance(n, int) and n > 0 for n in shape)):
         raise ValueError(f'input_shape must be four positive numbers (C, T, H, W), got {shape}')

@@ -173,19 +173,50 @@ def load_config(path) -> dict:
         InputError: the file, a member or the source of the weights does not exist or does not
             parse; the message names it.
     """
-    config = _read_config(path)
+    return complete_config(path, _read_config(path))
+
+
+def complete_config(path: str | os.PathLike, config: dict) -> dict:
+    """A config that was read as :func:`load_config` gives it: with the hashes of those it needs.
+
+    Args:
+        path: the config file.
+        config: what it resolves to, which is changed in place.
+
+    Raises:
+        InputError: ``weights_of`` names no config that exists and is trained itself, or stands
+            in an ensemble; ``ensemble`` does not name two or more different configs that exist
+            and are no ensembles themselves.
+    """
     source = weights_source(path, config)
     if source:
-        config['weights_of_hashes'] = {config_name(source): config_hashes(_read_config(source))}
+        found = _read_config(source)
+        if 'ensemble' in config or 'ensemble' in found or found.get('weights_of'):
+            raise InputError(
+                f'config {path}: weights_of must name a config that is trained itself '
+                f'and stand in no ensemble, found {config["weights_of"]}'
+            )
+        config['weights_of_hashes'] = {config_name(source): config_hashes(found)}
     if 'ensemble' in config:
         members = ensemble_members(path, config)
+        if len(members) < 2 or len(set(members)) < len(members):
+            names = (config['ensemble'] or {}).get('members') or ()
+            raise InputError(
+                f'config {path}: ensemble must name two or more different members, '
+                f'found {list(names)}'
+            )
+        contents = {member: _read_config(member) for member in members}
+        for member, content in contents.items():
+            if 'ensemble' in content:
+                raise InputError(f'config {path}: member {member} is an ensemble itself')
         config['ensemble']['member_hashes'] = {
-            config_name(member): config_hashes(load_config(member)) for member in members
+            config_name(member): config_hashes(complete_config(member, content))
+            for member, content in contents.items()
         }
     return config
 
 
-def weights_source(path, config: dict) -> Path | None:
+def weights_source(path: str | os.PathLike, config: dict) -> Path | None:
     """The config whose run's weights a config is tested with, instead of training its own.
 
     Args:
@@ -196,25 +227,17 @@ def weights_source(path, config: dict) -> Path | None:
         Path of that config file; ``None`` where ``config`` trains its own weights.
 
     Raises:
-        InputError: ``weights_of`` names no config that exists and is trained itself, or stands
-            in an ensemble.
+        InputError: ``weights_of`` is no path.
     """
     name = config.get('weights_of')
     if not name:
         return None
     if not isinstance(name, str):
         raise InputError(f'config {path}: weights_of must be the path of a config, got {name!r}')
-    source = Path(os.path.normpath(Path(path).parent / name))
-    found = _read_config(source)
-    if 'ensemble' in config or 'ensemble' in found or found.get('weights_of'):
-        raise InputError(
-            f'config {path}: weights_of must name a config that is trained itself '
-            f'and stand in no ensemble, found {name}'
-        )
-    return source
+    return Path(os.path.normpath(Path(path).parent / name))
 
 
-def ensemble_members(path, config: dict) -> list:
+def ensemble_members(path: str | os.PathLike, config: dict) -> list[Path]:
     """The configs whose predictions an ensemble averages.
 
     Args:
@@ -223,23 +246,9 @@ def ensemble_members(path, config: dict) -> list:
 
     Returns:
         Paths of the members' config files; empty where ``config`` is no ensemble.
-
-    Raises:
-        InputError: ``ensemble`` does not name two or more different configs that exist and are
-            no ensembles themselves.
     """
-    if 'ensemble' not in config:
-        return []
-    names = (config['ensemble'] or {}).get('members') or ()
-    members = [Path(os.path.normpath(Path(path).parent / name)) for name in names]
-    if len(members) < 2 or len(set(members)) < len(members):
-        raise InputError(
-            f'config {path}: ensemble must name two or more different members, found {list(names)}'
-        )
-    for member in members:
-        if 'ensemble' in _read_config(member):
-            raise InputError(f'config {path}: member {member} is an ensemble itself')
-    return members
+    names = (config.get('ensemble') or {}).get('members') or ()
+    return [Path(os.path.normpath(Path(path).parent / name)) for name in names]
 
 
 def _read_config(path) -> dict:

@@ -17,6 +17,7 @@ from mmaction_ext.datasets.guarded import GuardedVideoDataset
 from mmaction_ext.datasets.transforms import SampleSegments
 from mmaction_ext.engine import checks
 from mmaction_ext.errors import InputError
+from mmaction_ext.models.building import build_model
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 
@@ -225,7 +226,8 @@ def full(**backbone):
 
 
 def test_sound_model_is_counted():
-    static = checks.check_model(full())
+    model, static = checks.check_model(full())
+    assert {each.device.type for each in model.parameters()} == {'meta'}
     assert 3e5 < static['params'] < 4e5 and static['macs'] > 1e7
     assert static['input_shape'] == [3, 8, 64, 64]
 
@@ -480,6 +482,10 @@ def test_views_at_once_that_no_evaluation_can_take_are_told(cfg, reason):
         checks.check_testing_views(cfg)
 
 
+def check_frames(cfg):
+    checks.check_frames(cfg, build_model(cfg.model, 'meta'))
+
+
 def sampling(split='test', **step):
     """A 2-D host of 8 frames whose pipeline of one split samples otherwise."""
     cfg = full()
@@ -521,7 +527,7 @@ def test_pipelines_give_as_many_frames_as_the_host_was_built_for(split, step, gi
         InputError,
         match=f'{split}_dataloader gives {gives} .*built for model.backbone.num_segments=8',
     ):
-        checks.check_frames(sampling(split, **step))
+        check_frames(sampling(split, **step))
 
 
 @pytest.mark.parametrize(
@@ -535,7 +541,7 @@ def test_pipelines_give_as_many_frames_as_the_host_was_built_for(split, step, gi
     ids=lambda step: step['type'],
 )
 def test_several_clips_pass_where_the_pipeline_says_so(step):
-    checks.check_frames(sampling(**step))
+    check_frames(sampling(**step))
 
 
 def test_other_clips_of_a_network_that_takes_any_are_told(capsys):
@@ -555,5 +561,5 @@ def test_other_clips_of_a_network_that_takes_any_are_told(capsys):
             ),
         )
     )
-    checks.check_frames(cfg)
+    check_frames(cfg)
     assert 'test_dataloader gives clips of 12 frames, input_shape has 8' in capsys.readouterr().out

@@ -66,7 +66,11 @@ def leave(both, name, under=0, where='', **changes):
 
 
 def gather(both, seed=0):
-    return [member_predictions(*member) for member in find_members(both, seed)]
+    return [member_predictions(member) for member in members(both, seed)]
+
+
+def members(path, seed=0):
+    return find_members(path, load_config(path), seed)
 
 
 def test_row_by_hand(both):
@@ -122,12 +126,12 @@ def test_members_are_those_of_the_seed(both):
 
 def test_newest_sound_file_counts(both):
     first, second = leave(both, 'a'), leave(both, 'a', where='test')
-    config, identity = find_members(both, 0)[0]
+    first_member = members(both)[0]
     for newer, older in ((first, second), (second, first)):
         os.utime(older, ns=(1, 1)), os.utime(newer, ns=(2, 2))
-        assert member_predictions(config, identity)[0].resolve() == newer
+        assert member_predictions(first_member)[0].resolve() == newer
     leave(both, 'a', where='test', epoch=1)
-    assert member_predictions(config, identity)[0].resolve() == first
+    assert member_predictions(first_member)[0].resolve() == first
 
 
 @pytest.mark.parametrize(
@@ -195,7 +199,7 @@ def test_remedy_for_a_member_with_the_weights_of_another_config(both):
 
 def test_config_that_is_no_ensemble(both):
     with pytest.raises(InputError, match=r'a.py is no ensemble: it has no ensemble=dict'):
-        find_members(both.with_name('a.py'), 0)
+        members(both.with_name('a.py'))
     both.write_text("ensemble = dict(members=['a.py', 'gone.py'])\n")
     with pytest.raises(InputError, match=r'gone.py does not exist'):
-        find_members(both, 0)
+        members(both)

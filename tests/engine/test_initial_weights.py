@@ -5,7 +5,7 @@ import torch
 from mmengine.config import Config
 from mmengine.model.weight_init import PretrainedInit
 
-from mmaction_ext.engine.initial_weights import check_fit
+from mmaction_ext.engine import initial_weights
 from mmaction_ext.errors import InputError
 from mmaction_ext.models.building import build_model
 
@@ -24,6 +24,10 @@ def config(num_classes=3, **settings):
             ),
         )
     )
+
+
+def check_fit(cfg):
+    return initial_weights.check_fit(cfg, build_model(cfg.model, 'meta'))
 
 
 @pytest.fixture(scope='module')

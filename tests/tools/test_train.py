@@ -102,6 +102,11 @@ def wait_for(process, iteration):
     raise AssertionError(f'training ended before iteration {iteration}')
 
 
+def counted(folder):
+    """A line of a config that leaves a mark in ``folder`` whenever the config is read."""
+    return f"__mark = open({str(folder / 'read')!r}, 'a').write('x')\n"
+
+
 def test_run_lies_where_its_config_says_and_is_read_back(trained):
     record = only(find_runs(trained.path / 'work_dirs'))
     assert (record.config, record.seed) == ('tiny/row', 0)
@@ -376,11 +381,13 @@ def test_pretrained_weights_of_the_config_survive_resume_without_checkpoint(trai
         + f"load_from = '{trained.run / 'epoch_3.pth'}'\n"
         + "visualizer = dict(_delete_=True, type='Visualizer')\n"
         + 'train_cfg.update(max_epochs=1)\n'
+        + counted(place.path)
     )
     done = run_tool(
         'train.py', place.config, '--resume', '--no-validate', '--no-test', cwd=place.path
     )
     assert done.returncode == 0, done.stderr[-2000:]
+    assert (place.path / 'read').read_text() == 'x', 'a config is read once in a run'
     ledger = read_ledger(place.run)  # which is there without W&B
     assert ledger.run['initial_checkpoint']['sha256'] == file_sha256(trained.run / 'epoch_3.pth')
     assert ledger.attempts[0]['wandb'] is None and len(ledger.rows) == 6
@@ -593,7 +600,7 @@ train_dataloader = dict(
 def test_checkpoint_of_an_edited_config_fills_no_cell(trained, tmp_path):
     config = tmp_path / 'configs' / 'tiny' / 'row.py'
     config.parent.mkdir(parents=True)
-    config.write_text(trained.config.read_text() + 'edited = True\n')
+    config.write_text(trained.config.read_text() + 'edited = True\n' + counted(tmp_path))
     done = run_tool(
         'test.py',
         config,
@@ -603,6 +610,7 @@ def test_checkpoint_of_an_edited_config_fills_no_cell(trained, tmp_path):
         cwd=trained.path,
     )
     assert done.returncode == 0, done.stderr[-2000:]
+    assert (tmp_path / 'read').read_text() == 'x', 'a config is read once in a test'
     record = only(find_runs(tmp_path / 'test'))
     assert record.overrides == {'checkpoint_config_hash': config_hash(load_config(trained.config))}
 

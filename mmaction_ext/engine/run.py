@@ -1,0 +1,286 @@
+"""One run from its config file to its ledger: what training, testing and averaging do alike."""
+
+import contextlib
+import copy
+import errno
+import functools
+import os
+import os.path as osp
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.dist import barrier, get_dist_info
+from mmengine.runner import Runner
+
+from mmaction_ext.datasets.configs import data_lists
+from mmaction_ext.engine import checks
+from mmaction_ext.engine.divergence import PATIENCE
+from mmaction_ext.engine.environment import environment, git_state
+from mmaction_ext.engine.initial_weights import Fit, check_fit
+from mmaction_ext.engine.run_config import (
+    RecordedConfig,
+    adapt_to_processes,
+    backends,
+    choose_seed,
+    from_first_process,
+    identify,
+    identify_weights,
+    join_processes,
+    keep_private,
+    override,
+    read_config,
+    wandb_backends,
+)
+from mmaction_ext.engine.work_dir import (
+    as_begun,
+    claim_work_dir,
+    claimed_uid,
+    default_work_dir,
+    newest_checkpoint,
+)
+from mmaction_ext.errors import InputError
+from mmaction_ext.evaluation.predictions import FILE_NAME
+from mmaction_ext.files.locks import LockFile
+from mmaction_ext.printable import clean
+from mmaction_ext.tracking.identity import RunIdentity, complete_config
+from mmaction_ext.tracking.ledger import facts as ledger_facts
+from mmaction_ext.tracking.writing.attempts import RunLedger
+from mmaction_ext.tracking.writing.hooks import record_progress
+from mmaction_ext.tracking.writing.masking import mask
+
+
+class Run:
+    """A training, a test, or the average of an ensemble.
+
+    Its config file is read here, once. What it needs comes step by step, in the order of the
+    methods: each raises :class:`InputError` for what the user can mend, before any time is spent.
+
+    Args:
+        path: The config file.
+        job_type: ``'train'`` or ``'test'``.
+        options: ``--cfg-options``, dotted keys to values.
+
+    Attributes:
+        path, job_type, options: As given.
+        cfg: The config of the run, which the steps make of the file.
+        rank: This process's among those of the run.
+        identity: Who the run is.
+        overrides: Those options that change the recipe.
+        static: Parameters and multiply-adds.
+        ledger: What records the run; on other processes than the first a context that does
+            nothing.
+    """
+
+    identity: RunIdentity
+    overrides: dict[str, Any]
+    static: dict[str, Any]
+    ledger: RunLedger | contextlib.nullcontext
+
+    def __init__(self, path: str, job_type: str, options: dict[str, Any] | None = None) -> None:
+        self.path, self.job_type, self.options = path, job_type, options or {}
+        self.cfg = read_config(path)
+        self._file = self.cfg.to_dict()
+        override(self.cfg, self.options)
+        self.rank, self._world_size = get_dist_info()
+        self._lock: LockFile | None = None
+        self._first_weights: str | None = None
+        self._fits: list[Fit] = []
+
+    @functools.cached_property
+    def resolved(self) -> dict[str, Any]:
+        """What the file says, as :func:`mmaction_ext.tracking.identity.load_config` gives it."""
+        return complete_config(self.path, self._file)
+
+    def join(self, launcher: str) -> None:
+        """Meet the other processes of the run, and fit the config to their number.
+
+        Args:
+            launcher: See :func:`join_processes`.
+        """
+        self.rank, self._world_size = join_processes(launcher, self.cfg.get('env_cfg', {}))
+        self.cfg.launcher = launcher
+        adapt_to_processes(self.cfg, self._world_size)
+
+    def identify(self, seed: int | None, **recorded: Any) -> None:
+        """Find out who the run is.
+
+        Args:
+            seed: See :func:`choose_seed`.
+            recorded: What changes the recipe beside the options.
+        """
+        seed = choose_seed(self.cfg, seed)
+        options = {**self.options, **recorded}
+        self.identity, self.overrides = identify(self.path, self.resolved, seed, options)
+
+    def identify_weights(self, seed: int) -> tuple[str | os.PathLike, RunIdentity]:
+        """Which run trains the weights that the config is tested with, see there."""
+        return identify_weights(self.path, self.resolved, seed)
+
+    def settle(self, work_dir: str | None, below: str = '') -> None:
+        """Choose the folder.
+
+        A run that was begun there, or in the folder that this one lies below, goes on under its
+        own name.
+
+        Args:
+            work_dir: The folder that the user chose, which is never moved.
+            below: Subfolder of the run's own, where the user chose none.
+        """
+        home = default_work_dir(self.identity, self.overrides)
+        self._is_movable = not work_dir
+        self.cfg.work_dir = work_dir or (osp.join(home, below) if below else home)
+        begun = [self.cfg.work_dir, home] if below else [self.cfg.work_dir]
+        self.identity = from_first_process(as_begun, self.identity, *begun)
+
+    def check(self, splits: Sequence[str]) -> None:
+        """Find what is wrong before time is spent, and count parameters and multiply-adds.
+
+        Args:
+            splits: Those whose data are used: ``'train'``, ``'val'``, ``'test'``.
+        """
+        checks.check_output_folder(self.cfg.work_dir)
+        self._model, self.static = checks.check_model(self.cfg)
+        checks.check_loaders(self.cfg, splits)
+        checks.check_testing_views(self.cfg, splits)
+        checks.check_frames(self.cfg, self._model, splits)
+        checks.check_datasets(self.cfg, splits)
+
+    def claim(self, tested: str | None = None) -> None:
+        """Mark the folder as the run's, see :func:`claim_work_dir`.
+
+        Args:
+            tested: Folder of the checkpoint that is tested.
+        """
+        if self.rank == 0:
+            self._lock = claim_work_dir(
+                self.cfg.work_dir, self.identity, self._is_movable, self.job_type, tested
+            )
+        barrier()
+
+    def start_from(self, checkpoint: str | None) -> None:
+        """Have training go on from a checkpoint, or see which weights it starts with.
+
+        Args:
+            checkpoint: The file, or ``'auto'`` for the newest readable one of the folder. Without
+                one training starts from scratch.
+        """
+        self._first_weights = self.cfg.get('load_from')
+        if checkpoint == 'auto':
+            checkpoint = self.newest_checkpoint()
+        if checkpoint:
+            self.cfg.load_from, self.cfg.resume = checkpoint, True
+            return
+        checks.check_initial_weights(self.cfg)
+        self._fits = check_fit(self.cfg, self._model)
+        for fit in self._fits if self.rank == 0 else ():
+            print(clean(fit.sentence()))
+
+    def newest_checkpoint(self) -> str | None:
+        """The newest readable checkpoint of the folder; the same on all processes."""
+        return from_first_process(newest_checkpoint, self.cfg.work_dir)
+
+    def begin(self) -> None:
+        """Enter an attempt into the ledger, and have rows of metrics written there and to W&B.
+
+        From here on the config is written down without its secrets.
+        """
+        keep_private(self.options)
+        facts = dict(
+            identity=dict(self.identity.facts, overrides=mask(dict(self.overrides))),
+            static=self.static,
+            recipe=mask(copy.deepcopy(self.cfg.to_dict())),
+            env=environment(),
+            git=git_state(osp.dirname(osp.abspath(self.cfg.filename))),
+        )
+        object.__setattr__(self.cfg, '__class__', RecordedConfig)
+        uid = claimed_uid(self.cfg.work_dir, self.identity)
+        for backend in wandb_backends(self.cfg):
+            backend.update(
+                run=dict(uid=uid, group=self.identity.group, name=self.identity.name),
+                config=facts,
+                job_type=self.job_type,
+                tags=[self.identity.config.split('/')[0]],
+            )
+        self.ledger = contextlib.nullcontext()
+        if self.rank != 0:
+            return
+        try:
+            self.ledger = RunLedger(
+                self.cfg.work_dir,
+                self._record(uid, facts),
+                bool(self.cfg.get('resume')),
+                self._world_size,
+                self._lock,
+            )
+        except OSError as error:
+            raise InputError(
+                f'the ledger of {self.cfg.work_dir} cannot be written: {error.strerror}'
+            ) from error
+        _log_to(self.cfg, self.ledger)
+
+    def _record(self, uid: str, facts: dict[str, Any]) -> dict[str, Any]:
+        """What ``run.json`` tells of the run beside its attempts."""
+        return dict(
+            uid=uid,
+            **self.identity.facts,
+            job_type=self.job_type,
+            overrides=facts['identity']['overrides'],
+            recipe=facts['recipe'],
+            config_files=ledger_facts.config_digests(self.cfg.filename),
+            static=dict(self.static, counter=ledger_facts.COUNTER),
+            env=facts['env'],
+            git=facts['git'],
+            sources=ledger_facts.source_digests(),
+            data=data_lists(self.cfg),
+            initial_checkpoint=ledger_facts.weights_file(self._first_weights),
+            initial_weights=[fit.facts() for fit in self._fits],
+        )
+
+    @contextlib.contextmanager
+    def under_way(self, advice: str) -> Iterator[None]:
+        """Be at it: how that ends goes into the ledger.
+
+        Args:
+            advice: What to do where the disk is full.
+
+        Raises:
+            InputError: It is.
+        """
+        try:
+            with self.ledger:
+                yield
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise InputError(f'the disk of {self.cfg.work_dir} is full; {advice}') from error
+
+    def runner(self, patience: int = PATIENCE) -> Runner:
+        """mmengine's runner of the config, which the ledger follows.
+
+        It stops where the loss stays non-finite; its tests leave their predictions in the folder,
+        show them in W&B, and say how many scores are not finite.
+
+        Args:
+            patience: See :class:`mmaction_ext.engine.divergence.DivergenceHook`.
+        """
+        run = dict(self.identity.facts, overrides=mask(dict(self.overrides)))
+        self.cfg.custom_hooks = [
+            *(self.cfg.get('custom_hooks') or ()),
+            dict(type='PredictionsHook', path=osp.join(self.cfg.work_dir, FILE_NAME), run=run),
+            dict(type='WandbResultsHook'),
+            dict(type='DivergenceHook', patience=patience),
+        ]
+        runner = Runner.from_cfg(self.cfg)
+        record_progress(runner, self.ledger)
+        return runner
+
+
+def _log_to(cfg: Config, ledger: RunLedger) -> None:
+    """Add a :class:`RunLedgerBackend` to the backends of a config, whatever they are."""
+    visualizer = cfg.get('visualizer') or dict(
+        type='Visualizer', vis_backends=dict(type='LocalVisBackend')
+    )
+    ours = dict(type='RunLedgerBackend', folder=cfg.work_dir, attempt=ledger.number)
+    others = [each for each in backends(visualizer) if each.get('type') != ours['type']]
+    cfg.visualizer = dict(visualizer, vis_backends=[*others, ours])
