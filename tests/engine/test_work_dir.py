@@ -424,6 +424,19 @@ def test_a_folder_in_the_place_of_a_file(tmp_path, name):
         work_dir.claim_work_dir(tmp_path, RUN)
 
 
+@pytest.mark.parametrize('make', [os.mkdir, os.mkfifo])
+def test_a_record_that_is_no_file_is_named_before_anything_is_made(tmp_path, make):
+    make(tmp_path / 'run.json')
+    for use in (work_dir.claim_work_dir, lambda folder, run: work_dir.as_begun(run, folder)):
+        with pytest.raises(InputError, match=r'run.json (is no regular file|cannot be read: \w)'):
+            use(tmp_path, RUN)
+        assert os.listdir(tmp_path) in (
+            ['run.json'],
+            ['run.json', 'run.lock'],
+            ['run.lock', 'run.json'],
+        )
+
+
 def test_an_attempt_writes_through_no_link_that_comes_late(tmp_path):
     """Both kinds of link, between the claim and the first entry."""
     uid, target = claim(tmp_path / 'run'), tmp_path / 'precious'

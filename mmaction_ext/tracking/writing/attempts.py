@@ -39,7 +39,7 @@ def read_run_file(folder: FilePath) -> dict[str, Any]:
     """What ``run.json`` of a folder says; empty where it is missing or damaged.
 
     Raises:
-        InputError: it is of a version that this program does not know.
+        InputError: it is of a version that this program does not know, or cannot be read.
     """
     path = Path(folder) / RUN_FILE
     try:
@@ -50,6 +50,8 @@ def read_run_file(folder: FilePath) -> dict[str, Any]:
         ) from error
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return {}
+    except OSError as error:
+        raise InputError(f'{path} cannot be read: {error.strerror}') from error
 
 
 def write_run_file(folder: FilePath, content: dict[str, Any]) -> None:
