@@ -4,6 +4,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -16,7 +17,7 @@ from mmaction_ext.tables.spec import LAST
 #: what the names of the metrics begin with, up to the id of the class
 PREFIX = 'test/class/top1_'
 _ROW = 0.36  # inches
-_PLAIN = dict(parse_math=False, usetex=False)  # a class name may hold $ or _
+_PLAIN: dict[str, Any] = dict(parse_math=False, usetex=False)  # a class name may hold $ or _
 
 
 @dataclass(frozen=True)

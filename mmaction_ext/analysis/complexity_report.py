@@ -116,6 +116,7 @@ def measure(row: ComplexityRow) -> Complexity:
     Raises:
         InputError: The config cannot be read, or its model not be built or run.
     """
+    assert row.config is not None, 'a heading has no network'
     cfg = read_config(row.config, row.options)
     try:
         return count(cfg, row.input_shape)
@@ -161,7 +162,7 @@ def _cells(row: ComplexityRow, folder: Path) -> list[Cell]:
     if row.config is None:
         return []
     found = measure(row)
-    measured = {'params': exact(found.params) / 10**6, 'gmacs': exact(found.macs) / 10**9}
+    measured = {'params': exact(found.params) / 10**6, 'gmacs': exact(found.macs or 0) / 10**9}
     published = {'params': row.params, 'gmacs': row.gmacs}
     agreed = {key: prints_as(measured[key], text) for key, text in published.items() if text}
     _check_note(row, found, agreed)

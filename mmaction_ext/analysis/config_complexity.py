@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
 
 from mmaction_ext.datasets.processes import map_surviving
 from mmaction_ext.errors import InputError
 from mmaction_ext.models.complexity import Complexity, count, total
 from mmaction_ext.tracking.identity import canonical_json, ensemble_members, load_config
+
+P = TypeVar('P', str, Path)
 
 
 @dataclass(frozen=True)
@@ -14,27 +18,27 @@ class _Network:
     """A model and one view of it, as text: equal networks have equal texts."""
 
     key: str
-    model: dict
-    input_shape: tuple
+    model: dict[str, Any]
+    input_shape: tuple[int, ...]
 
 
-def count_config(path) -> Complexity:
+def count_config(path: str | Path) -> Complexity:
     """Count the model of a config; see :func:`count_configs`.
 
     Raises:
         InputError: The config cannot be read, or its model not be built or run.
     """
-    [(_, found)] = count_configs([path]).items()
+    found = count_configs([str(path)])[str(path)]
     if isinstance(found, InputError):
         raise found
     return found
 
 
 def count_configs(
-    paths: Iterable,
+    paths: Iterable[P],
     workers: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> dict:
+) -> dict[P, Complexity | InputError]:
     """Count the models of configs, each network with one input shape only once.
 
     An ensemble costs what its members cost together.
@@ -54,14 +58,14 @@ def count_configs(
         if not isinstance(networks, InputError)
         for network in networks
     }
-    counted = {}
+    counted: dict[str, Complexity | str] = {}
     for network, result in map_surviving(_count, list(found.values()), workers):
         counted[network.key] = result or 'the process that counted it died'
         progress(len(counted), len(found))
     return {path: _total(path, networks, counted) for path, networks in parts.items()}
 
 
-def _parts(path):
+def _parts(path: str | Path) -> list[_Network] | InputError:
     """The networks of a config: one, or those of an ensemble's members."""
     try:
         config = load_config(path)
@@ -73,25 +77,31 @@ def _parts(path):
         return InputError(' '.join(str(error).split()))
 
 
-def _network(path, config) -> _Network:
+def _network(path: str | Path, config: dict[str, Any]) -> _Network:
     if 'model' not in config:
         raise ValueError(f'{path}: there is no model')
     model, shape = config['model'], tuple(config.get('input_shape') or ())
     return _Network(canonical_json([model, shape]), model, shape)
 
 
-def _count(network: _Network):
+def _count(network: _Network) -> Complexity | str:
     try:
         return count(network.model, network.input_shape or None)
     except ValueError as error:
         return str(error)
 
 
-def _total(path, networks, counted):
+def _total(
+    path: str | Path,
+    networks: list[_Network] | InputError,
+    counted: dict[str, Complexity | str],
+) -> Complexity | InputError:
     if isinstance(networks, InputError):
         return networks
-    results = [counted[network.key] for network in networks]
-    for result in results:
+    results = []
+    for network in networks:
+        result = counted[network.key]
         if isinstance(result, str):
             return InputError(f'{path}: {result}')
+        results.append(result)
     return total(results)

@@ -16,6 +16,7 @@ from torchvision.utils import flow_to_image
 
 from mmaction_ext.analysis.motion_record import SeenMotion
 from mmaction_ext.analysis.pictures import Legend, Row, tile_index
+from mmaction_ext.modules.base import Displacements
 
 SMALLEST_RIM = 0.25
 """Pixels of the map that get the full colour at least, or a still video would glow with noise."""
@@ -72,7 +73,7 @@ def displacement_legend() -> Legend:
 
 
 def displacement_rows(
-    seen: Mapping[int, SeenMotion], frames: np.ndarray, by_strength: bool = True
+    seen: Mapping[int, SeenMotion[Displacements]], frames: np.ndarray, by_strength: bool = True
 ) -> list[Row]:
     """One row per stage and displacement map, of the first clip.
 
@@ -94,7 +95,9 @@ def displacement_rows(
     ]
 
 
-def _row(stage: int, seen: SeenMotion, index: int, frames: np.ndarray, by_strength: bool) -> Row:
+def _row(
+    stage: int, seen: SeenMotion[Displacements], index: int, frames: np.ndarray, by_strength: bool
+) -> Row:
     name, sources = seen.motion.names[index], seen.motion.sources[index]
     features = seen.features[0].detach().cpu().float()
     steps = seen.motion.displacement[0, index].detach().cpu().transpose(0, 1)  # (T, 2, H, W)

@@ -4,9 +4,12 @@ As in "Effective Action Recognition with Embedded Key Point Shifts" (KPSEM), Fig
 computation is mmaction2's own.
 """
 
+from __future__ import annotations
+
 import copy
 import warnings
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,11 +23,14 @@ from mmaction_ext.models.host.layouts import is_channels_last
 from mmaction_ext.models.host.motion_backbone import MotionBackbone
 from mmaction_ext.models.host.stages import find_stages
 
+if TYPE_CHECKING:
+    from mmaction.models import BaseRecognizer
+
 COLOURS = 'jet'
 
 
 def choose_layer(
-    model: nn.Module, data: dict, stage_names: Mapping[int, str] | None = None
+    model: BaseRecognizer, data: dict[str, Any], stage_names: Mapping[int, str] | None = None
 ) -> str:
     """Name of the submodule for Grad-CAM, e.g. ``'backbone.layer4'``.
 
@@ -52,7 +58,7 @@ def choose_layer(
 
 
 @torch.no_grad()
-def last_convolution(model: nn.Module, data: dict) -> str:
+def last_convolution(model: BaseRecognizer, data: dict[str, Any]) -> str:
     """Name of the last convolution of the backbone whose output is a map, by when it runs.
 
     KPSEM's Figure 9 has it from "the last convolution layer". Convolutions of a motion module
@@ -65,7 +71,7 @@ def last_convolution(model: nn.Module, data: dict) -> str:
         InputError: If there is none.
     """
     prefix, backbone = _inner_backbone(model)
-    ran = []
+    ran: list[str] = []
     handles = [
         module.register_forward_hook(
             lambda module, inputs, output, name=name: (
@@ -85,16 +91,16 @@ def last_convolution(model: nn.Module, data: dict) -> str:
     return f'{prefix}.{ran[-1]}'
 
 
-def _inner_backbone(model: nn.Module) -> tuple[str, nn.Module]:
+def _inner_backbone(model: BaseRecognizer) -> tuple[str, nn.Module]:
     if isinstance(model.backbone, MotionBackbone):
         return 'backbone.backbone', model.backbone.backbone
     return 'backbone', model.backbone
 
 
 @torch.no_grad()
-def _gives_map(model: nn.Module, data: dict, layer: str) -> bool:
+def _gives_map(model: BaseRecognizer, data: dict[str, Any], layer: str) -> bool:
     """Whether a submodule's output is (N*T, C, H, W) or (N, C, T, H, W)."""
-    outputs = []
+    outputs: list[Any] = []
     handle = model.get_submodule(layer).register_forward_hook(
         lambda module, inputs, output: outputs.append(output)
     )
@@ -111,7 +117,7 @@ def _gives_map(model: nn.Module, data: dict, layer: str) -> bool:
     )
 
 
-def draw_grad_cam(model: nn.Module, data: dict, layer: str) -> np.ndarray:
+def draw_grad_cam(model: BaseRecognizer, data: dict[str, Any], layer: str) -> np.ndarray:
     """Frames with the Grad-CAM of the predicted class over them, half each.
 
     Works on a copy of the model, which is left as it is.

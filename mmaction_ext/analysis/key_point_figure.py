@@ -21,7 +21,7 @@ from mmaction_ext.modules.base import KeyPoints
 def region_colours(num_regions: int) -> np.ndarray:
     """A colour for each region, (num_regions, 3) between 0 and 1."""
     if num_regions <= 10:
-        return np.array(colormaps['tab10'].colors[:num_regions])
+        return np.array(colormaps['tab10'](range(num_regions)))[:, :3]
     return colormaps['hsv'](np.arange(num_regions) / num_regions)[:, :3]
 
 
@@ -37,7 +37,10 @@ def key_point_legend(num_regions: int) -> Legend:
 
 
 def key_point_rows(
-    seen: Mapping[int, SeenMotion], frames: np.ndarray, num_channels: int = 3, which_set: int = 0
+    seen: Mapping[int, SeenMotion[KeyPoints]],
+    frames: np.ndarray,
+    num_channels: int = 3,
+    which_set: int = 0,
 ) -> list[Row]:
     """One row per stage: the frames with crosses, arrows and borders, of the first clip.
 
@@ -52,11 +55,11 @@ def key_point_rows(
     """
     rows = []
     for stage, at_stage in seen.items():
-        found, map_size = at_stage.motion, tuple(at_stage.features.shape[-2:])
+        found, (height, width) = at_stage.motion, at_stage.features.shape[-2:]
         _check(found, num_channels, which_set)
         channels = strongest_channels(found.values[0, which_set], num_channels)
         marks = [
-            _marks(found, which_set, channels, frame, map_size, frames.shape[1:3])
+            _marks(found, which_set, channels, frame, (height, width), frames.shape[1:3])
             for frame in range(found.points.shape[4])
         ]
         chosen = [tile_index(frame, len(marks), len(frames)) for frame in range(len(marks))]

@@ -1,8 +1,11 @@
 """What a motion module gets and sees while a recognizer looks at a clip."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +14,15 @@ from mmaction_ext.errors import InputError
 from mmaction_ext.modules import MotionModule
 from mmaction_ext.modules.base import Displacements, KeyPoints
 
+if TYPE_CHECKING:
+    from mmaction.models import BaseRecognizer
+
+
+M = TypeVar('M', Displacements, KeyPoints)
+
 
 @dataclass(frozen=True)
-class SeenMotion:
+class SeenMotion(Generic[M]):
     """What a module gets and sees at one stage.
 
     Attributes:
@@ -22,10 +31,10 @@ class SeenMotion:
     """
 
     features: Tensor
-    motion: Displacements | KeyPoints
+    motion: M
 
 
-def find_motion_module(model: nn.Module) -> MotionModule | None:
+def find_motion_module(model: BaseRecognizer) -> MotionModule | None:
     """The motion module of a recognizer; None for a plain one."""
     return next((module for module in model.modules() if isinstance(module, MotionModule)), None)
 
@@ -39,7 +48,7 @@ def record_inputs(module: MotionModule) -> Iterator[dict[int, Tensor]]:
     """
     inputs: dict[int, Tensor] = {}
 
-    def keep(_, args: tuple) -> None:
+    def keep(_: nn.Module, args: tuple[Any, ...]) -> None:
         x, stage, _ = args
         inputs[stage] = x.detach().clone()
 
@@ -67,8 +76,8 @@ def check_stages(module: MotionModule, stages: Sequence[int] | None) -> tuple[in
 
 @torch.no_grad()
 def watch_motion(
-    model: nn.Module, data: dict, stages: Sequence[int] | None = None
-) -> dict[int, SeenMotion]:
+    model: BaseRecognizer, data: dict[str, Any], stages: Sequence[int] | None = None
+) -> dict[int, SeenMotion[Any]]:
     """The motion that a recognizer's module sees in a clip.
 
     Args:
@@ -83,6 +92,8 @@ def watch_motion(
         InputError: If the module does not work after one of the stages, or has no motion to show.
     """
     module = find_motion_module(model)
+    if module is None:
+        raise InputError(f'{type(model).__name__} has no motion module')
     stages = check_stages(module, stages)
     with record_inputs(module) as inputs:
         model.test_step(data)

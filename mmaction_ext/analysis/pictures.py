@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib.style
 import numpy as np
@@ -35,7 +36,7 @@ _LINE = 0.17  # a line of text above a row
 _LEGEND = 1.35
 _SHEET_DPI = 150
 _MOVING_DPI = 100
-_PLAIN = dict(parse_math=False, usetex=False)  # a class name may hold $ or _
+_PLAIN: dict[str, Any] = dict(parse_math=False, usetex=False)  # a class name may hold $ or _
 
 
 @dataclass(frozen=True)
@@ -276,7 +277,7 @@ def write_sheet(picture: Picture, path: str | Path, max_columns: int = 8) -> Non
     with matplotlib.style.context('default'):  # not what the user's matplotlibrc says
         pixels = to_array(draw_sheet(picture, max_columns), _SHEET_DPI)
     Image.fromarray(pixels).save(buffer, 'PNG', optimize=True)
-    replace_files({path: buffer.getvalue()})
+    replace_files({Path(path): buffer.getvalue()})
 
 
 def write_animation(picture: Picture, path: str | Path, fps: int = 4) -> None:
@@ -301,7 +302,7 @@ def write_animation(picture: Picture, path: str | Path, fps: int = 4) -> None:
         content = encode_gif(frames, fps) if suffix == 'gif' else encode_mp4(frames, fps)
     except ValueError as error:  # PyAV's, which may have come without the codec
         raise InputError(f'{path} cannot be written: {error}') from error
-    replace_files({path: content})
+    replace_files({Path(path): content})
 
 
 def encode_gif(frames: np.ndarray, fps: int = 4) -> bytes:

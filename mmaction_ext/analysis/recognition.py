@@ -1,9 +1,12 @@
 """A trained recognizer and what it says about one clip."""
 
+from __future__ import annotations
+
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from mmengine.config import Config
@@ -15,6 +18,9 @@ from mmaction_ext.datasets.clip_loading import Clip, load_clip
 from mmaction_ext.engine.run_config import read_config
 from mmaction_ext.errors import InputError, last_line
 from mmaction_ext.models.building import build_model
+
+if TYPE_CHECKING:
+    from mmaction.models import BaseRecognizer
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,7 @@ class Recognition:
     """
 
     cfg: Config
-    model: nn.Module
+    model: BaseRecognizer
     clip: Clip
     probabilities: Tensor
 
@@ -113,7 +119,7 @@ def _build(cfg: Config) -> nn.Module:
 
 
 @torch.no_grad()
-def predict(model: nn.Module, data: dict) -> Tensor:
+def predict(model: BaseRecognizer, data: dict[str, Any]) -> Tensor:
     """Probability of each class, whatever the head is told to average.
 
     Args:

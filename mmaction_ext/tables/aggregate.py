@@ -4,8 +4,12 @@ Means and standard deviations are taken over the exact decimals that were logged
 once, when they are printed; differences are paired by seed and taken before rounding.
 """
 
+from __future__ import annotations
+
 import functools
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import PurePath
 
 from mmaction_ext.tables import notes
@@ -13,11 +17,13 @@ from mmaction_ext.tables.cells import (
     Cell,
     CellStatus,
     Measurement,
+    SeedResult,
     Table,
     TableRow,
     exact,
     printed_as,
 )
+from mmaction_ext.tables.complexity import Counts
 from mmaction_ext.tables.notes import number_footnotes
 from mmaction_ext.tables.row_results import LockedResults, LockedTable, RunResults
 from mmaction_ext.tables.seed_cells import (
@@ -31,14 +37,21 @@ from mmaction_ext.tables.seed_cells import (
     seeds_cell,
     shifted,
 )
-from mmaction_ext.tables.seed_runs import resolve_configs
-from mmaction_ext.tables.spec import Section
+from mmaction_ext.tables.seed_runs import RowConfig, resolve_configs
+from mmaction_ext.tables.spec import Column, Row, Section, TableSpec
 from mmaction_ext.tracking.identity import load_config
+from mmaction_ext.tracking.reading.record import RunRecord
 
 __all__ = ['CellBuilder', 'build_table', 'build_tables', 'number_footnotes']
 
 
-def build_table(spec, records, configs=None, complexity=None, locked=None) -> Table:
+def build_table(
+    spec: TableSpec,
+    records: Iterable[RunRecord],
+    configs: Mapping[str, RowConfig] | None = None,
+    complexity: Counts | None = None,
+    locked: LockedTable | None = None,
+) -> Table:
     """Build a table.
 
     Args:
@@ -56,7 +69,13 @@ def build_table(spec, records, configs=None, complexity=None, locked=None) -> Ta
     Raises:
         InputError: a row's config cannot be read.
     """
-    builder = CellBuilder(spec, _results(spec, records, configs, complexity, locked))
+    configs, complexity = configs or resolve_configs(spec), complexity or {}
+    results: RunResults | LockedResults
+    if locked is None:
+        results = RunResults(spec, records, configs, complexity)
+    else:
+        results = LockedResults(spec, locked, configs, complexity)
+    builder = CellBuilder(spec, results)
     cells = builder.cells()
     citation = notes.main_citation(spec)
     table = Table(
@@ -89,7 +108,12 @@ def build_table(spec, records, configs=None, complexity=None, locked=None) -> Ta
     return table
 
 
-def build_tables(specs, records, complexity=None, locked=None) -> list:
+def build_tables(
+    specs: Iterable[TableSpec],
+    records: Iterable[RunRecord],
+    complexity: Counts | None = None,
+    locked: Mapping[str, LockedTable] | None = None,
+) -> list[Table]:
     """Build several tables; a config that many of them show is read once.
 
     Args:
@@ -116,13 +140,6 @@ def build_tables(specs, records, complexity=None, locked=None) -> list:
     ]
 
 
-def _results(spec, records, configs=None, complexity=None, locked=None):
-    configs = configs or resolve_configs(spec)
-    if locked is not None:
-        return LockedResults(spec, locked, configs, complexity or {})
-    return RunResults(spec, records, configs, complexity or {})
-
-
 class CellBuilder:
     """Fills cells column by column, since a column may build on an earlier one.
 
@@ -137,13 +154,15 @@ class CellBuilder:
         dated: ids of rows with a result of other code than the tree's.
     """
 
-    def __init__(self, spec, results):
+    def __init__(self, spec: TableSpec, results: RunResults | LockedResults) -> None:
         self.spec, self.results = spec, results
         self.by_id = {row.id: row for row in spec.rows}
         self.by_key = {column.key: column for column in spec.columns}
-        self.done, self.measurements, self.dated = {}, {}, set()
+        self.done: dict[tuple[str, str], Cell] = {}
+        self.measurements: dict[tuple[str, str, int | None], Measurement] = {}
+        self.dated: set[str] = set()
 
-    def cells(self) -> dict:
+    def cells(self) -> dict[tuple[str, str], Cell]:
         """(row id, column key) to cell."""
         makers = dict(
             row=self.mark,
@@ -158,13 +177,13 @@ class CellBuilder:
                 self.done[row.id, column.key] = makers[column.kind](row, column)
         return self.done
 
-    def mark(self, row, column) -> Cell:
+    def mark(self, row: Row, column: Column) -> Cell:
         """A literal entry of the row."""
         value = row.marks.get(column.name, False)
         text = value if isinstance(value, str) else '✓' if value else ''
         return Cell(CellStatus.OK, text)
 
-    def complexity(self, row, column) -> Cell:
+    def complexity(self, row: Row, column: Column) -> Cell:
         """Parameters or multiply-adds of the network itself."""
         if row.is_published_only:
             return dash()
@@ -176,7 +195,7 @@ class CellBuilder:
             return Cell(found.status, found.status.value, note=found.reason)
         return number_cell(found.value * column.scale, column)
 
-    def published(self, row, column) -> Cell:
+    def published(self, row: Row, column: Column) -> Cell:
         """A figure that a paper prints, with the digits it has there unless it is scaled."""
         figure = row.published.figures.get(column.name) if row.published else None
         if figure is None:
@@ -187,7 +206,7 @@ class CellBuilder:
             column = replace(column, fmt=printed_as(column.fmt, repr(figure)))
         return number_cell(exact(figure) * column.scale, column)
 
-    def history(self, row, column) -> list:
+    def history(self, row: Row, column: Column) -> list[SeedResult]:
         """One scaled :class:`SeedResult` per seed."""
         if row.mean_of:
             parts = [self.by_id[name] for name in row.mean_of]
@@ -198,7 +217,7 @@ class CellBuilder:
             self.measure(row, column.measure, result.seed, result)
         return [scaled(result, column.scale) for result in reject_shared(results)]
 
-    def measure(self, row, metric, seed, result) -> None:
+    def measure(self, row: Row, metric: str, seed: int | None, result: SeedResult) -> None:
         """Keep what runs said for the lock file."""
         if result.runs or result.imported:
             config = self.results.configs[row.id]
@@ -210,61 +229,62 @@ class CellBuilder:
             ):
                 self.dated.add(row.id)
 
-    def measured(self, row, column) -> Cell:
+    def measured(self, row: Row, column: Column) -> Cell:
         """A logged metric, over the seeds."""
         if row.is_published_only or self.trains_nothing(row, column):
             return dash()
         return seeds_cell(self.history(row, column), column)
 
-    def trains_nothing(self, row, column) -> bool:
+    def trains_nothing(self, row: Row, column: Column) -> bool:
         """Whether a metric of training or validation is asked of a row that is only tested."""
         parts = [self.by_id[name] for name in row.mean_of] or [row]
         return not column.source.startswith('test/') and any(
             self.results.configs[part.id].is_only_tested for part in parts
         )
 
-    def difference(self, row, column) -> Cell:
+    def difference(self, row: Row, column: Column) -> Cell:
         """Difference to the reference row or to a published figure."""
         if not column.relative:
             return self.difference_to_published(row, column)
         counterpart = self.spec.counterpart(row)
-        if row.id == counterpart.id:
+        if counterpart is None or row.id == counterpart.id:
             return dash()
         mine = self.done[row.id, column.source]
         reference = self.done[counterpart.id, column.source]
         if mine.seeds and reference.seeds:
             return difference_cell(mine.seeds, reference.seeds, column)
-        without = _without_number(mine) or _without_number(reference)
-        return without or self.plain_difference(mine, reference.value, reference.number, column)
+        if reference.value is None:
+            return _without_number(mine if mine.value is None else reference)
+        return self.plain_difference(mine, reference.value, reference.number, column)
 
-    def difference_to_published(self, row, column) -> Cell:
+    def difference_to_published(self, row: Row, column: Column) -> Cell:
         """Difference to what a paper prints for the row; a dash where it prints no number."""
-        name = column.relative_to.partition('.')[2]
+        name = str(column.relative_to).partition('.')[2]
         figure = row.published.figures.get(name) if row.published else None
         if row.is_published_only or figure is None or isinstance(figure, str):
             return dash()
         mine, printed, figure = self.done[row.id, column.source], repr(figure), exact(figure)
         if mine.seeds:
             return seeds_cell([shifted(seed, figure) for seed in mine.seeds], column)
-        return _without_number(mine) or self.plain_difference(mine, figure, printed, column)
+        return self.plain_difference(mine, figure, printed, column)
 
-    def plain_difference(self, mine, other, printed, column) -> Cell:
-        """Difference of a number without seeds; one of a published figure keeps all digits."""
+    def plain_difference(self, mine: Cell, other: Fraction, printed: str, column: Column) -> Cell:
+        """Difference of a cell without seeds; one of a published figure keeps all digits."""
+        if mine.value is None:
+            return _without_number(mine)
         if self.by_key[column.source].kind == 'published':
             column = replace(column, fmt=printed_as(column.fmt, mine.number, printed))
         return number_cell(mine.value - other, column)
 
 
-def _without_number(cell) -> Cell | None:
-    """What a difference to a cell without a number shows; ``None`` for one that has a number."""
-    if cell.value is not None:
-        return None
+def _without_number(cell: Cell) -> Cell:
+    """What a difference to a cell without a number shows."""
     if cell.status is CellStatus.OK:  # a published text
         return dash()
     return Cell(cell.status, cell.text, note=cell.note)
 
 
-def _mark_best(table) -> None:
+def _mark_best(table: Table) -> None:
     """Mark the best complete cells of a column, as printed: what looks equal is equal."""
     for i, column in enumerate(table.columns):
         cells = [row.cells[i] for row in table.body]

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mmaction_ext.errors import InputError
 
@@ -91,13 +91,13 @@ class SeedResult:
     status: CellStatus
     value: Fraction | None = None
     reason: str = ''
-    runs: tuple = ()
+    runs: tuple[str, ...] = ()
     samples: int | None = None
     checkpoint: str | None = None
     data: str | None = None
     protocol: str = ''
     imported: bool = False
-    evaluation: dict = field(default_factory=dict)
+    evaluation: dict[str, Any] = field(default_factory=dict)
 
 
 def is_imported(result: SeedResult) -> bool:
@@ -151,8 +151,8 @@ class Cell:
     number: str = ''
     value: Fraction | None = None
     std: Fraction | None = None
-    interval: tuple | None = None
-    seeds: tuple = ()
+    interval: tuple[Fraction, Fraction] | None = None
+    seeds: tuple[SeedResult, ...] = ()
     note: str = ''
     mark: str = ''
     best: bool = False
@@ -164,14 +164,14 @@ class Cell:
         return sum(seed.status is CellStatus.OK for seed in self.seeds)
 
     @property
-    def counted(self) -> tuple:
+    def counted(self) -> tuple[SeedResult, ...]:
         """The seeds from whose values ``value`` can be computed."""
         return (
             () if self.unpaired else tuple(seed for seed in self.seeds if seed.value is not None)
         )
 
     @property
-    def statuses(self) -> set:
+    def statuses(self) -> set[CellStatus]:
         """All that its text says of it: a number may be partial, imported and out of tolerance."""
         found = {self.status}
         if self.value is not None:
@@ -180,7 +180,7 @@ class Cell:
         return found
 
     @property
-    def runs(self) -> tuple:
+    def runs(self) -> tuple[str, ...]:
         """Ids of the runs that any seed of it comes from, each once."""
         return tuple(dict.fromkeys(run for seed in self.seeds for run in seed.runs))
 
@@ -200,7 +200,7 @@ class TableRow:
 
     id: str
     label: str
-    cells: list = field(default_factory=list)
+    cells: list[Cell] = field(default_factory=list)
     note: str = ''
     mark: str = ''
     dated: bool = False
@@ -231,13 +231,13 @@ class Table:
     id: str
     caption: str
     row_head: str
-    columns: tuple
-    rows: list
-    footnotes: list = field(default_factory=list)
-    notes: list = field(default_factory=list)
-    warnings: list = field(default_factory=list)
+    columns: tuple[Column, ...]
+    rows: list[TableRow]
+    footnotes: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     spec_path: str = ''
-    measurements: tuple = ()
+    measurements: tuple[Measurement, ...] = ()
 
     @property
     def body(self) -> list[TableRow]:
@@ -259,7 +259,7 @@ class Table:
         return not self.warnings and not self.incomplete
 
     @property
-    def incomplete(self) -> list:
+    def incomplete(self) -> list[tuple[TableRow, Column, Cell]]:
         """(row, column, cell) of each cell that is not as it should be."""
         fine = (CellStatus.OK, CellStatus.NOT_APPLICABLE)
         return [entry for entry in self.cells if entry[2].status not in fine]
@@ -280,7 +280,7 @@ class Table:
         return rows[row_id].cells[keys.index(column_key)]
 
 
-def exact(number) -> Fraction:
+def exact(number: float) -> Fraction:
     """The decimal number that ``repr`` shows: 0.1 is 1/10, not the nearest binary fraction.
 
     What is printed can then be recomputed by hand from the logged decimals.
@@ -288,10 +288,12 @@ def exact(number) -> Fraction:
     return Fraction(repr(number))
 
 
-def check_format(fmt: str) -> None:
-    """Raise ValueError unless ``fmt`` is like ``.1f`` or ``+.2f``."""
-    if not isinstance(fmt, str) or not _FORMAT.fullmatch(fmt):
+def parse_format(fmt: object) -> re.Match[str]:
+    """The ``sign`` and ``digits`` of a format; ValueError unless it is like ``.1f`` or ``+.2f``."""
+    match = _FORMAT.fullmatch(fmt) if isinstance(fmt, str) else None
+    if match is None:
         raise ValueError(f'{fmt!r} is no format like .1f or +.2f')
+    return match
 
 
 def printed_as(fmt: str, *numbers: str) -> str:
@@ -302,7 +304,7 @@ def printed_as(fmt: str, *numbers: str) -> str:
         numbers: as printed, e.g. ``82.88``.
     """
     digits = min(9, max(len(number.partition('.')[2]) for number in numbers))
-    return f'{_FORMAT.fullmatch(fmt)["sign"]}.{digits}f'
+    return f'{parse_format(fmt)["sign"]}.{digits}f'
 
 
 def format_number(value: Fraction, fmt: str) -> str:
@@ -315,7 +317,7 @@ def format_number(value: Fraction, fmt: str) -> str:
         value: number.
         fmt: ``.<digits>f``, with ``+`` in front if positive numbers carry their sign.
     """
-    parts = _FORMAT.fullmatch(fmt)
+    parts = parse_format(fmt)
     digits = int(parts['digits'])
     units = round(Fraction(value) * 10**digits)  # Fraction rounds half to even, exactly
     text = f'{abs(units):0{digits + 1}d}'

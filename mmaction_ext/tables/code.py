@@ -1,6 +1,7 @@
 """The source files that a table's numbers depend on, so that a change to them shows."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -27,10 +28,10 @@ class TrackedCode:
         files: path, relative to the folder of the package, to SHA-256.
     """
 
-    globs: tuple = ()
-    files: dict = field(default_factory=dict)
+    globs: tuple[str, ...] = ()
+    files: dict[str, str] = field(default_factory=dict)
 
-    def changes(self, recorded: dict) -> list:
+    def changes(self, recorded: dict[str, str]) -> list[str]:
         """Paths of tracked files that were another when a run started.
 
         Args:
@@ -40,28 +41,26 @@ class TrackedCode:
             path for path in code_changes(recorded, self.files) if matches(path, self.globs)
         )
 
-    def digest(self, recorded: dict) -> str | None:
+    def digest(self, recorded: dict[str, str]) -> str | None:
         """One digest for the tracked files of a run; ``None`` if none are tracked or known."""
         if not self.globs or not recorded:
             return None
-        return hashlib.sha256(canonical_json(self._tracked(recorded)).encode()).hexdigest()[:16]
+        tracked = {path: file for path, file in recorded.items() if matches(path, self.globs)}
+        return hashlib.sha256(canonical_json(tracked).encode()).hexdigest()[:16]
 
     def is_other(self, digest: str | None) -> bool:
         """Whether a :meth:`digest` that was kept of a run is not that of the tree."""
         return bool(self.globs and digest) and digest != self.digest(self.files)
 
-    def _tracked(self, files) -> dict:
-        return {path: digest for path, digest in files.items() if matches(path, self.globs)}
 
-
-def matches(path: str, globs) -> bool:
+def matches(path: str, globs: Iterable[str]) -> bool:
     """Whether a path matches any of some patterns."""
     return any(
         fnmatchcase(path, form) for glob in globs for form in (glob, glob.replace('**/', ''))
     )
 
 
-def tracked_code(globs) -> TrackedCode:
+def tracked_code(globs: Iterable[str]) -> TrackedCode:
     """The files of the package that match any of some patterns."""
     globs = tuple(globs)
     package = Path(mmaction_ext.__file__).parent

@@ -1,15 +1,24 @@
 """Parameters and multiply-adds of a row: from its runs and from a table of counts."""
 
 import csv
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from mmaction_ext.errors import InputError
 from mmaction_ext.tables.cells import CellStatus, SeedResult, exact
-from mmaction_ext.tables.seed_runs import is_finite, run_ids
+from mmaction_ext.tables.seed_runs import RowConfig, is_finite, run_ids
+from mmaction_ext.tracking.reading.record import RunRecord
+
+#: (config name, config hash) to counts by name: ``params``, ``macs``.
+Counts = Mapping[tuple[str, str], Mapping[str, Any]]
 
 
-def complexity_result(records, config, name, complexity) -> SeedResult:
+def complexity_result(
+    records: Iterable[RunRecord], config: RowConfig, name: str, complexity: Counts
+) -> SeedResult:
     """A count of the model itself: parameters, multiply-adds.
 
     Args:
@@ -38,7 +47,7 @@ def complexity_result(records, config, name, complexity) -> SeedResult:
     return compared(result, config, name, complexity)
 
 
-def compared(result, config, name, complexity) -> SeedResult:
+def compared(result: SeedResult, config: RowConfig, name: str, complexity: Counts) -> SeedResult:
     """What runs say of a count, or a lock, beside what was counted without any run.
 
     Args:
@@ -46,8 +55,8 @@ def compared(result, config, name, complexity) -> SeedResult:
         config, name, complexity: as for :func:`complexity_result`.
     """
     keys = ((config.name, digest) for digest in config.hashes)
-    counted = next((complexity[key] for key in keys if key in complexity), {}).get(name)
-    counted = exact(counted) if is_finite(counted) else None
+    known: Mapping[str, int] = next((complexity[key] for key in keys if key in complexity), {})
+    counted = exact(known[name]) if is_finite(known.get(name)) else None
     if result.value is None:
         status = CellStatus.MISSING if counted is None else CellStatus.OK
         return replace(result, status=status, value=counted)
@@ -58,12 +67,12 @@ def compared(result, config, name, complexity) -> SeedResult:
     )
 
 
-def _conflict(what, values, runs) -> SeedResult:
+def _conflict(what: str, values: Iterable[Fraction], runs: tuple[str, ...]) -> SeedResult:
     listed = ', '.join(map(str, sorted(values)))
     return SeedResult(0, CellStatus.CONFLICT, None, f'{what}: {listed}', runs)
 
 
-def read_complexity(path) -> dict:
+def read_complexity(path: str | Path) -> Counts:
     """Read ``complexity.csv`` (``config,config_hash,params,macs``).
 
     Returns:

@@ -1,20 +1,25 @@
 """What fills the gaps of a table: which runs to make, in which order, by which commands."""
 
+from __future__ import annotations
+
 import functools
 import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mmaction_ext.tables.cells import CellStatus
 from mmaction_ext.tables.row_seeds import RowSeed, living_run, process_of
-from mmaction_ext.tables.seed_runs import RowConfig, SeedRuns
-from mmaction_ext.tables.spec import LAST
+from mmaction_ext.tables.seed_runs import LoadConfig, RowConfig, SeedRuns
+from mmaction_ext.tables.spec import LAST, TableSpec
 from mmaction_ext.tracking.identity import (
     config_name,
     ensemble_members,
     load_config,
     weights_source,
 )
+from mmaction_ext.tracking.reading.record import RunRecord
 
 #: what is done with a config, and the tool that does it, in the order in which one needs those
 #: before it
@@ -27,7 +32,7 @@ LOOK_FIRST = {
 }
 
 
-def job_kind(content: dict) -> str:
+def job_kind(content: Mapping[str, Any]) -> str:
     """What is done with a resolved config: ``'train'``, ``'weights_of'`` or ``'ensemble'``."""
     if 'ensemble' in content:
         return 'ensemble'
@@ -56,7 +61,7 @@ class Job:
         return TOOLS[self.kind]
 
     @property
-    def arguments(self) -> list:
+    def arguments(self) -> list[str]:
         """Command line of the tool; a training goes on where an earlier one ended."""
         resume = ['--resume'] if self.kind == 'train' else []
         path = str(self.config)
@@ -86,7 +91,7 @@ class Gap:
     """
 
     row_seed: RowSeed
-    jobs: tuple = ()
+    jobs: tuple[Job, ...] = ()
     obstacle: str = ''
 
     @property
@@ -95,7 +100,12 @@ class Gap:
         return '; '.join(filter(None, (self.row_seed.reason, self.obstacle)))
 
 
-def find_gaps(found, spec, records, load=load_config) -> list:
+def find_gaps(
+    found: Iterable[RowSeed],
+    spec: TableSpec,
+    records: Sequence[RunRecord],
+    load: LoadConfig = load_config,
+) -> list[Gap]:
     """What a table lacks and what to run for it.
 
     Nothing is to be started where a process works on the row and seed, or on what it needs, and
@@ -117,14 +127,14 @@ def find_gaps(found, spec, records, load=load_config) -> list:
     return [finder.gap(row_seed) for row_seed in found if not row_seed.is_done]
 
 
-def ordered_jobs(gaps) -> list:
+def ordered_jobs(gaps: Iterable[Gap]) -> list[Job]:
     """The jobs of some gaps, each once, so that each finds what it needs.
 
     Returns:
         :class:`Job` list: trainings, then tests of their weights, then ensembles; of each, those
         of the first seed first.
     """
-    once = {}
+    once: dict[tuple[str, int], Job] = {}
     for job in (job for gap in gaps for job in gap.jobs):
         once.setdefault((config_name(job.config), job.seed), job)
     order = list(TOOLS)
@@ -134,19 +144,20 @@ def ordered_jobs(gaps) -> list:
 class _Finder:
     """Finds what fills the gaps of one table."""
 
-    def __init__(self, spec, records, load):
+    def __init__(self, spec: TableSpec, records: Sequence[RunRecord], load: LoadConfig) -> None:
         self.rows = {row.config_name: row for row in spec.configured}
         self.records, self.load = records, functools.cache(load)
         self.sources = functools.cache(self._sources)
 
-    def gap(self, row_seed) -> Gap:
+    def gap(self, row_seed: RowSeed) -> Gap:
         """What fills the gap of one that is not done."""
         if row_seed.status in LOOK_FIRST:
             return Gap(row_seed, obstacle=LOOK_FIRST[row_seed.status])
         if row_seed.living:
             return Gap(row_seed, obstacle=f'{process_of(row_seed.living)} works on it')
-        jobs = []
-        for path in self.sources(row_seed.row.config):
+        jobs, config = [], row_seed.row.config
+        assert config is not None, 'a row with seeds has a config'
+        for path in self.sources(config):
             job, runs = self._job(path, row_seed.seed), self._runs(path, row_seed)
             living = living_run(runs.fresh + runs.stale + runs.lost)
             if any(map(_is_complete, runs.fresh)):
@@ -156,9 +167,9 @@ class _Finder:
                     row_seed, obstacle=f'{process_of(living)} works on {job.name}, which it needs'
                 )
             jobs.append(job)
-        return Gap(row_seed, (*jobs, self._job(row_seed.row.config, row_seed.seed)))
+        return Gap(row_seed, (*jobs, self._job(config, row_seed.seed)))
 
-    def _sources(self, path) -> list:
+    def _sources(self, path: Path) -> list[Path]:
         """Configs on whose runs one is tested, in the order in which to make them."""
         content = self.load(path)
         if job_kind(content) == 'train':
@@ -166,17 +177,17 @@ class _Finder:
         direct = [*ensemble_members(path, content), weights_source(path, content)]
         return [each for source in direct if source for each in (*self._sources(source), source)]
 
-    def _runs(self, path, row_seed) -> SeedRuns:
+    def _runs(self, path: Path, row_seed: RowSeed) -> SeedRuns:
         """The runs of a source, told apart by the code that the table tracks."""
         config = RowConfig.of(config_name(path), self.load(path), code=row_seed.config.code)
         return SeedRuns(self.records, config, row_seed.seed, LAST)
 
-    def _job(self, path, seed) -> Job:
+    def _job(self, path: Path, seed: int) -> Job:
         row = self.rows.get(config_name(path))
-        name, path = (row.id, row.config) if row else (config_name(path), path)
+        name, path = (row.id, row.config or path) if row else (config_name(path), path)
         return Job(f'{name}/seed{seed}', job_kind(self.load(path)), path, seed)
 
 
-def _is_complete(record) -> bool:
+def _is_complete(record: RunRecord) -> bool:
     """Whether weights or predictions of a run are there to be taken."""
     return record.finished and not record.imported

@@ -1,9 +1,11 @@
 """What stands around the cells of a table: footnotes, warnings, notes, the legend."""
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
 from mmaction_ext.tables import protocol
-from mmaction_ext.tables.cells import CellStatus
+from mmaction_ext.tables.cells import Cell, CellStatus, SeedResult, Table, TableRow
+from mmaction_ext.tables.spec import Row, TableSpec
 
 _LEGEND = {
     CellStatus.PARTIAL: '(n/N): n of N seeds count',
@@ -25,38 +27,40 @@ _LEGEND = {
 DATED = 'Measured with an earlier version of the operators, modules or host'
 
 
-def number_footnotes(table) -> None:
+def number_footnotes(table: Table) -> None:
     """Letter the footnotes in reading order, one per cell; equal texts share a letter."""
-    letters = {}
+    letters: dict[str, str] = {}
     for row in table.rows:
-        for noted in (row, *row.cells):
+        entries: list[TableRow | Cell] = [row, *row.cells]
+        for noted in entries:
             if noted.note:
                 noted.mark = letters.setdefault(noted.note, _letter(len(letters)))
     table.footnotes = [(letter, text) for text, letter in letters.items()]
 
 
-def _letter(index) -> str:
+def _letter(index: int) -> str:
     """a ... z, aa, ab, ...; letters, because a raised digit reads as part of the number."""
     head, last = divmod(index, 26)
     return (_letter(head - 1) if head else '') + chr(ord('a') + last)
 
 
-def warnings(spec, table) -> list:
+def warnings(spec: TableSpec, table: Table) -> list[str]:
     """Rows that were tested on differing data, or in differing ways, cannot be compared.
 
     The parts of a mean (the splits of a data set) are compared with the same parts of other
     means.
     """
     parts = {name: i for row in spec.rows for i, name in enumerate(row.mean_of)}
-    found = []
+    found: list[str] = []
     for part in (None, *sorted(set(parts.values()))):
         rows = [row for row in table.rows if parts.get(row.id) == part]
         found += _differing_samples(rows) + _differing_protocols(spec, rows)
     return found
 
 
-def _differing_samples(rows) -> list:
-    counts, contents = defaultdict(set), defaultdict(set)
+def _differing_samples(rows: Iterable[TableRow]) -> list[str]:
+    counts: defaultdict[int, set[str]] = defaultdict(set)
+    contents: defaultdict[str, set[str]] = defaultdict(set)
     for row, seed in _seeds(rows):
         if seed.samples is not None:
             counts[seed.samples].add(row.label)
@@ -71,11 +75,11 @@ def _differing_samples(rows) -> list:
     return []
 
 
-def _differing_protocols(spec, rows) -> list:
+def _differing_protocols(spec: TableSpec, rows: Iterable[TableRow]) -> list[str]:
     """Facts in which rows may not differ, but do; an unknown fact is no difference."""
     if any(key.split('.')[0] == 'test_dataloader' for key in spec.varies):
         return []
-    values = defaultdict(lambda: defaultdict(set))
+    values: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for row, seed in _seeds(rows):
         for key, value in seed.evaluation.get('protocol', {}).items():
             if value is not None and key not in spec.protocol:
@@ -87,19 +91,19 @@ def _differing_protocols(spec, rows) -> list:
     ]
 
 
-def _seeds(rows) -> list:
+def _seeds(rows: Iterable[TableRow]) -> list[tuple[TableRow, SeedResult]]:
     """(row, seed result) of all cells."""
     return [(row, seed) for row in rows for cell in row.cells for seed in cell.seeds]
 
 
-def _listed(groups) -> str:
+def _listed(groups: Mapping[str, set[str]]) -> str:
     """``key: its rows; key: its rows``."""
     return '; '.join(
         f'{key}: {", ".join(sorted(labels))}' for key, labels in sorted(groups.items())
     )
 
 
-def main_citation(spec) -> str:
+def main_citation(spec: TableSpec) -> str:
     """Where most of the published figures of a table stand; empty where it shows none."""
     if not any(
         'published' in (column.kind, str(column.relative_to).partition('.')[0])
@@ -107,10 +111,10 @@ def main_citation(spec) -> str:
     ):
         return ''
     found = Counter(row.published.citation for row in spec.rows if row.published)
-    return max(found, key=found.get, default='')
+    return max(found, key=found.__getitem__, default='')
 
 
-def row_note(row, citation) -> str:
+def row_note(row: Row, citation: str) -> str:
     """Why a row holds published figures alone, and where they stand if not where most do."""
     notes = [f'Published figures only: {row.reason}'] if row.reason else []
     if citation and row.published and row.published.citation != citation:
@@ -119,7 +123,7 @@ def row_note(row, citation) -> str:
     return text[:1].upper() + text[1:]
 
 
-def notes(spec, table, citation) -> list:
+def notes(spec: TableSpec, table: Table, citation: str) -> list[str]:
     """The lines under a table."""
     cells = [cell for row in table.rows for cell in row.cells]
     found = [
@@ -137,7 +141,7 @@ def notes(spec, table, citation) -> list:
     return [note for note in found if note]
 
 
-def _protocol_note(spec, cells) -> str:
+def _protocol_note(spec: TableSpec, cells: Sequence[Cell]) -> str:
     if not any(column.kind == 'history' for column in spec.columns):
         return ''
     samples = {seed.samples for cell in cells for seed in cell.seeds} - {None}
@@ -165,7 +169,7 @@ def _protocol_note(spec, cells) -> str:
     )
 
 
-def _unknown_protocol_note(spec, table) -> str:
+def _unknown_protocol_note(spec: TableSpec, table: Table) -> str:
     """Rows with numbers of which nobody recorded whether the protocol is the right one."""
     wanted = protocol.fixed(spec.protocol).keys()
     tests = [i for i, column in enumerate(table.columns) if column.source.startswith('test/')]
@@ -181,12 +185,12 @@ def _unknown_protocol_note(spec, table) -> str:
     return f'Protocol not recorded: {", ".join(rows)}.' if rows else ''
 
 
-def _dated_note(table) -> str:
+def _dated_note(table: Table) -> str:
     rows = ', '.join(row.label for row in table.rows if row.dated)
     return f'{DATED} than this one: {rows} (`explain` lists the files).' if rows else ''
 
 
-def _statistics_note(spec, cells) -> str:
+def _statistics_note(spec: TableSpec, cells: Sequence[Cell]) -> str:
     seeds = ', '.join(map(str, spec.seeds))
     parts = []
     if any(cell.std is not None for cell in cells):
@@ -196,7 +200,8 @@ def _statistics_note(spec, cells) -> str:
     if any(column.relative for column in spec.columns):
         brackets = any(cell.number and '[' in cell.text for cell in cells)
         own = any(row.relative_to not in ('', row.id) for row in spec.rows)
-        to = 'a row’s own counterpart' if own else f'the row “{spec.reference.label}”'
+        reference = spec.reference
+        to = 'a row’s own counterpart' if own or not reference else f'the row “{reference.label}”'
         some = ', but for those of means, which say so,' * any(cell.unpaired for cell in cells)
         parts.append(
             f'differences to {to} are paired by seed{some} and taken before rounding'
@@ -208,13 +213,13 @@ def _statistics_note(spec, cells) -> str:
     return f'{text[:1].upper()}{text[1:]}.' if text else ''
 
 
-def _bold_note(cells) -> str:
+def _bold_note(cells: Iterable[Cell]) -> str:
     if not any(cell.best for cell in cells):
         return ''
     return 'Bold: best among the complete cells of a column, as printed.'
 
 
-def _legend(cells) -> str:
+def _legend(cells: Iterable[Cell]) -> str:
     """Explain the statuses that occur."""
     found = {status for cell in cells for status in cell.statuses}
     texts = [text for status, text in _LEGEND.items() if status in found]

@@ -1,8 +1,11 @@
 """How a network was tested: what runs record of it, and what a table asks for."""
 
-from typing import Literal, get_args
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
 
 #: What the ledger records of a test, in the order it is printed.
+#: Facts to their values.
+Facts = Mapping[Any, Any]
 ProtocolFact = Literal[
     'split', 'clip_len', 'frame_interval', 'num_clips', 'num_crops', 'resolution'
 ]
@@ -11,14 +14,14 @@ PROTOCOL_FACTS: tuple[ProtocolFact, ...] = get_args(ProtocolFact)
 ANY = 'any'
 
 
-def describe(protocol: dict) -> str:
+def describe(protocol: Facts) -> str:
     """``num_clips 10, num_crops 3, resolution 256×256``; what is ``None`` is left out."""
-    order = [key for key in PROTOCOL_FACTS if key in protocol]
+    order: list[str] = [key for key in PROTOCOL_FACTS if key in protocol]
     order += sorted(protocol.keys() - set(order))
     return ', '.join(f'{key} {_text(protocol[key])}' for key in order if protocol[key] is not None)
 
 
-def mismatch(found: dict, wanted: dict) -> str:
+def mismatch(found: Facts, wanted: Facts) -> str:
     """Where a test differs from what a table asks for, in words; empty where it does not.
 
     Args:
@@ -33,12 +36,12 @@ def mismatch(found: dict, wanted: dict) -> str:
     return ', '.join(wrong)
 
 
-def fixed(protocol: dict) -> dict:
+def fixed(protocol: Facts) -> dict[str, Any]:
     """The facts for which a table asks for a value."""
     return {key: value for key, value in protocol.items() if value != ANY}
 
 
-def _text(value) -> str:
+def _text(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return '×'.join(map(_text, value))
     return str(value)

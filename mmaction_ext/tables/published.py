@@ -19,8 +19,13 @@ tables print with the digits that it has in the file (``82.88``, ``73.50``); a t
 that nobody here could read it.
 """
 
+from __future__ import annotations
+
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from mmaction_ext.tables.cells import LARGEST
 from mmaction_ext.tables.document import Document
@@ -36,7 +41,9 @@ class PrintedNumber(float):
         text: the number as printed, e.g. ``73.50``.
     """
 
-    def __new__(cls, text: str):
+    text: str
+
+    def __new__(cls, text: str) -> PrintedNumber:
         number = super().__new__(cls, text)
         number.text = text
         return number
@@ -59,7 +66,7 @@ class PublishedEntry:
     """
 
     name: str
-    figures: dict
+    figures: dict[str, Any]
     citation: str
 
 
@@ -70,7 +77,7 @@ class Published:
         InputError: the file cannot be read.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | Path) -> None:
         self._document = Document(path)
 
     def entry(self, name: str) -> PublishedEntry:
@@ -79,7 +86,8 @@ class Published:
         Raises:
             InputError: there is none, it holds no figures, or no source is given for it.
         """
-        node, where = self._document.value, ()
+        node = self._document.value
+        where: tuple[Any, ...] = ()
         described = _description(node)
         for key in name.split('.'):
             if not isinstance(node, dict) or key not in node:
@@ -91,12 +99,12 @@ class Published:
             raise self._document.error(where, f'{name!r} names neither a paper nor a source')
         return PublishedEntry(name, figures, _citation(described))
 
-    def names(self) -> list:
+    def names(self) -> list[str]:
         """Names of all entries: the mappings that hold no further mapping, but a figure."""
         root = self._document.value
         return list(_entry_names(root, ())) if isinstance(root, dict) else []
 
-    def _figures(self, node, where, name) -> dict:
+    def _figures(self, node: Any, where: tuple[Any, ...], name: str) -> dict[str, Any]:
         if not isinstance(node, dict):
             raise self._document.error(where, f'{name!r} is no mapping of metrics to figures')
         figures = {key: value for key, value in node.items() if key not in _DESCRIPTION}
@@ -109,7 +117,7 @@ class Published:
                 )
         return {key: self._as_printed(where + (key,), value) for key, value in figures.items()}
 
-    def _as_printed(self, where, value):
+    def _as_printed(self, where: tuple[Any, ...], value: Any) -> Any:
         """A number with its digits, whether the file quotes it or not; all else as it is."""
         text = self._document.written(where).strip()
         if value is None or not _DECIMAL.fullmatch(text):
@@ -117,20 +125,22 @@ class Published:
         return PrintedNumber(text)
 
 
-def _is_figure(value) -> bool:
+def _is_figure(value: object) -> bool:
     if isinstance(value, str):
         return bool(value.strip())
-    return value is None or (type(value) in (int, float) and abs(value) <= LARGEST)
+    return value is None or (
+        isinstance(value, (int, float)) and type(value) is not bool and abs(value) <= LARGEST
+    )
 
 
-def _description(node) -> dict:
+def _description(node: Any) -> dict[str, Any]:
     """What a level of the tree says about everything below it."""
     if not isinstance(node, dict):
         return {}
     return {key: node[key] for key in _DESCRIPTION if node.get(key) is not None}
 
 
-def _entry_names(node, where):
+def _entry_names(node: Mapping[Any, Any], where: tuple[str, ...]) -> Iterator[str]:
     inner = {key: value for key, value in node.items() if isinstance(value, dict)}
     for key, value in inner.items():
         yield from _entry_names(value, where + (str(key),))
@@ -138,7 +148,7 @@ def _entry_names(node, where):
         yield '.'.join(where)
 
 
-def _citation(described) -> str:
+def _citation(described: Mapping[str, Any]) -> str:
     """``DCF, Table 1, protocol (source); note``."""
     parts = [str(described[key]) for key in ('paper', 'table', 'protocol') if key in described]
     source = described.get('source')

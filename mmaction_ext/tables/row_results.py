@@ -4,13 +4,16 @@ Both answer the same two questions, ``result`` and ``complexity``.
 """
 
 from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mmaction_ext.tables import protocol
-from mmaction_ext.tables.cells import CellStatus, Measurement, SeedResult
-from mmaction_ext.tables.complexity import compared, complexity_result
-from mmaction_ext.tables.seed_runs import SeedRuns, resolve_configs
+from mmaction_ext.tables.cells import CellStatus, Measurement, SeedResult, Table
+from mmaction_ext.tables.complexity import Counts, compared, complexity_result
+from mmaction_ext.tables.seed_runs import RowConfig, SeedRuns, resolve_configs
+from mmaction_ext.tables.spec import Column, TableSpec
 from mmaction_ext.tracking.reading.conflicts import same
+from mmaction_ext.tracking.reading.record import RunRecord
 
 
 class RunResults:
@@ -23,9 +26,15 @@ class RunResults:
         complexity: see :func:`mmaction_ext.tables.complexity.complexity_result`.
     """
 
-    def __init__(self, spec, records, configs, complexity):
+    def __init__(
+        self,
+        spec: TableSpec,
+        records: Iterable[RunRecord],
+        configs: Mapping[str, RowConfig],
+        complexity: Counts,
+    ) -> None:
         self.configs, self.counts, self.protocol = configs, complexity, spec.protocol
-        self.records = defaultdict(list)
+        self.records: defaultdict[str | None, list[RunRecord]] = defaultdict(list)
         for record in records:
             self.records[record.config].append(record)
         self.seeds = {
@@ -40,7 +49,7 @@ class RunResults:
             for seed in spec.seeds
         }
 
-    def result(self, row_id: str, seed: int, column) -> SeedResult:
+    def result(self, row_id: str, seed: int, column: Column) -> SeedResult:
         """The logged metric of a column for a row under a seed, in the logged unit."""
         if column.select is None:
             return self.seeds[row_id, seed].result(column.source)
@@ -66,7 +75,7 @@ class LockedTable:
 
     select: str = ''
     protocol: str = ''
-    results: tuple = ()
+    results: tuple[Measurement, ...] = ()
 
 
 class LockedResults:
@@ -77,7 +86,13 @@ class LockedResults:
         locked: the table's :class:`LockedTable`.
     """
 
-    def __init__(self, spec, locked, configs, complexity):
+    def __init__(
+        self,
+        spec: TableSpec,
+        locked: LockedTable,
+        configs: Mapping[str, RowConfig],
+        complexity: Counts,
+    ) -> None:
         self.configs, self.counts = configs, complexity
         self.kept = {(item.row, item.seed, item.metric): item for item in locked.results}
         self.changed = ''
@@ -87,7 +102,7 @@ class LockedResults:
         ):
             self.changed = 'locked under another selection of checkpoints or protocol'
 
-    def result(self, row_id: str, seed: int, column) -> SeedResult:
+    def result(self, row_id: str, seed: int, column: Column) -> SeedResult:
         """As :meth:`RunResults.result`; stale where the tree has changed since."""
         item = self.kept.get((row_id, seed, column.measure))
         if item is None:
@@ -119,12 +134,18 @@ class LockedResults:
         return not self.configs[item.row].is_named(item.config, item.config_hash)
 
 
-def locked_table(table, spec) -> LockedTable:
+def locked_table(table: Table, spec: TableSpec) -> LockedTable:
     """What a lock file keeps of a table that was built from runs."""
     return LockedTable(str(spec.select), protocol.describe(spec.protocol), table.measurements)
 
 
-def lost_results(kept, table, spec, records, configs=None) -> list:
+def lost_results(
+    kept: LockedTable,
+    table: Table,
+    spec: TableSpec,
+    records: Sequence[RunRecord],
+    configs: Mapping[str, RowConfig] | None = None,
+) -> list[str]:
     """Results of a lock of which a table built from runs has no number any more.
 
     One may go whose config or code was edited, or of which the table asks for another protocol or
@@ -143,7 +164,7 @@ def lost_results(kept, table, spec, records, configs=None) -> list:
     Returns:
         What became of a metric of each row and seed, in words, sorted.
     """
-    now = {_place(item): item.result for item in table.measurements}
+    now = {_key(item): item.result for item in table.measurements}
     columns = {column.measure: column for column in spec.columns if column.kind == 'history'}
     wanted = {
         (row.id, seed, measure)
@@ -155,18 +176,19 @@ def lost_results(kept, table, spec, records, configs=None) -> list:
         item
         for item in kept.results
         if item.result.status is CellStatus.OK
-        and _place(item) in wanted
-        and (_place(item) not in now or now[_place(item)].status is not CellStatus.OK)
+        and _key(item) in wanted
+        and (_key(item) not in now or now[_key(item)].status is not CellStatus.OK)
     ]
-    locked = LockedResults(spec, kept, configs or resolve_configs(spec), {}) if gone else None
-    lost = {}
+    if not gone:
+        return []
+    locked = LockedResults(spec, kept, configs or resolve_configs(spec), {})
+    lost: dict[tuple[str, int | None], str] = {}
     for item in gone:
-        may_go = locked.result(
-            item.row, item.seed, columns[item.metric]
-        ).status is CellStatus.STALE and any(_logged(record, item) for record in records)
-        if not may_go:
-            lost[item.row, item.seed] = _what_became(item, now.get(_place(item)))
-    return [lost[place] for place in sorted(lost)]
+        shown = locked.result(item.row, item.seed or 0, columns[item.metric])
+        is_stale = shown.status is CellStatus.STALE
+        if not (is_stale and any(_logged(record, item) for record in records)):
+            lost[item.row, item.seed] = _what_became(item, now.get(_key(item)))
+    return [lost[key] for key in sorted(lost, key=lambda key: (key[0], key[1] or 0))]
 
 
 def _what_became(item: Measurement, result: SeedResult | None) -> str:
@@ -176,11 +198,11 @@ def _what_became(item: Measurement, result: SeedResult | None) -> str:
     return f'{where} now {result.status.value} ({result.reason})'
 
 
-def _place(item: Measurement) -> tuple:
+def _key(item: Measurement) -> tuple[str, int | None, str]:
     return item.row, item.seed, item.metric
 
 
-def _logged(record, item: Measurement) -> bool:
+def _logged(record: RunRecord, item: Measurement) -> bool:
     """Whether a run is one that a measurement was taken from, and still tells it."""
     if item.result.runs:
         is_source = record.uid in item.result.runs
@@ -195,4 +217,4 @@ def _logged(record, item: Measurement) -> bool:
         if is_source
         else ()
     )
-    return any(same(row.get(metric), float(item.result.value)) for row in rows)
+    return any(same(row.get(metric), float(item.result.value or 0)) for row in rows)

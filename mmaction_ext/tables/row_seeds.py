@@ -1,12 +1,14 @@
 """Rows and seeds of a table: what state each is in, and which runs it has."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mmaction_ext.tables.aggregate import CellBuilder
-from mmaction_ext.tables.cells import SEVERITY, CellStatus
+from mmaction_ext.tables.cells import SEVERITY, CellStatus, SeedResult
 from mmaction_ext.tables.row_results import RunResults
 from mmaction_ext.tables.seed_runs import RowConfig, resolve_configs
-from mmaction_ext.tables.spec import Row
+from mmaction_ext.tables.spec import Row, TableSpec
+from mmaction_ext.tracking.reading.record import RunRecord
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,8 @@ class RowSeed:
     config: RowConfig
     status: CellStatus
     reason: str
-    fresh: tuple
-    others: tuple
+    fresh: tuple[RunRecord, ...]
+    others: tuple[RunRecord, ...]
 
     @property
     def name(self) -> str:
@@ -43,17 +45,17 @@ class RowSeed:
         return self.status is CellStatus.OK
 
     @property
-    def living(self):
+    def living(self) -> RunRecord | None:
         """The record of a run on which a process works now, whatever its version; or ``None``."""
         return living_run(self.fresh + self.others)
 
 
-def living_run(records):
+def living_run(records: Iterable[RunRecord]) -> RunRecord | None:
     """The first of some run records on which a process works now; ``None`` without any."""
     return next((record for record in records if record.state == 'running'), None)
 
 
-def process_of(record) -> str:
+def process_of(record: RunRecord) -> str:
     """Who works on a run, in words; what its log does not say is left out."""
     last = record.fragments[-1] if record.fragments else None
     pid = last and last.pid
@@ -61,7 +63,11 @@ def process_of(record) -> str:
     return (f'process {pid}' if pid else 'a process') + (f' on {host}' if host else '')
 
 
-def row_seeds(spec, records, configs=None) -> list:
+def row_seeds(
+    spec: TableSpec,
+    records: Iterable[RunRecord],
+    configs: Mapping[str, RowConfig] | None = None,
+) -> list[RowSeed]:
     """Every row that has a config under every seed of a table.
 
     Args:
@@ -89,7 +95,9 @@ def row_seeds(spec, records, configs=None) -> list:
     return found
 
 
-def _row_seed(row, seed, table_results, of_seed) -> RowSeed:
+def _row_seed(
+    row: Row, seed: int, table_results: RunResults, of_seed: Iterable[SeedResult]
+) -> RowSeed:
     """By the :class:`mmaction_ext.tables.SeedResult` of each of its metrics."""
     runs = table_results.seeds[row.id, seed]
     worst = min(

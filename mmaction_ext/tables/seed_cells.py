@@ -1,6 +1,7 @@
 """What is made of the results of single seeds: means of rows, differences, cells."""
 
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -13,26 +14,27 @@ from mmaction_ext.tables.cells import (
     format_number,
     is_imported,
 )
-from mmaction_ext.tables.statistics import mean, sample_std, t_interval, welch_interval
+from mmaction_ext.tables.spec import Column, Row
+from mmaction_ext.tables.statistics import Interval, mean, sample_std, t_interval, welch_interval
 
 _TOO_LARGE = f'the number is beyond {float(LARGEST):.0e}, too large to print'
 
 
-def scaled(result, scale) -> SeedResult:
+def scaled(result: SeedResult, scale: Fraction) -> SeedResult:
     """A result in the printed unit."""
     return result if result.value is None else replace(result, value=result.value * scale)
 
 
-def shifted(result, figure) -> SeedResult:
+def shifted(result: SeedResult, figure: Fraction) -> SeedResult:
     """The difference of a result to a number."""
     return result if result.value is None else replace(result, value=result.value - figure)
 
 
-def minus(mine, reference) -> SeedResult:
+def minus(mine: SeedResult, reference: SeedResult) -> SeedResult:
     """The difference of two results of one seed."""
-    if mine.status is not CellStatus.OK:
+    if mine.value is None:
         return mine
-    if reference.status is not CellStatus.OK:
+    if reference.value is None:
         reason = f'of the reference row: {reference.reason}'
         return SeedResult(mine.seed, reference.status, None, reason, reference.runs)
     return SeedResult(
@@ -44,7 +46,7 @@ def minus(mine, reference) -> SeedResult:
     )
 
 
-def mean_result(rows, results) -> SeedResult:
+def mean_result(rows: Sequence[Row], results: Sequence[SeedResult]) -> SeedResult:
     """One seed's mean over several rows; without one of them there is none."""
     runs = _runs(*results)
     for status in SEVERITY:
@@ -61,20 +63,20 @@ def mean_result(rows, results) -> SeedResult:
     return SeedResult(
         results[0].seed,
         CellStatus.OK,
-        mean([result.value for result in results]),
+        mean(_values(results)),
         runs=runs,
         imported=any(result.imported for result in results),
     )
 
 
-def _runs(*results) -> tuple:
+def _runs(*results: SeedResult) -> tuple[str, ...]:
     """Ids of the runs of some results, each once."""
     return tuple(dict.fromkeys(run for result in results for run in result.runs))
 
 
-def reject_shared(results) -> list:
+def reject_shared(results: Iterable[SeedResult]) -> list[SeedResult]:
     """Seeds that were measured on one and the same checkpoint are not independent runs."""
-    seeds = defaultdict(list)
+    seeds: defaultdict[str | None, list[int]] = defaultdict(list)
     for result in results:
         if result.status is CellStatus.OK and result.checkpoint:
             seeds[result.checkpoint].append(result.seed)
@@ -96,7 +98,7 @@ def dash() -> Cell:
     return Cell(CellStatus.NOT_APPLICABLE, '–')
 
 
-def number_cell(value, column) -> Cell:
+def number_cell(value: Fraction, column: Column) -> Cell:
     """A number without seeds."""
     if abs(value) > LARGEST:
         return Cell(CellStatus.FAILED, CellStatus.FAILED.value, note=_TOO_LARGE)
@@ -105,7 +107,7 @@ def number_cell(value, column) -> Cell:
     return Cell(status, number + _in_brackets(remarks), number, value, note='; '.join(notes))
 
 
-def common_cell(cells) -> Cell:
+def common_cell(cells: Sequence[Cell]) -> Cell:
     """What all parts of a mean show; a dash where they differ, the worst where one is wrong."""
     for status in SEVERITY:
         for cell in cells:
@@ -116,10 +118,10 @@ def common_cell(cells) -> Cell:
     return replace(cells[0])
 
 
-def seeds_cell(seeds, column) -> Cell:
+def seeds_cell(seeds: Iterable[SeedResult], column: Column) -> Cell:
     """Mean and standard deviation of the seeds that count, and why the others do not."""
     seeds = [_printable(seed) for seed in seeds]
-    values = [seed.value for seed in _counted(seeds)]
+    values = _values(seeds)
     note = _seed_note(seeds, bool(values))
     if not values:
         status = next(s for s in SEVERITY if s in {seed.status for seed in seeds})
@@ -141,7 +143,9 @@ def seeds_cell(seeds, column) -> Cell:
     )
 
 
-def difference_cell(mine, reference, column) -> Cell:
+def difference_cell(
+    mine: Sequence[SeedResult], reference: Sequence[SeedResult], column: Column
+) -> Cell:
     """Difference of two rows: paired by seed or, sharing fewer than two, that of their means.
 
     Args:
@@ -162,8 +166,13 @@ def difference_cell(mine, reference, column) -> Cell:
     return seeds_cell(pairs, column)
 
 
-def _unpaired_cell(pairs, mine, reference, column) -> Cell:
-    ours, theirs = ([seed.value for seed in seeds] for seeds in (mine, reference))
+def _unpaired_cell(
+    pairs: Sequence[SeedResult],
+    mine: Sequence[SeedResult],
+    reference: Sequence[SeedResult],
+    column: Column,
+) -> Cell:
+    ours, theirs = _values(mine), _values(reference)
     centre, interval = mean(ours) - mean(theirs), welch_interval(ours, theirs)
     number = format_number(centre, column.fmt)
     is_import = any(map(is_imported, [*mine, *reference]))
@@ -187,27 +196,35 @@ def _unpaired_cell(pairs, mine, reference, column) -> Cell:
     )
 
 
-def _counted(seeds) -> list:
+def _counted(seeds: Iterable[SeedResult]) -> list[SeedResult]:
     return [seed for seed in seeds if seed.status is CellStatus.OK]
 
 
-def _names(seeds) -> list:
+def _values(seeds: Iterable[SeedResult]) -> list[Fraction]:
+    return [seed.value for seed in seeds if seed.value is not None]
+
+
+def _names(seeds: Iterable[SeedResult]) -> list[str]:
     return [str(seed.seed) for seed in seeds]
 
 
-def _printable(result) -> SeedResult:
+def _printable(result: SeedResult) -> SeedResult:
     """A result that is too large in the printed unit has failed."""
     if result.value is None or abs(result.value) <= LARGEST:
         return result
     return replace(result, status=CellStatus.FAILED, value=None, reason=_TOO_LARGE)
 
 
-def _judge(number, column, seeds=()) -> tuple:
+def _judge(
+    number: str, column: Column, seeds: Sequence[SeedResult] = ()
+) -> tuple[CellStatus, list[str], list[str]]:
     """Status of a cell with a printed number, remarks that stand beside it, and footnotes.
 
     What is printed is held against the tolerance, so that a reader comes to the same result.
     """
-    status, remarks, notes = CellStatus.OK, [], []
+    status = CellStatus.OK
+    remarks: list[str] = []
+    notes: list[str] = []
     counted = _counted(seeds)
     if len(counted) < len(seeds):
         status = CellStatus.PARTIAL
@@ -225,7 +242,7 @@ def _judge(number, column, seeds=()) -> tuple:
     return status, remarks, notes
 
 
-def _spread(std, interval, column) -> str:
+def _spread(std: Fraction | None, interval: Interval | None, column: Column) -> str:
     """`` ± 2.8``, of paired differences also `` [+58.1, +65.9]``."""
     if std is None:
         return ''
@@ -233,20 +250,20 @@ def _spread(std, interval, column) -> str:
     return text + (_interval_text(interval, column) if column.relative else '')
 
 
-def _interval_text(interval, column) -> str:
+def _interval_text(interval: Interval | None, column: Column) -> str:
     if interval is None:
         return ''
     low, high = (format_number(end, column.fmt) for end in interval)
     return f' [{low}, {high}]'
 
 
-def _in_brackets(remarks) -> str:
+def _in_brackets(remarks: Sequence[str]) -> str:
     return f' ({", ".join(remarks)})' if remarks else ''
 
 
-def _seed_note(seeds, has_values) -> str:
+def _seed_note(seeds: Iterable[SeedResult], has_values: bool) -> str:
     """Footnote, seeds with the same reason together; none for a cell that says it all."""
-    reasons = defaultdict(list)
+    reasons: dict[tuple[CellStatus, str], list[str]] = defaultdict(list)
     for seed in seeds:
         if seed.status is not CellStatus.OK:
             reasons[seed.status, seed.reason].append(str(seed.seed))
@@ -257,5 +274,5 @@ def _seed_note(seeds, has_values) -> str:
     )
 
 
-def _seeds(names) -> str:
+def _seeds(names: Sequence[str]) -> str:
     return f'seed{"s" if len(names) > 1 else ""} {", ".join(names)}'

@@ -4,17 +4,22 @@ Only runs of the config as it stands in the tree count, and of those only what a
 attempt logged. Everything else is said, not used.
 """
 
+from __future__ import annotations
+
 import math
 import textwrap
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from mmaction_ext.errors import InputError
 from mmaction_ext.tables import protocol
 from mmaction_ext.tables.cells import LARGEST, SEVERITY, CellStatus, SeedResult, exact
 from mmaction_ext.tables.code import TrackedCode, tracked_code
-from mmaction_ext.tables.spec import LAST
+from mmaction_ext.tables.spec import LAST, Select, TableSpec
 from mmaction_ext.tracking.identity import (
     config_hashes,
+    config_name,
     load_config,
     training_length,
     weights_source,
@@ -22,6 +27,10 @@ from mmaction_ext.tracking.identity import (
 from mmaction_ext.tracking.ledger.format import NEWER, NON_FINITE_SAMPLES
 from mmaction_ext.tracking.reading.conflicts import same
 from mmaction_ext.tracking.reading.record import Evaluation, Fragment, RunRecord, is_diverged
+
+T = TypeVar('T')
+LoadConfig = Callable[[Any], dict[str, Any]]
+State = tuple[CellStatus, str]  # and its reason
 
 #: What a test row says about itself besides its metrics.
 TEST_FACTS = frozenset({'test/num_samples', 'test/checkpoint_sha256', 'test/data_digest'})
@@ -47,21 +56,21 @@ class RowConfig:
 
     name: str
     digest: str
-    schedule: tuple | None = None
+    schedule: tuple[str, int] | None = None
     is_ensemble: bool = False
     is_only_tested: bool = False
     code: TrackedCode = TrackedCode()
     watched: TrackedCode = TrackedCode()
-    aliases: tuple = ()
+    aliases: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, name: str, resolved: dict, **facts) -> 'RowConfig':
+    def of(cls, name: str, resolved: dict[str, Any], **facts: Any) -> RowConfig:
         """A config of some name, by what it resolves to; ``facts`` are the other attributes."""
         digest, *aliases = config_hashes(resolved)
         return cls(name, digest, aliases=tuple(aliases), **facts)
 
     @property
-    def hashes(self) -> tuple:
+    def hashes(self) -> tuple[str, ...]:
         """All hashes that a run of the config may bear."""
         return (self.digest, *self.aliases)
 
@@ -70,7 +79,7 @@ class RowConfig:
         return name == self.name and digest in self.hashes
 
 
-def resolve_configs(spec, load=load_config) -> dict:
+def resolve_configs(spec: TableSpec, load: LoadConfig = load_config) -> dict[str, RowConfig]:
     """Resolve the config of every row that has one.
 
     Args:
@@ -83,11 +92,14 @@ def resolve_configs(spec, load=load_config) -> dict:
     Raises:
         InputError: a config cannot be read; the message names specification, line and file.
     """
-    configs, code, watched = {}, tracked_code(spec.code or ()), tracked_code(spec.watched)
+    configs: dict[str, RowConfig] = {}
+    code, watched = tracked_code(spec.code or ()), tracked_code(spec.watched)
     for row in spec.configured:
+        path = row.config
+        assert path is not None, 'a configured row has a config'
         try:
-            resolved = load(row.config)
-            source = weights_source(row.config, resolved)
+            resolved = load(path)
+            source = weights_source(path, resolved)
             trained = load(source) if source else resolved
         except ValueError as error:
             reason = ' '.join(str(error).split())
@@ -95,7 +107,7 @@ def resolve_configs(spec, load=load_config) -> dict:
         is_ensemble = 'ensemble' in resolved
         schedule = None if is_ensemble else training_length(trained)
         configs[row.id] = RowConfig.of(
-            row.config_name,
+            config_name(path),
             resolved,
             schedule=schedule,
             is_ensemble=is_ensemble,
@@ -111,7 +123,7 @@ class _Candidate:
     """A row of metrics and where it was logged."""
 
     record: RunRecord
-    row: dict
+    row: dict[str, Any]
     fragment: Fragment
     evaluation: Evaluation | None = None
 
@@ -131,7 +143,7 @@ class _Candidate:
         return self.row.get('iter', math.inf)
 
     @property
-    def protocol(self) -> dict:
+    def protocol(self) -> dict[str, Any]:
         """How it was tested; empty where nobody says."""
         return self.evaluation.protocol if self.evaluation else {}
 
@@ -142,11 +154,11 @@ class _Candidate:
         return _of_type(str, self.row.get('test/checkpoint_sha256') or recorded.get('sha256'))
 
     @property
-    def order(self) -> tuple:
+    def order(self) -> tuple[bool, str, str]:
         """Imported numbers first, so that the last one has a run where any has."""
         return not self.record.imported, self.source, repr(sorted(self.row.items()))
 
-    def facts(self, config) -> dict:
+    def facts(self, config: RowConfig) -> dict[str, Any]:
         """What is known about it, see :class:`mmaction_ext.tables.cells.SeedResult`."""
         test = self.evaluation
         facts = dict(
@@ -176,22 +188,31 @@ class SeedRuns:
         wanted_protocol: see :func:`mmaction_ext.tables.protocol.mismatch`.
     """
 
-    def __init__(self, records, config, seed, select, wanted_protocol=None):
+    def __init__(
+        self,
+        records: Iterable[RunRecord],
+        config: RowConfig,
+        seed: int,
+        select: Select,
+        wanted_protocol: protocol.Facts | None = None,
+    ) -> None:
         # the members of an ensemble were chosen when they were tested
         self.config, self.seed = config, seed
         self.select = LAST if config.is_ensemble else select
         self.wanted_protocol = wanted_protocol or {}
-        self.fresh, self.stale, self.lost = [], [], []
+        self.fresh: list[RunRecord] = []
+        self.stale: list[RunRecord] = []
+        self.lost: list[RunRecord] = []
         for record in records:
             if (record.config, record.seed) == (config.name, seed):
                 self._group_of(record).append(record)
 
-    def _group_of(self, record) -> list:
+    def _group_of(self, record: RunRecord) -> list[RunRecord]:
         if record.config_hash is None and not record.imported:  # the log lost its beginning
             return self.lost
         return self.stale if self._why_stale(record) else self.fresh
 
-    def _why_stale(self, record) -> str:
+    def _why_stale(self, record: RunRecord) -> str:
         """Why a run is not one of the row as it stands in the tree; empty if it is."""
         if record.overrides:
             return f'run with overridden {", ".join(sorted(map(str, record.overrides)))}'
@@ -215,7 +236,7 @@ class SeedRuns:
             (CellStatus.UNTRUSTED, CellStatus.RUNNING),
         )
 
-    def _settled(self, metric) -> SeedResult:
+    def _settled(self, metric: str) -> SeedResult:
         """What the runs that ended say, where any did."""
         disagreeing = [record for record in self.fresh if record.conflicts]
         if disagreeing:
@@ -224,7 +245,7 @@ class SeedRuns:
         found = self._evaluations(metric) if metric.startswith('test/') else self._rows(metric)
         return self._agree(metric, found) if found else self._why_none(metric)
 
-    def _evaluations(self, metric) -> list:
+    def _evaluations(self, metric: str) -> list[_Candidate]:
         """Finished test evaluations of the checkpoint that counts, under the right protocol.
 
         Where a run of our own was tested, imported numbers agree with it or are a conflict,
@@ -239,11 +260,8 @@ class SeedRuns:
         if self.select.policy == 'best':
             chosen = self._selected_iters()
         else:
-            chosen = {
-                max(
-                    (item.row['iter'] for item in own or found if 'iter' in item.row), default=None
-                )
-            }
+            iterations = {item.row['iter'] for item in own or found if 'iter' in item.row}
+            chosen = {max(iterations)} if iterations else set()
         return [
             item
             for item in found
@@ -251,7 +269,7 @@ class SeedRuns:
             or (item.record.imported and (own or 'iter' not in item.row))
         ]
 
-    def _all_evaluations(self, metric) -> list:
+    def _all_evaluations(self, metric: str) -> list[_Candidate]:
         sound = [record for record in self.fresh if not record.corrupt]
         return [
             _Candidate(record, item.values, item.fragment, item)
@@ -260,7 +278,7 @@ class SeedRuns:
             if (record.imported or item.fragment.exit_code == 0) and metric in item.values
         ]
 
-    def _rows(self, metric) -> list:
+    def _rows(self, metric: str) -> list[_Candidate]:
         """The last training or validation row up to the checkpoint that counts."""
         found = []
         for record in self._finished():
@@ -273,13 +291,14 @@ class SeedRuns:
             found += [_Candidate(record, row, record.fragments[-1]) for row in rows[-1:]]
         return found
 
-    def _finished(self) -> list:
+    def _finished(self) -> list[RunRecord]:
         return [record for record in self.fresh if record.finished]
 
-    def _selected_iters(self) -> set:
-        return {self._best_iter(record) for record in self._finished()} - {None}
+    def _selected_iters(self) -> set[int]:
+        found = (self._best_iter(record) for record in self._finished())
+        return {iteration for iteration in found if iteration is not None}
 
-    def _best_iter(self, record) -> int | None:
+    def _best_iter(self, record: RunRecord) -> int | None:
         """Iteration of the best validation row of a run, the first one of equals."""
         sign = 1 if self.select.mode == 'max' else -1
         rows = [
@@ -288,7 +307,7 @@ class SeedRuns:
         best = max(rows, key=lambda row: sign * row[self.select.metric], default=None)
         return best and best['iter']
 
-    def _agree(self, metric, found) -> SeedResult:
+    def _agree(self, metric: str, found: list[_Candidate]) -> SeedResult:
         """One result out of several measurements of the same thing."""
         found = sorted(found, key=lambda item: item.order)
         runs = run_ids(item.record for item in found)
@@ -310,10 +329,10 @@ class SeedRuns:
             chosen.facts(self.config),
         )
 
-    def _without(self, status, reason, runs) -> SeedResult:
+    def _without(self, status: CellStatus, reason: str, runs: tuple[str, ...]) -> SeedResult:
         return SeedResult(self.seed, status, None, reason, runs)
 
-    def _problem(self, metric, found):
+    def _problem(self, metric: str, found: list[_Candidate]) -> State | None:
         values = [item.row[metric] for item in found]
         divergence = [_divergence(metric, item) for item in found]
         sound = [item for item, text in zip(found, divergence, strict=True) if not text]
@@ -331,7 +350,7 @@ class SeedRuns:
             return CellStatus.CONFLICT, f'measured on different samples: {sources}'
         return self._too_early(metric, found)
 
-    def _too_early(self, metric, found):
+    def _too_early(self, metric: str, found: list[_Candidate]) -> State | None:
         """Whether a measurement that should be the last one was made before training ended."""
         if (
             self.config.schedule is None
@@ -350,9 +369,9 @@ class SeedRuns:
             return CellStatus.UNFINISHED, f'measured after {unit} {min(reached)} of {length}'
         return None
 
-    def _why_none(self, metric) -> SeedResult:
+    def _why_none(self, metric: str) -> SeedResult:
         """Status and reason of a seed without a result."""
-        if self.select.policy == 'best' and not self._selected_iters():
+        if self.select.metric and not self._selected_iters():
             metric = self.select.metric
         states = [self._state(record, metric) for record in self.fresh + self.lost]
         states += [(CellStatus.STALE, self._why_stale(record)) for record in self.stale]
@@ -361,7 +380,7 @@ class SeedRuns:
         ]
         return self._worst(states or [(CellStatus.MISSING, 'no run')], SEVERITY)
 
-    def _worst(self, states, order) -> SeedResult:
+    def _worst(self, states: Iterable[State], order: Sequence[CellStatus]) -> SeedResult:
         """The first of some (status, reason) in an order of statuses."""
         status, reason = min(
             (state for state in states if state[0] in order),
@@ -369,7 +388,7 @@ class SeedRuns:
         )
         return self._without(status, reason, run_ids(self.fresh + self.lost + self.stale))
 
-    def _other_protocols(self, metric) -> list:
+    def _other_protocols(self, metric: str) -> list[str]:
         """How the tests that do not count differ from what the table asks for."""
         texts = [
             protocol.mismatch(item.protocol, self.wanted_protocol)
@@ -377,7 +396,7 @@ class SeedRuns:
         ]
         return [text for text in texts if text]
 
-    def _state(self, record, metric) -> tuple:
+    def _state(self, record: RunRecord, metric: str) -> State:
         if record.corrupt:
             newer = [text for text in record.damage if text.endswith(NEWER)]
             return CellStatus.UNTRUSTED, newer[0] if newer else 'the log is damaged'
@@ -391,7 +410,7 @@ class SeedRuns:
         return CellStatus.MISSING, f'finished without {metric} of the selected checkpoint'
 
 
-def _state_without_exit(record) -> tuple:
+def _state_without_exit(record: RunRecord) -> State:
     where = f' at iteration {record.last_iter}' if record.last_iter else ''
     if record.state == 'running':
         return CellStatus.RUNNING, f'still running{where}'
@@ -400,7 +419,7 @@ def _state_without_exit(record) -> tuple:
     return CellStatus.UNFINISHED, f'no exit record, still running or killed{where}'
 
 
-def how_it_ended(record) -> str:
+def how_it_ended(record: RunRecord) -> str:
     """``ended with exit code 143 (SIGTERM): <the last error, shortened>``.
 
     Args:
@@ -415,7 +434,7 @@ def how_it_ended(record) -> str:
     return text
 
 
-def how_it_diverged(values: dict) -> str:
+def how_it_diverged(values: dict[str, Any]) -> str:
     """``the scores of 7 test samples are not finite``; empty where the test says no such thing.
 
     Args:
@@ -425,7 +444,7 @@ def how_it_diverged(values: dict) -> str:
     return f'the scores of {_shown(count)} test samples are not finite' * is_diverged(values)
 
 
-def why_diverged(record) -> str:
+def why_diverged(record: RunRecord) -> str:
     """How a diverged run that is over ended, and what of it is not finite."""
     loss = record.lost_loss
     values = record.evaluations[-1].values if record.evaluations else {}
@@ -441,7 +460,7 @@ def why_diverged(record) -> str:
     )
 
 
-def _divergence(metric, item) -> str:
+def _divergence(metric: str, item: _Candidate) -> str:
     """Why a measurement is that of a diverged run; empty if it is not."""
     value = item.row[metric]
     if isinstance(value, float) and not math.isfinite(value):
@@ -449,7 +468,7 @@ def _divergence(metric, item) -> str:
     return how_it_diverged(item.row)
 
 
-def _difference(metric, found) -> str:
+def _difference(metric: str, found: list[_Candidate]) -> str:
     """Every value with its run, and how each was tested where that differs too."""
     protocols = {protocol.describe(item.protocol) for item in found}
     listed = []
@@ -460,29 +479,30 @@ def _difference(metric, found) -> str:
     return f'finished results of {metric} differ: {", ".join(listed)}'
 
 
-def _shortened(texts, separator=', ', most=3) -> str:
+def _shortened(texts: Collection[str], separator: str = ', ', most: int = 3) -> str:
     """The first few of some texts, and how many more there are."""
     more = [f'and {len(texts) - most} more'] if len(texts) > most else []
     return separator.join([*sorted(texts)[:most], *more])
 
 
-def run_ids(records) -> tuple:
+def run_ids(records: Iterable[RunRecord]) -> tuple[str, ...]:
     """Ids of runs, each once, sorted."""
     return tuple(sorted({record.uid for record in records} - {''}))
 
 
-def _shown(value) -> str:
+def _shown(value: object) -> str:
     """A value that is none; a number that is too large is not spelled out."""
     if isinstance(value, int) and abs(value) > LARGEST:
         return 'too large a number'
     return str(value)
 
 
-def _of_type(kind, value):
+def _of_type(kind: type[T], value: object) -> T | None:
     return value if isinstance(value, kind) else None
 
 
-def is_finite(value) -> bool:
+def is_finite(value: object) -> bool:
     """Whether a logged value is a number that a table can print."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and abs(value) <= LARGEST
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return abs(value) <= LARGEST

@@ -1,5 +1,6 @@
 """Statistics over seeds, exact as far as decimals go."""
 
+from collections.abc import Sequence
 from decimal import Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
@@ -8,24 +9,27 @@ from functools import lru_cache
 LEAST_FOR_INTERVAL = 3
 CONFIDENCE = Fraction(95, 100)
 
+Interval = tuple[Fraction, Fraction]
 
-def mean(values) -> Fraction:
+
+def mean(values: Sequence[Fraction]) -> Fraction:
     """Arithmetic mean, exact."""
     return sum(values, Fraction(0)) / len(values)
 
 
-def sample_std(values) -> Fraction:
+def sample_std(values: Sequence[Fraction]) -> Fraction:
     """Standard deviation with ddof=1, to 50 digits; needs two values at least."""
     return _square_root(_variance(values))
 
 
-def _variance(values) -> Fraction:
+def _variance(values: Sequence[Fraction]) -> Fraction:
     """With ddof=1."""
     centre = mean(values)
-    return sum((value - centre) ** 2 for value in values) / (len(values) - 1)
+    squares = [(value - centre) * (value - centre) for value in values]
+    return sum(squares, Fraction(0)) / (len(values) - 1)
 
 
-def t_interval(values, confidence=CONFIDENCE) -> tuple | None:
+def t_interval(values: Sequence[Fraction], confidence: Fraction = CONFIDENCE) -> Interval | None:
     """Confidence interval of the mean of normally distributed values, Student's t.
 
     Of paired differences it is the interval of the paired t test.
@@ -45,7 +49,9 @@ def t_interval(values, confidence=CONFIDENCE) -> tuple | None:
     return centre - reach, centre + reach
 
 
-def welch_interval(values, others, confidence=CONFIDENCE) -> tuple | None:
+def welch_interval(
+    values: Sequence[Fraction], others: Sequence[Fraction], confidence: Fraction = CONFIDENCE
+) -> Interval | None:
     """Confidence interval of the difference of two means, of which nobody assumes equal spread.
 
     Welch's t with the degrees of freedom of Welch and Satterthwaite.
@@ -71,7 +77,7 @@ def welch_interval(values, others, confidence=CONFIDENCE) -> tuple | None:
 
 
 @lru_cache
-def _t_quantile(degrees, confidence) -> Fraction:
+def _t_quantile(degrees: Fraction | int, confidence: Fraction) -> Fraction:
     """Where Student's t has ``confidence`` between the value and its negative, to 10 digits:
     no version of SciPy differs in those.
     """
@@ -80,7 +86,7 @@ def _t_quantile(degrees, confidence) -> Fraction:
     return Fraction(f'{stdtrit(float(degrees), float((1 + confidence) / 2)):.9e}')
 
 
-def _square_root(value) -> Fraction:
+def _square_root(value: Fraction) -> Fraction:
     context = Context(prec=50)
     quotient = context.divide(Decimal(value.numerator), Decimal(value.denominator))
     return Fraction(context.sqrt(quotient))

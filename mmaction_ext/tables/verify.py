@@ -7,11 +7,17 @@ is a read of every file, of gigabytes where the logs are megabytes. So a table d
 by it: ``make_tables --strict``, ``explain`` (of one cell) and ``doctor`` look.
 """
 
-from mmaction_ext.tables.cells import CellStatus
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mmaction_ext.tables.cells import CellStatus, Measurement, Table
+from mmaction_ext.tables.spec import TableSpec
 from mmaction_ext.tracking.reading.comparison import TOP1, file_state, named_file, other_top1
+from mmaction_ext.tracking.reading.record import RunRecord
 
 
-def differing_files(tables, records) -> list:
+def differing_files(tables: Iterable[Table], records: Iterable[RunRecord]) -> list[str]:
     """Checkpoints and predictions that are not those of a counted result, or refute it.
 
     Files that are not there cannot be told; each file is hashed once. Predictions that are those
@@ -25,7 +31,7 @@ def differing_files(tables, records) -> list:
         A line for each file and table.
     """
     folders = {(record.uid, record.job_type, record.folder): record.path for record in records}
-    lines = {}
+    lines: dict[str, None] = {}
     for table in tables:
         for item in table.measurements:
             if item.result.status is not CellStatus.OK:
@@ -35,7 +41,7 @@ def differing_files(tables, records) -> list:
     return list(lines)
 
 
-def _problems(item, folders):
+def _problems(item: Measurement, folders: Mapping[Any, Path | None]) -> Iterator[str]:
     """What is wrong with the files of a measurement, in words."""
     facts = item.result.evaluation
     runs = [(uid, facts.get('job_type'), facts.get('folder')) for uid in item.result.runs]
@@ -45,7 +51,7 @@ def _problems(item, folders):
         if state == 'differs':
             yield f'{path.as_posix()} is not the {kind} that was measured'
         told = (
-            other_top1(path, float(item.result.value))
+            other_top1(path, float(item.result.value or 0))
             if (state, kind, item.metric) == ('same', 'predictions', TOP1)
             else None
         )
@@ -53,7 +59,7 @@ def _problems(item, folders):
             yield f'{path.as_posix()} gives a top-1 accuracy of {told!r}'
 
 
-def unused_imports(records, specs) -> list:
+def unused_imports(records: Iterable[RunRecord], specs: Iterable[TableSpec]) -> list[str]:
     """Where in CSV files results stand that no row and seed of any table takes.
 
     Args:

@@ -5,7 +5,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from mmaction_ext.tables.cells import check_format, exact, format_number
+from mmaction_ext.tables.cells import exact, format_number, parse_format
 
 FLOATS = st.floats(-1e6, 1e6, allow_nan=False)
 
@@ -44,7 +44,7 @@ def test_format_number_against_the_decimal_module(value, digits):
 @pytest.mark.parametrize('fmt', ['', '1f', '.1', '.1e', 'd', '.10f', '-.1f', '.1f\n', None, 1])
 def test_unknown_formats(fmt):
     with pytest.raises(ValueError, match='is no format'):
-        check_format(fmt)
+        parse_format(fmt)
 
 
 def test_exact_takes_the_decimals_that_were_logged():

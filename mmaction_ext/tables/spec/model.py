@@ -25,7 +25,7 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
-from mmaction_ext.tables.cells import check_format, exact
+from mmaction_ext.tables.cells import exact, parse_format
 from mmaction_ext.tables.code import DEFAULT_GLOBS, tracked_code
 from mmaction_ext.tables.document import ENTRY, Document, Entries, Entry, Fault
 from mmaction_ext.tables.protocol import ProtocolFact
@@ -70,7 +70,7 @@ def _not_zero(number: Fraction) -> Fraction:
 
 
 def _format(fmt: str) -> str:
-    check_format(fmt)
+    parse_format(fmt)
     return fmt
 
 
