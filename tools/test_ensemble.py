@@ -16,7 +16,7 @@ import argparse
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from mmaction_ext import compat
 from mmaction_ext.errors import InputError
@@ -81,10 +81,10 @@ def evaluate(args: argparse.Namespace) -> dict[str, Any]:
     check_output_folder(run.cfg.work_dir)
     run.claim()
     run.begin()
+    ledger = cast('RunLedger', run.ledger)  # there is no other process
     with run.under_way('free some and test again'):
-        log(run.cfg, row, run.ledger)
-        result = ensemble.result(run.cfg, run.ledger.run, row)
-        write_result(run.cfg.work_dir, run.ledger.number, result)
+        log(run.cfg, row, ledger)
+        write_result(run.cfg.work_dir, ledger.number, ensemble.result(run.cfg, ledger.run, row))
     return row
 
 
