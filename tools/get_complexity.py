@@ -25,11 +25,11 @@ from typing import Any
 from mmengine.config import DictAction
 
 from mmaction_ext import compat
-from mmaction_ext.analysis import Complexity, count
 from mmaction_ext.analysis.config_complexity import count_configs
 from mmaction_ext.datasets.processes import all_processors
 from mmaction_ext.engine.run_config import read_config
 from mmaction_ext.errors import InputError
+from mmaction_ext.models.complexity import Complexity, count
 from mmaction_ext.tables import load_spec
 from mmaction_ext.tracking.identity import config_hash, config_name, load_config
 

@@ -1,13 +1,10 @@
-"""Which classes a network gains over another: KPSEM Figure 7."""
+"""Which classes a network gains over another: KPSEM Figure 7, as a file and on the page."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from mmaction_ext.errors import InputError
 from mmaction_ext.tables.cells import CellStatus
@@ -16,6 +13,8 @@ from mmaction_ext.tables.spec import LAST
 
 #: what the names of the metrics begin with, up to the id of the class
 PREFIX = 'test/class/top1_'
+#: A gain that is none, however its difference was rounded.
+EQUAL = 1e-9
 _ROW = 0.36  # inches
 _PLAIN: dict[str, Any] = dict(parse_math=False, usetex=False)  # a class name may hold $ or _
 
@@ -38,6 +37,10 @@ class ClassGain:
     def gain(self) -> float:
         """What the other network gains."""
         return self.after - self.before
+
+    def __str__(self) -> str:
+        """``50.0 → 70.0 (+20.0)``."""
+        return f'{100 * self.before:.1f} → {100 * self.after:.1f} ({100 * self.gain:+.1f})'
 
 
 def class_accuracies(records: Sequence, config: RowConfig, seeds: Sequence[int]) -> dict:
@@ -79,15 +82,18 @@ def _mean(results: list, config: RowConfig) -> float:
 
 
 def class_gains(
-    before: dict, after: dict, names: Sequence[str] = (), margin: float = 0.0
+    before: Mapping[Any, float],
+    after: Mapping[Any, float],
+    names: Sequence[str] = (),
+    margin: float = -1.0,
 ) -> list[ClassGain]:
-    """Classes that gain, the largest gain first.
+    """Classes and what they gain, the largest gain first.
 
     Args:
-        before: :func:`class_accuracies` of the baseline.
+        before: accuracy of the baseline by id, as of :func:`class_accuracies`, or by name.
         after: those of the other network.
         names: names of the classes by their id.
-        margin: least gain, in [0, 1].
+        margin: least gain, in [-1, 1]; without it all classes are there.
 
     Raises:
         InputError: the two were tested on different classes, or one has no name.
@@ -103,8 +109,7 @@ def class_gains(
         ClassGain(names[number] if names else str(number), before[number], after[number])
         for number in before
     ]
-    # 1e-9: a gain of just the margin counts, however its difference was rounded
-    large = [each for each in gains if each.gain >= margin - 1e-9]
+    large = [each for each in gains if each.gain >= margin - EQUAL]
     return sorted(large, key=lambda each: (-each.gain, each.name))
 
 
@@ -119,6 +124,9 @@ def draw_class_gains(gains: Sequence[ClassGain], labels: tuple[str, str], path: 
     Raises:
         InputError: there is no class to draw, or the file cannot be written.
     """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     if not gains:
         raise InputError('no class gains as much: there is nothing to draw')
     figure = Figure((7, 0.9 + _ROW * len(gains)), layout='constrained')
@@ -142,11 +150,8 @@ def draw_class_gains(gains: Sequence[ClassGain], labels: tuple[str, str], path: 
     axes.invert_yaxis()
     axes.set(xlim=(0, 112), xlabel='Top-1 (%)')
     axes.legend(loc='lower left', bbox_to_anchor=(0, 1), ncols=2, frameon=False)
-    _save(figure, Path(path))
-
-
-def _save(figure: Figure, path: Path) -> None:
     buffer = io.BytesIO()
+    path = Path(path)
     try:
         figure.savefig(buffer, format=path.suffix[1:] or 'png', dpi=150)
         path.write_bytes(buffer.getvalue())

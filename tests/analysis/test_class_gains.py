@@ -109,7 +109,9 @@ def place(tmp_path, monkeypatch):
         for name, digest, gain in zip(names, hashes, (0, 0.2), strict=True)
         for seed in (0, 1)
     ]
-    monkeypatch.setattr('mmaction_ext.tracking.reading.find.find_runs', lambda folder: records)
+    monkeypatch.setattr(
+        'mmaction_ext.tracking.reading.find.find_runs', lambda folder, **options: records
+    )
     monkeypatch.chdir(tmp_path)
     return [str(path) for path in paths]
 

@@ -11,9 +11,9 @@ import pytest
 import yaml
 from mmengine.config import Config
 
-from mmaction_ext.analysis import Complexity, count
 from mmaction_ext.analysis.complexity_report import build_report, load_rows, prints_as
 from mmaction_ext.errors import InputError
+from mmaction_ext.models.complexity import Complexity, count
 from mmaction_ext.tables.published import Published
 
 ROOT = Path(__file__).parents[2]

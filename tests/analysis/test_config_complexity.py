@@ -3,9 +3,10 @@
 import pytest
 from mmengine.config import Config
 
-from mmaction_ext.analysis import config_complexity, count
+from mmaction_ext.analysis import config_complexity
 from mmaction_ext.analysis.config_complexity import count_config, count_configs
 from mmaction_ext.errors import InputError
+from mmaction_ext.models.complexity import count
 
 MODEL = dict(
     type='Recognizer2D',

@@ -3,7 +3,7 @@
 import pytest
 from mmengine.config import Config
 
-from mmaction_ext.analysis import Complexity, count
+from mmaction_ext.models.complexity import Complexity, count
 
 DCF = dict(type='DCF', reduction=2)
 SMALL, MEDIUM = (3, 13, 160, 160), (3, 16, 224, 224)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from mmaction_ext.analysis import count
+from mmaction_ext.models.complexity import count
 from mmaction_ext.tables import read_complexity
 from mmaction_ext.tracking.identity import config_hash, config_name, load_config
 
