@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import json
 import sys
 from pathlib import Path
 
@@ -12,33 +11,43 @@ from mmaction_ext.cli.common import (
     add_runs_option,
     add_tables_argument,
     load_tables,
-    needed_metrics,
     note_unlisted_runs,
     read_counts,
     read_records,
 )
 from mmaction_ext.errors import InputError
 from mmaction_ext.files.locks import locked_folder
-from mmaction_ext.files.reading import LOG_BYTES, read_regular
 from mmaction_ext.files.writing import write_outputs
 from mmaction_ext.printable import clean
 from mmaction_ext.tables import build_tables, locked_table, lost_results, read_lock
 from mmaction_ext.tables.lock import FILE_NAME, renewed_lock
 from mmaction_ext.tables.render import RENDERERS
 from mmaction_ext.tables.render.markdown import embed
+from mmaction_ext.tables.run_summary import FILE_NAME as RUNS
+from mmaction_ext.tables.run_summary import (
+    read_summaries,
+    renewed_summaries,
+    summaries,
+    summaries_text,
+)
 from mmaction_ext.tables.verify import differing_files, unused_imports
 
 EPILOG = """examples:
-  python tools/make_tables.py                     every table of configs/, all formats
+  python tools/make_tables.py                     every table of configs/, as Markdown
+  python tools/make_tables.py --locked --formats tex html csv json    the others, without any run
   python tools/make_tables.py configs/synthmotion/dcf/table1_components/table.yaml --print
   python tools/make_tables.py --check             are the files in reports/ up to date?
   python tools/make_tables.py --locked --check    the same without any run, as on a CI machine
   python tools/make_tables.py --runs work_dirs results.csv
 
+Tables stand where their specification does: that of configs/dcf/table1_components in
+reports/dcf/table1_components.md.
+
 reports/table.lock.json keeps every measured result that the tables are made of, so that --locked
 can build them where no runs are; a result whose config was edited since is then stale, and so is
 one of edited code where the table lists that code. Other changes of operators, modules or host are
-named below the table.
+named below the table. reports/runs.lock.json keeps what the page of `mmaction-ext report --locked`
+shows of the runs themselves: curves of at most 100 points, tests, accuracies of classes.
 When all tables are built from runs, those that belong to no row of any and no config are named on
 standard error.
 
@@ -85,8 +94,8 @@ def parse_args(argv=None):
         '--formats',
         nargs='+',
         choices=sorted(RENDERERS),
-        default=list(RENDERERS),
-        help='default: all',
+        default=['md'],
+        help='default: md',
     )
     parser.add_argument(
         '--embed',
@@ -117,7 +126,7 @@ def make_tables(args, specs):
     """Tables from their runs or, with --locked, from the lock file; the records of the runs."""
     if args.locked:
         return build_tables(specs, (), read_counts(args), read_lock(args.out / FILE_NAME)), []
-    records = read_records(args, needed_metrics(specs), compare=args.strict)
+    records = read_records(args, compare=args.strict)
     if is_everything(args):
         note_unlisted_runs(records, specs, args.configs)
     return build_tables(specs, records, read_counts(args)), records
@@ -149,11 +158,11 @@ def is_everything(args):
     return not args.tables and args.configs == DEFAULT_CONFIGS
 
 
-def render_files(args, specs, tables):
+def render_files(args, specs, tables, records):
     """Path to text of every file that the tables are written to."""
     files = {
-        args.out / f'{table.id}.{name}': RENDERERS[name](table)
-        for table in tables
+        table_file(args, spec, name): RENDERERS[name](table)
+        for spec, table in zip(specs, tables, strict=True)
         for name in args.formats
     }
     files.update(
@@ -163,6 +172,7 @@ def render_files(args, specs, tables):
         }
     )
     if not args.locked:
+        files[args.out / RUNS] = summaries_of(args, specs, tables, records)
         path = args.out / FILE_NAME
         parts = {
             spec.id: locked_table(table, spec) for spec, table in zip(specs, tables, strict=True)
@@ -171,26 +181,52 @@ def render_files(args, specs, tables):
     return files
 
 
+def summaries_of(args, specs, tables, records) -> str:
+    """Text of the file of runs, in which those of other tables stay."""
+    path = args.out / RUNS
+    known = read_summaries(path) if path.exists() else []
+    configs = {row.config_name for spec in specs for row in spec.configured}
+    made = summaries(records, tables, known)
+    return summaries_text(renewed_summaries(known, made, None if is_everything(args) else configs))
+
+
+def table_file(args, spec, ending) -> Path:
+    """Where a table is written to: where its specification lies below ``configs``, below --out."""
+    path = Path(spec.path)
+    if args.configs in path.parents:
+        place = path.relative_to(args.configs)
+    elif DEFAULT_CONFIGS.name in path.parts:
+        place = Path(*path.parts[len(path.parts) - path.parts[::-1].index(DEFAULT_CONFIGS.name) :])
+    else:
+        return args.out / f'{spec.id}.{ending}'
+    place = place.parent if place.name == 'table.yaml' else place.with_suffix('')
+    return args.out / place.with_name(f'{place.name or spec.id}.{ending}')
+
+
 def leftovers(args, specs):
-    """Files of tables that no specification has any more, by the JSON beside them."""
-    ids = {spec.id for spec in specs}
+    """Files of tables that no specification has any more: other Markdown that begins as theirs.
+
+    What lies beside a lock of its own is another's.
+    """
+    kept = {table_file(args, spec, 'md') for spec in specs}
+    others = {lock.parent for lock in args.out.glob(f'*/**/{FILE_NAME}')}
     gone = [
-        path.stem
-        for path in sorted(args.out.glob('*.json'))
-        if path.stem not in ids and _table_id(path) == path.stem
+        path
+        for path in sorted(args.out.rglob('*.md'))
+        if path not in kept and others.isdisjoint(path.parents) and _is_table(path)
     ]
-    files = [args.out / f'{name}.{ending}' for name in gone for ending in RENDERERS]
+    files = [path.with_suffix(f'.{ending}') for path in gone for ending in RENDERERS]
     return [path for path in files if path.is_file()]
 
 
-def _table_id(path):
-    """The id of the table that a file holds; ``None`` for other JSON."""
-    try:
-        content = json.loads(read_regular(path, LOG_BYTES).decode('utf-8'))
-    except (OSError, ValueError, RecursionError):
-        return None
-    is_table = isinstance(content, dict) and {'schema', 'columns', 'rows'} <= content.keys()
-    return content.get('id') if is_table else None
+def _is_table(path) -> bool:
+    """Whether a file of Markdown holds a table of ours."""
+    lines = path.read_text(encoding='utf-8', errors='replace').split('\n', 3)
+    return (
+        lines[0].startswith('**')
+        and lines[0].endswith('**')
+        and ''.join(lines[2:3]).startswith('|')
+    )
 
 
 def differing(files):
@@ -209,7 +245,7 @@ def renew(args, specs, tables, records):
     """
     if not (args.locked or args.check or args.forget):
         refuse_to_lose(args, specs, tables, records)
-    files = render_files(args, specs, tables)
+    files = render_files(args, specs, tables, records)
     outdated = differing(files)
     if not args.check:
         write_outputs({path: files[path] for path in outdated})  # the lock is the last of them
@@ -229,24 +265,24 @@ def run(args) -> int:
     if args.check:
         problems += [f'out of date: {path}' for path in outdated]
         problems += [
-            f'no table has this id: {path}'
+            f'no table stands there: {path}'
             for path in (leftovers(args, specs) if is_everything(args) else ())
         ]
     if args.strict:
         problems += [problem for table in tables for problem in incomplete(table)]
         problems += differing_files(tables, records)
         problems += disagreements(records)
-    return report(args, tables, problems, unused)
+    return report(args, specs, problems, unused)
 
 
-def report(args, tables, problems, unused) -> int:
+def report(args, specs, problems, unused) -> int:
     """Say what was found or written; returns the exit code."""
     for line in unused + problems:
         print(clean(line), file=sys.stderr)
     if not args.check:
-        for table in tables:
-            endings = ','.join(args.formats)
-            print(f'wrote {args.out / table.id}.{{{endings}}}', file=sys.stderr)
+        endings = ','.join(args.formats)
+        for spec in specs:
+            print(f'wrote {table_file(args, spec, f"{{{endings}}}")}', file=sys.stderr)
     return int(bool(problems or (args.strict and unused)))
 
 

@@ -3,9 +3,12 @@
 The page holds all it needs: it opens from a folder or a USB stick and asks for nothing.
 """
 
+from __future__ import annotations
+
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmaction_ext.cli.common import (
     COMPLEXITY,
@@ -17,16 +20,19 @@ from mmaction_ext.cli.common import (
     read_records,
 )
 
+if TYPE_CHECKING:
+    from mmaction_ext.tables.run_summary import RunSummary
+
 NAME = 'report'
 HELP = 'one self-contained page with all tables, figures and runs'
 EPILOG = """examples:
   mmaction-ext report                              reports/index.html, from the runs in work_dirs
   mmaction-ext report dcf_table1 -o dcf.html       one table alone
-  mmaction-ext report --locked                     without any run, from reports/table.lock.json
+  mmaction-ext report --locked                     without any run, from reports/*.lock.json
   mmaction-ext report --check                      is reports/index.html up to date?
 
-The page has the accuracies of classes where runs log them or keep their predictions.npz, and
-learning curves where there are runs; --locked has neither.
+The page has the accuracies of classes where runs log them or keep their predictions.npz. With
+--locked it says of the runs what reports/runs.lock.json keeps of them: all but where they lie.
 
 exit codes: 0 written, or up to date; 1 --check found a difference; 2 bad input (one line says
 what)
@@ -39,7 +45,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group()
     add_runs_option(parser, source)
     source.add_argument(
-        '--locked', action='store_true', help='build from reports/table.lock.json instead of runs'
+        '--locked', action='store_true', help='build from reports/*.lock.json instead of runs'
     )
     add_complexity_option(parser)
     parser.add_argument(
@@ -76,13 +82,30 @@ def build_page(args: Namespace) -> str:
     from mmaction_ext.report import build_report
     from mmaction_ext.tables import build_tables, read_lock
     from mmaction_ext.tables.lock import FILE_NAME
+    from mmaction_ext.tables.run_summary import summaries
 
     specs, counts = load_tables(args), read_counts(args)
     if args.locked:
         locked = read_lock(COMPLEXITY.with_name(FILE_NAME))
-        return build_report(build_tables(specs, (), counts, locked), ())
+        return build_report(build_tables(specs, (), counts, locked), _locked_runs())
     records = read_records(args)
-    return build_report(build_tables(specs, records, counts), records)
+    tables = build_tables(specs, records, counts)
+    return build_report(tables, summaries(records, tables))
+
+
+def _locked_runs() -> list[RunSummary]:
+    """The runs that are kept beside the numbers of the tables."""
+    from mmaction_ext.tables.run_summary import FILE_NAME, read_summaries
+
+    path = COMPLEXITY.with_name(FILE_NAME)
+    if not path.exists():
+        print(
+            f'note: there is no {path}, so the page has no learning curves and no classes; it is '
+            'written when the tables are built from their runs',
+            file=sys.stderr,
+        )
+        return []
+    return read_summaries(path)
 
 
 def _check(path: Path, page: str) -> int:

@@ -7,7 +7,7 @@ no two of them are equal, nor equal to one of :func:`mmaction_ext.tables.render.
 import re
 
 from mmaction_ext.tables.cells import Table, TableRow
-from mmaction_ext.tracking.reading.record import RunRecord
+from mmaction_ext.tables.run_summary import RunSummary
 
 _UNSAFE = re.compile(r'[^A-Za-z0-9_.-]')
 
@@ -32,11 +32,11 @@ def figure_id(table: Table, *kind: str) -> str:
     return ':'.join(map(slug, ('figure', table.id, *kind)))
 
 
-def run_id(record: RunRecord) -> str:
+def run_id(run: RunSummary) -> str:
     """Id of a run's section; of numbers without a run behind them, that of their config."""
-    if record.uid:
-        return f'run:{slug(record.uid)}:{slug(record.job_type)}'
-    return f'imported:{slug(record.config or "")}:{record.seed}:{slug(record.config_hash or "")}'
+    if run.uid:
+        return f'run:{slug(run.uid)}:{slug(run.job_type)}'
+    return f'imported:{slug(run.config or "")}:{run.seed}:{slug(run.config_hash or "")}'
 
 
 def absent_run_id(uid: str) -> str:

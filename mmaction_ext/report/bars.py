@@ -14,7 +14,7 @@ from mmaction_ext.report.figures import (
     whisker_note,
     whiskers,
 )
-from mmaction_ext.report.table_parts import counterpart, main_column
+from mmaction_ext.report.table_parts import counterpart
 
 _ROW = 38  # pixels
 
@@ -25,7 +25,7 @@ def ablation_bars(table) -> PageFigure | None:
     Returns:
         The figure, or ``None`` where nothing was measured.
     """
-    column = main_column(table)
+    column = table.main_column
     rows = _measured_rows(table, column) if column else []
     if not rows:
         return None

@@ -15,7 +15,6 @@ from mmaction_ext.report.figures import (
     whisker_note,
     whiskers,
 )
-from mmaction_ext.report.table_parts import main_column
 from mmaction_ext.report.template import NEUTRAL
 
 _MACS = re.compile(r'(?P<macs>\d+(\.\d+)?)(\s*[x×]\s*\d+)*')
@@ -32,7 +31,7 @@ def complexity_scatter(table) -> PageFigure | None:
     Returns:
         The figure, or ``None`` where no row has both an accuracy and multiply-adds.
     """
-    column = main_column(table)
+    column = table.main_column
     if column is None:
         return None
     accuracy = _find(table, 'published', column.source.rpartition('/')[2])

@@ -39,6 +39,21 @@ def known(facts: Mapping) -> list[tuple[str, object]]:
     )
 
 
+def with_commas(counts: Mapping[str, object]) -> dict[str, object]:
+    """Counts with a comma after the thousands; what is none is as it was."""
+    return {
+        name: f'{value:,}' if isinstance(value, int) else value for name, value in counts.items()
+    }
+
+
+def rounded(metrics: Mapping[str, object]) -> dict[str, object]:
+    """Metrics with six digits; what is no such number is as it was."""
+    return {
+        name: f'{value:.6g}' if isinstance(value, float) else value
+        for name, value in metrics.items()
+    }
+
+
 def moment(seconds: float | None) -> str:
     """A time since the epoch, to the second; empty for one beyond the calendar."""
     if seconds is None or not math.isfinite(seconds):
@@ -53,7 +68,9 @@ def moment(seconds: float | None) -> str:
 _TEMPLATES.policies['json.dumps_kwargs'] = dict(
     sort_keys=True, separators=(',', ':'), allow_nan=False
 )
-_TEMPLATES.filters.update(breakable=breakable, known=known, moment=moment)
+_TEMPLATES.filters.update(
+    breakable=breakable, known=known, moment=moment, rounded=rounded, with_commas=with_commas
+)
 _TEMPLATES.tests.update(digest=re.compile('[0-9a-f]{24,}').fullmatch, web_address=is_web_address)
 _TEMPLATES.globals.update(
     absent_run_id=absent_run_id, run_id=run_id, section_id=section_id, seeds_id=seeds_id

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from mmaction_ext.report.bars import ablation_bars, difference_dots
-from mmaction_ext.report.classes import ClassAccuracies
+from mmaction_ext.report.classes import row_accuracies
 from mmaction_ext.report.complexity import complexity_scatter
 from mmaction_ext.report.curves import learning_curves
 from mmaction_ext.report.figures import PageFigure
@@ -21,28 +21,26 @@ from mmaction_ext.report.table_parts import counterpart
 from mmaction_ext.report.template import templates
 from mmaction_ext.tables.cells import Table
 from mmaction_ext.tables.render.html import render_table
-from mmaction_ext.tracking.reading.record import RunRecord, order
+from mmaction_ext.tables.run_summary import RunSummary
 
 TITLE = 'Motion modules for action recognition'
 
 
-def build_report(tables: Sequence[Table], records: Sequence[RunRecord]) -> str:
+def build_report(tables: Sequence[Table], runs: Sequence[RunSummary]) -> str:
     """One HTML page with every table, its figures and the runs behind it.
 
     The page holds all it needs and asks for nothing: its policy forbids every request. The same
-    tables, runs and predictions give the same bytes.
+    tables and runs give the same bytes.
 
     Args:
         tables: tables of any order.
-        records: runs of any order, with all their metrics; predictions are read from their
-            folders.
+        runs: what :func:`mmaction_ext.tables.run_summary.summaries` or the file of them says of
+            the runs, in the order in which they are listed.
     """
-    records = sorted(records, key=order)
-    runs = runs_by_uid(records)
-    accuracies = ClassAccuracies(runs)
+    by_uid = runs_by_uid(runs)
     listed = entries(tables)
-    sections = [_section(entry, runs, accuracies) for entry in listed]
-    absent = absent_runs(tables, runs)
+    sections = [_section(entry, by_uid) for entry in listed]
+    absent = absent_runs(tables, by_uid)
     early, own = render('early.js'), render('page.js')
     has_figures = any(section.figures or section.class_figures for section in sections)
     scripts = [*([_plotting_library()] if has_figures else []), own]
@@ -53,8 +51,8 @@ def build_report(tables: Sequence[Table], records: Sequence[RunRecord]) -> str:
         groups=_groups(sections),
         opened=max(listed, key=lambda entry: entry.with_numbers, default=None),
         entries=listed,
-        count=len(records) + len(absent),
-        runs=runs_section(records, absent, uses(tables)),
+        count=len(runs) + len(absent),
+        runs=runs_section(runs, absent, uses(tables)),
         early=early,
         scripts=scripts,
         digests=[_digest(script) for script in (early, *scripts)],
@@ -95,9 +93,7 @@ class Section:
         return ' '.join(texts).lower()
 
 
-def _section(
-    entry: Entry, runs: Mapping[str, Sequence[RunRecord]], accuracies: ClassAccuracies
-) -> Section:
+def _section(entry: Entry, runs: Mapping[str, Sequence[RunSummary]]) -> Section:
     table = entry.table
     figures = (
         ablation_bars(table),
@@ -110,18 +106,19 @@ def _section(
         render_table(table, seeds_addresses(table)),
         seeds_table(table, runs),
         [figure for figure in figures if figure],
-        _class_figures(table, accuracies),
+        _class_figures(table, runs),
     )
 
 
-def _class_figures(table: Table, accuracies: ClassAccuracies) -> list[PageFigure]:
+def _class_figures(table: Table, runs: Mapping[str, Sequence[RunSummary]]) -> list[PageFigure]:
     figures = []
     for row in table.body:
         other = counterpart(table, row)
         if other:
-            before, after = (accuracies.of_row(table, each) for each in (other, row))
-            is_checked = all(accuracies.is_checked(table, each) for each in (other, row))
-            figures.append(class_gain_bars(table, row, before, after, is_checked))
+            (before, is_known), (after, is_checked) = (
+                row_accuracies(table, each, runs) for each in (other, row)
+            )
+            figures.append(class_gain_bars(table, row, before, after, is_known and is_checked))
     return [figure for figure in figures if figure]
 
 

@@ -9,8 +9,8 @@ from mmaction_ext.report.addresses import seeds_id
 from mmaction_ext.report.markup import render
 from mmaction_ext.report.table_parts import rows_with_runs
 from mmaction_ext.tables.cells import CellStatus, SeedResult, Table, format_number
+from mmaction_ext.tables.run_summary import RunSummary
 from mmaction_ext.tables.spec import Column
-from mmaction_ext.tracking.reading.record import RunRecord
 
 
 def seeds_addresses(table: Table) -> dict[str, str]:
@@ -18,12 +18,12 @@ def seeds_addresses(table: Table) -> dict[str, str]:
     return {row.id: seeds_id(table, row) for row in rows_with_runs(table)}
 
 
-def seeds_table(table: Table, runs: Mapping[str, Sequence[RunRecord]]) -> Markup:
+def seeds_table(table: Table, runs: Mapping[str, Sequence[RunSummary]]) -> Markup:
     """HTML of the seeds of every row that has runs; empty where none has.
 
     Args:
         table: the table.
-        runs: uid to the records with that id.
+        runs: uid to the runs with that id.
     """
     columns = [i for i, column in enumerate(table.columns) if column.kind == 'history']
     heads = [table.row_head, 'Seed', *(table.columns[i].head for i in columns), 'Runs']

@@ -1,18 +1,15 @@
 """The parts of a table that figures, seeds and runs are about."""
 
-
-def main_column(table):
-    """The measured column that a table is about: the first; ``None`` without one."""
-    return next((column for column in table.columns if column.kind == 'history'), None)
+from mmaction_ext.tables.cells import Table, TableRow
 
 
-def rows_with_runs(table) -> list:
+def rows_with_runs(table: Table) -> list[TableRow]:
     """The rows whose measured columns come from runs, or name runs that do not count."""
     columns = [i for i, column in enumerate(table.columns) if column.kind == 'history']
     return [row for row in table.body if any(row.cells[i].runs for i in columns)]
 
 
-def counterpart(table, row):
+def counterpart(table: Table, row: TableRow) -> TableRow | None:
     """The row that a row's differences are taken to; ``None`` without one, or if it is itself."""
     if row.counterpart in ('', row.id):
         return None

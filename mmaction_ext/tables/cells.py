@@ -254,6 +254,11 @@ class Table:
         ]
 
     @property
+    def main_column(self) -> Column | None:
+        """The measured column that it is about: the first; ``None`` without one."""
+        return next((column for column in self.columns if column.kind == 'history'), None)
+
+    @property
     def is_complete(self) -> bool:
         """Whether every cell is as it should be."""
         return not self.warnings and not self.incomplete

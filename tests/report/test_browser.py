@@ -6,6 +6,7 @@ import pytest
 from report.browser import Browser, find_chromium
 
 from mmaction_ext.report import build_report
+from mmaction_ext.tables.run_summary import summaries
 
 pytestmark = [
     pytest.mark.slow,
@@ -51,7 +52,9 @@ def page(tmp_path, table, make, hostile):
     ]
     path = tmp_path / 'with space' / 'index.html'
     path.parent.mkdir()
-    path.write_text(build_report([table, other], runs + more), encoding='utf-8')
+    path.write_text(
+        build_report([table, other], summaries(runs + more, [table, other])), encoding='utf-8'
+    )
     return path
 
 

@@ -3,18 +3,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mmaction_ext.datasets.synthmotion.scenes import CLASSES
 from mmaction_ext.evaluation.predictions import Predictions, write_predictions
 from mmaction_ext.files.writing import file_sha256
-from mmaction_ext.report.classes import ClassAccuracies, names_of, top1_by_class
+from mmaction_ext.report.classes import row_accuracies
 from mmaction_ext.report.runs import runs_by_uid
+from mmaction_ext.tables.run_summary import summaries
 
 
 def accuracies(table, runs, row='base', checked=True):
     [found] = [each for each in table.rows if each.id == row]
-    known = ClassAccuracies(runs_by_uid(runs))
-    values = known.of_row(table, found)
-    assert known.is_checked(table, found) is checked
+    values, is_checked = row_accuracies(table, found, runs_by_uid(summaries(runs, [table])))
+    assert is_checked is checked
     return values
 
 
@@ -123,42 +122,3 @@ def test_damaged_predictions_do_not_count(table, runs):
         record.path.mkdir(parents=True)
         (record.path / 'predictions.npz').write_bytes(b'PK\x03\x04 no archive')
     assert accuracies(table, runs) == {}
-
-
-def test_top1_by_class():
-    scores = np.array([[2, 1, 0], [0, 1, 0], [0, 3, 0], [1, 0, 0]])
-    assert top1_by_class(scores, np.array([0, 0, 1, 2])) == {0: 0.5, 1: 1.0, 2: 0.0}
-
-
-def test_a_score_that_is_no_number_is_wrong():
-    scores = np.array([[np.nan, 1, 0], [2, 1, 0]])
-    assert top1_by_class(scores, np.array([0, 0])) == {0: 0.5}
-
-
-def test_names_of_synthmotion_are_known(make):
-    names = names_of(make.run('a', 0, config='synthmotion/dcf/table1/a'))
-    assert tuple(names.values()) == CLASSES and list(names) == list(range(len(CLASSES)))
-
-
-def test_names_of_other_data_stand_beside_the_samples(make, tmp_path):
-    recipe = dict(test_dataloader=dict(dataset=dict(ann_file=str(tmp_path / 'test.txt'))))
-    record = make.run('a', 0, recipe=recipe)
-    assert names_of(record) == {} == names_of(make.run('a', 0))
-    (tmp_path / 'classes.txt').write_text('jump\nrun\n')
-    assert names_of(record) == {0: 'jump', 1: 'run'}
-    (tmp_path / 'classes.txt').write_text('jump\njump\n')  # would be one bar for two classes
-    assert names_of(record) == {}
-
-
-@pytest.mark.parametrize(
-    'recipe',
-    [
-        dict(test_dataloader='x'),
-        dict(test_dataloader=dict(dataset=[1])),
-        dict(test_evaluator=[3]),
-        dict(test_dataloader=dict(dataset=dict(ann_file=7))),
-        dict(test_dataloader=dict(dataset=dict(ann_file='a\0b'))),
-    ],
-)
-def test_a_run_may_record_anything_as_its_config(make, recipe):
-    assert names_of(make.run('a', 0, recipe=recipe)) == {}

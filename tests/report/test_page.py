@@ -7,7 +7,13 @@ from html.parser import HTMLParser
 
 import pytest
 
-from mmaction_ext.report import build_report
+from mmaction_ext import report
+from mmaction_ext.tables.run_summary import summaries
+
+
+def build_report(tables, records):
+    return report.build_report(tables, summaries(records, tables))
+
 
 VOID = {'meta', 'br', 'link', 'input', 'wbr'}
 

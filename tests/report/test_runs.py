@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from mmaction_ext.report.runs import absent_runs, runs_by_uid, runs_section, uses
+from mmaction_ext.tables.run_summary import summaries
 from mmaction_ext.tracking.reading.record import Evaluation
 
 
@@ -24,7 +25,7 @@ def grid(page, title):
 
 
 def section(run):
-    return runs_section([run], {}, {})
+    return runs_section(summaries([run], ()), {}, {})
 
 
 def test_runs_of_one_id_stand_together(make):
@@ -80,7 +81,7 @@ def test_runs_stand_under_their_configs_and_copies_have_one_address(make):
         make.run('b', 1),
         make.run('c', None, config='dcf/x'),
     ]
-    page = runs_section(runs, {}, {})
+    page = runs_section(summaries(runs, ()), {}, {})
     assert re.findall('<h3>(.*?)</h3>', page) == [
         'dcf/<wbr>table1_demo/<wbr>a',
         'dcf/<wbr>table1_demo/<wbr>b',

@@ -6,6 +6,11 @@ from mmaction_ext.report.runs import runs_by_uid
 from mmaction_ext.report.seeds import seeds_addresses, seeds_table
 from mmaction_ext.tables.cells import CellStatus, TableRow
 from mmaction_ext.tables.render.html import render_table
+from mmaction_ext.tables.run_summary import summaries
+
+
+def by_uid(table, records):
+    return runs_by_uid(summaries(records, [table]))
 
 
 def rows_of(page):
@@ -23,7 +28,7 @@ def change(table, row, seed, **facts):
 
 
 def test_every_seed_of_a_row_with_runs_has_a_line(table, runs):
-    page = seeds_table(table, runs_by_uid(runs))
+    page = seeds_table(table, by_uid(table, runs))
     assert [line[0] for line in rows_of(page)] == ['0', '1', '2'] * 3
     assert re.findall(r'rowspan="(\d)" id="([^"]*)">(\w+)<', page) == [
         ('3', f'seeds:demo:{row}', row) for row in ('base', 'full', 'part')
@@ -33,7 +38,7 @@ def test_every_seed_of_a_row_with_runs_has_a_line(table, runs):
 
 def test_values_are_rounded_as_in_the_table_and_exact_in_the_tooltip(table, runs):
     change(table, 'base', 1, value=Fraction(-9, 4))
-    lines = rows_of(seeds_table(table, runs_by_uid(runs)))
+    lines = rows_of(seeds_table(table, by_uid(table, runs)))
     assert [line[1] for line in lines[:2]] == [
         '<span title="50.0">50.0</span>',
         '<span title="-2.25">−2.2</span>',
@@ -42,7 +47,7 @@ def test_values_are_rounded_as_in_the_table_and_exact_in_the_tooltip(table, runs
 
 def test_a_seed_that_does_not_count_says_why(table, runs):
     change(table, 'base', 0, status=CellStatus.FAILED, value=None, reason='loss is "nan"')
-    lines = rows_of(seeds_table(table, runs_by_uid(runs)))
+    lines = rows_of(seeds_table(table, by_uid(table, runs)))
     assert lines[0][1] == '<span class="state" title="loss is &#34;nan&#34;">failed</span>'
     assert lines[7][1:] == ['<span class="state" title="no run">missing</span>', '–']
 
@@ -52,7 +57,7 @@ def test_lines_lead_to_all_that_is_known_of_their_runs(table, make):
     url = 'https://wandb.example/me/suite/runs/base-0'
     change(table, 'base', 0, runs=('base-0', 'elsewhere'))
     runs = [make.run('base', 0, url=url), make.run('base', 0, url=url, job_type='test')]
-    links = rows_of(seeds_table(table, runs_by_uid(runs)))[0][2]
+    links = rows_of(seeds_table(table, by_uid(table, runs)))[0][2]
     assert re.findall(r'href="([^"]*)".*?aria-label="([^"]*)">(.*?)</a>', links) == [
         ('#run:base-0:train', 'run base-0', '<code>base-0</code>'),
         ('#run:base-0:test', 'run base-0 test', '<code>base-0</code> test'),

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from mmaction_ext.report.bars import ablation_bars, difference_dots
 from mmaction_ext.report.complexity import complexity_scatter
-from mmaction_ext.report.table_parts import counterpart, main_column, rows_with_runs
+from mmaction_ext.report.table_parts import counterpart, rows_with_runs
 from mmaction_ext.tables.cells import CellStatus, TableRow
 
 
@@ -13,12 +13,12 @@ def test_counterpart_is_the_row_that_differences_are_taken_to(table):
     assert counterpart(table, part) is full
     assert difference_dots(table).title == 'Difference to the row’s own counterpart'
     assert [row.id for row in rows_with_runs(table)] == ['base', 'full', 'part']
-    assert main_column(table).key == 'top1'
+    assert table.main_column.key == 'top1'
 
 
 def test_a_table_of_published_figures_has_no_main_column(make):
     table = make.table(make.row('a', [1.0]), columns=make.columns[:3])
-    assert main_column(table) is None
+    assert table.main_column is None
     assert complexity_scatter(table) is None and ablation_bars(table) is None
 
 
