@@ -8,6 +8,7 @@ import pytest
 
 from mmaction_ext.tables import build_table, load_spec, locked_table
 from mmaction_ext.tables.lock import lock_text
+from mmaction_ext.tables.run_summary import summaries, summaries_text
 from mmaction_ext.tracking.reading.find import find_runs
 
 
@@ -59,11 +60,33 @@ def test_locked_needs_no_runs(trained, command):
     trained.write('reports/table.lock.json', lock_text({spec.id: locked_table(table, spec)}))
     trained.runs.rename(trained.root / 'elsewhere')
     code, _, err = command('report', '--locked')
-    assert (code, err) == (0, '')
+    assert code == 0 and err.startswith(
+        'note: there is no reports/runs.lock.json, so the page has'
+    )
     page = (trained.root / 'reports/index.html').read_text('utf-8')
     links, ids = addresses(page)
     assert links <= ids and f'run:{trained.identity("full", 1).uid}' in ids
     assert 'figure:demo:bars' in ids and 'figure:demo:curves:val' not in ids
+
+
+def test_locked_page_is_the_one_from_runs_but_for_where_they_lie(trained, command):
+    command('report', '-o', 'runs.html')
+    spec, records = load_spec(trained.table), find_runs(trained.runs)
+    table = build_table(spec, records)
+    trained.write('reports/table.lock.json', lock_text({spec.id: locked_table(table, spec)}))
+    trained.write('reports/runs.lock.json', summaries_text(summaries(records, [table])))
+    trained.runs.rename(trained.root / 'elsewhere')
+    assert command('report', '--locked', '-o', 'locked.html')[::2] == (0, '')
+    page, locked = (
+        (trained.root / name).read_text('utf-8') for name in ('runs.html', 'locked.html')
+    )
+    page = re.sub('<dt>Folder</dt><dd>.*?</dd>', '', page)
+    page = re.sub('(?<=<td>ledger ).*?(?=</td>)', '', page)  # the path of the log
+    assert page == locked and 'figure:demo:curves:val' in locked
+    assert command('report', '--locked', '-o', 'locked.html', '--check')[0] == 0
+    trained.write('reports/runs.lock.json', '{')
+    code, _, err = command('report', '--locked')
+    assert code == 2 and err.startswith('error: reports/runs.lock.json is cut short')
 
 
 def test_without_runs_the_page_says_so(project, command):

@@ -1,6 +1,7 @@
 import csv
 import importlib.util
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -17,6 +18,8 @@ from offline_runs import describe, history
 from mmaction_ext.tables.lock import FILE_NAME as LOCK
 from mmaction_ext.tables.lock import read_lock
 from mmaction_ext.tables.render import RENDERERS
+from mmaction_ext.tables.run_summary import FILE_NAME as RUNS
+from mmaction_ext.tables.run_summary import read_summaries
 from mmaction_ext.tracking.identity import RunIdentity, config_hash, load_config
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +42,7 @@ rows:
   - {id: killed, config: killed.py, module: true}
   - {id: never, label: a_b | <b>, config: never.py, module: true}
 """
-FILES = {f'demo_table.{name}' for name in RENDERERS} | {LOCK}
+FILES = {f'demo.{name}' for name in RENDERERS} | {LOCK, RUNS}
 TOP1 = {
     ('base', 0): 0.2041,
     ('base', 1): 0.2291,
@@ -116,6 +119,11 @@ def contents(folder='reports'):
     return {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}
 
 
+def build(*args):
+    """Write tables from their runs in every format."""
+    return make_tables.main([*args, '--formats', *RENDERERS])
+
+
 def edit(path, old, new):
     text = Path(path).read_text()
     assert old in text
@@ -123,7 +131,7 @@ def edit(path, old, new):
 
 
 def cells():
-    with open('reports/demo_table.csv', newline='', encoding='utf-8') as file:
+    with open('reports/demo.csv', newline='', encoding='utf-8') as file:
         return {(line['row'], line['column']): line for line in csv.DictReader(file)}
 
 
@@ -140,7 +148,7 @@ def subprocess_tool(*args, **settings):
 
 def test_figures_recomputed_by_hand(place):
     """From what was logged, not from what the readers say."""
-    assert make_tables.main([]) == 0
+    assert build() == 0
     found = cells()
     for row in ('base', 'full'):
         values = [100 * TOP1[row, seed] for seed in (0, 1)]
@@ -160,10 +168,10 @@ def test_figures_recomputed_by_hand(place):
 
 
 def test_all_formats_say_the_same(place):
-    assert make_tables.main([]) == 0
+    assert build() == 0
     files = contents()
     assert set(files) == FILES
-    markdown = files['demo_table.md'].decode().splitlines()
+    markdown = files['demo.md'].decode().splitlines()
     [full] = [line for line in markdown if line.startswith('| full ')]
     assert [cell.strip() for cell in full.split('|')[1:-1]] == [
         'full',
@@ -175,58 +183,100 @@ def test_all_formats_say_the_same(place):
     ]
     assert (
         r'full & $\checkmark$ & 3.25 & 47.6 & \textbf{82.5 $\pm$ 1.8} &'
-        in files['demo_table.tex'].decode()
+        in files['demo.tex'].decode()
     )
     assert (
         '<span class="best">82.5</span><span class="std"> ± 1.8</span>'
-        in files['demo_table.html'].decode()
+        in files['demo.html'].decode()
     )
     for content in files.values():
         assert str(place).encode() not in content
-    assert b'<script' not in files['demo_table.html'] + files['demo_table.md']
-    assert b'\\input' not in files['demo_table.tex']
+    assert b'<script' not in files['demo.html'] + files['demo.md']
+    assert b'\\input' not in files['demo.tex']
 
 
 def test_bytes_depend_on_nothing_but_the_runs(place):
-    assert make_tables.main([]) == 0
+    assert build() == 0
     expected = contents()
     runs = Path('elsewhere/of other/order')
     runs.mkdir(parents=True)
     for i, path in enumerate(sorted(Path('work_dirs/demo').glob('*/seed*'), reverse=True)):
         shutil.copytree(path, runs / f'{i}' / path.relative_to('work_dirs'), symlinks=True)
-    assert make_tables.main(['--runs', 'elsewhere', '--out', 'again']) == 0
+    assert build('--runs', 'elsewhere', '--out', 'again') == 0
     assert contents('again') == expected
 
 
+def test_tables_stand_where_their_specifications_do(place):
+    Path('configs/a/b').mkdir(parents=True)
+    for name, table in (
+        ('a/b/table.yaml', 'deep'),
+        ('a/table.yaml', 'flat'),
+        ('a/more.yaml', 'm'),
+    ):
+        text = SPEC.replace('id: demo_table', f'id: {table}').replace('../published', '../' * 9)
+        text = text.replace('../' * 9, f'{place}/configs/published')
+        Path('configs', name).write_text(
+            re.sub(r'config: (\w+)', rf'config: {place}/configs/demo/\1', text)
+        )
+    assert make_tables.main(['--out', 'out']) == 0
+    assert make_tables.main(['configs/a/more.yaml', '--out', 'out']) == 0
+    written = {str(path.relative_to('out')) for path in Path('out').rglob('*.*')}
+    assert written == {'demo.md', 'a/b.md', 'a.md', 'a/more.md', LOCK, RUNS}
+    shutil.copytree('configs/demo', 'elsewhere')
+    Path('elsewhere/table.yaml').write_text(Path('configs/a/b/table.yaml').read_text())
+    assert make_tables.main(['elsewhere/table.yaml', '--out', 'other']) == 0
+    assert Path('other/deep.md').is_file()
+
+
+def test_runs_are_kept_beside_their_numbers(place, capsys):
+    assert make_tables.main([]) == 0
+    path = Path('reports', RUNS)
+    runs = read_summaries(path)
+    assert [(run.config, run.seed) for run in runs] == [
+        (f'demo/{row}', seed) for row in ('base', 'full', 'killed') for seed in (0, 1)
+    ]
+    assert all(run.curves['train/loss'].logged for run in runs)
+    assert len(runs[3].attempts) == 2  # the second went on where the first had died
+    shutil.rmtree('work_dirs/demo/killed')
+    assert make_tables.main(['--forget']) == 0
+    assert {run.config for run in read_summaries(path)} == {'demo/base', 'demo/full'}
+    edit(path, '"demo/base"', '"demo/bass"')
+    before = contents()
+    capsys.readouterr()
+    assert make_tables.main([]) == 2
+    assert capsys.readouterr().err.startswith('error: reports/runs.lock.json was edited')
+    assert contents() == before
+
+
 def test_printed_table_is_the_markdown(place):
-    done = subprocess_tool('configs/demo/table.yaml', '--print', '--formats', 'md')
+    done = subprocess_tool('configs/demo/table.yaml', '--print')
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == Path('reports/demo_table.md').read_text().strip()
-    assert set(contents()) == {'demo_table.md', LOCK}
+    assert done.stdout.strip() == Path('reports/demo.md').read_text().strip()
+    assert set(contents()) == {'demo.md', LOCK, RUNS}
 
 
 def test_check_finds_what_changed_and_writes_nothing(place, capsys):
-    assert make_tables.main(['--check']) == 1
+    assert build('--check') == 1
     assert not Path('reports').exists()
-    assert make_tables.main([]) == make_tables.main(['--check']) == 0
-    path = Path('reports/demo_table.md')
+    assert build() == build('--check') == 0
+    path = Path('reports/demo.md')
     path.write_text(path.read_text().replace('82.5', '92.5'))
     before = contents()
     capsys.readouterr()
-    assert make_tables.main(['--check']) == 1
-    assert capsys.readouterr().err == 'out of date: reports/demo_table.md\n'
+    assert build('--check') == 1
+    assert capsys.readouterr().err == 'out of date: reports/demo.md\n'
     assert contents() == before
 
 
 def test_up_to_date_files_are_left_alone(place):
-    assert make_tables.main([]) == 0
-    os.utime('reports/demo_table.md', (1, 1))
-    assert make_tables.main([]) == 0
-    assert os.stat('reports/demo_table.md').st_mtime == 1
+    assert build() == 0
+    os.utime('reports/demo.md', (1, 1))
+    assert build() == 0
+    assert os.stat('reports/demo.md').st_mtime == 1
 
 
 def test_strict(place, capsys):
-    assert make_tables.main(['--strict']) == 1
+    assert build('--strict') == 1
     said = capsys.readouterr().err.splitlines()
     name = 'not complete: demo_table, row '
     assert f'{name}never, column top1: missing' in said
@@ -241,13 +291,13 @@ def test_strict(place, capsys):
     assert set(contents()) == FILES
     lines = SPEC.splitlines(keepends=True)
     Path('configs/demo/table.yaml').write_text(''.join(lines[:-2]))
-    assert make_tables.main(['--strict']) == 0
+    assert build('--strict') == 0
 
 
 def test_changed_config_makes_its_cells_stale(place):
     with open('configs/demo/full.py', 'a') as file:
         file.write('lr = 0.5\n')
-    assert make_tables.main([]) == 0
+    assert build() == 0
     assert {cells()['full', key]['status'] for key in ('top1', 'delta')} == {'stale'}
     assert cells()['full', 'params']['status'] == 'missing'
     assert cells()['base', 'top1']['status'] == 'ok'
@@ -256,81 +306,81 @@ def test_changed_config_makes_its_cells_stale(place):
 def test_change_of_logging_only_is_no_change(place):
     with open('configs/demo/full.py', 'a') as file:
         file.write("log_level = 'DEBUG'\n")
-    assert make_tables.main([]) == 0
+    assert build() == 0
     assert cells()['full', 'top1']['status'] == 'ok'
 
 
 def test_locked_tables_need_no_run(place, capsys):
-    assert make_tables.main([]) == 0
+    assert build() == 0
     before = contents()
     shutil.rmtree('work_dirs')
-    assert make_tables.main(['--locked', '--check']) == 0
-    for name in FILES - {LOCK}:
+    assert build('--locked', '--check') == 0
+    for name in FILES - {LOCK, RUNS}:
         Path('reports', name).unlink()
-    assert make_tables.main(['--locked']) == 0
+    assert build('--locked') == 0
     assert contents() == before
     capsys.readouterr()
-    assert make_tables.main(['--check']) == 1  # the runs say something else: there are none
-    assert 'out of date: reports/demo_table.md' in capsys.readouterr().err
+    assert build('--check') == 1  # the runs say something else: there are none
+    assert 'out of date: reports/demo.md' in capsys.readouterr().err
 
 
 def test_locked_check_finds_an_edited_config(place, capsys):
-    assert make_tables.main([]) == 0
+    assert build() == 0
     with open('configs/demo/full.py', 'a') as file:
         file.write('lr = 0.5\n')
     capsys.readouterr()
-    assert make_tables.main(['--locked', '--check']) == 1
-    assert 'out of date: reports/demo_table.csv' in capsys.readouterr().err
-    assert make_tables.main(['--locked', '--out', 'reports']) == 0
+    assert build('--locked', '--check') == 1
+    assert 'out of date: reports/demo.csv' in capsys.readouterr().err
+    assert build('--locked', '--out', 'reports') == 0
     assert {cells()['full', key]['status'] for key in ('top1', 'delta')} == {'stale'}
     assert 'locked from a run of another version of the config' in cells()['full', 'top1']['note']
 
 
 def test_check_finds_an_outdated_lock(place, capsys):
-    assert make_tables.main([]) == 0
+    assert build() == 0
     Path('reports', LOCK).write_text('{\n"schema": 1,\n"tables": {}\n}\n')
     capsys.readouterr()
-    assert make_tables.main(['--check']) == 1
+    assert build('--check') == 1
     assert capsys.readouterr().err == f'out of date: reports/{LOCK}\n'
 
 
 def test_one_table_renews_its_part_of_the_lock_alone(place):
     shutil.copytree('configs/demo', 'configs/twin')
     edit('configs/twin/table.yaml', 'id: demo_table', 'id: twin_table')
-    assert make_tables.main([]) == 0
+    assert build() == 0
     path = Path('reports', LOCK)
     both = path.read_text()
     assert set(read_lock(path)) == {'demo_table'}  # no run of the twin's configs
     shutil.copytree('work_dirs/demo/base', 'work_dirs/demo/more')
     edit('configs/demo/table.yaml', 'seeds: [0, 1]', 'seeds: [0]')
-    assert make_tables.main(['configs/twin/table.yaml']) == 0
+    assert build('configs/twin/table.yaml') == 0
     assert path.read_text() == both
-    assert make_tables.main(['configs/demo/table.yaml']) == 0
+    assert build('configs/demo/table.yaml') == 0
     assert {item.seed for item in read_lock(path)['demo_table'].results} == {None, 0}
 
 
 def test_runs_from_several_places(place):
-    assert make_tables.main([]) == 0
+    assert build() == 0
     expected = contents()
     Path('elsewhere/demo').mkdir(parents=True)
     shutil.move('work_dirs/demo/full', 'elsewhere/demo/full')
-    assert make_tables.main(['--runs', 'work_dirs', 'elsewhere', '--check']) == 0
+    assert build('--runs', 'work_dirs', 'elsewhere', '--check') == 0
     Path('results.csv').write_text(
         'config,seed,test/acc/top1\ndemo/never,0,0.5\ndemo/never,1,0.75\n'
     )
-    assert make_tables.main(['--runs', 'work_dirs', 'elsewhere', 'results.csv']) == 0
+    assert build('--runs', 'work_dirs', 'elsewhere', 'results.csv') == 0
     assert cells()['never', 'top1']['text'] == '62.5 ± 17.7 (imported)'
     assert cells()['never', 'top1']['status'] == 'imported'
     shown = contents()
     for name in ('md', 'tex', 'html', 'csv', 'json'):
-        assert shown[f'demo_table.{name}'].count(b'imported') >= 2  # the cell and the legend
-    assert make_tables.main(['--locked', '--check']) == 0
-    assert expected['demo_table.md'] != shown['demo_table.md']
+        assert shown[f'demo.{name}'].count(b'imported') >= 2  # the cell and the legend
+    assert build('--locked', '--check') == 0
+    assert expected['demo.md'] != shown['demo.md']
 
 
 def test_runs_and_the_lock_are_alternatives(place, capsys):
     with pytest.raises(SystemExit) as left:
-        make_tables.main(['--locked', '--runs', 'work_dirs'])
+        build('--locked', '--runs', 'work_dirs')
     assert left.value.code == 2 and 'not allowed with' in capsys.readouterr().err
 
 
@@ -339,7 +389,7 @@ def test_damaged_log_is_not_trusted(place):
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    assert make_tables.main([]) == 0
+    assert build() == 0
     line = cells()['base', 'top1']
     assert (line['status'], line['text']) == ('partial', '22.9 (1/2)')
     assert line['note'] == 'seed 0 untrusted: the log is damaged'
@@ -351,13 +401,13 @@ def test_figures_of_rows_that_never_ran(place):
     Path('reports/complexity.csv').write_text(
         f'config,config_hash,params,macs\ndemo/never,{digest},3400000,5\n'
     )
-    assert make_tables.main([]) == 0
+    assert build() == 0
     assert cells()['never', 'params']['text'] == '3.40'
 
 
 def test_nothing_has_run_yet(place, capsys):
     shutil.rmtree('work_dirs')
-    assert make_tables.main([]) == 0
+    assert build() == 0
     assert 'no folder work_dirs' in capsys.readouterr().err
     assert cells()['base', 'top1']['status'] == 'missing'
 
@@ -432,31 +482,31 @@ def test_nothing_has_run_yet(place, capsys):
     ],
 )
 def test_errors_are_one_line_and_lose_nothing(place, capsys, change, args, message):
-    assert make_tables.main([]) == 0
+    assert build() == 0
     change()
     before = contents()
     capsys.readouterr()
-    assert make_tables.main(args) == 2
+    assert build(*args) == 2
     said = capsys.readouterr()
     assert said.out == '' and said.err.startswith(message) and said.err.count('\n') == 1
     assert contents() == before
 
 
 def test_full_disk_leaves_tables_and_lock_as_they_were(place, capsys):
-    assert make_tables.main([]) == 0
+    assert build() == 0
     edit('configs/demo/table.yaml', 'A demo of', 'Another demo of')
     with small_disk(place, '256k') as disk:
         shutil.copytree('reports', disk / 'reports')
         (disk / 'filling').write_bytes(bytes(1 << 18)[: os.statvfs(disk).f_bavail * 4096 - 20_000])
         before = contents(disk / 'reports')
         capsys.readouterr()
-        assert make_tables.main(['--out', str(disk / 'reports')]) == 2
+        assert build('--out', str(disk / 'reports')) == 2
         assert 'cannot be written: No space left on device' in capsys.readouterr().err
         assert contents(disk / 'reports') == before
         (disk / 'filling').unlink()
-        assert make_tables.main(['--out', str(disk / 'reports')]) == 0
+        assert build('--out', str(disk / 'reports')) == 0
         assert contents(disk / 'reports') != before
-        assert make_tables.main(['--out', str(disk / 'reports'), '--check']) == 0
+        assert build('--out', str(disk / 'reports'), '--check') == 0
 
 
 def test_help_lists_exit_codes():
@@ -465,24 +515,24 @@ def test_help_lists_exit_codes():
 
 
 def test_results_without_runs_are_not_lost(place, capsys):
-    assert make_tables.main([]) == 0
+    assert build() == 0
     before = contents()
     shutil.move('work_dirs', 'elsewhere')
     capsys.readouterr()
-    assert make_tables.main([]) == 2
+    assert build() == 2
     assert capsys.readouterr().err.splitlines()[-1] == (
         'error: 5 results of demo_table in reports/table.lock.json would be lost: row base, seed '
         '0 is in no sound run that was read, and 4 more; use --locked to keep them, '
         'or --forget to drop them'
     )
     assert contents() == before
-    assert make_tables.main(['--locked']) == 0 and contents() == before
+    assert build('--locked') == 0 and contents() == before
     shutil.copytree('elsewhere/demo/base', 'work_dirs/demo/base', symlinks=True)
     shutil.copytree('elsewhere/demo/killed', 'work_dirs/demo/killed', symlinks=True)
     shutil.copytree('elsewhere/demo/full/seed0', 'work_dirs/demo/full/seed0', symlinks=True)
-    assert make_tables.main([]) == 2
+    assert build() == 2
     assert 'error: 1 result of demo_table' in capsys.readouterr().err
-    assert make_tables.main(['--forget']) == 0
+    assert build('--forget') == 0
     assert {
         (item.row, item.seed)
         for item in read_lock(f'reports/{LOCK}')['demo_table'].results
@@ -500,17 +550,17 @@ def locked_seeds(row):
 
 
 def test_results_of_an_edited_config_may_go_with_their_runs_there(place, capsys):
-    assert make_tables.main([]) == 0
+    assert build() == 0
     with open('configs/demo/full.py', 'a') as file:
         file.write('lr = 0.5\n')
-    assert make_tables.main([]) == 0
+    assert build() == 0
     assert locked_seeds('full') == {0: 'stale', 1: 'stale'}
     before = contents()
     shutil.rmtree('work_dirs/demo/killed')
     with open('configs/demo/killed.py', 'a') as file:
         file.write('lr = 0.5\n')
     capsys.readouterr()
-    assert make_tables.main([]) == 2
+    assert build() == 2
     assert 'error: 1 result of demo_table' in capsys.readouterr().err
     assert contents() == before
 
@@ -535,14 +585,14 @@ def other_runs(row, **settings):
     ids=['of an older config', 'killed', 'not tested'],
 )
 def test_runs_that_do_not_count_are_no_reason_to_lose_results(place, capsys, run):
-    assert make_tables.main([]) == 0
+    assert build() == 0
     before = contents()
     other_runs('killed', **run)
     capsys.readouterr()
-    assert make_tables.main([]) == 2
+    assert build() == 2
     assert 'error: 1 result of demo_table' in capsys.readouterr().err
     assert contents() == before
-    assert make_tables.main(['--forget']) == 0
+    assert build('--forget') == 0
     assert 'ok' not in locked_seeds('killed').values()
 
 
@@ -554,7 +604,7 @@ def ledger(place):
     folder = write_ledger('work_dirs/demo/never/seed0', history(0.6875))
     change(folder / 'run.json', config='demo/never', config_hash=digest, uid=uid)
     change(write_test_result(folder, history(0.6875)[-1]), uid=uid)
-    assert make_tables.main([]) == 0 and locked_seeds('never') == {0: 'ok'}
+    assert build() == 0 and locked_seeds('never') == {0: 'ok'}
     return folder
 
 
@@ -616,20 +666,20 @@ def test_no_word_takes_the_place_of_a_number(ledger, capsys, damage, became):
     before = contents()
     damage(ledger)
     capsys.readouterr()
-    assert make_tables.main([]) == 2
+    assert build() == 2
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith(
         'error: 1 result of demo_table in reports/table.lock.json would be '
         f'lost: row never, seed 0 is {became}'
     )
     assert contents() == before
-    assert make_tables.main(['--forget']) == 0 and 'ok' not in locked_seeds('never').values()
+    assert build('--forget') == 0 and 'ok' not in locked_seeds('never').values()
 
 
 def test_a_result_that_was_measured_anew_takes_the_place_of_another(place):
-    assert make_tables.main([]) == 0
+    assert build() == 0
     other_runs('killed', rows=history(0.5))
-    assert make_tables.main([]) == 0
+    assert build() == 0
     assert cells()['killed', 'top1']['text'] == '50.0 (1/2)'
 
 
@@ -639,11 +689,11 @@ def test_a_metric_that_is_gone_is_lost_though_another_is_there(place, capsys):
         'rows:\n',
         '  - {key: loss, head: Loss, from: train/loss}\nrows:\n',
     )
-    assert make_tables.main([]) == 0
+    assert build() == 0
     before = contents()
     other_runs('killed', rows=history(None, test=False))
     capsys.readouterr()
-    assert make_tables.main([]) == 2
+    assert build() == 2
     assert 'error: 1 result of demo_table' in capsys.readouterr().err
     assert contents() == before
 
@@ -707,27 +757,27 @@ def test_complexity_of_another_place(place, capsys):
     Path('costs.csv').write_text(
         f'config,config_hash,params,macs\ndemo/never,{digest},3400000,5\n'
     )
-    assert make_tables.main(['--complexity', 'costs.csv']) == 0
+    assert build('--complexity', 'costs.csv') == 0
     assert cells()['never', 'params']['text'] == '3.40'
     Path('reports/complexity.csv').write_text(Path('costs.csv').read_text())
-    assert make_tables.main(['--out', 'reports/demo']) == 0
-    assert b'3.40' in contents('reports/demo')['demo_table.md']
+    assert build('--out', 'reports/demo') == 0
+    assert b'3.40' in contents('reports/demo')['demo.md']
     capsys.readouterr()
-    assert make_tables.main(['--complexity', 'gone.csv']) == 2
+    assert build('--complexity', 'gone.csv') == 2
     assert capsys.readouterr().err == 'error: gone.csv does not exist\n'
 
 
 def test_imported_results_that_nothing_takes(place, capsys):
     Path('more.csv').write_text('config,seed,test/acc/top1\ndemo/nevr,0,0.5\n')
     runs = ['--runs', 'work_dirs', 'more.csv']
-    assert make_tables.main(runs) == 0
+    assert build(*runs) == 0
     [line] = [line for line in capsys.readouterr().err.splitlines() if 'not used' in line]
     assert line.startswith('not used: more.csv')
     assert line.endswith(': no row has config demo/nevr and seed 0')
     lines = SPEC.splitlines(keepends=True)
     Path('configs/demo/table.yaml').write_text(''.join(lines[:-2]))
-    assert make_tables.main(['--strict']) == 0
-    assert make_tables.main([*runs, '--strict']) == 1
+    assert build('--strict') == 0
+    assert build(*runs, '--strict') == 1
 
 
 def test_runs_of_no_table_are_named(place, capsys):
@@ -735,21 +785,21 @@ def test_runs_of_no_table_are_named(place, capsys):
     Path('configs/demo/table.yaml').write_text(
         ''.join(line for line in lines if 'id: killed' not in line)
     )
-    assert make_tables.main(['--strict', '--forget']) == 1  # never ran
+    assert build('--strict', '--forget') == 1  # never ran
     assert 'note' not in capsys.readouterr().err  # an ensemble may be made of it
     Path('configs/demo/killed.py').unlink()
-    assert make_tables.main(['--strict', '--forget']) == 1
+    assert build('--strict', '--forget') == 1
     assert capsys.readouterr().err.splitlines()[0] == (
         'note: 2 runs belong to no row of any table and no config below configs: '
         'demo/killed seed 0, demo/killed seed 1'
     )
-    assert make_tables.main(['configs/demo/table.yaml']) == 0
+    assert build('configs/demo/table.yaml') == 0
     assert 'note' not in capsys.readouterr().err  # another table may have them
 
 
 def test_tables_by_their_ids_and_folders(place):
-    assert make_tables.main(['demo_table', '--out', 'one']) == 0
-    assert make_tables.main(['configs/demo', '--out', 'two']) == 0
+    assert build('demo_table', '--out', 'one') == 0
+    assert build('configs/demo', '--out', 'two') == 0
     assert contents('one') == contents('two') and set(contents('one')) >= FILES
 
 
@@ -758,15 +808,15 @@ def test_interrupted(place, capsys, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(make_tables, 'build_tables', interrupt)
-    assert make_tables.main([]) == 130
+    assert build() == 130
     assert capsys.readouterr().err == 'interrupted\n'
 
 
 def test_terminal_is_shown_no_escape_sequence(place, capsys):
     name = 'evil\x1b[2J\u202e'
     Path('configs/demo/table.yaml').write_text(SPEC.replace('id: never', 'id: "a\\e"'), 'utf-8')
-    assert make_tables.main([]) == 2
-    assert make_tables.main([f'{name}.yaml']) == 2
+    assert build() == 2
+    assert build(f'{name}.yaml') == 2
     said = capsys.readouterr().err
     assert said.isascii() and '\x1b' not in said and 'error: evil.yaml cannot be read' in said
 
@@ -777,18 +827,18 @@ def test_tables_that_are_no_more(place, capsys):
     for name in ('base', 'full', 'killed', 'never'):
         edit('configs/twin/table.yaml', f'config: {name}.py', f'config: ../demo/{name}.py')
     Path('reports').mkdir()
-    Path('reports/other.json').write_text('{"id": "other"}')
-    assert make_tables.main([]) == make_tables.main(['--check']) == 0
+    Path('reports/complexity.md').write_text('# What it costs\n')
+    assert build() == build('--check') == 0
     assert set(read_lock(f'reports/{LOCK}')) == {'demo_table', 'twin_table'}
     shutil.rmtree('configs/twin')
-    assert make_tables.main(['configs/demo/table.yaml', '--check']) == 0
+    assert build('configs/demo/table.yaml', '--check') == 0
     capsys.readouterr()
-    assert make_tables.main(['--check']) == 1
+    assert build('--check') == 1
     assert capsys.readouterr().err.splitlines() == [
         f'out of date: reports/{LOCK}',
-        *(f'no table has this id: reports/twin_table.{ending}' for ending in RENDERERS),
+        *(f'no table stands there: reports/twin.{ending}' for ending in RENDERERS),
     ]
-    assert make_tables.main([]) == 0
+    assert build() == 0
     assert set(read_lock(f'reports/{LOCK}')) == {'demo_table'}
 
 
@@ -810,10 +860,10 @@ def test_tables_are_the_same_from_either_source(mirrored):
     """But for what the source alone tells: which attempt of which folder on which commit."""
     for source in ('ledger', 'wandb'):
         others = ['--runs', 'work_dirs/demo/base/seed0', '--out', source]
-        assert make_tables.main([*others, '--source', source]) == 0
+        assert build(*others, '--source', source) == 0
     ledger, wandb = contents('ledger'), contents('wandb')
     facts = ('attempt', 'commit', 'folder')
-    for name in ('demo_table.md', 'demo_table.tex', 'demo_table.html', 'demo_table.csv'):
+    for name in ('demo.md', 'demo.tex', 'demo.html', 'demo.csv'):
         assert ledger[name] == wandb[name], name
     kept = [
         [
@@ -821,19 +871,19 @@ def test_tables_are_the_same_from_either_source(mirrored):
             for line in text.decode().splitlines()
             if line.strip()[1:].split('"')[0] not in facts
         ]
-        for text in (ledger['demo_table.json'], wandb['demo_table.json'])
+        for text in (ledger['demo.json'], wandb['demo.json'])
     ]
     assert [line.rstrip(',') for line in kept[0]] == [line.rstrip(',') for line in kept[1]]
 
 
 def test_strict_says_where_the_sources_of_a_run_disagree(mirrored, capsys):
-    assert make_tables.main([]) == 0
+    assert build() == 0
     before = contents()
     strict = ['--strict', '--check']
     make_tables.main(strict)
     assert 'sources disagree' not in capsys.readouterr().err
     (mirrored / 'metrics.jsonl').write_bytes(lines(history(0.2)))
-    assert make_tables.main([]) == 0 and contents() != before, 'its ledger is its record'
+    assert build() == 0 and contents() != before, 'its ledger is its record'
     capsys.readouterr()
     assert make_tables.main(strict) == 1
     found = [line for line in capsys.readouterr().err.splitlines() if 'disagree' in line]
