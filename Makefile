@@ -20,7 +20,7 @@ export PYTHONUNBUFFERED = 1
 export MALLOC_MMAP_MAX_ ?= 0
 export MALLOC_TRIM_THRESHOLD_ ?= 100000000000
 
-.PHONY: help env lint data train tables check demo test clean
+.PHONY: help env lint data train tables report check demo test clean
 
 help:
 	@echo "make demo    install, make the data, train the SynthMotion rows, print their table"
@@ -30,6 +30,7 @@ help:
 	@echo "make data    make SynthMotion in $(DATA)"
 	@echo "make train   train what TABLE lacks   (ROWS=\"$(ROWS)\" SEEDS=\"$(SEEDS)\" JOBS=$(JOBS))"
 	@echo "make tables  rebuild every table from the runs in work_dirs, the README's and the report too"
+	@echo "make report  build reports/index.html and every format of every table, without any run"
 	@echo "make check   see whether the tables as they lie here are those of their lock file"
 	@echo "make clean   remove $(VENV) and caches (data, runs and reports stay)"
 
@@ -49,6 +50,10 @@ tables: env
 	@$(PY) tools/make_tables.py --embed README.md
 	@$(PY) -m mmaction_ext report
 
+report: env
+	@$(PY) tools/make_tables.py --locked --formats md tex html csv json
+	@$(PY) -m mmaction_ext report --locked
+
 check: env
 	@$(PY) tools/make_tables.py --locked --check --embed README.md
 
@@ -56,12 +61,13 @@ check: env
 demo: data
 	@$(PY) tools/train_table.py $(TABLE) --seeds $(SEEDS) --jobs $(JOBS) \
 	    $(if $(ROWS),--rows $(ROWS)); status=$$?; \
-	$(PY) tools/make_tables.py $(TABLE) --out $(DEMO) --forget --print || exit $$?; \
+	$(PY) tools/make_tables.py $(TABLE) --out $(DEMO) --forget --print \
+	    --formats md tex html csv json || exit $$?; \
 	echo; \
 	echo "tables   $(CURDIR)/$(DEMO)"; \
 	echo "runs     $(CURDIR)/work_dirs (checkpoints, logs, offline W&B runs)"; \
 	echo "videos   $(CURDIR)/$(DATA)/videos"; \
-	echo "browse   $(VENV)/bin/wandb leet, or open $(DEMO)/*.html"; \
+	echo "browse   $(VENV)/bin/wandb leet, or open the .html in $(DEMO)"; \
 	exit $$status
 
 # as .pre-commit-config.yaml runs it, too

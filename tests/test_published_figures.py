@@ -1,16 +1,22 @@
-"""The published columns of the tables as they lie in reports/, against lines of the papers.
+"""The published columns of the tables, against lines of the papers.
 
 The lines are copied from the papers, without references to other works and without units; a dash
 is what the paper prints where it has no figure. Where a table of the papers is several here, its
 rows stand in each that has a figure for them.
 """
 
-import csv
 from pathlib import Path
 
 import pytest
 
-REPORTS = Path(__file__).parents[1] / 'reports'
+from mmaction_ext.tables import build_table, load_spec
+from mmaction_ext.tables.seed_runs import RowConfig
+
+#: Id of a table to its specification.
+TABLES = {
+    path.read_text('utf-8').partition('id: ')[2].partition('\n')[0]: path
+    for path in Path(__file__).parents[1].glob('configs/**/table.yaml')
+}
 
 #: Table 1 of DCF: row, top-1, difference; Table 2: row, FLOPs, top-1; Table 3: row, parameters,
 #: FLOPs, top-1, difference; Tables 4 and 5: row, GFLOPs, top-1, top-5
@@ -197,11 +203,10 @@ def lines_of(text):
 
 def shown(table, columns):
     """Row to what the named columns of a table show, where any of them shows a figure."""
-    cells = {}
-    with (REPORTS / f'{table}.csv').open(newline='', encoding='utf-8') as file:
-        for line in csv.DictReader(file):
-            cells.setdefault(line['row'], {})[line['column']] = line['text']
-    found = {row: [texts[column] for column in columns] for row, texts in cells.items()}
+    spec = load_spec(TABLES[table])
+    configs = {row.id: RowConfig(row.config_name, '') for row in spec.configured}
+    built = build_table(spec, (), configs)
+    found = {row.id: [built.cell(row.id, column).text for column in columns] for row in built.body}
     return {row: texts for row, texts in found.items() if set(texts) != {'–'}}
 
 

@@ -30,6 +30,7 @@ from mmaction_ext.tables.run_summary import (
     summaries,
     summaries_text,
 )
+from mmaction_ext.tables.spec.model import OTHER_FILES
 from mmaction_ext.tables.verify import differing_files, unused_imports
 
 EPILOG = """examples:
@@ -200,7 +201,10 @@ def table_file(args, spec, ending) -> Path:
     else:
         return args.out / f'{spec.id}.{ending}'
     place = place.parent if place.name == 'table.yaml' else place.with_suffix('')
-    return args.out / place.with_name(f'{place.name or spec.id}.{ending}')
+    file = place.parent / f'{place.name or spec.id}.{ending}'
+    if file.as_posix().lower() in OTHER_FILES:
+        raise InputError(f'{spec.path} would be written to {file}, which is no table')
+    return args.out / file
 
 
 def leftovers(args, specs):

@@ -228,6 +228,15 @@ def test_tables_stand_where_their_specifications_do(place):
     assert Path('other/deep.md').is_file()
 
 
+def test_no_table_takes_the_place_of_another_file(place, capsys):
+    shutil.copytree('configs/demo', 'configs/complexity')
+    assert make_tables.main(['configs/complexity']) == 2
+    assert capsys.readouterr().err == (
+        'error: configs/complexity/table.yaml would be written to complexity.md, which is no '
+        'table\n'
+    )
+
+
 def test_runs_are_kept_beside_their_numbers(place, capsys):
     assert make_tables.main([]) == 0
     path = Path('reports', RUNS)

@@ -37,7 +37,13 @@ from mmaction_ext.tracking.identity import config_name
 Phase = Literal['train', 'val', 'test']
 PHASES = get_args(Phase)
 #: Files beside those of tables; their ends do not matter, nor does the case of letters.
-_OTHER_FILES = ('complexity.csv', 'complexity.md', 'index.html', 'table.lock.json')
+OTHER_FILES = (
+    'complexity.csv',
+    'complexity.md',
+    'index.html',
+    'table.lock.json',
+    'runs.lock.json',
+)
 T = TypeVar('T')
 
 
@@ -49,7 +55,7 @@ def _plain_name(name: str) -> str:
 
 
 def _of_no_other_file(name: str) -> str:
-    for other in _OTHER_FILES:
+    for other in OTHER_FILES:
         if name.lower() == other.rpartition('.')[0]:
             raise ValueError(f'{name!r} is that of {other}, which is no table')
     return name
