@@ -427,7 +427,7 @@ def test_nothing_has_run_yet(place, capsys):
         (
             lambda: Path('configs/demo/full.py').unlink(),
             [],
-            'error: configs/demo/table.yaml:13: config configs/demo/full.py does not exist',
+            'error: configs/demo/table.yaml:13: rows[1].config: configs/demo/full.py does not exist',
         ),
         (
             lambda: Path('configs/demo/full.py').write_text('a = ('),
@@ -442,7 +442,7 @@ def test_nothing_has_run_yet(place, capsys):
         (
             lambda: Path('configs/published.yaml').write_text('p: {}'),
             [],
-            'error: configs/demo/table.yaml:12: configs/published.yaml:1: '
+            'error: configs/demo/table.yaml:12: rows[0].published: configs/published.yaml:1: '
             "there is no entry 'p.base'",
         ),
         (lambda: None, ['--runs', 'gone'], 'error: runs folder gone does not exist'),
