@@ -21,7 +21,8 @@ from mmaction_ext.models.building import build_model
 from mmaction_ext.tables import load_spec, read_complexity
 from mmaction_ext.tables.published import Published
 from mmaction_ext.tracking.identity import (
-    config_hash,
+    config_hashes,
+    config_name,
     ensemble_members,
     load_config,
     training_length,
@@ -62,19 +63,18 @@ def counted(tmp_path_factory):
 
 
 def count_rows():
-    """Costs of all rows, every distinct network built once, and the seconds this takes two cores.
+    """Costs and hashes of all rows, each network built once, and the seconds this takes two cores.
 
     The seconds are those of the processors, so that other work on the machine does not count.
     """
     before = os.times()
-    found = count_configs(ROW_CONFIGS, all_processors())
-    for path in ROW_CONFIGS:
-        config_hash(load(path))
+    costs = count_configs(ROW_CONFIGS, all_processors())
+    hashes = {path: config_hashes(load(path)) for path in ROW_CONFIGS}
     here, there = (
         sum(getattr(os.times(), name) - getattr(before, name) for name in names)
         for names in (('user', 'system'), ('children_user', 'children_system'))
     )
-    return found, here + there / 2
+    return costs, hashes, here + there / 2
 
 
 def differences(own, other, prefix=''):
@@ -159,9 +159,19 @@ def test_rows_differ_from_the_reference_in_what_the_table_varies_and_in_nothing_
 
 
 @each_table
-def test_rows_of_a_table_are_different_experiments(table):
-    hashes = [config_hash(load(row.config)) for row in SPECS[table].configured]
+def test_rows_of_a_table_are_different_experiments(counted, table):
+    hashes = [counted[1][row.config] for row in SPECS[table].configured]
     assert len(set(hashes)) == len(hashes)
+
+
+def test_runs_made_before_are_runs_of_the_configs_as_they_stand(counted):
+    """A run belongs to a row by its config's hash; see ``config_hashes`` for the second one."""
+    listed = dict(
+        line.split(maxsplit=1)
+        for line in Path(__file__).with_name('config_hashes.txt').read_text().splitlines()
+    )
+    found = {config_name(path): ' '.join(hashes) for path, hashes in counted[1].items()}
+    assert {name: found.get(name) for name in listed} == listed
 
 
 @each_config
@@ -213,7 +223,7 @@ def test_weights_of_every_kind_of_network_can_be_drawn(monkeypatch):
 
 
 def test_all_rows_load_and_build_in_three_minutes(counted):
-    assert counted[1] < SECONDS
+    assert counted[2] < SECONDS
 
 
 @each_config
@@ -313,9 +323,9 @@ def test_committed_costs_are_those_of_the_configs(counted):
     """reports/complexity.csv gives the costs of rows that never ran; it must not go stale."""
     listed = read_complexity(CONFIGS.parent / 'reports' / 'complexity.csv')
     expected = {
-        (row.config_name, config_hash(load(row.config))): dict(
-            params=counted[0][row.config].params, macs=counted[0][row.config].macs
+        (config_name(path), hashes[0]): dict(
+            params=counted[0][path].params, macs=counted[0][path].macs
         )
-        for _, row in ROWS
+        for path, hashes in counted[1].items()
     }
     assert listed == expected

@@ -359,6 +359,22 @@ def training_loader(
     )
 
 
+def split_lists(root: str, split: int) -> list[dict]:
+    """What another split of UCF101 or HMDB51 changes in the loaders of a config of split 1.
+
+    Args:
+        root: folder of the data set.
+        split: 2 or 3.
+
+    Returns:
+        Changes for the training, the validation and the test loader.
+    """
+    return [
+        dict(dataset=dict(ann_file=f'{root}/{part}_split{split}.txt'))
+        for part in ('train', 'test', 'test')
+    ]
+
+
 def cross_train(num_segments: int, input_format: str, crop: int) -> list:
     """Training pipeline of the table that crosses modules and backbones (configs/cross).
 

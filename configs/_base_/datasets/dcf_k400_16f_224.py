@@ -8,10 +8,12 @@ from mmaction_ext.datasets.pipelines import (evaluation_loader, interval_test, i
 data_root = 'data/kinetics400'
 input_shape = (3, 16, 256, 256)
 global_batch_size = 128
-train_dataloader = training_loader('videos', data_root, interval_train(16, 5, 224, (256, 320)), 8)
+train_dataloader = training_loader(
+    'videos', data_root, interval_train(input_shape[1], 5, 224, (256, 320)), 8)
 val_dataloader = evaluation_loader(
-    train_dataloader, f'{data_root}/val.txt', interval_test(16, 5), 8)
+    train_dataloader, f'{data_root}/val.txt', interval_test(input_shape[1], 5), 8)
 test_dataloader = evaluation_loader(
-    train_dataloader, f'{data_root}/val.txt', interval_test(16, 5, num_clips=10, num_crops=3), 1)
+    train_dataloader, f'{data_root}/val.txt',
+    interval_test(input_shape[1], 5, num_clips=10, num_crops=3), 1)
 val_evaluator = dict(type='AccMetric')
 test_evaluator = val_evaluator

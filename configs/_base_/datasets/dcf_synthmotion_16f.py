@@ -4,7 +4,7 @@ from mmaction_ext.datasets.pipelines import synthmotion_test, synthmotion_train
 
 # SynthMotion with 16 frames of its 24.
 num_segments = 16
-input_shape = (3, 16, 64, 64)
-train_dataloader = dict(dataset=dict(pipeline=synthmotion_train(16, 'NCHW')))
-val_dataloader = dict(dataset=dict(pipeline=synthmotion_test(16, 'NCHW')))
-test_dataloader = dict(dataset=dict(pipeline=synthmotion_test(16, 'NCHW')))
+input_shape = (3, num_segments, 64, 64)
+train_dataloader = dict(dataset=dict(pipeline=synthmotion_train(num_segments, 'NCHW')))
+val_dataloader = dict(dataset=dict(pipeline=synthmotion_test(num_segments, 'NCHW')))
+test_dataloader = dict(dataset=dict(pipeline=synthmotion_test(num_segments, 'NCHW')))

@@ -9,7 +9,7 @@ data_root = 'data/kinetics400'
 clip = dict(type='SampleClips', clip_len=16, frame_interval=2)
 some_clip = dict(type='RandomChoice', prob=[0.25, 0.5, 0.25],
                  transforms=[[dict(clip, frame_interval=interval)] for interval in (1, 2, 3)])
-input_shape = (3, 16, 224, 224)
+input_shape = (3, clip['clip_len'], 224, 224)
 global_batch_size = 128
 train_dataloader = training_loader('videos', data_root, stretched_train(some_clip), 16)
 val_dataloader = evaluation_loader(

@@ -7,7 +7,7 @@ from mmaction_ext.datasets.stretched_pipelines import stretched_test, stretched_
 # sets, would make stills of all videos under 31 frames. One clip of the validation set is tested.
 data_root = 'data/sthv1'
 segments = dict(type='SampleSegments', num_segments=16)
-input_shape = (3, 16, 224, 224)
+input_shape = (3, segments['num_segments'], 224, 224)
 global_batch_size = 64
 train_dataloader = training_loader(
     'rawframes', data_root, stretched_train(segments, media='rawframes', something=True), 8)

@@ -7,7 +7,7 @@ from mmaction_ext.datasets.stretched_pipelines import stretched_test, stretched_
 # (KPSEM section 4.2; MFNet's released code). 40 clips of each video are tested: see the README.
 data_root = 'data/ucf101'
 clip = dict(type='SampleClips', clip_len=16, frame_interval=2)
-input_shape = (3, 16, 224, 224)
+input_shape = (3, clip['clip_len'], 224, 224)
 global_batch_size = 80
 train_dataloader = training_loader(
     'videos', data_root, stretched_train(clip), 8, 'train_split1.txt')

@@ -11,16 +11,16 @@ input_shape = (3, 16, 224, 224)
 global_batch_size = 256
 val_dataloader = evaluation_loader(
     training_loader('videos', data_root, [], 8), f'{data_root}/val.txt',
-    interval_test(16, 4, crop=224), 8)
+    interval_test(input_shape[1], 4, crop=224), 8)
 test_dataloader = evaluation_loader(
     val_dataloader, f'{data_root}/val.txt',
-    interval_test(16, 4, crop=224, short_side=224, num_clips=5), 1)
+    interval_test(input_shape[1], 4, crop=224, short_side=224, num_clips=5), 1)
 train_dataloader = dict(
     training_loader('videos', data_root, [], 8),
     collate_fn=dict(type='repeat_pseudo_collate'),
     dataset=dict(
         type='RepeatedVideoDataset', num_repeats=2, delimiter='\t',
         ann_file=f'{data_root}/train.txt', data_prefix=dict(video=f'{data_root}/videos'),
-        pipeline=resized_crop_train(interval_clips(16, 4), augment=True)))
+        pipeline=resized_crop_train(interval_clips(input_shape[1], 4), augment=True)))
 val_evaluator = dict(type='AccMetric')
 test_evaluator = val_evaluator

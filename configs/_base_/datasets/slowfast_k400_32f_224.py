@@ -10,10 +10,11 @@ data_root = 'data/kinetics400'
 input_shape = (3, 32, 256, 256)
 global_batch_size = 64
 train_dataloader = training_loader(
-    'videos', data_root, resized_crop_train(interval_clips(32, 2)), 8)
+    'videos', data_root, resized_crop_train(interval_clips(input_shape[1], 2)), 8)
 val_dataloader = evaluation_loader(
-    train_dataloader, f'{data_root}/val.txt', interval_test(32, 2, crop=224), 8)
+    train_dataloader, f'{data_root}/val.txt', interval_test(input_shape[1], 2, crop=224), 8)
 test_dataloader = evaluation_loader(
-    train_dataloader, f'{data_root}/val.txt', interval_test(32, 2, num_clips=10, num_crops=3), 1)
+    train_dataloader, f'{data_root}/val.txt',
+    interval_test(input_shape[1], 2, num_clips=10, num_crops=3), 1)
 val_evaluator = dict(type='AccMetric')
 test_evaluator = val_evaluator

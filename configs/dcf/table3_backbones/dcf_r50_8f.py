@@ -1,6 +1,9 @@
 _base_ = [
-    '../../_base_/models/dcf_r2plus1d_r50.py',
     '../../_base_/datasets/dcf_sthv1_8f_224.py',
     '../../_base_/schedules/dcf_r2plus1d_sth.py',
     '../../_base_/default_runtime.py',
 ]
+
+from mmaction_ext.networks import dcf_r2plus1d_r50
+
+model = dcf_r2plus1d_r50(num_classes=174)

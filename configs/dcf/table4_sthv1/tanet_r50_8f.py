@@ -1,7 +1,10 @@
 _base_ = [
-    '../../_base_/models/tanet_r50.py',
     '../../_base_/datasets/tsn_sthv1_8f_224.py',
     '../../_base_/schedules/tanet_sth.py',
     '../../_base_/default_runtime.py',
 ]
+
+from mmaction_ext.networks import tanet_r50
+
+model = tanet_r50(num_classes=174, num_segments={{_base_.num_segments}})
 global_batch_size = 64

@@ -1,6 +1,9 @@
 _base_ = [
-    '../../_base_/models/trn_r50.py',
     '../../_base_/datasets/tsn_sthv1_8f_224.py',
     '../../_base_/schedules/trn_sth.py',
     '../../_base_/default_runtime.py',
 ]
+
+from mmaction_ext.networks import trn_r50
+
+model = trn_r50(num_classes=174, num_segments={{_base_.num_segments}})

@@ -1,7 +1,9 @@
 _base_ = [
-    '../../_base_/models/tsm_r50.py',
     '../../_base_/datasets/tsn_sthv1_16f_224.py',
     '../../_base_/schedules/tsm_sth.py',
     '../../_base_/default_runtime.py',
 ]
-model = dict(backbone=dict(num_segments=16), cls_head=dict(num_segments=16))
+
+from mmaction_ext.networks import tsm_r50
+
+model = tsm_r50(num_classes=174, num_segments={{_base_.num_segments}})

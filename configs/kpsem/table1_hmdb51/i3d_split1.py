@@ -9,7 +9,7 @@ load_from = (
     'i3d_imagenet-pretrained-r50_8xb8-32x2x1-100e_kinetics400-rgb_20220812-e213c223.pth')
 model = dict(cls_head=dict(num_classes=51))
 clip = dict(type='SampleFrames', clip_len=32, frame_interval=2)
-input_shape = (3, 32, 224, 224)
+input_shape = (3, clip['clip_len'], 224, 224)
 train_dataloader = dict(dataset=dict(pipeline=stretched_train(clip)))
 val_dataloader = dict(dataset=dict(pipeline=stretched_test(clip)))
 test_dataloader = dict(dataset=dict(pipeline=stretched_test(dict(clip, num_clips=10))))

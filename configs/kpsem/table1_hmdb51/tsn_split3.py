@@ -1,4 +1,5 @@
 _base_ = './tsn_split1.py'
-train_dataloader = dict(dataset=dict(ann_file='data/hmdb51/train_split3.txt'))
-val_dataloader = dict(dataset=dict(ann_file='data/hmdb51/test_split3.txt'))
-test_dataloader = dict(dataset=dict(ann_file='data/hmdb51/test_split3.txt'))
+
+from mmaction_ext.datasets.pipelines import split_lists
+
+train_dataloader, val_dataloader, test_dataloader = split_lists('data/hmdb51', 3)

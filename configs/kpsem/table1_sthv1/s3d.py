@@ -1,11 +1,12 @@
-_base_ = ['../../_base_/models/s3d.py', '../../_base_/datasets/kpsem_sthv1_16f_224.py',
+_base_ = ['../../_base_/datasets/kpsem_sthv1_16f_224.py',
           '../../_base_/schedules/kpsem_mfnet_ucf101.py', '../../_base_/default_runtime.py']
 
 from mmaction_ext.datasets.stretched_pipelines import stretched_test, stretched_train
+from mmaction_ext.networks import s3d
 
-model = dict(cls_head=dict(num_classes=174))
+model = s3d(num_classes=174)
 segments = dict(type='SampleSegments', num_segments=64)
-input_shape = (3, 64, 224, 224)
+input_shape = (3, segments['num_segments'], 224, 224)
 train_dataloader = dict(dataset=dict(
     pipeline=stretched_train(segments, media='rawframes', something=True)))
 val_dataloader = dict(dataset=dict(pipeline=stretched_test(segments, media='rawframes')))

@@ -7,7 +7,7 @@ from mmaction_ext.datasets.stretched_pipelines import stretched_test, stretched_
 model = dict(cls_head=dict(num_classes=101))
 optim_wrapper = dict(clip_grad=dict(max_norm=40, norm_type=2))
 clip = dict(type='SampleFrames', clip_len=16, frame_interval=1)
-input_shape = (3, 16, 112, 112)
+input_shape = (3, clip['clip_len'], 112, 112)
 train_dataloader = dict(dataset=dict(pipeline=stretched_train(clip, crop=112)))
 val_dataloader = dict(dataset=dict(pipeline=stretched_test(clip, crop=112)))
 test_dataloader = dict(dataset=dict(pipeline=stretched_test(dict(clip, num_clips=10), crop=112)))

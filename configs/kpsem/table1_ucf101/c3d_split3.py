@@ -1,4 +1,5 @@
 _base_ = './c3d_split1.py'
-train_dataloader = dict(dataset=dict(ann_file='data/ucf101/train_split3.txt'))
-val_dataloader = dict(dataset=dict(ann_file='data/ucf101/test_split3.txt'))
-test_dataloader = dict(dataset=dict(ann_file='data/ucf101/test_split3.txt'))
+
+from mmaction_ext.datasets.pipelines import split_lists
+
+train_dataloader, val_dataloader, test_dataloader = split_lists('data/ucf101', 3)

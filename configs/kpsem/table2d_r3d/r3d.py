@@ -1,8 +1,10 @@
 _base_ = [
-    '../../_base_/models/r3d_r50.py',
     '../../_base_/datasets/kpsem_hmdb51_16f_224.py',
     '../../_base_/schedules/kpsem_mfnet_hmdb51.py',
     '../../_base_/default_runtime.py',
 ]
-model = dict(backbone=dict(backbone=dict(pretrained='torchvision://resnet50')))
+
+from mmaction_ext.networks import r3d_r50
+
+model = r3d_r50(num_classes=51)
 global_batch_size = 16

@@ -1,6 +1,9 @@
 _base_ = [
-    '../../_base_/models/selfy_tsm_r50.py',
     '../../_base_/datasets/selfy_sthv1_8f_224.py',
     '../../_base_/schedules/selfy_tsm_something.py',
     '../../_base_/default_runtime.py',
 ]
+
+from mmaction_ext.networks import selfy_tsm_r50
+
+model = selfy_tsm_r50(num_classes=174, num_segments={{_base_.num_segments}})

@@ -3,5 +3,5 @@ _base_ = './selfy_tsm_r50_8f.py'
 from mmaction_ext.datasets.pipelines import tsn_test
 
 weights_of = 'selfy_tsm_r50_8f.py'
-test_dataloader = dict(
-    batch_size=4, dataset=dict(pipeline=tsn_test(8, 'videos', num_clips=2)))
+test_dataloader = dict(batch_size=4, dataset=dict(
+    pipeline=tsn_test({{_base_.num_segments}}, 'videos', num_clips=2)))

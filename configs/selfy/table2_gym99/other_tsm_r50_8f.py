@@ -1,10 +1,11 @@
-_base_ = ['../../_base_/models/tsm_r50.py', '../../_base_/datasets/selfy_gym99_8f_224.py',
+_base_ = ['../../_base_/datasets/selfy_gym99_8f_224.py',
           '../../_base_/schedules/tsm_sth.py', '../../_base_/default_runtime.py']
 
 from mmaction_ext.datasets.comparison_pipelines import frames_test, multi_scale_train
+from mmaction_ext.networks import tsm_r50
 
-model = dict(cls_head=dict(num_classes=99))
+model = tsm_r50(num_classes=99, num_segments={{_base_.num_segments}})
 global_batch_size = 128
-train_dataloader = dict(dataset=dict(pipeline=multi_scale_train('videos', 8)))
-val_dataloader = dict(dataset=dict(pipeline=frames_test('videos', 8)))
-test_dataloader = dict(dataset=dict(pipeline=frames_test('videos', 8)))
+train_dataloader = dict(dataset=dict(pipeline=multi_scale_train('videos', {{_base_.num_segments}})))
+val_dataloader = dict(dataset=dict(pipeline=frames_test('videos', {{_base_.num_segments}})))
+test_dataloader = dict(dataset=dict(pipeline=frames_test('videos', {{_base_.num_segments}})))

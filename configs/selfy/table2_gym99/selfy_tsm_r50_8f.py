@@ -1,7 +1,9 @@
 _base_ = [
-    '../../_base_/models/selfy_tsm_r50.py',
     '../../_base_/datasets/selfy_gym99_8f_224.py',
     '../../_base_/schedules/selfy_tsm_something.py',
     '../../_base_/default_runtime.py',
 ]
-model = dict(cls_head=dict(num_classes=99))
+
+from mmaction_ext.networks import selfy_tsm_r50
+
+model = selfy_tsm_r50(num_classes=99, num_segments={{_base_.num_segments}})

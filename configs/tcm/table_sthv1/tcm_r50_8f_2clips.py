@@ -3,5 +3,5 @@ _base_ = './tcm_r50_8f.py'
 from mmaction_ext.datasets.pipelines import tsn_test
 
 weights_of = 'tcm_r50_8f.py'
-test_dataloader = dict(
-    batch_size=4, dataset=dict(pipeline=tsn_test(8, 'rawframes', num_clips=2)))
+test_dataloader = dict(batch_size=4, dataset=dict(
+    pipeline=tsn_test({{_base_.num_segments}}, 'rawframes', num_clips=2)))

@@ -1,10 +1,9 @@
 _base_ = [
-    '../../../_base_/models/cross_r2plus1d_r50.py',
     '../../../_base_/datasets/cross_sthv1_8f_224.py',
     '../../../_base_/schedules/cross_sthv1.py',
     '../../../_base_/default_runtime.py',
 ]
-model = dict(
-    backbone=dict(
-        module=dict(type='DCF', reduction=4),
-        stages=(2, 3, 4)))
+
+from mmaction_ext.networks import r2plus1d_r50
+
+model = r2plus1d_r50(num_classes=174, module=dict(type='DCF', reduction=4), stages=(2, 3, 4))

@@ -1,10 +1,11 @@
 _base_ = [
-    '../../../_base_/models/cross_tsm_r50.py',
     '../../../_base_/datasets/cross_sthv1_8f_224_2d.py',
     '../../../_base_/schedules/cross_sthv1.py',
     '../../../_base_/default_runtime.py',
 ]
-model = dict(
-    backbone=dict(
-        module=dict(type='SELFY', offsets=(-2, -1, 0, 1, 2)),
-        stages=(3, )))
+
+from mmaction_ext.networks import motion_tsm_r50
+
+model = motion_tsm_r50(
+    num_classes=174, num_segments={{_base_.num_segments}},
+    module=dict(type='SELFY', offsets=(-2, -1, 0, 1, 2)), stages=(3, ))

@@ -1,11 +1,9 @@
 _base_ = [
-    '../../../_base_/models/dcf_r2plus1d_thin.py',
     '../../../_base_/datasets/dcf_synthmotion_3d.py',
     '../../../_base_/schedules/synthmotion_6e.py',
     '../../../_base_/default_runtime.py',
 ]
-model = dict(
-    backbone=dict(
-        module=dict(
-            _delete_=True, type='SELFY', offsets=(-2, -1, 0, 1, 2), zero_init=False),
-        stages=(3, )))
+
+from mmaction_ext.networks import thin_r2plus1d, thin_selfy
+
+model = thin_r2plus1d(module=thin_selfy(), stages=(3, ))

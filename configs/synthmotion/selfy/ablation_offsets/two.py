@@ -1,6 +1,9 @@
 _base_ = [
-    '../../../_base_/models/selfy_resnet10_thin.py',
     '../../../_base_/datasets/synthmotion.py',
     '../../../_base_/schedules/synthmotion_6e.py',
     '../../../_base_/default_runtime.py',
 ]
+
+from mmaction_ext.networks import thin_resnet10, thin_selfy
+
+model = thin_resnet10(num_segments={{_base_.num_segments}}, module=thin_selfy(), stages=(3, ))

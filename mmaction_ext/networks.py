@@ -1,0 +1,482 @@
+"""Networks of the tables as functions, for configs to call.
+
+They return plain dicts, and this module imports nothing. A function says once what several parts
+of a network need, its frames and classes above all, and takes the frames from the config of the
+data set: ``num_segments={{_base_.num_segments}}``, which mmengine fills in after the call. So
+``num_segments`` is handed on here, and nothing is computed from it.
+
+A ``motion`` argument stands for ``module``, ``stages`` and what else
+:class:`mmaction_ext.models.MotionBackbone` takes.
+"""
+
+from typing import Any
+
+RESNET50 = 'torchvision://resnet50'
+#: Mean and standard deviation of colours, 0 to 255, in the order RGB.
+IMAGENET = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+X3D = ((114.75, 114.75, 114.75), (57.38, 57.38, 57.38))
+HALF = ((127.5, 127.5, 127.5), (127.5, 127.5, 127.5))
+SYNTHMOTION = ((127.5, 127.5, 127.5), (64.0, 64.0, 64.0))
+SYNTHMOTION_CLASSES = 12
+
+Colours = tuple[tuple[float, ...], tuple[float, ...]]
+Network = dict[str, Any]
+
+
+def _recognizer(
+    dimensions: int, backbone: Network, cls_head: Network, colours: Colours = IMAGENET
+) -> Network:
+    """A recognizer of frames (2 dimensions) or of clips (3)."""
+    mean, std = colours
+    return dict(
+        type=f'Recognizer{dimensions}D',
+        backbone=backbone,
+        cls_head=cls_head,
+        data_preprocessor=dict(
+            type='ActionDataPreprocessor',
+            mean=list(mean),
+            std=list(std),
+            format_shape='NCHW' if dimensions == 2 else 'NCTHW',
+        ),
+    )
+
+
+def _host(backbone: Network, **motion: Any) -> Network:
+    return dict(type='MotionBackbone', backbone=backbone, **motion)
+
+
+def _head(
+    kind: str, in_channels: int, num_classes: int, dropout_ratio: float = 0.5, **more: Any
+) -> Network:
+    """A head that averages each map, and the probabilities of a video's clips."""
+    return dict(
+        type=kind,
+        in_channels=in_channels,
+        num_classes=num_classes,
+        spatial_type='avg',
+        dropout_ratio=dropout_ratio,
+        average_clips='prob',
+        **more,
+    )
+
+
+def _frames_head(kind: str, in_channels: int, num_classes: int, **more: Any) -> Network:
+    """A :func:`_head` that averages a clip's frames."""
+    return _head(
+        kind, in_channels, num_classes, consensus=dict(type='AvgConsensus', dim=1), **more
+    )
+
+
+def with_kpsem(network: Network, stage: int, out_channels: int, num_frames: int) -> Network:
+    """A network on a ``MotionBackbone`` with KPSEM for its module.
+
+    Args:
+        network: left alone.
+        stage: the stage whose output KPSEM reads.
+        out_channels: what the paper's cut of the channels leaves.
+        num_frames: ``T`` at that stage; ``out_channels * (T - 1)`` values stand beside those of
+            the network at the classifier.
+    """
+    module = dict(
+        type='KPSEM', num_regions=4, num_sets=8, embedding_channels=24, out_channels=out_channels
+    )
+    return dict(
+        network,
+        backbone=dict(network['backbone'], module=module, stages=(stage,)),
+        cls_head=dict(
+            type='ConcatHead',
+            branch_channels=out_channels * (num_frames - 1),
+            head=network['cls_head'],
+        ),
+    )
+
+
+def r2plus1d_r50(num_classes: int, **motion: Any) -> Network:
+    """R(2+1)D-50 of DCF Table 6.
+
+    The image weights ("ImageNet", section 4.1) are fetched when training starts.
+    """
+    backbone = dict(type='R2Plus1D', depth=50, pretrained=RESNET50)
+    return _recognizer(3, _host(backbone, **motion), _head('I3DHead', 2048, num_classes))
+
+
+def dcf_r2plus1d_r50(num_classes: int) -> Network:
+    """R(2+1)D-50 with DCF after stages 2-4 (section 3.3).
+
+    The channels are reduced to a quarter, K = 5, L = 2 and L = 1 at the last stage.
+    """
+    return r2plus1d_r50(num_classes, module=dict(type='DCF', reduction=4), stages=(2, 3, 4))
+
+
+def x3d_s(num_classes: int, **motion: Any) -> Network:
+    """X3D-S of DCF Table 7, and X3D-M, which is the same network on more and larger frames.
+
+    The head is X3D's own (432 -> 2048 -> classes).
+    """
+    backbone = dict(type='X3D', gamma_w=1, gamma_b=2.25, gamma_d=2.2)
+    return _recognizer(3, _host(backbone, **motion), _head('X3DHead', 432, num_classes), X3D)
+
+
+def dcf_x3d_s(num_classes: int) -> Network:
+    """X3D-S with DCF after stages 2-4 (section 3.3).
+
+    The channels are halved, K = 5, L = 2 and L = 1 at the last stage.
+    """
+    return x3d_s(num_classes, module=dict(type='DCF', reduction=2), stages=(2, 3, 4))
+
+
+def pretrained_x3d_s(num_classes: int, **motion: Any) -> Network:
+    """X3D-S from Kinetics-400 (the published weights as mmaction2 has them).
+
+    There are none for ImageNet.
+    """
+    weights = dict(
+        type='Pretrained',
+        checkpoint='https://download.openmmlab.com/mmaction/v1.0/recognition/x3d/facebook/'
+        'x3d_s_13x6x1_facebook-kinetics400-rgb_20201027-623825a0.pth',
+    )
+    return x3d_s(num_classes, init_cfg=weights, **motion)
+
+
+def _motion_tsm_r50(
+    cls_head: Network, num_segments: int, pretrained: str | None = RESNET50, **motion: Any
+) -> Network:
+    """TSM-ResNet-50 on a ``MotionBackbone``."""
+    backbone = dict(
+        type='ResNetTSM',
+        depth=50,
+        num_segments=num_segments,
+        pretrained=pretrained,
+        pretrained2d=pretrained is not None,
+    )
+    return _recognizer(
+        2,
+        _host(backbone, num_segments=num_segments, **motion),
+        dict(cls_head, num_segments=num_segments),
+    )
+
+
+def motion_tsm_r50(num_classes: int, num_segments: int, **motion: Any) -> Network:
+    """TSM-ResNet-50 from ImageNet."""
+    cls_head = _frames_head('TSMHead', 2048, num_classes, init_std=0.01)
+    return _motion_tsm_r50(cls_head, num_segments, **motion)
+
+
+def selfy_tsm_r50(
+    num_classes: int, num_segments: int, offsets: tuple[int, ...] = (-2, -1, 0, 1, 2)
+) -> Network:
+    """SELFYNet-TSM-R50: one SELFY block after res3 of TSM-ResNet-50.
+
+    As in the released code (github.com/arunos728/SELFY), where L = 5. The head averages the
+    frames' logits and starts as there.
+    """
+    cls_head = _frames_head('XavierTSMHead', 2048, num_classes)
+    module = dict(type='SELFY', offsets=offsets)
+    return _motion_tsm_r50(cls_head, num_segments, module=module, stages=(3,))
+
+
+def tcm_tsm_r50(num_classes: int, num_segments: int, pretrained: str | None = RESNET50) -> Network:
+    """TCM-R50: one TCM block after res3 of TSM-ResNet-50.
+
+    As in the released code (github.com/yzfly/TCM). The head averages the frames' logits and
+    starts as there.
+    """
+    cls_head = _frames_head('XavierTSMHead', 2048, num_classes)
+    module = dict(type='TCM', num_segments=num_segments)
+    return _motion_tsm_r50(cls_head, num_segments, pretrained, module=module, stages=(3,))
+
+
+def mfnet(num_classes: int, dropout_ratio: float = 0.5) -> Network:
+    """MFNet (3-D multi-fiber network), which KPSEM starts from.
+
+    Its released code (github.com/cypw/PyTorch-MFNet) subtracts the RGB mean (124, 117, 104) and
+    multiplies by 0.0167.
+    """
+    cls_head = _head('I3DHead', 768, num_classes, dropout_ratio)
+    colours = ((124.0, 117.0, 104.0), (1 / 0.0167,) * 3)
+    return _recognizer(3, _host(dict(type='MFNet')), cls_head, colours)
+
+
+def kpsem_mfnet(num_classes: int) -> Network:
+    """MF-KPSEM of KPSEM section 4.2 and Figure 6.
+
+    The module reads the output of conv4, for 16 frames 384 x 8 x 14 x 14, and its 96 x 7 = 672
+    values stand beside the 768 of MFNet at the classifier.
+    """
+    return with_kpsem(mfnet(num_classes), stage=4, out_channels=96, num_frames=8)
+
+
+def r3d_r50(num_classes: int, pretrained: str | None = RESNET50, **changes: Any) -> Network:
+    """R3D-50 of KPSEM section 4.4 (Table 2d): ResNet-50 with 1 x k x k kernels.
+
+    It has no temporal stride; the paper calls it "initialised from ImageNet" and says it "simply
+    aggregates the input frames".
+
+    Args:
+        num_classes: of the classifier.
+        pretrained: weights to start from.
+        changes: what is otherwise in mmaction2's ``ResNet3d``.
+    """
+    backbone = dict(
+        type='ResNet3d',
+        depth=50,
+        pretrained=pretrained,
+        inflate=(0, 0, 0, 0),
+        conv1_kernel=(1, 7, 7),
+        conv1_stride_t=1,
+        pool1_stride_t=1,
+        with_pool2=False,
+        norm_eval=False,
+        **changes,
+    )
+    return _recognizer(3, _host(backbone), _head('I3DHead', 2048, num_classes))
+
+
+def non_local(blocks: tuple[tuple[int, ...], ...], mode: str) -> Network:
+    """Non-local blocks of mmaction2's ``ResNet3d`` after the units marked by 1 in ``blocks``."""
+    norm = dict(type='BN3d', requires_grad=True)
+    return dict(
+        non_local=blocks,
+        non_local_cfg=dict(sub_sample=True, use_scale=False, norm_cfg=norm, mode=mode),
+    )
+
+
+def res50_non_local(num_classes: int) -> Network:
+    """ResNet-50 on each frame, one non-local block before res4's last unit (KPSEM Table 1).
+
+    The 27.66M printed there for "Res50-NL" are its 25.56M with 1000 classes and the block's 2.10M.
+    """
+    block = non_local(
+        ((0, 0, 0), (0, 0, 0, 0), (0, 0, 0, 0, 1, 0), (0, 0, 0)), 'embedded_gaussian'
+    )
+    return r3d_r50(num_classes, **block)
+
+
+def s3d(num_classes: int) -> Network:
+    """S3D as in torchvision, from its weights for Kinetics-400."""
+    backbone = dict(type='S3D', pretrained='https://download.pytorch.org/models/s3d-d76dad2f.pth')
+    colours = ((110.20, 100.64, 96.00), (58.14, 56.46, 55.33))
+    return _recognizer(3, backbone, _head('I3DHead', 1024, num_classes, init_std=0.01), colours)
+
+
+def tsn_r50(num_classes: int) -> Network:
+    """TSN with ResNet-50, as in mmaction2's config for Something-Something V2.
+
+    The weights from ImageNet are torchvision's second ones.
+    """
+    weights = 'https://download.pytorch.org/models/resnet50-11ad3fa6.pth'
+    backbone = dict(type='ResNet', depth=50, norm_eval=False, pretrained=weights)
+    return _recognizer(2, backbone, _frames_head('TSNHead', 2048, num_classes, init_std=0.01))
+
+
+def tsn_inception_v3(num_classes: int) -> Network:
+    """TSN with timm's Inception-V3 from ImageNet.
+
+    timm fetches the weights when the network is built.
+    """
+    backbone = _host(dict(type='timm.inception_v3.tv_in1k', pretrained=True))
+    cls_head = _frames_head('TSNHead', 2048, num_classes, dropout_ratio=0.4, init_std=0.01)
+    return _recognizer(2, backbone, cls_head, HALF)
+
+
+def trn_r50(num_classes: int, num_segments: int) -> Network:
+    """TRN-Multiscale with ResNet-50 from ImageNet, as in mmaction2's configs."""
+    backbone = dict(type='ResNet', depth=50, norm_eval=False, partial_bn=True, pretrained=RESNET50)
+    cls_head = _head(
+        'TRNHead',
+        2048,
+        num_classes,
+        dropout_ratio=0.8,
+        num_segments=num_segments,
+        relation_type='TRNMultiScale',
+        hidden_dim=256,
+        init_std=0.001,
+    )
+    return _recognizer(2, backbone, cls_head)
+
+
+def tsm_r50(num_classes: int, num_segments: int) -> Network:
+    """TSM with ResNet-50 from ImageNet, as in mmaction2's configs."""
+    backbone = dict(
+        type='ResNetTSM',
+        depth=50,
+        norm_eval=False,
+        num_segments=num_segments,
+        shift_div=8,
+        pretrained=RESNET50,
+    )
+    cls_head = _frames_head(
+        'TSMHead', 2048, num_classes, num_segments=num_segments, is_shift=True, init_std=0.001
+    )
+    return _recognizer(2, backbone, cls_head)
+
+
+def tanet_r50(num_classes: int, num_segments: int) -> Network:
+    """TANet (TAM) with ResNet-50 from ImageNet, as in mmaction2's configs."""
+    backbone = dict(type='ResNetTAM', depth=50, num_segments=num_segments, pretrained=RESNET50)
+    cls_head = _frames_head(
+        'TSMHead',
+        2048,
+        num_classes,
+        dropout_ratio=0.6,
+        num_segments=num_segments,
+        init_std=0.001,
+    )
+    return _recognizer(2, backbone, cls_head)
+
+
+def slowfast(num_classes: int, depth: int = 50) -> Network:
+    """SlowFast 8x8, as in mmaction2's config."""
+    common = dict(
+        type='resnet3d',
+        depth=depth,
+        pretrained=None,
+        conv1_stride_t=1,
+        pool1_stride_t=1,
+        norm_eval=False,
+    )
+    backbone = dict(
+        type='ResNet3dSlowFast',
+        pretrained=None,
+        resample_rate=4,
+        speed_ratio=4,
+        channel_ratio=8,
+        slow_pathway=dict(
+            common,
+            lateral=True,
+            fusion_kernel=7,
+            conv1_kernel=(1, 7, 7),
+            dilations=(1, 1, 1, 1),
+            inflate=(0, 0, 1, 1),
+        ),
+        fast_pathway=dict(common, lateral=False, base_channels=8, conv1_kernel=(5, 7, 7)),
+    )
+    return _recognizer(3, backbone, _head('SlowFastHead', 2304, num_classes))
+
+
+def mvit_b(num_classes: int, blends: bool = False, **start: Any) -> Network:
+    """MViT-B 16x4 of the first MViT paper, written with mmaction2's class for the second.
+
+    No relative positions, no residual pooling, widths that grow behind the attention. One table of
+    absolute positions stands where the paper has one for space and one for time (2.1 M parameters
+    more).
+
+    Args:
+        num_classes: of the classifier.
+        blends: train on blends of two clips (mixup and cutmix).
+        start: ``init_cfg`` of the backbone.
+    """
+    backbone = dict(
+        type='MViT',
+        arch=dict(embed_dims=96, num_layers=16, num_heads=1, downscale_indices=[1, 3, 14]),
+        temporal_size=16,
+        drop_path_rate=0.2,
+        use_abs_pos_embed=True,
+        rel_pos_embed=False,
+        rel_pos_zero_init=True,  # or mmaction2 draws values for what is not there
+        residual_pooling=False,
+        dim_mul_in_attention=False,
+        **start,
+    )
+    cls_head = dict(
+        type='MViTHead',
+        in_channels=768,
+        num_classes=num_classes,
+        label_smooth_eps=0.1,
+        average_clips='prob',
+    )
+    network = _recognizer(3, backbone, cls_head, ((114.75,) * 3, (57.375,) * 3))
+    if blends:
+        network['data_preprocessor']['blending'] = dict(
+            type='RandomBatchAugment',
+            augments=[
+                dict(type='MixupBlending', alpha=0.8, num_classes=num_classes),
+                dict(type='CutmixBlending', alpha=1, num_classes=num_classes),
+            ],
+        )
+    return network
+
+
+def timesformer(num_classes: int, num_frames: int, img_size: int) -> Network:
+    """TimeSformer (divided attention) from ImageNet, as in mmaction2's configs.
+
+    TimeSformer-HR sees 16 frames of 448x448, the others 8 or 96 of 224x224.
+    """
+    backbone = dict(
+        type='ResizedTimeSformer',
+        pretrained='https://download.openmmlab.com/mmaction/recognition/timesformer/'
+        'vit_base_patch16_224.pth',
+        num_frames=num_frames,
+        img_size=img_size,
+        patch_size=16,
+        embed_dims=768,
+        in_channels=3,
+        dropout_ratio=0.0,
+        transformer_layers=None,
+        attention_type='divided_space_time',
+        norm_cfg=dict(type='LN', eps=1e-6),
+    )
+    cls_head = dict(
+        type='TimeSformerHead', in_channels=768, num_classes=num_classes, average_clips='prob'
+    )
+    return _recognizer(3, backbone, cls_head, HALF)
+
+
+# Thin networks for SynthMotion, from scratch: thin enough to train on two CPU cores. The
+# hyper-parameters of their modules are those of the papers but for zero_init: a short schedule
+# from scratch has no initial behaviour to preserve.
+
+
+def thin_dcf(reduction: int) -> Network:
+    """DCF as of the networks at paper scale."""
+    return dict(type='DCF', reduction=reduction, zero_init=False)
+
+
+def thin_selfy() -> Network:
+    """SELFY as in its released code."""
+    return dict(type='SELFY', offsets=(-2, -1, 0, 1, 2), zero_init=False)
+
+
+def _thin_frames_network(
+    backbone: Network, in_channels: int, num_segments: int, **motion: Any
+) -> Network:
+    cls_head = _frames_head(
+        'TSNHead', in_channels, SYNTHMOTION_CLASSES, dropout_ratio=0.0, init_std=0.01
+    )
+    hosted = _host(backbone, num_segments=num_segments, **motion)
+    return _recognizer(2, hosted, cls_head, SYNTHMOTION)
+
+
+def thin_resnet10(num_segments: int, **motion: Any) -> Network:
+    """A ResNet-10 at a quarter of its width, run on each frame (TSN)."""
+    backbone = dict(type='timm.resnet10t', channels=(16, 32, 64, 128), stem_width=8)
+    return _thin_frames_network(backbone, 128, num_segments, **motion)
+
+
+def thin_tsm_r18(num_segments: int, **motion: Any) -> Network:
+    """TSM-ResNet-18 at a quarter of its width."""
+    backbone = dict(type='ThinResNetTSM', depth=18, base_channels=16, num_segments=num_segments)
+    return _thin_frames_network(backbone, 128, num_segments, **motion)
+
+
+def thin_tsm_r50(num_segments: int, **motion: Any) -> Network:
+    """TSM-ResNet-50 at an eighth of its width."""
+    backbone = dict(type='ThinResNetTSM', depth=50, base_channels=8, num_segments=num_segments)
+    return _thin_frames_network(backbone, 256, num_segments, **motion)
+
+
+def thin_r2plus1d(**motion: Any) -> Network:
+    """R(2+1)D-50 of DCF Table 6 at an eighth of its width."""
+    cls_head = _head('I3DHead', 256, SYNTHMOTION_CLASSES, dropout_ratio=0.0)
+    backbone = dict(type='R2Plus1D', depth=50, base_channels=8)
+    return _recognizer(3, _host(backbone, **motion), cls_head, SYNTHMOTION)
+
+
+def thin_x3d(**motion: Any) -> Network:
+    """X3D at a third of X3D-S's width and under half its depth.
+
+    It has 8 channels and 1, 2, 5 and 3 blocks.
+    """
+    cls_head = _head('X3DHead', 144, SYNTHMOTION_CLASSES, dropout_ratio=0.0)
+    backbone = dict(type='X3D', gamma_w=1 / 3, gamma_b=2.25, gamma_d=1)
+    return _recognizer(3, _host(backbone, **motion), cls_head, SYNTHMOTION)
