@@ -86,6 +86,15 @@ def test_wheel_holds_every_module_template_config_and_tool(wheel):
 
 
 @pytest.mark.slow
+def test_wheel_says_and_holds_its_licence(wheel):
+    archive = zipfile.ZipFile(wheel)
+    said = {Path(name).name: archive.read(name).decode() for name in archive.namelist()}
+    assert said['LICENSE'] == (ROOT / 'LICENSE').read_text()
+    assert 'License-File: LICENSE\n' in said['METADATA']
+    assert '\nLicense: Apache-2.0\n' in said['METADATA']
+
+
+@pytest.mark.slow
 def test_wheel_alone_trains_the_users_own_config(site, tmp_path):
     config = tmp_path / 'mine.py'
     config.write_text("""
