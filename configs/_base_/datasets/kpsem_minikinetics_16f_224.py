@@ -1,7 +1,7 @@
 _base_ = []
 
 from mmaction_ext.datasets.pipelines import evaluation_loader, training_loader
-from mmaction_ext.datasets.stretched_pipelines import stretched_test, stretched_train
+from mmaction_ext.datasets.mfnet_pipelines import mfnet_test, mfnet_train
 
 # Mini-Kinetics-200. 16 frames, every second one, of 224x224 (KPSEM section 4.2; MFNet's released
 # code). 40 clips of each video are tested, and the accuracy of each class is logged (Figure 7).
@@ -10,10 +10,10 @@ clip = dict(type='SampleClips', clip_len=16, frame_interval=2)
 input_shape = (3, clip['clip_len'], 224, 224)
 global_batch_size = 64
 train_dataloader = training_loader(
-    'videos', data_root, stretched_train(clip), 8, 'train.txt')
+    'videos', data_root, mfnet_train(clip), 8, 'train.txt')
 val_dataloader = evaluation_loader(
-    train_dataloader, f'{data_root}/val.txt', stretched_test(clip), 8)
+    train_dataloader, f'{data_root}/val.txt', mfnet_test(clip), 8)
 test_dataloader = evaluation_loader(
-    train_dataloader, f'{data_root}/val.txt', stretched_test(dict(clip, num_clips=40)), 1)
+    train_dataloader, f'{data_root}/val.txt', mfnet_test(dict(clip, num_clips=40)), 1)
 val_evaluator = dict(type='AccMetric')
 test_evaluator = [val_evaluator, dict(type='ClassAccuracyMetric')]

@@ -1,6 +1,6 @@
 _base_ = []
 
-from mmaction_ext.datasets.comparison_pipelines import resized_crop_train
+from mmaction_ext.datasets.mmaction2_pipelines import resized_crop_train
 from mmaction_ext.datasets.pipelines import evaluation_loader, training_loader, video_test
 
 # Something-Something V2 for MViT as in mmaction2's config: 16 segments, no flip; one clip of three

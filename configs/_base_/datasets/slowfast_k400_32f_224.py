@@ -1,6 +1,6 @@
 _base_ = []
 
-from mmaction_ext.datasets.comparison_pipelines import resized_crop_train
+from mmaction_ext.datasets.mmaction2_pipelines import resized_crop_train
 from mmaction_ext.datasets.pipelines import (evaluation_loader, interval_clips, interval_test,
                                              training_loader)
 

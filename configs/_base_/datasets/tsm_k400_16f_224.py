@@ -1,6 +1,6 @@
 _base_ = []
 
-from mmaction_ext.datasets.comparison_pipelines import frames_test, multi_scale_train
+from mmaction_ext.datasets.mmaction2_pipelines import frames_test, multi_scale_train
 from mmaction_ext.datasets.pipelines import evaluation_loader, training_loader
 
 # Kinetics-400 for TSM as in mmaction2's dense configs: 16 frames of 64; ten clips of three 256x256

@@ -1,6 +1,6 @@
 _base_ = []
 
-from mmaction_ext.datasets.comparison_pipelines import frames_test, multi_scale_train
+from mmaction_ext.datasets.mmaction2_pipelines import frames_test, multi_scale_train
 from mmaction_ext.datasets.pipelines import evaluation_loader, training_loader
 
 # Kinetics-400 for TSN as in mmaction2's configs: 3 frames in training, 25 frames of ten crops in

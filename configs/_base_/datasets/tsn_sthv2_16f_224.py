@@ -1,6 +1,6 @@
 _base_ = []
 
-from mmaction_ext.datasets.comparison_pipelines import frames_test, multi_scale_train
+from mmaction_ext.datasets.mmaction2_pipelines import frames_test, multi_scale_train
 from mmaction_ext.datasets.pipelines import evaluation_loader, training_loader
 
 # Something-Something V2 for TSM and TANet as in mmaction2's configs, 16 frames; two clips of three

@@ -1,6 +1,6 @@
 _base_ = []
 
-from mmaction_ext.datasets.comparison_pipelines import frames_test, multi_scale_train
+from mmaction_ext.datasets.mmaction2_pipelines import frames_test, multi_scale_train
 from mmaction_ext.datasets.pipelines import evaluation_loader, training_loader
 
 # Something-Something V2 for TSN and TRN as in mmaction2's configs, 8 frames; one clip and the

@@ -4,7 +4,7 @@ _base_ = [
     '../../_base_/default_runtime.py',
 ]
 
-from mmaction_ext.datasets.comparison_pipelines import multi_scale_train
+from mmaction_ext.datasets.mmaction2_pipelines import multi_scale_train
 from mmaction_ext.networks import tsn_r50
 
 model = tsn_r50(num_classes=174)

@@ -1,7 +1,7 @@
 _base_ = ['mmaction::_base_/models/i3d_r50.py', '../../_base_/datasets/kpsem_hmdb51_16f_224.py',
           '../../_base_/schedules/kpsem_mfnet_hmdb51.py', '../../_base_/default_runtime.py']
 
-from mmaction_ext.datasets.stretched_pipelines import stretched_test, stretched_train
+from mmaction_ext.datasets.mfnet_pipelines import mfnet_test, mfnet_train
 
 load_from = (
     'https://download.openmmlab.com/mmaction/v1.0/recognition/i3d/'
@@ -10,6 +10,6 @@ load_from = (
 model = dict(cls_head=dict(num_classes=51))
 clip = dict(type='SampleFrames', clip_len=32, frame_interval=2)
 input_shape = (3, clip['clip_len'], 224, 224)
-train_dataloader = dict(dataset=dict(pipeline=stretched_train(clip)))
-val_dataloader = dict(dataset=dict(pipeline=stretched_test(clip)))
-test_dataloader = dict(dataset=dict(pipeline=stretched_test(dict(clip, num_clips=10))))
+train_dataloader = dict(dataset=dict(pipeline=mfnet_train(clip)))
+val_dataloader = dict(dataset=dict(pipeline=mfnet_test(clip)))
+test_dataloader = dict(dataset=dict(pipeline=mfnet_test(dict(clip, num_clips=10))))

@@ -1,7 +1,7 @@
 _base_ = ['../../_base_/datasets/selfy_diving48_8f_224.py',
           '../../_base_/schedules/selfy_tsm_something.py', '../../_base_/default_runtime.py']
 
-from mmaction_ext.datasets.comparison_pipelines import resized_crop_train
+from mmaction_ext.datasets.mmaction2_pipelines import resized_crop_train
 from mmaction_ext.datasets.pipelines import interval_clips, interval_test
 from mmaction_ext.networks import slowfast
 

@@ -1,7 +1,7 @@
 _base_ = ['../../_base_/datasets/selfy_gym99_8f_224.py',
           '../../_base_/schedules/trn_sth.py', '../../_base_/default_runtime.py']
 
-from mmaction_ext.datasets.comparison_pipelines import frames_test, multi_scale_train
+from mmaction_ext.datasets.mmaction2_pipelines import frames_test, multi_scale_train
 from mmaction_ext.networks import trn_r50
 
 model = trn_r50(num_classes=99, num_segments={{_base_.num_segments}})

@@ -5,21 +5,21 @@ Plain dicts and lists for configs to call; this module imports neither torch nor
 """
 
 from mmaction_ext.datasets.flips import SOMETHING_FLIP_LABELS
-from mmaction_ext.datasets.pipelines import CROPS, pack_inputs, read_frames
+from mmaction_ext.datasets.pipelines import CROPS, SEED, Pipeline, Step, frames_pipeline
 
 
 def multi_scale_train(
-    source: str,
+    media: str,
     num_segments: int,
     something: bool = False,
     dense: bool = False,
     crop: int = 224,
     places: int = 13,
-) -> list:
+) -> Pipeline:
     """Training pipeline of TSN and its descendants TRN, TSM and TANet, as mmaction2's configs.
 
     Args:
-        source: ``'rawframes'`` or ``'videos'``.
+        media: ``'rawframes'`` or ``'videos'``.
         num_segments: frames per clip.
         something: the classes are those of Something-Something, six of which name a side: a flip
             exchanges their labels.
@@ -30,39 +30,35 @@ def multi_scale_train(
             the configs of TSN with 3 or 8 frames.
     """
     flip_labels = dict(SOMETHING_FLIP_LABELS) if something else None
-    return (
-        [dict(type='SeedSample')]
-        + read_frames(source, _frames(num_segments, dense))
-        + [
-            dict(type='Resize', scale=(-1, crop * 8 // 7)),
-            dict(
-                type='MultiScaleCrop',
-                input_size=crop,
-                scales=(1, 0.875, 0.75, 0.66),
-                random_crop=False,
-                max_wh_scale_gap=1,
-                num_fixed_crops=places,
-            ),
-            dict(type='Resize', scale=(crop, crop), keep_ratio=False),
-            dict(type='Flip', flip_ratio=0.5, flip_label_map=flip_labels),
-        ]
-        + pack_inputs('NCHW', source)
-    )
+    steps = [
+        dict(type='Resize', scale=(-1, crop * 8 // 7)),
+        dict(
+            type='MultiScaleCrop',
+            input_size=crop,
+            scales=(1, 0.875, 0.75, 0.66),
+            random_crop=False,
+            max_wh_scale_gap=1,
+            num_fixed_crops=places,
+        ),
+        dict(type='Resize', scale=(crop, crop), keep_ratio=False),
+        dict(type='Flip', flip_ratio=0.5, flip_label_map=flip_labels),
+    ]
+    return frames_pipeline(media, _frames(num_segments, dense), steps, 'NCHW', SEED)
 
 
 def frames_test(
-    source: str,
+    media: str,
     num_segments: int,
     crop: int = 224,
     num_crops: int = 1,
     twice: bool = False,
     dense: bool = False,
     short_side: int = 256,
-) -> list:
+) -> Pipeline:
     """Evaluation pipeline of TSN and its descendants.
 
     Args:
-        source: ``'rawframes'`` or ``'videos'``.
+        media: ``'rawframes'`` or ``'videos'``.
         num_segments: frames per clip.
         crop: side of each square crop in pixels.
         num_crops: 1 (centre), 3 (along the longer side) or 10 (corners and centre, mirrored).
@@ -73,17 +69,14 @@ def frames_test(
     sampling = _frames(num_segments, dense, test_mode=True)
     if twice:
         sampling['twice_sample'] = True
-    return (
-        read_frames(source, sampling)
-        + [
-            dict(type='Resize', scale=(-1, short_side)),
-            dict(type=CROPS[num_crops], crop_size=crop),
-        ]
-        + pack_inputs('NCHW', source)
-    )
+    steps = [
+        dict(type='Resize', scale=(-1, short_side)),
+        dict(type=CROPS[num_crops], crop_size=crop),
+    ]
+    return frames_pipeline(media, sampling, steps, 'NCHW')
 
 
-def resized_crop_train(sampling: dict, flip_ratio: float = 0.5, augment: bool = False) -> list:
+def resized_crop_train(sampling: Step, flip_ratio: float = 0.5, augment: bool = False) -> Pipeline:
     """Training pipeline of SlowFast and, with ``augment``, of MViT, as mmaction2's configs.
 
     Args:
@@ -92,7 +85,6 @@ def resized_crop_train(sampling: dict, flip_ratio: float = 0.5, augment: bool = 
         augment: MViT's four random operations of RandAugment at magnitude 7 of 10, and random
             erasing. mmaction2's config asks pytorchvideo for the former, here it is torchvision.
     """
-    seeding = dict(type='SeedSample', seed_torch=True) if augment else dict(type='SeedSample')
     operations = [
         dict(
             type='TorchVisionWrapper',
@@ -102,22 +94,19 @@ def resized_crop_train(sampling: dict, flip_ratio: float = 0.5, augment: bool = 
             num_magnitude_bins=11,
         )
     ]
-    erasing = [dict(type='RandomErasing', erase_prob=0.25, mode='rand')]
-    reading = [seeding, *read_frames('videos', sampling), dict(type='Resize', scale=(-1, 256))]
-    return (
-        reading
-        + operations * augment
-        + [
-            dict(type='RandomResizedCrop'),
-            dict(type='Resize', scale=(224, 224), keep_ratio=False),
-            dict(type='Flip', flip_ratio=flip_ratio),
-        ]
-        + erasing * augment
-        + pack_inputs('NCTHW', 'videos')
-    )
+    steps = [
+        dict(type='Resize', scale=(-1, 256)),
+        *operations * augment,
+        dict(type='RandomResizedCrop'),
+        dict(type='Resize', scale=(224, 224), keep_ratio=False),
+        dict(type='Flip', flip_ratio=flip_ratio),
+        *[dict(type='RandomErasing', erase_prob=0.25, mode='rand')] * augment,
+    ]
+    seeding = dict(SEED, seed_torch=True) if augment else SEED
+    return frames_pipeline('videos', sampling, steps, 'NCTHW', seeding)
 
 
-def _frames(num_segments: int, dense: bool, test_mode: bool = False) -> dict:
+def _frames(num_segments: int, dense: bool, test_mode: bool = False) -> Step:
     return dict(
         type='DenseSampleFrames' if dense else 'SampleFrames',
         clip_len=1,

@@ -7,7 +7,7 @@ from mmengine.registry import DefaultScope
 from published_data import write_frames
 
 import mmaction_ext.register  # noqa: F401
-from mmaction_ext.datasets.stretched_pipelines import stretched_test, stretched_train
+from mmaction_ext.datasets.mfnet_pipelines import mfnet_test, mfnet_train
 from mmaction_ext.video import write_mp4
 
 CLIPS = dict(type='SampleClips', clip_len=4, frame_interval=2, num_clips=2)
@@ -41,7 +41,7 @@ def run(pipeline, sample):
         return Compose(steps)(dict(sample))
 
 
-@pytest.mark.parametrize('function', [stretched_train, stretched_test])
+@pytest.mark.parametrize('function', [mfnet_train, mfnet_test])
 @pytest.mark.parametrize(
     'input_format, shape', [('NCTHW', (2, 3, 4, 28, 28)), ('NCHW', (8, 3, 28, 28))]
 )
@@ -55,23 +55,23 @@ def test_videos_become_clips(video, function, input_format, shape):
 def test_frames_of_something_are_flipped_with_their_label(folder):
     np.random.seed(0)
     sampling = dict(type='SampleSegments', num_segments=8)
-    pipeline = stretched_train(sampling, crop=28, media='rawframes', something=True)
+    pipeline = mfnet_train(sampling, crop=28, media='rawframes', something=True)
     labels = [run(pipeline, folder)['data_samples'].gt_label.item() for _ in range(20)]
     assert set(labels) == {86, 87}
-    packed = run(stretched_test(sampling, crop=28, media='rawframes'), folder)
+    packed = run(mfnet_test(sampling, crop=28, media='rawframes'), folder)
     assert tuple(packed['inputs'].shape) == (1, 3, 8, 28, 28)
     assert packed['data_samples'].metainfo['frame_dir'] == folder['frame_dir']
 
 
 def test_testing_is_not_random(video):
-    first, second = (run(stretched_test(CLIPS, crop=28), video)['inputs'] for _ in range(2))
+    first, second = (run(mfnet_test(CLIPS, crop=28), video)['inputs'] for _ in range(2))
     assert (first == second).all()
 
 
 def test_numbers_are_mfnets():
     steps = {
         step['type']: step
-        for function in (stretched_train, stretched_test)
+        for function in (mfnet_train, mfnet_test)
         for step in function(dict(type='SampleClips', clip_len=16, frame_interval=2))
     }
     assert steps['RandomStretch']['short_side'] == (224, 288)
@@ -82,5 +82,5 @@ def test_numbers_are_mfnets():
 
 
 def test_the_jitter_shrinks_with_the_crop():
-    steps = {step['type']: step for step in stretched_train(CLIPS, crop=112)}
+    steps = {step['type']: step for step in mfnet_train(CLIPS, crop=112)}
     assert steps['RandomStretch']['short_side'] == (112, 144)
