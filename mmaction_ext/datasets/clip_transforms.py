@@ -68,7 +68,7 @@ class SampleClips(BaseTransform):
 
     def __init__(
         self, clip_len: int, frame_interval: int = 1, num_clips: int = 1, test_mode: bool = False
-    ):
+    ) -> None:
         numbers = dict(clip_len=clip_len, frame_interval=frame_interval, num_clips=num_clips)
         for name, value in numbers.items():
             if value < 1:
@@ -86,7 +86,7 @@ class SampleClips(BaseTransform):
         results.update(self.numbers, frame_inds=inds + results.get('start_index', 0))
         return results
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         numbers = ', '.join(f'{name}={value}' for name, value in self.numbers.items())
         return f'{type(self).__name__}({numbers}, test_mode={self.test_mode})'
 
@@ -120,7 +120,7 @@ class RandomStretch(BaseTransform):
         InputError: a range is empty or not positive.
     """
 
-    def __init__(self, short_side=(224, 288), aspect=(0.8, 1.25)):
+    def __init__(self, short_side=(224, 288), aspect=(0.8, 1.25)) -> None:
         for name, (low, high) in dict(short_side=short_side, aspect=aspect).items():
             if not 0 < low <= high:
                 raise InputError(f'{name} must be a range of positive numbers, got {(low, high)}')
@@ -136,7 +136,7 @@ class RandomStretch(BaseTransform):
         results['img_shape'] = (height, width)
         return results
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f'{type(self).__name__}(short_side={self.short_side}, aspect={self.aspect})'
 
 
@@ -159,7 +159,7 @@ class HLSJitter(BaseTransform):
         InputError: a shift is negative.
     """
 
-    def __init__(self, hue: int = 15, lightness: int = 35, saturation: int = 25):
+    def __init__(self, hue: int = 15, lightness: int = 35, saturation: int = 25) -> None:
         self.limits = (hue, lightness, saturation)
         if min(self.limits) < 0:
             raise InputError(
@@ -173,7 +173,7 @@ class HLSJitter(BaseTransform):
         results['imgs'] = [shift_hls(img, shifts) for img in results['imgs']]
         return results
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         hue, lightness, saturation = self.limits
         return f'{type(self).__name__}(hue={hue}, lightness={lightness}, saturation={saturation})'
 

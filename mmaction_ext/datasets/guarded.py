@@ -40,7 +40,7 @@ class Guard:
             :data:`MAX_TRIES` in a row cannot (when replacing).
     """
 
-    def __init__(self, *args, on_error: str = 'stop', **kwargs):
+    def __init__(self, *args, on_error: str = 'stop', **kwargs) -> None:
         if on_error not in POLICIES:
             raise InputError(f'on_error must be one of {", ".join(POLICIES)}, got {on_error!r}')
         self.on_error = on_error

@@ -28,7 +28,7 @@ class Repeat:
             does not decode.
     """
 
-    def __init__(self, *args, num_repeats: int = 2, **kwargs):
+    def __init__(self, *args, num_repeats: int = 2, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         if num_repeats < 1 or self.test_mode:
             raise InputError(

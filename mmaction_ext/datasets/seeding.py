@@ -34,7 +34,7 @@ class SeedSample(BaseTransform):
             processes dropout then depends on the sample that was loaded last.
     """
 
-    def __init__(self, seed_torch: bool = False):
+    def __init__(self, seed_torch: bool = False) -> None:
         self.seed_torch = seed_torch
         self._seed_epoch = torch.full((2,), -1, dtype=torch.int64).share_memory_()
 

@@ -62,7 +62,7 @@ class SampleSegments(BaseTransform):
             holds no frame.
     """
 
-    def __init__(self, num_segments: int, test_mode: bool = False):
+    def __init__(self, num_segments: int, test_mode: bool = False) -> None:
         if num_segments < 1:
             raise ValueError(f'num_segments must be at least 1, got {num_segments}')
         self.num_segments = num_segments
@@ -80,7 +80,7 @@ class SampleSegments(BaseTransform):
         results.update(clip_len=self.num_segments, num_clips=1, frame_interval=None)
         return results
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (
             f'{type(self).__name__}(num_segments={self.num_segments}, test_mode={self.test_mode})'
         )
@@ -199,7 +199,7 @@ class DirectionAwareFlip(Flip):
             class has no mirror image.
     """
 
-    def __init__(self, classes, sided: str = 'swap', flip_ratio: float = 0.5):
+    def __init__(self, classes, sided: str = 'swap', flip_ratio: float = 0.5) -> None:
         if sided not in ('swap', 'skip'):
             raise InputError(f"sided must be 'swap' or 'skip', got {sided!r}")
         if isinstance(classes, str):
@@ -220,7 +220,7 @@ class DirectionAwareFlip(Flip):
         results.update(flip=False, flip_direction=self.direction)
         return results
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (
             f'{type(self).__name__}(flip_ratio={self.flip_ratio}, sided={self.sided!r}, '
             f'flip_label_map={self.flip_label_map}, skipped={sorted(self.skipped)})'

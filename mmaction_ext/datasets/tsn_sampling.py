@@ -99,7 +99,7 @@ class SampleTSNSegments(BaseTransform):
         results.update(clip_len=self.num_segments, num_clips=self.num_clips, frame_interval=None)
         return results
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (
             f'{type(self).__name__}(num_segments={self.num_segments}, '
             f'test_mode={self.test_mode}, num_clips={self.num_clips})'

@@ -100,6 +100,6 @@ class CPUDistributedDataParallel(MMDistributedDataParallel):
         kwargs: as for ``MMDistributedDataParallel``.
     """
 
-    def __init__(self, module: nn.Module, sync_bn: bool = False, **kwargs):
+    def __init__(self, module: nn.Module, sync_bn: bool = False, **kwargs) -> None:
         kwargs.update(device_ids=None, broadcast_buffers=False)
         super().__init__(module=synchronise_batch_norm(module) if sync_bn else module, **kwargs)

@@ -1,9 +1,14 @@
-"""Motion modules: trainable blocks that go between the stages of a backbone."""
+"""Motion modules: trainable blocks that go between the stages of a backbone.
+
+Each is a file of this folder: importing the folder imports all of them, and so registers them.
+"""
+
+import importlib
+import pkgutil
 
 from mmaction_ext.modules.base import MotionModule
-from mmaction_ext.modules.dcf import DCF
-from mmaction_ext.modules.kpsem import KPSEM
-from mmaction_ext.modules.selfy import SELFY
-from mmaction_ext.modules.tcm import TCM
 
-__all__ = ['DCF', 'KPSEM', 'SELFY', 'TCM', 'MotionModule']
+__all__ = ['MotionModule']
+
+for _file in pkgutil.iter_modules(__path__, f'{__name__}.'):
+    importlib.import_module(_file.name)

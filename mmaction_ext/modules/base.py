@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -70,6 +71,9 @@ class MotionModule(nn.Module, ABC):
     stage in ``blocks``, by ``str(stage)``, and gets it from :meth:`block` or, for given features,
     from :meth:`block_for`, which refuse what the module cannot work on.
 
+    Tests find every module of this folder by itself and try it on every backbone, with the
+    arguments and the tolerance that stand in its class.
+
     Args:
         in_channels: Channels at the output of each stage the module is for. Stages have the
             numbers of the papers: 1 is the stem, 2 to 5 are the residual stages.
@@ -79,6 +83,11 @@ class MotionModule(nn.Module, ABC):
     """
 
     blocks: nn.ModuleDict
+    #: Arguments of a small one, for tests.
+    small: ClassVar[Mapping[str, Any]] = {}
+    #: Largest error under autocast to bfloat16, whose numbers have 8 bits, relative to what the
+    #: module adds (both as root mean squares): what rounding in every layer comes to.
+    bfloat16_error: ClassVar[float] = 0.03
 
     def __init__(self, in_channels: Mapping[int, int]) -> None:
         super().__init__()
@@ -104,12 +113,15 @@ class MotionModule(nn.Module, ABC):
         Raises:
             InputError: If the module is not for this stage.
         """
+        self._check_stage(stage)
+        return self.blocks[str(stage)]
+
+    def _check_stage(self, stage: int) -> None:
         if stage not in self.in_channels:
             raise InputError(
                 f'{type(self).__name__} has no block of stage {stage!r}: it is for '
                 f'{list(self.stages)}'
             )
-        return self.blocks[str(stage)]
 
     def block_for(self, x: Tensor, stage: int) -> nn.Module:
         """The block of a stage, for features it can work on.
@@ -141,7 +153,11 @@ class MotionModule(nn.Module, ABC):
         """Largest displacement, in pixels of the map of ``stage``, that is looked for.
 
         0 where nothing is looked for in a window.
+
+        Raises:
+            InputError: If the module is not for this stage.
         """
+        self._check_stage(stage)
         return 0
 
     @abstractmethod

@@ -8,6 +8,7 @@ L temporal range, D = 2 * L * U * V channels of a correlation volume.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -176,6 +177,10 @@ class DCF(MotionModule):
     Raises:
         InputError: If an argument is out of its range; the message names the value.
     """
+
+    small: ClassVar = dict(reduction=2)
+    #: Two layers round.
+    bfloat16_error = 0.01
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ of a frame, d_e embedding channels.
 import math
 import random
 from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import torch
 from mmaction.registry import MODELS
@@ -139,13 +140,13 @@ class _ClampWithWayBack(torch.autograd.Function):
     """Clamp to [-limit, limit] whose gradient leads values beyond the limit back, not further."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, limit: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, limit: float) -> Tensor:
         ctx.save_for_backward(x)
         ctx.limit = limit
         return x.clamp(-limit, limit)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (x,) = ctx.saved_tensors
         passes = (x.abs() <= ctx.limit) | (x * grad > 0)  # a step goes against the gradient
         return grad * passes, None
@@ -338,6 +339,10 @@ class KPSEM(MotionModule):
     Raises:
         InputError: If an argument is out of its range; the message names the value.
     """
+
+    small: ClassVar = dict(num_regions=4, num_sets=2, embedding_channels=8)
+    #: A rounded feature may also choose another key point.
+    bfloat16_error = 0.1
 
     def __init__(
         self,

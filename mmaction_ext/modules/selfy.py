@@ -13,6 +13,7 @@ w = ceil(W / 2) after the down-projection, L offsets, U x V window.
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -302,6 +303,14 @@ class SELFY(MotionModule):
     Raises:
         InputError: If an argument is out of its range; the message names the value.
     """
+
+    small: ClassVar = dict(
+        offsets=(-1, 0, 1),
+        window=3,
+        mid_channels=8,
+        extraction_channels=(2, 4, 4, 8),
+        integration_channels=(8, 8, 8, 8),
+    )
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ the code), B = N * M * (T-1) pairs of frames.
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -213,6 +214,10 @@ class TCM(MotionModule):
     Raises:
         InputError: If an argument is out of its range; the message names the value.
     """
+
+    small: ClassVar = dict(mid_channels=8, window=5)
+    #: A rounded feature may also choose another match.
+    bfloat16_error = 0.25
 
     def __init__(
         self,

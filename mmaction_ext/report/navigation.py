@@ -5,17 +5,14 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import mmaction_ext
 from mmaction_ext.tables.cells import CellStatus
 
-#: Folder below ``configs/`` to what it is called on the page.
+#: Folder below ``configs/`` to what it is called on the page: modules by their capitals.
 _NAMES = {
-    'dcf': 'DCF',
-    'kpsem': 'KPSEM',
-    'selfy': 'SELFY',
-    'tcm': 'TCM',
-    'cross': 'All modules',
-    'synthmotion': 'SynthMotion',
-}
+    path.stem: path.stem.upper()
+    for path in (Path(mmaction_ext.__file__).parent / 'modules').glob('*.py')
+} | {'cross': 'All modules', 'synthmotion': 'SynthMotion'}
 #: Parts of folder names that are written otherwise.
 _WORDS = {
     'sthv1': 'Something-Something V1',

@@ -7,12 +7,12 @@ from mmengine.registry import DefaultScope
 from published_data import write_frames, write_video
 
 import mmaction_ext.register  # noqa: F401
+from mmaction_ext.datasets.flips import SOMETHING_FLIP_LABELS
 from mmaction_ext.datasets.mmaction2_pipelines import (
     frames_test,
     multi_scale_train,
     resized_crop_train,
 )
-from mmaction_ext.datasets.flips import SOMETHING_FLIP_LABELS
 from mmaction_ext.datasets.pipelines import interval_clips
 
 

@@ -9,8 +9,8 @@ from published_data import write_video
 
 import mmaction_ext.register  # noqa: F401
 from mmaction_ext.datasets.browsing import browse
-from mmaction_ext.datasets.mmaction2_pipelines import resized_crop_train
 from mmaction_ext.datasets.guarded import replaced_samples
+from mmaction_ext.datasets.mmaction2_pipelines import resized_crop_train
 from mmaction_ext.datasets.pipelines import interval_clips
 from mmaction_ext.datasets.seeding import set_epoch
 from mmaction_ext.errors import InputError

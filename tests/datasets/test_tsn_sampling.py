@@ -196,12 +196,14 @@ def test_sided_classes_are_never_flipped(something, label, mirrored):
 
 
 def test_cross_pipelines_have_other_frames_and_the_same_images():
-    ours, theirs = cross_train(13, 'NCTHW', 160), tsn_train(13, 'rawframes', True, crop=160)
+    ours, theirs = cross_train(13, 'NCTHW', 224), tsn_train(13, 'rawframes', something=True)
     assert [step['type'] for step in ours if step not in theirs] == [
         'SampleSegments',
         'FormatShape',
     ]
     assert len(ours) == len(theirs)
+    small = {step['type']: step for step in cross_train(13, 'NCTHW', 160)}
+    assert small['MultiScaleCrop']['input_size'] == 160 and small['Resize']['scale'] == (160, 160)
     test = {step['type']: step for step in cross_test(13, 'NCTHW', 160)}
     assert test['SampleSegments'] == dict(type='SampleSegments', num_segments=13, test_mode=True)
     assert test['Resize']['scale'] == (229, 171) and test['CenterCrop']['crop_size'] == 160

@@ -1,8 +1,10 @@
 """Every motion module after every stage of every kind of backbone: it builds and trains a step.
 
-The grid is generated from the two dicts below. A new module or kind of backbone adds one entry.
+The grid is generated from the registered modules and the backbones below, to which a new kind adds
+one entry.
 """
 
+import inspect
 import os
 import weakref
 
@@ -11,6 +13,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
 from mmaction.registry import MODELS
+from motion_modules import MOTION_MODULES, small_config
 from torch.nn.parallel import DistributedDataParallel
 
 import mmaction_ext.register  # noqa: F401
@@ -48,19 +51,6 @@ BACKBONES = {
         num_heads=(1, 1, 2, 2),
     ),
 }
-MODULES = {
-    'dcf': dict(type='DCF', reduction=2),
-    'tcm': dict(type='TCM', num_segments=NUM_SEGMENTS, mid_channels=8, window=5),
-    'selfy': dict(
-        type='SELFY',
-        offsets=(-1, 0, 1),
-        window=3,
-        mid_channels=8,
-        extraction_channels=(2, 4, 4, 8),
-        integration_channels=(8, 8, 8, 8),
-    ),
-    'kpsem': dict(type='KPSEM', num_regions=4, num_sets=2, embedding_channels=8),
-}
 #: Hosts all of whose stages end in a ReLU.
 RELU_HOSTS = ('x3d', 'r2plus1d', 'r3d', 'tsn', 'tsm', 'timm_resnet')
 #: A timm ConvNeXt and Swin shrink the image four-fold at once: they have no map of stage 1.
@@ -68,15 +58,19 @@ STAGES = {
     name: (2, 3, 4, 5) if name in ('timm_convnext', 'timm_swin') else (1, 2, 3, 4, 5)
     for name in BACKBONES
 }
-#: Every module after all stages of every backbone, and after each stage alone of every fourth:
-#: what a stage demands of a module (channels, size, layout) does not depend on the other stages.
+#: Every module after all stages of every backbone, and each stage alone of a backbone with one of
+#: them: what a stage demands (channels, size, layout) does not depend on the other stages.
 GRID = [
     (backbone, stages, module)
     for number, backbone in enumerate(BACKBONES)
-    for place, module in enumerate(MODULES)
+    for place, module in enumerate(MOTION_MODULES)
     for stages in (
         STAGES[backbone],
-        *((stage,) for stage in STAGES[backbone] if (number + place + stage) % len(MODULES) == 0),
+        *(
+            (stage,)
+            for stage in STAGES[backbone]
+            if (number + place + stage) % len(MOTION_MODULES) == 0
+        ),
     )
 ]
 
@@ -93,7 +87,7 @@ def build(backbone, module, stages, **arguments):
         dict(
             type='MotionBackbone',
             backbone=dict(BACKBONES[backbone]),
-            module=dict(MODULES[module]),
+            module=small_config(module),
             stages=stages,
             **segments,
             **arguments,
@@ -149,7 +143,7 @@ def test_builds_and_trains_a_step(backbone, stages, module):
     )
 
 
-@pytest.mark.parametrize('module', MODULES)
+@pytest.mark.parametrize('module', MOTION_MODULES)
 @pytest.mark.parametrize('backbone', ['mfnet', 'tsm', 'timm_vit'])
 def test_nothing_survives_a_forward_pass(backbone, module):
     host, x = build(backbone, module, STAGES[backbone]).eval(), clips(backbone)
@@ -164,7 +158,7 @@ def test_nothing_survives_a_forward_pass(backbone, module):
     assert all(tensor() is None for tensor in alive)
 
 
-@pytest.mark.parametrize('module', MODULES)
+@pytest.mark.parametrize('module', MOTION_MODULES)
 @pytest.mark.parametrize('backbone', ['x3d', 'tsm', 'timm_convnext', 'timm_vit'])
 def test_gradient_checkpointing_gives_the_same_gradients(backbone, module):
     plain = build(backbone, module, (2, 3, 4)).eval()
@@ -183,7 +177,7 @@ def unchanged(backbone, module, relu):
         dict(
             type='MotionBackbone',
             backbone=dict(BACKBONES[backbone]),
-            module=dict(MODULES[module], relu=relu),
+            module=small_config(module, relu=relu),
             stages=STAGES[backbone],
             num_segments=None if is_3d(backbone) else NUM_SEGMENTS,
         )
@@ -198,7 +192,13 @@ def unchanged(backbone, module, relu):
     return same
 
 
-@pytest.mark.parametrize('module', ['dcf', 'selfy'])
+def takes(module, *arguments):
+    return set(arguments) <= inspect.signature(MOTION_MODULES[module]).parameters.keys()
+
+
+@pytest.mark.parametrize(
+    'module', [name for name in MOTION_MODULES if takes(name, 'zero_init', 'relu')]
+)
 @pytest.mark.parametrize('backbone', BACKBONES)
 def test_a_zero_initialised_block_is_the_identity(backbone, module):
     assert all(unchanged(backbone, module, 'none'))
@@ -213,29 +213,24 @@ def own_part(module, x):
     return (y.float() - x.float() if vector is None else vector).float()
 
 
-#: Largest error in bfloat16, whose numbers have 8 bits, relative to the part itself (both as root
-#: mean squares). DCF and SELFY round in every layer; in TCM and KPSEM a rounded feature may
-#: also choose another match or key point.
-BFLOAT16_ERROR = {'dcf': 0.01, 'selfy': 0.03, 'tcm': 0.25, 'kpsem': 0.1}
-
-
-@pytest.mark.parametrize('name', MODULES)
+@pytest.mark.parametrize('name', MOTION_MODULES)
 def test_bfloat16_autocast_trains_and_stays_near_float32(name):
     torch.manual_seed(0)
-    options = dict(relu='none', zero_init=False) if name in ('dcf', 'selfy') else {}
-    module = MODELS.build(dict(MODULES[name], in_channels={3: 16}, **options)).eval()
+    # a part that is zero has no relative error
+    options = dict(relu='none', zero_init=False) if takes(name, 'zero_init', 'relu') else {}
+    module = MODELS.build(small_config(name, in_channels={3: 16}, **options)).eval()
     x = torch.randn(2, 16, NUM_SEGMENTS, 12, 12).relu()
     exact = own_part(module, x).detach()
     with torch.autocast('cpu', torch.bfloat16):
         rounded = own_part(module, x)
     error = (rounded.detach() - exact).norm() / exact.norm()
-    assert 0 < error < BFLOAT16_ERROR[name]
+    assert 0 < error < module.bfloat16_error
     rounded.square().mean().backward()
     for parameter_name, parameter in module.named_parameters():
         assert parameter.grad is not None and parameter.grad.isfinite().all(), parameter_name
 
 
-@pytest.mark.parametrize('module', MODULES)
+@pytest.mark.parametrize('module', MOTION_MODULES)
 @pytest.mark.parametrize('backbone', ['r2plus1d', 'timm_convnext'])
 def test_a_host_trains_under_bfloat16_autocast(backbone, module):
     host = build(backbone, module, (3,)).train()
@@ -247,7 +242,7 @@ def test_a_host_trains_under_bfloat16_autocast(backbone, module):
 
 
 @pytest.mark.slow
-def test_compiled_host_gives_the_same_gradients(module='kpsem'):
+def test_compiled_host_gives_the_same_gradients(module='KPSEM'):
     """Of one with a branch; one without is compiled in its own tests, and so is each module."""
     # inductor is tested on each operator; in float64, since TCM's mask follows an argmax, which
     # rounding may turn where two matches tie
@@ -269,7 +264,7 @@ def _train_on_one_of_two(rank, folder):
         'gloo', init_method=f'file://{folder}/rendezvous', rank=rank, world_size=2
     )
     found = {}
-    for module in MODULES:
+    for module in MOTION_MODULES:
         host = DistributedDataParallel(build('timm_resnet', module, (2, 3)).eval())
         found[module] = gradients(host.module, clips('timm_resnet', 4).chunk(2)[rank], host)
     torch.save(found, os.path.join(folder, f'{rank}.pth'))
@@ -282,7 +277,7 @@ def test_two_processes_have_the_gradient_of_the_whole_batch(tmp_path):
         _train_on_one_of_two, (str(tmp_path),), nprocs=2, start_method='forkserver'
     )
     found = [torch.load(tmp_path / f'{rank}.pth') for rank in (0, 1)]
-    for module in MODULES:
+    for module in MOTION_MODULES:
         # normalisation is in eval mode: the batch is the mean of its halves
         expected = gradients(build('timm_resnet', module, (2, 3)).eval(), clips('timm_resnet', 4))
         assert expected.keys() == found[0][module].keys()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmaction_ext.modules import DCF
+from mmaction_ext.modules.dcf import DCF
 from mmaction_ext.ops import local_correlation
 
 CHANNELS = {2: 4, 3: 6, 4: 8}
@@ -328,6 +328,9 @@ def test_motion_does_not_follow_the_strongest_feature():
         (dict(window={3: 5}), r'\{3: 5\}'),
         (dict(clip_border='mirror'), "clip_border.*'mirror'"),
         (dict(temperature=0), 'temperature.*0'),
+        (dict(reduction=1.5), 'reduction must be a whole number, got 1.5'),
+        (dict(temporal_range=0), 'temporal_range must be at least 1, got 0'),
+        (dict(short_range_stages=4), 'short_range_stages .* got 4'),
         (dict(relu='never'), "'never'"),
         (dict(relu='both'), 'zero_init=False'),
     ],

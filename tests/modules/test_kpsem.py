@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmaction_ext.modules import KPSEM
+from mmaction_ext.modules.kpsem import KPSEM
 
 CHANNELS = {3: 8, 4: 12}
 
@@ -670,6 +670,7 @@ def test_a_map_that_is_too_small_is_named(num_regions, size, named, regions):
         (dict(num_regions=0), '0'),
         (dict(num_regions=5), '5'),
         (dict(num_regions=-4), '-4'),
+        (dict(num_regions=4.0), 'num_regions must be a whole number, got 4.0'),
         (dict(num_sets=0), 'num_sets.*0'),
         (dict(embedding_channels=0), 'embedding_channels.*0'),
         (dict(out_channels=0), 'out_channels.*0'),

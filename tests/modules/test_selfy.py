@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmaction_ext.modules import SELFY
+from mmaction_ext.modules.selfy import SELFY
 
 SMALL = dict(mid_channels=5, extraction_channels=(2, 3, 4, 3), integration_channels=(4, 3, 2, 5))
 TWO_SIDED = (-2, -1, 0, 1, 2)
@@ -617,6 +617,8 @@ def test_a_module_in_bfloat16():
         (dict(extraction_channels=()), r'extraction_channels.*\(\)'),
         (dict(integration_channels=(4, 0)), 'integration_channels.* 0'),
         (dict(num_blocks=0), 'num_blocks.*0'),
+        (dict(num_blocks=1.5), 'num_blocks .*1.5'),
+        (dict(extraction_channels=64), 'extraction_channels .* got 64'),
         (dict(temperature=-1), 'temperature.*-1'),
     ],
 )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmaction_ext.modules import TCM
+from mmaction_ext.modules.tcm import TCM
 
 RESNET_50, RESNET_18 = {3: 512}, {3: 128}
 
@@ -565,6 +565,9 @@ def test_min_frames():
         (dict(sigma=math.nan), 'nan'),
         (dict(temperature=0), '0'),
         (dict(temperature=-2.0), '-2.0'),
+        (dict(temperature=math.inf), 'temperature must be positive, got inf'),
+        (dict(num_segments=2.5), 'num_segments must be a whole number, got 2.5'),
+        (dict(tempos=('fast', 'fast')), 'none twice'),
     ],
 )
 def test_errors_name_the_value(arguments, value):

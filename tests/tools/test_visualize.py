@@ -9,6 +9,7 @@ import torch
 from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
+from motion_modules import MOTION_MODULES, small_config
 from PIL import Image
 
 import mmaction_ext.register  # noqa: F401
@@ -266,34 +267,19 @@ def test_folder_of_frames(main, moves_right, movie, tmp_path):
     assert abs(arrays[0][tiles] - arrays[1][tiles]).mean() < 1
 
 
-MODULES = {
-    'DCF': dict(type='DCF', reduction=2),
-    'TCM': dict(type='TCM', num_segments=FRAMES, window=3, mid_channels=4),
-    'SELFY': dict(type='SELFY', window=3, mid_channels=4),
-    'KPSEM': dict(type='KPSEM', num_sets=2, embedding_channels=4, out_channels=4),
-}
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize('name', MODULES)
+@pytest.mark.parametrize('name', MOTION_MODULES)
 def test_every_module_can_be_drawn(main, place, movie, tmp_path, capsys, name):
-    stages = (3,) if name == 'KPSEM' else (3, 4)
-    head = None
-    if name == 'KPSEM':
-        head = dict(
+    model = recognizer(small_config(name), (3,))
+    module = MODELS.build(small_config(name, in_channels={3: 16}))
+    _, carried = module(torch.zeros(1, 16, FRAMES, 8, 8), 3)
+    vector = module.embed(carried)
+    if vector is not None:
+        model['cls_head'] = dict(
             type='ConcatHead',
-            branch_channels=4 * (FRAMES - 1),
-            head=dict(
-                type='TSNHead',
-                in_channels=16,
-                num_classes=3,
-                dropout_ratio=0.0,
-                average_clips='prob',
-            ),
+            branch_channels=vector.shape[1],
+            head=model['cls_head'],
         )
-    model = recognizer(MODULES[name], stages)
-    if head:
-        model['cls_head'] = head
     row = save(place, name, model)
     assert main([*row, movie, '-o', str(tmp_path)]) == 0
     files = capsys.readouterr().out.splitlines()[-4:]

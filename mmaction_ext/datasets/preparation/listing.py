@@ -14,7 +14,7 @@ class Listing:
         suffixes: endings of videos, the preferred one first; none where items are folders.
     """
 
-    def __init__(self, media, suffixes: tuple = ()):
+    def __init__(self, media, suffixes: tuple = ()) -> None:
         self._media, self._suffixes = Path(media), suffixes
         self._folders, self.unreadable = {}, {}
 

@@ -7,7 +7,7 @@ from mmaction.registry import MODELS
 from torch import nn
 
 from mmaction_ext.models.host.building import build_backbone, build_module, is_timm
-from mmaction_ext.modules import DCF
+from mmaction_ext.modules.dcf import DCF
 
 CHANNELS = {2: 8, 3: 16}
 
