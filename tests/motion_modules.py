@@ -1,5 +1,7 @@
 """The motion modules that are registered, for tests of what all of them do."""
 
+import inspect
+
 import pytest
 from mmaction.registry import MODELS
 
@@ -15,6 +17,12 @@ MOTION_MODULES = {
 every_module = pytest.mark.parametrize('kind', MOTION_MODULES.values(), ids=MOTION_MODULES)
 
 
-def small_config(name, **arguments):
-    """Config of a small one."""
-    return dict(MOTION_MODULES[name].small, type=name, **arguments)
+def takes(name, *arguments):
+    """Whether a module has all of some arguments."""
+    return set(arguments) <= inspect.signature(MOTION_MODULES[name]).parameters.keys()
+
+
+def small_config(name, num_segments, **arguments):
+    """Config of a small one, for so many frames where it is built for a number of them."""
+    frames = dict(num_segments=num_segments) if takes(name, 'num_segments') else {}
+    return dict(MOTION_MODULES[name].small, type=name, **frames, **arguments)

@@ -264,7 +264,7 @@ def levels_of_bases(path):
     bases = [
         node.value
         for node in ast.parse(path.read_text()).body
-        if isinstance(node, ast.Assign) and node.targets[0].id == '_base_'
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], 'id', '') == '_base_'
     ]
     bases = ast.literal_eval(bases[0]) if bases else []
     files = [bases] if isinstance(bases, str) else bases

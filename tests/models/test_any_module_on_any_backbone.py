@@ -4,7 +4,6 @@ The grid is generated from the registered modules and the backbones below, to wh
 one entry.
 """
 
-import inspect
 import os
 import weakref
 
@@ -13,7 +12,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
 from mmaction.registry import MODELS
-from motion_modules import MOTION_MODULES, small_config
+from motion_modules import MOTION_MODULES, small_config, takes
 from torch.nn.parallel import DistributedDataParallel
 
 import mmaction_ext.register  # noqa: F401
@@ -87,7 +86,7 @@ def build(backbone, module, stages, **arguments):
         dict(
             type='MotionBackbone',
             backbone=dict(BACKBONES[backbone]),
-            module=small_config(module),
+            module=small_config(module, NUM_SEGMENTS),
             stages=stages,
             **segments,
             **arguments,
@@ -177,7 +176,7 @@ def unchanged(backbone, module, relu):
         dict(
             type='MotionBackbone',
             backbone=dict(BACKBONES[backbone]),
-            module=small_config(module, relu=relu),
+            module=small_config(module, NUM_SEGMENTS, relu=relu),
             stages=STAGES[backbone],
             num_segments=None if is_3d(backbone) else NUM_SEGMENTS,
         )
@@ -190,10 +189,6 @@ def unchanged(backbone, module, relu):
     host(clips(backbone))
     assert len(same) == len(STAGES[backbone])
     return same
-
-
-def takes(module, *arguments):
-    return set(arguments) <= inspect.signature(MOTION_MODULES[module]).parameters.keys()
 
 
 @pytest.mark.parametrize(
@@ -218,7 +213,7 @@ def test_bfloat16_autocast_trains_and_stays_near_float32(name):
     torch.manual_seed(0)
     # a part that is zero has no relative error
     options = dict(relu='none', zero_init=False) if takes(name, 'zero_init', 'relu') else {}
-    module = MODELS.build(small_config(name, in_channels={3: 16}, **options)).eval()
+    module = MODELS.build(small_config(name, NUM_SEGMENTS, in_channels={3: 16}, **options)).eval()
     x = torch.randn(2, 16, NUM_SEGMENTS, 12, 12).relu()
     exact = own_part(module, x).detach()
     with torch.autocast('cpu', torch.bfloat16):
