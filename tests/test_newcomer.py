@@ -129,7 +129,7 @@ def test_complexity_tables_and_page_have_the_rows(project):
     with open(project / 'reports/complexity.csv') as file:
         params = {row['config']: int(row['params']) for row in csv.DictReader(file)}
     of_toy = params['toy/table1_parts/toy'] - params['toy/table1_parts/baseline']
-    assert of_toy == 64 * 64 + 64
+    assert of_toy == 32 * 32 + 32
     [table] = [
         text
         for path in (project / 'reports').rglob('*.md')

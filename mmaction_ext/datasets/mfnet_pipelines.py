@@ -29,7 +29,7 @@ def mfnet_train(
     flip: Step = dict(type='Flip', flip_ratio=0.5)
     if something:
         flip = dict(type='DirectionAwareFlip', classes=dict(SOMETHING_FLIP_LABELS), sided='swap')
-    steps = [
+    steps: Pipeline = [
         dict(type='RandomStretch', short_side=(crop, crop * 9 // 7)),
         dict(type='RandomCrop', size=crop),
         flip,
@@ -46,7 +46,7 @@ def mfnet_test(
     Frames are resized to a square, 256 pixels for a crop of 224, whatever shape they had.
     """
     side = crop * 8 // 7
-    steps = [
+    steps: Pipeline = [
         dict(type='Resize', scale=(side, side), keep_ratio=False),
         dict(type='CenterCrop', crop_size=crop),
     ]

@@ -30,7 +30,7 @@ def multi_scale_train(
             the configs of TSN with 3 or 8 frames.
     """
     flip_labels = dict(SOMETHING_FLIP_LABELS) if something else None
-    steps = [
+    steps: Pipeline = [
         dict(type='Resize', scale=(-1, crop * 8 // 7)),
         dict(
             type='MultiScaleCrop',
@@ -69,7 +69,7 @@ def frames_test(
     sampling = _frames(num_segments, dense, test_mode=True)
     if twice:
         sampling['twice_sample'] = True
-    steps = [
+    steps: Pipeline = [
         dict(type='Resize', scale=(-1, short_side)),
         dict(type=CROPS[num_crops], crop_size=crop),
     ]
@@ -94,7 +94,7 @@ def resized_crop_train(sampling: Step, flip_ratio: float = 0.5, augment: bool = 
             num_magnitude_bins=11,
         )
     ]
-    steps = [
+    steps: Pipeline = [
         dict(type='Resize', scale=(-1, 256)),
         *operations * augment,
         dict(type='RandomResizedCrop'),

@@ -31,18 +31,21 @@ def frames_pipeline(
         input_format: the order that the network wants, ``'NCHW'`` (2-D) or ``'NCTHW'`` (3-D).
         seeding: the step that comes first in training, see :data:`SEED`.
     """
-    if media == 'rawframes':
-        name, reading = 'frame_dir', [sampling, dict(type='NamedRawFrameDecode')]
-    else:
-        name = 'filename'
-        reading = [dict(type='VideoInit'), sampling, dict(type='VideoDecode')]
+    name = 'frame_dir' if media == 'rawframes' else 'filename'
     return [
         *([seeding] if seeding else []),
-        *reading,
+        *read_frames(media, sampling),
         *steps,
         dict(type='FormatShape', input_format=input_format),
         dict(type='PackActionInputs', meta_keys=('img_shape', name)),
     ]
+
+
+def read_frames(media: str, sampling: Step) -> Pipeline:
+    """Steps that choose frames of ``'rawframes'`` or ``'videos'`` and decode them."""
+    if media == 'rawframes':
+        return [sampling, dict(type='NamedRawFrameDecode')]
+    return [dict(type='VideoInit'), sampling, dict(type='VideoDecode')]
 
 
 #: first step in training: the randomness of a sample follows from seed, epoch and sample
@@ -128,7 +131,7 @@ def synthmotion_train(num_segments: int, input_format: str, crop: int = 64) -> P
     The flip swaps the labels of left/right motion and of turning clockwise/counter-clockwise,
     which it turns into each other.
     """
-    steps = [
+    steps: Pipeline = [
         dict(type='CenterCrop', crop_size=crop + 8),
         dict(type='RandomCrop', size=crop),
         dict(type='Flip', flip_ratio=0.5, flip_label_map=dict(FLIP_LABELS)),
@@ -259,7 +262,7 @@ def _jittered(
     flip_ratio: float = 0,
 ) -> Pipeline:
     """Training with scale jitter, a random crop and, where asked for, a horizontal flip."""
-    steps = [
+    steps: Pipeline = [
         dict(type='RandomRescale', scale_range=tuple(short_side)),
         dict(type='RandomCrop', size=crop),
         *([dict(type='Flip', flip_ratio=flip_ratio)] if flip_ratio else []),
@@ -276,7 +279,7 @@ def _cropped(
     num_crops: int = 1,
 ) -> Pipeline:
     """Evaluation of so many crops of frames whose shorter side is ``short_side``."""
-    steps = [
+    steps: Pipeline = [
         dict(type='Resize', scale=(-1, short_side)),
         dict(type=CROPS[num_crops], crop_size=crop),
     ]
