@@ -16,7 +16,7 @@ FLOORS = [
     ('compat',),
     ('ops',),
     ('modules',),
-    ('models',),
+    ('models', 'networks'),
     ('datasets',),
     ('evaluation',),
     ('tracking.identity',),
