@@ -77,7 +77,7 @@ def evaluate(args: argparse.Namespace) -> dict[str, Any]:
     run.settle(args.work_dir)
     members = ensemble.find_members(run.path, run.resolved, run.identity.seed)
     row = ensemble.evaluate(run.cfg, [ensemble.member_predictions(each) for each in members])
-    run.static = ensemble.cost(members)
+    run.complexity = ensemble.complexity(members)
     check_output_folder(run.cfg.work_dir)
     run.claim()
     run.begin()

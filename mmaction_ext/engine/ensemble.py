@@ -61,7 +61,7 @@ def find_members(path: str | os.PathLike, config: dict[str, Any], seed: int) -> 
     ]
 
 
-def cost(members: Sequence[Member]) -> dict[str, int | None]:
+def complexity(members: Sequence[Member]) -> dict[str, int | None]:
     """Parameters and multiply-adds of all members together.
 
     Raises:

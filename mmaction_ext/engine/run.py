@@ -67,14 +67,14 @@ class Run:
         rank: This process's among those of the run.
         identity: Who the run is.
         overrides: Those options that change the recipe.
-        static: Parameters and multiply-adds.
+        complexity: Parameters and multiply-adds.
         ledger: What records the run; on other processes than the first a context that does
             nothing.
     """
 
     identity: RunIdentity
     overrides: dict[str, Any]
-    static: dict[str, Any]
+    complexity: dict[str, Any]
     ledger: RunLedger | contextlib.nullcontext
 
     def __init__(self, path: str, job_type: str, options: dict[str, Any] | None = None) -> None:
@@ -140,7 +140,7 @@ class Run:
             splits: Those whose data are used: ``'train'``, ``'val'``, ``'test'``.
         """
         checks.check_output_folder(self.cfg.work_dir)
-        self._model, self.static = checks.check_model(self.cfg)
+        self._model, self.complexity = checks.check_model(self.cfg)
         checks.check_loaders(self.cfg, splits)
         checks.check_testing_views(self.cfg, splits)
         checks.check_frames(self.cfg, self._model, splits)
@@ -188,7 +188,7 @@ class Run:
         keep_private(self.options)
         facts = dict(
             identity=dict(self.identity.facts, overrides=mask(dict(self.overrides))),
-            static=self.static,
+            static=self.complexity,
             recipe=mask(copy.deepcopy(self.cfg.to_dict())),
             env=environment(),
             git=git_state(osp.dirname(osp.abspath(self.cfg.filename))),
@@ -228,7 +228,7 @@ class Run:
             overrides=facts['identity']['overrides'],
             recipe=facts['recipe'],
             config_files=ledger_facts.config_digests(self.cfg.filename),
-            static=dict(self.static, counter=ledger_facts.COUNTER),
+            static=dict(self.complexity, counter=ledger_facts.COUNTER),
             env=facts['env'],
             git=facts['git'],
             sources=ledger_facts.source_digests(),

@@ -28,7 +28,7 @@ def run(tmp_path):
     """A run in a folder of its own that is about to begin."""
     run = Run(str(ROW), 'train')
     run.identify(3)
-    run.overrides, run.static = {'lr': 1}, dict(params=5)
+    run.overrides, run.complexity = {'lr': 1}, dict(params=5)
     run.settle(str(tmp_path))
     return run
 
@@ -127,7 +127,7 @@ def test_secrets_are_used_and_not_written_down(tmp_path, monkeypatch):
     }
     run = Run(str(ROW), 'train', options)
     run.identify(3)
-    run.static = {}
+    run.complexity = {}
     run.settle(str(tmp_path))
     monkeypatch.setattr('sys.argv', ['train.py', 'row.py', '--cfg-options', 'a.api_key=geheim'])
     before = os.umask(0o022)
