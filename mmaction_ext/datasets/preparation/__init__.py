@@ -2,11 +2,11 @@
 
 from mmaction_ext.datasets.preparation.inspection import (
     CHECKS,
-    Finding,
+    Inspection,
     inspect_frames,
     inspect_video,
 )
 from mmaction_ext.datasets.preparation.prepare import prepare
 from mmaction_ext.datasets.preparation.summary import summarise
 
-__all__ = ['CHECKS', 'Finding', 'inspect_frames', 'inspect_video', 'prepare', 'summarise']
+__all__ = ['CHECKS', 'Inspection', 'inspect_frames', 'inspect_video', 'prepare', 'summarise']

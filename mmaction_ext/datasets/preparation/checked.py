@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from mmaction_ext.datasets.frame_names import FrameNames
-from mmaction_ext.datasets.preparation.inspection import Finding
+from mmaction_ext.datasets.preparation.inspection import Inspection
 from mmaction_ext.files.journal import Journal, json_line, read_json_lines
 from mmaction_ext.files.writing import write_atomically
 
@@ -40,13 +40,13 @@ class CheckedItems:
         self._header = {'journal': _VERSION, 'check': check}
         self._records = {} if fresh else self._read()
 
-    def finding(self, name: str, state: list[int] | None) -> Finding | None:
+    def inspection(self, name: str, state: list[int] | None) -> Inspection | None:
         """What was found in an item, if that still holds in the given :func:`signature`."""
         record = self._records.get(name)
         if not record or record['state'] != state:
             return None
         names = record.get('names')
-        return Finding(
+        return Inspection(
             record['frames'],
             listed_frames=record['listed'],
             frame_names=FrameNames(**names) if names else None,
@@ -63,22 +63,22 @@ class CheckedItems:
         """Close the file."""
         self._journal.close()
 
-    def add(self, name: str, state: list[int] | None, finding: Finding) -> None:
+    def add(self, name: str, state: list[int] | None, inspection: Inspection) -> None:
         """Record a sound item; it is in the file when this returns.
 
         Raises:
             OSError: it cannot be written; with the file's name.
         """
-        if finding.fault:
+        if inspection.fault:
             return
         record = {
             'name': name,
             'state': state,
-            'frames': finding.num_frames,
-            'listed': finding.listed_frames,
+            'frames': inspection.num_frames,
+            'listed': inspection.listed_frames,
         }
-        if finding.frame_names:
-            record['names'] = finding.frame_names.settings()
+        if inspection.frame_names:
+            record['names'] = inspection.frame_names.settings()
         self._records[name] = record
         self._journal.append(json_line(record))
 

@@ -24,7 +24,7 @@ _SHORT_SHARE, _SHORT_SECONDS = 0.05, 0.2
 
 
 @dataclass(frozen=True)
-class Finding:
+class Inspection:
     """What was found.
 
     Attributes:
@@ -42,7 +42,7 @@ class Finding:
     frame_names: FrameNames | None = None
 
 
-def inspect_video(path, check: str = 'full') -> Finding:
+def inspect_video(path, check: str = 'full') -> Inspection:
     """Look at one video file through the reader that training uses, and count what that counts.
 
     A video that ends well before the time its header announces is one that was cut off. Damage
@@ -56,7 +56,7 @@ def inspect_video(path, check: str = 'full') -> Finding:
     seen = _Seen()
     try:
         if os.path.getsize(path) == 0:
-            return Finding(0, EMPTY, 'zero bytes')
+            return Inspection(0, EMPTY, 'zero bytes')
         reader = VideoReader(path)
         if check == 'full':
             seen.decode(reader)
@@ -64,22 +64,22 @@ def inspect_video(path, check: str = 'full') -> Finding:
             seen.count(reader)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         reason = last_line(error.__cause__ or error)
-        return Finding(seen.frames, UNREADABLE, f'after {seen.frames} frames: {reason}')
+        return Inspection(seen.frames, UNREADABLE, f'after {seen.frames} frames: {reason}')
     if not seen.frames:
-        return Finding(0, EMPTY, 'no frame')
+        return Inspection(0, EMPTY, 'no frame')
     shortfall = _shortfall(reader, seen.frames)
     if shortfall:
-        return Finding(seen.frames, FRAME_COUNT, shortfall)
+        return Inspection(seen.frames, FRAME_COUNT, shortfall)
     if seen.damaged:
-        return Finding(seen.frames, UNREADABLE, seen.damage())
+        return Inspection(seen.frames, UNREADABLE, seen.damage())
     if reader.indexed and reader.num_frames != seen.frames:
-        return Finding(
+        return Inspection(
             seen.frames,
             UNREADABLE,
             f'{seen.frames} frames come out of {reader.num_frames} packets',
         )
     listed = reader.stream.frames
-    return Finding(seen.frames, listed_frames=listed if listed != seen.frames else 0)
+    return Inspection(seen.frames, listed_frames=listed if listed != seen.frames else 0)
 
 
 @dataclass
@@ -155,7 +155,7 @@ def _announced_seconds(stream) -> float | None:
     return None
 
 
-def inspect_frames(folder, check: str = 'full') -> Finding:
+def inspect_frames(folder, check: str = 'full') -> Inspection:
     """Look at a folder of frames that count from 0 or 1 on; other files do not count.
 
     Args:
@@ -165,17 +165,17 @@ def inspect_frames(folder, check: str = 'full') -> Finding:
     try:
         found = os.listdir(folder)
     except OSError as error:
-        return Finding(0, UNREADABLE, error.strerror or str(error))
+        return Inspection(0, UNREADABLE, error.strerror or str(error))
     try:
         names, numbers = name_frames(found)
     except MixedNames as error:
-        return Finding(0, UNREADABLE, str(error))
+        return Inspection(0, UNREADABLE, str(error))
     if names is None:
-        return Finding(0, EMPTY, _no_frame(found))
+        return Inspection(0, EMPTY, _no_frame(found))
     count = len(numbers)
     for number, there in enumerate(numbers, names.start_index):
         if there != number:
-            return Finding(
+            return Inspection(
                 count,
                 FRAME_COUNT,
                 f'{names.name(number)} is missing, though there '
@@ -186,8 +186,8 @@ def inspect_frames(folder, check: str = 'full') -> Finding:
             Path(folder) / names.name(number), decode=check == 'full' or number == numbers[0]
         )
         if reason:
-            return Finding(count, UNREADABLE, f'{names.name(number)}: {reason}')
-    return Finding(count, frame_names=names)
+            return Inspection(count, UNREADABLE, f'{names.name(number)}: {reason}')
+    return Inspection(count, frame_names=names)
 
 
 def _no_frame(found: list) -> str:

@@ -32,7 +32,7 @@ from mmaction_ext.datasets.preparation.inspection import (
     FRAME_COUNT,
     MISSING,
     UNREADABLE,
-    Finding,
+    Inspection,
     inspect_frames,
     inspect_video,
 )
@@ -112,13 +112,13 @@ def prepare(
         _check_root(root, publication.name)
         found, faults = _locate(publication, media)
         names = list({sample.name: None for samples in found.values() for sample in samples})
-        findings = _inspect(publication, root, media, names, check, workers, recheck, progress)
-        frame_names = _agree(findings)
+        inspections = _inspect(publication, root, media, names, check, workers, recheck, progress)
+        frame_names = _agree(inspections)
         usable = {
             split: [
                 sample
                 for sample in samples
-                if not _add_fault(faults, split, sample, findings[sample.name])
+                if not _add_fault(faults, split, sample, inspections[sample.name])
             ]
             for split, samples in found.items()
         }
@@ -129,10 +129,10 @@ def prepare(
                 f'frames are {frame_names}; GuardedRawframeDataset, and so the '
                 'configs, take that from report.json'
             )
-        report['notes'] += _miscounted(usable, findings)
+        report['notes'] += _miscounted(usable, inspections)
         report['kept'] = [] if report['written'] else _lists_in(root, report)
         if report['written']:
-            _write_lists(publication, root, usable, findings, faults if skip_broken else [])
+            _write_lists(publication, root, usable, inspections, faults if skip_broken else [])
         write_atomically(root / REPORT, json.dumps(report, indent=1, ensure_ascii=False) + '\n')
     return report
 
@@ -213,14 +213,14 @@ def _inspect(
     recheck: bool,
     progress: bool,
 ) -> dict:
-    """Finding by name; what the file of checked items knows is not looked at again."""
+    """Inspection by name; what the file of checked items knows is not looked at again."""
     checked = CheckedItems(root / CHECKED, check, fresh=recheck)
     states = {name: signature(media / name) for name in names}
-    findings = {name: checked.finding(name, states[name]) for name in names}
+    inspections = {name: checked.inspection(name, states[name]) for name in names}
     waiting = [
         name
         for name in names
-        if findings[name] is None or (publication.frames and not findings[name].frame_names)
+        if inspections[name] is None or (publication.frames and not inspections[name].frame_names)
     ]  # an older file's
     inspect = partial(_inspect_one, publication.frames, media, check)
     bar = tqdm(
@@ -232,47 +232,51 @@ def _inspect(
         mininterval=0.2 if sys.stderr.isatty() else 5.0,
     )
     with checked, bar:
-        for name, finding in map_surviving(inspect, waiting, workers):
-            findings[name] = finding or Finding(0, UNREADABLE, 'the decoder crashes on it')
-            checked.add(name, states[name], findings[name])
+        for name, inspection in map_surviving(inspect, waiting, workers):
+            inspections[name] = inspection or Inspection(
+                0, UNREADABLE, 'the decoder crashes on it'
+            )
+            checked.add(name, states[name], inspections[name])
             bar.update()
-    return findings
+    return inspections
 
 
-def _inspect_one(frames: bool, media: Path, check: str, name: str) -> Finding:
+def _inspect_one(frames: bool, media: Path, check: str, name: str) -> Inspection:
     try:
         return (inspect_frames if frames else inspect_video)(media / name, check)
     except Exception as error:  # of whatever library: one file must not end the run
-        return Finding(0, UNREADABLE, f'{type(error).__name__}: {last_line(error)}')
+        return Inspection(0, UNREADABLE, f'{type(error).__name__}: {last_line(error)}')
 
 
-def _agree(findings: dict) -> FrameNames | None:
+def _agree(inspections: dict) -> FrameNames | None:
     """How most folders name their frames; those that do otherwise become unreadable.
 
     Training reads all folders of a data set by one template and from one number on.
     """
     sound = {
-        name: finding.frame_names for name, finding in findings.items() if finding.frame_names
+        name: inspection.frame_names
+        for name, inspection in inspections.items()
+        if inspection.frame_names
     }
     if not sound:
         return None
     ((common, number),) = Counter(sound.values()).most_common(1)
     for name, names in sound.items():
         if names != common:
-            findings[name] = Finding(
-                findings[name].num_frames,
+            inspections[name] = Inspection(
+                inspections[name].num_frames,
                 UNREADABLE,
                 (f'its frames are {names}, those of {number} other folders {common}'),
             )
     return common
 
 
-def _add_fault(faults: list, split: str, sample: Sample, finding: Finding) -> bool:
+def _add_fault(faults: list, split: str, sample: Sample, inspection: Inspection) -> bool:
     """Append what is wrong with a sample, if anything is; returns whether it is."""
-    item, kind, reason = sample.item, finding.fault, finding.reason
-    if not kind and item.min_frames and finding.num_frames < item.min_frames:
+    item, kind, reason = sample.item, inspection.fault, inspection.reason
+    if not kind and item.min_frames and inspection.num_frames < item.min_frames:
         kind = FRAME_COUNT
-        reason = f'{finding.num_frames} frames, at least {item.min_frames} expected'
+        reason = f'{inspection.num_frames} frames, at least {item.min_frames} expected'
     if kind:
         faults.append(Fault(split, sample.name, item.label, kind, reason, item.source))
     return bool(kind)
@@ -340,15 +344,15 @@ def _notes(publication: Publication, empty: list) -> list:
     ]
 
 
-def _miscounted(usable: dict, findings: dict) -> list:
+def _miscounted(usable: dict, inspections: dict) -> list:
     """Videos that are read as they decode, though their containers count otherwise."""
     names = {sample.name: None for samples in usable.values() for sample in samples}
-    found = [(name, findings[name]) for name in names if findings[name].listed_frames]
+    found = [(name, inspections[name]) for name in names if inspections[name].listed_frames]
     if not found:
         return []
     shown = ', '.join(
-        f'{name} (container {finding.listed_frames}, decoder {finding.num_frames})'
-        for name, finding in found[:SHOWN]
+        f'{name} (container {inspection.listed_frames}, decoder {inspection.num_frames})'
+        for name, inspection in found[:SHOWN]
     )
     return [
         f'{len(found)} sound videos of another number of frames than their containers state, '
@@ -357,7 +361,7 @@ def _miscounted(usable: dict, findings: dict) -> list:
 
 
 def _write_lists(
-    publication: Publication, root: Path, usable: dict, findings: dict, faults: list
+    publication: Publication, root: Path, usable: dict, inspections: dict, faults: list
 ) -> None:
     """Class names and side files first, the annotation files last."""
     texts = {CLASSES: ''.join(f'{name}\n' for name in publication.labels)}
@@ -368,7 +372,7 @@ def _write_lists(
         )
     for split, samples in usable.items():
         texts[f'{split}.txt'] = ''.join(
-            _line(publication, sample, findings[sample.name]) for sample in samples
+            _line(publication, sample, inspections[sample.name]) for sample in samples
         )
     for name, text in texts.items():
         if text:
@@ -377,7 +381,7 @@ def _write_lists(
             (root / name).unlink(missing_ok=True)
 
 
-def _line(publication: Publication, sample: Sample, finding: Finding) -> str:
+def _line(publication: Publication, sample: Sample, inspection: Inspection) -> str:
     name, label = sample.name, sample.item.label
     delimiters = ' \t' if publication.frames else VIDEO_DELIMITER
     if any(character in name for character in delimiters + '\r\n') or name != name.strip():
@@ -385,5 +389,5 @@ def _line(publication: Publication, sample: Sample, finding: Finding) -> str:
             f'{name!r} cannot be written into an annotation file: rename it ({sample.item.source})'
         )
     if publication.frames:
-        return f'{name} {finding.num_frames} {label}\n'
+        return f'{name} {inspection.num_frames} {label}\n'
     return f'{name}{VIDEO_DELIMITER}{label}\n'

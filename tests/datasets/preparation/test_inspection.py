@@ -68,23 +68,23 @@ def overwrite(path, place, size):
 @pytest.mark.parametrize('suffix', ['.mp4', '.avi', '.webm', '.mkv'])
 def test_sound_videos_pass_with_their_frames_counted(tmp_path, check, suffix):
     write_video(tmp_path / f'a{suffix}', 12)
-    finding = inspect_video(tmp_path / f'a{suffix}', check)
-    assert (finding.num_frames, finding.fault, finding.reason) == (12, None, '')
+    inspection = inspect_video(tmp_path / f'a{suffix}', check)
+    assert (inspection.num_frames, inspection.fault, inspection.reason) == (12, None, '')
 
 
 @CHECKS
 def test_zero_bytes(tmp_path, check):
     (tmp_path / 'a.mp4').touch()
-    finding = inspect_video(tmp_path / 'a.mp4', check)
-    assert (finding.fault, finding.reason) == (EMPTY, 'zero bytes')
+    inspection = inspect_video(tmp_path / 'a.mp4', check)
+    assert (inspection.fault, inspection.reason) == (EMPTY, 'zero bytes')
 
 
 @CHECKS
 @pytest.mark.parametrize('content', [b'<html>Not Found</html>' * 50, bytes(5000)])
 def test_what_is_no_video(tmp_path, check, content):
     (tmp_path / 'a.webm').write_bytes(content)
-    finding = inspect_video(tmp_path / 'a.webm', check)
-    assert finding.fault == UNREADABLE and finding.reason.startswith('after 0 frames: ')
+    inspection = inspect_video(tmp_path / 'a.webm', check)
+    assert inspection.fault == UNREADABLE and inspection.reason.startswith('after 0 frames: ')
 
 
 @CHECKS
@@ -102,8 +102,8 @@ def test_sound_without_picture(tmp_path, check):
         frame.sample_rate = 8000
         container.mux(stream.encode(frame))
         container.mux(stream.encode())
-    finding = inspect_video(tmp_path / 'a.mp4', check)
-    assert finding.fault == UNREADABLE and 'no video stream' in finding.reason
+    inspection = inspect_video(tmp_path / 'a.mp4', check)
+    assert inspection.fault == UNREADABLE and 'no video stream' in inspection.reason
 
 
 @CHECKS
@@ -116,10 +116,10 @@ def test_file_cut_off_in_the_middle(tmp_path, check, suffix, options):
     write_video(path, 40, options)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
-    finding = inspect_video(path, check)
-    assert finding.fault in (FRAME_COUNT, UNREADABLE), finding
-    if finding.fault == FRAME_COUNT:
-        assert 5 < finding.num_frames < 30 and 'ends after ' in finding.reason
+    inspection = inspect_video(path, check)
+    assert inspection.fault in (FRAME_COUNT, UNREADABLE), inspection
+    if inspection.fault == FRAME_COUNT:
+        assert 5 < inspection.num_frames < 30 and 'ends after ' in inspection.reason
 
 
 def copy_with(path, source, delay=0, sound=None, **options):
@@ -155,9 +155,9 @@ def test_stream_that_was_cut_is_too_short_wherever_it_starts(tmp_path, check, de
     assert inspect_video(path, check).fault is None
     place, size = packets(path)[19]
     path.write_bytes(path.read_bytes()[: place + size])
-    finding = inspect_video(path, check)
-    assert finding.fault == FRAME_COUNT and ' of 40)' in finding.reason
-    assert re.match(r'ends after [12]\.\d\d of 4\.00 seconds', finding.reason)
+    inspection = inspect_video(path, check)
+    assert inspection.fault == FRAME_COUNT and ' of 40)' in inspection.reason
+    assert re.match(r'ends after [12]\.\d\d of 4\.00 seconds', inspection.reason)
 
 
 @CHECKS
@@ -176,8 +176,8 @@ def test_sound_that_is_longer_than_the_picture_is_no_fault(tmp_path, check):
     copy_with(tmp_path / 'b.mkv', tmp_path / 'a.mp4', sound=5)
     with av.open(str(tmp_path / 'b.mkv')) as container:
         assert container.duration > 4e6 and not container.streams.video[0].duration
-    finding = inspect_video(tmp_path / 'b.mkv', check)
-    assert (finding.num_frames, finding.fault, finding.reason) == (20, None, '')
+    inspection = inspect_video(tmp_path / 'b.mkv', check)
+    assert (inspection.num_frames, inspection.fault, inspection.reason) == (20, None, '')
 
 
 def test_mp4_without_its_index(tmp_path):
@@ -192,9 +192,9 @@ def test_damage_in_the_middle_is_found_by_decoding(tmp_path):
     data = bytearray((tmp_path / 'a.mp4').read_bytes())
     data[len(data) // 4 : 3 * len(data) // 4] = bytes(len(data) // 2)
     (tmp_path / 'a.mp4').write_bytes(data)
-    finding = inspect_video(tmp_path / 'a.mp4')
-    assert finding.fault == UNREADABLE and 0 < finding.num_frames < 40
-    assert finding.reason.startswith(f'after {finding.num_frames} frames: ')
+    inspection = inspect_video(tmp_path / 'a.mp4')
+    assert inspection.fault == UNREADABLE and 0 < inspection.num_frames < 40
+    assert inspection.reason.startswith(f'after {inspection.num_frames} frames: ')
 
 
 @CHECKS
@@ -207,8 +207,8 @@ def test_video_of_any_codec_that_ffmpeg_reads(tmp_path, check, name, codec, num_
         pytest.skip(f'PyAV was built without {codec}')
     encode(tmp_path / name, num_frames, codec=codec, rate=12, side=64)
     assert os.sched_getscheduler(0) == os.SCHED_OTHER
-    finding = inspect_video(tmp_path / name, check)
-    assert (finding.num_frames, finding.fault, finding.reason) == (num_frames, None, '')
+    inspection = inspect_video(tmp_path / name, check)
+    assert (inspection.num_frames, inspection.fault, inspection.reason) == (num_frames, None, '')
 
 
 @CHECKS
@@ -225,8 +225,8 @@ def test_video_of_any_codec_that_ffmpeg_reads(tmp_path, check, name, codec, num_
 )
 def test_last_frame_counts_for_as_long_as_it_is_shown(tmp_path, check, name, num_frames, rate):
     encode(tmp_path / name, num_frames, rate=rate)
-    finding = inspect_video(tmp_path / name, check)
-    assert (finding.num_frames, finding.fault, finding.reason) == (num_frames, None, '')
+    inspection = inspect_video(tmp_path / name, check)
+    assert (inspection.num_frames, inspection.fault, inspection.reason) == (num_frames, None, '')
 
 
 @pytest.mark.parametrize(
@@ -238,9 +238,9 @@ def test_damage_that_the_decoder_patches_is_found_where_it_begins(tmp_path, name
     encode(path, 30, side=96, options={'bf': '0'})  # packets in the order of frames
     place, size = packets(path)[0 if key_frame else 6]
     overwrite(path, place + size // 3, 40)
-    finding = inspect_video(path)
-    assert (finding.num_frames, finding.fault) == (30, UNREADABLE)
-    assert re.match(f'frame {1 if key_frame else 7} is damaged', finding.reason)
+    inspection = inspect_video(path)
+    assert (inspection.num_frames, inspection.fault) == (30, UNREADABLE)
+    assert re.match(f'frame {1 if key_frame else 7} is damaged', inspection.reason)
     assert inspect_video(path, 'quick').fault is None
 
 
@@ -276,11 +276,14 @@ def test_avi_that_was_cut_off(tmp_path, check, num_frames, rate, share, sound):
     assert inspect_video(path, check).fault is None
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
-    finding = inspect_video(path, check)
-    assert (finding.fault is None) == sound
+    inspection = inspect_video(path, check)
+    assert (inspection.fault is None) == sound
     if not sound:
-        assert finding.fault == FRAME_COUNT
-        assert finding.reason == f'the file ends after {finding.num_frames} frames of {num_frames}'
+        assert inspection.fault == FRAME_COUNT
+        assert (
+            inspection.reason
+            == f'the file ends after {inspection.num_frames} frames of {num_frames}'
+        )
 
 
 @CHECKS
@@ -288,8 +291,8 @@ def test_avi_that_leaves_out_every_other_frame_is_whole(tmp_path, check):
     encode(tmp_path / 'a.avi', 40, step=2)
     with av.open(str(tmp_path / 'a.avi')) as container:
         assert container.streams.video[0].frames == 79  # 39 of them of no bytes
-    finding = inspect_video(tmp_path / 'a.avi', check)
-    assert (finding.num_frames, finding.fault, finding.listed_frames) == (40, None, 79)
+    inspection = inspect_video(tmp_path / 'a.avi', check)
+    assert (inspection.num_frames, inspection.fault, inspection.listed_frames) == (40, None, 79)
 
 
 @CHECKS
@@ -297,8 +300,8 @@ def test_sound_frames_pass_and_other_files_do_not_count(tmp_path, check):
     write_frames(tmp_path / 'a', 12)
     (tmp_path / 'a/.DS_Store').touch()
     (tmp_path / 'a/thumb.jpg').touch()
-    finding = inspect_frames(tmp_path / 'a', check)
-    assert (finding.num_frames, finding.fault) == (12, None)
+    inspection = inspect_frames(tmp_path / 'a', check)
+    assert (inspection.num_frames, inspection.fault) == (12, None)
 
 
 @CHECKS
@@ -327,10 +330,10 @@ def test_frames_of_other_names(tmp_path, check, names, tmpl, start):
     (tmp_path / '00001.jpg').unlink()
     for name in names:
         (tmp_path / name).write_bytes(picture)
-    finding = inspect_frames(tmp_path, check)
-    assert (finding.fault, finding.frame_names) == (None, FrameNames(tmpl, start))
-    assert finding.num_frames == sum(
-        finding.frame_names.name(number) in names for number in range(start, start + 200)
+    inspection = inspect_frames(tmp_path, check)
+    assert (inspection.fault, inspection.frame_names) == (None, FrameNames(tmpl, start))
+    assert inspection.num_frames == sum(
+        inspection.frame_names.name(number) in names for number in range(start, start + 200)
     )
 
 
@@ -377,8 +380,8 @@ def test_frames_of_other_names(tmp_path, check, names, tmpl, start):
 def test_frames_that_no_template_names_without_a_gap(tmp_path, names, fault, reason):
     for name in names:
         (tmp_path / name).touch()
-    finding = inspect_frames(tmp_path)
-    assert (finding.fault, finding.reason, finding.frame_names) == (fault, reason, None)
+    inspection = inspect_frames(tmp_path)
+    assert (inspection.fault, inspection.reason, inspection.frame_names) == (fault, reason, None)
 
 
 @pytest.mark.parametrize(
@@ -391,22 +394,22 @@ def test_frames_that_no_template_names_without_a_gap(tmp_path, names, fault, rea
 def test_gap_in_the_numbers(tmp_path, lost, reason):
     write_frames(tmp_path, 5)
     (tmp_path / lost).unlink()
-    finding = inspect_frames(tmp_path)
-    assert (finding.fault, finding.reason) == (FRAME_COUNT, reason)
+    inspection = inspect_frames(tmp_path)
+    assert (inspection.fault, inspection.reason) == (FRAME_COUNT, reason)
 
 
 @CHECKS
 def test_frame_of_zero_bytes(tmp_path, check):
     write_frames(tmp_path, 3)
     (tmp_path / '00002.jpg').write_bytes(b'')
-    finding = inspect_frames(tmp_path, check)
-    assert (finding.fault, finding.reason) == (UNREADABLE, '00002.jpg: zero bytes')
+    inspection = inspect_frames(tmp_path, check)
+    assert (inspection.fault, inspection.reason) == (UNREADABLE, '00002.jpg: zero bytes')
 
 
 def test_frame_cut_off_is_found_by_decoding(tmp_path):
     write_frames(tmp_path, 3)
     data = (tmp_path / '00003.jpg').read_bytes()
     (tmp_path / '00003.jpg').write_bytes(data[: len(data) // 2])
-    finding = inspect_frames(tmp_path)
-    assert finding.fault == UNREADABLE and finding.reason.startswith('00003.jpg: ')
+    inspection = inspect_frames(tmp_path)
+    assert inspection.fault == UNREADABLE and inspection.reason.startswith('00003.jpg: ')
     assert inspect_frames(tmp_path, 'quick').fault is None
