@@ -3,6 +3,8 @@
 import argparse
 import contextlib
 import sys
+from argparse import Namespace
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mmaction_ext.cli.common import (
@@ -19,7 +21,14 @@ from mmaction_ext.errors import InputError
 from mmaction_ext.files.locks import locked_folder
 from mmaction_ext.files.writing import write_outputs
 from mmaction_ext.printable import clean
-from mmaction_ext.tables import build_tables, locked_table, lost_results, read_lock
+from mmaction_ext.tables import (
+    Table,
+    TableSpec,
+    build_tables,
+    locked_table,
+    lost_results,
+    read_lock,
+)
 from mmaction_ext.tables.lock import FILE_NAME, renewed_lock
 from mmaction_ext.tables.render import RENDERERS
 from mmaction_ext.tables.render.markdown import embed
@@ -32,6 +41,7 @@ from mmaction_ext.tables.run_summary import (
 )
 from mmaction_ext.tables.spec.model import OTHER_FILES
 from mmaction_ext.tables.verify import differing_files, unused_imports
+from mmaction_ext.tracking.reading.record import RunRecord
 
 EPILOG = """examples:
   python tools/make_tables.py                     every table of configs/, as Markdown
@@ -68,7 +78,7 @@ lock or runs folder cannot be used, or results would be lost (one line says why)
 """
 
 
-def parse_args(argv=None):
+def parse_args(argv: Sequence[str] | None = None) -> Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -123,7 +133,9 @@ def parse_args(argv=None):
     return parser.parse_args(argv)
 
 
-def make_tables(args, specs):
+def make_tables(
+    args: Namespace, specs: Sequence[TableSpec]
+) -> tuple[list[Table], list[RunRecord]]:
     """Tables from their runs or, with --locked, from the lock file; the records of the runs."""
     if args.locked:
         return build_tables(specs, (), read_counts(args), read_lock(args.out / FILE_NAME)), []
@@ -133,7 +145,12 @@ def make_tables(args, specs):
     return build_tables(specs, records, read_counts(args)), records
 
 
-def refuse_to_lose(args, specs, tables, records):
+def refuse_to_lose(
+    args: Namespace,
+    specs: Sequence[TableSpec],
+    tables: Sequence[Table],
+    records: Sequence[RunRecord],
+) -> None:
     """An error where results of the lock would go that still hold, as in a fresh clone."""
     path = args.out / FILE_NAME
     kept = read_lock(path) if path.exists() else {}
@@ -154,12 +171,17 @@ def refuse_to_lose(args, specs, tables, records):
         )
 
 
-def is_everything(args):
+def is_everything(args: Namespace) -> bool:
     """Whether the tables that are built are all there are."""
     return not args.tables and args.configs == DEFAULT_CONFIGS
 
 
-def render_files(args, specs, tables, records):
+def render_files(
+    args: Namespace,
+    specs: Sequence[TableSpec],
+    tables: Sequence[Table],
+    records: Sequence[RunRecord],
+) -> dict[Path, str]:
     """Path to text of every file that the tables are written to."""
     files = {
         table_file(args, spec, name): RENDERERS[name](table)
@@ -182,16 +204,21 @@ def render_files(args, specs, tables, records):
     return files
 
 
-def summaries_of(args, specs, tables, records) -> str:
+def summaries_of(
+    args: Namespace,
+    specs: Sequence[TableSpec],
+    tables: Sequence[Table],
+    records: Sequence[RunRecord],
+) -> str:
     """Text of the file of runs, in which those of other tables stay."""
     path = args.out / RUNS
     known = read_summaries(path) if path.exists() else []
-    configs = {row.config_name for spec in specs for row in spec.configured}
+    configs = {row.config_name or '' for spec in specs for row in spec.configured}
     made = summaries(records, tables, known)
     return summaries_text(renewed_summaries(known, made, None if is_everything(args) else configs))
 
 
-def table_file(args, spec, ending) -> Path:
+def table_file(args: Namespace, spec: TableSpec, ending: str) -> Path:
     """Where a table is written to: where its specification lies below ``configs``, below --out."""
     path = Path(spec.path)
     if args.configs in path.parents:
@@ -207,7 +234,7 @@ def table_file(args, spec, ending) -> Path:
     return args.out / file
 
 
-def leftovers(args, specs):
+def leftovers(args: Namespace, specs: Iterable[TableSpec]) -> list[Path]:
     """Files of tables that no specification has any more: other Markdown that begins as theirs.
 
     What lies beside a lock of its own is another's.
@@ -223,7 +250,7 @@ def leftovers(args, specs):
     return [path for path in files if path.is_file()]
 
 
-def _is_table(path) -> bool:
+def _is_table(path: Path) -> bool:
     """Whether a file of Markdown holds a table of ours."""
     lines = path.read_text(encoding='utf-8', errors='replace').split('\n', 3)
     return (
@@ -233,7 +260,7 @@ def _is_table(path) -> bool:
     )
 
 
-def differing(files):
+def differing(files: Mapping[Path, str]) -> list[Path]:
     """Files that are not there, or hold something else."""
     return [
         path
@@ -242,7 +269,12 @@ def differing(files):
     ]
 
 
-def renew(args, specs, tables, records):
+def renew(
+    args: Namespace,
+    specs: Sequence[TableSpec],
+    tables: Sequence[Table],
+    records: Sequence[RunRecord],
+) -> list[Path]:
     """Write the files that are out of date, or with --check none of them; their paths.
 
     What others wrote while the tables were built stays: lock and Markdown are read here.
@@ -256,7 +288,7 @@ def renew(args, specs, tables, records):
     return outdated
 
 
-def run(args) -> int:
+def run(args: Namespace) -> int:
     """Build all tables first, so that an error in one leaves the files of all untouched."""
     specs = load_tables(args)
     tables, records = make_tables(args, specs)
@@ -279,7 +311,9 @@ def run(args) -> int:
     return report(args, specs, problems, unused)
 
 
-def report(args, specs, problems, unused) -> int:
+def report(
+    args: Namespace, specs: Iterable[TableSpec], problems: list[str], unused: list[str]
+) -> int:
     """Say what was found or written; returns the exit code."""
     for line in unused + problems:
         print(clean(line), file=sys.stderr)
@@ -290,7 +324,7 @@ def report(args, specs, problems, unused) -> int:
     return int(bool(problems or (args.strict and unused)))
 
 
-def incomplete(table):
+def incomplete(table: Table) -> list[str]:
     """A line for each cell that is not as it should be, and for each warning."""
     name = f'not complete: {table.id}'
     lines = [f'{name}: {warning}' for warning in table.warnings]
@@ -300,7 +334,7 @@ def incomplete(table):
     return lines
 
 
-def disagreements(records) -> list[str]:
+def disagreements(records: Iterable[RunRecord]) -> list[str]:
     """A line for each thing that the ledger of a run and what W&B keeps of it tell differently."""
     return [
         f'sources disagree: {record.folder or record.uid}: {text}'
@@ -309,7 +343,7 @@ def disagreements(records) -> list[str]:
     ]
 
 
-def main(argv=None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool."""
     try:
         return run(parse_args(argv))

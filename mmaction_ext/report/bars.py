@@ -1,5 +1,8 @@
 """Ablations as bars, and the differences to their reference row."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import plotly.graph_objects as go
 
 from mmaction_ext.report.addresses import figure_id
@@ -11,22 +14,27 @@ from mmaction_ext.report.figures import (
     label_axis,
     links,
     page_figure,
+    values,
     whisker_note,
     whiskers,
 )
 from mmaction_ext.report.table_parts import counterpart
+from mmaction_ext.tables.cells import Cell, Table, TableRow
+from mmaction_ext.tables.spec import Column
 
 _ROW = 38  # pixels
 
 
-def ablation_bars(table) -> PageFigure | None:
+def ablation_bars(table: Table) -> PageFigure | None:
     """The main measured column: a bar per row with whiskers, a ring per seed.
 
     Returns:
         The figure, or ``None`` where nothing was measured.
     """
     column = table.main_column
-    rows = _measured_rows(table, column) if column else []
+    if column is None:
+        return None
+    rows = _measured_rows(table, column)
     if not rows:
         return None
     cells = [table.cell(row.id, column.key) for row in rows]
@@ -39,7 +47,7 @@ def ablation_bars(table) -> PageFigure | None:
     return _figure(table, 'bars', f'{column.head} by row', '', column, rows, bars)
 
 
-def difference_dots(table) -> PageFigure | None:
+def difference_dots(table: Table) -> PageFigure | None:
     """The first column of differences with a measured one: a dot and whiskers per row.
 
     Returns:
@@ -52,14 +60,14 @@ def difference_dots(table) -> PageFigure | None:
     return None
 
 
-def _difference_dots(table, column, rows) -> PageFigure:
+def _difference_dots(table: Table, column: Column, rows: Sequence[TableRow]) -> PageFigure:
     cells = [table.cell(row.id, column.key) for row in rows]
     dots = go.Scatter(
         mode='markers',
         **_marks(table, rows, cells),
         marker=dict(size=12, color=colors(table, rows), symbol='diamond'),
     )
-    labels = {counterpart(table, row).label for row in rows}
+    labels = {other.label for row in rows if (other := counterpart(table, row))}
     to = f'“{labels.pop()}”' if len(labels) == 1 else 'the row’s own counterpart'
     some = ', where a row shares two with it' * any(cell.unpaired for cell in cells)
     return _figure(
@@ -67,15 +75,15 @@ def _difference_dots(table, column, rows) -> PageFigure:
     )
 
 
-def _measured_rows(table, column) -> list:
+def _measured_rows(table: Table, column: Column) -> list[TableRow]:
     cells = [(row, table.cell(row.id, column.key)) for row in table.body]
     return [row for row, cell in cells if cell.seeds and cell.value is not None]
 
 
-def _marks(table, rows, cells) -> dict:
+def _marks(table: Table, rows: Sequence[TableRow], cells: Sequence[Cell]) -> dict[str, Any]:
     """What bars and dots have in common: one per row, at its mean."""
     return dict(
-        x=[float(cell.value) for cell in cells],
+        x=values(cells),
         y=list(range(len(rows))),
         error_x=whiskers(cells),
         customdata=links(table, rows),
@@ -84,7 +92,7 @@ def _marks(table, rows, cells) -> dict:
     )
 
 
-def _hover_texts(rows, cells) -> list:
+def _hover_texts(rows: Sequence[TableRow], cells: Sequence[Cell]) -> list[str]:
     return [
         f'<b>{figure_text(row.label)}</b><br>{figure_text(cell.text)}'
         + (
@@ -96,7 +104,15 @@ def _hover_texts(rows, cells) -> list:
     ]
 
 
-def _figure(table, kind, title, begin, column, rows, marks) -> PageFigure:
+def _figure(
+    table: Table,
+    kind: str,
+    title: str,
+    begin: str,
+    column: Column,
+    rows: Sequence[TableRow],
+    marks: Any,
+) -> PageFigure:
     cells = [table.cell(row.id, column.key) for row in rows]
     axis = label_axis([row.label for row in rows])
     layout = dict(
@@ -115,7 +131,7 @@ def _figure(table, kind, title, begin, column, rows, marks) -> PageFigure:
     )
 
 
-def _seed_rings(table, column, rows):
+def _seed_rings(table: Table, column: Column, rows: Sequence[TableRow]) -> go.Scatter:
     rings = [
         (place, link, seed)
         for place, (row, link) in enumerate(zip(rows, links(table, rows), strict=True))
@@ -123,7 +139,7 @@ def _seed_rings(table, column, rows):
     ]
     return go.Scatter(
         mode='markers',
-        x=[float(seed.value) for _, _, seed in rings],
+        x=values(seed for _, _, seed in rings),
         y=[place for place, _, _ in rings],
         customdata=[link for _, link, _ in rings],
         text=[str(seed.seed) for _, _, seed in rings],

@@ -1,6 +1,8 @@
 """Accuracy against multiply-adds: of what was measured, and of what papers print."""
 
 import re
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -12,17 +14,22 @@ from mmaction_ext.report.figures import (
     figure_text,
     links,
     page_figure,
+    values,
     whisker_note,
     whiskers,
 )
 from mmaction_ext.report.template import NEUTRAL
+from mmaction_ext.tables.cells import Cell, Table, TableRow
+from mmaction_ext.tables.spec import Column
 
 _MACS = re.compile(r'(?P<macs>\d+(\.\d+)?)(\s*[x×]\s*\d+)*')
 #: A wider range than this factor gets a logarithmic axis.
 _WIDE = 20
+#: A row, its GFLOPs, and the cell of its accuracy.
+_Point = tuple[TableRow, float, Cell]
 
 
-def complexity_scatter(table) -> PageFigure | None:
+def complexity_scatter(table: Table) -> PageFigure | None:
     """The main measured column, and what papers print for it, against multiply-adds.
 
     A published point needs both figures from the paper. Of an entry such as ``86x6`` the
@@ -56,13 +63,18 @@ def complexity_scatter(table) -> PageFigure | None:
     )
 
 
-def _find(table, kind, name):
+def _find(table: Table, kind: str, name: str) -> Column | None:
     return next(
         (column for column in table.columns if (column.kind, column.name) == (kind, name)), None
     )
 
 
-def _points(table, macs_column, column, macs_of) -> list:
+def _points(
+    table: Table,
+    macs_column: Column | None,
+    column: Column | None,
+    macs_of: Callable[[Cell, Column], float | None],
+) -> list[_Point]:
     """(row, GFLOPs, cell of the accuracy) where both are known."""
     if macs_column is None or column is None:
         return []
@@ -77,30 +89,30 @@ def _points(table, macs_column, column, macs_of) -> list:
     return [(row, macs, cell) for row, macs, cell in found if macs and cell.value is not None]
 
 
-def _measured_macs(cell, column) -> float | None:
-    return cell.value and float(cell.value / column.scale) * 1e-9
+def _measured_macs(cell: Cell, column: Column) -> float | None:
+    return None if cell.value is None else float(cell.value / column.scale) * 1e-9
 
 
-def _published_macs(cell, column) -> float | None:
+def _published_macs(cell: Cell, column: Column) -> float | None:
     """GFLOPs of one view, out of a number or a text such as ``86x6``."""
     parts = _MACS.fullmatch(cell.text.strip())
     return float(parts['macs']) if parts else None
 
 
-def _axis(values) -> dict:
+def _axis(macs: Sequence[float]) -> dict[str, Any]:
     axis = dict(title='GFLOPs of one view (multiply-adds)')
-    if max(values) > _WIDE * min(values):
+    if max(macs) > _WIDE * min(macs):
         axis.update(type='log', dtick='D2')
     return axis
 
 
-def _measured_trace(table, column, point):
+def _measured_trace(table: Table, column: Column, point: _Point) -> go.Scatter:
     row, macs, cell = point
     return go.Scatter(
         name=figure_text(row.label),
         mode='markers',
         x=[macs],
-        y=[float(cell.value)],
+        y=values([cell]),
         customdata=links(table, [row]),
         cliponaxis=False,
         error_y=whiskers([cell]),
@@ -110,19 +122,19 @@ def _measured_trace(table, column, point):
     )
 
 
-def _published_trace(points):
+def _published_trace(points: Sequence[_Point]) -> go.Scatter:
     return go.Scatter(
         name='published',
         mode='markers',
         x=[macs for _, macs, _ in points],
-        y=[float(cell.value) for _, _, cell in points],
+        y=values(cell for _, _, cell in points),
         text=[figure_text(row.label) for row, _, _ in points],
         marker=dict(size=10, color=NEUTRAL, symbol='diamond-open', line_width=2),
         hovertemplate='<b>%{text}</b>, published<br>%{y} at %{x} GFLOPs<extra></extra>',
     )
 
 
-def _caption(measured, published) -> str:
+def _caption(measured: Sequence[_Point], published: Sequence[_Point]) -> str:
     parts = [whisker_note([cell for _, _, cell in measured])] if measured else []
     if published:
         only = ' Nothing of this table has been measured here yet.' if not measured else ''

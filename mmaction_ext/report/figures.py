@@ -1,13 +1,16 @@
 """What the figures of a table share: how they are embedded, whiskers, labels, colours, links."""
 
 import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import plotly.graph_objects as go
 
 from mmaction_ext.report.addresses import seeds_id
 from mmaction_ext.report.template import color
+from mmaction_ext.tables.cells import Cell, SeedResult, Table, TableRow
 from mmaction_ext.tables.render.text import one_line
 
 _LABEL_WIDTH = 26
@@ -30,30 +33,37 @@ class PageFigure:
     id: str
     title: str
     caption: str
-    data: list
-    layout: dict
+    data: list[dict[str, Any]]
+    layout: dict[str, Any]
     height: int
 
 
-def page_figure(name, title, caption, data, layout, height) -> PageFigure:
+def page_figure(
+    name: str,
+    title: str,
+    caption: str,
+    data: Sequence[Any],
+    layout: Mapping[str, Any],
+    height: int,
+) -> PageFigure:
     """A figure out of traces and a layout, which are checked, and carry no template."""
     figure = go.Figure(data, layout).to_plotly_json()
     figure['layout'].pop('template', None)
     return PageFigure(name, title, caption, figure['data'], figure['layout'], height)
 
 
-def links(table, rows) -> list:
+def links(table: Table, rows: Iterable[TableRow]) -> list[str]:
     """Where a click on the mark of a row leads: to its seeds."""
     return [f'#{seeds_id(table, row)}' for row in rows]
 
 
-def colors(table, rows) -> list:
+def colors(table: Table, rows: Iterable[TableRow]) -> list[str]:
     """The colours that rows have in every figure of their table."""
     places = {row.id: i for i, row in enumerate(table.body)}
     return [color(places[row.id]) for row in rows]
 
 
-def label_axis(labels) -> dict:
+def label_axis(labels: Sequence[str]) -> dict[str, Any]:
     """An axis with a label at 0, 1, ..., from top to bottom: two labels may be equal."""
     return dict(
         tickmode='array',
@@ -65,7 +75,7 @@ def label_axis(labels) -> dict:
     )
 
 
-def height_of(axis: dict, least: int) -> int:
+def height_of(axis: Mapping[str, Any], least: int) -> int:
     """Height of a figure in which every label of :func:`label_axis` has room for its lines.
 
     Args:
@@ -87,7 +97,12 @@ def wrapped(label: str) -> str:
     return '<br>'.join(map(figure_text, lines))
 
 
-def whiskers(cells) -> dict | None:
+def values(items: Iterable[Cell | SeedResult]) -> list[float]:
+    """The numbers of cells or seeds, of those that have one."""
+    return [float(item.value) for item in items if item.value is not None]
+
+
+def whiskers(cells: Sequence[Cell]) -> dict[str, Any] | None:
     """Error bars out of the spread of cells over seeds, none where no cell has one."""
     spreads = [_spread(cell) for cell in cells]
     if not any(any(spread) for spread in spreads):
@@ -102,15 +117,15 @@ def whiskers(cells) -> dict | None:
     )
 
 
-def _spread(cell) -> tuple:
+def _spread(cell: Cell) -> tuple[float, float]:
     """How far whiskers reach below and above: the interval, else the standard deviation."""
-    if cell.interval:
+    if cell.interval and cell.value is not None:
         low, high = cell.interval
         return float(cell.value - low), float(high - cell.value)
     return (float(cell.std),) * 2 if cell.std is not None else (0.0, 0.0)
 
 
-def whisker_note(cells) -> str:
+def whisker_note(cells: Sequence[Cell]) -> str:
     """What :func:`whiskers` are, for a caption."""
     parts = []
     if any(cell.interval for cell in cells):

@@ -37,7 +37,8 @@ def class_gain_bars(
         The figure; of many classes it shows those that gain and lose most. ``None`` where the
         two were not tested on the same classes.
     """
-    if not before or before.keys() != after.keys():
+    other = counterpart(table, row)
+    if other is None or not before or before.keys() != after.keys():
         return None
     gains = class_gains(before, after)
     shown = _extremes(gains)
@@ -50,7 +51,7 @@ def class_gain_bars(
     return page_figure(
         figure_id(table, 'classes', row.id),
         f'Classes: {row.label}',
-        _caption(counterpart(table, row), gains, shown) + ('' if is_checked else UNCHECKED),
+        _caption(other, gains, shown) + ('' if is_checked else UNCHECKED),
         [_bars(shown)],
         layout,
         height_of(axis, _ROW),

@@ -2,11 +2,12 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import mmaction_ext
-from mmaction_ext.tables.cells import CellStatus
+from mmaction_ext.tables.cells import Cell, CellStatus, Table
 
 #: Folder below ``configs/`` to what it is called on the page: modules by their capitals.
 _NAMES = {
@@ -59,10 +60,10 @@ class Entry:
         counts: number of cells of measured columns by the keys of :data:`KINDS`.
     """
 
-    table: object
+    table: Table
     group: str
     name: str
-    counts: Counter
+    counts: Counter[str]
 
     @property
     def total(self) -> int:
@@ -92,7 +93,7 @@ class Entry:
         )
 
 
-def entries(tables) -> list:
+def entries(tables: Iterable[Table]) -> list[Entry]:
     """Tables grouped and ordered.
 
     Args:
@@ -115,21 +116,21 @@ def entries(tables) -> list:
     )
 
 
-def natural(text: str) -> list:
+def natural(text: str) -> list[str]:
     """Key to sort by in which Table 2 comes before Table 10."""
     return [
         (part.zfill(9) if part.isdigit() else part.lower()) for part in re.split(r'(\d+)', text)
     ]
 
 
-def _entry(table) -> Entry:
+def _entry(table: Table) -> Entry:
     folders = _folders(table)
     group = ' · '.join(_NAMES.get(name) or _words(name) for name in folders[:-1])
     measured = [cell for _, column, cell in table.cells if column.kind == 'history']
     return Entry(table, group or 'Tables', table_name(folders[-1]), count(measured))
 
 
-def _folders(table) -> list:
+def _folders(table: Table) -> list[str]:
     """Folders from below ``configs`` down to the specification; the table's id without one."""
     folders = list(Path(table.spec_path).parent.parts) if table.spec_path else []
     if 'configs' in folders:
@@ -157,11 +158,11 @@ def table_name(folder: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _words(folder) -> str:
+def _words(folder: str) -> str:
     return ' '.join(_WORDS.get(word, word) for word in folder.replace('_', ' ').split())
 
 
-def count(cells) -> Counter:
+def count(cells: Iterable[Cell]) -> Counter[str]:
     """Number of cells by the keys of :data:`KINDS`."""
     kinds = {status: kind for kind, statuses in KINDS.items() for status in statuses}
     return Counter(kinds[cell.status] for cell in cells if cell.status in kinds)

@@ -57,7 +57,7 @@ def _line(results: Sequence[SeedResult], columns: Sequence[Column]) -> _Line:
 
 def _number(result: SeedResult, column: Column) -> tuple[SeedResult, str, str]:
     """A result, its number as printed, and the exact one; without a number where none counts."""
-    if result.status is not CellStatus.OK:
+    if result.status is not CellStatus.OK or result.value is None:
         return result, '', ''
     number = format_number(result.value, column.fmt).replace('-', '−')
     return result, number, repr(float(result.value))

@@ -1,5 +1,7 @@
 """How figures look: one set of colours that reads on light and dark, two sets for the rest."""
 
+from typing import Any
+
 import plotly.graph_objects as go
 
 #: Contrast of at least 3 with the page in both colour schemes.
@@ -32,12 +34,12 @@ def color(index: int) -> str:
     return PALETTE[index % len(PALETTE)]
 
 
-def templates() -> dict:
+def templates() -> dict[str, dict[str, Any]]:
     """Colour scheme to the template of its figures."""
     return {scheme: _template(scheme) for scheme in PAGE}
 
 
-def _template(scheme) -> dict:
+def _template(scheme: str) -> dict[str, Any]:
     axis = dict(
         gridcolor=_GRID[scheme],
         linecolor=_GRID[scheme],

@@ -10,9 +10,11 @@ Values are in the logged unit and exact. Seeds of which there is nothing to say 
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from mmaction_ext.errors import InputError
 from mmaction_ext.files.reading import LOG_BYTES, read_regular
@@ -26,7 +28,7 @@ FILE_NAME = 'table.lock.json'
 SCHEMA = 1
 
 
-def read_lock(path) -> dict:
+def read_lock(path: str | Path) -> dict[str, LockedTable]:
     """Read a lock file.
 
     Returns:
@@ -58,7 +60,7 @@ def read_lock(path) -> dict:
     return {name: _read_part(path, name, part) for name, part in content['tables'].items()}
 
 
-def renewed_lock(path, parts: dict, every: bool = False) -> str:
+def renewed_lock(path: str | Path, parts: Mapping[str, LockedTable], every: bool = False) -> str:
     """Text of a lock file in which some tables are renewed and all others stay.
 
     Args:
@@ -73,7 +75,7 @@ def renewed_lock(path, parts: dict, every: bool = False) -> str:
     return lock_text(parts if every else {**kept, **parts})
 
 
-def lock_text(parts: dict) -> str:
+def lock_text(parts: Mapping[str, LockedTable]) -> str:
     """A lock file of some tables; those without results are left out.
 
     Args:
@@ -84,7 +86,7 @@ def lock_text(parts: dict) -> str:
     return f'{{\n"schema": {SCHEMA},\n"tables": {tables}\n}}\n'
 
 
-def _part_text(name, part) -> str:
+def _part_text(name: str, part: LockedTable) -> str:
     content = dict(select=part.select, protocol=part.protocol, results=_lines(part.results))
     results = ',\n'.join(map(json.dumps, content['results']))
     return (
@@ -94,14 +96,14 @@ def _part_text(name, part) -> str:
     )
 
 
-def _digest(name, content) -> str:
+def _digest(name: str, content: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical_json([name, content]).encode()).hexdigest()[:16]
 
 
-def _lines(results) -> list:
+def _lines(results: Iterable[Measurement]) -> list[dict[str, Any]]:
     """Measurements as mappings; those that differ in metric and value alone share one."""
     pairs = sorted((canonical_json(_facts(item)), item.metric, item) for item in results)
-    lines = []
+    lines: list[dict[str, Any]] = []
     for text, group in groupby(pairs, key=lambda pair: pair[0]):
         values = {metric: _value_text(item.result.value) for _, metric, item in group}
         lines.append({**json.loads(text), 'values': values})
@@ -115,12 +117,12 @@ def _lines(results) -> list:
     return [_in_reading_order(line) for line in lines]
 
 
-def _in_reading_order(line) -> dict:
+def _in_reading_order(line: Mapping[str, Any]) -> dict[str, Any]:
     first = ('row', 'seed', 'config', 'config_hash', 'status', 'values', 'reason', 'runs')
     return {key: line[key] for key in (*first, *sorted(line.keys() - set(first))) if key in line}
 
 
-def _facts(item) -> dict:
+def _facts(item: Measurement) -> dict[str, Any]:
     """All of a measurement but its metric and value; where its run lies is not a fact."""
     result = item.result
     evaluation = {key: value for key, value in result.evaluation.items() if key != 'folder'}
@@ -143,7 +145,7 @@ def _facts(item) -> dict:
     )
 
 
-def _value_text(value) -> str | None:
+def _value_text(value: Fraction | None) -> str | None:
     """Shortest decimal text of a number that reads back exactly, or a fraction."""
     if value is None:
         return None
@@ -156,7 +158,7 @@ def _value_text(value) -> str | None:
     return text if Fraction(text) == value else str(value)
 
 
-def _read_part(path, name, part) -> LockedTable:
+def _read_part(path: str | Path, name: str, part: Any) -> LockedTable:
     try:
         content = {key: part[key] for key in ('select', 'protocol', 'results')}
         if part['digest'] != _digest(name, content):
@@ -171,7 +173,7 @@ def _read_part(path, name, part) -> LockedTable:
     return LockedTable(content['select'], content['protocol'], results)
 
 
-def _read_line(line) -> list:
+def _read_line(line: Mapping[str, Any]) -> list[Measurement]:
     evaluation = line.get('evaluation', {})
     return [
         Measurement(
@@ -198,7 +200,7 @@ def _read_line(line) -> list:
     ]
 
 
-def _damaged(path, what) -> InputError:
+def _damaged(path: str | Path, what: str) -> InputError:
     return InputError(
         f'{path} {what}; take it from version control, or delete it and build every '
         'table from its runs'

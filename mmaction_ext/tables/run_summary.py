@@ -193,7 +193,7 @@ def _test(
 ) -> TestSummary:
     values, predictions = test.values, test.predictions or {}
     digest = values.get('test/checkpoint_sha256')
-    classes, is_checked = read.get(predictions.get('sha256')), True
+    classes, is_checked = read.get(predictions.get('sha256', '')), True
     if classes is None:
         classes, is_checked = class_accuracies(record, test)
     return TestSummary(

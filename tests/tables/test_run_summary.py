@@ -67,7 +67,7 @@ def path(tmp_path, records, table):
 def test_what_is_read_is_what_was_written_but_for_where_runs_lie(path, records, table):
     made = summaries(records, [table])
     assert [run.folder for run in made] == ['', '', 'a/b']
-    assert [attempt.path for run in made for attempt in run.attempts][0] == 'a.wandb'
+    assert made[0].attempts[0].path == 'a.wandb'
     read = read_summaries(path)
     assert summaries_text(read) == path.read_text()
     full = read[-1]

@@ -427,7 +427,8 @@ def test_nothing_has_run_yet(place, capsys):
         (
             lambda: Path('configs/demo/full.py').unlink(),
             [],
-            'error: configs/demo/table.yaml:13: rows[1].config: configs/demo/full.py does not exist',
+            'error: configs/demo/table.yaml:13: rows[1].config: configs/demo/full.py does not '
+            'exist',
         ),
         (
             lambda: Path('configs/demo/full.py').write_text('a = ('),

@@ -15,7 +15,9 @@ A spreadsheet takes a text that begins with ``=``, ``@`` or a tab for a formula.
 import csv
 import io
 import re
+from fractions import Fraction
 
+from mmaction_ext.tables.cells import Cell, Table, TableRow
 from mmaction_ext.tables.notes import DATED
 from mmaction_ext.tables.render.text import visible
 
@@ -41,8 +43,8 @@ HEADER = (
 _FORMULA = re.compile(r'\s*(?:[=@\t\r]|[-+].*(?:[|!]|[^\W\d]\s*\())|[\t\r]', re.DOTALL)
 
 
-def render(table) -> str:
-    """CSV of a :class:`mmaction_ext.tables.cells.Table`."""
+def render(table: Table) -> str:
+    """CSV of a table."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator='\n')
     writer.writerow(HEADER)
@@ -70,12 +72,12 @@ def render(table) -> str:
     return buffer.getvalue()
 
 
-def _note(row, cell) -> str:
+def _note(row: TableRow, cell: Cell) -> str:
     dated = DATED if row.dated and cell.seeds else ''
     return '; '.join(filter(None, (row.note, cell.note, dated)))
 
 
-def _plain(value):
+def _plain(value: str | int) -> str | int:
     """A value that no spreadsheet runs."""
     if not isinstance(value, str):
         return value
@@ -83,7 +85,7 @@ def _plain(value):
     return f"'{text}" if _FORMULA.match(text) else text
 
 
-def _cell(cell) -> list:
+def _cell(cell: Cell) -> list[str | int]:
     return [
         cell.status.value,
         _number(cell.value),
@@ -97,5 +99,5 @@ def _cell(cell) -> list:
     ]
 
 
-def _number(value) -> str:
+def _number(value: Fraction | None) -> str:
     return '' if value is None else repr(float(value))

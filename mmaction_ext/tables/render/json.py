@@ -6,14 +6,19 @@ those of the means of two rows: the values are with the cells of both, and not w
 """
 
 import json
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
 
+from mmaction_ext.tables.cells import Cell, SeedResult, Table, TableRow
 from mmaction_ext.tables.render.text import visible
+from mmaction_ext.tables.spec import Column
 
 SCHEMA = 1
 
 
-def render(table) -> str:
-    """JSON of a :class:`mmaction_ext.tables.cells.Table`."""
+def render(table: Table) -> str:
+    """JSON of a table."""
     facts = dict(
         schema=SCHEMA,
         id=table.id,
@@ -32,17 +37,17 @@ def render(table) -> str:
     return '{\n' + ',\n'.join(lines) + '\n}\n'
 
 
-def _dump(value) -> str:
+def _dump(value: object) -> str:
     return visible(json.dumps(value, ensure_ascii=False, allow_nan=False))
 
 
-def _block(name, lines) -> str:
+def _block(name: str, lines: Iterable[str]) -> str:
     """A list with one entry per line."""
     body = ',\n'.join(lines)
     return f'{_dump(name)}: [\n{body}\n]' if body else f'{_dump(name)}: []'
 
 
-def _column(column) -> dict:
+def _column(column: Column) -> dict[str, Any]:
     facts = dict(
         key=column.key,
         head=column.head,
@@ -55,7 +60,7 @@ def _column(column) -> dict:
     return _known(facts)
 
 
-def _row(row, columns) -> str:
+def _row(row: TableRow, columns: Sequence[Column]) -> str:
     facts = _known(dict(id=row.id, label=row.label, note=row.note, mark=row.mark))
     if row.is_section:
         return _dump(dict(section=row.label))
@@ -66,7 +71,7 @@ def _row(row, columns) -> str:
     return f'{_dump(facts)[:-1]}, "cells": {{\n{cells}\n}}}}'
 
 
-def _cell(cell) -> dict:
+def _cell(cell: Cell) -> dict[str, Any]:
     facts = _known(
         dict(
             text=cell.text,
@@ -84,7 +89,7 @@ def _cell(cell) -> dict:
     return dict(status=cell.status.value, **facts)
 
 
-def _seed(seed, unpaired) -> dict:
+def _seed(seed: SeedResult, unpaired: bool) -> dict[str, Any]:
     return dict(
         seed=seed.seed,
         status=seed.status.value,
@@ -103,9 +108,9 @@ def _seed(seed, unpaired) -> dict:
     )
 
 
-def _known(facts) -> dict:
+def _known(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in facts.items() if value not in (None, '', [])}
 
 
-def _number(value) -> float | None:
+def _number(value: Fraction | None) -> float | None:
     return None if value is None else float(value)

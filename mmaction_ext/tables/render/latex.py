@@ -1,7 +1,9 @@
 """LaTeX with booktabs, for any engine."""
 
 import re
+from collections.abc import Iterable, Iterator
 
+from mmaction_ext.tables.cells import Cell, Table, TableRow
 from mmaction_ext.tables.render.text import one_line
 
 _SPECIAL = {
@@ -101,7 +103,7 @@ def escape(text: str) -> str:
     return ''.join(map(_escape_char, text))
 
 
-def _escape_char(char) -> str:
+def _escape_char(char: str) -> str:
     if char in _SPECIAL:
         return _SPECIAL[char]
     if char in _GREEK:
@@ -111,8 +113,8 @@ def _escape_char(char) -> str:
     return f'{{[}}U+{ord(char):04X}{{]}}'
 
 
-def render(table) -> str:
-    """LaTeX of a :class:`mmaction_ext.tables.cells.Table`, a ``table`` environment."""
+def render(table: Table) -> str:
+    """LaTeX of a table, a ``table`` environment."""
     lines = [
         r'% needs \usepackage{booktabs,amssymb,textcomp,graphicx}',
         r'\begin{table}[t]',
@@ -133,7 +135,7 @@ def render(table) -> str:
     return '\n'.join(lines) + '\n'
 
 
-def _body(table):
+def _body(table: Table) -> Iterator[str]:
     for i, row in enumerate(table.rows):
         if not row.is_section:
             yield _line([escape(row.label) + _mark(row)] + [_cell(cell) for cell in row.cells])
@@ -144,11 +146,11 @@ def _body(table):
         yield rf'\multicolumn{{{width}}}{{l}}{{\emph{{{escape(row.label)}}}}} \\'
 
 
-def _line(cells) -> str:
+def _line(cells: Iterable[str]) -> str:
     return ' & '.join(cells) + r' \\'
 
 
-def _cell(cell) -> str:
+def _cell(cell: Cell) -> str:
     text = escape(cell.text)
     if cell.number:
         text = _MINUS.sub('$-$', text)
@@ -157,11 +159,11 @@ def _cell(cell) -> str:
     return text + _mark(cell)
 
 
-def _mark(noted) -> str:
+def _mark(noted: Cell | TableRow) -> str:
     return rf'\textsuperscript{{{noted.mark}}}' if noted.mark else ''
 
 
-def _notes(table) -> list:
+def _notes(table: Table) -> list[str]:
     notes = [rf'\textbf{{Warning:}} {escape(text)}' for text in table.warnings]
     notes += [rf'\textsuperscript{{{letter}}}~{escape(text)}' for letter, text in table.footnotes]
     notes += [escape(text) for text in table.notes]

@@ -2,8 +2,11 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
 
 from mmaction_ext.errors import InputError
+from mmaction_ext.tables.cells import Cell, Table, TableRow
 from mmaction_ext.tables.render.text import one_line
 
 _SPECIAL = re.compile(r'([\\`*_\[\]|~$])')
@@ -23,8 +26,8 @@ def _paragraph(text: str) -> str:
     return _LIST_OR_HEADING.sub(r'\1\\\2', escape(text))
 
 
-def render(table) -> str:
-    """Markdown of a :class:`mmaction_ext.tables.cells.Table`."""
+def render(table: Table) -> str:
+    """Markdown of a table."""
     lines = [f'**{escape(table.caption)}**', '']
     lines += _grid(table)
     notes = [f'**Warning:** {escape(text)}' for text in table.warnings]
@@ -35,7 +38,9 @@ def render(table) -> str:
     return '\n'.join(lines) + '\n'
 
 
-def embed(text: str, tables, path='document', every: bool = False) -> str:
+def embed(
+    text: str, tables: Sequence[Table], path: str | Path = 'document', every: bool = False
+) -> str:
     """Put tables where a document asks for them.
 
     Args:
@@ -65,7 +70,7 @@ def embed(text: str, tables, path='document', every: bool = False) -> str:
     return '\n'.join(lines)
 
 
-def _places(lines, path) -> list:
+def _places(lines: Sequence[str], path: str | Path) -> list[tuple[int, int, str]]:
     """(index of the first line, index of the last line, id) of each place for a table."""
     found = [(i, match[1]) for i, match in enumerate(map(_BEGIN.fullmatch, lines)) if match]
     places = []
@@ -79,7 +84,7 @@ def _places(lines, path) -> list:
     return places
 
 
-def _grid(table) -> list:
+def _grid(table: Table) -> list[str]:
     head = [table.row_head] + [column.head for column in table.columns]
     rows = [[escape(text) for text in head]]
     for row in table.rows:
@@ -93,23 +98,23 @@ def _grid(table) -> list:
     return [_line(row, widths) for row in (rows[0], rule, *rows[1:])]
 
 
-def _cell(cell) -> str:
+def _cell(cell: Cell) -> str:
     text = escape(cell.text)
     if cell.best:
         text = f'**{text}**'
     return text + _mark(cell)
 
 
-def _mark(noted) -> str:
+def _mark(noted: Cell | TableRow) -> str:
     return f'<sup>{noted.mark}</sup>' if noted.mark else ''
 
 
-def _line(row, widths) -> str:
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
     padded = [text + ' ' * (width - _width(text)) for text, width in zip(row, widths, strict=True)]
     return f'| {" | ".join(padded)} |'
 
 
-def _width(text) -> int:
+def _width(text: str) -> int:
     """Columns of a terminal that a text takes."""
     wide = sum(unicodedata.east_asian_width(char) in 'WF' for char in text)
     return len(text) + wide - sum(map(bool, map(unicodedata.combining, text)))

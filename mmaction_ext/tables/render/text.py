@@ -10,8 +10,10 @@ _DIRECTION = frozenset('\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u
 
 
 def visible(text: str) -> str:
-    """Text with U+FFFD for each control character that is no white space, for each direction
-    mark and for what UTF-8 cannot hold.
+    """Text with U+FFFD for each character that shows nothing.
+
+    These are control characters that are no white space, direction marks and what UTF-8 cannot
+    hold.
     """
     return ''.join('\ufffd' if _is_hidden(char) else char for char in text)
 
@@ -21,7 +23,7 @@ def one_line(text: str) -> str:
     return visible(' '.join(text.split()))
 
 
-def _is_hidden(char) -> bool:
+def _is_hidden(char: str) -> bool:
     if char in _DIRECTION:
         return True
     return unicodedata.category(char) in ('Cc', 'Cs') and char not in '\t\n\r'
