@@ -7,6 +7,7 @@ them (temporal shifts, motion modules, the consensus of a head) cuts the row int
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 from mmaction.models import Recognizer2D, Recognizer3D  # noqa: F401 (checks take both from here)
 from mmengine.logging import print_log
@@ -58,7 +59,7 @@ def check_clips(recognizer: nn.Module, num_frames: int) -> None:
 
 def _checked(extract_feat: Callable) -> Callable:
     @functools.wraps(extract_feat)
-    def checked(self, inputs: Tensor, *args, **kwargs):
+    def checked(self: Recognizer2D, inputs: Tensor, *args: Any, **kwargs: Any) -> Any:
         check_clips(self, inputs.shape[1])
         return extract_feat(self, inputs, *args, **kwargs)
 

@@ -1,5 +1,7 @@
 """Data-parallel training on processes without a GPU."""
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
 from mmengine.model import MMDistributedDataParallel
@@ -20,11 +22,11 @@ class _SumOverProcesses(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor) -> Tensor:
         return _added(x)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> Tensor:
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
         return _added(grad)
 
 
@@ -62,8 +64,9 @@ class SyncBatchNorm(_BatchNorm):
 
     @torch.no_grad()
     def _track(self, mean: Tensor, variance: Tensor) -> None:
-        if not self.track_running_stats:
+        if not self.track_running_stats or self.num_batches_tracked is None:
             return
+        assert self.running_mean is not None and self.running_var is not None
         self.num_batches_tracked += 1
         momentum = self.momentum
         if momentum is None:
@@ -100,6 +103,6 @@ class CPUDistributedDataParallel(MMDistributedDataParallel):
         kwargs: as for ``MMDistributedDataParallel``.
     """
 
-    def __init__(self, module: nn.Module, sync_bn: bool = False, **kwargs) -> None:
+    def __init__(self, module: nn.Module, sync_bn: bool = False, **kwargs: Any) -> None:
         kwargs.update(device_ids=None, broadcast_buffers=False)
         super().__init__(module=synchronise_batch_norm(module) if sync_bn else module, **kwargs)

@@ -107,7 +107,7 @@ class MotionModule(nn.Module, ABC):
     def min_frames(self) -> int:
         """Fewest frames ``T`` in a clip that the module can use."""
 
-    def block(self, stage: int) -> nn.Module:
+    def block(self, stage: int) -> Any:
         """The block of a stage.
 
         Raises:
@@ -123,7 +123,7 @@ class MotionModule(nn.Module, ABC):
                 f'{list(self.stages)}'
             )
 
-    def block_for(self, x: Tensor, stage: int) -> nn.Module:
+    def block_for(self, x: Tensor, stage: int) -> Any:
         """The block of a stage, for features it can work on.
 
         Args:

@@ -230,7 +230,7 @@ class DCF(MotionModule):
     @property
     def min_frames(self) -> int:
         """One frame more than the longest step, or that step would never meet a frame."""
-        return 1 + max(max(map(abs, block.offsets)) for block in self.blocks.values())
+        return 1 + max(abs(tau) for stage in self.stages for tau in self.block(stage).offsets)
 
     def reach(self, stage: int) -> int:
         """Half the larger side of the window times the largest dilation, in pixels."""

@@ -45,6 +45,8 @@ class AReSE(nn.Module):
         offset_network: ``I`` of equation 4 for all sets; None for one region or fixed splits.
     """
 
+    splits: Tensor
+
     def __init__(
         self,
         channels: int,
@@ -212,7 +214,7 @@ class KPSEMBlock(nn.Module):
         sum_regions: bool,
         relative_coordinates: bool,
         reduction_norm: bool,
-        **extractor_options: object,
+        **extractor_options: Any,
     ) -> None:
         super().__init__()
         self.sum_regions, self.relative_coordinates = sum_regions, relative_coordinates

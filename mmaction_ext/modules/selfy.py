@@ -47,13 +47,11 @@ INTEGRATION_KERNELS = {
 def _layer(
     in_channels: int,
     out_channels: int,
-    kernel: Sequence[int],
-    stride: Sequence[int] = (1, 1, 1),
-    padding: Sequence[int] = (0, 0, 0),
+    kernel: tuple[int, int, int],
+    stride: tuple[int, int, int] = (1, 1, 1),
+    padding: tuple[int, int, int] = (0, 0, 0),
 ) -> nn.Sequential:
-    conv = nn.Conv3d(
-        in_channels, out_channels, tuple(kernel), tuple(stride), tuple(padding), bias=False
-    )
+    conv = nn.Conv3d(in_channels, out_channels, kernel, stride, padding, bias=False)
     return nn.Sequential(
         OrderedDict(conv=conv, bn=nn.BatchNorm3d(out_channels), relu=nn.ReLU(inplace=True))
     )
@@ -108,7 +106,7 @@ class STSSConvolution(nn.Module):
             layers.append(
                 _layer(widths[index], widths[index + 1], (3, 3, 1), (step, step, 1), (1, 1, 0))
             )
-            size = tuple((side + step - 1) // step for side in size)
+            size = (size[0] + step - 1) // step, (size[1] + step - 1) // step
         layers.append(_layer(widths[-2], widths[-1], (*size, 1)))
         self.layers = nn.Sequential(*layers)
 
@@ -117,7 +115,7 @@ class STSSConvolution(nn.Module):
         # (B, 1, U, V, T*h*w): the volume as it lies in memory. The pixels are an axis that no
         # kernel reaches along, so they need not become a huge batch of tiny maps.
         maps = volume.flatten(2).unflatten(1, (1, *self.window))
-        maps = maps.to(self.layers[0].conv.weight.dtype)
+        maps = maps.to(next(self.layers.parameters()).dtype)
         return self.layers(maps).flatten(1, 3).unflatten(-1, volume.shape[2:])
 
 
@@ -141,7 +139,7 @@ class STSSMLP(nn.Module):
 
     def forward(self, volume: Tensor) -> Tensor:
         """(B, U*V, T, h, w) -> (B, C_F, T, h, w)."""
-        return self.layers(volume.to(self.layers[0].conv.weight.dtype))
+        return self.layers(volume.to(next(self.layers.parameters()).dtype))
 
 
 class STSSSoftArgmax(nn.Module):
@@ -190,7 +188,7 @@ class STSSIntegration(nn.Module):
     ) -> None:
         super().__init__()
         kernel = INTEGRATION_KERNELS[kind]
-        padding = [side // 2 for side in kernel]
+        padding = kernel[0] // 2, kernel[1] // 2, kernel[2] // 2
         widths = (feature_channels, *(() if kind == 'none' else channels[:-1]))
         self.shared = nn.Sequential(
             *(_layer(before, after, kernel, padding=padding) for before, after in pairwise(widths))
@@ -418,10 +416,12 @@ class SELFY(MotionModule):
 
 def _build_extraction(
     name: str, window: tuple[int, int], channels: Sequence[int], temperature: float
-) -> nn.Module:
+) -> STSSConvolution | STSSMLP | STSSSoftArgmax:
     if name == 'soft_argmax':
         return STSSSoftArgmax(window, temperature)
-    return {'conv': STSSConvolution, 'mlp': STSSMLP}[name](window, channels)
+    if name == 'mlp':
+        return STSSMLP(window, channels)
+    return STSSConvolution(window, channels)
 
 
 def _enlarge(maps: Tensor, x: Tensor) -> Tensor:

@@ -132,7 +132,7 @@ class TAM(nn.Module):
     ) -> None:
         super().__init__()
         self.transformation = _transformation(map_channels, channels)
-        self.gate: nn.Conv1d | None = None
+        self.gate: nn.Module | None = None
         if temporal_attention:
             kernel = _gate_kernel(num_segments)
             self.gate = nn.Conv1d(1, 1, kernel, padding=kernel // 2, bias=False)
@@ -147,14 +147,12 @@ class TAM(nn.Module):
             (N, T, C, H, W), none negative.
         """
         features = self.transformation(maps.flatten(0, 1)).unflatten(0, maps.shape[:2])
-        if self.gate is None:
-            return features
-        return features * self._weights(features)
+        return features if self.gate is None else features * self._weights(self.gate, features)
 
-    def _weights(self, features: Tensor) -> Tensor:
+    def _weights(self, gate: nn.Module, features: Tensor) -> Tensor:
         """A weight for each channel of each frame, (N, T, C, 1, 1), from its course over time."""
         courses = features.mean(dim=(-2, -1)).transpose(1, 2)  # (N, C, T)
-        weights = self.gate(courses.flatten(0, 1).unsqueeze(1)).sigmoid()
+        weights = gate(courses.flatten(0, 1).unsqueeze(1)).sigmoid()
         return weights.view(courses.shape).transpose(1, 2)[..., None, None]
 
 
@@ -302,9 +300,9 @@ def _windows(
     window: Window | Mapping[int, Window] | None, stages: Sequence[int]
 ) -> dict[int, tuple[int, int]]:
     """The window of each stage."""
-    given = {} if window is None else window
-    if not isinstance(given, Mapping):
-        given = dict.fromkeys(stages, window)
+    if window is None:
+        window = {}
+    given = window if isinstance(window, Mapping) else dict.fromkeys(stages, window)
     for stage in given:
         if stage not in stages:
             raise InputError(

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -65,9 +66,9 @@ def inflate(
     found = {
         name: _as_frame_kernel(weights[image], value)
         for name, value in own.items()
-        if (image := names[name]) in weights
+        if (image := names[name]) is not None and image in weights
     }
-    problems = {
+    problems: dict[str, list[Any]] = {
         'missing': [
             image
             for name, image in names.items()

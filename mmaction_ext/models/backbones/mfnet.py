@@ -45,7 +45,8 @@ class PreActivationConv(nn.Module):
         super().__init__()
         self.bn = nn.BatchNorm3d(in_channels)
         self.relu = nn.ReLU(inplace=True)
-        padding = tuple(side // 2 for side in kernel_size)
+        depth, height, width = kernel_size
+        padding = (depth // 2, height // 2, width // 2)
         self.conv = nn.Conv3d(
             in_channels, out_channels, kernel_size, stride, padding, groups=groups, bias=False
         )

@@ -1,5 +1,7 @@
 """TANet that initialises when training starts, not while it is built."""
 
+from typing import Any
+
 from mmaction.models.backbones import ResNet
 from mmaction.models.backbones.tanet import TANet
 from mmaction.registry import MODELS
@@ -26,7 +28,7 @@ class ResNetTAM(TANet):
     """
 
     def __init__(
-        self, depth: int, num_segments: int, tam_cfg: dict | None = None, **kwargs
+        self, depth: int, num_segments: int, tam_cfg: dict | None = None, **kwargs: Any
     ) -> None:
         check_at_least('num_segments', num_segments, 3)
         ResNet.__init__(self, depth, **kwargs)

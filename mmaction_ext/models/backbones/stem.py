@@ -15,7 +15,8 @@ def build_stem(
         channels: Channels of the output, which has a quarter of the rows and columns.
         kernel_size: (T, H, W) of the convolution, all odd.
     """
-    padding = tuple(side // 2 for side in kernel_size)
+    depth, height, width = kernel_size
+    padding = (depth // 2, height // 2, width // 2)
     return nn.Sequential(
         OrderedDict(
             conv=nn.Conv3d(in_channels, channels, kernel_size, (1, 2, 2), padding, bias=False),

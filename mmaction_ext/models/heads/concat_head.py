@@ -160,7 +160,7 @@ def _find_classifier(head: nn.Module) -> str:
     return name
 
 
-def _dropout_ratio(head: nn.Module) -> float:
+def _dropout_ratio(head: Any) -> float:
     if not hasattr(head, 'dropout_ratio'):
         raise InputError(
             f"dropout='after' needs a head with a dropout_ratio, {type(head).__name__} has none"

@@ -1,6 +1,7 @@
 """From configs to backbones and motion modules, with the errors a user can act on."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from mmaction.registry import MODELS
 from torch import nn
@@ -57,7 +58,7 @@ def _build_timm(name: str, config: dict) -> nn.Module:
         raise InputError(f'unknown timm model {name!r}')
     arguments = {key: value for key, value in config.items() if key != 'type'}
     try:
-        backbone = timm.create_model(name, num_classes=0, global_pool='', **arguments)
+        backbone: Any = timm.create_model(name, num_classes=0, global_pool='', **arguments)
     except TypeError as error:  # an argument the model does not have
         raise InputError(f'timm model {name!r}: {error}') from error
     backbone.is_init = True  # timm initialises, or loads weights, while building

@@ -42,7 +42,7 @@ def run_checkpointed(function: Callable, *inputs: Any, **named_inputs: Any) -> A
     return checkpoint(function, *inputs, use_reentrant=False, **_contexts(module), **named_inputs)
 
 
-def _contexts(module: nn.Module) -> dict[str, Callable]:
+def _contexts(module: Any) -> dict[str, Any]:
     if torch.compiler.is_compiling():  # it takes no context, and counts a batch once
         return {}
     return {'context_fn': lambda: (nullcontext(), _same_statistics(module))}

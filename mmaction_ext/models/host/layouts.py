@@ -55,11 +55,11 @@ class Tokens(Maps):
     grid: tuple[int, ...]
     prefix: int = 0
 
-    def take(self, features: Tensor) -> Tensor:
+    def take(self, features: Any) -> Tensor:
         """See :meth:`Maps.take`."""
         return features[:, self.prefix :].transpose(1, 2).unflatten(2, self.grid)
 
-    def put(self, maps: Tensor, features: Tensor) -> Tensor:
+    def put(self, maps: Tensor, features: Any) -> Any:
         """See :meth:`Maps.put`."""
         tokens = maps.flatten(2).transpose(1, 2)
         return torch.cat((features[:, : self.prefix], tokens), dim=1)
@@ -69,11 +69,11 @@ class Tokens(Maps):
 class SizedTokens(Tokens):
     """A pair of tokens and their grid, as mmaction2's MViT has it."""
 
-    def take(self, features: tuple) -> Tensor:
+    def take(self, features: Any) -> Tensor:
         """See :meth:`Maps.take`."""
         return super().take(features[0])
 
-    def put(self, maps: Tensor, features: tuple) -> tuple:
+    def put(self, maps: Tensor, features: Any) -> Any:
         """See :meth:`Maps.put`."""
         return super().put(maps, features[0]), *features[1:]
 
@@ -125,7 +125,7 @@ def token_grid(backbone: nn.Module, size: tuple[int, int]) -> tuple[int, int] | 
     Returns:
         The grid, or None for a backbone whose ``patch_embed`` does not tell.
     """
-    embedding = getattr(backbone, 'patch_embed', None)
+    embedding: Any = getattr(backbone, 'patch_embed', None)
     if hasattr(embedding, 'dynamic_feat_size'):
         return tuple(embedding.dynamic_feat_size(size))
     grid = getattr(embedding, 'grid_size', None)

@@ -26,6 +26,7 @@ from mmaction_ext.models.host.shape_inference import (
     StageOutput,
     example_input,
     infer_shapes,
+    map_size,
     meta_copy,
     sees_frames,
 )
@@ -120,7 +121,7 @@ class MotionBackbone(BaseModule):
         trial = meta_copy(self)
         outputs = infer_shapes(trial.backbone, names, x)
         built = build_module(module, {stage: out.channels for stage, out in outputs.items()})
-        _check_reach(built, outputs, tuple(x.shape[-2:]))
+        _check_reach(built, outputs, map_size(x))
         for host, own in ((trial, meta_copy(built)), (self, built)):
             host.module = own
             host._channels_last = {stage: out.channels_last for stage, out in outputs.items()}
@@ -130,7 +131,7 @@ class MotionBackbone(BaseModule):
                 )
         if self.num_segments is not None:
             self._check_frames(self.num_segments)
-            _agree_on_segments(self.module, self.num_segments)
+            _agree_on_segments(built, self.num_segments)
         trial(x)
 
     def forward(self, x: Tensor) -> Any:
@@ -149,7 +150,7 @@ class MotionBackbone(BaseModule):
                 needs.
             RuntimeError: If the inner backbone did not run its stages in order.
         """
-        size = tuple(x.shape[-2:])
+        size = map_size(x)
         if self.module is None:
             return self._final_map(self.backbone(x), size)
         running = self._pass = _Pass(self._count_clips(x), size)
@@ -191,6 +192,7 @@ class MotionBackbone(BaseModule):
         return x.shape[0] // self.num_segments
 
     def _check_frames(self, num_frames: int) -> None:
+        assert self.module is not None
         if num_frames < self.module.min_frames:
             raise InputError(
                 f'{type(self.module).__name__} needs clips of at least '
@@ -211,6 +213,7 @@ class MotionBackbone(BaseModule):
         return layout.put(from_clips(out, maps), y)
 
     def _run_module(self, *inputs: Any) -> tuple[Tensor, tuple[Tensor, ...]]:
+        assert self.module is not None
         return run_checkpointed(self.module, *inputs) if self.with_cp else self.module(*inputs)
 
     def _layout(self, features: Any, channels_last: bool, size: tuple[int, int]) -> Any:

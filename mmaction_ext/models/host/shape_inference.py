@@ -3,13 +3,15 @@
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from mmaction_ext.errors import InputError
 from mmaction_ext.models.host.layouts import find_layout, is_channels_last, token_grid
+
+Network = TypeVar('Network', bound=nn.Module)
 
 _FRAMES = 64
 _SIZE = 224
@@ -44,11 +46,18 @@ def example_input(backbone: nn.Module, num_segments: int | None) -> Tensor:
     """One clip without data, of the size a backbone is built for (224x224 if any will do)."""
     channels, size = _first_convolution(backbone).in_channels, _input_size(backbone)
     if sees_frames(backbone):
+        assert num_segments is not None
         return torch.empty(num_segments, channels, *size, device='meta')
     return torch.empty(1, channels, num_segments or _FRAMES, *size, device='meta')
 
 
-def meta_copy(network: nn.Module) -> nn.Module:
+def map_size(x: Tensor) -> tuple[int, int]:
+    """(H, W) of frames, clips or maps."""
+    height, width = x.shape[-2:]
+    return height, width
+
+
+def meta_copy(network: Network) -> Network:
     """A copy for evaluation whose weights hold no memory."""
     copied = copy.deepcopy(network).to('meta')
     copied.eval()  # not chained: train() of some of mmaction2's backbones returns None
@@ -97,16 +106,16 @@ def _describe(
         layout = find_layout(
             features,
             channels_last,
-            token_grid(backbone, tuple(x.shape[-2:])),
+            token_grid(backbone, map_size(x)),
             getattr(backbone, 'num_prefix_tokens', 0),
         )
     except InputError as error:
         raise InputError(f'{where}: {error}') from error
     maps = layout.take(features)
-    return StageOutput(maps.shape[1], tuple(maps.shape[-2:]), channels_last)
+    return StageOutput(maps.shape[1], map_size(maps), channels_last)
 
 
-def _first_convolution(backbone: nn.Module) -> nn.Module:
+def _first_convolution(backbone: nn.Module) -> Any:
     kinds = (nn.Conv2d, nn.Conv3d)
     found = next((m for m in backbone.modules() if isinstance(m, kinds)), None)
     if found is None:

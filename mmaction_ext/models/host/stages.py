@@ -5,6 +5,7 @@ stages. Networks without a stem's reduction by 2 (patches of 4x4 pixels) have no
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from torch import nn
 
@@ -71,7 +72,7 @@ def check_stage_number(stage: int) -> None:
         )
 
 
-def _known_stages(backbone: nn.Module) -> dict[int, str]:
+def _known_stages(backbone: Any) -> dict[int, str]:
     for base in type(backbone).__mro__:
         if base.__name__ in STAGE_NAMES:
             return STAGE_NAMES[base.__name__]

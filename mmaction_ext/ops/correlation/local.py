@@ -1,6 +1,7 @@
 """Local correlation between the frames of a clip, the operation under DCF and SELFY."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -129,7 +130,15 @@ def _operator(
 
 
 @_operator.register_fake
-def _(x, offsets, window, dilations, clip_border, scale, implementation):
+def _(
+    x: Tensor,
+    offsets: Sequence[int],
+    window: Sequence[int],
+    dilations: Sequence[int],
+    clip_border: str,
+    scale: float,
+    implementation: str,
+) -> Tensor:
     return x.new_empty(x.shape[0], len(offsets) * window[0] * window[1], *x.shape[2:])
 
 
@@ -155,16 +164,25 @@ def _operator_backward(
 
 
 @_operator_backward.register_fake
-def _(grad, x, offsets, window, dilations, clip_border, scale, implementation):
+def _(
+    grad: Tensor,
+    x: Tensor,
+    offsets: Sequence[int],
+    window: Sequence[int],
+    dilations: Sequence[int],
+    clip_border: str,
+    scale: float,
+    implementation: str,
+) -> Tensor:
     return x.new_empty(x.transpose(1, 2).shape).transpose(1, 2)
 
 
-def _save(ctx, inputs, output):
+def _save(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
     x, *ctx.arguments = inputs
     ctx.save_for_backward(x)
 
 
-def _gradient(ctx, grad):
+def _gradient(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     (x,) = ctx.saved_tensors
     return (_operator_backward(grad, x, *ctx.arguments), *[None] * len(ctx.arguments))
 
@@ -173,7 +191,13 @@ _operator.register_autograd(_gradient, setup_context=_save)
 
 
 @register_flop_formula(torch.ops.mmaction_ext.local_correlation)
-def _flops(x_shape, offsets, window, *args, **kwargs) -> int:
+def _flops(
+    x_shape: Sequence[int],
+    offsets: Sequence[int],
+    window: Sequence[int],
+    *args: Any,
+    **kwargs: Any,
+) -> int:
     """Equation 2 of the paper, two operations for each multiply-add."""
     n, channels, num_frames, height, width = x_shape
     num_displacements = window[0] * window[1] * len(offsets)
@@ -181,6 +205,13 @@ def _flops(x_shape, offsets, window, *args, **kwargs) -> int:
 
 
 @register_flop_formula(torch.ops.mmaction_ext.local_correlation_backward)
-def _flops_backward(grad_shape, x_shape, offsets, window, *args, **kwargs) -> int:
+def _flops_backward(
+    grad_shape: Sequence[int],
+    x_shape: Sequence[int],
+    offsets: Sequence[int],
+    window: Sequence[int],
+    *args: Any,
+    **kwargs: Any,
+) -> int:
     """Both factors of every product get a gradient."""
     return 2 * _flops(x_shape, offsets, window)

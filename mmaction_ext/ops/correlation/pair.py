@@ -1,6 +1,7 @@
 """Correlation of pairs of frames, the operation under TCM's matching of several tempos."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -109,7 +110,14 @@ def _operator(
 
 
 @_operator.register_fake
-def _(queries, keys, window, dilation, scale, implementation):
+def _(
+    queries: Tensor,
+    keys: Tensor,
+    window: Sequence[int],
+    dilation: int,
+    scale: float,
+    implementation: str,
+) -> Tensor:
     return queries.new_empty(queries.shape[0], window[0] * window[1], *queries.shape[2:])
 
 
@@ -135,16 +143,24 @@ def _operator_backward(
 
 
 @_operator_backward.register_fake
-def _(grad, queries, keys, window, dilation, scale, implementation):
+def _(
+    grad: Tensor,
+    queries: Tensor,
+    keys: Tensor,
+    window: Sequence[int],
+    dilation: int,
+    scale: float,
+    implementation: str,
+) -> tuple[Tensor, Tensor]:
     return queries.new_empty(queries.shape), keys.new_empty(keys.shape)
 
 
-def _save(ctx, inputs, output):
+def _save(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
     queries, keys, *ctx.arguments = inputs
     ctx.save_for_backward(queries, keys)
 
 
-def _gradient(ctx, grad):
+def _gradient(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     grads = _operator_backward(grad, *ctx.saved_tensors, *ctx.arguments)
     return (*grads, *[None] * len(ctx.arguments))
 
@@ -153,13 +169,26 @@ _operator.register_autograd(_gradient, setup_context=_save)
 
 
 @register_flop_formula(torch.ops.mmaction_ext.pair_correlation)
-def _flops(queries_shape, keys_shape, window, *args, **kwargs) -> int:
+def _flops(
+    queries_shape: Sequence[int],
+    keys_shape: Sequence[int],
+    window: Sequence[int],
+    *args: Any,
+    **kwargs: Any,
+) -> int:
     """``B * H * W * C * U * V`` multiply-adds, two operations each."""
     b, channels, height, width = queries_shape
     return 2 * b * height * width * channels * window[0] * window[1]
 
 
 @register_flop_formula(torch.ops.mmaction_ext.pair_correlation_backward)
-def _flops_backward(grad_shape, queries_shape, keys_shape, window, *args, **kwargs) -> int:
+def _flops_backward(
+    grad_shape: Sequence[int],
+    queries_shape: Sequence[int],
+    keys_shape: Sequence[int],
+    window: Sequence[int],
+    *args: Any,
+    **kwargs: Any,
+) -> int:
     """Both factors of every product get a gradient."""
     return 2 * _flops(queries_shape, keys_shape, window)

@@ -10,6 +10,8 @@ Finding maxima and summing regions are operators of PyTorch (``mmaction_ext::reg
 device. Both are pooling: the FLOP counter counts nothing for them.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -235,7 +237,7 @@ def _regional_argmax(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 @_regional_argmax.register_fake
-def _(x, rows, columns):
+def _(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     n, num_sets, num_frames, num_borders = rows.shape
     return rows.new_empty(n, num_frames, num_sets, (num_borders - 1) ** 2, x.shape[1])
 
@@ -250,7 +252,7 @@ def _masked_sums(pixels: Tensor, masks: Tensor) -> Tensor:
 
 
 @_masked_sums.register_fake
-def _(pixels, masks):
+def _(pixels: Tensor, masks: Tensor) -> Tensor:
     return masks.new_empty(*masks.shape[:2], pixels.shape[2])
 
 
@@ -267,20 +269,20 @@ def _masked_sums_backward(grad: Tensor, other: Tensor, of_masks: bool) -> Tensor
 
 
 @_masked_sums_backward.register_fake
-def _(grad, other, of_masks):
+def _(grad: Tensor, other: Tensor, of_masks: bool) -> Tensor:
     if of_masks:
         return grad.new_empty(*grad.shape[:2], other.shape[1])
     return grad.new_empty(grad.shape[0], other.shape[2], grad.shape[2])
 
 
-def _save(ctx, inputs, output):
+def _save(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
     pixels, masks = inputs
     of_pixels, of_masks = ctx.needs_input_grad[:2]
     ctx.dtype = pixels.dtype
     ctx.save_for_backward(pixels if of_masks else None, masks if of_pixels else None)
 
 
-def _gradient(ctx, grad) -> tuple[Tensor | None, Tensor | None]:
+def _gradient(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
     pixels, masks = ctx.saved_tensors
     of_pixels = None if masks is None else _masked_sums_backward(grad, masks, False)
     of_masks = None if pixels is None else _masked_sums_backward(grad, pixels, True)

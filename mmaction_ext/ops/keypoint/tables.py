@@ -72,16 +72,14 @@ def _span_maxima(keys: Tensor, borders: Tensor) -> Tensor:
     num_levels, length = keys.shape[1].bit_length(), keys.shape[1]
     table = keys.new_empty(keys.shape[0], num_levels, *keys.shape[1:])
     table[:, 0] = keys
-    for level in range(1, num_levels):
-        half, valid = 2 ** (level - 1), length - 2**level + 1
-        below, here = table[:, level - 1], table[:, level]
+    for above in range(1, num_levels):
+        half, valid = 2 ** (above - 1), length - 2**above + 1
+        below, here = table[:, above - 1], table[:, above]
         torch.maximum(below[:, :valid], below[:, half : half + valid], out=here[:, :valid])
     first, last = borders[..., :-1], borders[..., 1:]
-    level = (
-        sum((last - first >= 2**level).long() for level in range(1, num_levels))
-        if num_levels > 1
-        else torch.zeros_like(first)
-    )
+    level = torch.zeros_like(first)
+    for above in range(1, num_levels):
+        level += last - first >= 2**above
     frame = torch.arange(len(keys), device=keys.device).view(-1, 1, 1)
     start = (frame * num_levels + level) * length
     flat = table.flatten(0, 2)
