@@ -49,7 +49,7 @@ class Diverged(InputError):
         super().__init__(self.words + reason)
 
 
-def last_line(error: Exception) -> str:
+def last_line(error: BaseException) -> str:
     """What an exception says at the end, where libraries put the reason."""
     text = str(error).strip()
     return text.splitlines()[-1] if text else type(error).__name__

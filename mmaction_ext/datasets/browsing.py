@@ -4,9 +4,12 @@ Shape legend: M views of a clip, T frames, C = 3 colours, H rows, W columns.
 """
 
 import io
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from mmengine.dataset import BaseDataset
 from PIL import Image, ImageDraw
 from torch import Tensor
 
@@ -40,7 +43,9 @@ def choose_samples(num_samples: int, num: int, seed: int) -> list:
     return sorted(chosen.tolist())
 
 
-def browse(dataset, indices, labels=(), seed: int = 0) -> list:
+def browse(
+    dataset: BaseDataset, indices: Iterable[int], labels: Sequence[str] = (), seed: int = 0
+) -> list[Browsed]:
     """Run samples through their pipeline.
 
     Args:
@@ -65,7 +70,9 @@ def browse(dataset, indices, labels=(), seed: int = 0) -> list:
     ]
 
 
-def _browse_one(dataset, index: int, data: dict, labels) -> Browsed:
+def _browse_one(
+    dataset: BaseDataset, index: int, data: dict[str, Any], labels: Sequence[str]
+) -> Browsed:
     info = dataset.get_data_info(index)
     label = data['data_samples'].gt_label.tolist()
     text = f'#{index}  {_named(label, labels)}  {sample_file(info)}'
@@ -74,7 +81,7 @@ def _browse_one(dataset, index: int, data: dict, labels) -> Browsed:
     return Browsed(text, frames_of(data['inputs']))
 
 
-def _named(ids: list, labels) -> str:
+def _named(ids: list[int], labels: Sequence[str]) -> str:
     return ', '.join(
         f'{number} {labels[number]}' if number < len(labels) else str(number) for number in ids
     )

@@ -15,6 +15,7 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import DefaultScope
 from PIL import Image
+from torch import Tensor
 
 from mmaction_ext.errors import InputError, last_line
 
@@ -185,7 +186,7 @@ def _one_view(step: dict) -> dict:
     return step
 
 
-def _frames(inputs) -> np.ndarray:
+def _frames(inputs: Tensor) -> np.ndarray:
     """(T, C, H, W) of a 2-D recognizer or (1, C, T, H, W) of a 3-D one, as (T, H, W, C)."""
     clip = inputs if inputs.dim() == 4 else inputs[0].transpose(0, 1)
     return np.ascontiguousarray(clip.permute(0, 2, 3, 1).numpy())

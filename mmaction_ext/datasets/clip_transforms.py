@@ -3,6 +3,8 @@
 KPSEM's experiments start from that network, and where their paper is silent they follow it.
 """
 
+from typing import Any
+
 import cv2
 import mmcv
 import numpy as np
@@ -16,7 +18,7 @@ _HLS_LIMITS = np.array([180, 255, 255], dtype=np.int16)
 
 
 def clip_indices(
-    num_frames: int, clip_len: int, frame_interval: int, num_clips: int = 1, rng=None
+    num_frames: int, clip_len: int, frame_interval: int, num_clips: int = 1, rng: Any = None
 ) -> np.ndarray:
     """Frames of clips whose frames lie ``frame_interval`` apart.
 
@@ -120,7 +122,11 @@ class RandomStretch(BaseTransform):
         InputError: a range is empty or not positive.
     """
 
-    def __init__(self, short_side=(224, 288), aspect=(0.8, 1.25)) -> None:
+    def __init__(
+        self,
+        short_side: tuple[float, float] = (224, 288),
+        aspect: tuple[float, float] = (0.8, 1.25),
+    ) -> None:
         for name, (low, high) in dict(short_side=short_side, aspect=aspect).items():
             if not 0 < low <= high:
                 raise InputError(f'{name} must be a range of positive numbers, got {(low, high)}')
@@ -128,10 +134,12 @@ class RandomStretch(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Resize the frames of one sample."""
-        aspect = np.random.uniform(*self.aspect)
+        low, high = self.aspect
+        aspect = np.random.uniform(low, high)
         if np.random.rand() > 0.5:
             aspect = 1 / aspect
-        width, height = stretched_size(aspect, np.random.uniform(*self.short_side))
+        low, high = self.short_side
+        width, height = stretched_size(aspect, np.random.uniform(low, high))
         results['imgs'] = [mmcv.imresize(img, (width, height)) for img in results['imgs']]
         results['img_shape'] = (height, width)
         return results

@@ -88,9 +88,11 @@ def evaluation_protocol(dataset: dict, split: str = 'test') -> dict:
     return dict(split=split, **_sampling(steps), **_view(steps))
 
 
-def _sampling(steps: list) -> dict:
+def _sampling(steps: list[dict[str, Any]]) -> dict[str, Any]:
     """Clips that the step takes which chooses frames."""
-    step = next((step for step in steps if 'clip_len' in step or 'num_segments' in step), {})
+    step: dict[str, Any] = next(
+        (step for step in steps if 'clip_len' in step or 'num_segments' in step), {}
+    )
     num_clips = step.get('num_clips', 1) if step else None
     if step.get('type') == 'DenseSampleFrames':
         num_clips *= step.get('num_sample_positions', DENSE_POSITIONS)

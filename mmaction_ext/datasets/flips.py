@@ -6,6 +6,8 @@ to leave the clip alone (the published code of TSM's descendants). This module i
 """
 
 import re
+from collections.abc import Sequence
+from pathlib import Path
 
 from mmaction_ext.errors import InputError
 from mmaction_ext.files.reading import read_regular
@@ -44,7 +46,7 @@ def _exchange(word: str) -> str:
     return other.capitalize() if word[0].isupper() else other
 
 
-def sided_classes(labels) -> frozenset:
+def sided_classes(labels: Sequence[str]) -> frozenset[int]:
     """Ids of the classes whose name speaks of left or right: those not to be flipped.
 
     Args:
@@ -53,7 +55,7 @@ def sided_classes(labels) -> frozenset:
     return frozenset(number for number, name in enumerate(labels) if mirrored_name(name) != name)
 
 
-def flip_label_map(labels) -> dict:
+def flip_label_map(labels: Sequence[str]) -> dict[int, int]:
     """Which class each sided class becomes in a mirror.
 
     Args:
@@ -75,7 +77,7 @@ def flip_label_map(labels) -> dict:
     return {number: ids[mirrored_name(labels[number])] for number in sided_classes(labels)}
 
 
-def read_labels(path) -> list:
+def read_labels(path: str | Path) -> list[str]:
     """Class names of a ``classes.txt``, one a line, in the order of their ids.
 
     Raises:

@@ -65,7 +65,7 @@ def name_frames(found: Iterable[str]) -> tuple[FrameNames | None, list[int]]:
     Raises:
         MixedNames: two frames have names of which one template cannot make both.
     """
-    series = {}
+    series: dict[tuple[str, str], list[str]] = {}
     for name in sorted(found):
         parts = _NUMBERED.fullmatch(name)
         if parts and parts[3].lower() in PICTURES:

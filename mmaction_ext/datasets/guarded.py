@@ -6,9 +6,13 @@ replace the sample by another one, and mark it, so that
 on fewer videos is never silent.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from mmaction.datasets import RawframeDataset, VideoDataset
 from mmaction.registry import DATASETS
+from mmengine.dataset import BaseDataset
 
 from mmaction_ext.datasets.frame_names import FrameNames, listed_names
 from mmaction_ext.datasets.samples import sample_file
@@ -22,7 +26,7 @@ MAX_TRIES = 10
 REPLACED = 'replaced'
 
 
-class Guard:
+class Guard(BaseDataset):
     """Mix-in for a data set of mmaction2: ``on_error``.
 
     What counts as unreadable is an :class:`InputError` of the pipeline, as raised by
@@ -40,7 +44,7 @@ class Guard:
             :data:`MAX_TRIES` in a row cannot (when replacing).
     """
 
-    def __init__(self, *args, on_error: str = 'stop', **kwargs) -> None:
+    def __init__(self, *args: Any, on_error: str = 'stop', **kwargs: Any) -> None:
         if on_error not in POLICIES:
             raise InputError(f'on_error must be one of {", ".join(POLICIES)}, got {on_error!r}')
         self.on_error = on_error
@@ -51,7 +55,7 @@ class Guard:
         """Whether samples that cannot be read are replaced."""
         return self.on_error == 'replace' and not self.test_mode
 
-    def prepare_data(self, idx: int):
+    def prepare_data(self, idx: int) -> Any:
         """Sample ``idx`` through the pipeline, or another one in its place."""
         try:
             return super().prepare_data(idx)
@@ -60,7 +64,7 @@ class Guard:
                 raise
             return self._replace(idx, error)
 
-    def _replace(self, idx: int, error: InputError):
+    def _replace(self, idx: int, error: InputError) -> Any:
         rng = np.random.default_rng(np.random.randint(2**31 - 1))
         for _ in range(MAX_TRIES - 1):
             try:
@@ -88,20 +92,23 @@ class GuardedRawframeDataset(Guard, RawframeDataset):
     :func:`mmaction_ext.datasets.frame_names.listed_names`.
     """
 
-    def load_data_list(self) -> list:
+    filename_tmpl: str
+    start_index: int
+
+    def load_data_list(self) -> list[dict[str, Any]]:
         """The samples of the list."""
         names = listed_names(self.ann_file, FrameNames(self.filename_tmpl, self.start_index))
         self.filename_tmpl, self.start_index = names.filename_tmpl, names.start_index
         return super().load_data_list()
 
 
-def replaced_samples(batch) -> list:
+def replaced_samples(batch: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     """``(file, what was wrong)`` for each replaced sample of a collated batch."""
     samples = (batch or {}).get('data_samples', ())
     return [sample.metainfo[REPLACED] for sample in samples if REPLACED in sample.metainfo]
 
 
-def replaces_samples(dataset) -> bool:
+def replaces_samples(dataset: Any) -> bool:
     """Whether a data set replaces samples, or one in a wrapper such as ``RepeatDataset``."""
     inner = [*getattr(dataset, 'datasets', ()), getattr(dataset, 'dataset', None)]
     return bool(getattr(dataset, 'replaces', False)) or any(

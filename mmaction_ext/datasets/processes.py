@@ -6,10 +6,11 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
+from typing import Any
 
 from mmaction_ext.errors import InputError
 from mmaction_ext.files.locks import LockFile
@@ -45,11 +46,15 @@ def start_worker() -> None:
 
 
 def _end_with_parent() -> None:
-    connection.wait([parent_process().sentinel])
+    parent = parent_process()
+    assert parent
+    connection.wait([parent.sentinel])
     os._exit(1)
 
 
-def map_surviving(function: Callable, tasks: Iterable, workers: int) -> Iterator[tuple]:
+def map_surviving(
+    function: Callable[[Any], Any], tasks: Iterable[Any], workers: int
+) -> Iterator[tuple[Any, Any]]:
     """Apply a function in several processes and survive the death of any of them.
 
     A decoder that crashes on a broken file takes its process along, and with it the pool. What
@@ -68,7 +73,8 @@ def map_surviving(function: Callable, tasks: Iterable, workers: int) -> Iterator
     if not workers:
         yield from ((task, function(task)) for task in tasks)
         return
-    waiting, running = deque(tasks), {}
+    waiting = deque(tasks)
+    running: dict[Future[Any], Any] = {}
     while waiting:
         try:
             yield from _map_until_death(function, waiting, running, workers)
@@ -78,7 +84,12 @@ def map_surviving(function: Callable, tasks: Iterable, workers: int) -> Iterator
             yield from ((task, _apply_alone(function, task)) for task in suspects)
 
 
-def _map_until_death(function, waiting: deque, running: dict, workers: int) -> Iterator[tuple]:
+def _map_until_death(
+    function: Callable[[Any], Any],
+    waiting: deque[Any],
+    running: dict[Future[Any], Any],
+    workers: int,
+) -> Iterator[tuple[Any, Any]]:
     """Work on what is waiting; what is under way when the pool breaks is left in ``running``."""
     pool = _pool(min(workers, len(waiting)))
     try:
@@ -93,7 +104,7 @@ def _map_until_death(function, waiting: deque, running: dict, workers: int) -> I
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _apply_alone(function, task):
+def _apply_alone(function: Callable[[Any], Any], task: Any) -> Any:
     with _pool(1) as pool:
         try:
             return pool.submit(function, task).result()

@@ -6,15 +6,17 @@ and sample alone, and a video that cannot be read is named, or replaced on deman
 """
 
 import copy
+from typing import Any
 
 from mmaction.datasets import VideoDataset
 from mmaction.registry import DATASETS
+from mmengine.dataset import BaseDataset
 
 from mmaction_ext.datasets.guarded import Guard
 from mmaction_ext.errors import InputError
 
 
-class Repeat:
+class Repeat(BaseDataset):
     """Mix-in for a data set of mmaction2: frames are decoded once and augmented several times.
 
     Its samples are lists; ``collate_fn=dict(type='repeat_pseudo_collate')`` of the loader puts
@@ -28,7 +30,7 @@ class Repeat:
             does not decode.
     """
 
-    def __init__(self, *args, num_repeats: int = 2, **kwargs) -> None:
+    def __init__(self, *args: Any, num_repeats: int = 2, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if num_repeats < 1 or self.test_mode:
             raise InputError(
@@ -37,7 +39,7 @@ class Repeat:
             )
         self.num_repeats = num_repeats
 
-    def prepare_data(self, idx: int) -> list:
+    def prepare_data(self, idx: int) -> list[dict[str, Any]]:
         """The samples of video ``idx``."""
         steps = self.pipeline.transforms
         decoded = next(

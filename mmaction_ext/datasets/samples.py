@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import os
+from typing import Any
 
 
 def sample_file(info: dict) -> str:
@@ -20,7 +21,7 @@ def sample_name(info: dict) -> str:
 
 
 @functools.lru_cache(maxsize=1)
-def data_digest(dataset) -> str:
+def data_digest(dataset: Any) -> str:
     """Digest of which samples a dataset holds: names, labels, and sizes of the files.
 
     Contents are not read, so that it costs one ``stat`` per video; a data set that was made

@@ -8,12 +8,14 @@ run resumed at an epoch's end repeats the uninterrupted one.
 """
 
 import random
+from typing import Any
 
 import numpy as np
 import torch
 from mmaction.registry import HOOKS, TRANSFORMS
 from mmcv.transforms import BaseTransform
 from mmengine.hooks import Hook
+from mmengine.runner import Runner
 
 
 def derive_seed(*keys: int) -> int:
@@ -58,20 +60,20 @@ class SeedSample(BaseTransform):
 class EpochSeedHook(Hook):
     """Tell :class:`SeedSample` the epoch and reseed torch (dropout) at each epoch's start."""
 
-    def before_train_epoch(self, runner) -> None:
+    def before_train_epoch(self, runner: Runner) -> None:
         """Seed the epoch ``runner.epoch`` on this rank."""
         torch.manual_seed(derive_seed(runner.seed, runner.epoch, runner.rank))
         set_epoch(runner.train_dataloader.dataset, runner.seed, runner.epoch)
 
 
-def set_epoch(dataset, seed: int, epoch: int) -> None:
+def set_epoch(dataset: Any, seed: int, epoch: int) -> None:
     """Announce an epoch to every :class:`SeedSample` of a data set, also inside wrappers."""
     for transform in _transforms(dataset):
         if isinstance(transform, SeedSample):
             transform.set_epoch(seed, epoch)
 
 
-def _transforms(dataset) -> list:
+def _transforms(dataset: Any) -> list[Any]:
     """Transforms of a data set, also inside wrappers such as ``RepeatDataset``."""
     inner = list(getattr(dataset, 'datasets', ())) or [getattr(dataset, 'dataset', None)]
     own = getattr(getattr(dataset, 'pipeline', None), 'transforms', [])

@@ -1,6 +1,7 @@
 """Pipeline transforms that mmaction2 lacks."""
 
 import os.path as osp
+from typing import Any
 
 import cv2
 import mmcv
@@ -15,7 +16,7 @@ from mmaction_ext.datasets.video_reader import VideoReader
 from mmaction_ext.errors import InputError
 
 
-def segment_indices(num_frames: int, num_segments: int, rng=None) -> np.ndarray:
+def segment_indices(num_frames: int, num_segments: int, rng: Any = None) -> np.ndarray:
     """One frame from each of ``num_segments`` equal parts of a video (TSN sampling).
 
     Args:
@@ -104,7 +105,7 @@ class VideoInit(BaseTransform):
             holds a damaged one. The message names it.
     """
 
-    def __init__(self, io_backend: str = 'disk', **kwargs) -> None:
+    def __init__(self, io_backend: str = 'disk', **kwargs: Any) -> None:
         self.io_backend = io_backend
         client = FileClient(io_backend, **kwargs)
         self._client = None if io_backend == 'disk' else client  # the reader opens files itself
@@ -199,12 +200,13 @@ class DirectionAwareFlip(Flip):
             class has no mirror image.
     """
 
-    def __init__(self, classes, sided: str = 'swap', flip_ratio: float = 0.5) -> None:
+    def __init__(self, classes: Any, sided: str = 'swap', flip_ratio: float = 0.5) -> None:
         if sided not in ('swap', 'skip'):
             raise InputError(f"sided must be 'swap' or 'skip', got {sided!r}")
         if isinstance(classes, str):
             classes = read_labels(classes)
-        mapping, skipped = {}, frozenset()
+        mapping: dict[int, int] = {}
+        skipped: frozenset[int] = frozenset()
         if sided == 'swap':
             mapping = dict(classes) if isinstance(classes, dict) else flip_label_map(classes)
         else:

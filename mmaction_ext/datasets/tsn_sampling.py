@@ -1,5 +1,7 @@
 """The sampling rules of TSN's code and its descendants, corner cases included."""
 
+from typing import Any
+
 import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
@@ -11,7 +13,7 @@ from mmaction_ext.errors import InputError
 PLACES = {1: (0.5,), 2: (0.5, 0.0)}
 
 
-def random_tsn_indices(num_frames: int, num_segments: int, rng) -> np.ndarray:
+def random_tsn_indices(num_frames: int, num_segments: int, rng: Any) -> np.ndarray:
     """A random frame of each segment, as the released code of SELFY and TCM draws it.
 
     Segments have ``num_frames // num_segments`` frames each: up to ``num_segments - 1`` frames at

@@ -16,14 +16,14 @@ import functools
 import io
 import itertools
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
-from av.video.stream import VideoStream
 
 from mmaction_ext.errors import InputError, last_line
 
@@ -104,7 +104,7 @@ class _Vp9:
 
 
 #: H.264, table 7-1: IDR; H.265, table 7-1: IDR_W_RADL, IDR_N_LP; BLA, ends of sequence and stream
-_CODECS = {
+_CODECS: dict[str, _NalCodec | _Vp9] = {
     'h264': _NalCodec(4, 0, 31, frozenset({5})),
     'hevc': _NalCodec(
         21, 1, 63, frozenset({19, 20}), frozenset({16, 17, 18, 36, 37}), fields=False, drops=True
@@ -131,7 +131,8 @@ class VideoReader:
 
     def __init__(self, source: str | Path | bytes, name: str | None = None) -> None:
         self._source, self.name = source, name or str(source)
-        self._held, self._reformatter = None, VideoReformatter()
+        self._held: list[av.VideoFrame] | None = None
+        self._reformatter = VideoReformatter()
         with self._naming():
             self.stream = self._open()
             self._size = self.stream.height, self.stream.width  # a decoder may change them
@@ -165,7 +166,7 @@ class VideoReader:
             InputError: a frame cannot be decoded.
         """
         numbers = range(self.num_frames) if numbers is None else np.ravel(numbers).tolist()
-        places = {}
+        places: dict[int, list[int]] = {}
         for place, number in enumerate(numbers):
             if not 0 <= number < self.num_frames:
                 raise IndexError(f'{self.name}: asked for frame {number} of {self.num_frames}')
@@ -190,7 +191,7 @@ class VideoReader:
         for packet in self._packets():
             yield from packet.decode()
 
-    def _open(self) -> VideoStream:
+    def _open(self) -> Any:
         source = self._source
         # without the protocol, a name such as a:b.mp4 or http://... would be an address
         container = av.open(io.BytesIO(source) if isinstance(source, bytes) else f'file:{source}')
@@ -227,7 +228,9 @@ class VideoReader:
         )
         rate, base = self.stream.average_rate, self.stream.time_base
         lasting = 1 / rate / base if rate and base else 0  # of one that does not say how long
-        kept, size, times, starts, self.end = [], 0, [], [], 0
+        kept: list[av.Packet] = []
+        times: list[int] = []
+        size, starts, self.end = 0, [], 0
         for packet in container.demux(self.stream):
             size += packet.size
             if size > KEPT_BYTES:
@@ -238,7 +241,7 @@ class VideoReader:
                 continue
             shown = packet.dts if packet.pts is None else packet.pts
             self.end = max(self.end, (shown or 0) + (packet.duration or lasting))
-            if proven:
+            if codec and proven:
                 frames, restarts = codec.look(packet, context.extradata)
                 # behind a key frame that is no restart, where streams were joined, some may be
                 # left out
@@ -251,12 +254,14 @@ class VideoReader:
                 starts += [len(times)] * restarts
             times.append(shown)
         self._kept = kept if size <= KEPT_BYTES else None
-        proven = proven and starts[:1] == [0] and not (codec.drops and _have_gap(times))
-        return [*starts, len(times)] if proven else []
+        if not (codec and proven and starts[:1] == [0]) or (codec.drops and _have_gap(times)):
+            return []
+        return [*starts, len(times)]
 
     def _hold(self) -> int:
         """Decode all frames, count them, and keep them, unless they are too many."""
-        held, size, number = [], 0, 0
+        held: list[av.VideoFrame] = []
+        size = number = 0
         for number, frame in enumerate(self.decode(), 1):  # noqa: B007  read after the loop
             size += 2 * frame.width * frame.height  # of yuv420p it is 1.5
             if size > HELD_BYTES:
@@ -271,8 +276,8 @@ class VideoReader:
         left = sorted(numbers)
         if self._starts:
             packets = enumerate(self._packets())
-            for start, group in itertools.groupby(left, self._start_before):
-                group = list(group)
+            for start, members in itertools.groupby(left, self._start_before):
+                group = list(members)
                 frames = self._search(packets, start, group)
                 if not frames:
                     self._starts = []  # they come in another order than that of their times
@@ -315,7 +320,7 @@ class VideoReader:
 
     def _decode_group(
         self, packets: Iterator[tuple[int, av.Packet]], start: int
-    ) -> Iterator[av.VideoFrame]:
+    ) -> Generator[av.VideoFrame, None, None]:
         end, context = self._starts[bisect.bisect_right(self._starts, start)], None
         try:
             for place, packet in packets:

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 from mmaction_ext.datasets.frame_names import FrameNames
 from mmaction_ext.datasets.preparation.inspection import Inspection
@@ -71,7 +72,7 @@ class CheckedItems:
         """
         if inspection.fault:
             return
-        record = {
+        record: dict[str, Any] = {
             'name': name,
             'state': state,
             'frames': inspection.num_frames,

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import av
 from PIL import Image
@@ -42,7 +43,7 @@ class Inspection:
     frame_names: FrameNames | None = None
 
 
-def inspect_video(path, check: str = 'full') -> Inspection:
+def inspect_video(path: str | Path, check: str = 'full') -> Inspection:
     """Look at one video file through the reader that training uses, and count what that counts.
 
     A video that ends well before the time its header announces is one that was cut off. Damage
@@ -102,7 +103,7 @@ class _Seen:
         if next(reader.decode(), None) is None:
             raise ValueError('no frame can be decoded')
 
-    def judge(self, frame) -> None:
+    def judge(self, frame: av.VideoFrame) -> None:
         """Note damage, but not to what precedes the first key frame and hangs in the air."""
         self.begun = self.begun or frame.key_frame
         if self.begun and frame.is_corrupt:
@@ -145,7 +146,7 @@ def _is_cut_avi(reader: VideoReader) -> bool:
     )
 
 
-def _announced_seconds(stream) -> float | None:
+def _announced_seconds(stream: Any) -> float | None:
     """Duration by the header; the container's own may be that of the sound."""
     container = stream.container
     if stream.duration:
@@ -155,7 +156,7 @@ def _announced_seconds(stream) -> float | None:
     return None
 
 
-def inspect_frames(folder, check: str = 'full') -> Inspection:
+def inspect_frames(folder: str | Path, check: str = 'full') -> Inspection:
     """Look at a folder of frames that count from 0 or 1 on; other files do not count.
 
     Args:

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 from mmaction_ext.datasets.publishers import Item
 
@@ -14,9 +15,10 @@ class Listing:
         suffixes: endings of videos, the preferred one first; none where items are folders.
     """
 
-    def __init__(self, media, suffixes: tuple = ()) -> None:
+    def __init__(self, media: str | Path, suffixes: tuple[str, ...] = ()) -> None:
         self._media, self._suffixes = Path(media), suffixes
-        self._folders, self.unreadable = {}, {}
+        self._folders: dict[str, Any] = {}
+        self.unreadable: dict[str, str] = {}
 
     def find(self, item: Item) -> str | None:
         """Path of an item's file or folder below the media folder, with forward slashes."""
@@ -48,5 +50,5 @@ class Listing:
         except (FileNotFoundError, NotADirectoryError):
             return frozenset()
         except OSError as error:
-            self.unreadable[folder] = error.strerror
+            self.unreadable[folder] = error.strerror or str(error)
             return frozenset()

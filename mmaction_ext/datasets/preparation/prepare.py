@@ -21,6 +21,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -72,15 +73,15 @@ class Sample:
 
 def prepare(
     publication: Publication,
-    root,
-    media,
+    root: str | Path,
+    media: str | Path,
     *,
     check: str = 'full',
     workers: int = 0,
     skip_broken: bool = False,
     recheck: bool = False,
     progress: bool = False,
-) -> dict:
+) -> dict[str, Any]:
     """Check every item and write the annotation files, or refuse to.
 
     Annotation files are written if nothing is broken, or on demand without what is broken; else
@@ -161,17 +162,17 @@ def _check_root(root: Path, name: str) -> None:
 # --- Which files there are ----------------------------------------------------------------
 
 
-def _locate(publication: Publication, media: Path) -> tuple:
+def _locate(publication: Publication, media: Path) -> tuple[dict[str, list[Sample]], list[Fault]]:
     """Samples by split, and the faults of the items that are not there or there twice."""
     listing = Listing(media, () if publication.frames else publication.suffixes)
-    found = {split: [] for split in publication.splits}
+    found: dict[str, list[Sample]] = {split: [] for split in publication.splits}
     faults = [
         Fault(split, entry.name, None, MISSING, entry.reason, entry.source)
         for split, entries in publication.unlisted.items()
         for entry in entries
     ]
     for split, items in publication.splits.items():
-        seen = {}
+        seen: dict[Any, Item] = {}
         for item in items:
             name = listing.find(item)
             earlier = seen.setdefault(name or (item.folders, item.stems), item)
@@ -207,21 +208,21 @@ def _inspect(
     publication: Publication,
     root: Path,
     media: Path,
-    names: list,
+    names: list[str],
     check: str,
     workers: int,
     recheck: bool,
     progress: bool,
-) -> dict:
+) -> dict[str, Inspection]:
     """Inspection by name; what the file of checked items knows is not looked at again."""
     checked = CheckedItems(root / CHECKED, check, fresh=recheck)
     states = {name: signature(media / name) for name in names}
-    inspections = {name: checked.inspection(name, states[name]) for name in names}
-    waiting = [
-        name
-        for name in names
-        if inspections[name] is None or (publication.frames and not inspections[name].frame_names)
-    ]  # an older file's
+    inspections: dict[str, Inspection] = {}
+    for name in names:
+        known = checked.inspection(name, states[name])
+        if known and (known.frame_names or not publication.frames):  # not an older file's
+            inspections[name] = known
+    waiting = [name for name in names if name not in inspections]
     inspect = partial(_inspect_one, publication.frames, media, check)
     bar = tqdm(
         total=len(names),

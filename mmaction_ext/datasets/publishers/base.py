@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from mmaction_ext.errors import InputError
 
@@ -69,7 +70,7 @@ class Publication:
     suffixes: tuple = VIDEO_SUFFIXES
 
 
-def find_file(folder, *names: str) -> Path:
+def find_file(folder: str | Path, *names: str) -> Path:
     """The first of several names under which a file may lie in a folder.
 
     Raises:
@@ -81,7 +82,7 @@ def find_file(folder, *names: str) -> Path:
     raise InputError(f'{folder} holds none of {", ".join(names)}')
 
 
-def read_lines(path) -> Iterator[tuple]:
+def read_lines(path: str | Path) -> Iterator[tuple[str, str]]:
     """Lines of a text file that are not blank, without the blanks around them.
 
     Byte order marks and Windows line ends are dropped. Yields ``(source, line)`` with the
@@ -100,7 +101,9 @@ def read_lines(path) -> Iterator[tuple]:
     yield from lines
 
 
-def read_table(path, columns: tuple) -> Iterator[tuple]:
+def read_table(
+    path: str | Path, columns: tuple[str, ...]
+) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Rows of a CSV file with a header, of which the named columns are given.
 
     Yields ``(source, values)``, the values in the order of ``columns``, without blanks around.
@@ -126,7 +129,7 @@ def read_table(path, columns: tuple) -> Iterator[tuple]:
         yield source, tuple(row[place].strip() for place in places)
 
 
-def read_json(path, kind: type):
+def read_json(path: str | Path, kind: type) -> Any:
     """A JSON file whose outermost value is a ``list`` or a ``dict``.
 
     Raises:
@@ -143,7 +146,7 @@ def read_json(path, kind: type):
     return value
 
 
-def fields_of(entry, source: str, **kinds: type) -> tuple:
+def fields_of(entry: Any, source: str, **kinds: type) -> tuple[Any, ...]:
     """Values of a JSON object by their names, each of the kind asked for.
 
     Raises:
@@ -187,7 +190,7 @@ def named_class(name: str, ids: dict, source: str) -> int:
     return ids[name]
 
 
-def ids_of(labels: list, path) -> dict:
+def ids_of(labels: list[str], path: str | Path) -> dict[str, int]:
     """Class name to id.
 
     Raises:
@@ -200,7 +203,7 @@ def ids_of(labels: list, path) -> dict:
     return ids
 
 
-def _read_text(path) -> str:
+def _read_text(path: str | Path) -> str:
     try:
         return Path(path).read_text(encoding='utf-8-sig')
     except (OSError, UnicodeDecodeError) as error:

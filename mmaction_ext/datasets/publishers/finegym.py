@@ -60,8 +60,8 @@ def _read(name: str, annotations: Path) -> Publication:
     )
 
 
-def _read_classes(path: Path) -> list:
-    labels = []
+def _read_classes(path: Path) -> list[str]:
+    labels: list[str] = []
     for source, line in read_lines(path):
         match = _CATEGORY.fullmatch(line)
         if not match or int(match[1]) != len(labels):

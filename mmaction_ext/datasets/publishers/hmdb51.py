@@ -13,6 +13,7 @@ Source: the preparation scripts of mmaction2 and loaders that read the files. Nu
 70 training and 30 test videos for each of 51 classes, by the data set's paper.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from mmaction_ext.datasets.publishers.base import Item, Publication, read_lines
@@ -38,7 +39,9 @@ def read_hmdb51(annotations: Path) -> Publication:
     labels = sorted(
         {path.name.rpartition('_test_split')[0] for path in folder.glob('*_test_split[123].txt')}
     )
-    splits = {f'{kind}_split{number}': [] for number in SPLITS for kind in KINDS.values()}
+    splits: dict[str, list[Item]] = {
+        f'{kind}_split{number}': [] for number in SPLITS for kind in KINDS.values()
+    }
     for number in SPLITS:
         for label, name in enumerate(labels):
             for kind, item in _read_class(folder / f'{name}_test_split{number}.txt', label, name):
@@ -63,7 +66,7 @@ def _find_folder(annotations: Path) -> Path:
     )
 
 
-def _read_class(path: Path, label: int, name: str):
+def _read_class(path: Path, label: int, name: str) -> Iterator[tuple[str, Item]]:
     """Yield ``('train' or 'test', item)`` for the videos in use."""
     for source, line in read_lines(path):
         video, _, flag = line.rpartition(' ')

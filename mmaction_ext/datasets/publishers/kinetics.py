@@ -26,6 +26,7 @@ its own is an assumption.
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from mmaction_ext.datasets.publishers.base import (
     Item,
@@ -115,7 +116,7 @@ def _read_rows(annotations: Path, split: str) -> list:
 
 def _rows_of(annotations: Path, split: str, wanted: set) -> dict:
     """Row by id, of the ids wanted; the same row may be there twice."""
-    found = {}
+    found: dict[str, tuple[str, Any]] = {}
     for source, row in _read_rows(annotations, split):
         if row[1] in wanted:
             first, earlier = found.setdefault(row[1], (source, row))

@@ -47,7 +47,7 @@ def read_sthv2(annotations: Path) -> Publication:
     }
     return Publication(
         'sthv2',
-        sorted(ids, key=ids.get),
+        sorted(ids, key=ids.__getitem__),
         splits,
         num_classes=174,
         num_items=NUM_ITEMS,

@@ -63,8 +63,8 @@ def read_ucf101(annotations: Path) -> Publication:
     )
 
 
-def _read_classes(path: Path) -> dict:
-    labels = []
+def _read_classes(path: Path) -> dict[str, int]:
+    labels: list[str] = []
     for source, line in read_lines(path):
         number, _, name = line.partition(' ')
         if not name or number != str(len(labels) + 1):

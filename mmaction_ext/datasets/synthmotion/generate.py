@@ -24,12 +24,13 @@ import platform
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -423,7 +424,7 @@ def _make_base(root: Path, seed: int, preset: str, base: tuple[str, int]) -> Ent
     return {name: _entry(write_mp4(clip, root / name, FPS), clip) for name, clip in clips}
 
 
-def _map(function, items: list, workers: int) -> Iterator:
+def _map(function: Callable[[Any], Any], items: list[Any], workers: int) -> Iterator[Any]:
     """Results in order, from that many processes; from this one if it is one."""
     if workers == 1:
         yield from map(function, items)

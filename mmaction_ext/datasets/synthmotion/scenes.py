@@ -19,6 +19,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -180,7 +181,7 @@ class _Draw:
     def integer(self, low: int, high: int) -> int:
         return low + int(float(self._random()) * (high - low + 1))
 
-    def choose(self, items: Sequence):
+    def choose(self, items: Sequence[Any]) -> Any:
         return items[self.integer(0, len(items) - 1)]
 
     def noise(self, *shape: int) -> np.ndarray:
@@ -237,7 +238,8 @@ def sample_scene(seed: int, split: str, index: int, preset: str = 'default') -> 
     ends += _place_clutter(draw, ends, draw.integer(0, ranges.max_clutter))
     level, looks = _draw_looks(draw, len(ends))
     bodies = tuple(
-        Body(*look, _track(*end, progress)) for look, end in zip(looks, ends, strict=True)
+        Body(*look, _track(before, after, progress))
+        for look, (before, after) in zip(looks, ends, strict=True)
     )
     return Scene(
         split=split,
@@ -265,7 +267,7 @@ def _check_arguments(seed: int, split: str, index: int, preset: str) -> None:
         raise ValueError(f'unknown preset {preset!r}, expected one of {", ".join(PRESETS)}')
 
 
-def _quantise(values) -> np.ndarray:
+def _quantise(values: Any) -> np.ndarray:
     return np.round(np.asarray(values, dtype=np.float64) * _GRID) / _GRID
 
 
@@ -278,8 +280,8 @@ _Ends = tuple[_State, _State]
 
 
 def _track(before: _State, after: _State, progress: np.ndarray) -> np.ndarray:
-    before, after = np.asarray(before), np.asarray(after)
-    return _quantise(before + progress[:, None] * (after - before))
+    start, end = np.asarray(before), np.asarray(after)
+    return _quantise(start + progress[:, None] * (end - start))
 
 
 def _clearance(place: tuple[float, float], radius: float, ends: _Ends) -> float:
@@ -423,12 +425,12 @@ def _tone(hue: Sequence[float], luma: float) -> tuple[float, ...]:
     return tuple(share + white * (1.0 - share) for share in hue)
 
 
-def _draw_looks(draw: _Draw, number: int) -> tuple[float, list]:
+def _draw_looks(draw: _Draw, number: int) -> tuple[float, list[tuple[str, str, Any, Any]]]:
     """Brightness of the background and, per object, shape, pattern and two colours."""
     dark = draw.uniform(0.0, 1.0) < 0.5
     level = draw.uniform(0.15, 0.25) if dark else draw.uniform(0.75, 0.85)
     hues = list(_HUES)
-    looks = []
+    looks: list[tuple[str, str, Any, Any]] = []
     for _ in range(number):
         hue = hues.pop(draw.integer(0, len(hues) - 1))
         luma = draw.uniform(0.5, 0.6) if dark else draw.uniform(0.35, 0.45)
