@@ -17,7 +17,7 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -132,18 +132,21 @@ def measure_all(args: argparse.Namespace) -> list[dict[str, Any]]:
         InputError: One of them cannot be read, states no shape, or cannot be built.
     """
     configs = find_configs(args.configs)
+    counts: Mapping[str, Complexity | InputError]
     if args.shape or args.cfg_options:
         counts = {path: measure(path, args.shape, args.cfg_options) for path in configs}
     else:
         workers = all_processors() if len(configs) >= FEW else 0
         workers = workers if args.workers is None else args.workers
         counts = count_configs(configs, workers, show_progress)
+    results = []
     for path, complexity in counts.items():
         if isinstance(complexity, InputError):
             raise complexity
         if complexity.macs is None:
             raise InputError(f'{path} states no input_shape: give one with --shape T H W')
-    return [dict(config=path, **asdict(complexity)) for path, complexity in counts.items()]
+        results.append(dict(config=path, **asdict(complexity)))
+    return results
 
 
 def show_progress(done: int, total: int) -> None:

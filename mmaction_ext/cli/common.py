@@ -11,6 +11,7 @@ from typing import Any
 from mmaction_ext.errors import InputError
 from mmaction_ext.printable import clean
 from mmaction_ext.tables import TableSpec
+from mmaction_ext.tables.complexity import Counts
 from mmaction_ext.tracking.reading.record import SOURCE_CHOICES, RunRecord
 
 DEFAULT_CONFIGS, DEFAULT_RUNS = Path('configs'), Path('work_dirs')
@@ -256,7 +257,7 @@ def _is_below(configs: Path, record: RunRecord) -> bool:
         return False
 
 
-def read_counts(args: Namespace) -> dict[Any, Any]:
+def read_counts(args: Namespace) -> Counts:
     """Parameters and multiply-adds by config and hash, from ``args.complexity``.
 
     Raises:

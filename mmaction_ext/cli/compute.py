@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmaction_ext.datasets.configs import data_lists
-from mmaction_ext.tables.complexity import complexity_result
+from mmaction_ext.tables.complexity import Counts, complexity_result
 from mmaction_ext.tables.gaps import job_kind
 from mmaction_ext.tables.row_seeds import RowSeed
 from mmaction_ext.tracking.identity import training_length
@@ -46,7 +46,7 @@ def training_compute(
     row_seed: RowSeed,
     content: dict[str, Any],
     records: Iterable[RunRecord],
-    counts: dict[Any, Any],
+    counts: Counts,
 ) -> TrainingCompute:
     """What training a row once takes; of an ensemble, the parameters and multiply-adds alone.
 

@@ -132,7 +132,7 @@ def plan_section(spec: TableSpec) -> Section:
     Raises:
         InputError: no row of the table has runs of its own.
     """
-    names = [row.config_name for row in spec.configured]
+    names = [row.config_name for row in spec.configured if row.config_name]
     if not names:
         raise InputError(f'{spec.path} has no row that can be run')
     groups = {RunIdentity(name, 0, '').group for name in names}

@@ -27,6 +27,7 @@ from mmaction_ext.cli.compute import TrainingCompute, training_compute
 from mmaction_ext.cli.text import WIDTH, clean, columns, print_json, quantity
 from mmaction_ext.errors import check_at_least
 from mmaction_ext.tables import TableSpec, resolve_configs
+from mmaction_ext.tables.complexity import Counts
 from mmaction_ext.tables.gaps import Gap, find_gaps, job_kind, ordered_jobs
 from mmaction_ext.tables.row_seeds import RowSeed, row_seeds
 from mmaction_ext.tracking.identity import load_config
@@ -180,7 +181,7 @@ def run(args: Namespace) -> int:
 def plan_table(
     spec: TableSpec,
     records: Sequence[RunRecord],
-    complexity: dict[Any, Any],
+    complexity: Counts,
     load: Callable[..., dict[str, Any]],
     gpus: int = 1,
 ) -> TablePlan:
@@ -213,7 +214,7 @@ def _row_plan(
     gaps: Mapping[Any, Gap],
     content: dict[str, Any],
     records: Sequence[RunRecord],
-    complexity: dict[Any, Any],
+    complexity: Counts,
     gpus: int,
 ) -> RowPlan:
     """Plan of one row, from its :class:`RowSeed` list."""
