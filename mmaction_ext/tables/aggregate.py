@@ -60,8 +60,8 @@ def build_table(
         configs: row id to :class:`mmaction_ext.tables.seed_runs.RowConfig`; resolved from the
             files if left out.
         complexity: see :func:`mmaction_ext.tables.complexity.complexity_result`.
-        locked: the table's :class:`mmaction_ext.tables.row_results.LockedTable`; where it is given,
-            ``records`` are not looked at.
+        locked: the table's :class:`mmaction_ext.tables.row_results.LockedTable`; where it is
+            given, ``records`` are not looked at.
 
     Returns:
         The table; the same bytes whatever the order of ``records``.

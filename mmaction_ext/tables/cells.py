@@ -294,7 +294,7 @@ def exact(number: float) -> Fraction:
 
 
 def parse_format(fmt: object) -> re.Match[str]:
-    """The ``sign`` and ``digits`` of a format; ValueError unless it is like ``.1f`` or ``+.2f``."""
+    """``sign`` and ``digits`` of a format; ValueError unless it is like ``.1f`` or ``+.2f``."""
     match = _FORMAT.fullmatch(fmt) if isinstance(fmt, str) else None
     if match is None:
         raise ValueError(f'{fmt!r} is no format like .1f or +.2f')

@@ -66,7 +66,7 @@ class Entry:
     def _known_keys(cls, values: Any, info: ValidationInfo) -> Any:
         if not isinstance(values, Entries):  # made by code, or no mapping
             return values
-        others = {key: value for key, value in values.items() if key not in cls.keys()}
+        others = {key: value for key, value in values.items() if key not in cls.keys()}  # noqa: SIM118  our own
         known = {key: value for key, value in values.items() if key not in others}
         document: Any = info.context
         return cls._defaults(values, others, document) | known

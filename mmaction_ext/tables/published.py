@@ -44,6 +44,7 @@ class PrintedNumber(float):
     text: str
 
     def __new__(cls, text: str) -> PrintedNumber:
+        """The number that a text prints."""
         number = super().__new__(cls, text)
         number.text = text
         return number

@@ -78,8 +78,9 @@ def welch_interval(
 
 @lru_cache
 def _t_quantile(degrees: Fraction | int, confidence: Fraction) -> Fraction:
-    """Where Student's t has ``confidence`` between the value and its negative, to 10 digits:
-    no version of SciPy differs in those.
+    """Where Student's t has ``confidence`` between the value and its negative.
+
+    To 10 digits: no version of SciPy differs in those.
     """
     from scipy.special import stdtrit
 

@@ -254,8 +254,11 @@ class Column(Entry):
 
     @property
     def kind(self) -> str:
-        """``row`` (marks in the spec), ``complexity`` (``static.*``: parameters, multiply-adds),
-        ``published``, ``history`` (a logged metric) or ``column`` (an earlier column of the table).
+        """What a column is filled from.
+
+        ``row`` (marks in the spec), ``complexity`` (``static.*``: parameters, multiply-adds),
+        ``published``, ``history`` (a logged metric) or ``column`` (an earlier column of the
+        table).
         """
         if '/' in self.source:
             return 'history'
@@ -336,7 +339,7 @@ class Section(Entry):
 
 
 def _row_or_section(value: object) -> str:
-    is_section = isinstance(value, Section) or isinstance(value, dict) and 'section' in value
+    is_section = isinstance(value, Section) or (isinstance(value, dict) and 'section' in value)
     return '<section>' if is_section else '<row>'
 
 
