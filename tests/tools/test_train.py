@@ -200,7 +200,7 @@ def tables_and_state(place, monkeypatch, capsys):
     (place.config.parent / 'table.yaml').write_text(TABLE)
     monkeypatch.chdir(place.path)
     out = place.path.with_name(f'{place.path.name}_tables')
-    assert make_tables(['--out', str(out), '--forget']) == 0
+    assert make_tables(['--out', str(out), '--forget', '--formats', *RENDERERS]) == 0
     capsys.readouterr()
     main(['status', 'tiny', '--json'])
     [[line]] = json.loads(capsys.readouterr().out).values()
