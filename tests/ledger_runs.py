@@ -15,6 +15,7 @@ from mmaction_ext.tracking.ledger.format import (
     encode_row,
     to_json,
 )
+from mmaction_ext.tracking.ledger.forms import AttemptEntry, RunFile
 from mmaction_ext.tracking.writing.attempts import write_run_file
 from mmaction_ext.tracking.writing.results import write_result
 
@@ -50,6 +51,11 @@ def attempt(number=1, exit_code=0, start=1000.0, **facts):
     )
 
 
+def entry(*args, **facts):
+    """:func:`attempt` as it is read."""
+    return AttemptEntry.of(attempt(*args, **facts))
+
+
 def lines(rows, number=1):
     """Rows as :func:`offline_runs.history` gives them, as lines of ``metrics.jsonl``."""
     encoded = []
@@ -72,22 +78,24 @@ def write_ledger(folder, *histories, attempts=None, seed=0, job_type='train', **
     ]
     write_run_file(
         folder,
-        dict(
-            schema=SCHEMA,
-            uid=known.uid,
-            config=CONFIG,
-            seed=seed,
-            config_hash=CONFIG_HASH,
-            job_type=job_type,
-            overrides={},
-            recipe=dict(train_cfg=dict(max_epochs=2)),
-            static=dict(params=3250000),
-            env=dict(python='3'),
-            git=dict(commit='abc', dirty=False),
-            sources={'mmaction_ext/a.py': 'f' * 64},
-            data=dict(train=dict(ann_file='a.txt', num_samples=8)),
-            **facts,
-            attempts=attempts,
+        RunFile.of(
+            dict(
+                schema=SCHEMA,
+                uid=known.uid,
+                config=CONFIG,
+                seed=seed,
+                config_hash=CONFIG_HASH,
+                job_type=job_type,
+                overrides={},
+                recipe=dict(train_cfg=dict(max_epochs=2)),
+                static=dict(params=3250000),
+                env=dict(python='3'),
+                git=dict(commit='abc', dirty=False),
+                sources={'mmaction_ext/a.py': 'f' * 64},
+                data=dict(train=dict(ann_file='a.txt', num_samples=8)),
+                **facts,
+                attempts=attempts,
+            )
         ),
     )
     content = b''.join(lines(rows, number) for number, rows in enumerate(histories, 1))

@@ -5,7 +5,8 @@ import struct
 import time
 import zlib
 
-from mmaction_ext.tracking.reading.wandb_log import BLOCK_SIZE, Damage, iter_payloads, read_log
+from mmaction_ext.tracking.reading.record import Attempt
+from mmaction_ext.tracking.reading.wandb_log import BLOCK_SIZE, iter_payloads, read_log
 
 HEADER = b':W&B\xe1\xbe\x00'
 
@@ -15,7 +16,7 @@ def records(path) -> list:
     from wandb.proto.wandb_internal_pb2 import Record
 
     with open(path, 'rb') as stream:
-        found = [Record.FromString(payload) for payload in iter_payloads(stream, Damage())]
+        found = [Record.FromString(payload) for payload in iter_payloads(stream, Attempt())]
     kinds = [each.WhichOneof('record_type') for each in found]
     return [(kind, getattr(each, kind)) for kind, each in zip(kinds, found, strict=True)]
 

@@ -281,7 +281,9 @@ def _attempt(item: Facts) -> str:
 def _moment(seconds: Any) -> str:
     """Date and time in UTC; empty where a log does not say."""
     try:
-        return time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime(seconds))
+        return (
+            '' if seconds is None else time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime(seconds))
+        )
     except (TypeError, OverflowError, ValueError, OSError):
         return ''
 

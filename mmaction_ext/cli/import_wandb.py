@@ -236,7 +236,7 @@ def local_runs(folder: str | Path, root: Path) -> Iterator[SourceRun]:
             except OSError as error:
                 yield _unreadable(path, error)
                 continue
-            attempts.setdefault((log.run_id, log.job_type), []).append(log)
+            attempts.setdefault((log.uid, log.job_type), []).append(log)
     for logs in attempts.values():
         yield _placed(_local_run(logs), Path(folder).resolve(), root)
 
@@ -260,8 +260,8 @@ def _placed(run: SourceRun, folder: Path, root: Path) -> SourceRun:
     Folders of one name shared a place then: a snapshot there may be of another folder's run.
     """
     earlier = replace(run, place=('imported', folder.name))
-    kept = read_snapshot(snapshot_path(root, earlier)) or {}
-    if run.start_time is not None and kept.get('start_time') == run.start_time:
+    kept = read_snapshot(snapshot_path(root, earlier))
+    if kept and run.start_time is not None and kept.start_time == run.start_time:
         return earlier
     digest = hashlib.sha256(os.fsencode(folder)).hexdigest()
     return replace(run, place=('imported', f'{folder.name}-{digest[:8]}'))
@@ -270,23 +270,23 @@ def _placed(run: SourceRun, folder: Path, root: Path) -> SourceRun:
 def _local_run(logs: Iterable[WandbLog]) -> SourceRun:
     logs = sorted(logs, key=lambda log: (log.start_time or 0, log.path))
     last = logs[-1]
-    rows = [row for log in logs for row in log.rows]
+    rows = [row for log in logs for row in log.history]
     return SourceRun(
         place=(),
-        run_id=last.run_id,
+        run_id=last.uid,
         name=last.name,
         group=last.group,
         job_type=last.job_type,
         state=_state(last),
         read_rows=partial(list, rows),
         config=last.config,
-        updated=max(log.path.stat().st_mtime for log in logs),
+        updated=max(Path(log.path).stat().st_mtime for log in logs),
         row_count=len(rows),
         host=last.host,
         commit=last.commit,
         start_time=logs[0].start_time,
         exit_code=last.exit_code,
-        problem='its log is damaged' if any(log.damage.corrupt for log in logs) else '',
+        problem='its log is damaged' if any(log.corrupt for log in logs) else '',
     )
 
 

@@ -74,7 +74,7 @@ def progress(
         value,
         _heartbeat_age(record, now),
         last_error(record),
-        len(record.fragments),
+        len(record.attempts),
     )
 
 
@@ -91,13 +91,13 @@ def is_count(value: object, least: int = 1) -> TypeGuard[int]:
 
 def last_error(record: RunRecord) -> str:
     """What the last attempt failed with, which may be a signal; empty where nothing did."""
-    signal = record.fragments[-1].signal if record.fragments else None
+    signal = record.attempts[-1].signal if record.attempts else None
     return record.last_error or (f'ended by {signal}' if signal else '')
 
 
 def _iteration(record: RunRecord) -> int | None:
     """What the heartbeat says of a living run, else what was logged last."""
-    beat = (record.heartbeat or {}).get('iter')
+    beat = record.heartbeat and record.heartbeat.iter
     if record.state == 'running' and is_count(beat, least=0):
         return max(beat, record.last_iter or 0)
     return record.last_iter
@@ -182,5 +182,5 @@ def _heartbeat_age(record: RunRecord, now: float) -> float | None:
     """Seconds; of a clock that went back since, none."""
     if record.state not in ('running', 'killed') or not record.heartbeat:
         return None
-    last: Any = record.heartbeat.get('time')
+    last: Any = record.heartbeat.time
     return max(0.0, now - last) if is_finite(last) else None

@@ -16,7 +16,7 @@ from mmaction_ext.tracking.identity import config_hashes, load_config
 from mmaction_ext.tracking.ledger.facts import config_digests, source_digests
 from mmaction_ext.tracking.reading.comparison import code_changes, file_state, is_file, list_state
 from mmaction_ext.tracking.reading.ledger import as_dict
-from mmaction_ext.tracking.reading.record import Fragment, RunRecord
+from mmaction_ext.tracking.reading.record import Attempt, RunRecord
 from mmaction_ext.tracking.writing.attempts import read_run_file
 
 DIFFERENCE = 'taken before rounding'
@@ -231,7 +231,7 @@ class RunFacts:
             seed=record.seed,
             config_hash=record.config_hash,
             overrides=record.overrides,
-            sources=list(record.sources),
+            sources=list(record.read_from),
             conflicts=list(record.conflicts),
             last_error=last_error(record),
             git=record.git,
@@ -243,7 +243,7 @@ class RunFacts:
             },
             initial_checkpoint=as_dict(content.get('initial_checkpoint')) or None,
             config_files=_config_files(as_dict(content.get('config_files')), row),
-            attempts=[_attempt(item) for item in record.fragments],
+            attempts=[_attempt(item) for item in record.attempts],
         )
 
     def _code(self, recorded: dict[str, str]) -> Facts:
@@ -297,19 +297,19 @@ def _likely_path(folder: Path | None, facts: Facts) -> str | None:
     return next((name for name in names if folder and is_file(folder / name)), None)
 
 
-def _attempt(fragment: Fragment) -> Facts:
+def _attempt(attempt: Attempt) -> Facts:
     return dict(
-        number=fragment.number,
-        host=fragment.host,
-        start=fragment.start_time,
-        end=fragment.end_time,
-        exit_code=fragment.exit_code,
-        signal=fragment.signal,
-        commit=fragment.commit,
-        last_iter=fragment.last_iter,
-        log=fragment.path,
-        corrupt=fragment.corrupt,
-        truncated=fragment.truncated,
+        number=attempt.number,
+        host=attempt.host,
+        start=attempt.start_time,
+        end=attempt.end_time,
+        exit_code=attempt.exit_code,
+        signal=attempt.signal,
+        commit=attempt.commit,
+        last_iter=attempt.last_iter,
+        log=attempt.path,
+        corrupt=attempt.corrupt,
+        truncated=attempt.truncated,
     )
 
 

@@ -19,6 +19,7 @@ from mmaction_ext.files.writing import FilePath, refuse_foreign, refuse_link
 from mmaction_ext.printable import clean
 from mmaction_ext.tracking.identity import RunIdentity
 from mmaction_ext.tracking.ledger.format import LOCK_FILE, RUN_FILE
+from mmaction_ext.tracking.ledger.forms import RunFile
 from mmaction_ext.tracking.writing.attempts import read_run_file, write_run_file
 
 _CHECKPOINT = re.compile(r'(epoch|iter)_(?P<number>\d+)\.pth')
@@ -111,7 +112,7 @@ def claim_work_dir(
             f'{identity.uid}-{secrets.token_hex(4)}',
         )
         try:
-            write_run_file(work_dir, dict(identity.facts, job_type=job_type, uid=uid))
+            write_run_file(work_dir, RunFile(**identity.facts, job_type=job_type, uid=uid))
         except OSError as error:
             raise InputError(
                 f'{work_dir / RUN_FILE} cannot be written: {error.strerror}'

@@ -57,7 +57,7 @@ def living_run(records: Iterable[RunRecord]) -> RunRecord | None:
 
 def process_of(record: RunRecord) -> str:
     """Who works on a run, in words; what its log does not say is left out."""
-    last = record.fragments[-1] if record.fragments else None
+    last = record.attempts[-1] if record.attempts else None
     pid = last and last.pid
     host = last and last.host
     return (f'process {pid}' if pid else 'a process') + (f' on {host}' if host else '')

@@ -26,7 +26,7 @@ from mmaction_ext.tracking.identity import (
 )
 from mmaction_ext.tracking.ledger.format import NEWER, NON_FINITE_SAMPLES
 from mmaction_ext.tracking.reading.conflicts import same
-from mmaction_ext.tracking.reading.record import Evaluation, Fragment, RunRecord, is_diverged
+from mmaction_ext.tracking.reading.record import Attempt, Evaluation, RunRecord, is_diverged
 
 T = TypeVar('T')
 LoadConfig = Callable[[Any], dict[str, Any]]
@@ -124,17 +124,17 @@ class _Candidate:
 
     record: RunRecord
     row: dict[str, Any]
-    fragment: Fragment
+    attempt: Attempt
     evaluation: Evaluation | None = None
 
     @property
     def source(self) -> str:
         """Which run and attempt it is of, or which line of a CSV file, in words."""
         if not self.record.uid:  # a line of a CSV file
-            return self.fragment.path
+            return self.attempt.path
         text = f'run {self.record.uid}, {self.record.job_type}'
-        if len(self.record.fragments) > 1:
-            text += f', attempt {self.record.fragments.index(self.fragment) + 1}'
+        if len(self.record.attempts) > 1:
+            text += f', attempt {self.record.attempts.index(self.attempt) + 1}'
         return text
 
     @property
@@ -164,10 +164,10 @@ class _Candidate:
         facts = dict(
             job_type=self.record.job_type,
             folder=self.record.folder,
-            attempt=self.fragment.number,
+            attempt=self.attempt.number,
             iter=self.row.get('iter'),
             epoch=self.row.get('epoch'),
-            commit=self.fragment.commit,
+            commit=self.attempt.commit,
             checkpoint=test and test.checkpoint,
             predictions=test and test.predictions,
             protocol=self.protocol,
@@ -272,10 +272,10 @@ class SeedRuns:
     def _all_evaluations(self, metric: str) -> list[_Candidate]:
         sound = [record for record in self.fresh if not record.corrupt]
         return [
-            _Candidate(record, item.values, item.fragment, item)
+            _Candidate(record, item.values, item.attempt, item)
             for record in sound
             for item in record.evaluations
-            if (record.imported or item.fragment.exit_code == 0) and metric in item.values
+            if (record.imported or item.attempt.exit_code == 0) and metric in item.values
         ]
 
     def _rows(self, metric: str) -> list[_Candidate]:
@@ -288,7 +288,7 @@ class SeedRuns:
                 for row in record.rows.get(metric.partition('/')[0], ())
                 if metric in row and limit is not None and row['iter'] <= limit
             ]
-            found += [_Candidate(record, row, record.fragments[-1]) for row in rows[-1:]]
+            found += [_Candidate(record, row, record.attempts[-1]) for row in rows[-1:]]
         return found
 
     def _finished(self) -> list[RunRecord]:
@@ -427,8 +427,8 @@ def how_it_ended(record: RunRecord) -> str:
             code.
     """
     text = f'ended with exit code {record.exit_code}'
-    if record.fragments[-1].signal:
-        text += f' ({record.fragments[-1].signal})'
+    if record.attempts[-1].signal:
+        text += f' ({record.attempts[-1].signal})'
     if record.last_error:
         text += f': {textwrap.shorten(record.last_error, 160, placeholder=" ...")}'
     return text

@@ -68,7 +68,7 @@ def unused_imports(records: Iterable[RunRecord], specs: Iterable[TableSpec]) -> 
     """
     wanted = set().union(*(spec.wanted_runs for spec in specs))
     return [
-        f'{record.fragments[-1].path}: no row has config {record.config} and seed {record.seed}'
+        f'{record.attempts[-1].path}: no row has config {record.config} and seed {record.seed}'
         for record in records
         if record.imported and not record.uid and (record.config, record.seed) not in wanted
     ]

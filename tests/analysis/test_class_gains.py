@@ -15,14 +15,23 @@ from mmaction_ext.analysis.class_gains import (
 from mmaction_ext.errors import InputError
 from mmaction_ext.tables.seed_runs import RowConfig
 from mmaction_ext.tracking.identity import config_hash, load_config
-from mmaction_ext.tracking.reading.record import Evaluation, Fragment, RunRecord
+from mmaction_ext.tracking.reading.record import Attempt, Evaluation, RunRecord
 
 CONFIG = RowConfig('demo/full', 'current', ('epoch', 2))
 TOOL = Path(__file__).parents[2] / 'tools' / 'class_gains.py'
 
 
 def record(seed, accuracies, config='demo/full', digest='current'):
-    fragment = Fragment('a.wandb', 1.0, 'h', 'c', 8, 0, False, False)
+    attempt = Attempt(
+        path='a.wandb',
+        start_time=1.0,
+        host='h',
+        commit='c',
+        last_iter=8,
+        exit_code=0,
+        corrupt=False,
+        truncated=False,
+    )
     row = {'iter': 8, 'epoch': 2, 'test/acc/top1': 0.5}
     row.update({f'test/class/top1_{number:02d}': value for number, value in accuracies.items()})
     return RunRecord(
@@ -31,8 +40,8 @@ def record(seed, accuracies, config='demo/full', digest='current'):
         config,
         seed,
         digest,
-        fragments=(fragment,),
-        evaluations=(Evaluation(row, fragment),),
+        attempts=(attempt,),
+        evaluations=(Evaluation(row, attempt),),
     )
 
 

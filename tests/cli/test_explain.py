@@ -7,6 +7,7 @@ import pytest
 from mmaction_ext.tables import build_table, load_spec, locked_table
 from mmaction_ext.tables.lock import lock_text
 from mmaction_ext.tracking.ledger.facts import source_digests
+from mmaction_ext.tracking.ledger.forms import SnapshotFile
 from mmaction_ext.tracking.reading.find import find_runs
 from mmaction_ext.tracking.reading.snapshots import SCHEMA, write_snapshot
 
@@ -130,7 +131,7 @@ def test_damaged_copy_of_an_online_run_is_not_trusted(project, command):
     path = project.runs / '.online/lab/p/u1-train.json'
     write_snapshot(
         path,
-        dict(
+        SnapshotFile(
             schema=SCHEMA,
             uid='u1',
             state='finished',

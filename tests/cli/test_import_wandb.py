@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -91,7 +92,7 @@ def copy_of(monkeypatch, folder, root, **facts):
     log = SimpleNamespace(
         **{
             **dict(
-                run_id='r',
+                uid='r',
                 name='',
                 group='',
                 job_type='',
@@ -99,16 +100,16 @@ def copy_of(monkeypatch, folder, root, **facts):
                 host='h',
                 commit='',
                 exit_code=0,
-                rows=[{'acc': 0.5}],
+                history=[{'acc': 0.5}],
                 path=folder / 'run-r.wandb',
-                damage=SimpleNamespace(corrupt=False),
+                corrupt=False,
                 start_time=7.5,
             ),
             **facts,
         }
     )
     folder.mkdir(parents=True, exist_ok=True)
-    log.path.write_bytes(b'')
+    Path(log.path).write_bytes(b'')
     monkeypatch.setattr(wandb_log, 'read_log', lambda path: log)
     [source] = import_wandb.local_runs(folder, root)
     return Copier(root, lambda _: RunIdentity('demo/full', 0, '0' * 16))(source)
@@ -116,14 +117,14 @@ def copy_of(monkeypatch, folder, root, **facts):
 
 def test_folders_of_one_name_keep_their_snapshots_apart(tmp_path, monkeypatch):
     first, second = (
-        copy_of(monkeypatch, tmp_path / name / 'wandb', tmp_path, rows=[{'acc': acc}])
+        copy_of(monkeypatch, tmp_path / name / 'wandb', tmp_path, history=[{'acc': acc}])
         for name, acc in (('a', 0.25), ('b', 0.75))
     )
     assert [copied.outcome for copied in (first, second)] == ['new', 'new']
     assert first.path != second.path
     for copied, acc in ((first, 0.25), (second, 0.75)):
         assert copied.path.parent.name.startswith('wandb-')
-        assert read_snapshot(copied.path)['rows'] == [dict(iter=1, acc=acc)]
+        assert read_snapshot(copied.path).rows == [dict(iter=1, acc=acc)]
     (tmp_path / 'link').symlink_to(tmp_path / 'a')
     again = copy_of(monkeypatch, tmp_path / 'link/wandb', tmp_path, rows=[{'acc': 0.25}])
     assert again.path == first.path
@@ -144,7 +145,7 @@ def test_a_snapshot_that_was_copied_before_folders_were_told_apart_stays_the_run
     assert (grown.path, grown.outcome) == (old, 'changed')
     other = copy_of(monkeypatch, folders[1], tmp_path, start_time=8.5)
     assert other.outcome == 'new' and other.path != old
-    assert len(read_snapshot(old)['rows']) == 2 and len(read_snapshot(other.path)['rows']) == 1
+    assert len(read_snapshot(old).rows) == 2 and len(read_snapshot(other.path).rows) == 1
     nobody = copy_of(monkeypatch, folders[0], tmp_path, start_time=None)
     assert nobody.path != old
 
@@ -154,11 +155,10 @@ def test_one_config_and_the_seed_in_the_runs_own_config(run, tmp_path):
     code, out, _ = run('--config', 'configs/demo/full.py', '--seed-key', 'args.seed')
     assert code == 0 and '4 new' in out
     seeds = {
-        read_snapshot(path)['config']['identity']['seed']: path
-        for path in tmp_path.rglob('*.json')
+        read_snapshot(path).config['identity']['seed']: path for path in tmp_path.rglob('*.json')
     }
     assert sorted(seeds) == [0, 1, 2, 3]
-    content = read_snapshot(seeds[3])
+    content = read_snapshot(seeds[3]).facts()
     assert (content['name'], content['state']) == (f'x{MARKUP}', 'failed')
     assert [row['iter'] for row in content['rows']] == [1, 2]  # no row says so itself
     code, out, _ = run('--config', 'configs/demo/full.py', '--seed-key', 'args.nothing')
@@ -297,6 +297,6 @@ def test_logs_of_odd_ids_stop_no_import(tmp_path):
         'pipe': 'its log cannot be read: not a regular file',
     }
     for name in ('a/b', 'a\0b', '..', 'sound'):
-        assert read_snapshot(found[name].path)['uid'] == name
+        assert read_snapshot(found[name].path).uid == name
         assert found[name].path.resolve().is_relative_to(copier.root / '.online/imported')
         assert found[name].path.parent.parent == copier.root / '.online/imported'

@@ -10,16 +10,26 @@ from mmaction_ext.cli.progress import (
     schedule_of,
     total_iterations,
 )
-from mmaction_ext.tracking.reading.record import Fragment, RunRecord
+from mmaction_ext.tracking.ledger.forms import HeartbeatFile
+from mmaction_ext.tracking.reading.record import Attempt, RunRecord
 
 
 def running(rows=(), last=8, **facts):
     """A record of a run that lives."""
-    fragment = Fragment('path', 1.0, 'host', 'commit', last, None, False, False)
+    attempt = Attempt(
+        path='path',
+        start_time=1.0,
+        host='host',
+        commit='commit',
+        last_iter=last,
+        exit_code=None,
+        corrupt=False,
+        truncated=False,
+    )
     return RunRecord(
         'uid',
         'train',
-        fragments=(fragment,),
+        attempts=(attempt,),
         state='running',
         rows=dict(train=list(rows)),
         **facts,
@@ -67,11 +77,19 @@ def test_time_left_is_that_of_the_rest_at_the_median_pace_of_late():
 
 
 def test_heartbeat_of_a_living_run_is_ahead_of_its_log():
-    beat = dict(iter=12, time=95.0)
+    beat = HeartbeatFile(iter=12, time=95.0)
     found = progress(running(heartbeat=beat), ('iter', 20), now=100.0)
     assert (found.iteration, found.heartbeat_age) == (12, 5.0)
-    assert progress(running(heartbeat=dict(iter=3, time=105.0)), None, now=100.0).iteration == 8
-    assert progress(running(heartbeat=dict(beat, time=105.0)), None, now=100.0).heartbeat_age == 0
+    assert (
+        progress(running(heartbeat=HeartbeatFile(iter=3, time=105.0)), None, now=100.0).iteration
+        == 8
+    )
+    assert (
+        progress(
+            running(heartbeat=HeartbeatFile(iter=12, time=105.0)), None, now=100.0
+        ).heartbeat_age
+        == 0
+    )
     record = running(heartbeat=beat)
     record.state = 'finished'
     found = progress(record, ('iter', 20), now=100.0)
@@ -108,5 +126,15 @@ def test_what_can_be_a_number_of_iterations(value, expected):
 def test_error_is_its_last_line_or_the_signal():
     assert last_error(running()) == '' == last_error(RunRecord('uid', 'train'))
     assert last_error(running(last_error='ValueError: x')) == 'ValueError: x'
-    killed = Fragment('path', 1.0, 'host', 'commit', 8, 143, False, False, signal='SIGTERM')
-    assert last_error(RunRecord('uid', 'train', fragments=(killed,))) == 'ended by SIGTERM'
+    killed = Attempt(
+        path='path',
+        start_time=1.0,
+        host='host',
+        commit='commit',
+        last_iter=8,
+        exit_code=143,
+        corrupt=False,
+        truncated=False,
+        signal='SIGTERM',
+    )
+    assert last_error(RunRecord('uid', 'train', attempts=(killed,))) == 'ended by SIGTERM'

@@ -9,7 +9,8 @@ from mmaction_ext.cli.progress import progress, schedule_of
 from mmaction_ext.cli.status import RunStatus, describe
 from mmaction_ext.errors import Diverged
 from mmaction_ext.tracking.ledger.format import MetricsRow, encode_row
-from mmaction_ext.tracking.reading.record import Fragment, RunRecord
+from mmaction_ext.tracking.ledger.forms import HeartbeatFile
+from mmaction_ext.tracking.reading.record import Attempt, RunRecord
 
 
 def lines(out):
@@ -220,12 +221,21 @@ ODD = (0, -1, True, 10**400, 1.5, math.nan, math.inf, 'x', None, [], {})
 
 @pytest.mark.parametrize('odd', ODD, ids=lambda odd: str(odd)[:5])
 def test_odd_numbers_in_a_record_are_as_good_as_none(odd):
-    fragment = Fragment('path', 1.0, 'host', 'commit', 8, None, False, False)
+    attempt = Attempt(
+        path='path',
+        start_time=1.0,
+        host='host',
+        commit='commit',
+        last_iter=8,
+        exit_code=None,
+        corrupt=False,
+        truncated=False,
+    )
     recipe = dict(train_cfg=dict(max_epochs=2), train_dataloader=dict(batch_size=4))
     facts = dict(
         recipe=recipe,
         data=dict(train=dict(num_samples=16)),
-        heartbeat=dict(iter=odd),
+        heartbeat=HeartbeatFile.model_construct(iter=odd),
         rows={'train': [{'iter': 8, 'epoch': odd, 'train/time': odd}]},
     )
     for change in (
@@ -234,11 +244,11 @@ def test_odd_numbers_in_a_record_are_as_good_as_none(odd):
         dict(data=dict(train=odd)),
         dict(recipe=dict(recipe, train_cfg=dict(max_epochs=odd))),
         dict(recipe=dict(recipe, train_dataloader=odd)),
-        dict(heartbeat=dict(time=odd)),
+        dict(heartbeat=HeartbeatFile.model_construct(time=odd)),
         dict(recipe=dict(recipe, train_dataloader=dict(batch_size=odd))),
     ):
         record = RunRecord(
-            'uid', 'train', fragments=(fragment,), state='running', **{**facts, **change}
+            'uid', 'train', attempts=(attempt,), state='running', **{**facts, **change}
         )
         found = progress(record, schedule_of(record))
         assert found.iteration == 8 and found.total in (None, 8) and found.fraction in (None, 1, 0)

@@ -9,7 +9,7 @@ from mmaction_ext.tables import build_table
 from mmaction_ext.tables.published import PublishedEntry
 from mmaction_ext.tables.seed_runs import RowConfig
 from mmaction_ext.tables.spec import Column, Row, TableSpec
-from mmaction_ext.tracking.reading.record import Evaluation, Fragment, RunRecord
+from mmaction_ext.tracking.reading.record import Attempt, Evaluation, RunRecord
 
 MARKUP = '</script><script>alert(1)</script> <b>x</b> & "q" | $a_b$ \u2028 %{x}'
 DIGEST = '0123456789abcdef'
@@ -87,9 +87,9 @@ def make_table(*models, name='demo', caption='A demo', folder='dcf/table1_demo',
     )
 
 
-def make_fragment(exit_code=0, **facts):
+def make_attempt(exit_code=0, **facts):
     """One attempt; facts that the dataclass has no default for are those of a finished one."""
-    return Fragment(
+    return Attempt(
         **{
             **dict(
                 path='a/run-1.wandb',
@@ -108,7 +108,7 @@ def make_fragment(exit_code=0, **facts):
 
 def make_run(row, seed, values=None, config=None, **facts):
     """A finished run with two epochs of learning curve and one test."""
-    fragment = facts.pop('fragment', None) or make_fragment()
+    attempt = facts.pop('attempt', None) or make_attempt()
     test = {
         'iter': 8,
         'epoch': 2,
@@ -130,9 +130,9 @@ def make_run(row, seed, values=None, config=None, **facts):
                 seed=seed,
                 config_hash=DIGEST,
                 complexity=dict(params=3250000, macs=2 * 10**9),
-                fragments=(fragment,),
+                attempts=(attempt,),
                 rows=rows,
-                evaluations=(Evaluation(test, fragment),),
+                evaluations=(Evaluation(test, attempt),),
             ),
             **facts,
         }
@@ -144,7 +144,7 @@ def make():
     """The factories of this module."""
 
     class Make:
-        row, table, run, fragment = map(staticmethod, (Model, make_table, make_run, make_fragment))
+        row, table, run, attempt = map(staticmethod, (Model, make_table, make_run, make_attempt))
         markup, columns = MARKUP, COLUMNS
 
     return Make
@@ -184,9 +184,9 @@ def hostile():
         folder='kpsem/table2a_demo',
     )
     nasty.warnings, nasty.notes = [MARKUP], [MARKUP]
-    fragment = make_fragment(path=MARKUP, host=MARKUP, commit=MARKUP)
+    attempt = make_attempt(path=MARKUP, host=MARKUP, commit=MARKUP)
     facts = dict(
-        fragment=fragment,
+        attempt=attempt,
         config=MARKUP,
         overrides={MARKUP: MARKUP},
         env={MARKUP: MARKUP},

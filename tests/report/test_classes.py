@@ -71,7 +71,7 @@ def test_test_of_an_attempt_that_failed_does_not_count(table, make):
     """Nor does one of an attempt without an end: another of the same checkpoint may."""
     for exit_code in (1, None):
         runs = [
-            logged(make, 'base', seed, 1.0, fragment=make.fragment(exit_code)) for seed in range(3)
+            logged(make, 'base', seed, 1.0, attempt=make.attempt(exit_code)) for seed in range(3)
         ]
         assert accuracies(table, runs) == {}
         runs += [logged(make, 'base', seed, 0.5) for seed in range(3)]

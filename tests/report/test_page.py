@@ -162,8 +162,8 @@ def test_numbers_without_a_run_and_copies_of_a_run_are_told_apart(make, table):
 
 def test_only_web_addresses_become_links(make, table):
     def links(path):
-        fragment = make.fragment(path=path)
-        page = build_report([table], [make.run('base', 0, fragment=fragment)])
+        attempt = make.attempt(path=path)
+        page = build_report([table], [make.run('base', 0, attempt=attempt)])
         return [link for link in Reader(page).links if not link.startswith('#')]
 
     assert links('https://wandb.ai/me/project/runs/1') == ['https://wandb.ai/me/project/runs/1']

@@ -115,8 +115,8 @@ def test_summary_shows_the_last_test_that_has_a_top1(make):
 
 def test_attempts_by_hand(make):
     run = make.run('a', 0)
-    run.fragments = (
-        make.fragment(
+    run.attempts = (
+        make.attempt(
             None,
             start_time=0.0,
             end_time=3600.5,
@@ -126,7 +126,7 @@ def test_attempts_by_hand(make):
             path='https://wandb.example/a',
             number=4,
         ),
-        make.fragment(1, start_time=math.inf, last_error='OSError: full', corrupt=True),
+        make.attempt(1, start_time=math.inf, last_error='OSError: full', corrupt=True),
     )
     assert grid(section(run), 'Attempts') == [
         [
@@ -154,7 +154,7 @@ def test_attempts_by_hand(make):
 
 @pytest.mark.parametrize('time', [math.nan, math.inf, 1e300, 1e12, -1e12])
 def test_times_beyond_the_calendar_are_left_out(make, time):
-    run = make.run('a', 0, fragment=make.fragment(start_time=time))
+    run = make.run('a', 0, attempt=make.attempt(start_time=time))
     assert grid(section(run), 'Attempts')[0][2] == ''
 
 
@@ -173,9 +173,9 @@ def test_evaluations_by_hand(make):
     }
     run.evaluations = (
         Evaluation(
-            values, run.fragments[0], dict(num_clips=10), dict(path='p.npz'), dict(path='last.pth')
+            values, run.attempts[0], dict(num_clips=10), dict(path='p.npz'), dict(path='last.pth')
         ),
-        Evaluation(values, run.fragments[0]),
+        Evaluation(values, run.attempts[0]),
     )
     told, plain = grid(section(run), 'Evaluations')
     assert told == [
@@ -198,7 +198,7 @@ def test_facts_by_hand(make):
         imported=True,
         complexity=dict(params=3250000, ratio=0.5),
         code={'a.py': 'f', 'b.py': 'f'},
-        sources=('ledger', 'csv'),
+        attempts=(make.attempt(source='csv'), make.attempt(source='ledger')),
         last_error='E: x',
         conflicts=('one', 'two'),
         damage=('a/run.json is damaged',),

@@ -7,13 +7,13 @@ import pytest
 from mmaction_ext.tables.code import TrackedCode
 from mmaction_ext.tables.seed_runs import RowConfig
 from mmaction_ext.tables.spec import Column, Row, TableSpec
-from mmaction_ext.tracking.reading.record import Evaluation, Fragment, RunRecord
+from mmaction_ext.tracking.reading.record import Attempt, Evaluation, RunRecord
 
 
-def make_fragment(
+def make_attempt(
     exit_code=0, corrupt=False, truncated=False, last_iter=8, path='a.wandb', **ledger
 ):
-    return Fragment(
+    return Attempt(
         path=path,
         start_time=1.0,
         host='h',
@@ -43,16 +43,16 @@ def make_record(
     rows=None,
     values=None,
     samples=240,
-    fragment=None,
+    attempt=None,
     test=None,
     **ledger,
 ):
     """A run with one attempt; ``top1=None`` leaves out the test result.
 
-    What only a ledger tells is given by name: ``fragment`` and ``test`` hold fields of the
+    What only a ledger tells is given by name: ``attempt`` and ``test`` hold fields of the
     attempt and of the evaluation, ``ledger`` those of the record.
     """
-    fragment = make_fragment(exit_code, corrupt, **(fragment or {}))
+    attempt = make_attempt(exit_code, corrupt, **(attempt or {}))
     row = {
         'iter': iteration,
         'epoch': epoch,
@@ -61,7 +61,7 @@ def make_record(
         'test/checkpoint_sha256': f'{config} {seed} {iteration}',
     }
     row.update(values or {})
-    evaluations = () if top1 is None else (Evaluation(row, fragment, **(test or {})),)
+    evaluations = () if top1 is None else (Evaluation(row, attempt, **(test or {})),)
     return RunRecord(
         uid or f'{config}-{seed}-{digest}',
         job_type,
@@ -70,7 +70,7 @@ def make_record(
         digest,
         overrides or {},
         complexity or {},
-        fragments=(fragment,),
+        attempts=(attempt,),
         rows=rows or {},
         evaluations=evaluations,
         **ledger,
@@ -112,7 +112,7 @@ def make():
     """The factories of this module."""
 
     class Make:
-        record, fragment, spec = map(staticmethod, (make_record, make_fragment, make_spec))
+        record, attempt, spec = map(staticmethod, (make_record, make_attempt, make_spec))
         configs, top1 = staticmethod(make_configs), TOP1
 
     return Make

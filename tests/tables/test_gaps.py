@@ -88,7 +88,7 @@ def test_only_a_finished_run_of_our_own_lends_its_weights(make, gaps, source):
 
 @pytest.mark.parametrize('row', ['again', 'both'])
 def test_what_is_being_made_is_waited_for(make, gaps, row):
-    living = make.record('demo/full', exit_code=None, state='running', fragment=dict(pid=7))
+    living = make.record('demo/full', exit_code=None, state='running', attempt=dict(pid=7))
     [gap] = gaps(row, living)
     assert gap.jobs == () and gap.reason == (
         'no run; process 7 on h works on demo/full/seed0, which it needs'
@@ -102,7 +102,7 @@ def test_nothing_is_started_beside_a_living_run(make, gaps):
         top1=None,
         state='running',
         job_type='test',
-        fragment=dict(pid=7),
+        attempt=dict(pid=7),
     )
     [gap] = gaps('full', make.record('demo/full', exit_code=1, top1=None), living)
     assert gap.jobs == () and gap.obstacle == 'process 7 on h works on it'

@@ -41,7 +41,7 @@ def make_records(make):
                 complexity=dict(params=7),
                 test=FACTS,
                 folder=f'place{seed}',
-                fragment=dict(number=1),
+                attempt=dict(number=1),
                 code={'m/a.py': '1'},
             )
             for seed, top1 in ((0, 0.8125), (1, 1.0), (2, 0.1 + 0.2))

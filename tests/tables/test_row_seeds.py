@@ -77,11 +77,11 @@ def test_a_living_run_of_any_version_is_found(make):
         make.spec('full', seeds=(0,)),
         [
             make.record(exit_code=1, top1=None, uid='failed'),
-            living(digest='old', uid='old', fragment=dict(pid=7)),
+            living(digest='old', uid='old', attempt=dict(pid=7)),
         ],
         make.configs('demo/full'),
     )
     assert row_seed.status is not CellStatus.OK and row_seed.living.uid == 'old'
     assert process_of(row_seed.living) == 'process 7 on h'
     assert living_run(row_seed.fresh) is None
-    assert process_of(living(fragment=dict(number=1))) == 'a process on h'
+    assert process_of(living(attempt=dict(number=1))) == 'a process on h'

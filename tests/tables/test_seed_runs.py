@@ -48,7 +48,7 @@ def test_finished_run_counts(make):
         ),
         (dict(exit_code=3), CellStatus.FAILED, 'ended with exit code 3'),
         (
-            dict(exit_code=143, fragment=dict(signal='SIGTERM')),
+            dict(exit_code=143, attempt=dict(signal='SIGTERM')),
             CellStatus.FAILED,
             'ended with exit code 143 (SIGTERM)',
         ),
@@ -179,10 +179,10 @@ def test_a_damaged_log_of_a_living_run(make):
 def test_a_run_that_goes_on_after_its_first_test_keeps_the_result(make):
     """Attempt 1 was tested at the end of the schedule, attempt 2 lives."""
     record = make.record(top1=0.8, state='running')
-    record.fragments += (make.fragment(exit_code=None),)
+    record.attempts += (make.attempt(exit_code=None),)
     assert result(record).value == Fraction('0.8')
     early = make.record(epoch=1, state='running')
-    early.fragments += (make.fragment(exit_code=None),)
+    early.attempts += (make.attempt(exit_code=None),)
     assert result(early).status is CellStatus.RUNNING
 
 
@@ -209,9 +209,9 @@ def test_one_value_of_different_samples_is_a_conflict(make):
 
 
 def test_two_finished_attempts_of_one_run_that_differ(make):
-    first, second = make.record(top1=0.8), make.record(top1=0.75, fragment=dict(path='b.wandb'))
+    first, second = make.record(top1=0.8), make.record(top1=0.75, attempt=dict(path='b.wandb'))
     first.evaluations += second.evaluations
-    first.fragments += second.fragments
+    first.attempts += second.attempts
     found = result(first)
     assert found.status is CellStatus.CONFLICT
     assert 'train, attempt 1), 0.75 (run demo/full-0-current, train, attempt 2)' in found.reason
@@ -220,7 +220,7 @@ def test_two_finished_attempts_of_one_run_that_differ(make):
 def test_result_of_an_attempt_that_was_killed_does_not_count(make):
     killed, finished = make.record(top1=0.8, exit_code=None), make.record(top1=0.75)
     killed.evaluations += finished.evaluations
-    killed.fragments += finished.fragments
+    killed.attempts += finished.attempts
     assert result(killed).value == Fraction('0.75')
 
 
@@ -447,7 +447,7 @@ def test_run_of_other_code_is_stale(make):
 def test_facts_of_the_measurement(make):
     record = make.record(
         folder='a/b',
-        fragment=dict(number=2),
+        attempt=dict(number=2),
         test=dict(
             protocol={'num_clips': 1},
             checkpoint=dict(path='epoch_2.pth', sha256='f'),
@@ -492,7 +492,7 @@ def test_numbers_beyond_what_tables_print(make, value):
 
 def test_conflict_of_imported_numbers_names_their_lines(make):
     records = [
-        make.record(top1=value, uid='', imported=True, fragment=dict(path=f'r.csv:{line}'))
+        make.record(top1=value, uid='', imported=True, attempt=dict(path=f'r.csv:{line}'))
         for line, value in ((2, 0.5), (3, 0.75))
     ]
     for record in records:

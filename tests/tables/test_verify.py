@@ -56,7 +56,7 @@ def test_predictions_that_refute_the_result(make, tmp_path):
 
 def test_imported_numbers_that_no_row_takes(make):
     def imported(config, seed, line):
-        record = make.record(config, seed, imported=True, fragment=dict(path=f'r.csv:{line}'))
+        record = make.record(config, seed, imported=True, attempt=dict(path=f'r.csv:{line}'))
         record.uid = ''
         return record
 

@@ -244,7 +244,7 @@ def test_interrupted_and_resumed_run_equals_the_uninterrupted_one(
     ours, theirs = weights(place.run / 'epoch_3.pth'), weights(trained.run / 'epoch_3.pth')
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
     record, expected = (only(find_runs(each.path / 'work_dirs')) for each in (place, trained))
-    assert len(record.fragments) == len(signals) + 1
+    assert len(record.attempts) == len(signals) + 1
     for phase, metric in (('train', 'train/loss'), ('val', 'val/acc/top1')):
         curves = [
             [(row['iter'], row['epoch'], row[metric]) for row in each.rows[phase]]

@@ -15,6 +15,7 @@ from tool_runs import ROOT, run_tool
 from mmaction_ext.tracking.identity import RunIdentity, config_hash, load_config
 from mmaction_ext.tracking.ledger import process
 from mmaction_ext.tracking.ledger.format import LOCK_FILE
+from mmaction_ext.tracking.ledger.forms import RunFile
 from mmaction_ext.tracking.writing.attempts import write_run_file
 
 TABLE = """
@@ -189,14 +190,16 @@ def write_run(folder, config, entry, job_type='train'):
     identity = RunIdentity('tiny/row', 0, config_hash(load_config(config)))
     write_run_file(
         folder,
-        dict(
-            schema=1,
-            uid=identity.uid,
-            config=identity.config,
-            seed=0,
-            config_hash=identity.config_hash,
-            job_type=job_type,
-            attempts=[entry],
+        RunFile.of(
+            dict(
+                schema=1,
+                uid=identity.uid,
+                config=identity.config,
+                seed=0,
+                config_hash=identity.config_hash,
+                job_type=job_type,
+                attempts=[entry],
+            )
         ),
     )
 

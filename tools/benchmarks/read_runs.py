@@ -196,7 +196,8 @@ def identity(seed: int) -> dict[str, Any]:
 
 def write_suite(suite: Suite) -> None:
     """Write the logs of a suite."""
-    from mmaction_ext.tracking.reading.wandb_log import Damage, iter_payloads
+    from mmaction_ext.tracking.reading.record import Attempt
+    from mmaction_ext.tracking.reading.wandb_log import iter_payloads
 
     with tempfile.TemporaryDirectory(dir=suite.folder.parent) as folder:
         subprocess.run(
@@ -206,7 +207,7 @@ def write_suite(suite: Suite) -> None:
         )
         [template] = Path(folder).rglob('run-*.wandb')
         with open(template, 'rb') as stream:
-            payloads = list(iter_payloads(stream, Damage()))
+            payloads = list(iter_payloads(stream, Attempt()))
     for number in range(suite.runs):
         place = run_folder(suite, number) / f'20260101_000000/vis_data/wandb/offline-run-{number}'
         place.mkdir(parents=True)
@@ -256,6 +257,7 @@ def encode_log(payloads: Iterable[bytes]) -> bytes:
 def write_ledgers(suite: Suite) -> None:
     """Put a ledger beside each log, with the same rows."""
     from mmaction_ext.tracking.ledger.format import METRICS_FILE, MetricsRow, encode_row
+    from mmaction_ext.tracking.ledger.forms import RunFile
     from mmaction_ext.tracking.writing.attempts import write_run_file
 
     lines = []
@@ -269,20 +271,22 @@ def write_ledgers(suite: Suite) -> None:
         [log] = folder.rglob('*.wandb')
         write_run_file(
             folder,
-            dict(
-                identity(number),
-                schema=1,
-                uid=uid(number),
-                job_type='train',
-                attempts=[
-                    dict(
-                        number=1,
-                        start=1.0,
-                        end=2.0,
-                        exit_code=0,
-                        wandb=log.relative_to(folder).as_posix(),
-                    )
-                ],
+            RunFile.of(
+                dict(
+                    identity(number),
+                    schema=1,
+                    uid=uid(number),
+                    job_type='train',
+                    attempts=[
+                        dict(
+                            number=1,
+                            start=1.0,
+                            end=2.0,
+                            exit_code=0,
+                            wandb=log.relative_to(folder).as_posix(),
+                        )
+                    ],
+                )
             ),
         )
         (folder / METRICS_FILE).write_bytes(content)
@@ -314,7 +318,7 @@ def check(suite: Suite) -> None:
     logged = split_by_phase(rows(suite.steps))
     if theirs != list(rows(suite.steps)):
         sys.exit(f'{log}: wandb-core does not read what was logged')
-    if any(row not in theirs for row in ours.rows[:3] + ours.rows[-30:]):
+    if any(row not in theirs for row in ours.history[:3] + ours.history[-30:]):
         sys.exit(f'{log}: our rows are not those of wandb-core')
     for record in find_runs(suite.folder, cache=False):
         train = {row['iter']: row for row in logged['train']}

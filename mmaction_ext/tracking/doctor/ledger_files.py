@@ -98,7 +98,7 @@ def _copy(path) -> list:
                 'delete it and run mmaction-ext import-wandb again',
             )
         ]
-    if content.get('state') != 'running':
+    if content.state != 'running':
         return []
     return [
         Finding(

@@ -8,8 +8,7 @@ from mmaction_ext.tracking.doctor.finding import BACKUP, TEST_AGAIN, Finding
 from mmaction_ext.tracking.doctor.run_file import (
     attempt_numbers,
     attempts_in,
-    is_whole,
-    read_object,
+    read_run,
 )
 from mmaction_ext.tracking.ledger.format import METRICS_FILE, NEWER, RESULTS_FOLDER, RUN_FILE
 from mmaction_ext.tracking.reading.comparison import is_file
@@ -31,20 +30,22 @@ def damaged(root, records) -> list:
 
 
 def _damaged(root, record) -> list:
-    places = {item: root / item.path for item in record.fragments}
     whole = [
         item
-        for item in places
-        if not _lost_rows(places[item].parent) and f'{item.path} {NEWER}' not in record.damage
+        for item in record.attempts
+        if not _lost_rows((root / item.path).parent)
+        and f'{item.path} {NEWER}' not in record.damage
     ]  # which is told of by itself
-    found = [finding for item in whole if item.corrupt for finding in _damage(item, places[item])]
-    last = record.fragments[-1]
+    found = [
+        finding for item in whole if item.corrupt for finding in _damage(item, root / item.path)
+    ]
+    last = record.attempts[-1]
     if record.truncated and record.state != 'running' and not record.corrupt and last in whole:
         found.append(
             Finding(
                 'note',
                 'truncated',
-                places[last].as_posix(),
+                (root / last.path).as_posix(),
                 'ends in the middle of a record, as a kill or a full disk leaves it',
                 'all before it is read; nothing is to be done',
             )
@@ -52,11 +53,11 @@ def _damaged(root, record) -> list:
     return found
 
 
-def _damage(fragment, place) -> list:
+def _damage(attempt, place) -> list:
     """Why an attempt is not trusted; nothing where other findings tell of it."""
     text = (
-        _reason(fragment, place)
-        if fragment.source == 'ledger'
+        _reason(attempt, place)
+        if attempt.source == 'ledger'
         else 'was altered after it was written'
     )
     return (
@@ -66,20 +67,20 @@ def _damage(fragment, place) -> list:
     )
 
 
-def _reason(fragment, place) -> str:
-    content = read_object(place.with_name(RUN_FILE))
-    if content is None:
+def _reason(attempt, place) -> str:
+    run = read_run(place.parent)
+    if run is None:
         return ''  # which is told of by itself
-    if fragment.number not in attempt_numbers(content):
-        return f'tells of attempt {fragment.number}, of which {RUN_FILE} does not tell'
+    if attempt.number not in attempt_numbers(run):
+        return f'tells of attempt {attempt.number}, of which {RUN_FILE} does not tell'
     if not _can_be_read(place):
         return ''
-    if fragment.truncated:
+    if attempt.truncated:
         return (
-            f'is cut off, or lacks rows of attempt {fragment.number} that were there when it ended'
+            f'is cut off, or lacks rows of attempt {attempt.number} that were there when it ended'
         )
     # else one of its other files was, which is told of by itself
-    return 'was altered after it was written' if _has_altered_rows(fragment, place) else ''
+    return 'was altered after it was written' if _has_altered_rows(attempt, place) else ''
 
 
 def _can_be_read(place) -> bool:
@@ -90,9 +91,9 @@ def _can_be_read(place) -> bool:
     return True
 
 
-def _has_altered_rows(fragment, place) -> bool:
+def _has_altered_rows(attempt, place) -> bool:
     return place.name == METRICS_FILE and any(
-        log.corrupt for log in read_attempts(place) if log.number == fragment.number
+        log.corrupt for log in read_attempts(place) if log.number == attempt.number
     )
 
 
@@ -108,7 +109,7 @@ def incomplete(records) -> list:
     """
     found = []
     for record in records:
-        if 'ledger' in record.sources:
+        if 'ledger' in record.read_from:
             lost = _lost_rows(Path(record.folder))
             found += [lost] if lost else []
             found += _lost_results(record, Path(record.folder))
@@ -117,8 +118,8 @@ def incomplete(records) -> list:
 
 def _lost_rows(folder) -> Finding | None:
     """What is wrong where ``metrics.jsonl`` is shorter than it was at the end of an attempt."""
-    attempts, path = attempts_in(read_object(folder / RUN_FILE)), folder / METRICS_FILE
-    sizes = [item['metrics_bytes'] for item in attempts if is_whole(item.get('metrics_bytes'))]
+    attempts, path = attempts_in(read_run(folder)), folder / METRICS_FILE
+    sizes = [entry.metrics_bytes for entry in attempts if entry.metrics_bytes is not None]
     wanted = max(sizes, default=0)
     if is_file(path):
         size = path.stat().st_size
@@ -132,9 +133,9 @@ def _lost_rows(folder) -> Finding | None:
         )
     if os.path.lexists(path):
         return None  # it is no file: which is told of by itself
-    if wanted > 0 or any(item.get('exit_code') == 0 for item in attempts):
+    if wanted > 0 or any(entry.exit_code == 0 for entry in attempts):
         return _incomplete(path, 'is gone: rows are missing')
-    if not sizes and any(item.get('exit_code') is not None for item in attempts):
+    if not sizes and any(entry.exit_code is not None for entry in attempts):
         return Finding(
             'note',
             'incomplete',
@@ -156,9 +157,9 @@ def _lost_results(record, folder) -> list:
     except OSError:
         names = []
     stems = {
-        f'{item.fragment.number}-{item.values.get("iter")}'
+        f'{item.attempt.number}-{item.values.get("iter")}'
         for item in record.evaluations
-        if item.fragment.source == 'ledger' and item.fragment.exit_code == 0
+        if item.attempt.source == 'ledger' and item.attempt.exit_code == 0
     }
     return [
         _lost_result(folder / RESULTS_FOLDER / f'{stem}.json')

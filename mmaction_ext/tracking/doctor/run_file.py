@@ -1,10 +1,14 @@
 """What the JSON files of a ledger say, whatever they hold."""
 
+from pathlib import Path
+from typing import Any
+
 from mmaction_ext.files.reading import read_regular
-from mmaction_ext.tracking.ledger.format import NewerVersion, decode_object
+from mmaction_ext.tracking.ledger.format import RUN_FILE, NewerVersion, decode_object
+from mmaction_ext.tracking.ledger.forms import AttemptEntry, RunFile
 
 
-def read_object(path) -> dict | None:
+def read_object(path: Path | str) -> dict[str, Any] | None:
     """The object in a file; ``None`` where it holds none, was altered or cannot be read."""
     try:
         return decode_object(read_regular(path))
@@ -12,7 +16,15 @@ def read_object(path) -> dict | None:
         return None
 
 
-def is_of_newer_version(path) -> bool:
+def read_run(folder: Path) -> RunFile | None:
+    """``run.json`` of a folder; ``None`` where it holds something else or cannot be read."""
+    try:
+        return RunFile.parse(read_regular(folder / RUN_FILE))
+    except (OSError, ValueError):
+        return None
+
+
+def is_of_newer_version(path: Path | str) -> bool:
     """Whether a file says that it is of a version that this program does not know."""
     try:
         decode_object(read_regular(path))
@@ -23,22 +35,11 @@ def is_of_newer_version(path) -> bool:
     return False
 
 
-def attempts_in(content: dict | None) -> list:
+def attempts_in(run: RunFile | None) -> list[AttemptEntry]:
     """The attempts that a ``run.json`` tells of, oldest first."""
-    attempts = (content or {}).get('attempts')
-    return (
-        [item for item in attempts if isinstance(item, dict)] if isinstance(attempts, list) else []
-    )
+    return (run and run.attempts) or []
 
 
-def attempt_numbers(content: dict) -> set:
+def attempt_numbers(run: RunFile) -> set[int]:
     """Numbers of these attempts."""
-    return {
-        item['number'] if is_whole(item.get('number')) else place
-        for place, item in enumerate(attempts_in(content), 1)
-    }
-
-
-def is_whole(value) -> bool:
-    """Whether a value is a whole number, which a truth value is not."""
-    return isinstance(value, int) and not isinstance(value, bool)
+    return {entry.number or place for place, entry in enumerate(attempts_in(run), 1)}

@@ -7,10 +7,11 @@ from mmaction_ext.tracking.doctor.finding import Finding, run_name
 from mmaction_ext.tracking.doctor.run_file import (
     attempt_numbers,
     attempts_in,
-    is_whole,
-    read_object,
+    read_run,
 )
-from mmaction_ext.tracking.ledger.format import HEARTBEAT_STALE_SECONDS, RUN_FILE
+from mmaction_ext.tracking.ledger.format import HEARTBEAT_STALE_SECONDS
+from mmaction_ext.tracking.ledger.forms import HeartbeatFile, RunFile
+from mmaction_ext.tracking.reading.record import RunRecord
 
 _RESUME = 'the same command with --resume goes on from the newest checkpoint'
 
@@ -72,7 +73,7 @@ def _diverged(record) -> list:
 
 
 def _ended(record) -> list:
-    signal = record.fragments[-1].signal
+    signal = record.attempts[-1].signal
     if record.state != 'failed' or not signal:
         return []
     return [
@@ -97,7 +98,7 @@ def _unknown(record) -> list:
 
 
 def _silent(record) -> list:
-    if record.state != 'running' or not _is_overdue(record.heartbeat or {}):
+    if record.state != 'running' or not _is_overdue(record.heartbeat):
         return []
     return [
         Finding(
@@ -105,17 +106,15 @@ def _silent(record) -> list:
             'silent',
             run_name(record),
             'its process lives, but gives no sign of life',
-            f'it was stopped or hangs; look at process {record.heartbeat.get("pid")}',
+            f'it was stopped or hangs; look at process {record.heartbeat.pid}',
         )
     ]
 
 
-def _is_overdue(heartbeat: dict) -> bool:
-    try:
-        age = time.time() - float(heartbeat.get('time'))
-    except (TypeError, ValueError, OverflowError):
+def _is_overdue(heartbeat: HeartbeatFile | None) -> bool:
+    if heartbeat is None or heartbeat.time is None:
         return False
-    return age > HEARTBEAT_STALE_SECONDS
+    return time.time() - heartbeat.time > HEARTBEAT_STALE_SECONDS
 
 
 def _contradictions(record) -> list:
@@ -133,9 +132,9 @@ def _contradictions(record) -> list:
 
 def _one_sided(record) -> list:
     """A run of which the ledger or the W&B log alone tells."""
-    if record.imported or not record.sources:
+    if record.imported or not record.read_from:
         return []
-    if set(record.sources) == {'ledger'} and not record.mirrors:
+    if set(record.read_from) == {'ledger'} and not record.mirrors:
         return [
             Finding(
                 'note',
@@ -145,7 +144,7 @@ def _one_sided(record) -> list:
                 'tables need no more; W&B was off or its log is gone',
             )
         ]
-    if 'ledger' in record.sources:
+    if 'ledger' in record.read_from:
         return []
     return [
         Finding(
@@ -161,10 +160,8 @@ def _one_sided(record) -> list:
 def _behind(record) -> list:
     """A run whose W&B log did not take all rows in time."""
     entries = attempts_in(_run_file(record))
-    missing = sum(
-        item['wandb_rows_missing'] for item in entries if is_whole(item.get('wandb_rows_missing'))
-    )
-    is_open = any(item.get('wandb_closed') is False for item in entries if item.get('wandb'))
+    missing = sum(entry.wandb_rows_missing or 0 for entry in entries)
+    is_open = any(entry.wandb_closed is False for entry in entries if entry.wandb)
     if missing <= 0 and not is_open:
         return []
     parts = [f'did not take {missing} of its rows'] if missing > 0 else []
@@ -181,12 +178,12 @@ def _behind(record) -> list:
     ]
 
 
-def _run_file(record) -> dict | None:
-    return read_object(Path(record.folder) / RUN_FILE) if 'ledger' in record.sources else {}
+def _run_file(record: RunRecord) -> RunFile | None:
+    return read_run(Path(record.folder)) if 'ledger' in record.read_from else RunFile()
 
 
 def _stitched(record) -> list:
-    count = len(record.fragments)
+    count = len(record.attempts)
     if count == 1 or not _knows_its_attempts(record):
         return []
     return [
@@ -202,6 +199,6 @@ def _stitched(record) -> list:
 
 def _knows_its_attempts(record) -> bool:
     """Whether ``run.json`` tells of all attempts of which the rest of the ledger tells."""
-    numbers = {item.number for item in record.fragments if item.source == 'ledger'}
+    numbers = {item.number for item in record.attempts if item.source == 'ledger'}
     known = _run_file(record)
     return known is not None and numbers <= attempt_numbers(known)

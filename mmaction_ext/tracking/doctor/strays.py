@@ -8,7 +8,7 @@ from mmaction_ext.errors import InputError
 from mmaction_ext.files.locks import is_locked
 from mmaction_ext.files.writing import UNFINISHED
 from mmaction_ext.tracking.doctor.finding import Finding
-from mmaction_ext.tracking.doctor.run_file import attempts_in, read_object
+from mmaction_ext.tracking.doctor.run_file import attempts_in, read_run
 from mmaction_ext.tracking.doctor.versions import is_set_aside
 from mmaction_ext.tracking.ledger.format import HEARTBEAT_FILE, LOCK_FILE, RESULTS_FOLDER, RUN_FILE
 from mmaction_ext.tracking.reading.wandb_snapshot import SNAPSHOT_FOLDER
@@ -61,8 +61,8 @@ def _is_temporary(path) -> bool:
 
 def _is_over(folder) -> bool:
     """Whether nobody goes on with the run of a folder: it was set aside, or has finished."""
-    last = attempts_in(read_object(folder / RUN_FILE))[-1:]
-    return is_set_aside(folder) or any(item.get('exit_code') == 0 for item in last)
+    last = attempts_in(read_run(folder))[-1:]
+    return is_set_aside(folder) or any(entry.exit_code == 0 for entry in last)
 
 
 def _run_folder(path) -> Path:

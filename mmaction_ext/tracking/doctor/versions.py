@@ -6,16 +6,18 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from mmaction_ext.tracking.doctor.finding import Finding, and_more, run_name
-from mmaction_ext.tracking.doctor.run_file import read_object
-from mmaction_ext.tracking.identity import RunIdentity, config_below, config_hashes, load_config
+from mmaction_ext.tracking.doctor.run_file import read_run
+from mmaction_ext.tracking.identity import config_below, config_hashes, load_config
 from mmaction_ext.tracking.ledger.facts import source_digests
 from mmaction_ext.tracking.ledger.format import RUN_FILE
+from mmaction_ext.tracking.ledger.forms import RunFile
 from mmaction_ext.tracking.reading.comparison import (
     NETWORK_CODE,
     code_changes,
     code_folder,
     list_state,
 )
+from mmaction_ext.tracking.reading.ledger import identity
 
 _SET_ASIDE = re.compile(r'(seed\d+(-[0-9a-f]{8})?|test)\.([0-9a-f]{16}|unknown)(\.\d+)?')
 
@@ -168,14 +170,8 @@ def duplicates(roots) -> list:
     ]
 
 
-def _identity(folder) -> tuple | None:
+def _identity(folder: Path) -> tuple[str, str] | None:
     """Id and job type of the run in a folder, also where its record is of before the ledger."""
-    content = read_object(folder / RUN_FILE) or {}
-    known = [content.get(name) for name in ('config', 'seed', 'config_hash')]
-    uid, job_type = content.get('uid'), content.get('job_type')
-    if not uid and list(map(type, known)) == [str, int, str]:
-        uid = RunIdentity(*known).uid
-    if not isinstance(uid, str) or not uid:
-        return None
-    is_named = isinstance(job_type, str) and job_type
-    return uid, job_type if is_named else 'test' if folder.name == 'test' else 'train'
+    run = read_run(folder) or RunFile()
+    uid = run.uid or ('' if None in (run.config, run.seed, run.config_hash) else identity(run).uid)
+    return (uid, run.job_type or ('test' if folder.name == 'test' else 'train')) if uid else None

@@ -18,7 +18,8 @@ import json
 import math
 import re
 import zlib
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 #: version of all the ledger's files
 SCHEMA = 2
@@ -66,7 +67,7 @@ class NewerVersion(ValueError):
 NEWER = 'was written by a newer version of this program'
 
 
-def is_newer(schema, known: int = SCHEMA) -> bool:
+def is_newer(schema: Any, known: int = SCHEMA) -> bool:
     """Whether a file's ``schema`` is one of later than this program."""
     return isinstance(schema, (int, float)) and schema > known
 
@@ -88,7 +89,7 @@ class MetricsRow(NamedTuple):
     iter: int
     epoch: int | None
     time: float
-    metrics: dict
+    metrics: dict[str, Any]
 
 
 def encode_row(row: MetricsRow) -> bytes:
@@ -136,7 +137,7 @@ def check_line(line: bytes) -> None:
         raise DamagedLine(f'altered line of metrics: {line[:80]!r}')
 
 
-def encode_object(content: dict) -> str:
+def encode_object(content: dict[str, Any]) -> str:
     """The text of a file that holds one object: JSON whose last key is the checksum of the rest.
 
     Args:
@@ -146,7 +147,7 @@ def encode_object(content: dict) -> str:
     return f'{body},\n "crc32": "{zlib.crc32(body.encode()):08x}"\n}}\n'
 
 
-def decode_object(data: bytes, most: int = MOST_VALUES) -> dict:
+def decode_object(data: bytes, most: int = MOST_VALUES) -> dict[str, Any]:
     """What :func:`encode_object` was given; a file of before there were checksums has none.
 
     How a later version checks its files is not known here: no checksum is asked for.
@@ -181,16 +182,16 @@ def decode_object(data: bytes, most: int = MOST_VALUES) -> dict:
     return content
 
 
-def to_json(content, indent: int | None = None) -> str:
+def to_json(content: Any, indent: int | None = None) -> str:
     """JSON text of plain data, arrays and tensors; ASCII, other objects by ``str``.
 
     Numbers that are not finite become the strings of :data:`NON_FINITE`, so that every JSON
     reader takes the text.
     """
-    return json.dumps(_to_plain(content), indent=indent, default=str, allow_nan=False)
+    return json.dumps(to_plain(content), indent=indent, default=str, allow_nan=False)
 
 
-def from_json(text: str | bytes):
+def from_json(text: str | bytes) -> Any:
     """Inverse of :func:`to_json`.
 
     Raises:
@@ -199,7 +200,7 @@ def from_json(text: str | bytes):
     return from_plain(json.loads(text))
 
 
-def from_plain(node, names: dict = NON_FINITE, depth: int = DEEPEST):
+def from_plain(node: Any, names: Mapping[str, float] = NON_FINITE, depth: int = DEEPEST) -> Any:
     """JSON data as everything here can take it.
 
     Args:
@@ -224,13 +225,17 @@ def from_plain(node, names: dict = NON_FINITE, depth: int = DEEPEST):
     return names.get(node, node) if isinstance(node, str) else node
 
 
-def _to_plain(node):
+def to_plain(node: Any) -> Any:
+    """Plain data as JSON has it, of arrays and tensors, too.
+
+    Keys become strings, and so do numbers that are not finite, see :data:`NON_FINITE`.
+    """
     if isinstance(node, dict):
-        return {str(key): _to_plain(value) for key, value in node.items()}
+        return {str(key): to_plain(value) for key, value in node.items()}
     if isinstance(node, (list, tuple)):
-        return [_to_plain(value) for value in node]
+        return [to_plain(value) for value in node]
     if hasattr(node, 'tolist'):  # NumPy and torch
-        return _to_plain(node.tolist())
+        return to_plain(node.tolist())
     if isinstance(node, float) and not math.isfinite(node):
         return 'NaN' if math.isnan(node) else 'Infinity' if node > 0 else '-Infinity'
     return node

@@ -3,103 +3,55 @@
 import math
 import os
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
 from itertools import combinations, permutations
 from pathlib import Path
 
 from mmaction_ext.tracking.ledger.format import METRICS_FILE, RUN_FILE
+from mmaction_ext.tracking.ledger.forms import AttemptEntry, ResultFile
+from mmaction_ext.tracking.reading.conflicts import Conflicts
 from mmaction_ext.tracking.reading.ledger import LedgerRun
-from mmaction_ext.tracking.reading.record import Fragment, in_order
+from mmaction_ext.tracking.reading.record import Attempt, Place, Row, in_order
 from mmaction_ext.tracking.reading.rows import before_first, by_place
 
 #: by how much a W&B log may seem to begin before its attempt, or after its end
 CLOCK_SECONDS = 5
+Phases = dict[str, dict[Place, Row]]
+#: W&B logs beside the attempts that they are copies of
+Mirrors = list[tuple[Attempt, Attempt]]
+#: (phase, iteration) to (row, who tells it) pairs
+Told = dict[tuple[str, int], list[tuple[Row, str]]]
 
 
-@dataclass
-class Attempt:
-    """One attempt while its sources are put together.
-
-    Attributes:
-        fragment: it as the record will show it.
-        phases: its rows by phase and place, see
-            :func:`mmaction_ext.tracking.reading.rows.by_place`.
-        entry: what ``run.json`` says of it; empty if only W&B tells of it.
-        ledger: the ledger it stands in, if any.
-        results: its result files by the place of the row they tell of.
-        state: what the server said of the run.
-        last_sign: when the server had last heard of it.
-        resumed_from: up to which iteration it leaves what earlier attempts logged; ``None`` where
-            only its rows can tell.
-    """
-
-    fragment: Fragment
-    phases: dict = field(default_factory=dict)
-    entry: dict = field(default_factory=dict)
-    ledger: LedgerRun | None = None
-    results: dict = field(default_factory=dict)
-    state: str = ''
-    last_sign: float | None = None
-    resumed_from: int | None = None
-
-    @classmethod
-    def of_log(cls, log):
-        """The attempt that only a W&B log or a snapshot tells of."""
-        phases = {phase: by_place(rows) for phase, rows in log.phases.items()}
-        return cls(
-            log.fragment(),
-            phases,
-            state=log.state,
-            last_sign=log.last_sign,
-            resumed_from=log.resumed_from,
-        )
-
-    @property
-    def source(self) -> str:
-        """Who tells of it, in words."""
-        if self.ledger is None:
-            return f'{self.fragment.source} {self.fragment.path}'
-        return f'ledger of {self.ledger.folder}, attempt {self.fragment.number}'
-
-    @property
-    def origin(self) -> tuple:
-        """Host, process and start: what no two attempts have in common."""
-        return _origin(self.fragment)
-
-    def update(self, **facts) -> None:
-        """Change its fragment."""
-        self.fragment = replace(self.fragment, **facts)
-
-    def history(self) -> dict:
-        """Its rows by phase, without the tests."""
-        return {
-            phase: list(rows.values()) for phase, rows in self.phases.items() if phase != 'test'
-        }
-
-    def add(self, phases: dict, source: str, conflicts) -> None:
-        """Add what another source tells of the same attempt."""
-        for phase, rows in phases.items():
-            known = self.phases.setdefault(phase, {})
-            count = len(known)
-            for place, row in rows.items():
-                mine = known.get(place)
-                if mine is None:
-                    known[place] = row
-                elif mine != row:
-                    conflicts.compare(row, [(mine, self.source)], source)
-                    known[place] = {**mine, **_lacking(mine, row)}
-            if len(known) > count:
-                self.phases[phase] = dict(sorted(known.items()))
-        reached = [iteration for rows in phases.values() for iteration, _ in rows]
-        if reached:
-            self.update(last_iter=max(max(reached), self.fragment.last_iter or 0))
+def put_together(attempt: Attempt) -> Attempt:
+    """An attempt whose rows, as its file has them, stand by their places."""
+    attempt.phases = {phase: by_place(rows) for phase, rows in attempt.rows.items()}
+    attempt.rows = {}
+    return attempt
 
 
-def _lacking(mine: dict, row: dict) -> dict:
-    return {name: value for name, value in row.items() if name not in mine}
+def _add(attempt: Attempt, phases: Phases, source: str, conflicts: Conflicts) -> None:
+    """Add what another file tells of the same attempt."""
+    for phase, rows in phases.items():
+        known = attempt.phases.setdefault(phase, {})
+        count = len(known)
+        for place, row in rows.items():
+            mine = known.get(place)
+            if mine is None:
+                known[place] = row
+            elif mine != row:
+                conflicts.compare(row, [(mine, attempt.teller)], source)
+                known[place] = {**mine, **row, **mine}
+        if len(known) > count:
+            attempt.phases[phase] = dict(sorted(known.items()))
+    reached = [iteration for rows in phases.values() for iteration, _ in rows]
+    if reached:
+        attempt.last_iter = max(max(reached), attempt.last_iter or 0)
 
 
-def attempts_of(ledgers, logs, conflicts) -> tuple:
+def attempts_of(
+    ledgers: Sequence[LedgerRun], logs: Iterable[Attempt], conflicts: Conflicts
+) -> tuple[list[Attempt], Mirrors]:
     """All attempts at a run, oldest first, and the W&B logs that are copies of some of them.
 
     Those of a ledger stand in its order, whatever the clock said; those that only W&B tells of
@@ -110,56 +62,52 @@ def attempts_of(ledgers, logs, conflicts) -> tuple:
     Args:
         ledgers: the :class:`LedgerRun` of the run's folders; of more than one, the others are
             copies or repetitions, and must agree with the first.
-        logs: :class:`mmaction_ext.tracking.reading.record.AttemptLog` of its offline W&B logs.
+        logs: what its offline W&B logs tell.
         conflicts: collects disagreements.
 
     Returns:
         :class:`Attempt` list, and (log, attempt) pairs of the logs of attempts in a ledger, which
         tell nothing but what that tells.
     """
-    attempts, rest, mirrors = [], in_order(logs), []
+    attempts: list[Attempt] = []
+    mirrors: Mirrors = []
+    rest = in_order(logs)
     found = [_of_ledger(ledger) for ledger in ledgers]
     for ledger, own in zip(ledgers, found, strict=True):
         rest = _find_own(own, ledger, rest, mirrors)
     rest = _find_distant([attempt for own in found for attempt in own], rest, mirrors)
-    for own in found:
+    for ledger, own in zip(ledgers, found, strict=True):
         for attempt in own:
-            _add_results(attempt, conflicts)
+            _add_results(attempt, ledger, conflicts)
         _join(attempts, own, conflicts)
-    for alone in _without_copies(map(Attempt.of_log, rest), conflicts):
+    for alone in _without_copies(map(put_together, rest), conflicts):
         later = [
             place
             for place, attempt in enumerate(attempts)
-            if attempt.entry and attempt.fragment.start_time > alone.fragment.start_time
+            if attempt.entry and attempt.began > alone.began
         ]
         attempts.insert(later[0] if later else len(attempts), alone)
     return attempts, mirrors
 
 
-def _origin(attempt) -> tuple:
-    """Host, process and start of a fragment or a log."""
-    start = math.inf if attempt.start_time is None else attempt.start_time
-    return attempt.host, attempt.pid, round(start, 3)
-
-
-def _without_copies(attempts, conflicts) -> list:
+def _without_copies(attempts: Iterable[Attempt], conflicts: Conflicts) -> list[Attempt]:
     """Attempts that only W&B logs tell of, each once; what one copy lost, another may tell."""
-    once = {}
+    once: dict[object, Attempt] = {}
     for attempt in attempts:
-        is_known = attempt.fragment.start_time < math.inf
+        is_known = attempt.start_time is not None
         twin = once.setdefault(attempt.origin if is_known else id(attempt), attempt)
         if twin is not attempt:
-            mine, other = twin.fragment, attempt.fragment
-            twin.add(attempt.phases, attempt.source, conflicts)
-            twin.update(
-                corrupt=mine.corrupt and other.corrupt,
-                truncated=mine.truncated and other.truncated,
-                exit_code=other.exit_code if mine.exit_code is None else mine.exit_code,
+            _add(twin, attempt.phases, attempt.teller, conflicts)
+            twin.corrupt, twin.truncated = (
+                twin.corrupt and attempt.corrupt,
+                twin.truncated and attempt.truncated,
             )
+            if twin.exit_code is None:
+                twin.exit_code = attempt.exit_code
     return list(once.values())
 
 
-def compare_origins(attempts, conflicts) -> None:
+def compare_origins(attempts: Sequence[Attempt], conflicts: Conflicts) -> None:
     """Enter where attempts under one id are no attempts at one run.
 
     Ids of old are those of a config and a seed, which two people may train. Attempts at one run
@@ -167,8 +115,8 @@ def compare_origins(attempts, conflicts) -> None:
     a number, must have tested the same samples, and at one iteration the same checkpoint, and none
     of them may have begun anew on another machine after one had come to its end.
     """
-    numbered = [each for each in attempts if each.fragment.number is not None]
-    others = [each for each in attempts if each.fragment.number is None]
+    numbered = [each for each in attempts if each.number is not None]
+    others = [each for each in attempts if each.number is None]
     for what, pairs, are_two in (
         ('attempt', combinations(numbered, 2), _are_one_number),
         ('run', permutations(others, 2), _are_two_trainings),
@@ -178,166 +126,159 @@ def compare_origins(attempts, conflicts) -> None:
                 conflicts.add(
                     f'host, process and start of the {what}',
                     what,
-                    (other.origin, other.source),
-                    (one.origin, one.source),
+                    (other.origin, other.teller),
+                    (one.origin, one.teller),
                 )
-    told = defaultdict(list)
+    told: dict[object, list[tuple[Row, str]]] = defaultdict(list)
     for attempt in [*(each for each in numbered if each.ledger is None), *others]:
         for (iteration, _), row in attempt.phases.get('test', {}).items():
             for name, place in (('test/data_digest', None), ('test/checkpoint_sha256', iteration)):
                 part = {name: row[name]} if name in row else {}
-                if attempt.fragment.number is None:
+                if attempt.number is None:
                     conflicts.compare(
-                        {'iter': iteration, **part}, told[name, place], attempt.source
+                        {'iter': iteration, **part}, told[name, place], attempt.teller
                     )
-                told[name, place].append((part, attempt.source))
+                told[name, place].append((part, attempt.teller))
 
 
-def _are_one_number(one, other) -> bool:
+def _are_one_number(one: Attempt, other: Attempt) -> bool:
     """Whether two attempts have one number; ledgers of copies are compared by their rows."""
-    mine, theirs = one.fragment, other.fragment
     return (
-        mine.number == theirs.number
+        one.number == other.number
         and one.origin != other.origin
         and not (one.ledger and other.ledger)
-        and max(mine.start_time, theirs.start_time) < math.inf
+        and None not in (one.start_time, other.start_time)
     )
 
 
-def _are_two_trainings(one, other) -> bool:
+def _are_two_trainings(one: Attempt, other: Attempt) -> bool:
     """Whether a log begins anew on another machine than that of one that came to its end."""
-    mine, theirs = one.fragment, other.fragment
     return (
-        mine.source == theirs.source == 'wandb-offline'
-        and mine.exit_code == 0
-        and mine.start_time < theirs.start_time
-        and '' not in (mine.host, theirs.host)
-        and mine.host != theirs.host
-        and before_first(other.history()) <= before_first(one.history())
+        one.source == other.source == 'wandb-offline'
+        and one.exit_code == 0
+        and one.began < other.began
+        and '' not in (one.host, other.host)
+        and one.host != other.host
+        and before_first(other.training()) <= before_first(one.training())
     )
 
 
-def _of_ledger(ledger) -> list:
+def _of_ledger(ledger: LedgerRun) -> list[Attempt]:
     """The attempts of a ledger; rows of one that ``run.json`` does not know are not trusted."""
     logs = ledger.logs()
-    entries = {
-        _typed(entry, 'number', int) or place: entry
-        for place, entry in enumerate(ledger.entries, 1)
-    }
-    attempts = []
-    tested = {result['attempt'] for result in ledger.results}
-    for number in sorted({*logs, *entries, *tested}) or [1]:  # of one that cannot be read
-        entry, log = entries.get(number, {}), logs.get(number)
-        attempt = Attempt(
-            _fragment(ledger, number, entry, logs),
+    entries = {entry.number or place: entry for place, entry in enumerate(ledger.entries, 1)}
+    tested = {result.attempt for result in ledger.results if result.attempt is not None}
+    # one of a ledger that cannot be read has the first number
+    return [
+        _attempt(ledger, number, entries.get(number), logs)
+        for number in sorted({*logs, *entries, *tested}) or [1]
+    ]
+
+
+def _attempt(
+    ledger: LedgerRun, number: int, entry: AttemptEntry | None, logs: dict[int, Attempt]
+) -> Attempt:
+    log, told = logs.get(number), entry or AttemptEntry()
+    is_cut = bool(log and log.truncated) or _has_lost_tests(ledger, number, log)
+    is_short = not _fits(ledger, number, told.metrics_bytes, logs)
+    # who ended well has logged something, and written whole lines
+    is_lost = told.exit_code == 0 and (is_cut or not ledger.read_rows)
+    return put_together(
+        Attempt(
+            'ledger',
+            (Path(ledger.folder) / (METRICS_FILE if log else RUN_FILE)).as_posix(),
+            number,
+            told.host or '',
+            told.pid,
+            told.commit or '',
+            start_time=told.start,
+            end_time=told.end,
+            exit_code=told.exit_code,
+            signal=told.signal,
+            last_error=told.last_error or '',
+            resumed_from=told.resumed_from_iter,
+            last_iter=log.last_iter if log else None,
+            corrupt=entry is None or bool(log and log.corrupt) or is_short or is_lost,
+            truncated=is_cut or is_short,
+            rows=log.rows if log else {},
             entry=entry,
             ledger=ledger,
-            resumed_from=_typed(entry, 'resumed_from_iter', int),
         )
-        if log:
-            attempt.phases = {phase: by_place(rows) for phase, rows in log.phases.items()}
-        attempts.append(attempt)
-    return attempts
-
-
-def _fragment(ledger, number, entry, logs) -> Fragment:
-    exit_code, log = _typed(entry, 'exit_code', int), logs.get(number)
-    is_cut = bool(log and log.truncated) or _has_lost_tests(ledger, number, log)
-    is_short = not _fits(ledger, number, entry, logs)
-    is_lost = not ledger.read_rows and exit_code == 0  # who ended well has logged something
-    is_corrupt = not entry or bool(log and log.corrupt) or is_short or is_lost
-    name = METRICS_FILE if log else RUN_FILE
-    return Fragment(
-        path=(Path(ledger.folder) / name).as_posix(),
-        start_time=_typed(entry, 'start', (int, float), math.inf),
-        host=_typed(entry, 'host', str, ''),
-        commit=_typed(entry, 'commit', str, ''),
-        last_iter=log.last_iter if log else None,
-        exit_code=exit_code,
-        # who ended well has written whole lines
-        corrupt=is_corrupt or (is_cut and exit_code == 0),
-        truncated=is_cut or is_short,
-        number=number,
-        source='ledger',
-        pid=_typed(entry, 'pid', int),
-        signal=_typed(entry, 'signal', str),
-        last_error=_typed(entry, 'last_error', str, ''),
-        end_time=_typed(entry, 'end', (int, float)),
     )
 
 
-def _typed(entry: dict, name: str, kind, default=None):
-    value = entry.get(name)
-    return value if isinstance(value, kind) else default
-
-
-def _fits(ledger, number, entry, logs) -> bool:
+def _fits(ledger: LedgerRun, number: int, size: int | None, logs: dict[int, Attempt]) -> bool:
     """Whether the rows up to an attempt end where the file ended when the attempt did."""
-    size = _typed(entry, 'metrics_bytes', int)
     if size is None:
         return True
-    spans = [(each, log) for each, log in logs.items() if log.end_byte is not None]
-    reached = max((log.end_byte for each, log in spans if each <= number), default=0)
-    follows = min((log.first_byte for each, log in spans if each > number), default=ledger.size)
+    ends = [log.end_byte for each, log in logs.items() if each <= number]
+    begins = [log.first_byte for each, log in logs.items() if each > number]
+    reached = max((end for end in ends if end is not None), default=0)
+    follows = min((first for first in begins if first is not None), default=ledger.size)
     return reached <= size <= follows
 
 
-def _has_lost_tests(ledger, number, log) -> bool:
+def _has_lost_tests(ledger: LedgerRun, number: int, log: Attempt | None) -> bool:
     """Whether the row of a test is missing that was made before the result file was written."""
-    logged = {row['iter'] for row in log.phases.get('test', ())} if log else set()
+    logged = {row['iter'] for row in log.rows.get('test', ())} if log else set()
     return any(
-        result['attempt'] == number and result['metrics'] and result['iter'] not in logged
+        result.attempt == number and result.metrics and result.iter not in logged
         for result in ledger.results
     )
 
 
-def _add_results(attempt, conflicts) -> None:
+def _add_results(attempt: Attempt, ledger: LedgerRun, conflicts: Conflicts) -> None:
     """Match the result files of an attempt with its rows; of a damaged one, a row must tell."""
     told = Counter(iteration for iteration, _ in attempt.phases.get('test', {}))
-    counts, lost = Counter(), set()
-    for result in attempt.ledger.results:
-        if result['attempt'] != attempt.fragment.number:
+    counts: Counter[int] = Counter()
+    lost = set()
+    for result in ledger.results:
+        if result.attempt != attempt.number or result.iter is None:
             continue
-        place = result['iter'], counts[result['iter']]
-        counts[result['iter']] += 1
-        if result['metrics'] is None:
-            lost.add(result['iter'])
+        place = result.iter, counts[result.iter]
+        counts[result.iter] += 1
+        if result.metrics is None:
+            lost.add(result.iter)
             continue
         attempt.results[place] = result
-        attempt.add(
-            {'test': {place: _result_row(result)}},
-            f'{attempt.ledger.folder}/{result["file"]}',
-            conflicts,
-        )
+        rows = {'test': {place: _row_of(result)}}
+        _add(attempt, rows, f'{ledger.folder}/{result.file}', conflicts)
     if any(counts[iteration] > told[iteration] for iteration in lost):
-        attempt.update(corrupt=True)
+        attempt.corrupt = True
 
 
-def _result_row(result: dict) -> dict:
+def _row_of(result: ResultFile) -> Row:
     """A result file as the row that was logged of it."""
     facts = {
-        'test/num_samples': result.get('num_samples'),
-        'test/data_digest': result.get('data_digest'),
-        'test/checkpoint_sha256': (result.get('checkpoint') or {}).get('sha256'),
+        'test/num_samples': result.num_samples,
+        'test/data_digest': result.data_digest,
+        'test/checkpoint_sha256': (result.checkpoint or {}).get('sha256'),
     }
     told = {name: value for name, value in facts.items() if value is not None}
-    return {'iter': result['iter'], 'epoch': result.get('epoch'), **result['metrics'], **told}
+    return {'iter': result.iter, 'epoch': result.epoch, **(result.metrics or {}), **told}
 
 
-def _find_own(attempts, ledger, logs, mirrors) -> list:
+def _find_own(
+    attempts: list[Attempt], ledger: LedgerRun, logs: list[Attempt], mirrors: Mirrors
+) -> list[Attempt]:
     """Enter the W&B logs of the attempts whose folder they are in, or that name them.
 
     Returns:
         The other logs.
     """
-    rest, taken = [], set()
+    rest: list[Attempt] = []
+    taken: set[int] = set()
     origins = {attempt.origin: number for number, attempt in enumerate(attempts)}
-    known = {ledger.mirror(attempt.entry): number for number, attempt in enumerate(attempts)}
+    known = {
+        ledger.mirror(attempt.entry): number
+        for number, attempt in enumerate(attempts)
+        if attempt.entry
+    }
     for log in logs:
-        path = os.path.abspath(log.root / log.path)
+        path = os.path.abspath(Path(log.root or '') / log.path)
         number = known.get(path)
         if number is None and log.number is not None:
-            number = origins.get(_origin(log))
+            number = origins.get(log.origin)
         elif number is None and path.startswith(os.path.abspath(ledger.path) + os.sep):
             number = _by_time(attempts, log, taken | set(known.values()))
         if number is None:
@@ -348,7 +289,7 @@ def _find_own(attempts, ledger, logs, mirrors) -> list:
     return rest
 
 
-def _find_distant(attempts, logs, mirrors) -> list:
+def _find_distant(attempts: list[Attempt], logs: list[Attempt], mirrors: Mirrors) -> list[Attempt]:
     """Enter W&B logs from elsewhere, such as copies, of the attempts during which they began.
 
     Returns:
@@ -359,27 +300,26 @@ def _find_distant(attempts, logs, mirrors) -> list:
         fitting = [
             attempt
             for attempt in attempts
-            if attempt.entry
-            and _began_during(attempt.fragment, log, attempt.fragment.end_time is not None)
+            if attempt.entry and _began_during(attempt, log, attempt.end_time is not None)
         ]
         if fitting:
-            mirrors.append((log, max(fitting, key=lambda attempt: attempt.fragment.start_time)))
+            mirrors.append((log, max(fitting, key=lambda attempt: attempt.began)))
         else:
             rest.append(log)
     return rest
 
 
-def _by_time(attempts, log, taken) -> int | None:
+def _by_time(attempts: list[Attempt], log: Attempt, taken: set[int]) -> int | None:
     """Number of the attempt that was running when a log in its folder began."""
     fitting = [
         number
         for number, attempt in enumerate(attempts)
-        if number not in taken and _began_during(attempt.fragment, log)
+        if number not in taken and _began_during(attempt, log)
     ]
     return fitting[-1] if fitting else None
 
 
-def _began_during(fragment, log, anywhere: bool = False) -> bool:
+def _began_during(attempt: Attempt, log: Attempt, anywhere: bool = False) -> bool:
     """Whether a log began while an attempt ran: on its host, or ``anywhere``.
 
     One that names its attempt is of no other.
@@ -387,27 +327,26 @@ def _began_during(fragment, log, anywhere: bool = False) -> bool:
     if log.number is not None:
         return False
     if log.start_time is None:  # it has just been opened, by an attempt that runs
-        return fragment.end_time is None
-    end = math.inf if fragment.end_time is None else fragment.end_time
-    fits = anywhere or not log.host or fragment.host == log.host
+        return attempt.end_time is None
+    end = math.inf if attempt.end_time is None else attempt.end_time
+    fits = anywhere or not log.host or attempt.host == log.host
     return (
         fits
-        and fragment.start_time - CLOCK_SECONDS <= log.start_time
+        and attempt.began - CLOCK_SECONDS <= log.start_time
         and log.start_time <= end + CLOCK_SECONDS
     )
 
 
-def compare_mirror(log, attempt, disagreements) -> None:
+def compare_mirror(log: Attempt, attempt: Attempt, disagreements: Conflicts) -> None:
     """Compare a W&B log with the attempt in a ledger that wrote it, row by row."""
-    for phase, rows in log.phases.items():
+    for phase, rows in log.rows.items():
         known = attempt.phases.get(phase, {})
         for place, row in by_place(rows).items():
             if place in known:
-                told = [(known[place], attempt.source)]
-                disagreements.compare(row, told, f'{log.source} {log.path}')
+                disagreements.compare(row, [(known[place], attempt.teller)], log.teller)
 
 
-def _join(attempts, own, conflicts) -> None:
+def _join(attempts: list[Attempt], own: list[Attempt], conflicts: Conflicts) -> None:
     """Add the attempts of another folder of the same run to those known so far."""
     known = {_process(attempt): attempt for attempt in attempts}
     told = rows_by_iteration(attempts)
@@ -417,39 +356,34 @@ def _join(attempts, own, conflicts) -> None:
             compare_rows(attempt, told, conflicts)
             attempts.append(attempt)
             continue
-        twin.add(attempt.phases, attempt.source, conflicts)
+        _add(twin, attempt.phases, attempt.teller, conflicts)
         twin.results = {**attempt.results, **twin.results}
-        if twin.fragment.exit_code is None:  # copied before it ended
+        if twin.exit_code is None:  # copied before it ended
             twin.entry, twin.ledger = attempt.entry, attempt.ledger
-            twin.update(
-                exit_code=attempt.fragment.exit_code,
-                signal=attempt.fragment.signal,
-                last_error=attempt.fragment.last_error,
-                end_time=attempt.fragment.end_time,
-            )
+            twin.exit_code, twin.end_time = attempt.exit_code, attempt.end_time
+            twin.signal, twin.last_error = attempt.signal, attempt.last_error
 
 
-def _process(attempt) -> tuple:
+def _process(attempt: Attempt) -> tuple[object, ...]:
     """What only copies of one attempt have in common."""
-    return tuple(
-        attempt.entry.get(name) for name in ('host', 'boot_id', 'pid', 'process_start', 'start')
-    )
+    told = attempt.entry or AttemptEntry()
+    return told.host, told.boot_id, told.pid, told.process_start, told.start
 
 
-def rows_by_iteration(attempts) -> dict:
+def rows_by_iteration(attempts: Iterable[Attempt]) -> Told:
     """(phase, iteration) to what any of the attempts logged there, as (row, source) pairs."""
-    told = {}
+    told: Told = {}
     for attempt in attempts:
-        source = attempt.source
+        source = attempt.teller
         for phase, rows in attempt.phases.items():
             for (iteration, _), row in rows.items():
                 told.setdefault((phase, iteration), []).append((row, source))
     return told
 
 
-def compare_rows(attempt, told: dict, conflicts) -> None:
+def compare_rows(attempt: Attempt, told: Told, conflicts: Conflicts) -> None:
     """Compare an attempt with what others logged, whichever of them it repeats."""
-    source, timings = attempt.source, attempt.ledger is None
+    source, timings = attempt.teller, attempt.ledger is None
     for phase, rows in attempt.phases.items() if told else ():
         for (iteration, _), row in rows.items():
             conflicts.compare(row, told.get((phase, iteration), ()), source, timings)

@@ -14,7 +14,7 @@ import re
 import stat
 import time
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -23,7 +23,7 @@ import platformdirs
 from mmaction_ext.errors import InputError
 from mmaction_ext.files.reading import LOG_BYTES, read_regular
 from mmaction_ext.files.writing import remove_unfinished, replace_files
-from mmaction_ext.tracking.reading.record import AttemptLog
+from mmaction_ext.tracking.reading.record import Attempt
 
 #: Marks a folder as one of ours, in the form that backup programs know.
 TAG_FILE = 'CACHEDIR.TAG'
@@ -36,7 +36,8 @@ SETTLED_SECONDS = 2
 #: What was kept of a folder of runs goes once it has not been read for so long.
 UNUSED_SECONDS = 90 * 24 * 3600
 _ENTRY_NAME = re.compile(r'[0-9a-f]{32}\.json')
-_NOT_KEPT = ('root', 'path', 'phases')
+#: what of an attempt a file does not say, or its rows do
+_NOT_KEPT = frozenset({'root', 'path', 'history', 'rows', 'phases', 'results', 'entry', 'ledger'})
 
 
 @dataclass
@@ -44,38 +45,35 @@ class Entry:
     """The attempts of one file, with their rows packed.
 
     Attributes:
-        heads: the attempts as dicts without rows.
+        heads: the attempts without their rows.
         packed: their rows, as JSON; ``None`` where a cache keeps them.
         is_read: whether the file could be read.
     """
 
-    heads: list
+    heads: list[Attempt]
     packed: bytes | None
     is_read: bool = True
 
     @classmethod
-    def of(cls, attempts: list, is_read: bool = True):
-        """Pack :class:`AttemptLog` objects."""
-        heads = [
-            {name: value for name, value in vars(attempt).items() if name not in _NOT_KEPT}
-            for attempt in attempts
-        ]
+    def of(cls, attempts: list[Attempt], is_read: bool = True) -> 'Entry':
+        """Pack attempts as a file tells of them."""
+        heads = [replace(attempt, rows={}) for attempt in attempts]
         rows = [
-            {phase: _pack(rows) for phase, rows in sorted(attempt.phases.items())}
+            {phase: _pack(rows) for phase, rows in sorted(attempt.rows.items())}
             for attempt in attempts
         ]
         return cls(heads, json.dumps(rows, separators=(',', ':')).encode(), is_read)
 
-    def attempts(self, root, path: str) -> list:
+    def attempts(self, root: Path, path: str) -> list[Attempt]:
         """Unpack; ``root`` and ``path`` are what the attempts are to name as their file."""
         return [
-            AttemptLog(
-                **head,
+            replace(
+                head,
                 root=root,
                 path=path,
-                phases={phase: _unpack(blocks) for phase, blocks in phases.items()},
+                rows={phase: _unpack(blocks) for phase, blocks in phases.items()},
             )
-            for head, phases in zip(self.heads, json.loads(self.packed), strict=True)
+            for head, phases in zip(self.heads, json.loads(self.packed or b'[]'), strict=True)
         ]
 
 
@@ -122,15 +120,19 @@ class Cache:
             if key != _key(path, state, content):
                 return None
             heads, _, packed = content.partition(b'\n')
-            return Entry(json.loads(heads), packed)
-        except (OSError, ValueError):
+            return Entry([Attempt(**head) for head in json.loads(heads)], packed)
+        except (OSError, ValueError, TypeError):
             return None
 
     def put(self, path: str, state, entry: Entry) -> bool:
         """Keep what was read from a file, unless it is still being written; whether it is kept."""
         if time.time() - state.st_mtime < SETTLED_SECONDS:
             return False
-        content = json.dumps(entry.heads).encode() + b'\n' + entry.packed
+        heads = [
+            {name: value for name, value in vars(head).items() if name not in _NOT_KEPT}
+            for head in entry.heads
+        ]
+        content = json.dumps(heads).encode() + b'\n' + (entry.packed or b'')
         with contextlib.suppress(OSError, InputError):
             self._is_ours = self._is_ours or _make_ours(self._folder)
             if self._is_ours:

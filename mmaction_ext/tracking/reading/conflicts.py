@@ -1,6 +1,10 @@
 """Values that two sources tell differently."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
+
+from mmaction_ext.tracking.reading.rows import Row
 
 #: Two numbers closer than this (relative) are the same.
 SAME_VALUE = 1e-6
@@ -8,7 +12,7 @@ SAME_VALUE = 1e-6
 TIMINGS = frozenset({'time', 'data_time', 'memory', 'eta'})
 
 
-def same(one, other) -> bool:
+def same(one: Any, other: Any) -> bool:
     """Whether two values of a metric are the same; what is not a number is as itself."""
     if isinstance(one, (int, float)) and isinstance(other, (int, float)) and one != other:
         try:
@@ -25,10 +29,12 @@ def same(one, other) -> bool:
 class Conflicts:
     """Collects disagreements, one for each metric and pair of sources."""
 
-    def __init__(self):
-        self._found = {}
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str, str], dict[str, None]] = {}
 
-    def compare(self, row, told, source: str, timings: bool = True) -> None:
+    def compare(
+        self, row: Row, told: Sequence[tuple[Row, str]], source: str, timings: bool = True
+    ) -> None:
         """Compare a row with what others logged at that iteration.
 
         Args:
@@ -49,12 +55,12 @@ class Conflicts:
                 where = f'{name} at iteration {row["iter"]}'
                 self.add(where, name, (value, source), known[0])
 
-    def add(self, what: str, name: str, one, other) -> None:
+    def add(self, what: str, name: str, one: tuple[Any, str], other: tuple[Any, str]) -> None:
         """Enter a disagreement about ``name`` between two (value, source)."""
         text = ' against '.join(f'{_spelled(value)} ({source})' for value, source in (one, other))
         self._found.setdefault((name, one[1], other[1]), {})[f'{what}: {text}'] = None
 
-    def texts(self) -> tuple:
+    def texts(self) -> tuple[str, ...]:
         """The disagreements in words, the first of each kind, sorted."""
         texts = []
         for found in self._found.values():
@@ -63,6 +69,6 @@ class Conflicts:
         return tuple(sorted(texts))
 
 
-def _spelled(value) -> str:
+def _spelled(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 80 else f'{text[:77]}...'

@@ -2,22 +2,24 @@
 
 import csv
 import io
-import math
 import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from mmaction_ext.errors import InputError
 from mmaction_ext.files.reading import open_regular
-from mmaction_ext.tracking.reading.record import Evaluation, Fragment, RunRecord
+from mmaction_ext.tracking.reading.record import Attempt, Evaluation, Row, RunRecord
 from mmaction_ext.tracking.reading.rows import project, split_by_phase
 
 #: columns that say which run a row is of, and those that say more of its numbers
 IDENTITY_COLUMNS = ('config', 'seed')
 _ACCURACY = re.compile(r'[^/]+/acc/.+')
+N = TypeVar('N', int, float)
 FACT_COLUMNS = ('config_hash', 'iter', 'epoch', 'num_samples', 'checkpoint_sha256')
 
 
-def read_csv_runs(path, keys=None) -> list:
+def read_csv_runs(path: Path | str, keys: Collection[str] | None = None) -> list[RunRecord]:
     """Runs that a table of numbers stands for, one for each row.
 
     Args:
@@ -45,7 +47,7 @@ def read_csv_runs(path, keys=None) -> list:
         raise InputError(f'{path} is no CSV table in UTF-8: {error}') from error
 
 
-def _check_head(path, names) -> None:
+def _check_head(path: Path, names: Sequence[str]) -> None:
     missing = [name for name in IDENTITY_COLUMNS if name not in names]
     if missing:
         raise InputError(f'{path} has no column {" and no column ".join(missing)}')
@@ -62,7 +64,7 @@ def _check_head(path, names) -> None:
         )
 
 
-def _record(path, line: int, row: dict, keys) -> RunRecord:
+def _record(path: Path, line: int, row: Row, keys: Collection[str] | None) -> RunRecord:
     where = f'{path}:{line}'
     if None in row or None in row.values():
         raise InputError(f'{where}: the row has not as many cells as the head')
@@ -71,9 +73,7 @@ def _record(path, line: int, row: dict, keys) -> RunRecord:
         raise InputError(f'{where}: there is no config')
     values = {name: _number(where, name, text) for name, text in cells.items() if '/' in name}
     place = {name: _whole(where, name, cells[name]) for name in ('iter', 'epoch') if name in cells}
-    fragment = Fragment(
-        f'{path.name}:{line}', math.inf, '', '', place.get('iter'), 0, False, False, source='csv'
-    )
+    attempt = Attempt('csv', f'{path.name}:{line}', exit_code=0, last_iter=place.get('iter'))
     test = {name: value for name, value in values.items() if name.startswith('test/')}
     phases = split_by_phase([{'iter': 0, **values, **place}]) if len(test) < len(values) else {}
     rows = {phase: project(rows, keys) for phase, rows in phases.items() if phase != 'test'}
@@ -83,22 +83,21 @@ def _record(path, line: int, row: dict, keys) -> RunRecord:
         cells['config'],
         _whole(where, 'seed', cells.get('seed', '')),
         cells.get('config_hash'),
-        fragments=(fragment,),
+        attempts=(attempt,),
         rows={phase: found for phase, found in rows.items() if found},
         evaluations=tuple(
-            Evaluation(found, fragment)
+            Evaluation(found, attempt)
             for found in project([{**place, **test, **_facts(where, cells)}], keys)
             if test
         ),
-        sources=('csv',),
         state='finished',
         imported=True,
     )
 
 
-def _facts(where, cells) -> dict:
+def _facts(where: str, cells: dict[str, str]) -> Row:
     """Columns that a test row holds under names of its own."""
-    facts = {}
+    facts: Row = {}
     if 'num_samples' in cells:
         facts['test/num_samples'] = _whole(where, 'num_samples', cells['num_samples'])
     if 'checkpoint_sha256' in cells:
@@ -106,7 +105,7 @@ def _facts(where, cells) -> dict:
     return facts
 
 
-def _number(where, name, text) -> float:
+def _number(where: str, name: str, text: str) -> float:
     try:
         value = _literal(float, text)
     except ValueError:
@@ -119,14 +118,14 @@ def _number(where, name, text) -> float:
     return value
 
 
-def _whole(where, name, text) -> int:
+def _whole(where: str, name: str, text: str) -> int:
     try:
         return _literal(int, text)
     except ValueError:
         raise InputError(f'{where}: {name} is no whole number: {text!r}') from None
 
 
-def _literal(kind, text):
+def _literal(kind: type[N], text: str) -> N:
     """A number as other programs write them; Python also reads ``1_000``."""
     if '_' in text:
         raise ValueError(text)

@@ -7,23 +7,28 @@ import os
 import sys
 import threading
 from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
 
 from mmaction_ext.errors import InputError, check_at_least, check_choice
 from mmaction_ext.tracking.ledger.format import METRICS_FILE, NON_FINITE_SAMPLES, RUN_FILE
 from mmaction_ext.tracking.reading import metrics, wandb_offline, wandb_snapshot
 from mmaction_ext.tracking.reading.cache import Cache, Entry
 from mmaction_ext.tracking.reading.csv_runs import read_csv_runs
-from mmaction_ext.tracking.reading.ledger import read_ledger, unreadable
+from mmaction_ext.tracking.reading.ledger import LedgerRun, read_ledger, unreadable
 from mmaction_ext.tracking.reading.merge import merge
-from mmaction_ext.tracking.reading.record import SOURCE_CHOICES, AttemptLog, order
+from mmaction_ext.tracking.reading.record import SOURCE_CHOICES, Attempt, RunRecord, order
 from mmaction_ext.tracking.reading.wandb_log import LOG_NAME, record_class
 
 #: Fewer bytes than this are read sooner than processes start.
 POOL_BYTES = 8 << 20
+Item = TypeVar('Item')
+#: id, type of job, and the folder of a run that has no id
+Key = tuple[str, str, str]
 _READERS = {
     'ledger': metrics.read_attempts,
     'wandb-offline': wandb_offline.read_attempt,
@@ -31,7 +36,9 @@ _READERS = {
 }
 
 
-def find_runs(root, keys=None, **options) -> list:
+def find_runs(
+    root: Path | str, keys: Collection[str] | None = None, **options: Any
+) -> list[RunRecord]:
     """Every run whose ledger, W&B log or snapshot lies anywhere below a folder.
 
     Args:
@@ -50,14 +57,14 @@ def find_runs(root, keys=None, **options) -> list:
 
 
 def read_runs(
-    paths,
-    keys=None,
+    paths: Iterable[Path | str],
+    keys: Collection[str] | None = None,
     *,
     source: str = 'auto',
     compare: bool = False,
     cache: bool = True,
     jobs: int | None = None,
-) -> list:
+) -> list[RunRecord]:
     """As :func:`find_runs`, of several folders and CSV files at once.
 
     A run that several folders tell of is one run; where they disagree, that is a conflict. Each
@@ -91,7 +98,7 @@ def read_runs(
     return sorted(records, key=order)
 
 
-def _is_table(path) -> bool:
+def _is_table(path: Path | str) -> bool:
     return Path(path).suffix.lower() == '.csv' and not Path(path).is_dir()
 
 
@@ -107,19 +114,25 @@ class _File:
     path: str
     source: str
     cache: Cache | None = None
-    state: os.stat_result = None
-    entry: Entry = None
+    state: os.stat_result | None = None
+    entry: Entry | None = None
 
     @property
     def size(self) -> int:
         """Its bytes when it was read."""
         return self.state.st_size if self.state else 0
 
-    def attempts(self) -> list:
+    @property
+    def heads(self) -> list[Attempt]:
+        """Its attempts without their rows, once it was read."""
+        return self.entry.heads if self.entry else []
+
+    def attempts(self) -> list[Attempt]:
         """Its attempts with their rows."""
         entry = self.entry
-        if entry.packed is None:
-            entry = self.cache.get(self.path, self.state) or _parse(self)
+        if entry is None or entry.packed is None:
+            kept = self.cache and self.state and self.cache.get(self.path, self.state)
+            entry = kept or _parse(self)
         return entry.attempts(self.root, self.path)
 
 
@@ -127,12 +140,12 @@ class _File:
 class _Run:
     """All that tells of one run."""
 
-    ledgers: list = field(default_factory=list)
-    files: list = field(default_factory=list)
+    ledgers: list[LedgerRun] = field(default_factory=list)
+    files: list[_File] = field(default_factory=list)
 
 
 @contextlib.contextmanager
-def _without_collector():
+def _without_collector() -> Iterator[None]:
     """Keep Python from searching, again and again, rows that are all in use for unused ones."""
     was_enabled = gc.isenabled()
     gc.disable()
@@ -143,8 +156,16 @@ def _without_collector():
             gc.enable()
 
 
-def _find(roots, keys, source, compare, cache, jobs) -> list:
-    files, folders = [], []
+def _find(
+    roots: Sequence[Path],
+    keys: Collection[str] | None,
+    source: str,
+    compare: bool,
+    cache: bool,
+    jobs: int | None,
+) -> list[RunRecord]:
+    files: list[_File] = []
+    folders: list[tuple[str, Path]] = []
     for root in roots:
         if not root.is_dir():
             raise InputError(f'runs folder {root} does not exist')
@@ -155,7 +176,7 @@ def _find(roots, keys, source, compare, cache, jobs) -> list:
     files = _in_order(files, lambda file: (file.path, file.root), several)
     folders = _in_order(folders, lambda place: place, several)
     ledgers = [read_ledger(root, folder) for folder, root in folders]
-    homes = {(ledger.root, ledger.folder) for ledger in ledgers if ledger.facts}
+    homes = {(ledger.root, ledger.folder) for ledger in ledgers if ledger.run}
     if source == 'wandb':
         ledgers = []
     caches = {root: Cache(root) for root in roots} if cache else {}
@@ -174,7 +195,9 @@ def _find(roots, keys, source, compare, cache, jobs) -> list:
     return [_record(key, run, homes, keys, compare) for key, run in runs.items()]
 
 
-def _chosen(files, ledgers, source, compare) -> list:
+def _chosen(
+    files: list[_File], ledgers: Iterable[LedgerRun], source: str, compare: bool
+) -> list[_File]:
     """The files of a source, without the W&B logs of attempts that ledgers tell of.
 
     What a ledger names is passed over only where its name is that of the ledger's own run.
@@ -187,7 +210,7 @@ def _chosen(files, ledgers, source, compare) -> list:
         for file in files
         if file.source != 'wandb-offline'
         or (ledger := named.get(os.path.abspath(file.root / file.path))) is None
-        or LOG_NAME.fullmatch(PurePosixPath(file.path).name)['uid'] != ledger.uid
+        or PurePosixPath(file.path).name != f'run-{ledger.uid}.wandb'
     ]
 
 
@@ -195,7 +218,7 @@ def _below(folder: str, name: str) -> str:
     return (Path(folder) / name).as_posix()
 
 
-def _with_rows(ledger, rows):
+def _with_rows(ledger: LedgerRun, rows: _File | None) -> LedgerRun:
     """A ledger with its rows; that of a run which goes on is read again.
 
     Its end tells how many rows there were: of rows that were read before, some would seem to be
@@ -206,23 +229,19 @@ def _with_rows(ledger, rows):
         ledger: as it was before its rows were read.
         rows: the :class:`_File` of its rows; ``None`` if there was none.
     """
-    known = len(ledger.entries)
-    is_over = known and ledger.entries[-1].get('exit_code') is not None
     if (
         rows is None
-        or not is_over
-        or any((head['number'] or 0) > known for head in rows.entry.heads)
+        or not ledger.is_over
+        or any((head.number or 0) > len(ledger.entries) for head in rows.heads)
     ):
         ledger, rows = _read_again(ledger.root, ledger.folder, rows)
     if rows:
         ledger.read_rows, ledger.size = rows.attempts, rows.size
-        ledger.damage += [
-            f'{rows.path} is {head["problem"]}' for head in rows.entry.heads if head['problem']
-        ]
+        ledger.damage += [f'{rows.path} is {head.problem}' for head in rows.heads if head.problem]
     return ledger
 
 
-def _read_again(root, folder, rows) -> tuple:
+def _read_again(root: Path, folder: str, rows: _File | None) -> tuple[LedgerRun, _File | None]:
     """The ledger of a folder, and its rows where there are newer ones."""
     for _ in range(READS):
         ledger = read_ledger(root, folder)
@@ -233,7 +252,7 @@ def _read_again(root, folder, rows) -> tuple:
     return ledger, rows
 
 
-def _newer(root, path, rows):
+def _newer(root: Path, path: str, rows: _File | None) -> _File | None:
     """The rows at a place, read again; ``None`` where ``rows`` are all there are."""
     try:
         state = os.stat(root / path)
@@ -246,11 +265,12 @@ def _newer(root, path, rows):
     return newer
 
 
-def _search(root) -> tuple:
+def _search(root: Path) -> tuple[list[_File], list[str]]:
     """Files with rows below a folder, and folders that have a ledger or the start of one."""
-    files, folders = [], []
+    files: list[_File] = []
+    folders: list[str] = []
 
-    def fail(error):
+    def fail(error: OSError) -> None:
         place = Path(error.filename)
         if place == root:
             raise InputError(f'{place} cannot be read: {error.strerror}') from error
@@ -269,7 +289,7 @@ def _search(root) -> tuple:
     return files, folders
 
 
-def _source(folder, name) -> str | None:
+def _source(folder: Path, name: str) -> str | None:
     """Which of the readers a file is for, if any."""
     if name == METRICS_FILE:
         return 'ledger'
@@ -283,7 +303,9 @@ def _source(folder, name) -> str | None:
     return 'wandb-online' if is_snapshot else None
 
 
-def _in_order(found: list, place, several: bool) -> list:
+def _in_order(
+    found: list[Item], place: Callable[[Item], tuple[str, Path]], several: bool
+) -> list[Item]:
     """Sorted, and without what lies in two of the folders that were searched.
 
     Args:
@@ -293,14 +315,14 @@ def _in_order(found: list, place, several: bool) -> list:
     found = sorted(found, key=lambda item: (place(item)[0], str(place(item)[1])))
     if not several:
         return found
-    once = {}
+    once: dict[str, Item] = {}
     for item in found:
         path, root = place(item)
         once.setdefault(os.path.realpath(root / path), item)
     return list(once.values())
 
 
-def _read(files, jobs) -> None:
+def _read(files: list[_File], jobs: int | None) -> None:
     """Fill in the entries of files, from their caches as far as they have not changed."""
     for file in files:
         try:
@@ -308,30 +330,33 @@ def _read(files, jobs) -> None:
         except OSError as error:
             file.entry = _unreadable(file, error)
             continue
-        file.entry = file.cache and file.cache.get(file.path, file.state)
+        file.entry = file.cache.get(file.path, file.state) if file.cache else None
         if file.entry:
             file.entry.packed = None
     changed = [file for file in files if file.entry is None]
     for file, entry in _parsed(changed, jobs):
         file.entry = entry
         if file.cache:
-            _keep(file)
+            _keep(file, file.cache)
 
 
-def _keep(file) -> None:
+def _keep(file: _File, cache: Cache) -> None:
     """Leave the rows of a file to its cache, unless the file has changed meanwhile."""
     try:
         state = os.stat(file.root / file.path)
     except OSError:
         return
-    is_same = (state.st_size, state.st_mtime_ns) == (file.state.st_size, file.state.st_mtime_ns)
-    if is_same and file.entry.is_read and file.cache.put(file.path, state, file.entry):
-        file.state, file.entry.packed = state, None
+    was, entry = file.state, file.entry
+    if not was or not entry or not entry.is_read:
+        return
+    is_same = (state.st_size, state.st_mtime_ns) == (was.st_size, was.st_mtime_ns)
+    if is_same and cache.put(file.path, state, entry):
+        file.state, entry.packed = state, None
 
 
-def _parsed(files, jobs):
+def _parsed(files: list[_File], jobs: int | None) -> Iterator[tuple[_File, Entry]]:
     """Yield each file with its entry, read by several processes where that pays."""
-    is_worth_it = sum(file.state.st_size for file in files) > POOL_BYTES
+    is_worth_it = sum(file.size for file in files) > POOL_BYTES
     if jobs != 1 and len(files) > 1 and is_worth_it and _can_fork():
         jobs = min(jobs or len(os.sched_getaffinity(0)), len(files))
         yield from _parsed_by_pool(files, jobs)
@@ -349,7 +374,7 @@ def _can_fork() -> bool:
     )
 
 
-def _parsed_by_pool(files, jobs):
+def _parsed_by_pool(files: list[_File], jobs: int) -> Iterator[tuple[_File, Entry]]:
     """As :func:`_parsed`, the largest files first; what a dying process leaves is read here."""
     if any(file.source == 'wandb-offline' for file in files):
         record_class()  # imported once, not in every process
@@ -358,7 +383,7 @@ def _parsed_by_pool(files, jobs):
     with pool, contextlib.suppress(BrokenProcessPool):
         waiting = {
             pool.submit(_parse, replace(file, cache=None)): file
-            for file in sorted(files, key=lambda file: -file.state.st_size)
+            for file in sorted(files, key=lambda file: -file.size)
         }
         for future in as_completed(waiting):
             file = waiting.pop(future)
@@ -369,32 +394,32 @@ def _parsed_by_pool(files, jobs):
         yield file, _parse(file)
 
 
-def _parse(file) -> Entry:
+def _parse(file: _File) -> Entry:
     try:
         return Entry.of(_READERS[file.source](file.root / file.path))
     except OSError as error:
         return _unreadable(file, error)
 
 
-def _unreadable(file, error: OSError) -> Entry:
+def _unreadable(file: _File, error: OSError) -> Entry:
     """What the name of a file tells of the attempts that it cannot tell of."""
     name = PurePosixPath(file.path).name
     if file.source == 'ledger':
-        log = AttemptLog('ledger', number=1)
+        log = Attempt('ledger', number=1)
     elif file.source == 'wandb-online':
         log = wandb_snapshot.damaged(PurePosixPath(name).stem)
     else:
-        log = AttemptLog('wandb-offline', uid=LOG_NAME.fullmatch(name)['uid'], job_type='train')
+        log = Attempt(uid=name.removeprefix('run-').removesuffix('.wandb'), job_type='train')
     log.corrupt, log.problem = True, unreadable(error)
     return Entry.of([log], is_read=False)
 
 
-def _group(ledgers, files) -> dict:
+def _group(ledgers: Iterable[LedgerRun], files: Iterable[_File]) -> dict[Key, _Run]:
     """(uid, type of job, folder) to :class:`_Run`; the folder tells runs without id apart."""
-    runs = defaultdict(_Run)
+    runs: dict[Key, _Run] = defaultdict(_Run)
     for file in files:
-        if file.source != 'ledger' and file.entry.heads:
-            runs[_uid(file), file.entry.heads[0]['job_type'], ''].files.append(file)
+        if file.source != 'ledger' and file.heads:
+            runs[_uid(file), file.heads[0].job_type, ''].files.append(file)
     logged = _uids_by_folder(runs)
     for ledger in ledgers:
         # where run.json is lost, the W&B logs beside it may tell
@@ -405,18 +430,18 @@ def _group(ledgers, files) -> dict:
     return runs
 
 
-def _uid(file) -> str:
+def _uid(file: _File) -> str:
     """Id of the run that a W&B log or snapshot is of; other projects may have equal ids."""
-    head = file.entry.heads[0]
-    if not head['imported']:
-        return head['uid']
+    head = file.heads[0]
+    if not head.imported:
+        return head.uid
     place = PurePosixPath(file.path).parent.relative_to(wandb_snapshot.SNAPSHOT_FOLDER)
-    return f'{place.as_posix()}/{head["uid"]}'
+    return f'{place.as_posix()}/{head.uid}'
 
 
-def _uids_by_folder(runs) -> dict:
+def _uids_by_folder(runs: dict[Key, _Run]) -> dict[tuple[Path, str, str], set[str]]:
     """(root, folder, type of job) to the ids of all W&B logs below."""
-    found = defaultdict(set)
+    found: dict[tuple[Path, str, str], set[str]] = defaultdict(set)
     for (uid, job_type, _), run in runs.items():
         for file in run.files:
             for folder in _folders_above(file):
@@ -424,12 +449,18 @@ def _uids_by_folder(runs) -> dict:
     return found
 
 
-def _folders_above(file) -> list:
+def _folders_above(file: _File) -> list[str]:
     """Folders below its root that a file lies in, the nearest first."""
     return [folder.as_posix() for folder in PurePosixPath(file.path).parents][:-1]
 
 
-def _record(key, run, homes, keys, compare):
+def _record(
+    key: Key,
+    run: _Run,
+    homes: set[tuple[Path, str]],
+    keys: Collection[str] | None,
+    compare: bool,
+) -> RunRecord:
     """Put together what was found of one run."""
     uid, job_type, _ = key
     logs = [log for file in run.files if file.source == 'wandb-offline' for log in file.attempts()]
@@ -438,7 +469,7 @@ def _record(key, run, homes, keys, compare):
     return merge(uid, job_type, run.ledgers, logs, snapshots, home, keys, compare)
 
 
-def _home(files, homes) -> tuple:
+def _home(files: list[_File], homes: set[tuple[Path, str]]) -> tuple[Path | None, str]:
     """(root, folder) of the nearest ``run.json`` above the last of a run's W&B logs.
 
     Args:

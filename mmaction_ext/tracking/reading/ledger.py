@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from mmaction_ext.files.reading import read_regular
 from mmaction_ext.tracking.identity import RunIdentity
@@ -14,8 +15,18 @@ from mmaction_ext.tracking.ledger.format import (
     RESULTS_FOLDER,
     RUN_FILE,
     NewerVersion,
-    decode_object,
 )
+from mmaction_ext.tracking.ledger.forms import (
+    AttemptEntry,
+    Form,
+    HeartbeatFile,
+    ResultFile,
+    RunFile,
+    WrongForm,
+)
+from mmaction_ext.tracking.reading.record import Attempt
+
+F = TypeVar('F', bound=Form)
 
 
 @dataclass
@@ -25,27 +36,25 @@ class LedgerRun:
     Attributes:
         root: the folder that was searched.
         folder: the run's folder, relative to it.
-        facts: content of ``run.json`` without the attempts; empty if it is damaged.
+        run: what ``run.json`` says of the run; ``None`` if it is damaged, or none of ours.
         entries: the attempts in ``run.json``, oldest first.
-        read_rows: reads its rows of metrics, as a list of
-            :class:`mmaction_ext.tracking.reading.record.AttemptLog`; ``None`` without any.
+        read_rows: reads its rows of metrics, as a list of :class:`Attempt`; ``None`` without any.
         size: bytes of the file that holds them.
-        results: contents of the result files, in the order of attempts, iterations and names,
-            each with its own name as ``file``. Of one that is damaged, its name tells attempt
-            and iteration, and ``metrics`` are ``None``.
-        heartbeat: content of ``heartbeat``; ``None`` without one.
+        results: the result files, in the order of attempts, iterations and names. Of one that is
+            damaged, its name tells attempt and iteration, and ``metrics`` are ``None``.
+        heartbeat: the last sign of life; ``None`` without one.
         damage: files that cannot be read as they were written, in words.
     """
 
     root: Path
     folder: str
-    facts: dict = field(default_factory=dict)
-    entries: list = field(default_factory=list)
-    read_rows: Callable[[], list] | None = None
+    run: RunFile | None = None
+    entries: list[AttemptEntry] = field(default_factory=list)
+    read_rows: Callable[[], list[Attempt]] | None = None
     size: int = 0
-    results: list = field(default_factory=list)
-    heartbeat: dict | None = None
-    damage: list = field(default_factory=list)
+    results: list[ResultFile] = field(default_factory=list)
+    heartbeat: HeartbeatFile | None = None
+    damage: list[str] = field(default_factory=list)
 
     @property
     def path(self) -> Path:
@@ -55,72 +64,49 @@ class LedgerRun:
     @property
     def uid(self) -> str:
         """Id of the run; made up from its identity where an early ledger does not tell."""
-        if self.facts.get('uid'):
-            return self.facts['uid']
-        known = [self.facts.get(name) for name in ('config', 'seed', 'config_hash')]
-        return '' if None in known else RunIdentity(*known).uid
+        if self.run is None:
+            return ''
+        return self.run.uid or identity(self.run).uid
 
     @property
     def job_type(self) -> str:
         """``'train'`` or ``'test'``."""
-        return self.facts.get('job_type') or 'train'
+        return (self.run and self.run.job_type) or 'train'
 
     @property
     def tells_of_attempts(self) -> bool:
         """Whether there is more than the name of the run."""
         return bool(self.entries or self.read_rows or self.results)
 
-    def mirrors(self) -> list:
+    @property
+    def is_over(self) -> bool:
+        """Whether the last attempt that it knows of has ended."""
+        return bool(self.entries) and self.entries[-1].exit_code is not None
+
+    def mirrors(self) -> list[str]:
         """Absolute paths of the offline W&B logs that its attempts name."""
         return [path for entry in self.entries if (path := self.mirror(entry))]
 
-    def mirror(self, entry: dict) -> str | None:
+    def mirror(self, entry: AttemptEntry) -> str | None:
         """Absolute path of the offline W&B log that one of the attempts names."""
-        name = entry.get('wandb')
-        is_path = isinstance(name, str) and name and '://' not in name
-        return os.path.abspath(self.path / name) if is_path else None
+        name = entry.wandb
+        return os.path.abspath(self.path / name) if name and '://' not in name else None
 
-    def logs(self) -> dict:
-        """Number of each attempt that has rows to its :class:`AttemptLog`."""
+    def logs(self) -> dict[int, Attempt]:
+        """Number of each attempt that has rows to what these tell of it."""
         attempts = self.read_rows() if self.read_rows else ()
-        return {attempt.number: attempt for attempt in attempts}
+        return {attempt.number: attempt for attempt in attempts if attempt.number is not None}
+
+
+def identity(run: RunFile) -> RunIdentity:
+    """Who a run is, by a ``run.json`` that says so."""
+    return RunIdentity(str(run.config), int(run.seed or 0), str(run.config_hash))
 
 
 _RESULT_NAME = re.compile(r'(\d+)-(\d+)(-\d+)?\.json')
-_NUMBER = (int, float)
-#: kinds of the values in ``run.json``, an attempt's entry, a result file and the heartbeat
-_RUN = dict(
-    uid=str,
-    config=str,
-    seed=int,
-    config_hash=str,
-    job_type=str,
-    overrides=dict,
-    recipe=dict,
-    static=dict,
-    env=dict,
-    git=dict,
-    sources=dict,
-    data=dict,
-    attempts=list,
-)
-_ENTRY = dict(number=int, host=str, boot_id=str, pid=int, process_start=_NUMBER, start=_NUMBER)
-_RESULT = dict(
-    uid=str,
-    attempt=int,
-    iter=int,
-    epoch=int,
-    checkpoint=dict,
-    protocol=dict,
-    metrics=dict,
-    num_samples=int,
-    data_digest=str,
-    predictions=dict,
-)
-_HEARTBEAT = dict(attempt=int, pid=int, host=str, boot_id=str, iter=int, time=_NUMBER, beat=int)
 
 
-def read_ledger(root, folder: str) -> LedgerRun:
+def read_ledger(root: Path | str, folder: str) -> LedgerRun:
     """Read what is small in a run's folder; a file that is damaged is named, not raised.
 
     Args:
@@ -131,60 +117,37 @@ def read_ledger(root, folder: str) -> LedgerRun:
         The ledger without its rows of metrics.
     """
     ledger = LedgerRun(Path(root), folder)
-    content = _read_object(ledger, ledger.path / RUN_FILE, _RUN)
-    entries = content.pop('attempts', None)
-    ledger.facts = content if _is_identity(content) else {}
-    ledger.entries = [
-        of_kinds(entry, _ENTRY) for entry in entries or () if isinstance(entry, dict)
-    ]
-    ledger.heartbeat = _read_object(ledger, ledger.path / HEARTBEAT_FILE, _HEARTBEAT) or None
+    run = _read(ledger, RUN_FILE, RunFile)
+    if run is not None:
+        ledger.entries, run.attempts = run.attempts or [], None
+        # others may use that name
+        ledger.run = None if None in (run.config, run.seed, run.config_hash) else run
+    ledger.heartbeat = _read(ledger, HEARTBEAT_FILE, HeartbeatFile)
     ledger.results = _read_results(ledger)
     return ledger
 
 
-def _is_identity(content: dict) -> bool:
-    """Whether a ``run.json`` is one of ours; others may use that name."""
-    kinds = (('config', str), ('seed', int), ('config_hash', str))
-    return all(isinstance(content.get(name), kind) for name, kind in kinds)
-
-
-def of_kinds(content: dict, kinds: dict) -> dict:
-    """What of an object can be what it is named; the rest may come from anywhere.
-
-    Args:
-        content: plain data.
-        kinds: name to the type of its value, or a tuple of types; ``None`` may stand for each.
-    """
-    return {
-        name: value
-        for name, value in content.items()
-        if value is None or isinstance(value, kinds.get(name, object))
-    }
-
-
-def as_dict(value) -> dict:
+def as_dict(value: object) -> dict:
     """A value that should be a dict; empty where it is none."""
     return value if isinstance(value, dict) else {}
 
 
-def _read_object(ledger, path, kinds: dict) -> dict:
-    """A JSON object; empty if the file does not exist, or is damaged."""
-    problem = 'is damaged'
+def _read(ledger: LedgerRun, name: str, form: type[F]) -> F | None:
+    """An object in the run's folder; ``None`` if the file does not exist, or is damaged."""
     try:
-        content = decode_object(read_regular(path))
-        if content == of_kinds(content, kinds):
-            return content
+        return form.parse(read_regular(ledger.path / name))
     except FileNotFoundError:
-        return {}
+        return None
     except OSError as error:
         problem = f'is {unreadable(error)}'
     except NewerVersion:
         problem = NEWER
+    except WrongForm as error:
+        problem = f'is damaged: {error}'
     except ValueError:
-        pass
-    place = Path(ledger.folder, path.relative_to(ledger.path)).as_posix()
-    ledger.damage.append(f'{place} {problem}')
-    return {}
+        problem = 'is damaged'
+    ledger.damage.append(f'{Path(ledger.folder, name).as_posix()} {problem}')
+    return None
 
 
 def unreadable(error: OSError) -> str:
@@ -192,8 +155,8 @@ def unreadable(error: OSError) -> str:
     return f'unreadable: {error.strerror}'
 
 
-def _read_results(ledger) -> list:
-    """The result files, each with its name as ``file``; what is none of this run's is named."""
+def _read_results(ledger: LedgerRun) -> list[ResultFile]:
+    """The result files; what is none of this run's is named."""
     try:
         names = os.listdir(ledger.path / RESULTS_FOLDER)
     except OSError as error:
@@ -203,43 +166,24 @@ def _read_results(ledger) -> list:
         return []
     results = []
     for name in sorted((name for name in names if name.endswith('.json')), key=_numbers):
-        found = len(ledger.damage)
-        result = _read_object(ledger, ledger.path / RESULTS_FOLDER / name, _RESULT)
-        if len(ledger.damage) > found:
-            results += _damaged_result(name)
+        file = f'{RESULTS_FOLDER}/{name}'
+        result = _read(ledger, file, ResultFile)
+        if result is None:
+            found = _RESULT_NAME.fullmatch(name)
+            numbers = dict(attempt=int(found[1]), iter=int(found[2])) if found else {}
+            results += [ResultFile(**numbers, file=file)] if found else []
         elif not _is_result(result, ledger.uid):
-            ledger.damage.append(f'{ledger.folder}/{RESULTS_FOLDER}/{name} is no result of it')
+            ledger.damage.append(f'{ledger.folder}/{file} is no result of it')
         else:
-            results.append(dict(result, file=f'{RESULTS_FOLDER}/{name}'))
+            result.file = file
+            results.append(result)
     return results
 
 
-def _damaged_result(name: str) -> list:
-    """What the name of a result file tells, alone in a list; empty where it has another name."""
-    found = _RESULT_NAME.fullmatch(name)
-    return (
-        [
-            dict(
-                attempt=int(found[1]),
-                iter=int(found[2]),
-                metrics=None,
-                file=f'{RESULTS_FOLDER}/{name}',
-            )
-        ]
-        if found
-        else []
-    )
-
-
-def _numbers(name: str) -> tuple:
+def _numbers(name: str) -> tuple[list[int], str]:
     return [int(number) for number in re.findall(r'\d+', name)], name
 
 
-def _is_result(result: dict, uid: str) -> bool:
-    return (
-        isinstance(result.get('attempt'), int)
-        and isinstance(result.get('iter'), int)
-        and isinstance(result.get('metrics'), dict)
-        and result.get('finished') is True
-        and uid in ('', result.get('uid'))
-    )
+def _is_result(result: ResultFile, uid: str) -> bool:
+    is_there = None not in (result.attempt, result.iter, result.metrics)
+    return is_there and result.finished is True and uid in ('', result.uid)

@@ -10,12 +10,13 @@ from mmaction_ext.tracking.ledger.format import (
     HEARTBEAT_STALE_SECONDS,
     LOCK_FILE,
 )
+from mmaction_ext.tracking.ledger.forms import AttemptEntry, HeartbeatFile
 
 #: what a server calls a run that is over without having said so
 _DEAD = ('crashed', 'killed', 'preempted')
 
 
-def state_of(entry: dict, heartbeat: dict | None, folder) -> str:
+def state_of(entry: AttemptEntry, heartbeat: HeartbeatFile | None, folder: Path | str) -> str:
     """State of a run by its last attempt.
 
     On the machine of the attempt, the lock on the run's folder decides, which the system takes
@@ -32,8 +33,8 @@ def state_of(entry: dict, heartbeat: dict | None, folder) -> str:
     Returns:
         ``'finished'``, ``'failed'``, ``'running'``, ``'killed'`` or ``'unknown'``.
     """
-    if entry.get('exit_code') is not None:
-        return 'failed' if entry['exit_code'] else 'finished'
+    if entry.exit_code is not None:
+        return 'failed' if entry.exit_code else 'finished'
     age = _age(entry, heartbeat)
     if _is_here(entry):
         held = is_locked(Path(folder) / LOCK_FILE)
@@ -66,22 +67,22 @@ def state_at_server(told: str, last_sign: float | None) -> str:
     return 'running' if is_fresh else 'unknown'
 
 
-def _age(entry, heartbeat) -> float:
+def _age(entry: AttemptEntry, heartbeat: HeartbeatFile | None) -> float:
     """Seconds since the last sign of life, which is the start if the heart has not beaten yet."""
-    is_its_own = heartbeat is not None and heartbeat.get('attempt') == entry.get('number')
-    last = heartbeat.get('time') if is_its_own else entry.get('start')
+    is_its_own = heartbeat is not None and heartbeat.attempt == entry.number
+    last = heartbeat.time if heartbeat and is_its_own else entry.start
     try:
-        return time.time() - last if isinstance(last, (int, float)) else float('inf')
+        return float('inf') if last is None else time.time() - last
     except OverflowError:  # an integer beyond all clocks
         return float('inf')
 
 
-def _is_here(entry) -> bool:
+def _is_here(entry: AttemptEntry) -> bool:
     here = process.host(), process.boot_id()
-    return (entry.get('host'), entry.get('boot_id')) == here
+    return (entry.host, entry.boot_id) == here
 
 
-def _is_gone(entry) -> bool:
+def _is_gone(entry: AttemptEntry) -> bool:
     """Whether no process of this machine has the number and start of the attempt's."""
-    started = entry.get('process_start')
-    return started is not None and process.process_start(entry.get('pid')) != started
+    started = entry.process_start
+    return started is not None and process.process_start(entry.pid) != started

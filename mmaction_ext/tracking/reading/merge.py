@@ -1,24 +1,30 @@
 """All that tells of one run, put together into one record."""
 
 import re
+from collections.abc import Collection, Iterable, Sequence
 from itertools import chain, combinations
+from pathlib import Path
+from typing import Any
 
-from mmaction_ext.tracking.identity import RunIdentity
 from mmaction_ext.tracking.ledger.format import NEWER, TRAIN_LOSS
+from mmaction_ext.tracking.ledger.forms import ResultFile
 from mmaction_ext.tracking.reading import liveness
 from mmaction_ext.tracking.reading.attempts import (
-    Attempt,
+    Mirrors,
     attempts_of,
     compare_mirror,
     compare_origins,
     compare_rows,
+    put_together,
     rows_by_iteration,
 )
 from mmaction_ext.tracking.reading.conflicts import Conflicts
-from mmaction_ext.tracking.reading.ledger import as_dict
+from mmaction_ext.tracking.reading.ledger import LedgerRun, as_dict, identity
 from mmaction_ext.tracking.reading.record import (
-    SOURCES,
+    Attempt,
     Evaluation,
+    Place,
+    Row,
     RunRecord,
     in_order,
     is_web_address,
@@ -32,11 +38,11 @@ _RUN_FOLDER = re.compile(r'(?P<config>.+?)/seed(?P<seed>\d+)/')
 def merge(
     uid: str,
     job_type: str,
-    ledgers,
-    logs,
-    snapshots,
-    home: tuple = (None, ''),
-    keys=None,
+    ledgers: Sequence[LedgerRun],
+    logs: Sequence[Attempt],
+    snapshots: Sequence[Sequence[Attempt]],
+    home: tuple[Path | None, str] = (None, ''),
+    keys: Collection[str] | None = None,
     compare: bool = False,
 ) -> RunRecord:
     """Put a run together.
@@ -44,8 +50,8 @@ def merge(
     Args:
         uid, job_type: which run it is.
         ledgers: the :class:`mmaction_ext.tracking.reading.ledger.LedgerRun` of its folders.
-        logs: :class:`mmaction_ext.tracking.reading.record.AttemptLog` of its offline W&B logs.
-        snapshots: for each of its snapshots, a list of the same.
+        logs: the attempts that its offline W&B logs tell of.
+        snapshots: for each of its snapshots, the attempts that it tells of.
         home: the folder that was searched and, relative to it, that of the run, where no ledger
             says so.
         keys: names of the metrics wanted; all if ``None``.
@@ -53,7 +59,7 @@ def merge(
     """
     conflicts = Conflicts()
     attempts, mirrors = attempts_of(ledgers, logs, conflicts)
-    copies = [[Attempt.of_log(log) for log in snapshot] for snapshot in snapshots]
+    copies = [list(map(put_together, snapshot)) for snapshot in snapshots]
     compare_origins([*attempts, *chain(*copies)], conflicts)
     everything = in_order(logs) + [log for snapshot in snapshots for log in snapshot]
     disagreements = Conflicts()
@@ -66,31 +72,40 @@ def merge(
     _compare_identities(_told_identities((), chain(*snapshots)), conflicts)
     used = _used(everything, mirrors, attempts)
     last = attempts[-1]
+    shown = {id(each): each.without_rows() for each in attempts}
     root, folder = (ledgers[0].root, ledgers[0].folder) if ledgers else home
     return RunRecord(
         uid,
         job_type,
         **_identity(ledgers, used, last, conflicts),
         **_names(ledgers, used),
-        fragments=tuple(each.fragment for each in attempts),
+        attempts=tuple(shown.values()),
         rows=_rows(attempts, keys),
-        evaluations=tuple(item for each in attempts for item in _evaluations(each, keys)),
+        evaluations=tuple(
+            item for each in attempts for item in _evaluations(each, shown[id(each)], keys)
+        ),
         folder=folder,
         root=root,
-        sources=_sources(ledgers, used),
         mirrors=tuple(sorted({log.source for log in everything} - {log.source for log in used})),
         state=_state(last),
         conflicts=conflicts.texts(),
         disagreements=tuple(sorted({*disagreements.texts()} - {*conflicts.texts()})),
         damage=_damage(ledgers, everything),
         heartbeat=ledgers[-1].heartbeat if ledgers else None,
-        last_error=last.fragment.last_error,
+        last_error=last.last_error,
         imported=any(log.imported for log in everything),
         url=_url(everything, attempts),
     )
 
 
-def _compare(ledgers, logs, mirrors, attempts, copies, disagreements) -> None:
+def _compare(
+    ledgers: Sequence[LedgerRun],
+    logs: Sequence[Attempt],
+    mirrors: Mirrors,
+    attempts: Sequence[Attempt],
+    copies: Sequence[Sequence[Attempt]],
+    disagreements: Conflicts,
+) -> None:
     """Enter where the sources of a run disagree, which a table does not ask.
 
     Args:
@@ -107,18 +122,18 @@ def _compare(ledgers, logs, mirrors, attempts, copies, disagreements) -> None:
         compare_rows(attempt, told, disagreements)
 
 
-def _is_whole(attempts, job_type: str) -> bool:
+def _is_whole(attempts: Sequence[Attempt], job_type: str) -> bool:
     """Whether attempts are all of a run: from its first iteration to a good end."""
-    if not attempts or attempts[-1].fragment.exit_code != 0:
+    if not attempts or attempts[-1].exit_code != 0:
         return False
     begins = attempts[0].resumed_from
     return begins == 0 or (begins is None and job_type != 'train')
 
 
-def _used(logs, mirrors, attempts) -> list:
+def _used(logs: Iterable[Attempt], mirrors: Mirrors, attempts: Iterable[Attempt]) -> list[Attempt]:
     """Those of the logs that tell of an attempt of which nobody before them does."""
     copies = {id(log) for log, _ in mirrors}
-    paths = {attempt.fragment.path for attempt in attempts}
+    paths = {attempt.path for attempt in attempts}
     return [
         log
         for log in logs
@@ -126,7 +141,9 @@ def _used(logs, mirrors, attempts) -> list:
     ]
 
 
-def _with_snapshot(attempts, online, conflicts) -> list:
+def _with_snapshot(
+    attempts: list[Attempt], online: list[Attempt], conflicts: Conflicts
+) -> list[Attempt]:
     """Attempts with those rows of a snapshot that nobody else has.
 
     What was logged before the first row of the others, or after the last one, is added as
@@ -145,24 +162,26 @@ def _with_snapshot(attempts, online, conflicts) -> list:
             for phase, rows in attempt.phases.items()
         }
         if is_later:  # it adds to what is known, and takes the place of none of it
-            attempt.resumed_from = max(reached, before_first(attempt.history())) or None
+            attempt.resumed_from = max(reached, before_first(attempt.training())) or None
     added = [attempt for attempt in online if any(attempt.phases.values())]
     return [*attempts, *added] if is_later else [*added, *attempts]
 
 
-def _reached(attempts) -> int:
-    return max((attempt.fragment.last_iter or 0 for attempt in attempts), default=0)
+def _reached(attempts: Iterable[Attempt]) -> int:
+    return max((attempt.last_iter or 0 for attempt in attempts), default=0)
 
 
-def _iterations(told) -> dict:
+def _iterations(told: Iterable[tuple[str, int]]) -> dict[str, set[int]]:
     """Phase to the iterations of its rows."""
-    known = {}
+    known: dict[str, set[int]] = {}
     for phase, iteration in told:
         known.setdefault(phase, set()).add(iteration)
     return known
 
 
-def _unknown(rows, phase, known, is_later) -> dict:
+def _unknown(
+    rows: dict[Place, Row], phase: str, known: set[int] | None, is_later: bool
+) -> dict[Place, Row]:
     """Rows that nobody else has; ``known`` are the iterations of those that somebody has."""
     if not known:
         return rows
@@ -180,9 +199,9 @@ def _unknown(rows, phase, known, is_later) -> dict:
     }
 
 
-def _rows(attempts, keys) -> dict:
+def _rows(attempts: Iterable[Attempt], keys: Collection[str] | None) -> dict[str, list[Row]]:
     """Joined rows of every phase but the tests."""
-    histories = [(attempt.history(), attempt.resumed_from) for attempt in attempts]
+    histories = [(attempt.training(), attempt.resumed_from) for attempt in attempts]
     for history, _ in histories:
         if 'train' in history:
             history['train'] = thin(history['train'])
@@ -193,56 +212,58 @@ def _rows(attempts, keys) -> dict:
     return {phase: rows for phase, rows in joined.items() if rows}
 
 
-def _evaluations(attempt, keys) -> list:
-    found = []
+def _evaluations(
+    attempt: Attempt, shown: Attempt, keys: Collection[str] | None
+) -> list[Evaluation]:
+    found: list[Evaluation] = []
     for place, row in attempt.phases.get('test', {}).items():
-        result = attempt.results.get(place, {})
+        result = attempt.results.get(place) or ResultFile()
         found += [
             Evaluation(
                 values,
-                attempt.fragment,
-                as_dict(result.get('protocol')),
-                result.get('predictions'),
-                result.get('checkpoint'),
+                shown,
+                result.protocol or {},
+                result.predictions,
+                result.checkpoint,
             )
             for values in project([row], keys)
         ]
     return found
 
 
-def _identity(ledgers, logs, last, conflicts) -> dict:
+def _identity(
+    ledgers: Sequence[LedgerRun], logs: Sequence[Attempt], last: Attempt, conflicts: Conflicts
+) -> Row:
     """Who the run is: by its ledger, else its newest log that says so, else by its folder."""
-    ledgers = [ledger for ledger in ledgers if ledger.facts]
+    runs = [ledger.run for ledger in ledgers if ledger.run]
     logs = _with_identity(logs)
     _compare_identities(_told_identities(ledgers, logs), conflicts)
-    if ledgers:
-        facts = ledgers[-1].facts
-        return dict(
-            _known(facts, facts),
-            data=as_dict(facts.get('data')),
-            code=as_dict(facts.get('sources')),
-        )
+    if runs:
+        facts = runs[-1].facts()
+        return dict(_known(facts, facts), data=runs[-1].data or {}, code=runs[-1].code or {})
     if logs:
         return _known(logs[-1].config, logs[-1].config['identity'])
-    place = _RUN_FOLDER.match(last.fragment.path)
+    place = _RUN_FOLDER.match(last.path)
     return dict(config=place['config'], seed=int(place['seed'])) if place else {}
 
 
-def _with_identity(logs) -> list:
+def _with_identity(logs: Iterable[Attempt]) -> list[Attempt]:
     """Those of the logs that say who the run is; of damaged ones, if no other does."""
     logs = [log for log in logs if isinstance(log.config.get('identity'), dict)]
     return [log for log in logs if not log.corrupt] or logs
 
 
-def _told_identities(ledgers, logs) -> list:
+def _told_identities(
+    ledgers: Iterable[LedgerRun], logs: Iterable[Attempt]
+) -> list[tuple[Row, str]]:
     """(identity, source) pairs of all that say who the run is."""
-    return [(ledger.facts, f'ledger of {ledger.folder}') for ledger in ledgers if ledger.facts] + [
-        (log.config['identity'], f'{log.source} {log.path}') for log in _with_identity(logs)
-    ]
+    return [
+        (ledger.run.facts(), f'ledger of {ledger.folder}') for ledger in ledgers if ledger.run
+    ] + [(log.config['identity'], log.teller) for log in _with_identity(logs)]
 
 
-def _known(facts, identity) -> dict:
-    known = {name: as_dict(facts.get(name)) for name in ('recipe', 'env', 'git')}
+def _known(facts: Row, identity: Row) -> Row:
+    known: Row = {name: as_dict(facts.get(name)) for name in ('recipe', 'env', 'git')}
     known['complexity'] = as_dict(facts.get('static'))
     for name, kind in (('config', str), ('seed', int), ('config_hash', str)):
         value = identity.get(name)
@@ -250,39 +271,31 @@ def _known(facts, identity) -> dict:
     return dict(known, overrides=as_dict(identity.get('overrides')))
 
 
-def _compare_identities(sources, conflicts) -> None:
+def _compare_identities(sources: Sequence[tuple[Row, str]], conflicts: Conflicts) -> None:
     """Enter where any two of the sources, (identity, source) pairs, tell of different runs."""
     for name in ('config', 'seed', 'config_hash'):
-        told = []
-        for identity, source in sources:
-            value = identity.get(name)
+        told: list[tuple[Any, str]] = []
+        for facts, source in sources:
+            value = facts.get(name)
             if value is not None and all(value != known for known, _ in told):
                 told.append((value, source))
         for one, other in combinations(told, 2):
             conflicts.add(name, name, one, other)
 
 
-def _names(ledgers, logs) -> dict:
+def _names(ledgers: Iterable[LedgerRun], logs: Iterable[Attempt]) -> dict[str, str]:
     """Name and group, by the newest log that has them, else as W&B would call the run."""
     logs = [log for log in logs if log.name or log.group]
     if logs:
         return dict(name=logs[-1].name, group=logs[-1].group)
-    facts = [ledger.facts for ledger in ledgers if ledger.facts]
-    if not facts:
-        return {}
-    identity = RunIdentity(*(facts[-1][name] for name in ('config', 'seed', 'config_hash')))
-    return dict(name=identity.name, group=identity.group)
+    runs = [ledger.run for ledger in ledgers if ledger.run]
+    return dict(name=identity(runs[-1]).name, group=identity(runs[-1]).group) if runs else {}
 
 
-def _sources(ledgers, logs) -> tuple:
-    found = {log.source for log in logs} | ({'ledger'} if ledgers else set())
-    return tuple(source for source in SOURCES if source in found)
-
-
-def _url(logs, attempts) -> str:
+def _url(logs: Iterable[Attempt], attempts: Iterable[Attempt]) -> str:
     """Page of the run on a W&B server, by its newest copy from there, else by its ledger."""
-    told = [attempt.entry.get('wandb') for attempt in attempts] + [log.url for log in logs]
-    pages = [url for url in told if isinstance(url, str) and is_web_address(url)]
+    told = [attempt.entry.wandb for attempt in attempts if attempt.entry]
+    pages = [url for url in (*told, *(log.url for log in logs)) if url and is_web_address(url)]
     return pages[-1] if pages else ''
 
 
@@ -291,12 +304,12 @@ def _state(last: Attempt) -> str:
         if not last.entry:
             return 'unknown'
         return liveness.state_of(last.entry, last.ledger.heartbeat, last.ledger.path)
-    if last.fragment.exit_code is not None:
-        return 'failed' if last.fragment.exit_code else 'finished'
+    if last.exit_code is not None:
+        return 'failed' if last.exit_code else 'finished'
     return liveness.state_at_server(last.state, last.last_sign)
 
 
-def _damage(ledgers, logs) -> tuple:
+def _damage(ledgers: Iterable[LedgerRun], logs: Iterable[Attempt]) -> tuple[str, ...]:
     texts = [text for ledger in ledgers for text in ledger.damage]
     texts += [
         f'{log.path} ' + (NEWER if log.newer else f'is {log.problem or "damaged"}')

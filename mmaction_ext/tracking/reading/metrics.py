@@ -3,10 +3,11 @@
 import functools
 import operator
 import re
+from pathlib import Path
 
 from mmaction_ext.files.reading import DOCUMENT_BYTES, open_regular
 from mmaction_ext.tracking.ledger.format import DamagedLine, check_line, decode_row
-from mmaction_ext.tracking.reading.record import AttemptLog
+from mmaction_ext.tracking.reading.record import Attempt, Row
 from mmaction_ext.tracking.reading.rows import EvenSample, flat
 
 #: the phase is any JSON string
@@ -19,7 +20,7 @@ _CHECKSUM = b', "crc32": "'
 _CHECKSUM_BYTES = len(b', "crc32": "00000000"}')
 
 
-def read_attempts(path) -> list:
+def read_attempts(path: Path | str) -> list[Attempt]:
     """What one ``metrics.jsonl`` tells of each attempt, by its number.
 
     Of the training rows of an attempt with the same metrics, an :class:`EvenSample` is kept. A
@@ -33,7 +34,8 @@ def read_attempts(path) -> list:
     Raises:
         OSError: the file cannot be read.
     """
-    attempts, start, end = {}, 0, 0
+    attempts: dict[int, _Rows] = {}
+    start = end = 0
     number, cut = 1, None  # of the line at hand; of the line before, if that was cut off
     with open_regular(path) as stream:
         for line in iter(functools.partial(stream.readline, DOCUMENT_BYTES), b''):
@@ -45,7 +47,7 @@ def read_attempts(path) -> list:
             names_attempt = place is not None and (is_intact or not is_whole)
             if names_attempt:
                 number = int(place[1])
-            attempt = attempts.setdefault(number, _Attempt(number))
+            attempt = attempts.setdefault(number, _Rows(number))
             attempt.log.corrupt |= cut == number or (is_whole and not is_intact)
             attempt.log.truncated |= not is_whole
             if len(line) == DOCUMENT_BYTES:
@@ -67,12 +69,13 @@ def _is_intact(line: bytes) -> bool:
     return True
 
 
-class _Attempt:
+class _Rows:
     """The rows of one attempt as they are met."""
 
-    def __init__(self, number):
-        self.log = AttemptLog('ledger', number=number)
-        self._rows, self._samples = [], {}
+    def __init__(self, number: int):
+        self.log = Attempt('ledger', number=number)
+        self._rows: list[tuple[int, bytes]] = []
+        self._samples: dict[tuple[bytes, ...], EvenSample] = {}
 
     def take_bytes(self, start: int, end: int) -> None:
         """Note where in the file one of its lines stands, the newline not counted."""
@@ -80,7 +83,7 @@ class _Attempt:
             self.log.first_byte = start
         self.log.end_byte = end
 
-    def add(self, place, line) -> None:
+    def add(self, place: re.Match[bytes], line: bytes) -> None:
         """Take an intact line, whose beginning was matched as ``place``."""
         self.log.count += 1
         self.log.last_iter = max(int(place[3]), self.log.last_iter or 0)
@@ -93,7 +96,7 @@ class _Attempt:
             sample = self._samples[names] = EvenSample()
         sample.add((self.log.count, line))
 
-    def finish(self) -> AttemptLog:
+    def finish(self) -> Attempt:
         """The attempt with its rows decoded, in the order they were written."""
         lines = self._rows + [item for sample in self._samples.values() for item in sample.items()]
         for _, line in sorted(lines, key=operator.itemgetter(0)):
@@ -102,14 +105,14 @@ class _Attempt:
             except (DamagedLine, RecursionError):
                 self.log.corrupt = True
             else:
-                self.log.phases.setdefault(phase, []).append(row)
+                self.log.rows.setdefault(phase, []).append(row)
         return self.log
 
 
-def _decode(line: bytes) -> tuple:
+def _decode(line: bytes) -> tuple[str, Row]:
     """Phase and row of a line whose checksum is right."""
     content = decode_row(line)
-    place = {'iter': content.iter}
+    place: Row = {'iter': content.iter}
     if content.epoch is not None:
         place['epoch'] = content.epoch
     return content.phase, {**place, **flat(content.metrics)}

@@ -2,11 +2,19 @@
 
 import math
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from mmaction_ext.errors import Diverged
 from mmaction_ext.tracking.ledger.format import NON_FINITE_SAMPLES, TRAIN_LOSS
+from mmaction_ext.tracking.ledger.forms import HeartbeatFile
+from mmaction_ext.tracking.reading.rows import Place, Row
+
+if TYPE_CHECKING:
+    from mmaction_ext.tracking.ledger.forms import AttemptEntry, ResultFile
+    from mmaction_ext.tracking.reading.ledger import LedgerRun
 
 #: Where a number was read, in the order in which the sources are believed.
 SOURCES = ('ledger', 'wandb-offline', 'wandb-online', 'csv')
@@ -15,42 +23,127 @@ SOURCE_CHOICES = ('auto', 'ledger', 'wandb')
 _WEB = re.compile(r'https?://[^\s]+')
 
 
-@dataclass(frozen=True)
-class Fragment:
-    """One attempt at a run.
+@dataclass
+class Attempt:
+    """All that is known of one attempt at a run; what nobody says is empty.
+
+    A file tells of one or several attempts, and of the run that they are of. What several files
+    tell of one attempt is put together by :mod:`mmaction_ext.tracking.reading.attempts`.
 
     Attributes:
+        source: one of :data:`SOURCES`.
         path: the file that tells of it, relative to the folder that was searched, with forward
             slashes.
-        start_time: seconds since the epoch; infinite if nobody says. For display: clocks go
-            backwards.
-        host, commit: where it ran and on which git commit.
-        last_iter: largest iteration logged, or ``None``.
+        number: number of the attempt, from 1.
+        host, pid: machine and process that made it.
+        commit: the git commit that it ran on.
+        start_time, end_time: seconds since the epoch; ``None`` where nobody says. For display:
+            clocks go backwards.
         exit_code: ``None`` without an exit record (killed, or still running).
+        signal: name of the signal that ended it.
+        last_error: the line that names the exception that ended it.
+        resumed_from: the iteration that it went on from, 0 where it began anew; ``None`` where
+            only its rows can tell.
+        last_iter: largest iteration logged.
         corrupt: bytes were altered after they were written, or are missing.
         truncated: the file ends in the middle of a record: its writer was killed or still writes.
-        number: number of the attempt, from 1; ``None`` where nobody says.
-        source: one of :data:`SOURCES`.
-        pid: number of its process.
-        signal: name of the signal that ended it.
-        last_error: the line that names the exception that ended it, or an empty string.
-        end_time: seconds since the epoch; ``None`` if it did not say.
+        newer: whether the file is of a version that this program does not know.
+        problem: why the file cannot be read; empty if it can.
+        uid, job_type, name, group: of its run, as :class:`RunRecord` has them.
+        config: the run's W&B config: ``identity``, ``static``, ``recipe``, ``env``, ``git``.
+        state, last_sign: what the server called the run when it was asked, and when it had last
+            heard of it, in seconds since the epoch.
+        url: its page there.
+        imported: whether it is of another project.
+        count: how many rows were logged, those that are not kept counted.
+        first_byte, end_byte: where in the file its first line begins and its last one ends.
+        root: the folder that was searched.
+        history: rows of a W&B log in the order they were logged, until they are sorted.
+        rows: rows of the file by phase.
+        phases: rows by phase and :data:`Place`, once it is put together.
+        results: its result files by the place of the row they tell of.
+        entry: what ``run.json`` says of it, where that tells of it.
+        ledger: the ledger it stands in.
     """
 
-    path: str
-    start_time: float
-    host: str
-    commit: str
-    last_iter: int | None
-    exit_code: int | None
-    corrupt: bool
-    truncated: bool
-    number: int | None = None
     source: str = 'wandb-offline'
+    path: str = ''
+    number: int | None = None
+    host: str = ''
     pid: int | None = None
+    commit: str = ''
+    start_time: float | None = None
+    end_time: float | None = None
+    exit_code: int | None = None
     signal: str | None = None
     last_error: str = ''
-    end_time: float | None = None
+    resumed_from: int | None = None
+    last_iter: int | None = None
+    corrupt: bool = False
+    truncated: bool = False
+    newer: bool = False
+    problem: str = ''
+    uid: str = ''
+    job_type: str = ''
+    name: str = ''
+    group: str = ''
+    config: Row = field(default_factory=dict)
+    state: str = ''
+    last_sign: float | None = None
+    url: str = ''
+    imported: bool = False
+    count: int = 0
+    first_byte: int | None = None
+    end_byte: int | None = None
+    root: Path | None = field(default=None, compare=False, repr=False)
+    history: list[Row] = field(default_factory=list)
+    rows: dict[str, list[Row]] = field(default_factory=dict)
+    phases: dict[str, dict[Place, Row]] = field(default_factory=dict)
+    results: dict[Place, 'ResultFile'] = field(default_factory=dict)
+    entry: 'AttemptEntry | None' = None
+    ledger: 'LedgerRun | None' = field(default=None, compare=False, repr=False)
+
+    @property
+    def origin(self) -> tuple[str, int | None, float]:
+        """Host, process and start: what no two attempts have in common."""
+        return self.host, self.pid, round(self.began, 3)
+
+    @property
+    def began(self) -> float:
+        """Its start for comparisons: who does not know it has just been opened."""
+        return math.inf if self.start_time is None else self.start_time
+
+    @property
+    def teller(self) -> str:
+        """Who tells of it, in words."""
+        if self.ledger is None:
+            return f'{self.source} {self.path}'
+        return f'ledger of {self.ledger.folder}, attempt {self.number}'
+
+    def take(self, start: float, facts: Row) -> None:
+        """Believe what the attempt itself said, rather than whoever kept it.
+
+        Args:
+            start: when it began, in seconds since the epoch.
+            facts: see :func:`mmaction_ext.tracking.reading.rows.told_of_attempts`. Attempts of
+                another type of job, a test in the W&B run of its training, have numbers of
+                their own.
+        """
+        self.start_time, self.host = start, facts.get('host', self.host)
+        if facts.get('job_type', self.job_type) == self.job_type:
+            self.number = facts.get('number')
+        self.pid, self.resumed_from = facts.get('pid'), facts.get('resumed_from_iter')
+        self.exit_code = facts.get('exit_code', self.exit_code)
+
+    def training(self) -> dict[str, list[Row]]:
+        """Its rows by phase, without the tests."""
+        return {
+            phase: list(rows.values()) for phase, rows in self.phases.items() if phase != 'test'
+        }
+
+    def without_rows(self) -> 'Attempt':
+        """It as records show it."""
+        return replace(self, rows={}, phases={}, results={}, config={}, entry=None, ledger=None)
 
 
 @dataclass(frozen=True)
@@ -59,27 +152,27 @@ class Evaluation:
 
     Attributes:
         values: the row: ``iter``, ``epoch`` and ``test/...`` metrics.
-        fragment: the attempt that logged it.
+        attempt: the attempt that logged it.
         protocol: how it was tested (``num_clips``, ...); empty unless the ledger says.
         predictions: ``path`` relative to the run's folder and ``sha256``; ``None`` if none were
             written or only W&B tells of the evaluation.
         checkpoint: the same of the weights.
     """
 
-    values: dict
-    fragment: Fragment
-    protocol: dict = field(default_factory=dict)
-    predictions: dict | None = None
-    checkpoint: dict | None = None
+    values: Row
+    attempt: Attempt
+    protocol: Row = field(default_factory=dict)
+    predictions: Row | None = None
+    checkpoint: Row | None = None
 
 
-def is_diverged(values: dict) -> bool:
+def is_diverged(values: Row) -> bool:
     """Whether the row of a test says that scores were not finite."""
     count = values.get(NON_FINITE_SAMPLES)
     return isinstance(count, (int, float)) and count != 0
 
 
-def lost_row(rows) -> dict | None:
+def lost_row(rows: Sequence[Row]) -> Row | None:
     """The last of the training rows that has a loss, where that is not finite."""
     row = next((row for row in reversed(rows) if TRAIN_LOSS in row), {})
     loss = row.get(TRAIN_LOSS)
@@ -101,7 +194,7 @@ class RunRecord:
         complexity: parameters, multiply-adds and input shape of the model.
         recipe, env, git: resolved config, library versions, state of the checkout.
         name, group: W&B display name and group.
-        fragments: the attempts, oldest first.
+        attempts: the attempts, oldest first, without their rows.
         rows: history by phase (``'train'``, ``'val'``): dicts with ``iter``, ``epoch`` and the
             metrics of that phase. What a later attempt repeated is there once, and what lies
             beyond the checkpoint it went on from only if it logged that itself. Of the training
@@ -110,8 +203,7 @@ class RunRecord:
         evaluations: every evaluation on the test split, of every attempt.
         folder: the run's folder relative to the one that was searched; empty if unknown.
         root: the folder that was searched; ``None`` where ``folder`` is empty.
-        sources: which of :data:`SOURCES` tell of the attempts.
-        mirrors: which of them tell of the same attempts again, of those that were read.
+        mirrors: which of :data:`SOURCES` tell of the same attempts again, as far as was looked.
         state: ``'finished'``, ``'failed'``, ``'running'``, ``'killed'`` (dead without an exit
             record) or ``'unknown'`` (no exit record, and nobody can tell).
         conflicts: where two runs claim to be this one, in words: two ledgers, two W&B logs, a
@@ -133,26 +225,25 @@ class RunRecord:
     config: str | None = None
     seed: int | None = None
     config_hash: str | None = None
-    overrides: dict = field(default_factory=dict)
-    complexity: dict = field(default_factory=dict)
-    recipe: dict = field(default_factory=dict)
-    env: dict = field(default_factory=dict)
-    git: dict = field(default_factory=dict)
+    overrides: Row = field(default_factory=dict)
+    complexity: Row = field(default_factory=dict)
+    recipe: Row = field(default_factory=dict)
+    env: Row = field(default_factory=dict)
+    git: Row = field(default_factory=dict)
     name: str = ''
     group: str = ''
-    fragments: tuple = ()
-    rows: dict = field(default_factory=dict)
-    evaluations: tuple = ()
+    attempts: tuple[Attempt, ...] = ()
+    rows: dict[str, list[Row]] = field(default_factory=dict)
+    evaluations: tuple[Evaluation, ...] = ()
     folder: str = ''
-    sources: tuple = ()
-    mirrors: tuple = ()
+    mirrors: tuple[str, ...] = ()
     state: str = 'unknown'
-    conflicts: tuple = ()
-    disagreements: tuple = ()
-    damage: tuple = ()
-    data: dict = field(default_factory=dict)
-    code: dict = field(default_factory=dict)
-    heartbeat: dict | None = None
+    conflicts: tuple[str, ...] = ()
+    disagreements: tuple[str, ...] = ()
+    damage: tuple[str, ...] = ()
+    data: Row = field(default_factory=dict)
+    code: Row = field(default_factory=dict)
+    heartbeat: HeartbeatFile | None = None
     last_error: str = ''
     imported: bool = False
     url: str = ''
@@ -164,19 +255,25 @@ class RunRecord:
         return self.root / self.folder if self.root and self.folder else None
 
     @property
+    def read_from(self) -> tuple[str, ...]:
+        """Which of :data:`SOURCES` its attempts were read from, the most trusted first."""
+        found = {attempt.source for attempt in self.attempts}
+        return tuple(source for source in SOURCES if source in found)
+
+    @property
     def exit_code(self) -> int | None:
         """Exit code of the last attempt; ``None`` if it has none."""
-        return self.fragments[-1].exit_code
+        return self.attempts[-1].exit_code
 
     @property
     def corrupt(self) -> bool:
         """Whether the log of any attempt was altered after it was written."""
-        return any(fragment.corrupt for fragment in self.fragments)
+        return any(attempt.corrupt for attempt in self.attempts)
 
     @property
     def truncated(self) -> bool:
         """Whether the log of the last attempt ends in the middle of a record."""
-        return self.fragments[-1].truncated
+        return self.attempts[-1].truncated
 
     @property
     def finished(self) -> bool:
@@ -202,7 +299,7 @@ class RunRecord:
     @property
     def last_iter(self) -> int | None:
         """Iteration that the last attempt had reached."""
-        return self.fragments[-1].last_iter
+        return self.attempts[-1].last_iter
 
 
 def is_web_address(text: str) -> bool:
@@ -210,7 +307,7 @@ def is_web_address(text: str) -> bool:
     return bool(_WEB.fullmatch(text))
 
 
-def order(record) -> tuple:
+def order(record: RunRecord) -> tuple[Any, ...]:
     """Sort key of records: config, seed, hash, id, trainings before tests, files."""
     return (
         record.config or '',
@@ -220,106 +317,14 @@ def order(record) -> tuple:
         record.job_type != 'train',
         record.job_type,
         record.folder,
-        [fragment.path for fragment in record.fragments],
+        [attempt.path for attempt in record.attempts],
     )
 
 
-@dataclass
-class AttemptLog:
-    """What one file says about one attempt; what it does not say is empty.
-
-    Attributes:
-        source: one of :data:`SOURCES`.
-        root, path: the folder that was searched, and the file relative to it.
-        uid, job_type, name, group, host, commit, start_time, exit_code, last_iter, corrupt,
-            truncated, number: as in :class:`RunRecord` and :class:`Fragment`; ``start_time`` is
-            ``None`` if unknown.
-        pid: as in :class:`Fragment`.
-        resumed_from: the iteration that it went on from, 0 where it began anew; ``None`` where
-            only its rows can tell.
-        newer: whether the file is of a version that this program does not know.
-        config: the run's W&B config: ``identity``, ``static``, ``recipe``, ``env``, ``git``.
-        state: what the server said of the run when it was asked.
-        last_sign: when the server had last heard of it, in seconds since the epoch.
-        url: its page there.
-        imported: whether it is of another project.
-        first_byte, end_byte: where in the file its first line begins and its last one ends.
-        count: how many rows it has in its ledger, those that are not in ``phases`` counted.
-        problem: why the file cannot be read; empty if it can.
-        phases: rows by phase.
-    """
-
-    source: str
-    root: Path | None = None
-    path: str = ''
-    uid: str = ''
-    job_type: str = ''
-    name: str = ''
-    group: str = ''
-    host: str = ''
-    commit: str = ''
-    start_time: float | None = None
-    exit_code: int | None = None
-    last_iter: int | None = None
-    corrupt: bool = False
-    truncated: bool = False
-    newer: bool = False
-    number: int | None = None
-    pid: int | None = None
-    resumed_from: int | None = None
-    config: dict = field(default_factory=dict)
-    state: str = ''
-    last_sign: float | None = None
-    url: str = ''
-    imported: bool = False
-    first_byte: int | None = None
-    end_byte: int | None = None
-    count: int = 0
-    problem: str = ''
-    phases: dict = field(default_factory=dict)
-
-    def fragment(self) -> Fragment:
-        """The attempt as records show it."""
-        return Fragment(
-            self.path,
-            math.inf if self.start_time is None else self.start_time,
-            self.host,
-            self.commit,
-            self.last_iter,
-            self.exit_code,
-            self.corrupt,
-            self.truncated,
-            self.number,
-            self.source,
-            self.pid,
-        )
-
-    def take(self, start: float, facts: dict) -> None:
-        """Believe what the attempt itself said, rather than whoever kept it.
-
-        Args:
-            start: when it began, in seconds since the epoch.
-            facts: see :func:`mmaction_ext.tracking.reading.rows.told_of_attempts`. Attempts of
-                another type of job, a test in the W&B run of its training, have numbers of
-                their own.
-        """
-        self.start_time, self.host = start, facts.get('host', self.host)
-        if facts.get('job_type', self.job_type) == self.job_type:
-            self.number = facts.get('number')
-        self.pid, self.resumed_from = facts.get('pid'), facts.get('resumed_from_iter')
-        self.exit_code = facts.get('exit_code', self.exit_code)
-
-
-def in_order(logs) -> list:
+def in_order(attempts: Iterable[Attempt]) -> list[Attempt]:
     """Attempts by their start, and those that tell their numbers by these: clocks go back."""
-    logs = sorted(logs, key=_start)
+    ordered = sorted(attempts, key=lambda each: (each.began, each.path, str(each.root)))
     numbered = iter(
-        sorted((log for log in logs if log.number is not None), key=lambda log: log.number)
+        sorted((each for each in ordered if each.number is not None), key=lambda each: each.number)
     )
-    return [log if log.number is None else next(numbered) for log in logs]
-
-
-def _start(log) -> tuple:
-    # a log without its first record is the one that has just been opened
-    start = math.inf if log.start_time is None else log.start_time
-    return start, log.path, str(log.root)
+    return [each if each.number is None else next(numbered) for each in ordered]

@@ -2,6 +2,16 @@
 
 import math
 import operator
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from mmaction_ext.tracking.ledger.forms import AttemptEntry
+
+Row = dict[str, Any]
+#: Where a row stands: its iteration, and which of the rows of that iteration it is.
+Place = tuple[int, int]
+Item = TypeVar('Item')
 
 #: what every row in W&B tells of its attempt: when that began, in seconds since the epoch
 ATTEMPT_START = 'attempt_start'
@@ -16,7 +26,7 @@ ATTEMPT_FACTS = dict(
 MAX_TRAIN_ROWS = 1000
 
 
-class EvenSample:
+class EvenSample(Generic[Item]):
     """Keeps the first and the last of a stream of items, and others in even distances.
 
     Args:
@@ -25,9 +35,10 @@ class EvenSample:
 
     def __init__(self, limit: int = MAX_TRAIN_ROWS):
         self._limit, self._stride, self._count = limit, 1, 0
-        self._kept, self._last = [], None
+        self._kept: list[Item] = []
+        self._last: Item | None = None
 
-    def add(self, item) -> None:
+    def add(self, item: Item) -> None:
         """Take the next item."""
         if len(self._kept) == self._limit:
             self._kept = self._kept[::2]
@@ -39,12 +50,12 @@ class EvenSample:
             self._last = item
         self._count += 1
 
-    def items(self) -> list:
+    def items(self) -> list[Item]:
         """What was kept, in the order it came."""
         return self._kept if self._last is None else [*self._kept, self._last]
 
 
-def split_by_phase(rows) -> dict:
+def split_by_phase(rows: Iterable[Row]) -> dict[str, list[Row]]:
     """Sort history rows by the phase their metrics belong to.
 
     Args:
@@ -55,12 +66,12 @@ def split_by_phase(rows) -> dict:
         of that phase. Rows without an integer ``iter`` and metrics without a phase are left
         out.
     """
-    phases = {}
+    phases: dict[str, list[Row]] = {}
     for row in rows:
         if not isinstance(row.get('iter'), int):
             continue
         place = {key: row[key] for key in ('iter', 'epoch') if key in row}
-        parts = {}
+        parts: dict[str, Row] = {}
         for key, value in row.items():
             phase, slash, _ = key.partition('/')
             if slash:
@@ -75,7 +86,7 @@ def attempt_fact(name: str) -> str:
     return f'attempt_{name}'
 
 
-def about_attempt(entry: dict, job_type: str | None = None, **more) -> dict:
+def about_attempt(entry: 'AttemptEntry | None', job_type: str | None = None, **more: Any) -> Row:
     """What a row in W&B tells of the attempt that logs it.
 
     Args:
@@ -84,29 +95,29 @@ def about_attempt(entry: dict, job_type: str | None = None, **more) -> dict:
             it is told when the attempt began.
         more: facts that the entry has not yet.
     """
-    if not entry:
+    if entry is None or entry.start is None:
         return {}
-    known = dict(entry, job_type=job_type, **more) if job_type else {}
+    known = dict(entry.facts(), job_type=job_type, **more) if job_type else {}
     facts = {
         attempt_fact(name): known[name] for name in ATTEMPT_FACTS if known.get(name) is not None
     }
-    return {ATTEMPT_START: round(entry['start'], 3), **facts}
+    return {ATTEMPT_START: round(entry.start, 3), **facts}
 
 
-def start_of(row: dict) -> float | None:
+def start_of(row: Row) -> float | None:
     """When the attempt began that logged a row from W&B; ``None`` where that does not say."""
     start = row.get(ATTEMPT_START)
     return start if isinstance(start, (int, float)) and abs(start) < _LAST_SECOND else None
 
 
-def told_of_attempts(rows) -> dict:
+def told_of_attempts(rows: Iterable[Row]) -> dict[float, Row]:
     """What rows from W&B say of the attempts that logged them, in whatever order they came.
 
     Returns:
         Start of each attempt, in seconds since the epoch, to those of :data:`ATTEMPT_FACTS` that
         are known of it.
     """
-    told = {}
+    told: dict[float, Row] = {}
     for row in rows:
         start = start_of(row)
         if start is not None:
@@ -118,7 +129,9 @@ def told_of_attempts(rows) -> dict:
     return told
 
 
-def stitch(attempts) -> dict:
+def stitch(
+    attempts: Sequence[tuple[Mapping[str, list[Row]], float | None]],
+) -> dict[str, list[Row]]:
     """Join the rows of successive attempts into one history.
 
     A later attempt went on from a checkpoint: whatever earlier attempts had logged of any phase
@@ -132,7 +145,8 @@ def stitch(attempts) -> dict:
     Returns:
         Phase to rows, no iteration twice; rows of one phase at one iteration are merged.
     """
-    parts, limit = {}, math.inf
+    parts: dict[str, list[list[Row]]] = {}
+    limit = math.inf
     for phases, resumed_from in reversed(attempts):
         for phase, rows in phases.items():
             parts.setdefault(phase, []).append([row for row in rows if row['iter'] <= limit])
@@ -143,12 +157,12 @@ def stitch(attempts) -> dict:
     }
 
 
-def before_first(phases) -> float:
+def before_first(phases: Mapping[str, Iterable[Row]]) -> float:
     """The iteration before the first one of any row; infinite without rows."""
     return min((row['iter'] for rows in phases.values() for row in rows), default=math.inf) - 1
 
 
-def _merged(rows: list) -> list:
+def _merged(rows: list[Row]) -> list[Row]:
     """Rows of which those of one iteration have become one; the last tells."""
     merged = {row['iter']: row for row in rows}
     if len(merged) == len(rows):
@@ -159,7 +173,7 @@ def _merged(rows: list) -> list:
     return list(merged.values())
 
 
-def by_place(rows) -> dict:
+def by_place(rows: Sequence[Row]) -> dict[Place, Row]:
     """Rows of one attempt by (iteration, which one of that iteration).
 
     Successive rows of one iteration that have no metric in common are parts of one row; rows with
@@ -168,7 +182,8 @@ def by_place(rows) -> dict:
     placed = {(row['iter'], 0): row for row in rows}
     if len(placed) == len(rows):
         return placed
-    placed, last = {}, {}
+    placed = {}
+    last: dict[int, int] = {}
     for row in rows:
         iteration = row['iter']
         number = last.setdefault(iteration, 0)
@@ -183,7 +198,7 @@ def by_place(rows) -> dict:
     return placed
 
 
-def project(rows, keys) -> list:
+def project(rows: list[Row], keys: Collection[str] | None) -> list[Row]:
     """Rows with the wanted metrics alone; those that have none of them are left out.
 
     Args:
@@ -200,16 +215,16 @@ def project(rows, keys) -> list:
     ]
 
 
-def last_iteration(phases: dict) -> int | None:
+def last_iteration(phases: Mapping[str, Iterable[Row]]) -> int | None:
     """Largest iteration of any row; ``None`` without rows."""
     return max((row['iter'] for rows in phases.values() for row in rows), default=None)
 
 
-def flat(row: dict) -> dict:
+def flat(row: Row) -> Row:
     """A row with the names of nested values joined by dots, as W&B writes them down."""
     if not any(isinstance(value, dict) for value in row.values()):
         return row
-    joined = {}
+    joined: Row = {}
     for name, value in row.items():
         inner = flat(value) if isinstance(value, dict) else None
         joined.update(
@@ -220,11 +235,11 @@ def flat(row: dict) -> dict:
     return joined
 
 
-def thin(rows) -> list:
+def thin(rows: list[Row]) -> list[Row]:
     """An :class:`EvenSample` of the rows with the same metrics, in the order of the rows."""
     if len(rows) <= MAX_TRAIN_ROWS:
         return rows
-    samples = {}
+    samples: dict[tuple[str, ...], EvenSample[tuple[int, Row]]] = {}
     for place, row in enumerate(rows):
         samples.setdefault(tuple(sorted(row)), EvenSample()).add((place, row))
     kept = [item for sample in samples.values() for item in sample.items()]

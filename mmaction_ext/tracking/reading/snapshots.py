@@ -17,12 +17,12 @@ from mmaction_ext.errors import InputError
 from mmaction_ext.files.reading import read_regular
 from mmaction_ext.files.writing import write_output
 from mmaction_ext.tracking.identity import RunIdentity, canonical_json
-from mmaction_ext.tracking.ledger.format import encode_object
+from mmaction_ext.tracking.ledger.forms import Seen, SnapshotFile, WrongForm
 from mmaction_ext.tracking.reading.rows import flat, split_by_phase, start_of, told_of_attempts
 from mmaction_ext.tracking.reading.wandb_snapshot import (
     SNAPSHOT_BYTES,
     SNAPSHOT_FOLDER,
-    decode_snapshot,
+    SNAPSHOT_VALUES,
     run_uid,
 )
 
@@ -183,7 +183,10 @@ class Copier:
             facts.update(state='finished' if is_tested else 'unknown', exit_code=None)
         if any(key.startswith('train/') for row in rows for key in row):
             facts['job_type'] = 'train'  # a test that was logged into the run it belongs to
-        write_snapshot(path, dict(facts, rows=rows))
+        try:
+            write_snapshot(path, SnapshotFile.of(dict(facts, rows=rows)))
+        except WrongForm as error:
+            raise InputError(f'{path} would hold what no run has: {error}') from error
 
 
 def snapshot_path(root, run: SourceRun) -> Path:
@@ -197,21 +200,21 @@ def _file_name(text: str) -> str:
     return name.replace('.', '%2E') if not name.strip('. ') else name
 
 
-def read_snapshot(path) -> dict | None:
-    """The content of a snapshot; ``None`` where there is none that can be read."""
+def read_snapshot(path: Path | str) -> SnapshotFile | None:
+    """A snapshot; ``None`` where there is none that can be read."""
     try:
-        return decode_snapshot(read_regular(path, SNAPSHOT_BYTES))
+        return SnapshotFile.parse(read_regular(path, SNAPSHOT_BYTES), SNAPSHOT_VALUES)
     except (OSError, ValueError):
         return None
 
 
-def write_snapshot(path, content: dict) -> None:
+def write_snapshot(path: Path | str, content: SnapshotFile) -> None:
     """Replace a snapshot as a whole; numbers that are not finite are written as strings.
 
     Raises:
         InputError: it cannot be written.
     """
-    write_output(path, encode_object(content))
+    write_output(path, content.text())
 
 
 def history_rows(rows, rename: dict | None = None) -> list:
@@ -266,14 +269,14 @@ def _told_of_earlier(rows) -> bool:
     return bool(rows) and not told_of_attempts(rows) and _in_order(rows)[-1] != rows[-1]
 
 
-def _compare(found, seen) -> str:
+def _compare(found: SnapshotFile | None, seen: dict) -> str:
     """Whether a snapshot has to be written; one that saw more than the source now has is kept."""
     if found is None:
         return 'new'
-    earlier = found.get('seen') or {}
-    if earlier == seen:
+    earlier = found.seen or Seen()
+    if earlier.facts() == seen:
         return 'unchanged'
-    return 'newer' if (earlier.get('updated') or 0) > seen['updated'] else 'changed'
+    return 'newer' if (earlier.updated or 0) > seen['updated'] else 'changed'
 
 
 def _own_identity(run) -> RunIdentity | None:

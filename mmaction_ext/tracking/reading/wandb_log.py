@@ -15,11 +15,13 @@ import operator
 import re
 import struct
 import zlib
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from mmaction_ext.files.reading import open_regular
 from mmaction_ext.tracking.ledger.format import from_plain
+from mmaction_ext.tracking.reading.record import Attempt, Row
 from mmaction_ext.tracking.reading.rows import EvenSample
 
 BLOCK_SIZE = 32 * 1024
@@ -45,62 +47,15 @@ _decoded = functools.lru_cache(1024)(bytes.decode)
 _TRAIN_NAME = re.compile(rb'.train/[!-~]*', re.DOTALL)  # with the byte that tells its length
 
 
-@dataclass
-class Damage:
-    """What is wrong with a log.
+def read_log(path: Path | str) -> Attempt:
+    """The attempt that one ``.wandb`` file tells of.
 
-    Attributes:
-        corrupt: bytes were altered: something that was written cannot be read.
-        truncated: the file ends, or turns into zeros, in the middle of a record: the writer
-            was killed or is still writing.
-        newer: the file says that it is of a later version; it is ``corrupt`` as far as this
-            reader can tell.
-    """
-
-    corrupt: bool = False
-    truncated: bool = False
-    newer: bool = False
-
-
-@dataclass
-class WandbLog:
-    """What one log says about one attempt at a run.
-
-    Attributes:
-        path: the file.
-        run_id, name, group, job_type: as given to ``wandb.init``; empty if they were lost, but
-            for the id, which the file's name tells, too.
-        host: machine the attempt ran on.
-        commit: git commit that wandb saw, or an empty string.
-        start_time: seconds since the epoch, ``None`` if it was lost.
-        config: the run's W&B config, without wandb's own entries.
-        rows: history rows in the order they were logged, keys of nested values joined by
-            dots, without wandb's own entries (``_step``, ...). Of rows with the same training
-            metrics and no others, an :class:`EvenSample`.
-        last_iter: largest ``iter`` of all rows, also of those that are not in ``rows``.
-        count: how many rows were logged, those that are not in ``rows`` counted.
-        exit_code: ``None`` without an exit record.
-        damage: what is wrong with the file.
-    """
-
-    path: Path
-    run_id: str = ''
-    name: str = ''
-    group: str = ''
-    job_type: str = ''
-    host: str = ''
-    commit: str = ''
-    start_time: float = None
-    config: dict = field(default_factory=dict)
-    rows: list = field(default_factory=list)
-    last_iter: int = None
-    count: int = 0
-    exit_code: int = None
-    damage: Damage = field(default_factory=Damage)
-
-
-def read_log(path) -> WandbLog:
-    """Read one ``.wandb`` file.
+    It is ``corrupt`` where something that was written cannot be read, and ``truncated`` where the
+    file ends, or turns into zeros, in the middle of a record. Its ``history`` has the rows in the
+    order they were logged, keys of nested values joined by dots, without wandb's own entries
+    (``_step``, ...). Of rows with the same training metrics and no others, an :class:`EvenSample`.
+    Id and names are as given to ``wandb.init`` and empty if they were lost, but for the id, which
+    the file's name tells, too.
 
     Args:
         path: the file; it may be damaged, empty, or still being written.
@@ -108,20 +63,20 @@ def read_log(path) -> WandbLog:
     Raises:
         OSError: the file cannot be opened or read.
     """
-    log = WandbLog(Path(path))
-    named = LOG_NAME.fullmatch(log.path.name)
-    log.run_id = named['uid'] if named else ''
+    log = Attempt(path=str(path))
+    named = LOG_NAME.fullmatch(Path(path).name)
+    log.uid = named['uid'] if named else ''
     history = _History(log)
     with open_regular(path) as stream:
-        for payload in iter_payloads(stream, log.damage):
+        for payload in iter_payloads(stream, log):
             kind = payload[_NUMBER_OF_RECORD.match(payload).end() :][:1]
             if kind == _HISTORY and _is_training(payload):
                 history.add_training(payload)
             elif kind not in _UNUSED:
                 _take_payload(log, history, payload)
-    log.rows, log.count = history.rows(), history.count
+    log.history, log.count = history.rows(), history.count
     if log.exit_code is not None:  # the last record: whatever follows was not written by wandb
-        log.damage.corrupt |= log.damage.truncated
+        log.corrupt |= log.truncated
     return log
 
 
@@ -131,11 +86,13 @@ class _History:
     A row that the sample passes over is never decoded: most of the time that a long log takes.
     """
 
-    def __init__(self, log):
-        self._log = log
-        self.count, self._rows, self._samples, self._names = 0, [], {}, _Names()
+    def __init__(self, log: Attempt):
+        self._log, self._names = log, _Names()
+        self.count = 0
+        self._rows: list[tuple[int, Row]] = []
+        self._samples: dict[frozenset[str], EvenSample] = {}
 
-    def add(self, record) -> None:
+    def add(self, record: Any) -> None:
         """Take one decoded record."""
         self.count += 1
         self._keep(self.count, _history_row(record.history.item))
@@ -145,7 +102,7 @@ class _History:
         self.count += 1
         iteration, row = _iteration(payload), None
         if iteration is None:  # in an encoding that only protobuf reads, or without one
-            with _report_to(self._log.damage):
+            with _report_to(self._log):
                 row = _history_row(record_class().FromString(payload).history.item)
             iteration = row and row.get('iter')
         if not isinstance(iteration, int):
@@ -158,15 +115,15 @@ class _History:
             sample = self._samples[names] = EvenSample()
         sample.add((self.count, payload if row is None else row))
 
-    def rows(self) -> list:
+    def rows(self) -> list[Row]:
         """Rows in the order they were logged."""
         for sample in self._samples.values():
             for place, item in sample.items():
-                with _report_to(self._log.damage):
+                with _report_to(self._log):
                     self._keep(place, item if isinstance(item, dict) else _training_row(item))
         return [row for _, row in sorted(self._rows, key=operator.itemgetter(0))]
 
-    def _keep(self, place, row) -> None:
+    def _keep(self, place: int, row: Row) -> None:
         if isinstance(row.get('iter'), int):
             self._log.last_iter = max(row['iter'], self._log.last_iter or 0)
         if row:
@@ -178,7 +135,7 @@ def _is_training(payload: bytes) -> bool:
     return b'train/' in payload and b'val/' not in payload and b'test/' not in payload
 
 
-def _message(payload: bytes, place: int) -> tuple:
+def _message(payload: bytes, place: int) -> tuple[int, int]:
     """Beginning and end of the message whose tag of one byte stands at ``place``."""
     length = shift = 0
     for start, byte in enumerate(payload[place + 1 : place + 6], place + 2):
@@ -209,7 +166,7 @@ class _Names(dict):
 
 
 @functools.cache
-def record_class():
+def record_class() -> Any:
     """The protobuf class of a record."""
     from wandb.proto.wandb_internal_pb2 import Record  # 0.7 s, so not at import
 
@@ -217,7 +174,7 @@ def record_class():
 
 
 @contextlib.contextmanager
-def _report_to(damage):
+def _report_to(damage: Attempt) -> Iterator[None]:
     """Enter into ``damage`` that a record, though its checksum is right, cannot be decoded."""
     from google.protobuf.message import DecodeError
 
@@ -227,8 +184,8 @@ def _report_to(damage):
         damage.corrupt = True
 
 
-def _take_payload(log, history, payload) -> None:
-    with _report_to(log.damage):
+def _take_payload(log: Attempt, history: _History, payload: bytes) -> None:
+    with _report_to(log):
         record = record_class().FromString(payload)
         kind = record.WhichOneof('record_type')
         if kind == 'history':
@@ -237,12 +194,12 @@ def _take_payload(log, history, payload) -> None:
             _TAKERS[kind](log, record)
 
 
-def iter_payloads(stream, damage: Damage):
+def iter_payloads(stream: BinaryIO, damage: Attempt) -> Iterator[bytes]:
     """Yield the bytes of every whole record of a log.
 
     Args:
         stream: binary file at its beginning.
-        damage: updated while the file is read.
+        damage: told what is wrong with the file while it is read.
     """
     parts = None  # data of the record being put together
     for kind, data in _chunks(stream, damage):
@@ -262,7 +219,7 @@ def iter_payloads(stream, damage: Damage):
     damage.truncated |= parts is not None
 
 
-def _chunks(stream, damage):
+def _chunks(stream: BinaryIO, damage: Attempt) -> Iterator[tuple[int | None, bytes]]:
     """Yield (type, data) of every intact chunk and ``_LOST`` where some could not be read."""
     block = stream.read(BLOCK_SIZE)
     if len(block) < len(_FILE_HEADER):
@@ -283,7 +240,9 @@ def _chunks(stream, damage):
         block = stream.read(BLOCK_SIZE)
 
 
-def _block_chunks(block, position, damage):
+def _block_chunks(
+    block: bytes, position: int, damage: Attempt
+) -> Iterator[tuple[int | None, bytes]]:
     while len(block) - position >= _CHUNK_HEADER.size:
         checksum, length, kind = _CHUNK_HEADER.unpack_from(block, position)
         start = position + _CHUNK_HEADER.size
@@ -305,7 +264,7 @@ def _block_chunks(block, position, damage):
         damage.corrupt |= any(block[position:])  # padding
 
 
-def _is_intact(checksum, length, kind, data) -> bool:
+def _is_intact(checksum: int, length: int, kind: int, data: bytes) -> bool:
     return (
         _FULL <= kind <= _LAST
         and len(data) == length
@@ -313,25 +272,25 @@ def _is_intact(checksum, length, kind, data) -> bool:
     )
 
 
-def _take_run(log, record) -> None:
+def _take_run(log: Attempt, record: Any) -> None:
     run = record.run
-    log.run_id, log.name, log.group = run.run_id or log.run_id, run.display_name, run.run_group
+    log.uid, log.name, log.group = run.run_id or log.uid, run.display_name, run.run_group
     log.job_type, log.host = run.job_type, run.host
     log.commit = run.git.commit or log.commit
     log.start_time = run.start_time.seconds + run.start_time.nanos / 1e9
     _update_config(log.config, run.config)
 
 
-def _take_config(log, record) -> None:
+def _take_config(log: Attempt, record: Any) -> None:
     _update_config(log.config, record.config)
 
 
-def _take_environment(log, record) -> None:
+def _take_environment(log: Attempt, record: Any) -> None:
     log.commit = record.environment.git.commit or log.commit
     log.host = record.environment.host or log.host
 
 
-def _take_exit(log, record) -> None:
+def _take_exit(log: Attempt, record: Any) -> None:
     log.exit_code = record.exit.exit_code
 
 
@@ -343,7 +302,7 @@ _TAKERS = {
 }
 
 
-def _row_of_numbers(payload: bytes) -> dict | None:
+def _row_of_numbers(payload: bytes) -> Row | None:
     """As :func:`_history_row`, of a row in which all values are numbers; else ``None``.
 
     The protobuf library takes twice as long for the very same.
@@ -364,12 +323,12 @@ def _row_of_numbers(payload: bytes) -> dict | None:
     }
 
 
-def _training_row(payload: bytes) -> dict:
+def _training_row(payload: bytes) -> Row:
     row = _row_of_numbers(payload)
     return _history_row(record_class().FromString(payload).history.item) if row is None else row
 
 
-def _history_row(items) -> dict:
+def _history_row(items: Any) -> Row:
     """Values of a row by name, without wandb's own."""
     names, texts, row = [], [], {}
     for item in items:
@@ -384,7 +343,7 @@ def _history_row(items) -> dict:
     return row
 
 
-def _json_values(texts) -> list:
+def _json_values(texts: list[str]) -> list[Any]:
     """Parse JSON texts at once: a parser takes longer to start than to read a number."""
     values = json.loads(f'[{",".join(texts)}]')
     values = values if len(values) == len(texts) else [json.loads(text) for text in texts]
@@ -393,7 +352,7 @@ def _json_values(texts) -> list:
     ]
 
 
-def _typed_value(item):
+def _typed_value(item: Any) -> Any:
     """Value of a history item in the encoding that has a field for each type."""
     kind = item.WhichOneof('value')
     if kind in (None, 'none'):
@@ -402,7 +361,7 @@ def _typed_value(item):
     return from_plain(json.loads(value), {}) if kind == 'json' else value
 
 
-def _update_config(config, change) -> None:
+def _update_config(config: Row, change: Any) -> None:
     for item in change.remove:
         parent, key = _descend(config, item)
         parent.pop(key, None)
@@ -412,7 +371,7 @@ def _update_config(config, change) -> None:
             parent[key] = from_plain(json.loads(item.value_json), {})
 
 
-def _descend(config, item) -> tuple:
+def _descend(config: Row, item: Any) -> tuple[Row, str]:
     """Dict that holds an item's value, and the key under which it does."""
     *path, key = list(item.nested_key) or [item.key]
     for name in path:

@@ -1,11 +1,13 @@
 """Offline W&B logs as attempts."""
 
-from mmaction_ext.tracking.reading.record import AttemptLog
+from pathlib import Path
+
+from mmaction_ext.tracking.reading.record import Attempt
 from mmaction_ext.tracking.reading.rows import split_by_phase, told_of_attempts
 from mmaction_ext.tracking.reading.wandb_log import read_log
 
 
-def read_attempt(path) -> list:
+def read_attempt(path: Path | str) -> list[Attempt]:
     """The attempt that one ``.wandb`` file tells of, alone in a list.
 
     Args:
@@ -15,23 +17,8 @@ def read_attempt(path) -> list:
         OSError: the file cannot be read.
     """
     log = read_log(path)
-    attempt = AttemptLog(
-        'wandb-offline',
-        uid=log.run_id,
-        job_type=log.job_type or 'train',
-        name=log.name,
-        group=log.group,
-        host=log.host,
-        commit=log.commit,
-        start_time=log.start_time,
-        exit_code=log.exit_code,
-        last_iter=log.last_iter,
-        corrupt=log.damage.corrupt,
-        truncated=log.damage.truncated,
-        newer=log.damage.newer,
-        config=log.config,
-        phases=split_by_phase(log.rows),
-    )
-    for start, facts in told_of_attempts(log.rows).items():
-        attempt.take(start, facts)
-    return [attempt]
+    log.job_type = log.job_type or 'train'
+    for start, facts in told_of_attempts(log.history).items():
+        log.take(start, facts)
+    log.rows, log.history = split_by_phase(log.history), []
+    return [log]

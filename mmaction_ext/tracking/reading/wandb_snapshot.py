@@ -3,12 +3,13 @@
 import json
 from collections import defaultdict
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import unquote
 
 from mmaction_ext.files.reading import read_regular
-from mmaction_ext.tracking.ledger.format import NewerVersion, decode_object
-from mmaction_ext.tracking.reading.ledger import of_kinds
-from mmaction_ext.tracking.reading.record import AttemptLog, in_order
+from mmaction_ext.tracking.ledger.format import NewerVersion
+from mmaction_ext.tracking.ledger.forms import SnapshotFile
+from mmaction_ext.tracking.reading.record import Attempt, Row, in_order
 from mmaction_ext.tracking.reading.rows import (
     flat,
     last_iteration,
@@ -23,29 +24,10 @@ SNAPSHOT_FOLDER = '.online'
 SNAPSHOT_BYTES, SNAPSHOT_VALUES = 256 << 20, 5_000_000
 #: what the server calls a run that ended, to the exit code where it does not tell that
 EXIT_CODES = {'finished': 0, 'failed': 1}
-_NUMBER = (int, float)
-#: what is read as a number may have been a text: a run can be called "NaN"
-_TEXT = (str, float)
-_KINDS = dict(
-    uid=str,
-    job_type=str,
-    name=_TEXT,
-    group=_TEXT,
-    state=str,
-    exit_code=int,
-    host=_TEXT,
-    commit=str,
-    start_time=_NUMBER,
-    imported=bool,
-    url=str,
-    config=dict,
-    seen=dict,
-    rows=list,
-)
-_SEEN = dict(updated=_NUMBER)
+K = TypeVar('K')
 
 
-def read_attempts(path) -> list:
+def read_attempts(path: Path | str) -> list[Attempt]:
     """The attempts that one snapshot tells of, oldest first.
 
     The server has one history for all attempts, in the order in which they were uploaded, and
@@ -62,38 +44,14 @@ def read_attempts(path) -> list:
     """
     data = read_regular(path, SNAPSHOT_BYTES)
     try:
-        content = decode_snapshot(data)
-        return _attempts(content, [flat(row) for row in content['rows']])
+        content = SnapshotFile.parse(data, SNAPSHOT_VALUES)
+        return _attempts(content, [flat(row) for row in content.rows])
     except (ValueError, RecursionError) as error:
         return [
             damaged(
                 Path(path).stem, data.decode(errors='replace'), isinstance(error, NewerVersion)
             )
         ]
-
-
-def decode_snapshot(data: bytes) -> dict:
-    """The content of a snapshot.
-
-    Raises:
-        NewerVersion: they are of a version that this program does not know.
-        ValueError: the bytes are no snapshot, or were altered after they were written.
-    """
-    content = decode_object(data, SNAPSHOT_VALUES)
-    if not _is_snapshot(content):
-        raise ValueError('no snapshot')
-    return content
-
-
-def _is_snapshot(content: dict) -> bool:
-    if content != of_kinds(content, _KINDS) or not content.get('uid'):
-        return False
-    seen, rows = content.get('seen') or {}, content.get('rows')
-    return (
-        seen == of_kinds(seen, _SEEN)
-        and rows is not None
-        and all(isinstance(row, dict) for row in rows)
-    )
 
 
 def run_uid(run_id: str, job_type: str) -> str:
@@ -105,7 +63,7 @@ def run_uid(run_id: str, job_type: str) -> str:
     return run_id if job_type in ('', 'train') else run_id.removesuffix(f'-{job_type}')
 
 
-def damaged(name: str, text: str = '', newer: bool = False) -> AttemptLog:
+def damaged(name: str, text: str = '', newer: bool = False) -> Attempt:
     """The attempt that a snapshot tells of which is damaged.
 
     Args:
@@ -114,7 +72,7 @@ def damaged(name: str, text: str = '', newer: bool = False) -> AttemptLog:
         newer: whether it is of a version that this program does not know.
     """
     run_id, job_type = map(unquote, (name if '-' in name else f'{name}-train').rsplit('-', 1))
-    return AttemptLog(
+    return Attempt(
         'wandb-online',
         uid=run_uid(run_id, job_type),
         job_type=job_type,
@@ -125,7 +83,7 @@ def damaged(name: str, text: str = '', newer: bool = False) -> AttemptLog:
     )
 
 
-def _told(text: str, name: str, kind):
+def _told(text: str, name: str, kind: type[K]) -> K | None:
     """What a damaged file holds under a name; ``None`` if nothing that can be read."""
     _, found, rest = text.partition(f'"{name}": ')
     try:
@@ -135,22 +93,23 @@ def _told(text: str, name: str, kind):
     return value if found and isinstance(value, kind) else None
 
 
-def _attempts(content: dict, rows: list) -> list:
+def _attempts(content: SnapshotFile, rows: list[Row]) -> list[Attempt]:
     shared = dict(
-        uid=content['uid'],
-        job_type=content.get('job_type') or 'train',
-        name=_text(content, 'name'),
-        group=_text(content, 'group'),
-        host=_text(content, 'host'),
-        commit=content.get('commit') or '',
-        start_time=content.get('start_time'),
-        config=content.get('config') or {},
-        state=content.get('state') or '',
-        last_sign=(content.get('seen') or {}).get('updated'),
-        url=content.get('url') or '',
-        imported=bool(content.get('imported')),
+        uid=content.uid,
+        job_type=content.job_type or 'train',
+        name=_text(content.name),
+        group=_text(content.group),
+        host=_text(content.host),
+        commit=content.commit or '',
+        start_time=content.start_time,
+        config=content.config or {},
+        state=content.state or '',
+        last_sign=content.seen.updated if content.seen else None,
+        url=content.url or '',
+        imported=bool(content.imported),
     )
-    told, parts = told_of_attempts(rows), defaultdict(list)
+    told = told_of_attempts(rows)
+    parts: dict[float | None, list[Row]] = defaultdict(list)
     for row in rows:
         parts[start_of(row)].append(row)
     logs = [_attempt(part, shared) for part in _parts(parts.pop(None, [])) if part or not told]
@@ -164,31 +123,29 @@ def _attempts(content: dict, rows: list) -> list:
     return logs
 
 
-def _attempt(rows: list, shared: dict) -> AttemptLog:
+def _attempt(rows: list[Row], shared: Row) -> Attempt:
     """The attempt that logged some rows, with what is known of all."""
     phases = split_by_phase(rows)
     last_iter = last_iteration(phases)
     if 'train' in phases:
         phases['train'] = thin(phases['train'])
-    return AttemptLog('wandb-online', last_iter=last_iter, phases=phases, **shared)
+    return Attempt('wandb-online', last_iter=last_iter, rows=phases, **shared)
 
 
-def _text(content: dict, name: str) -> str:
-    value = content.get(name)
+def _text(value: str | float | None) -> str:
     return value if isinstance(value, str) else ''
 
 
-def _exit_code(content: dict) -> int | None:
-    state = content.get('state')
-    if state not in EXIT_CODES:
+def _exit_code(content: SnapshotFile) -> int | None:
+    if content.state not in EXIT_CODES:
         return None
-    code = content.get('exit_code')
-    return code if isinstance(code, int) else EXIT_CODES[state]
+    return EXIT_CODES[content.state] if content.exit_code is None else content.exit_code
 
 
-def _parts(rows: list) -> list:
+def _parts(rows: list[Row]) -> list[list[Row]]:
     """Rows cut before each that belongs to an earlier iteration than the one before."""
-    parts, last = [[]], None
+    parts: list[list[Row]] = [[]]
+    last = None
     for row in rows:
         iteration = row.get('iter')
         if isinstance(iteration, int):

@@ -21,8 +21,9 @@ from mmaction_ext.tracking.ledger.format import (
     SCHEMA,
     NewerVersion,
     decode_object,
-    encode_object,
+    to_plain,
 )
+from mmaction_ext.tracking.ledger.forms import AttemptEntry, RunFile, WrongForm
 from mmaction_ext.tracking.writing import termination
 from mmaction_ext.tracking.writing.heartbeat import Heartbeat
 from mmaction_ext.tracking.writing.masking import mask_text
@@ -54,13 +55,13 @@ def read_run_file(folder: FilePath) -> dict[str, Any]:
         raise InputError(f'{path} cannot be read: {error.strerror}') from error
 
 
-def write_run_file(folder: FilePath, content: dict[str, Any]) -> None:
+def write_run_file(folder: FilePath, run: RunFile) -> None:
     """Replace ``run.json`` as a whole.
 
     Raises:
         OSError: it cannot be written; it is then what it was before.
     """
-    write_atomically(Path(folder) / RUN_FILE, encode_object(content))
+    write_atomically(Path(folder) / RUN_FILE, run.text())
 
 
 class RunLedger:
@@ -81,7 +82,7 @@ class RunLedger:
     Attributes:
         folder: the run's folder.
         run: ``uid`` and ``job_type`` of the run.
-        entry: what ``run.json`` says of the attempt.
+        entry: the attempt in ``run.json``.
         number: number of the attempt, from 1.
         heartbeat: the running :class:`Heartbeat`.
 
@@ -102,23 +103,21 @@ class RunLedger:
         self.run = {name: facts.get(name) for name in ('uid', 'job_type')}
         self._lock, self._owner = lock, os.getpid()
         found = read_run_file(folder)
-        earlier = found.get('attempts') or []
-        if not isinstance(earlier, list) or not isinstance(found.get('sources') or {}, dict):
+        try:
+            earlier = RunFile.of(found).attempts or []
+        except WrongForm as error:
             raise InputError(
-                f'{self.folder / RUN_FILE} holds what no run writes: move the folder away'
-            )
+                f'{self.folder / RUN_FILE} holds what no run writes: move the folder away ({error})'
+            ) from error
         self.number = len(earlier) + 1
         self.entry = _new_entry(self.number, world_size, facts.get('git', {}).get('commit'))
-        self._record = {
-            'schema': SCHEMA,
-            **facts,
-            **(_inherited(found, facts) if resumes else {}),
-            'attempts': [*earlier, self.entry],
-        }
-        size = len(encode_object(self._record))
+        inherited = _inherited(found, facts) if resumes else {}
+        self._run = RunFile.of(to_plain({'schema': SCHEMA, **facts, **inherited}))
+        self._run.attempts = [*earlier, self.entry]
+        size = len(self._run.text())
         with open(create_own(self.folder / SPARE_FILE), 'wb') as spare:
             spare.write(bytes(size + SPARE_BYTES))
-        write_run_file(self.folder, self._record)
+        write_run_file(self.folder, self._run)
         self.heartbeat = Heartbeat(self.folder, self.number)
         self.expect_termination()
 
@@ -128,8 +127,9 @@ class RunLedger:
         Raises:
             OSError: the ledger cannot be written.
         """
-        self.entry.update(facts)
-        write_run_file(self.folder, self._record)
+        for name, value in facts.items():
+            setattr(self.entry, name, value)
+        write_run_file(self.folder, self._run)
 
     def expect_termination(self) -> None:
         """Be the first to learn of a SIGTERM, before what was registered up to now."""
@@ -185,9 +185,9 @@ class RunLedger:
         self.end(128 + signum, signal.Signals(signum).name)
 
 
-def _new_entry(number: int, world_size: int, commit: str | None) -> dict:
+def _new_entry(number: int, world_size: int, commit: str | None) -> AttemptEntry:
     """Entry of an attempt that this process begins."""
-    return dict(
+    return AttemptEntry(
         number=number,
         host=process.host(),
         boot_id=process.boot_id(),

@@ -12,6 +12,7 @@ from typing import Any
 from mmaction_ext.files.writing import FilePath, write_atomically
 from mmaction_ext.tracking.ledger import process
 from mmaction_ext.tracking.ledger.format import HEARTBEAT_FILE, HEARTBEAT_SECONDS, to_json
+from mmaction_ext.tracking.ledger.forms import HeartbeatFile
 
 
 class Heartbeat:
@@ -71,5 +72,5 @@ class Heartbeat:
         self._iteration = self.iteration()
 
     def _beat(self, number: int) -> None:
-        content = dict(self._facts, iter=self._iteration, time=time.time(), beat=number)
-        write_atomically(self._path, to_json(content) + '\n', sync=False)
+        beat = HeartbeatFile(**self._facts, iter=self._iteration, time=time.time(), beat=number)
+        write_atomically(self._path, to_json(beat.facts()) + '\n', sync=False)

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from mmaction_ext.files.writing import FilePath, refuse_link, write_atomically
-from mmaction_ext.tracking.ledger.format import RESULTS_FOLDER, SCHEMA, encode_object
+from mmaction_ext.tracking.ledger.format import RESULTS_FOLDER, SCHEMA, to_plain
+from mmaction_ext.tracking.ledger.forms import ResultFile
 
 
 def write_result(folder: FilePath, attempt: int, result: dict[str, Any]) -> Path:
@@ -33,8 +34,8 @@ def write_result(folder: FilePath, attempt: int, result: dict[str, Any]) -> Path
     stem = f'{attempt}-{result["iter"]}'
     stems = itertools.chain([stem], (f'{stem}-{number}' for number in itertools.count(2)))
     path = next(path for path in (results / f'{stem}.json' for stem in stems) if not path.exists())
-    content = dict(schema=SCHEMA, attempt=attempt, **result, finished=True)
-    write_atomically(path, encode_object(content))
+    content = to_plain(dict(schema=SCHEMA, attempt=attempt, **result, finished=True))
+    write_atomically(path, ResultFile.of(content).text())
     return path
 
 

@@ -23,6 +23,7 @@ from mmengine.registry import VISBACKENDS
 from mmengine.visualization import WandbVisBackend
 
 from mmaction_ext.printable import clean
+from mmaction_ext.tracking.ledger.forms import AttemptEntry
 from mmaction_ext.tracking.reading.rows import about_attempt
 from mmaction_ext.tracking.reading.wandb_online import has_api_key, server_url
 from mmaction_ext.tracking.writing.attempts import outcome
@@ -162,7 +163,7 @@ class RunWandbBackend(WandbVisBackend):
         self._told = False
         self._broken = self._lags = self._closed = False
         self.when_closed: Callable[..., None] = lambda **facts: None
-        self.entry: dict[str, Any] = {}
+        self.entry: AttemptEntry | None = None
 
     def _init_kwargs_for(self, mode: str) -> dict[str, Any]:
         identity, extra = self._run_identity, dict(self._extra)

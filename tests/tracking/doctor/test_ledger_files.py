@@ -111,7 +111,8 @@ def test_values_of_another_kind_that_no_source_makes_up_for(runs):
     runs.change(folder, static='none')
     place, severity, text, _ = only(runs.find(), 'damaged')
     assert (severity, place) == ('error', f'{folder}/run.json')
-    assert text == 'is damaged; tables do not trust its run'
+    reason = 'static: input should be a valid dictionary'
+    assert text == f'is damaged: {reason}; tables do not trust its run'
 
 
 @pytest.mark.parametrize(('state', 'check'), [('running', 'copied early'), (None, 'half-written')])

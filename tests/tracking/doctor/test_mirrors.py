@@ -97,7 +97,7 @@ def test_log_that_was_not_closed_may_end_anywhere(runs, entry):
     assert not told(runs)
 
 
-@pytest.mark.parametrize('name', ['https://wandb.ai/e/p/runs/1', 'a\0b/run-1.wandb', 7])
+@pytest.mark.parametrize('name', ['https://wandb.ai/e/p/runs/1', 'a\0b/run-1.wandb'])
 def test_name_of_no_log(runs, name):
     runs.train(**dict(CLOSED, wandb=name))
     assert not told(runs)

@@ -1,41 +1,27 @@
-import pytest
-
 from mmaction_ext.tracking.doctor.run_file import (
     attempt_numbers,
     attempts_in,
-    is_whole,
     read_object,
+    read_run,
 )
 from mmaction_ext.tracking.ledger.format import encode_object
+from mmaction_ext.tracking.ledger.forms import RunFile
 
 
-@pytest.mark.parametrize(
-    ('attempts', 'numbers'),
-    [
-        (None, set()),
-        ('text', set()),
-        ([], set()),
-        ([1, None], set()),
-        ([dict(number=3), dict(number=5)], {3, 5}),
-        ([{}, dict(number='x'), dict(number=True)], {1, 2, 3}),
-    ],
-)
-def test_attempts_and_their_numbers(attempts, numbers):
-    content = dict(attempts=attempts)
-    assert attempt_numbers(content) == numbers
-    assert len(attempts_in(content)) == len(numbers)
+def test_attempts_and_their_numbers():
+    """By their place, where they do not tell."""
+    run = RunFile.of(dict(attempts=[dict(number=3), {}, dict(number=5)]))
+    assert attempt_numbers(run) == {2, 3, 5} and len(attempts_in(run)) == 3
+    assert attempts_in(None) == attempts_in(RunFile()) == []
 
 
-def test_no_content_has_no_attempts():
-    assert attempts_in(None) == attempts_in({}) == []
-
-
-@pytest.mark.parametrize(
-    ('value', 'whole'),
-    [(0, True), (10**400, True), (True, False), (1.0, False), ('1', False), (None, False)],
-)
-def test_whole_numbers(value, whole):
-    assert is_whole(value) == whole
+def test_run_file_of_a_folder(tmp_path):
+    assert read_run(tmp_path) is None
+    path = tmp_path / 'run.json'
+    path.write_text(encode_object(dict(seed=1)))
+    assert read_run(tmp_path) == RunFile(seed=1)
+    path.write_text(encode_object(dict(seed='1')))
+    assert read_run(tmp_path) is None and read_object(path) == dict(seed='1')
 
 
 def test_objects_in_files(tmp_path):

@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 from offline_runs import history
 
+from mmaction_ext.tracking.ledger.forms import AttemptEntry, RunFile
 from mmaction_ext.tracking.reading.attempts import (
     CLOCK_SECONDS,
-    Attempt,
     attempts_of,
     compare_mirror,
 )
 from mmaction_ext.tracking.reading.conflicts import Conflicts
 from mmaction_ext.tracking.reading.ledger import LedgerRun
-from mmaction_ext.tracking.reading.record import AttemptLog
+from mmaction_ext.tracking.reading.record import Attempt
 from mmaction_ext.tracking.reading.rows import split_by_phase
 
 ROOT = Path('/runs')
@@ -21,13 +21,13 @@ ROOT = Path('/runs')
 
 def log(start, rows=(), path='elsewhere/run-u.wandb', **facts):
     phases = split_by_phase(rows)
-    return AttemptLog(
+    return Attempt(
         'wandb-offline',
         root=ROOT,
         path=path,
         uid='u',
         start_time=start,
-        phases=phases,
+        rows=phases,
         last_iter=max((row['iter'] for row in rows), default=None),
         **facts,
     )
@@ -36,16 +36,16 @@ def log(start, rows=(), path='elsewhere/run-u.wandb', **facts):
 def ledger(*entries, folder='a', **rows):
     """A ledger whose attempts ``_1``, ``_2``, ... logged rows."""
     logs = [
-        AttemptLog(
-            'ledger', number=int(name[1:]), phases=split_by_phase(each), last_iter=each[-1]['iter']
+        Attempt(
+            'ledger', number=int(name[1:]), rows=split_by_phase(each), last_iter=each[-1]['iter']
         )
         for name, each in rows.items()
     ]
-    return LedgerRun(ROOT, folder, dict(uid='u'), list(entries), (lambda: logs) if logs else None)
+    return LedgerRun(ROOT, folder, RunFile(uid='u'), list(entries), lambda: logs)
 
 
 def entry(number, start, end=None, **facts):
-    return dict(
+    return AttemptEntry.of(
         dict(
             number=number,
             start=start,
@@ -55,15 +55,13 @@ def entry(number, start, end=None, **facts):
             pid=number,
             process_start=number,
             exit_code=None if end is None else 0,
-        ),
-        **facts,
+        )
+        | facts
     )
 
 
 def shown(attempts):
-    return [
-        (each.fragment.source, each.fragment.number, each.fragment.start_time) for each in attempts
-    ]
+    return [(each.source, each.number, each.start_time) for each in attempts]
 
 
 def found(ledgers, logs):
@@ -103,7 +101,7 @@ def test_log_is_of_the_attempt_that_names_it_whatever_the_clock_says():
         [log(35, rows, 'a/w/run-u.wandb')],
         Conflicts(),
     )
-    assert attempt.fragment.number == 1
+    assert attempt.number == 1
 
 
 def test_attempts_stand_in_the_order_of_the_ledger_and_logs_before_what_began_later():
@@ -117,13 +115,13 @@ def test_attempts_stand_in_the_order_of_the_ledger_and_logs_before_what_began_la
         ('ledger', 2, 50),
         ('wandb-offline', None, 200),
     ]
-    assert attempts[-1].fragment.start_time == float('inf'), 'just opened, so the newest'
+    assert attempts[-1].start_time == None, 'just opened, so the newest'
 
 
 def test_log_adds_nothing_to_an_attempt_in_a_ledger_and_must_agree():
     whole = history(0.75, 1, 8)
     attempts, conflicts = found([ledger(entry(1, 10, 20), _1=whole[:3])], [log(10, whole)])
-    assert conflicts == () and attempts[0].fragment.last_iter == 3
+    assert conflicts == () and attempts[0].last_iter == 3
     assert list(attempts[0].phases['train']) == [(number, 0) for number in range(1, 4)]
     _, conflicts = found(
         [ledger(entry(1, 10, 20), _1=whole)], [log(10, [dict(whole[0], **{'train/loss': 3.0})])]
@@ -142,7 +140,7 @@ def test_copy_of_a_ledger_adds_how_an_attempt_ended():
         [ledger(late), ledger(early, folder='b')],
     ):
         [attempt], _ = found(ledgers, [])
-        assert (attempt.fragment.exit_code, attempt.fragment.end_time) == (0, 20)
+        assert (attempt.exit_code, attempt.end_time) == (0, 20)
     attempts, _ = found([ledger(early), ledger(entry(1, 11, 20), folder='b')], [])
     assert len(attempts) == 2
 
@@ -151,10 +149,10 @@ def test_attempt_that_the_run_file_does_not_know_is_not_trusted():
     attempts, _ = found(
         [ledger(entry(1, 10, 20), _1=history(0.5, 1, 4), _2=history(0.75, 5, 8))], []
     )
-    assert [each.fragment.corrupt for each in attempts] == [False, True]
+    assert [each.corrupt for each in attempts] == [False, True]
 
 
 def test_who_tells_of_an_attempt():
     [attempt], _ = found([ledger(entry(3, 10, 20))], [])
-    assert attempt.source == 'ledger of a, attempt 3'
-    assert Attempt.of_log(log(1, path='x')).source == 'wandb-offline x'
+    assert attempt.teller == 'ledger of a, attempt 3'
+    assert log(1, path='x').teller == 'wandb-offline x'

@@ -119,7 +119,7 @@ def test_change_without_a_change_of_size_within_one_tick_of_the_clock(tmp_path):
 
 def test_change_that_keeps_size_and_time_of_change(runs):
     """As ``cp -p`` or ``rsync -t`` bring one."""
-    record = next(record for record in find_runs(runs) if 'ledger' in record.sources)
+    record = next(record for record in find_runs(runs) if 'ledger' in record.read_from)
     path = runs / record.folder / 'metrics.jsonl'
     state, content = path.stat(), path.read_bytes()
     assert not record.corrupt and find_runs(runs)

@@ -26,7 +26,7 @@ def test_one_record_for_each_row(tmp_path):
     first, second = read_csv_runs(path)
     assert (first.config, first.seed, first.config_hash) == ('a/b', 0, 'h')
     assert first.imported and first.state == 'finished' and first.finished
-    assert (first.uid, first.sources, first.folder) == ('', ('csv',), '')
+    assert (first.uid, first.read_from, first.folder) == ('', ('csv',), '')
     assert first.evaluations[0].values == {
         'iter': 80,
         'epoch': 2,
@@ -35,7 +35,7 @@ def test_one_record_for_each_row(tmp_path):
         'test/checkpoint_sha256': 's',
     }
     assert first.rows == {'val': [{'iter': 80, 'epoch': 2, 'val/acc/top1': 0.25}]}
-    assert first.fragments[0].source == 'csv' and first.fragments[0].path == 'numbers.csv:2'
+    assert first.attempts[0].source == 'csv' and first.attempts[0].path == 'numbers.csv:2'
     assert second.config == MARKUP and second.config_hash is None and second.rows == {}
     assert math.isnan(second.evaluations[0].values['test/acc/top1'])
     assert 'iter' not in second.evaluations[0].values

@@ -47,17 +47,17 @@ def test_ledger_alone(place):
     assert (record.uid, record.job_type) == (place.uid, 'train')
     assert (record.config, record.seed, record.config_hash) == ('demo/full', 0, '0123456789abcdef')
     assert (record.name, record.group) == ('full/seed0', 'demo')
-    assert (record.folder, record.sources) == ('demo/full/seed0', ('ledger',))
+    assert (record.folder, record.read_from) == ('demo/full/seed0', ('ledger',))
     assert record.code == {'mmaction_ext/a.py': 'f' * 64}
     assert record.data['train']['num_samples'] == 8 and record.heartbeat is None
-    [fragment] = record.fragments
-    assert (fragment.path, fragment.number, fragment.source, fragment.last_iter) == (
+    [attempt] = record.attempts
+    assert (attempt.path, attempt.number, attempt.source, attempt.last_iter) == (
         'demo/full/seed0/metrics.jsonl',
         1,
         'ledger',
         8,
     )
-    assert (fragment.start_time, fragment.end_time, fragment.commit) == (1000, 1100, 'abc')
+    assert (attempt.start_time, attempt.end_time, attempt.commit) == (1000, 1100, 'abc')
     assert [item.values for item in record.evaluations] == [TEST]
 
 
@@ -66,10 +66,10 @@ def test_ledger_and_log_of_one_attempt_are_one_attempt(place, compare):
     write_ledger(place.folder, WHOLE, attempts=[attempt(wandb=place.add_log('whole'))])
     [record] = place.find(compare=compare)
     assert is_whole(record) and record.finished
-    assert record.sources == ('ledger',)
+    assert record.read_from == ('ledger',)
     assert record.mirrors == (('wandb-offline',) if compare else ())
-    assert len(record.fragments) == len(record.evaluations) == 1
-    assert record.fragments[0].source == 'ledger'
+    assert len(record.attempts) == len(record.evaluations) == 1
+    assert record.attempts[0].source == 'ledger'
 
 
 def test_log_that_a_ledger_names_is_not_opened(place, monkeypatch):
@@ -97,7 +97,7 @@ def test_runs_are_read_from_the_source_that_is_asked_for(place):
     log = place.add_log('whole')
     write_ledger(place.folder, history(0.5), attempts=[attempt(wandb=log)])
     found = {source: place.find(source=source) for source in ('auto', 'ledger', 'wandb')}
-    assert {source: record.sources for source, [record] in found.items()} == dict(
+    assert {source: record.read_from for source, [record] in found.items()} == dict(
         auto=('ledger',), ledger=('ledger',), wandb=('wandb-offline',)
     )
     [record] = found['wandb']
@@ -123,7 +123,7 @@ def test_log_is_matched_by_its_start_where_the_ledger_does_not_name_it(place, re
         ],
     )
     [record] = place.find()
-    assert is_whole(record) and len(record.fragments) == 2
+    assert is_whole(record) and len(record.attempts) == 2
 
 
 def test_log_that_lost_its_tail(place):
@@ -159,7 +159,7 @@ def test_resumed_run_equals_an_uninterrupted_one(place):
     )
     [record] = place.find()
     assert is_whole(record) and record.finished
-    assert [fragment.number for fragment in record.fragments] == [1, 2]
+    assert [attempt.number for attempt in record.attempts] == [1, 2]
 
 
 def test_branch_that_was_given_up_is_gone_in_every_phase(place):
@@ -195,7 +195,7 @@ def test_clock_that_goes_backwards_between_attempts(place):
     )
     [record] = place.find()
     assert is_whole(record) and record.finished
-    assert [fragment.start_time for fragment in record.fragments] == [9000, 1000]
+    assert [attempt.start_time for attempt in record.attempts] == [9000, 1000]
 
 
 @pytest.mark.parametrize('is_at_home', [True, False])
@@ -219,13 +219,13 @@ def test_log_that_lies_elsewhere_is_of_the_attempt_that_wrote_it(
         )
         [record] = read_runs([place.root, collected], compare=True, cache=False)
         assert len(record.disagreements) == (conflicts and conflicts * (1 + is_at_home))
-        assert len(record.fragments) == 2 and len(record.evaluations) == 1
+        assert len(record.attempts) == 2 and len(record.evaluations) == 1
         assert record.evaluations[0].values['test/acc/top1'] == top1
         assert conflicts or is_whole(record)
 
 
-@pytest.mark.parametrize(('end', 'fragments'), [(50.0, 1), (None, 2), (-50.0, 2)])
-def test_log_of_another_host(place, recorded, tmp_path_factory, end, fragments):
+@pytest.mark.parametrize(('end', 'attempts'), [(50.0, 1), (None, 2), (-50.0, 2)])
+def test_log_of_another_host(place, recorded, tmp_path_factory, end, attempts):
     """Two hosts do not work on one run at a time: where both did, they must agree."""
     collected = tmp_path_factory.mktemp('collected')
     place.add_log('whole', folder=collected)
@@ -244,7 +244,7 @@ def test_log_of_another_host(place, recorded, tmp_path_factory, end, fragments):
         ],
     )
     [record] = read_runs([place.root, collected], compare=True, cache=False)
-    assert bool(record.disagreements) == (fragments == 1) and len(record.fragments) == fragments
+    assert bool(record.disagreements) == (attempts == 1) and len(record.attempts) == attempts
 
 
 def test_log_from_before_there_was_a_ledger(place):
@@ -253,7 +253,7 @@ def test_log_from_before_there_was_a_ledger(place):
     write_ledger(place.folder, history(0.75, 5, 8), attempts=[attempt(1, 0, start=9e9)])
     [record] = place.find()
     assert is_whole(record) and record.finished
-    assert [fragment.source for fragment in record.fragments] == ['wandb-offline', 'ledger']
+    assert [attempt.source for attempt in record.attempts] == ['wandb-offline', 'ledger']
 
 
 def test_sources_that_disagree(place):
@@ -292,7 +292,7 @@ def test_not_finite_metrics_agree_with_themselves(place, suite):
     [logged] = [record for record in find_runs(suite, cache=False) if record.seed == 4]
     path = place.folder / '1/vis_data/wandb/x' / f'run-{logged.uid}.wandb'
     path.parent.mkdir(parents=True)
-    shutil.copy(suite / logged.fragments[0].path, path)
+    shutil.copy(suite / logged.attempts[0].path, path)
     write_ledger(
         place.folder,
         nan,
@@ -316,7 +316,7 @@ def test_results_tell_how_it_was_tested(place):
     assert test.protocol == dict(split='test', num_clips=10)
     assert test.checkpoint == dict(path='epoch_2.pth', sha256=TEST['test/checkpoint_sha256'])
     assert test.predictions == dict(path='predictions.npz', sha256='p')
-    assert is_whole(record) and test.fragment is record.fragments[0]
+    assert is_whole(record) and test.attempt is record.attempts[0]
 
 
 def test_result_that_contradicts_its_row(place):
@@ -384,7 +384,7 @@ def test_row_that_is_missing_from_any_attempt(place, in_three_attempts, exit_cod
         assert (
             record.corrupt
             and not record.finished
-            and any(fragment.truncated for fragment in record.fragments)
+            and any(attempt.truncated for attempt in record.attempts)
         ), missing
     in_three_attempts.write_bytes(whole + more)
     assert not place.find()[0].corrupt
@@ -589,7 +589,7 @@ def test_how_an_attempt_ended(place):
     )
     [record] = place.find()
     assert (record.state, record.exit_code, record.last_error) == ('failed', 143, 'KeyError: <b>')
-    assert record.fragments[0].signal == 'SIGTERM'
+    assert record.attempts[0].signal == 'SIGTERM'
 
 
 def test_killed_is_told_from_running(place):
@@ -617,7 +617,7 @@ def test_running_on_another_machine(place):
     )
     ledger_runs.beat(place.folder, 20, time.time())
     [record] = place.find()
-    assert record.state == 'running' and record.heartbeat['iter'] == 7
+    assert record.state == 'running' and record.heartbeat.iter == 7
     ledger_runs.beat(place.folder, 200, time.time())
     assert place.find()[0].state == 'killed'
 
@@ -631,21 +631,21 @@ def test_log_that_has_just_been_opened_is_no_attempt_of_its_own(place):
     log = place.folder / place.add_log('whole')
     log.write_bytes(b'')
     [record] = place.find()
-    assert len(record.fragments) == 1 and record.state == 'running'
+    assert len(record.attempts) == 1 and record.state == 'running'
 
 
 def test_copy_of_a_run_is_the_same_run(place):
     write_ledger(place.folder, WHOLE, attempts=[attempt(wandb=place.add_log('whole'))])
     shutil.copytree(place.folder, place.root / 'backup/demo/full/seed0')
     [record] = place.find()
-    assert is_whole(record) and len(record.fragments) == len(record.evaluations) == 1
+    assert is_whole(record) and len(record.attempts) == len(record.evaluations) == 1
 
 
 def test_copy_that_was_made_before_the_run_ended(place):
     write_ledger(place.folder, WHOLE)
     write_ledger(place.root / 'backup/seed0', WHOLE[:5], attempts=[attempt(1, None)])
     [record] = place.find()
-    assert is_whole(record) and record.finished and len(record.fragments) == 1
+    assert is_whole(record) and record.finished and len(record.attempts) == 1
 
 
 def test_run_that_was_trained_twice_must_give_the_same(place):
@@ -653,7 +653,7 @@ def test_run_that_was_trained_twice_must_give_the_same(place):
     slower = [dict(row, **{'train/time': 9.0}) if 'train/loss' in row else row for row in WHOLE]
     write_ledger(place.root / 'again/seed0', slower, attempts=[attempt(start=5.0, pid=7)])
     [record] = place.find()
-    assert record.conflicts == () and len(record.fragments) == 2
+    assert record.conflicts == () and len(record.attempts) == 2
     write_ledger(place.root / 'again/seed0', history(0.5), attempts=[attempt(start=5.0, pid=7)])
     assert place.find()[0].conflicts[0] == (
         'test/acc/top1 at iteration 8: 0.75 (ledger of demo/full/seed0, attempt 1) against '
@@ -702,7 +702,7 @@ def test_several_folders_tell_of_one_run(place, tmp_path_factory):
     [record] = read_runs([place.root, other], cache=False)
     assert is_whole(record) and record.finished
     records = read_runs([place.root, place.folder, place.root], cache=False)
-    assert len(records) == 1 and len(records[0].fragments) == 1
+    assert len(records) == 1 and len(records[0].attempts) == 1
 
 
 def test_keys_choose_among_what_is_known(place):

@@ -10,6 +10,7 @@ import ledger_runs
 import pytest
 
 from mmaction_ext.tracking.ledger import process
+from mmaction_ext.tracking.ledger.forms import HeartbeatFile
 from mmaction_ext.tracking.reading.liveness import state_of
 
 _HOLDER = """
@@ -25,7 +26,7 @@ time.sleep(600)
 
 def elsewhere(**facts):
     """An attempt on another machine without an end."""
-    return ledger_runs.attempt(exit_code=None, host='elsewhere', boot_id='b', **facts)
+    return ledger_runs.entry(exit_code=None, host='elsewhere', boot_id='b', **facts)
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def holder(tmp_path):
         )
         started.append(child)
         child.stdout.readline()
-        entry = ledger_runs.attempt(
+        entry = ledger_runs.entry(
             exit_code=None,
             pid=child.pid,
             start=time.time(),
@@ -58,7 +59,7 @@ def holder(tmp_path):
 
 @pytest.mark.parametrize(('exit_code', 'state'), [(0, 'finished'), (1, 'failed'), (143, 'failed')])
 def test_ended_by_its_own_word(tmp_path, exit_code, state):
-    assert state_of(ledger_runs.attempt(exit_code=exit_code), None, tmp_path) == state
+    assert state_of(ledger_runs.entry(exit_code=exit_code), None, tmp_path) == state
 
 
 def test_killed_process_loses_its_lock(tmp_path, holder):
@@ -71,7 +72,7 @@ def test_killed_process_loses_its_lock(tmp_path, holder):
 
 def test_asking_takes_no_lock(tmp_path):
     (tmp_path / 'run.lock').touch()
-    assert state_of(ledger_runs.attempt(exit_code=None), None, tmp_path) == 'killed'
+    assert state_of(ledger_runs.entry(exit_code=None), None, tmp_path) == 'killed'
     with open(tmp_path / 'run.lock') as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
@@ -80,9 +81,9 @@ def test_loader_that_outlives_its_run_does_not_count_for_long(tmp_path, holder):
     child, entry = holder('with a child')
     child.kill()
     child.wait()
-    beat = dict(attempt=1, time=time.time())
+    beat = HeartbeatFile(attempt=1, time=time.time())
     assert state_of(entry, beat, tmp_path) == 'running'
-    entry['start'] = beat['time'] = time.time() - 60
+    entry.start = beat.time = time.time() - 60
     assert state_of(entry, beat, tmp_path) == 'killed'
 
 
@@ -91,12 +92,12 @@ def test_loader_that_outlives_its_run_does_not_count_for_long(tmp_path, holder):
     [(0, 'running'), (170, 'running'), (190, 'killed'), (-170, 'running'), (-200, 'unknown')],
 )
 def test_heartbeat_of_another_machine(tmp_path, seconds_ago, state):
-    beat = dict(attempt=1, time=time.time() - seconds_ago)
+    beat = HeartbeatFile(attempt=1, time=time.time() - seconds_ago)
     assert state_of(elsewhere(start=0.0), beat, tmp_path) == state
 
 
 def test_heartbeat_of_an_earlier_attempt_says_nothing(tmp_path):
-    beat = dict(attempt=1, time=time.time())
+    beat = HeartbeatFile(attempt=1, time=time.time())
     assert state_of(elsewhere(number=2, start=0.0), beat, tmp_path) == 'killed'
     assert state_of(elsewhere(number=2, start=time.time()), beat, tmp_path) == 'running'
     assert state_of(elsewhere(start=None), None, tmp_path) == 'killed'
@@ -104,12 +105,12 @@ def test_heartbeat_of_an_earlier_attempt_says_nothing(tmp_path):
 
 def test_restarted_machine(tmp_path):
     (tmp_path / 'run.lock').touch()
-    entry = ledger_runs.attempt(exit_code=None, boot_id='another')
-    assert state_of(entry, dict(attempt=1, time=time.time() - 600), tmp_path) == 'killed'
+    entry = ledger_runs.entry(exit_code=None, boot_id='another')
+    assert state_of(entry, HeartbeatFile(attempt=1, time=time.time() - 600), tmp_path) == 'killed'
 
 
 def test_lock_that_cannot_be_asked_for(tmp_path):
     (tmp_path / 'run.lock').symlink_to('run.lock')
-    entry = ledger_runs.attempt(exit_code=None)
-    assert state_of(entry, dict(attempt=1, time=time.time()), tmp_path) == 'running'
-    assert state_of(entry, dict(attempt=1, time=0), tmp_path) == 'killed'
+    entry = ledger_runs.entry(exit_code=None)
+    assert state_of(entry, HeartbeatFile(attempt=1, time=time.time()), tmp_path) == 'running'
+    assert state_of(entry, HeartbeatFile(attempt=1, time=0), tmp_path) == 'killed'

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from offline_runs import history
 
+from mmaction_ext.tracking.ledger.forms import AttemptEntry, RunFile
 from mmaction_ext.tracking.reading.ledger import LedgerRun
 from mmaction_ext.tracking.reading.merge import merge
-from mmaction_ext.tracking.reading.record import AttemptLog
+from mmaction_ext.tracking.reading.record import Attempt
 from mmaction_ext.tracking.reading.rows import split_by_phase
 
 WHOLE = split_by_phase(history(0.75))
@@ -17,12 +18,12 @@ OTHER = dict(config='demo/other', seed=1, config_hash='f' * 16)
 def log(rows=(), source='wandb-offline', identity=None, **facts):
     """A log of rows as :func:`offline_runs.history` gives them."""
     known = identity or dict(config='demo/full', seed=0, config_hash='0' * 16)
-    return AttemptLog(
+    return Attempt(
         source,
         path=f'{facts.get("start_time", 1.0)}',
         uid='u',
         job_type='train',
-        phases=split_by_phase(rows),
+        rows=split_by_phase(rows),
         config=dict(identity=known),
         last_iter=max((row['iter'] for row in rows), default=None),
         **{'start_time': 1.0, **facts},
@@ -39,8 +40,9 @@ def ledger(**facts):
     return LedgerRun(
         Path('root'),
         'folder',
-        facts=dict(dict(config='demo/full', seed=0, config_hash='0' * 16, uid='u'), **facts),
-        entries=[dict(number=1, start=5.0, exit_code=0)],
+        RunFile.of(dict(dict(config='demo/full', seed=0, config_hash='0' * 16, uid='u'), **facts)),
+        [AttemptEntry(number=1, start=5.0, exit_code=0)],
+        read_rows=list,
     )
 
 
@@ -53,7 +55,7 @@ def test_beginning_that_only_a_copy_still_has_comes_first():
     record = merge('u', 'train', [], [log(history(0.75, 5, 8))], [copy(history(0.75))])
     assert without_tests(record) == {phase: WHOLE[phase] for phase in ('train', 'val')}
     assert [item.values for item in record.evaluations][-1]['test/acc/top1'] == 0.75
-    assert [each.source for each in record.fragments] == ['wandb-online', 'wandb-offline']
+    assert [each.source for each in record.attempts] == ['wandb-online', 'wandb-offline']
 
 
 def test_copy_that_goes_on_takes_the_place_of_nothing():
@@ -113,12 +115,12 @@ def test_last_ledger_says_who_a_run_is():
 )
 def test_page_is_that_of_the_newest_copy_else_that_of_the_ledger(entry, urls, expected):
     found = ledger()
-    found.entries[0]['wandb'] = entry
+    found.entries[0].wandb = entry
     assert merge('u', 'train', [found], [], [copy((), url=url) for url in urls]).url == expected
 
 
 def test_folder_says_who_a_run_is_where_nothing_else_does():
-    anonymous = AttemptLog('wandb-offline', path='a/b/seed3/wandb/run-u.wandb', uid='u')
+    anonymous = Attempt('wandb-offline', path='a/b/seed3/wandb/run-u.wandb', uid='u')
     record = merge('u', 'train', [], [anonymous], [], home=(Path('root'), 'a/b/seed3'))
     assert (record.config, record.seed, record.config_hash) == ('a/b', 3, None)
     assert (record.folder, record.root) == ('a/b/seed3', Path('root'))

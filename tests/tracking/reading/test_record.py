@@ -6,32 +6,41 @@ from pathlib import Path
 import pytest
 
 from mmaction_ext.tracking.reading.record import (
-    AttemptLog,
+    Attempt,
     Evaluation,
-    Fragment,
     RunRecord,
+    in_order,
     is_web_address,
     order,
 )
 
 
-def fragment(exit_code=0, corrupt=False, truncated=False, last_iter=8):
-    return Fragment('path', 1.0, 'host', 'commit', last_iter, exit_code, corrupt, truncated)
+def attempt(exit_code=0, corrupt=False, truncated=False, last_iter=8):
+    return Attempt(
+        path='path',
+        start_time=1.0,
+        host='host',
+        commit='commit',
+        last_iter=last_iter,
+        exit_code=exit_code,
+        corrupt=corrupt,
+        truncated=truncated,
+    )
 
 
 @pytest.mark.parametrize(
     'attempts, expected',
     [
-        ([fragment()], (0, False, False, True, 8)),
-        ([fragment(1, last_iter=4), fragment()], (0, False, False, True, 8)),
-        ([fragment(), fragment(None, last_iter=None)], (None, False, False, False, None)),
-        ([fragment(corrupt=True), fragment()], (0, True, False, False, 8)),  # of any
-        ([fragment(truncated=True), fragment()], (0, False, False, True, 8)),  # of the last
-        ([fragment(), fragment(1, truncated=True)], (1, False, True, False, 8)),
+        ([attempt()], (0, False, False, True, 8)),
+        ([attempt(1, last_iter=4), attempt()], (0, False, False, True, 8)),
+        ([attempt(), attempt(None, last_iter=None)], (None, False, False, False, None)),
+        ([attempt(corrupt=True), attempt()], (0, True, False, False, 8)),  # of any
+        ([attempt(truncated=True), attempt()], (0, False, False, True, 8)),  # of the last
+        ([attempt(), attempt(1, truncated=True)], (1, False, True, False, 8)),
     ],
 )
 def test_what_a_run_is_by_its_attempts(attempts, expected):
-    record = RunRecord('u', 'train', fragments=tuple(attempts))
+    record = RunRecord('u', 'train', attempts=tuple(attempts))
     assert (
         record.exit_code,
         record.corrupt,
@@ -57,7 +66,7 @@ NAN, SOUND = ({'iter': 8, 'train/loss': loss} for loss in (math.nan, 0.5))
     ],
 )  # a test of sound scores, before or since
 def test_a_run_whose_last_loss_is_not_finite_diverged(rows, tested, expected):
-    tests = () if tested is None else (Evaluation({'iter': tested}, fragment()),)
+    tests = () if tested is None else (Evaluation({'iter': tested}, attempt()),)
     record = RunRecord('u', 'train', rows=dict(train=rows), evaluations=tests)
     assert record.diverged is expected
 
@@ -102,10 +111,15 @@ def test_records_stand_by_config_seed_hash_and_id_the_training_first():
     assert sorted(records, key=order) == [records[place] for place in expected]
 
 
-def test_attempt_of_a_log():
-    log = AttemptLog(
-        'csv', path='x.csv', host='h', commit='c', exit_code=3, last_iter=5, corrupt=True, number=2
-    )
-    assert log.fragment() == Fragment('x.csv', math.inf, 'h', 'c', 5, 3, True, False, 2, 'csv')
-    log.start_time = 0
-    assert log.fragment().start_time == 0
+def test_attempt_of_which_nobody_knows_the_start_has_just_begun():
+    open_log, old = Attempt(host='h', pid=7), Attempt(host='h', pid=7, start_time=1.00049)
+    assert open_log.origin == ('h', 7, math.inf) and old.origin == ('h', 7, 1.0)
+    assert in_order([open_log, old]) == [old, open_log]
+    first, second = Attempt(number=1, start_time=9.0), Attempt(number=2, start_time=1.0)
+    assert in_order([first, second]) == [first, second], 'clocks go back'
+
+
+def test_attempt_in_a_record_holds_no_rows():
+    rows = {'train': {(1, 0): {'iter': 1}}}
+    attempt = Attempt(number=1, phases=rows, config=dict(a=1), exit_code=0)
+    assert attempt.without_rows() == Attempt(number=1, exit_code=0) and attempt.phases == rows

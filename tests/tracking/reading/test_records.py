@@ -34,7 +34,7 @@ def test_latest_run_links_are_not_counted(suite):
     links = [path for path in suite.rglob('latest-run') if path.is_symlink()]
     assert links
     assert all(
-        len(record.fragments) == (2 if record.seed == 1 else 1) for record in find_runs(suite)
+        len(record.attempts) == (2 if record.seed == 1 else 1) for record in find_runs(suite)
     )
 
 
@@ -54,8 +54,8 @@ def test_finished_run(records):
 
 def test_resumed_run_equals_an_uninterrupted_one(records):
     record = records[1, 'train']
-    assert [fragment.exit_code for fragment in record.fragments] == [None, 0]
-    assert [fragment.last_iter for fragment in record.fragments] == [6, 8]
+    assert [attempt.exit_code for attempt in record.attempts] == [None, 0]
+    assert [attempt.last_iter for attempt in record.attempts] == [6, 8]
     assert record.finished
     for phase in ('train', 'val'):
         assert record.rows[phase] == bare(offline_runs.history(0.75), phase)
@@ -115,7 +115,7 @@ def test_freshly_opened_attempt_is_the_last_one(suite, tmp_path):
     new.parent.mkdir(parents=True)
     new.write_bytes(b'')
     [record] = find_runs(tmp_path)
-    assert [fragment.exit_code for fragment in record.fragments] == [0, None]
+    assert [attempt.exit_code for attempt in record.attempts] == [0, None]
     assert not record.finished and record.seed == 0
 
 
@@ -153,8 +153,8 @@ def test_split_by_phase():
 
 
 def test_order_does_not_depend_on_the_file_system(suite, tmp_path, monkeypatch):
-    expected = [(r.uid, r.job_type, r.fragments) for r in find_runs(suite)]
+    expected = [(r.uid, r.job_type, r.attempts) for r in find_runs(suite)]
     listed = list(os.walk(suite))
     random.Random(0).shuffle(listed)
     monkeypatch.setattr(os, 'walk', lambda *args, **kwargs: iter(listed))
-    assert [(r.uid, r.job_type, r.fragments) for r in find_runs(suite)] == expected
+    assert [(r.uid, r.job_type, r.attempts) for r in find_runs(suite)] == expected

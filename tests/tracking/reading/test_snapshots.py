@@ -149,13 +149,13 @@ def test_damaged_snapshot_is_replaced(tmp_path, damage):
     path.write_bytes(damage(path.read_bytes()))
     assert read_snapshot(path) is None
     assert copier(source.run()).outcome == 'new'
-    assert len(read_snapshot(path)['rows']) == 2
+    assert len(read_snapshot(path).rows) == 2
 
 
 def test_copy_of_before_there_were_checksums_is_copied_anew(tmp_path):
     source, copier = Source(), Copier(tmp_path)
     path = copier(source.run()).path
-    content = dict(read_snapshot(path), schema=1)
+    content = dict(read_snapshot(path).facts(), schema=1)
     content['seen']['digest'] = 'of another schema'
     path.write_text(to_json(content))
     assert copier(source.run()).outcome == 'changed'
@@ -181,7 +181,7 @@ def test_foreign_run_is_what_it_is_said_to_be(tmp_path):
     copied = Copier(tmp_path, lambda run: identity, {'acc': 'test/acc/top1', 'gs': 'iter'})(
         foreign
     )
-    content = read_snapshot(copied.path)
+    content = read_snapshot(copied.path).facts()
     assert content['imported'] is True
     assert content['config'] == dict(
         identity=dict(config='demo/full', seed=7, config_hash='f' * 16, overrides={})
@@ -209,10 +209,10 @@ def test_unwritable_folder_is_an_input_error(tmp_path):
 def test_test_logged_into_the_training_run_makes_no_test_run_of_it(tmp_path):
     """Both have one id where an offline suite was synced, and the last job type wins there."""
     source = Source()
-    assert read_snapshot(Copier(tmp_path)(source.run(job_type='test')).path)['job_type'] == 'train'
+    assert read_snapshot(Copier(tmp_path)(source.run(job_type='test')).path).job_type == 'train'
     source.rows = ROWS[1:]
     own = Copier(tmp_path)(source.run(run_id='u2-test', job_type='test'))
-    assert {key: read_snapshot(own.path)[key] for key in ('uid', 'job_type')} == dict(
+    assert {key: getattr(read_snapshot(own.path), key) for key in ('uid', 'job_type')} == dict(
         uid='u2', job_type='test'
     )
 
@@ -330,12 +330,12 @@ def test_order_in_which_logs_are_uploaded_changes_nothing(tells, order):
         Copier(root)(source.run(state=state, row_count=None))
         [record] = find_runs(root, cache=False)
     assert record.finished and record.state == 'finished' and not record.conflicts
-    assert [item.exit_code for item in record.fragments] == (codes if tells else [None, None, 0])
+    assert [item.exit_code for item in record.attempts] == (codes if tells else [None, None, 0])
     assert record.rows == {
         phase: split_by_phase(history(0.75))[phase] for phase in ('train', 'val')
     }
     assert [
-        (item.values['test/acc/top1'], item.fragment.exit_code) for item in record.evaluations
+        (item.values['test/acc/top1'], item.attempt.exit_code) for item in record.evaluations
     ] == [(0.75, 0)]
 
 

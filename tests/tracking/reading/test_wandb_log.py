@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from wandb_logs import HEADER, encode, history_record
 
 from mmaction_ext.tracking.reading import wandb_log
-from mmaction_ext.tracking.reading.wandb_log import BLOCK_SIZE, Damage, iter_payloads, read_log
+from mmaction_ext.tracking.reading.record import Attempt
+from mmaction_ext.tracking.reading.wandb_log import BLOCK_SIZE, iter_payloads, read_log
 
 WRITTEN_BY = {
     version: Path(__file__).with_name('data') / f'wandb-{version}.log'
@@ -22,7 +23,7 @@ WRITTEN_BY = {
 
 
 def decode(data):
-    damage = Damage()
+    damage = Attempt()
     return list(iter_payloads(io.BytesIO(data), damage)), damage
 
 
@@ -34,13 +35,13 @@ def read_bytes(tmp_path, data):
 
 
 def is_sound(log):
-    return log.exit_code == 0 and not log.damage.corrupt and not log.damage.truncated
+    return log.exit_code == 0 and not log.corrupt and not log.truncated
 
 
 def test_reads_what_was_logged(suite):
     log = read_log(offline_runs.log_file(suite / 'demo/full/seed0/a'))
-    assert log.rows == offline_runs.history(0.8125)
-    assert (log.run_id, log.group, log.job_type) == ('demo-full-0-012345', 'demo', 'train')
+    assert log.history == offline_runs.history(0.8125)
+    assert (log.uid, log.group, log.job_type) == ('demo-full-0-012345', 'demo', 'train')
     assert log.config['identity'] == dict(
         config='demo/full', seed=0, overrides={}, config_hash='0123456789abcdef'
     )
@@ -65,7 +66,7 @@ def test_agrees_with_wandb_own_reader(suite):
             pytest.skip(f'this wandb cannot print logs as JSON: {done.stderr.strip()[-80:]}')
         records = [json.loads(line) for line in done.stdout.splitlines()]
         theirs = [record['history']['item'] for record in records if record['type'] == 'history']
-        ours = read_log(path).rows
+        ours = read_log(path).history
         assert [_spelled(row) for row in ours] == [
             {key: value for key, value in row.items() if not key.startswith('_')} for row in theirs
         ]
@@ -83,7 +84,7 @@ def _spelled(row):
 def test_killed_run_has_its_rows_and_no_exit(suite):
     log = read_log(offline_runs.log_file(suite / 'demo/full/seed2/a'))
     assert log.exit_code is None and log.last_iter == 5
-    assert log.rows == offline_runs.history(None, 1, 5, test=False)
+    assert log.history == offline_runs.history(None, 1, 5, test=False)
 
 
 def test_exit_code_and_markup(suite):
@@ -93,16 +94,16 @@ def test_exit_code_and_markup(suite):
 
 
 def test_not_finite_and_nested_values(suite):
-    [row] = read_log(offline_runs.log_file(suite / 'demo/full/seed4/a')).rows
+    [row] = read_log(offline_runs.log_file(suite / 'demo/full/seed4/a')).history
     assert math.isnan(row['train/loss'])
     assert (row['train/nested.grad'], row['train/nested.low']) == (math.inf, -math.inf)
 
 
 def test_id_that_was_lost_is_that_of_the_file(tmp_path, small_log):
-    assert read_bytes(tmp_path, small_log).run_id == 'demo-full-5-012345'
-    assert read_bytes(tmp_path, b'').run_id == 'x'
+    assert read_bytes(tmp_path, small_log).uid == 'demo-full-5-012345'
+    assert read_bytes(tmp_path, b'').uid == 'x'
     (tmp_path / 'log').write_bytes(b'')
-    assert read_log(tmp_path / 'log').run_id == ''
+    assert read_log(tmp_path / 'log').uid == ''
 
 
 def test_truncated_at_every_byte(tmp_path, small_log):
@@ -111,8 +112,8 @@ def test_truncated_at_every_byte(tmp_path, small_log):
     for end in reversed(range(len(small_log))):
         os.truncate(whole.path, end)
         log = read_log(whole.path)
-        assert log.exit_code is None and not log.damage.corrupt
-        assert log.rows == whole.rows[: len(log.rows)]
+        assert log.exit_code is None and not log.corrupt
+        assert log.history == whole.history[: len(log.history)]
 
 
 def test_truncation_inside_a_record_is_seen(small_log):
@@ -132,8 +133,8 @@ def test_every_flipped_byte_is_seen(tmp_path, small_log):
         for position, byte in enumerate(small_log):
             os.pwrite(file.fileno(), bytes([byte ^ 1 << position % 8]), position)
             log = read_log(whole.path)
-            assert log.damage.corrupt or log.damage.truncated, position
-            assert all(row in whole.rows for row in log.rows)
+            assert log.corrupt or log.truncated, position
+            assert all(row in whole.history for row in log.history)
             os.pwrite(file.fileno(), bytes([byte]), position)
     assert is_sound(read_log(whole.path))
 
@@ -141,7 +142,7 @@ def test_every_flipped_byte_is_seen(tmp_path, small_log):
 @pytest.mark.parametrize('tail', [b'x', b'\0' * 5, b'\0' * 5000, b'junk' * 50])
 def test_bytes_after_the_exit_record_are_damage(tmp_path, small_log, tail):
     log = read_bytes(tmp_path, small_log + tail)
-    assert log.exit_code == 0 and log.damage.corrupt
+    assert log.exit_code == 0 and log.corrupt
 
 
 def test_reading_goes_on_at_the_block_after_the_damage():
@@ -159,7 +160,7 @@ def test_zeros_at_the_end_are_a_cut_and_in_the_middle_a_loss():
     payloads = [bytes([i]) * 9000 for i in range(1, 30)]
     data = encode(payloads)
     cut = data[: BLOCK_SIZE * 2] + bytes(BLOCK_SIZE)
-    assert decode(cut)[1] == Damage(corrupt=False, truncated=True)
+    assert decode(cut)[1] == Attempt(corrupt=False, truncated=True)
     hole = data[: BLOCK_SIZE * 2] + bytes(BLOCK_SIZE) + data[BLOCK_SIZE * 3 :]
     assert decode(hole)[1].corrupt
 
@@ -192,7 +193,7 @@ def test_zeros_from_a_record_to_the_end_of_its_block_hide_no_loss(following, cor
 )
 def test_framing_round_trip(sizes, fill):
     payloads = [bytes([(fill + i) % 256]) * size for i, size in enumerate(sizes)]
-    assert decode(encode(payloads)) == (payloads, Damage())
+    assert decode(encode(payloads)) == (payloads, Attempt())
 
 
 @settings(max_examples=60, deadline=None)
@@ -212,7 +213,7 @@ def test_intact_frame_around_nonsense_is_corrupt(tmp_path):
     deep.history.item.add(key='iter', value_json='[' * 100_000)
     for payload in (broken.SerializeToString(), deep.SerializeToString(), b'\xff\xff\xff'):
         log = read_bytes(tmp_path, encode([payload]))
-        assert log.damage.corrupt and log.rows == []
+        assert log.corrupt and log.history == []
 
 
 def test_typed_values_and_both_kinds_of_key(tmp_path):
@@ -228,18 +229,20 @@ def test_typed_values_and_both_kinds_of_key(tmp_path):
     items.add(nested_key=['d'], json='[1, 2]')
     items.add(nested_key=['e'], none=0)
     log = read_bytes(tmp_path, encode([record.SerializeToString()]))
-    assert log.rows == [{'iter': 3, 'train.a': 0.5, 'b': 'x', 'c': True, 'd': [1, 2], 'e': None}]
+    assert log.history == [
+        {'iter': 3, 'train.a': 0.5, 'b': 'x', 'c': True, 'd': [1, 2], 'e': None}
+    ]
 
 
 @pytest.mark.parametrize('version', WRITTEN_BY)
 def test_logs_of_several_wandb_versions(version):
     log = read_log(WRITTEN_BY[version])
     rows = offline_runs.history(0.8125)
-    [not_finite] = [row for row in log.rows if 'train/bad' in row]
-    assert [row for row in log.rows if row is not not_finite] == rows
+    [not_finite] = [row for row in log.history if 'train/bad' in row]
+    assert [row for row in log.history if row is not not_finite] == rows
     assert not_finite.pop('train/bad') != not_finite
     assert not_finite == {'iter': 1, 'epoch': 1, 'train/nested.grad': math.inf}
-    assert (log.run_id, log.group, log.job_type, log.host) == ('versions', 'demo', 'train', 'host')
+    assert (log.uid, log.group, log.job_type, log.host) == ('versions', 'demo', 'train', 'host')
     assert log.name == offline_runs.MARKUP and log.config['identity']['config'] == 'demo/full'
     assert log.last_iter == 8 and is_sound(log)
     assert version.encode() in WRITTEN_BY[version].read_bytes()
@@ -250,7 +253,9 @@ def test_shortened_logs_of_several_wandb_versions(tmp_path, version):
     whole, content = read_log(WRITTEN_BY[version]), WRITTEN_BY[version].read_bytes()
     for end in range(0, len(content), 7):
         log = read_bytes(tmp_path, content[:end])
-        assert log.exit_code is None and repr(log.rows) == repr(whole.rows[: len(log.rows)])
+        assert log.exit_code is None and repr(log.history) == repr(
+            whole.history[: len(log.history)]
+        )
 
 
 @pytest.mark.parametrize('typed', [False, True])
@@ -269,9 +274,9 @@ def test_long_log_is_thinned_by_what_rows_hold(tmp_path, typed):
             ]
         ),
     )
-    assert log.last_iter == 2500 and not log.damage.corrupt
-    assert log.rows[-1299:] == tests and log.rows[-1301:-1299] == rare
-    train = log.rows[:-1301]
+    assert log.last_iter == 2500 and not log.corrupt
+    assert log.history[-1299:] == tests and log.history[-1301:-1299] == rare
+    train = log.history[:-1301]
     assert 500 <= len(train) <= 1000 and (train[0], train[-1]) == (rows[0], rows[-1])
     assert train == [row for row in rows if row in train]
 
@@ -286,7 +291,7 @@ def test_rows_without_iteration_do_not_count_as_training(tmp_path):
             ]
         ),
     )
-    assert log.rows == [{'train/loss': 1}, {'train/loss': 2, 'iter': 7.5}]
+    assert log.history == [{'train/loss': 1}, {'train/loss': 2, 'iter': 7.5}]
     assert log.last_iter is None
 
 
@@ -335,5 +340,5 @@ def test_config_updates_and_removals(tmp_path):
     'start, newer', [(HEADER, False), (HEADER[:-1] + b'\1', True), (b':W&C' + HEADER[4:], False)]
 )
 def test_log_of_a_later_version_is_told_from_a_damaged_one(tmp_path, start, newer):
-    damage = read_bytes(tmp_path, start).damage
+    damage = read_bytes(tmp_path, start)
     assert (damage.newer, damage.corrupt) == (newer, start != HEADER)

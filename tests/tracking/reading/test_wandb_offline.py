@@ -24,8 +24,8 @@ def test_attempt_says_what_the_log_says():
         'config',
     ):
         assert getattr(attempt, name) == getattr(log, name), name
-    assert attempt.uid == log.run_id and attempt.phases.keys() == {'train', 'val', 'test'}
-    assert [row['iter'] for row in attempt.phases['val']] == [4, 8]
+    assert attempt.uid == log.uid and attempt.rows.keys() == {'train', 'val', 'test'}
+    assert [row['iter'] for row in attempt.rows['val']] == [4, 8]
     assert not attempt.corrupt and not attempt.truncated and not attempt.imported
 
 
@@ -46,5 +46,5 @@ def test_damage_is_told(tmp_path, change, corrupt, truncated):
 def test_log_of_which_nothing_is_left_is_a_training(tmp_path):
     (tmp_path / 'run-u.wandb').touch()
     [attempt] = read_attempt(tmp_path / 'run-u.wandb')
-    assert (attempt.uid, attempt.job_type, attempt.phases) == ('u', 'train', {})
+    assert (attempt.uid, attempt.job_type, attempt.rows) == ('u', 'train', {})
     assert attempt.truncated

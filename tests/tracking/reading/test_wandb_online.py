@@ -123,7 +123,7 @@ backend.close()
         )
     )
     root = tmp_path / 'online'
-    content = read_snapshot(copy(root, 'mmaction_ext')['u1'].path)
+    content = read_snapshot(copy(root, 'mmaction_ext')['u1'].path).facts()
     assert (content['name'], content['group'], content['state']) == (MARKUP, 'demo', 'finished')
     assert [row['iter'] for row in content['rows']] == [1, 2, 3, 4, 5, 6, 7, 5, 6, 7, 8]
     row = content['rows'][6]
@@ -158,7 +158,7 @@ def test_listing_costs_one_query_and_only_what_changed_is_read(online, tmp_path)
     outcomes = {name: copied.outcome for name, copied in copy(tmp_path).items()}
     assert [name for name, outcome in outcomes.items() if outcome != 'unchanged'] == ['u7']
     assert online.operations.count('RunParquetHistory') == 1
-    content = read_snapshot(tmp_path / f'.online/{ENTITY}/p/u7-train.json')
+    content = read_snapshot(tmp_path / f'.online/{ENTITY}/p/u7-train.json').facts()
     assert content['state'] == 'running' and math.isnan(content['rows'][1]['test/acc/top1'])
     assert [path.name for path in tmp_path.iterdir()] == ['.online']
 
@@ -170,7 +170,7 @@ def test_history_of_many_pages_is_whole(online, tmp_path):
         for step in range(12_000)
     ]
     copied = copy(tmp_path)['u0']
-    assert [row['iter'] for row in read_snapshot(copied.path)['rows']] == list(range(12_000))
+    assert [row['iter'] for row in read_snapshot(copied.path).rows] == list(range(12_000))
 
 
 @pytest.mark.slow

@@ -60,17 +60,21 @@ def test_online_run_alone(place, snapshot):
     [record] = place.find()
     assert record.finished and record.state == 'finished' and not record.imported
     assert record.rows == {phase: PHASES[phase] for phase in ('train', 'val')}
-    assert (record.name, record.config, record.sources) == (MARKUP, 'demo/full', ('wandb-online',))
-    assert record.fragments[0].path == f'.online/lab/p/{place.uid}-train.json'
-    assert (record.fragments[0].host, record.folder) == ('h', '')
+    assert (record.name, record.config, record.read_from) == (
+        MARKUP,
+        'demo/full',
+        ('wandb-online',),
+    )
+    assert record.attempts[0].path == f'.online/lab/p/{place.uid}-train.json'
+    assert (record.attempts[0].host, record.folder) == ('h', '')
 
 
 def test_history_of_a_resumed_run_is_cut_where_it_goes_back(place, snapshot):
     snapshot([*history(0.5, 1, 6), *history(0.75, 5, 8)])
     [record] = place.find()
     assert record.rows == {phase: PHASES[phase] for phase in ('train', 'val')}
-    assert [fragment.exit_code for fragment in record.fragments] == [None, 0]
-    assert [item.fragment.exit_code for item in record.evaluations] == [None, 0]
+    assert [attempt.exit_code for attempt in record.attempts] == [None, 0]
+    assert [item.attempt.exit_code for item in record.evaluations] == [None, 0]
 
 
 @pytest.mark.parametrize(
@@ -135,8 +139,8 @@ def test_snapshot_of_a_run_that_is_here(place, snapshot):
     write_ledger(place.folder, WHOLE, attempts=[attempt(wandb='https://example.org/x')])
     snapshot(WHOLE, config={})
     [record] = place.find(compare=True)
-    assert record.sources == ('ledger',) and record.mirrors == ('wandb-online',)
-    assert len(record.fragments) == 1 and not record.disagreements
+    assert record.read_from == ('ledger',) and record.mirrors == ('wandb-online',)
+    assert len(record.attempts) == 1 and not record.disagreements
     assert not record.conflicts and len(record.evaluations) == 1 and record.finished
 
 
@@ -174,7 +178,7 @@ def test_run_that_began_elsewhere(place, snapshot):
     snapshot(history(None, 1, 6, test=False), state='crashed', config={})
     [record] = place.find()
     assert record.rows == {phase: PHASES[phase] for phase in ('train', 'val')}
-    assert record.finished and [fragment.source for fragment in record.fragments] == [
+    assert record.finished and [attempt.source for attempt in record.attempts] == [
         'wandb-online',
         'ledger',
     ]
@@ -336,7 +340,7 @@ def test_attempts_say_who_they_are(place, snapshot):
     assert record.finished and record.state == 'finished' and not record.conflicts
     assert [
         (item.number, item.start_time, item.host, item.pid, item.exit_code)
-        for item in record.fragments
+        for item in record.attempts
     ] == [(1, 1100, 'h', 1, None), (2, 1200, 'h', 2, 0)]
     assert record.rows == {phase: PHASES[phase] for phase in ('train', 'val')}
 
@@ -349,7 +353,7 @@ def test_clock_that_went_back_changes_no_order(place, snapshot):
         ],
         state='failed',
     )
-    assert [item.number for item in place.find()[0].fragments] == [1, 2]
+    assert [item.number for item in place.find()[0].attempts] == [1, 2]
 
 
 @pytest.mark.parametrize('last, state', [(None, 'killed'), (3, 'failed')])
@@ -381,14 +385,14 @@ def test_test_in_the_run_of_its_training_counts_for_itself(place, snapshot):
         ]
     )
     [record] = place.find()
-    assert not record.conflicts and [item.number for item in record.fragments] == [1, None]
+    assert not record.conflicts and [item.number for item in record.attempts] == [1, None]
 
 
 @pytest.mark.parametrize('start', ['x', None, math.nan, math.inf, 10**400, [1], {}])
 def test_start_that_is_none(place, snapshot, start):
     snapshot([dict(row, attempt_start=start, attempt_number='1') for row in WHOLE])
     [record] = place.find()
-    assert record.finished and record.fragments[0].number is None
+    assert record.finished and record.attempts[0].number is None
 
 
 def test_two_attempts_of_one_number_are_two_runs(place, snapshot):
@@ -408,7 +412,7 @@ def test_attempt_that_a_ledger_tells_of_is_the_same_one(place, snapshot):
     write_ledger(place.folder, WHOLE, attempts=[mine])
     snapshot(of_attempt(WHOLE, 1), config={})
     [record] = place.find()
-    assert not record.conflicts and len(record.fragments) == 1
+    assert not record.conflicts and len(record.attempts) == 1
     snapshot(of_attempt(WHOLE, 1, host='elsewhere'), config={})
     assert [text.partition(':')[0] for text in place.find()[0].conflicts] == [
         'host, process and start of the attempt'

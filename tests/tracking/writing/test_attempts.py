@@ -13,6 +13,7 @@ import pytest
 
 from mmaction_ext.errors import InputError
 from mmaction_ext.tracking.ledger import process
+from mmaction_ext.tracking.ledger.forms import RunFile
 from mmaction_ext.tracking.writing import attempts
 from mmaction_ext.tracking.writing.attempts import (
     RunLedger,
@@ -247,7 +248,7 @@ def test_record_of_before_there_was_a_ledger_is_extended(tmp_path):
 
 def test_what_is_no_record_is_empty(tmp_path):
     assert read_run_file(tmp_path) == {}
-    write_run_file(tmp_path, dict(seed=3))
+    write_run_file(tmp_path, RunFile(seed=3))
     assert read_run_file(tmp_path) == dict(seed=3)
     altered = (tmp_path / 'run.json').read_text().replace('3', '4', 1)
     for text in ('{"conf', '[1]', '', altered):

@@ -21,6 +21,7 @@ from wandb_logs import records, written_whole
 
 from mmaction_ext.errors import InputError
 from mmaction_ext.tracking.ledger.format import decode_row
+from mmaction_ext.tracking.ledger.forms import AttemptEntry
 from mmaction_ext.tracking.reading.wandb_log import read_log
 from mmaction_ext.tracking.writing import wandb_backend
 from mmaction_ext.tracking.writing.attempts import read_run_file
@@ -121,7 +122,7 @@ for step in range(1000):
     (path,) = logs(tmp_path)
     log = read_log(written_whole(path))
     assert log.exit_code == 143
-    assert [row['iter'] for row in log.rows][:16] == list(range(16))
+    assert [row['iter'] for row in log.history][:16] == list(range(16))
     kinds = [kind for kind, _ in records(path)]
     assert kinds.index('preempting') < kinds.index('exit')
 
@@ -152,7 +153,7 @@ for step in range(10000):
     (log,) = logs(tmp_path)
     result = read_log(log)
     assert result.exit_code is None
-    assert len(result.rows) >= 20
+    assert len(result.history) >= 20
 
 
 FROZEN = """
@@ -374,8 +375,10 @@ def test_rows_name_their_attempt_and_how_it_ended(tmp_path, fake):
     run, told = fake(FakeRun()), []
     backend = RunWandbBackend(str(tmp_path), run=RUN)
     backend.when_closed = lambda **facts: told.append(facts)
-    backend.entry = dict(number=2, host='h', pid=7, start=1.23456789, end=None, exit_code=None)
-    backend.entry['resumed_from_iter'] = 0  # known once training begins
+    backend.entry = AttemptEntry(
+        number=2, host='h', pid=7, start=1.23456789, end=None, exit_code=None
+    )
+    backend.entry.resumed_from_iter = 0  # known once training begins
     backend.add_scalars({'train/loss': 0.5, 'iter': 1})
     backend.add_scalars({'train/loss': 0.25, 'iter': 2})
     with pytest.raises(KeyError):
@@ -447,10 +450,10 @@ def test_run_is_described_whole(tmp_path, service):
     backend.close()
     assert place == backend.log_location() and place.startswith('time/vis_data/wandb/offline-run-')
     log = read_log(written_whole(tmp_path / place))
-    assert (log.run_id, log.group, log.name) == (RUN['uid'], RUN['group'], RUN['name'])
+    assert (log.uid, log.group, log.name) == (RUN['uid'], RUN['group'], RUN['name'])
     assert (log.job_type, log.exit_code) == ('test', 0)
     assert log.config == dict(identity=dict(seed=0))
-    assert log.rows[0] == {'iter': 3, 'epoch': 1, 'val/acc': 0.5}
+    assert log.history[0] == {'iter': 3, 'epoch': 1, 'val/acc': 0.5}
     [axis] = [content for kind, content in records(log.path) if kind == 'metric']
     assert (axis.glob_name, axis.step_metric) == ('*', 'iter')
 
@@ -461,7 +464,7 @@ def test_attempts_at_a_run_have_one_id(tmp_path, service):
         backend.add_scalar('train/loss', 1.0, step=int(attempt))
         backend.close()
     paths = tmp_path.glob('*/wandb/offline-run-*/run-*.wandb')
-    ids = [read_log(written_whole(path)).run_id for path in paths]
+    ids = [read_log(written_whole(path)).uid for path in paths]
     assert ids == [RUN['uid']] * 2
 
 
@@ -605,7 +608,7 @@ backend.close()
     )
     assert done.returncode == 0, done.stderr
     (log,) = logs(tmp_path)
-    assert [row['test/acc/top1'] for row in read_log(log).rows] == [0.5]
+    assert [row['test/acc/top1'] for row in read_log(log).history] == [0.5]
 
 
 def test_unreachable_server_falls_back_to_offline(tmp_path, monkeypatch):

@@ -9,12 +9,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import wandb
 from mmengine.config import Config
 from PIL import Image
 from wandb_logs import records, written_whole
 
 import mmaction_ext.register  # noqa: F401
+import wandb
 from mmaction_ext.datasets.samples import sample_name
 from mmaction_ext.evaluation.predictions import Predictions, write_predictions
 from mmaction_ext.evaluation.predictions_hook import PredictionsHook
@@ -287,7 +287,7 @@ def test_what_cannot_be_shown_leaves_the_rest(tmp_path):
         'per',
     ]
     log = read_log(log_of(folder))
-    assert [row['iter'] for row in log.rows if 'test/acc/top1' in row] == [1080, 1090]
+    assert [row['iter'] for row in log.history if 'test/acc/top1' in row] == [1080, 1090]
     assert log.exit_code == 0
 
 
