@@ -28,6 +28,7 @@ from mmaction_ext.tracking.identity import (
     config_name,
     load_config,
 )
+from mmaction_ext.tracking.reading.record import Attempt
 from mmaction_ext.tracking.reading.snapshots import (
     Copied,
     Copier,
@@ -35,7 +36,6 @@ from mmaction_ext.tracking.reading.snapshots import (
     read_snapshot,
     snapshot_path,
 )
-from mmaction_ext.tracking.reading.wandb_log import WandbLog
 from mmaction_ext.tracking.reading.wandb_snapshot import SNAPSHOT_FOLDER
 
 NAME = 'import-wandb'
@@ -228,7 +228,7 @@ def local_runs(folder: str | Path, root: Path) -> Iterator[SourceRun]:
     """
     from mmaction_ext.tracking.reading.wandb_log import read_log
 
-    attempts: dict[tuple[str, str], list[WandbLog]] = {}
+    attempts: dict[tuple[str, str], list[Attempt]] = {}
     for path in sorted(Path(folder).rglob('run-*.wandb')):
         if not path.is_symlink() and not path.parent.is_symlink():
             try:
@@ -267,7 +267,7 @@ def _placed(run: SourceRun, folder: Path, root: Path) -> SourceRun:
     return replace(run, place=('imported', f'{folder.name}-{digest[:8]}'))
 
 
-def _local_run(logs: Iterable[WandbLog]) -> SourceRun:
+def _local_run(logs: Iterable[Attempt]) -> SourceRun:
     logs = sorted(logs, key=lambda log: (log.start_time or 0, log.path))
     last = logs[-1]
     rows = [row for log in logs for row in log.history]
@@ -290,7 +290,7 @@ def _local_run(logs: Iterable[WandbLog]) -> SourceRun:
     )
 
 
-def _state(log: WandbLog) -> str:
+def _state(log: Attempt) -> str:
     if log.exit_code is not None:
         return 'failed' if log.exit_code else 'finished'
     age = time.time() - log.path.stat().st_mtime

@@ -8,9 +8,13 @@ import json
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from mmaction_ext.compat import replace_pkg_resources
 from mmaction_ext.errors import InputError
+
+#: a resolved config, or a part of one, as plain data
+Settings = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -22,8 +26,8 @@ class HashRule:
         hooks: types of hooks, of any scope, in ``default_hooks`` and ``custom_hooks``.
     """
 
-    keys: frozenset
-    hooks: frozenset = frozenset()
+    keys: frozenset[str]
+    hooks: frozenset[str] = frozenset()
 
 
 _FORMER_RULE = HashRule(
@@ -109,28 +113,30 @@ class RunIdentity:
     config: str
     seed: int
     config_hash: str
-    aliases: tuple = field(default=(), compare=False)
+    aliases: tuple[str, ...] = field(default=(), compare=False)
 
     @property
-    def hashes(self) -> tuple:
+    def hashes(self) -> tuple[str, ...]:
         """All hashes that a run of the config may bear."""
         return (self.config_hash, *self.aliases)
 
     @property
-    def facts(self) -> dict:
+    def facts(self) -> Settings:
         """What is recorded of it: ``config``, ``seed`` and ``config_hash``."""
         return dict(config=self.config, seed=self.seed, config_hash=self.config_hash)
 
-    def named_as_in(self, facts: dict) -> 'RunIdentity | None':
+    def named_as_in(self, facts: Settings) -> 'RunIdentity | None':
         """The same run by the hash that is on record; ``None`` if the record is of another run.
 
         Args:
             facts: what was recorded of some run, see :attr:`facts`.
         """
-        others = [each for each in self.hashes if each != facts.get('config_hash')]
-        named = replace(self, config_hash=facts.get('config_hash'), aliases=tuple(others))
-        known = len(others) < len(self.hashes) and named.facts.items() <= facts.items()
-        return named if known else None
+        digest = facts.get('config_hash')
+        others = tuple(each for each in self.hashes if each != digest)
+        if not isinstance(digest, str) or len(others) == len(self.hashes):
+            return None
+        named = replace(self, config_hash=digest, aliases=others)
+        return named if named.facts.items() <= facts.items() else None
 
     @property
     def group(self) -> str:
@@ -150,12 +156,12 @@ class RunIdentity:
         """
         return _sha(f'{self.config}|{self.seed}|{self.config_hash}')
 
-    def work_dir(self, root='work_dirs') -> str:
+    def work_dir(self, root: Path | str = 'work_dirs') -> str:
         """Folder of the run's logs and checkpoints below ``root``."""
         return (Path(root) / self.config / f'seed{self.seed}').as_posix()
 
 
-def load_config(path) -> dict:
+def load_config(path: Path | str) -> Settings:
     """Resolve a config with its ``_base_`` chain, importing none of its custom modules.
 
     The config of an ensemble, ``ensemble = dict(members=['../a.py', '../b.py'])`` with paths
@@ -176,7 +182,7 @@ def load_config(path) -> dict:
     return complete_config(path, _read_config(path))
 
 
-def complete_config(path: str | os.PathLike, config: dict) -> dict:
+def complete_config(path: str | os.PathLike[str], config: Settings) -> Settings:
     """A config that was read as :func:`load_config` gives it: with the hashes of those it needs.
 
     Args:
@@ -216,7 +222,7 @@ def complete_config(path: str | os.PathLike, config: dict) -> dict:
     return config
 
 
-def weights_source(path: str | os.PathLike, config: dict) -> Path | None:
+def weights_source(path: str | os.PathLike[str], config: Settings) -> Path | None:
     """The config whose run's weights a config is tested with, instead of training its own.
 
     Args:
@@ -237,7 +243,7 @@ def weights_source(path: str | os.PathLike, config: dict) -> Path | None:
     return Path(os.path.normpath(Path(path).parent / name))
 
 
-def ensemble_members(path: str | os.PathLike, config: dict) -> list[Path]:
+def ensemble_members(path: str | os.PathLike[str], config: Settings) -> list[Path]:
     """The configs whose predictions an ensemble averages.
 
     Args:
@@ -251,7 +257,7 @@ def ensemble_members(path: str | os.PathLike, config: dict) -> list[Path]:
     return [Path(os.path.normpath(Path(path).parent / name)) for name in names]
 
 
-def _read_config(path) -> dict:
+def _read_config(path: Path | str) -> Settings:
     from mmengine.config import Config
 
     if not Path(path).is_file():
@@ -263,7 +269,7 @@ def _read_config(path) -> dict:
         raise InputError(f'config {path} cannot be read: {error}') from error
 
 
-def config_name(path) -> str:
+def config_name(path: Path | str) -> str:
     """Path of a config below its ``configs`` folder, without ``.py``.
 
     A config that lies under no ``configs`` folder is named by its own folder and stem. Two
@@ -277,7 +283,7 @@ def config_name(path) -> str:
     return '/'.join(parts[below[-1] + 1 :] if below else parts[-2:])
 
 
-def config_below(folder, name: str) -> Path:
+def config_below(folder: Path | str, name: str) -> Path:
     """The file of a config that some run says it is of.
 
     Reading a config executes it, and a run may come from anywhere: a name that leads out of the
@@ -299,7 +305,7 @@ def config_below(folder, name: str) -> Path:
     raise InputError(f'there is no config {name[:200]!r} below {folder}')
 
 
-def config_hash(config: dict) -> str:
+def config_hash(config: Settings) -> str:
     """Hash of all in a resolved config that can change the run's numbers.
 
     Args:
@@ -311,7 +317,7 @@ def config_hash(config: dict) -> str:
     return config_hashes(config)[0]
 
 
-def config_hashes(config: dict) -> tuple:
+def config_hashes(config: Settings) -> tuple[str, ...]:
     """All hashes that a run of a config may bear: by today's rule, then by earlier ones.
 
     Whoever asks whether a run is one of a config looks for the run's hash among these.
@@ -322,7 +328,7 @@ def config_hashes(config: dict) -> tuple:
     return tuple(_sha(canonical_json(_recipe(config, rule))) for rule in HASH_RULES)
 
 
-def training_length(config: dict) -> tuple | None:
+def training_length(config: Settings) -> tuple[str, int] | None:
     """``('epoch', n)`` or ``('iter', n)`` of a resolved config; ``None`` if it does not say."""
     train_cfg = config.get('train_cfg')
     train_cfg = train_cfg if isinstance(train_cfg, dict) else {}
@@ -333,7 +339,7 @@ def training_length(config: dict) -> tuple | None:
     return None
 
 
-def canonical_json(value) -> str:
+def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces; tuples as lists, other objects by ``str``."""
     return json.dumps(value, sort_keys=True, separators=(',', ':'), default=str)
 
@@ -342,7 +348,7 @@ _HOOK_PLACES = ('default_hooks.', 'custom_hooks.')
 _HASH_PLACES = ('weights_of_hashes.', 'ensemble.member_hashes.')
 
 
-def _recipe(node, rule: HashRule, prefix: str = ''):
+def _recipe(node: Any, rule: HashRule, prefix: str = '') -> Any:
     """A config, or the part of one below ``prefix``, without what a rule leaves out.
 
     By today's rule nor does it matter whether what then is empty was there.
@@ -369,7 +375,7 @@ def _recipe(node, rule: HashRule, prefix: str = ''):
     return node
 
 
-def _is_left_out(node: dict, key: str, rule: HashRule, prefix: str) -> bool:
+def _is_left_out(node: Settings, key: str, rule: HashRule, prefix: str) -> bool:
     if key == 'batch_size' and batch_matters(node):
         return False
     if f'{prefix}{key}' == 'default_hooks.checkpoint.interval' and not node.get('save_last', True):
@@ -381,7 +387,7 @@ def _is_left_out(node: dict, key: str, rule: HashRule, prefix: str) -> bool:
     )
 
 
-def batch_matters(loader: dict) -> bool:
+def batch_matters(loader: Settings) -> bool:
     """Whether the size of the batches of an evaluation decides which samples are evaluated.
 
     Args:
@@ -396,7 +402,7 @@ def batch_matters(loader: dict) -> bool:
     )
 
 
-def _hook_type(hook) -> str | None:
+def _hook_type(hook: Any) -> str | None:
     """Name of a hook's class, without scope or module."""
     kind = hook.get('type') if isinstance(hook, dict) else None
     return getattr(kind, '__name__', None) or str(kind).rpartition('.')[2]

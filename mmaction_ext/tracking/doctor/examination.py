@@ -1,6 +1,7 @@
 """All checks, over all runs below some folders."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from mmaction_ext.errors import InputError
@@ -16,9 +17,15 @@ from mmaction_ext.tracking.doctor import (
 from mmaction_ext.tracking.doctor.finding import SEVERITIES, Finding, unreadable
 from mmaction_ext.tracking.ledger.format import METRICS_FILE, RUN_FILE
 from mmaction_ext.tracking.reading.find import find_runs
+from mmaction_ext.tracking.reading.record import RunRecord
+
+#: folders with the runs that were looked for in each
+Parts = list[tuple[Path, list[RunRecord]]]
 
 
-def examine(roots, configs='configs', hash_files: bool = True) -> list:
+def examine(
+    roots: Iterable[Path | str], configs: Path | str = 'configs', hash_files: bool = True
+) -> list[Finding]:
     """Look at all runs below some folders.
 
     Args:
@@ -33,20 +40,20 @@ def examine(roots, configs='configs', hash_files: bool = True) -> list:
     Raises:
         InputError: a folder does not exist.
     """
-    roots = [Path(root) for root in roots]
-    for root in roots:
+    folders = [Path(root) for root in roots]
+    for root in folders:
         if not root.is_dir():
             raise InputError(f'runs folder {root} does not exist')
     found = [
-        finding for root in roots for finding in _examine_folder(root, Path(configs), hash_files)
+        finding for root in folders for finding in _examine_folder(root, Path(configs), hash_files)
     ]
     return sorted(
-        found + versions.duplicates(roots),
+        found + versions.duplicates(folders),
         key=lambda item: (SEVERITIES.index(item.severity), item.check, item.place, item.text),
     )
 
 
-def _examine_folder(root, configs, hash_files) -> list:
+def _examine_folder(root: Path, configs: Path, hash_files: bool) -> list[Finding]:
     """Findings below one folder; runs are named by their path from the working folder on."""
     parts, found = _read_parts(root)
     for folder, some in parts:
@@ -65,7 +72,7 @@ def _examine_folder(root, configs, hash_files) -> list:
     return found
 
 
-def _read_parts(folder) -> tuple:
+def _read_parts(folder: Path) -> tuple[Parts, list[Finding]]:
     """Records by the folder in which they were looked for, and what cannot be read.
 
     A file that cannot be read takes its run out, and none beside it.
@@ -74,14 +81,15 @@ def _read_parts(folder) -> tuple:
         return [(folder, find_runs(folder, compare=True, cache=False))], []
     except Exception as error:  # the files may hold anything
         problem = _unreadable_part(folder, error)
-    parts, found = [], []
+    parts: Parts = []
+    found: list[Finding] = []
     for inner in _folders_of_runs(folder):
         more, problems = _read_parts(inner)
         parts, found = parts + more, found + problems
     return parts, found or [problem]
 
 
-def _folders_of_runs(folder) -> list:
+def _folders_of_runs(folder: Path) -> list[Path]:
     """Folders in a folder that may hold runs of their own; none in that of a run."""
     try:
         items = sorted(os.scandir(folder), key=lambda item: item.name)
@@ -92,7 +100,7 @@ def _folders_of_runs(folder) -> list:
         return []
 
 
-def _unreadable_part(folder, error) -> Finding:
+def _unreadable_part(folder: Path, error: Exception) -> Finding:
     place, found, reason = str(error).partition(' cannot be read: ')
     if isinstance(error, InputError) and found:
         return unreadable(place, reason)

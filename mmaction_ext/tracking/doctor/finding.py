@@ -1,8 +1,11 @@
 """Something about the runs on disk, in words."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from mmaction_ext.tracking.ledger.format import NEWER
+from mmaction_ext.tracking.reading.record import RunRecord
 
 #: the worst first
 SEVERITIES = ('error', 'warning', 'note')
@@ -31,7 +34,7 @@ class Finding:
     advice: str
 
 
-def unreadable(place, reason: str = '') -> Finding:
+def unreadable(place: Path | str, reason: str = '') -> Finding:
     """A file or folder that cannot be opened, with the system's reason where it is known."""
     return Finding(
         'error',
@@ -42,7 +45,7 @@ def unreadable(place, reason: str = '') -> Finding:
     )
 
 
-def newer(place) -> Finding:
+def newer(place: Path | str) -> Finding:
     """A file of a version that this program does not know."""
     return Finding(
         'error',
@@ -53,7 +56,7 @@ def newer(place) -> Finding:
     )
 
 
-def run_name(record) -> str:
+def run_name(record: RunRecord) -> str:
     """How a run is called: by its folder, else its config, else its id."""
     if record.folder:
         return record.folder
@@ -61,7 +64,7 @@ def run_name(record) -> str:
     return f'{record.config}{seed}' if record.config else f'run {record.uid}'
 
 
-def and_more(names) -> str:
+def and_more(names: Iterable[str]) -> str:
     """How many runs of the same kind there are beside the one that is named."""
     more = len(set(names)) - 1
     return f' and {more} more {"run" if more == 1 else "runs"}' if more else ''

@@ -1,6 +1,7 @@
 """Whether the JSON files of ledgers, and of copies of online runs, are as they were written."""
 
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mmaction_ext.files.reading import read_regular
@@ -8,6 +9,7 @@ from mmaction_ext.files.writing import UNFINISHED
 from mmaction_ext.tracking.doctor.finding import BACKUP, TEST_AGAIN, Finding, newer, unreadable
 from mmaction_ext.tracking.doctor.run_file import is_of_newer_version, read_object
 from mmaction_ext.tracking.ledger.format import METRICS_FILE, NEWER, RESULTS_FOLDER, RUN_FILE
+from mmaction_ext.tracking.reading.record import RunRecord
 from mmaction_ext.tracking.reading.snapshots import read_snapshot
 from mmaction_ext.tracking.reading.wandb_snapshot import SNAPSHOT_FOLDER
 
@@ -16,13 +18,13 @@ _RESTORE = 'restore it from a backup'
 _CHECKSUM, _END_BYTES = b'"crc32"', 40
 
 
-def look(root) -> list:
+def look(root: Path) -> list[Finding]:
     """Files below a folder that hold half of what was written, or something else.
 
     Returns:
         :class:`Finding` list.
     """
-    found = []
+    found: list[Finding] = []
     for folder, _, names in os.walk(root):
         found += _without_run_file(Path(folder), names)
         found += [
@@ -36,7 +38,7 @@ def look(root) -> list:
     ]
 
 
-def _without_run_file(folder, names) -> list:
+def _without_run_file(folder: Path, names: Sequence[str]) -> list[Finding]:
     if METRICS_FILE not in names or RUN_FILE in names:
         return []
     return [
@@ -50,18 +52,18 @@ def _without_run_file(folder, names) -> list:
     ]
 
 
-def _objects(folder, names) -> list:
+def _objects(folder: Path, names: Sequence[str]) -> list[Path]:
     """Files of ledgers that hold one JSON object each."""
     if folder.name == RESULTS_FOLDER and (folder.parent / RUN_FILE).exists():
         return [folder / name for name in names if name.endswith('.json')]
     return [folder / RUN_FILE] * (RUN_FILE in names)
 
 
-def _damaged(path) -> Finding:
+def _damaged(path: Path) -> Finding:
     try:
         read_regular(path)
     except OSError as error:
-        return unreadable(path.as_posix(), error.strerror)
+        return unreadable(path.as_posix(), error.strerror or '')
     if is_of_newer_version(path):
         return newer(path.as_posix())
     advice = BACKUP if path.name == RUN_FILE else f'{_RESTORE}, or {TEST_AGAIN}'
@@ -76,7 +78,7 @@ def _damaged(path) -> Finding:
     return Finding('error', 'half-written', path.as_posix(), 'is no JSON object', advice)
 
 
-def _is_whole(path) -> bool:
+def _is_whole(path: Path) -> bool:
     """Whether a file ends as it was written, with its checksum."""
     try:
         return _CHECKSUM in read_regular(path)[-_END_BYTES:]
@@ -84,7 +86,7 @@ def _is_whole(path) -> bool:
         return False
 
 
-def _copy(path) -> list:
+def _copy(path: Path) -> list[Finding]:
     if is_of_newer_version(path):
         return [newer(path.as_posix())]
     content = read_snapshot(path)
@@ -111,7 +113,7 @@ def _copy(path) -> list:
     ]
 
 
-def other_damage(root, records, known: set) -> list:
+def other_damage(root: Path, records: Iterable[RunRecord], known: set[str]) -> list[Finding]:
     """Damaged files of which nothing has been said yet.
 
     Args:
@@ -122,7 +124,7 @@ def other_damage(root, records, known: set) -> list:
     Returns:
         :class:`Finding` list.
     """
-    found = {}
+    found: dict[str, tuple[str, bool]] = {}
     for record in records:
         for text in record.damage:
             name, _, what = text.removesuffix(f' {NEWER}').partition(' is ')
@@ -134,7 +136,7 @@ def other_damage(root, records, known: set) -> list:
     ]
 
 
-def _other_damage(place, what, is_corrupt) -> Finding:
+def _other_damage(place: str, what: str, is_corrupt: bool) -> Finding:
     state, _, reason = what.partition(': ')
     if state == 'unreadable':
         return unreadable(place, reason)

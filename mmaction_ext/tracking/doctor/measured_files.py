@@ -1,6 +1,8 @@
 """Whether the checkpoints and predictions that results name are still those of the results."""
 
 import math
+from collections.abc import Iterable
+from pathlib import Path
 
 from mmaction_ext.evaluation.predictions import MOST_BYTES
 from mmaction_ext.tracking.doctor.finding import TEST_AGAIN, Finding, run_name, unreadable
@@ -11,11 +13,12 @@ from mmaction_ext.tracking.reading.comparison import (
     named_file,
     other_top1,
 )
+from mmaction_ext.tracking.reading.record import Evaluation, RunRecord
 
 KINDS = ('checkpoint', 'predictions')
 
 
-def look(records, hash_files: bool) -> list:
+def look(records: Iterable[RunRecord], hash_files: bool) -> list[Finding]:
     """Checkpoints and predictions that results name and that are not there, or differ.
 
     A file that several results of a run name is that of the newest.
@@ -28,16 +31,18 @@ def look(records, hash_files: bool) -> list:
     Returns:
         :class:`Finding` list.
     """
-    found = {}
+    found: dict[Finding, None] = {}
     for record in records:
-        newest = {}
+        newest: dict[Path, str] = {}
         for item in reversed(record.evaluations):
             for kind in KINDS:
                 found.update(dict.fromkeys(_of_result(record, item, kind, newest, hash_files)))
     return list(found)
 
 
-def _of_result(record, item, kind, newest, hash_files) -> list:
+def _of_result(
+    record: RunRecord, item: Evaluation, kind: str, newest: dict[Path, str], hash_files: bool
+) -> list[Finding]:
     """What is wrong with a file of a result.
 
     Args:
@@ -45,7 +50,7 @@ def _of_result(record, item, kind, newest, hash_files) -> list:
     """
     facts = getattr(item, kind)
     path, digest = named_file(record.folder, facts)
-    if path is None:
+    if path is None or digest is None:
         return []
     if newest.setdefault(path, digest) != digest:
         return [_replaced(record, kind, path)]
@@ -57,7 +62,7 @@ def _of_result(record, item, kind, newest, hash_files) -> list:
     return [dict(gone=_gone, differs=_differs, unreadable=_unreadable)[state](record, kind, path)]
 
 
-def _gone(record, kind, path) -> Finding:
+def _gone(record: RunRecord, kind: str, path: Path) -> Finding:
     return Finding(
         'warning',
         f'{kind} gone',
@@ -67,7 +72,7 @@ def _gone(record, kind, path) -> Finding:
     )
 
 
-def _differs(record, kind, path) -> Finding:
+def _differs(record: RunRecord, kind: str, path: Path) -> Finding:
     return Finding(
         'error',
         f'{kind} differs',
@@ -77,11 +82,11 @@ def _differs(record, kind, path) -> Finding:
     )
 
 
-def _unreadable(record, kind, path) -> Finding:
+def _unreadable(record: RunRecord, kind: str, path: Path) -> Finding:
     return unreadable(path.as_posix())
 
 
-def _replaced(record, kind, path) -> Finding:
+def _replaced(record: RunRecord, kind: str, path: Path) -> Finding:
     return Finding(
         'note',
         f'{kind} replaced',
@@ -91,7 +96,7 @@ def _replaced(record, kind, path) -> Finding:
     )
 
 
-def _other_top1(record, item, path) -> list:
+def _other_top1(record: RunRecord, item: Evaluation, path: Path) -> list[Finding]:
     """What is wrong where the predictions of a result do not give its accuracy."""
     logged = item.values.get(TOP1)
     told = other_top1(path, logged)

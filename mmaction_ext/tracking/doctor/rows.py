@@ -1,6 +1,7 @@
 """Whether all rows of metrics are there as they were written, and all tests that they tell of."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from mmaction_ext.files.reading import open_regular
@@ -13,9 +14,10 @@ from mmaction_ext.tracking.doctor.run_file import (
 from mmaction_ext.tracking.ledger.format import METRICS_FILE, NEWER, RESULTS_FOLDER, RUN_FILE
 from mmaction_ext.tracking.reading.comparison import is_file
 from mmaction_ext.tracking.reading.metrics import read_attempts
+from mmaction_ext.tracking.reading.record import Attempt, RunRecord
 
 
-def damaged(root, records) -> list:
+def damaged(root: Path, records: Iterable[RunRecord]) -> list[Finding]:
     """Logs that were altered or cut off, but for those that :func:`incomplete` tells of.
 
     Args:
@@ -29,7 +31,7 @@ def damaged(root, records) -> list:
     return [finding for record in records for finding in _damaged(root, record)]
 
 
-def _damaged(root, record) -> list:
+def _damaged(root: Path, record: RunRecord) -> list[Finding]:
     whole = [
         item
         for item in record.attempts
@@ -53,7 +55,7 @@ def _damaged(root, record) -> list:
     return found
 
 
-def _damage(attempt, place) -> list:
+def _damage(attempt: Attempt, place: Path) -> list[Finding]:
     """Why an attempt is not trusted; nothing where other findings tell of it."""
     text = (
         _reason(attempt, place)
@@ -67,7 +69,7 @@ def _damage(attempt, place) -> list:
     )
 
 
-def _reason(attempt, place) -> str:
+def _reason(attempt: Attempt, place: Path) -> str:
     run = read_run(place.parent)
     if run is None:
         return ''  # which is told of by itself
@@ -83,7 +85,7 @@ def _reason(attempt, place) -> str:
     return 'was altered after it was written' if _has_altered_rows(attempt, place) else ''
 
 
-def _can_be_read(place) -> bool:
+def _can_be_read(place: Path) -> bool:
     try:
         open_regular(place).close()
     except OSError:
@@ -91,13 +93,13 @@ def _can_be_read(place) -> bool:
     return True
 
 
-def _has_altered_rows(attempt, place) -> bool:
+def _has_altered_rows(attempt: Attempt, place: Path) -> bool:
     return place.name == METRICS_FILE and any(
         log.corrupt for log in read_attempts(place) if log.number == attempt.number
     )
 
 
-def incomplete(records) -> list:
+def incomplete(records: Iterable[RunRecord]) -> list[Finding]:
     """Ledgers that lack rows, or result files of tests of which their rows tell.
 
     Args:
@@ -107,7 +109,7 @@ def incomplete(records) -> list:
     Returns:
         :class:`Finding` list.
     """
-    found = []
+    found: list[Finding] = []
     for record in records:
         if 'ledger' in record.read_from:
             lost = _lost_rows(Path(record.folder))
@@ -116,7 +118,7 @@ def incomplete(records) -> list:
     return found
 
 
-def _lost_rows(folder) -> Finding | None:
+def _lost_rows(folder: Path) -> Finding | None:
     """What is wrong where ``metrics.jsonl`` is shorter than it was at the end of an attempt."""
     attempts, path = attempts_in(read_run(folder)), folder / METRICS_FILE
     sizes = [entry.metrics_bytes for entry in attempts if entry.metrics_bytes is not None]
@@ -146,11 +148,11 @@ def _lost_rows(folder) -> Finding | None:
     return None
 
 
-def _incomplete(path, text) -> Finding:
+def _incomplete(path: Path, text: str) -> Finding:
     return Finding('error', 'incomplete', path.as_posix(), text, BACKUP)
 
 
-def _lost_results(record, folder) -> list:
+def _lost_results(record: RunRecord, folder: Path) -> list[Finding]:
     """Tests of which rows tell, but no result file."""
     try:
         names = os.listdir(folder / RESULTS_FOLDER)
@@ -168,7 +170,7 @@ def _lost_results(record, folder) -> list:
     ]
 
 
-def _lost_result(path) -> Finding:
+def _lost_result(path: Path) -> Finding:
     return Finding(
         'warning',
         'result gone',

@@ -1,6 +1,7 @@
 """How runs ended, in how many attempts they were made, and who tells of them."""
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from mmaction_ext.tracking.doctor.finding import Finding, run_name
@@ -16,7 +17,7 @@ from mmaction_ext.tracking.reading.record import RunRecord
 _RESUME = 'the same command with --resume goes on from the newest checkpoint'
 
 
-def look(records) -> list:
+def look(records: Iterable[RunRecord]) -> list[Finding]:
     """Runs that did not end, whose sources disagree, or that one source or attempt is not all of.
 
     Args:
@@ -40,11 +41,11 @@ def look(records) -> list:
     return [finding for record in records for check in checks for finding in check(record)]
 
 
-def _where(record) -> str:
+def _where(record: RunRecord) -> str:
     return f' at iteration {record.last_iter}' if record.last_iter else ''
 
 
-def _killed(record) -> list:
+def _killed(record: RunRecord) -> list[Finding]:
     if record.state != 'killed':
         return []
     return [
@@ -58,7 +59,7 @@ def _killed(record) -> list:
     ]
 
 
-def _diverged(record) -> list:
+def _diverged(record: RunRecord) -> list[Finding]:
     if not record.diverged or record.state == 'running':
         return []
     return [
@@ -72,7 +73,7 @@ def _diverged(record) -> list:
     ]
 
 
-def _ended(record) -> list:
+def _ended(record: RunRecord) -> list[Finding]:
     signal = record.attempts[-1].signal
     if record.state != 'failed' or not signal:
         return []
@@ -83,7 +84,7 @@ def _ended(record) -> list:
     ]
 
 
-def _unknown(record) -> list:
+def _unknown(record: RunRecord) -> list[Finding]:
     if record.state != 'unknown':
         return []
     return [
@@ -97,7 +98,7 @@ def _unknown(record) -> list:
     ]
 
 
-def _silent(record) -> list:
+def _silent(record: RunRecord) -> list[Finding]:
     if record.state != 'running' or not _is_overdue(record.heartbeat):
         return []
     return [
@@ -106,7 +107,7 @@ def _silent(record) -> list:
             'silent',
             run_name(record),
             'its process lives, but gives no sign of life',
-            f'it was stopped or hangs; look at process {record.heartbeat.pid}',
+            f'it was stopped or hangs; look at process {record.heartbeat and record.heartbeat.pid}',
         )
     ]
 
@@ -117,7 +118,7 @@ def _is_overdue(heartbeat: HeartbeatFile | None) -> bool:
     return time.time() - heartbeat.time > HEARTBEAT_STALE_SECONDS
 
 
-def _contradictions(record) -> list:
+def _contradictions(record: RunRecord) -> list[Finding]:
     return [
         Finding(
             'error',
@@ -130,7 +131,7 @@ def _contradictions(record) -> list:
     ]
 
 
-def _one_sided(record) -> list:
+def _one_sided(record: RunRecord) -> list[Finding]:
     """A run of which the ledger or the W&B log alone tells."""
     if record.imported or not record.read_from:
         return []
@@ -157,7 +158,7 @@ def _one_sided(record) -> list:
     ]
 
 
-def _behind(record) -> list:
+def _behind(record: RunRecord) -> list[Finding]:
     """A run whose W&B log did not take all rows in time."""
     entries = attempts_in(_run_file(record))
     missing = sum(entry.wandb_rows_missing or 0 for entry in entries)
@@ -182,7 +183,7 @@ def _run_file(record: RunRecord) -> RunFile | None:
     return read_run(Path(record.folder)) if 'ledger' in record.read_from else RunFile()
 
 
-def _stitched(record) -> list:
+def _stitched(record: RunRecord) -> list[Finding]:
     count = len(record.attempts)
     if count == 1 or not _knows_its_attempts(record):
         return []
@@ -197,7 +198,7 @@ def _stitched(record) -> list:
     ]
 
 
-def _knows_its_attempts(record) -> bool:
+def _knows_its_attempts(record: RunRecord) -> bool:
     """Whether ``run.json`` tells of all attempts of which the rest of the ledger tells."""
     numbers = {item.number for item in record.attempts if item.source == 'ledger'}
     known = _run_file(record)

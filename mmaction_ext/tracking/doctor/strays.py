@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from mmaction_ext.errors import InputError
@@ -18,7 +19,7 @@ from mmaction_ext.tracking.writing.attempts import SPARE_FILE
 STRAY_SECONDS = 600
 
 
-def look(root) -> list:
+def look(root: Path | str) -> list[Finding]:
     """A :class:`Finding` for each of :func:`stray_files`."""
     return [
         Finding(
@@ -32,7 +33,7 @@ def look(root) -> list:
     ]
 
 
-def stray_files(root) -> list:
+def stray_files(root: Path | str) -> list[Path]:
     """Files that a process left when it died: half-written parts of its ledger, kept room.
 
     Those of runs that live, or may live on another host, are none. Nor is the room that a killed
@@ -45,12 +46,12 @@ def stray_files(root) -> list:
     return sorted(path for path in paths if _is_stray(path))
 
 
-def _is_stray(path) -> bool:
+def _is_stray(path: Path) -> bool:
     is_left = _is_temporary(path) or (path.name == SPARE_FILE and _is_over(path.parent))
     return is_left and _is_old(path) and not is_locked(_run_folder(path) / LOCK_FILE)
 
 
-def _is_temporary(path) -> bool:
+def _is_temporary(path: Path) -> bool:
     """Whether a file has a name that only the writer of ledgers and copies gives."""
     if path.parent.name.endswith(UNFINISHED):
         return True
@@ -59,24 +60,24 @@ def _is_temporary(path) -> bool:
     return path.name in (f'{RUN_FILE}.tmp', f'{HEARTBEAT_FILE}.tmp')
 
 
-def _is_over(folder) -> bool:
+def _is_over(folder: Path) -> bool:
     """Whether nobody goes on with the run of a folder: it was set aside, or has finished."""
     last = attempts_in(read_run(folder))[-1:]
     return is_set_aside(folder) or any(entry.exit_code == 0 for entry in last)
 
 
-def _run_folder(path) -> Path:
+def _run_folder(path: Path) -> Path:
     return path.parent.parent if path.parent.name == RESULTS_FOLDER else path.parent
 
 
-def _is_old(path) -> bool:
+def _is_old(path: Path) -> bool:
     try:
         return time.time() - path.stat().st_mtime > STRAY_SECONDS
     except OSError:
         return False  # it has just been renamed
 
 
-def remove_strays(roots) -> list:
+def remove_strays(roots: Iterable[Path | str]) -> list[Path]:
     """Delete what :func:`stray_files` finds below some folders.
 
     Returns:
@@ -85,7 +86,7 @@ def remove_strays(roots) -> list:
     Raises:
         InputError: one cannot be deleted.
     """
-    removed = []
+    removed: list[Path] = []
     for path in [path for root in roots for path in stray_files(root)]:
         try:
             path.unlink()

@@ -3,6 +3,7 @@
 import os
 import re
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mmaction_ext.tracking.doctor.finding import Finding, and_more, run_name
@@ -18,11 +19,13 @@ from mmaction_ext.tracking.reading.comparison import (
     list_state,
 )
 from mmaction_ext.tracking.reading.ledger import identity
+from mmaction_ext.tracking.reading.record import RunRecord
+from mmaction_ext.tracking.reading.rows import Row
 
 _SET_ASIDE = re.compile(r'(seed\d+(-[0-9a-f]{8})?|test)\.([0-9a-f]{16}|unknown)(\.\d+)?')
 
 
-def look(records, configs: Path) -> list:
+def look(records: Sequence[RunRecord], configs: Path) -> list[Finding]:
     """Runs whose config, code or lists of data are others by now.
 
     Args:
@@ -36,9 +39,10 @@ def look(records, configs: Path) -> list:
     return _stale(records, configs) + _other_code(records) + _other_lists(records)
 
 
-def _stale(records, configs) -> list:
+def _stale(records: Iterable[RunRecord], configs: Path) -> list[Finding]:
     """Runs that belong to no config as it stands in the tree."""
-    found, current = [], {}
+    found: list[Finding] = []
+    current: dict[str, tuple[str, ...]] = {}
     for record in records:
         if record.config is None or record.config_hash is None or record.overrides:
             continue
@@ -63,7 +67,7 @@ def _stale(records, configs) -> list:
     return found
 
 
-def _hashes_in_tree(configs, name: str) -> tuple:
+def _hashes_in_tree(configs: Path, name: str) -> tuple[str, ...]:
     """Hashes of a config as it stands; none where there is none, or it cannot be read."""
     try:
         return config_hashes(load_config(config_below(configs, name)))
@@ -71,9 +75,10 @@ def _hashes_in_tree(configs, name: str) -> tuple:
         return ()
 
 
-def _other_code(records) -> list:
+def _other_code(records: Iterable[RunRecord]) -> list[Finding]:
     """Runs whose networks were made by other code, those of the same code together."""
-    records, groups = [record for record in records if record.code], defaultdict(list)
+    records = [record for record in records if record.code]
+    groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
     tree = source_digests() if records else {}
     for record in records:
         changed = [
@@ -96,15 +101,16 @@ def _other_code(records) -> list:
     ]
 
 
-def _counted(paths) -> str:
+def _counted(paths: Iterable[str]) -> str:
     """How many of some source files belong to each part of the package."""
     counts = Counter(map(code_folder, paths))
     return ', '.join(f'{counts[name]} of {name}' for name in NETWORK_CODE if counts[name])
 
 
-def _other_lists(records) -> list:
+def _other_lists(records: Iterable[RunRecord]) -> list[Finding]:
     """Annotation lists that are not those that runs read, each once."""
-    groups, facts_of = defaultdict(list), {}
+    groups: dict[str, list[str]] = defaultdict(list)
+    facts_of: dict[str, Row] = {}
     for record in records:
         for facts in record.data.values():
             if isinstance(facts, dict):
@@ -124,7 +130,7 @@ def _other_lists(records) -> list:
     ]
 
 
-def set_aside(root) -> list:
+def set_aside(root: Path) -> list[Finding]:
     """Folders below one whose run gave way to another version of its config."""
     places = [
         Path(folder) / name
@@ -149,9 +155,9 @@ def is_set_aside(folder: Path) -> bool:
     return any(_SET_ASIDE.fullmatch(part) for part in folder.parts)
 
 
-def duplicates(roots) -> list:
+def duplicates(roots: Iterable[Path]) -> list[Finding]:
     """Runs that lie in several folders: copies, of which tables would make attempts."""
-    folders = defaultdict(set)
+    folders: dict[tuple[str, str], set[str]] = defaultdict(set)
     for root in roots:
         for folder, _, names in os.walk(root):
             run = _identity(Path(folder)) if RUN_FILE in names else None

@@ -16,7 +16,7 @@ COUNTER = (
 DRIVER_FILE = Path('/proc/driver/nvidia/version')
 
 
-def source_digests() -> dict:
+def source_digests() -> dict[str, str]:
     """SHA-256 of each module of this package, by its path beginning with ``mmaction_ext/``."""
     package = Path(mmaction_ext.__file__).parent
     return {
@@ -25,7 +25,7 @@ def source_digests() -> dict:
     }
 
 
-def config_digests(path) -> dict:
+def config_digests(path: Path | str) -> dict[str, str]:
     """SHA-256 of a config and of all that it inherits from, itself first.
 
     Files are named by their path from ``configs/`` on; those of another package as in ``_base_``
@@ -46,14 +46,14 @@ def config_digests(path) -> dict:
     return digests
 
 
-def weights_file(path: str | None) -> dict | None:
+def weights_file(path: str | None) -> dict[str, str | None] | None:
     """Path and digest of the file that a run starts from; an address has no digest."""
     if not path:
         return None
     return dict(path=path, sha256=file_sha256(path) if os.path.isfile(path) else None)
 
 
-def gpus() -> dict:
+def gpus() -> dict[str, object]:
     """The GPUs that this process sees, and what drives them.
 
     Returns:

@@ -124,7 +124,7 @@ class RunFile(Form):
         attempts: oldest first.
     """
 
-    version: Number | None = Field(None, alias='schema')
+    version: Number | None = Field(default=None, alias='schema')
     uid: str | None = None
     config: str | None = None
     seed: int | None = None
@@ -133,10 +133,10 @@ class RunFile(Form):
     overrides: Facts | None = None
     recipe: Facts | None = None
     config_files: Facts | None = None
-    complexity: Facts | None = Field(None, alias='static')
+    complexity: Facts | None = Field(default=None, alias='static')
     env: Facts | None = None
     git: Facts | None = None
-    code: Facts | None = Field(None, alias='sources')
+    code: Facts | None = Field(default=None, alias='sources')
     data: Facts | None = None
     initial_checkpoint: Facts | None = None
     initial_weights: Any = None
@@ -160,7 +160,7 @@ class ResultFile(Form):
         file: its name below the run's folder; it is not in the file.
     """
 
-    version: Number | None = Field(None, alias='schema')
+    version: Number | None = Field(default=None, alias='schema')
     attempt: int | None = None
     uid: str | None = None
     job_type: str | None = None
@@ -173,7 +173,7 @@ class ResultFile(Form):
     data_digest: str | None = None
     predictions: Facts | None = None
     finished: bool | None = None
-    file: str = Field('', exclude=True)
+    file: str = Field(default='', exclude=True)
 
 
 class HeartbeatFile(Form):
@@ -226,7 +226,7 @@ class SnapshotFile(Form):
         rows: its history.
     """
 
-    version: Number | None = Field(None, alias='schema')
+    version: Number | None = Field(default=None, alias='schema')
     url: str | None = None
     uid: str = Field(min_length=1)
     job_type: str | None = None

@@ -14,9 +14,11 @@ import re
 import stat
 import time
 import zlib
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
@@ -24,6 +26,7 @@ from mmaction_ext.errors import InputError
 from mmaction_ext.files.reading import LOG_BYTES, read_regular
 from mmaction_ext.files.writing import remove_unfinished, replace_files
 from mmaction_ext.tracking.reading.record import Attempt
+from mmaction_ext.tracking.reading.rows import Row
 
 #: Marks a folder as one of ours, in the form that backup programs know.
 TAG_FILE = 'CACHEDIR.TAG'
@@ -77,7 +80,7 @@ class Entry:
         ]
 
 
-def _pack(rows: list) -> list:
+def _pack(rows: list[Row]) -> list[tuple[list[str], list[list[Any]]]]:
     """Successive rows with the same names as (names, rows of values)."""
     return [
         (names, [[row[name] for name in names] for row in block])
@@ -85,7 +88,7 @@ def _pack(rows: list) -> list:
     ]
 
 
-def _unpack(blocks: list) -> list:
+def _unpack(blocks: list[tuple[list[str], list[list[Any]]]]) -> list[Row]:
     return [dict(zip(names, values, strict=True)) for names, rows in blocks for values in rows]
 
 
@@ -100,12 +103,13 @@ class Cache:
             nothing is kept.
     """
 
-    def __init__(self, root):
+    def __init__(self, root: Path | str):
         place = os.path.realpath(root)
         self._folder = _home() / hashlib.sha256(os.fsencode(place)).hexdigest()[:32]
-        self._is_ours, self._used = _is_ours(self._folder), set()
+        self._is_ours = _is_ours(self._folder)
+        self._used: set[str] = set()
 
-    def get(self, path: str, state) -> Entry | None:
+    def get(self, path: str, state: os.stat_result) -> Entry | None:
         """What is known of a file; ``None`` if that is nothing, or of another state of it.
 
         Args:
@@ -124,7 +128,7 @@ class Cache:
         except (OSError, ValueError, TypeError):
             return None
 
-    def put(self, path: str, state, entry: Entry) -> bool:
+    def put(self, path: str, state: os.stat_result, entry: Entry) -> bool:
         """Keep what was read from a file, unless it is still being written; whether it is kept."""
         if time.time() - state.st_mtime < SETTLED_SECONDS:
             return False
@@ -189,7 +193,7 @@ def _make_ours(folder: Path) -> bool:
     return _is_ours(folder)
 
 
-def _clear(folder: Path, used=()) -> None:
+def _clear(folder: Path, used: Collection[str] = ()) -> None:
     """Remove the entries of a folder of ours that are not used, and what was not finished."""
     remove_unfinished(folder)
     for place in folder.iterdir():
@@ -202,7 +206,7 @@ def _age(path: Path) -> float:
     return time.time() - path.stat().st_mtime
 
 
-def _key(path: str, state, content: bytes) -> bytes:
+def _key(path: str, state: os.stat_result, content: bytes) -> bytes:
     """First line of an entry: which state of which file it is of, and a checksum."""
     facts = dict(
         reader=reader_version(),
@@ -225,6 +229,7 @@ def reader_version() -> str:
         [
             *tracking.glob('reading/*.py'),
             tracking / 'ledger' / 'format.py',
+            tracking / 'ledger' / 'forms.py',
         ]
     ):
         digest.update(path.read_bytes())

@@ -2,8 +2,10 @@
 
 import math
 import os
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from mmaction_ext.files.writing import file_sha256
 
@@ -15,7 +17,7 @@ LISTS_BYTES = 1 << 30
 TOP1, TOP1_TOLERANCE = 'test/acc/top1', 1e-6
 
 
-def code_changes(recorded: dict, now: dict) -> dict:
+def code_changes(recorded: dict[str, str], now: dict[str, str]) -> dict[str, str]:
     """Source files of a run that are not as in the tree, those of the network first.
 
     Args:
@@ -45,7 +47,7 @@ def code_folder(path: str) -> str:
     return parts[1] if len(parts) > 2 else ''
 
 
-def list_state(facts) -> str:
+def list_state(facts: object) -> str:
     """How the annotation list of a split compares with the one that a run read.
 
     Args:
@@ -55,14 +57,13 @@ def list_state(facts) -> str:
     Returns:
         As :func:`file_state`.
     """
-    facts = facts if isinstance(facts, dict) else {}
-    files, digest = facts.get('ann_file'), facts.get('ann_sha256')
-    if not _are_texts(files, digest):
+    files, digest = _texts(facts, 'ann_file', 'ann_sha256')
+    if not files or not digest:
         return 'unknown'
     return _state([Path(file) for file in files.split(',')], digest, LISTS_BYTES)
 
 
-def file_state(folder, facts, most: float = math.inf) -> str:
+def file_state(folder: Path | str | None, facts: object, most: float = math.inf) -> str:
     """How a file that a result names compares with the one that it was measured on.
 
     Args:
@@ -75,12 +76,12 @@ def file_state(folder, facts, most: float = math.inf) -> str:
         names no file.
     """
     path, digest = named_file(folder or '', facts)
-    if path is None:
+    if path is None or digest is None:
         return 'unknown'
     return 'gone' if folder is None else _state([path], digest, most)
 
 
-def named_file(folder, facts) -> tuple:
+def named_file(folder: Path | str, facts: object) -> tuple[Path, str] | tuple[None, None]:
     """A file that a result names and its SHA-256; ``None`` for both where it names none.
 
     Args:
@@ -88,18 +89,19 @@ def named_file(folder, facts) -> tuple:
         facts: ``path``, relative to the folder, and ``sha256``; anything else names no file, nor
             does an address.
     """
-    facts = facts if isinstance(facts, dict) else {}
-    path, digest = facts.get('path'), facts.get('sha256')
-    if not _are_texts(path, digest) or '://' in path:
+    path, digest = _texts(facts, 'path', 'sha256')
+    if not path or not digest or '://' in path:
         return None, None
     return Path(os.path.normpath(Path(folder) / path)), digest
 
 
-def _are_texts(*values) -> bool:
-    return all(isinstance(value, str) and value for value in values)
+def _texts(facts: object, *names: str) -> list[str]:
+    """What some facts are, where they are texts; else empty."""
+    known = facts if isinstance(facts, dict) else {}
+    return [value if isinstance(value := known.get(name), str) else '' for name in names]
 
 
-def _state(paths, digest, most) -> str:
+def _state(paths: Sequence[Path], digest: str, most: float) -> str:
     """How some files of at most so many bytes, one after the other, compare with a SHA-256."""
     if not all(map(is_file, paths)):
         return 'gone'
@@ -112,7 +114,7 @@ def _state(paths, digest, most) -> str:
     return 'same' if found == digest else 'differs'
 
 
-def is_file(path) -> bool:
+def is_file(path: Path) -> bool:
     """As ``path.is_file()``, also of a name that no file can have."""
     try:
         return path.is_file()
@@ -120,7 +122,7 @@ def is_file(path) -> bool:
         return False
 
 
-def current_sha256(path) -> str:
+def current_sha256(path: Path | str) -> str:
     """SHA-256 of a file, which this process reads once as long as the file does not change.
 
     Raises:
@@ -134,12 +136,12 @@ def current_sha256(path) -> str:
 
 
 @cache
-def _digest_of(path, state) -> str:
+def _digest_of(path: str, state: tuple[int, ...]) -> str:
     """``state`` tells a file from what it was before."""
     return file_sha256(path)
 
 
-def other_top1(path, logged) -> float | None:
+def other_top1(path: Path, logged: Any) -> float | None:
     """Top-1 accuracy by a file of predictions; ``None`` where it may be what was logged."""
     is_number = isinstance(logged, (int, float)) and not isinstance(logged, bool)
     bounds = top1_bounds(path) if is_number and logged == logged else None
@@ -148,7 +150,7 @@ def other_top1(path, logged) -> float | None:
     return bounds[1]
 
 
-def top1_bounds(path) -> tuple | None:
+def top1_bounds(path: Path) -> tuple[float, float] | None:
     """Least and greatest top-1 accuracy that a file of predictions can stand for.
 
     They differ where several classes share the highest score of a sample.

@@ -72,7 +72,9 @@ def _record(path: Path, line: int, row: Row, keys: Collection[str] | None) -> Ru
     if 'config' not in cells:
         raise InputError(f'{where}: there is no config')
     values = {name: _number(where, name, text) for name, text in cells.items() if '/' in name}
-    place = {name: _whole(where, name, cells[name]) for name in ('iter', 'epoch') if name in cells}
+    place: Row = {
+        name: _whole(where, name, cells[name]) for name in ('iter', 'epoch') if name in cells
+    }
     attempt = Attempt('csv', f'{path.name}:{line}', exit_code=0, last_iter=place.get('iter'))
     test = {name: value for name, value in values.items() if name.startswith('test/')}
     phases = split_by_phase([{'iter': 0, **values, **place}]) if len(test) < len(values) else {}

@@ -169,13 +169,15 @@ def _find(
     for root in roots:
         if not root.is_dir():
             raise InputError(f'runs folder {root} does not exist')
-        found, ledgers = _search(root)
+        found, places = _search(root)
         files += found
-        folders += [(folder, root) for folder in ledgers]
+        folders += [(folder, root) for folder in places]
     several = len(roots) > 1
     files = _in_order(files, lambda file: (file.path, file.root), several)
-    folders = _in_order(folders, lambda place: place, several)
-    ledgers = [read_ledger(root, folder) for folder, root in folders]
+    ledgers = [
+        read_ledger(root, folder)
+        for folder, root in _in_order(folders, lambda place: place, several)
+    ]
     homes = {(ledger.root, ledger.folder) for ledger in ledgers if ledger.run}
     if source == 'wandb':
         ledgers = []

@@ -170,8 +170,8 @@ def _read_results(ledger: LedgerRun) -> list[ResultFile]:
         result = _read(ledger, file, ResultFile)
         if result is None:
             found = _RESULT_NAME.fullmatch(name)
-            numbers = dict(attempt=int(found[1]), iter=int(found[2])) if found else {}
-            results += [ResultFile(**numbers, file=file)] if found else []
+            if found:
+                results.append(ResultFile(attempt=int(found[1]), iter=int(found[2]), file=file))
         elif not _is_result(result, ledger.uid):
             ledger.damage.append(f'{ledger.folder}/{file} is no result of it')
         else:

@@ -162,7 +162,8 @@ def _with_snapshot(
             for phase, rows in attempt.phases.items()
         }
         if is_later:  # it adds to what is known, and takes the place of none of it
-            attempt.resumed_from = max(reached, before_first(attempt.training())) or None
+            begins = max(reached, before_first(attempt.training()))
+            attempt.resumed_from = begins or None
     added = [attempt for attempt in online if any(attempt.phases.values())]
     return [*attempts, *added] if is_later else [*added, *attempts]
 
@@ -283,7 +284,7 @@ def _compare_identities(sources: Sequence[tuple[Row, str]], conflicts: Conflicts
             conflicts.add(name, name, one, other)
 
 
-def _names(ledgers: Iterable[LedgerRun], logs: Iterable[Attempt]) -> dict[str, str]:
+def _names(ledgers: Iterable[LedgerRun], logs: Iterable[Attempt]) -> Row:
     """Name and group, by the newest log that has them, else as W&B would call the run."""
     logs = [log for log in logs if log.name or log.group]
     if logs:

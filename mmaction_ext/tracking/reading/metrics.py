@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from mmaction_ext.files.reading import DOCUMENT_BYTES, open_regular
-from mmaction_ext.tracking.ledger.format import DamagedLine, check_line, decode_row
+from mmaction_ext.tracking.ledger.format import DamagedLine, check_line, decode_rows
 from mmaction_ext.tracking.reading.record import Attempt, Row
 from mmaction_ext.tracking.reading.rows import EvenSample, flat
 
@@ -44,8 +44,8 @@ def read_attempts(path: Path | str) -> list[Attempt]:
             place = _PLACE.match(line)
             is_whole = line.endswith(b'"}') and line.startswith(_CHECKSUM, -_CHECKSUM_BYTES)
             is_intact = place is not None and is_whole and _is_intact(line)
-            names_attempt = place is not None and (is_intact or not is_whole)
-            if names_attempt:
+            names_attempt = is_intact or not is_whole
+            if place and names_attempt:
                 number = int(place[1])
             attempt = attempts.setdefault(number, _Rows(number))
             attempt.log.corrupt |= cut == number or (is_whole and not is_intact)
@@ -54,9 +54,9 @@ def read_attempts(path: Path | str) -> list[Attempt]:
                 attempt.log.corrupt = True
                 break
             cut = None if is_whole else number
-            if names_attempt:
+            if place and names_attempt:
                 attempt.take_bytes(start, start + len(line))
-            if is_intact:
+            if place and is_intact:
                 attempt.add(place, line)
     return [attempts[number].finish() for number in sorted(attempts)]
 
@@ -99,20 +99,13 @@ class _Rows:
     def finish(self) -> Attempt:
         """The attempt with its rows decoded, in the order they were written."""
         lines = self._rows + [item for sample in self._samples.values() for item in sample.items()]
-        for _, line in sorted(lines, key=operator.itemgetter(0)):
-            try:
-                phase, row = _decode(line)
-            except (DamagedLine, RecursionError):
+        lines.sort(key=operator.itemgetter(0))
+        for row in decode_rows([line for _, line in lines]):
+            if row is None:
                 self.log.corrupt = True
-            else:
-                self.log.rows.setdefault(phase, []).append(row)
+                continue
+            place: Row = (
+                {'iter': row.iter} if row.epoch is None else {'iter': row.iter, 'epoch': row.epoch}
+            )
+            self.log.rows.setdefault(row.phase, []).append({**place, **flat(row.metrics)})
         return self.log
-
-
-def _decode(line: bytes) -> tuple[str, Row]:
-    """Phase and row of a line whose checksum is right."""
-    content = decode_row(line)
-    place: Row = {'iter': content.iter}
-    if content.epoch is not None:
-        place['epoch'] = content.epoch
-    return content.phase, {**place, **flat(content.metrics)}

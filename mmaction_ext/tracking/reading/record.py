@@ -77,7 +77,7 @@ class Attempt:
     exit_code: int | None = None
     signal: str | None = None
     last_error: str = ''
-    resumed_from: int | None = None
+    resumed_from: float | None = None
     last_iter: int | None = None
     corrupt: bool = False
     truncated: bool = False
@@ -324,7 +324,6 @@ def order(record: RunRecord) -> tuple[Any, ...]:
 def in_order(attempts: Iterable[Attempt]) -> list[Attempt]:
     """Attempts by their start, and those that tell their numbers by these: clocks go back."""
     ordered = sorted(attempts, key=lambda each: (each.began, each.path, str(each.root)))
-    numbered = iter(
-        sorted((each for each in ordered if each.number is not None), key=lambda each: each.number)
-    )
+    told = [each for each in ordered if each.number is not None]
+    numbered = iter(sorted(told, key=lambda each: each.number or 0))
     return [each if each.number is None else next(numbered) for each in ordered]

@@ -70,7 +70,7 @@ def split_by_phase(rows: Iterable[Row]) -> dict[str, list[Row]]:
     for row in rows:
         if not isinstance(row.get('iter'), int):
             continue
-        place = {key: row[key] for key in ('iter', 'epoch') if key in row}
+        place: Row = {key: row[key] for key in ('iter', 'epoch') if key in row}
         parts: dict[str, Row] = {}
         for key, value in row.items():
             phase, slash, _ = key.partition('/')

@@ -8,7 +8,7 @@ has changed.
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -18,7 +18,13 @@ from mmaction_ext.files.reading import read_regular
 from mmaction_ext.files.writing import write_output
 from mmaction_ext.tracking.identity import RunIdentity, canonical_json
 from mmaction_ext.tracking.ledger.forms import Seen, SnapshotFile, WrongForm
-from mmaction_ext.tracking.reading.rows import flat, split_by_phase, start_of, told_of_attempts
+from mmaction_ext.tracking.reading.rows import (
+    Row,
+    flat,
+    split_by_phase,
+    start_of,
+    told_of_attempts,
+)
 from mmaction_ext.tracking.reading.wandb_snapshot import (
     SNAPSHOT_BYTES,
     SNAPSHOT_FOLDER,
@@ -113,9 +119,9 @@ class Copier:
 
     def __init__(
         self,
-        root,
-        identify: Callable | None = None,
-        rename: dict | None = None,
+        root: Path | str,
+        identify: 'Callable[[SourceRun], RunIdentity | InputError] | None' = None,
+        rename: dict[str, str] | None = None,
         dry_run: bool = False,
     ):
         self.root, self.identify = Path(root), identify or _refuse
@@ -141,7 +147,7 @@ class Copier:
             self._write(path, run, facts)
         return Copied(run, outcome, '', path, identity)
 
-    def _facts(self, run, identity) -> dict:
+    def _facts(self, run: SourceRun, identity: RunIdentity) -> Row:
         """A snapshot without its rows."""
         uid = run_uid(run.run_id, run.job_type)
         config = run.config
@@ -172,13 +178,13 @@ class Copier:
         digest = hashlib.sha256(canonical_json([facts, self.rename]).encode()).hexdigest()
         return dict(facts, seen=dict(updated=run.updated, rows=run.row_count, digest=digest[:16]))
 
-    def _write(self, path, run, facts) -> None:
+    def _write(self, path: Path, run: SourceRun, facts: Row) -> None:
         found = run.read_rows()
         if run.row_count is not None:  # fewer than were listed: read again the next time
             facts['seen']['rows'] = min(run.row_count, len(found))
         rows = history_rows(found, self.rename)
         if _told_of_earlier(found):
-            last = next((row for row in reversed(rows) if split_by_phase([row])), {})
+            last: Row = next((row for row in reversed(rows) if split_by_phase([row])), {})
             is_tested = any(key.startswith('test/') for key in last)
             facts.update(state='finished' if is_tested else 'unknown', exit_code=None)
         if any(key.startswith('train/') for row in rows for key in row):
@@ -189,7 +195,7 @@ class Copier:
             raise InputError(f'{path} would hold what no run has: {error}') from error
 
 
-def snapshot_path(root, run: SourceRun) -> Path:
+def snapshot_path(root: Path | str, run: SourceRun) -> Path:
     """File of a run's snapshot; what no file name may have in it is quoted."""
     name = f'{_file_name(run.run_id)}-{_file_name(run.job_type or "train")}.json'
     return Path(root, SNAPSHOT_FOLDER, *map(_file_name, run.place), name)
@@ -217,7 +223,7 @@ def write_snapshot(path: Path | str, content: SnapshotFile) -> None:
     write_output(path, content.text())
 
 
-def history_rows(rows, rename: dict | None = None) -> list:
+def history_rows(rows: Iterable[Row], rename: dict[str, str] | None = None) -> list[Row]:
     """History as W&B gives it, in the form in which logs are read.
 
     Args:
@@ -238,14 +244,14 @@ def history_rows(rows, rename: dict | None = None) -> list:
     return renamed
 
 
-def _renamed(row, rename) -> dict:
+def _renamed(row: Row, rename: dict[str, str]) -> Row:
     """A row without W&B's entries; what was renamed wins over what had the name before."""
     kept = {key: value for key, value in flat(row).items() if key[:1] != '_' or key in rename}
     taken = {rename[key]: kept.pop(key) for key in list(kept) if key in rename}
     return {**kept, **taken}
 
 
-def _in_order(rows) -> list:
+def _in_order(rows: Iterable[Row]) -> list[Row]:
     unique = {
         (start_of(row), row.get('_step'), row.get('_timestamp')) if '_step' in row else index: row
         for index, row in enumerate(rows)
@@ -260,7 +266,7 @@ def _in_order(rows) -> list:
     return sorted(unique.values(), key=lambda row: (start_of(row), row['_step']))
 
 
-def _told_of_earlier(rows) -> bool:
+def _told_of_earlier(rows: list[Row]) -> bool:
     """Whether a server tells the state of another attempt than the last one that logged rows.
 
     It is that of the log that was uploaded last. Attempts of old do not say how they ended, but
@@ -279,10 +285,12 @@ def _compare(found: SnapshotFile | None, seen: dict) -> str:
     return 'newer' if (earlier.updated or 0) > seen['updated'] else 'changed'
 
 
-def _own_identity(run) -> RunIdentity | None:
+def _own_identity(run: SourceRun) -> RunIdentity | None:
     found = run.identity
-    return found and RunIdentity(found['config'], found['seed'], found['config_hash'])
+    if not found:
+        return None
+    return RunIdentity(found['config'], found['seed'], found['config_hash'])
 
 
-def _refuse(run) -> InputError:
+def _refuse(run: SourceRun) -> InputError:
     return InputError('it does not say which config and seed it is')

@@ -17,7 +17,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from mmaction_ext.files.reading import open_regular
 from mmaction_ext.tracking.ledger.format import from_plain
@@ -69,7 +69,7 @@ def read_log(path: Path | str) -> Attempt:
     history = _History(log)
     with open_regular(path) as stream:
         for payload in iter_payloads(stream, log):
-            kind = payload[_NUMBER_OF_RECORD.match(payload).end() :][:1]
+            kind = payload[_number_end(payload) :][:1]
             if kind == _HISTORY and _is_training(payload):
                 history.add_training(payload)
             elif kind not in _UNUSED:
@@ -104,7 +104,7 @@ class _History:
         if iteration is None:  # in an encoding that only protobuf reads, or without one
             with _report_to(self._log):
                 row = _history_row(record_class().FromString(payload).history.item)
-            iteration = row and row.get('iter')
+            iteration = row.get('iter') if row else None
         if not isinstance(iteration, int):
             self._keep(self.count, row or {})
             return
@@ -128,6 +128,12 @@ class _History:
             self._log.last_iter = max(row['iter'], self._log.last_iter or 0)
         if row:
             self._rows.append((place, row))
+
+
+def _number_end(payload: bytes) -> int:
+    """Where the number of a record, which may have none, ends."""
+    found = _NUMBER_OF_RECORD.match(payload)
+    return found.end() if found else 0
 
 
 def _is_training(payload: bytes) -> bool:
@@ -168,9 +174,9 @@ class _Names(dict):
 @functools.cache
 def record_class() -> Any:
     """The protobuf class of a record."""
-    from wandb.proto.wandb_internal_pb2 import Record  # 0.7 s, so not at import
+    from wandb.proto import wandb_internal_pb2  # 0.7 s, so not at import
 
-    return Record
+    return cast(Any, wandb_internal_pb2).Record
 
 
 @contextlib.contextmanager
@@ -201,7 +207,7 @@ def iter_payloads(stream: BinaryIO, damage: Attempt) -> Iterator[bytes]:
         stream: binary file at its beginning.
         damage: told what is wrong with the file while it is read.
     """
-    parts = None  # data of the record being put together
+    parts: list[bytes] | None = None  # data of the record being put together
     for kind, data in _chunks(stream, damage):
         if kind is None:
             parts = None
@@ -307,7 +313,7 @@ def _row_of_numbers(payload: bytes) -> Row | None:
 
     The protobuf library takes twice as long for the very same.
     """
-    start, end = _message(payload, _NUMBER_OF_RECORD.match(payload).end())
+    start, end = _message(payload, _number_end(payload))
     items = _NUMBER.findall(payload, start, end)
     if not items:
         return None

@@ -8,12 +8,14 @@ import contextlib
 import netrc
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timezone
 from functools import partial
+from typing import Any
 from urllib.parse import urlparse
 
 from mmaction_ext.errors import InputError, last_line
+from mmaction_ext.tracking.reading.rows import Row
 from mmaction_ext.tracking.reading.snapshots import Copied, Copier, SourceRun
 from mmaction_ext.tracking.reading.wandb_snapshot import EXIT_CODES
 
@@ -49,7 +51,7 @@ def has_api_key(server: str) -> bool:
     return urlparse(server).hostname in hosts
 
 
-def connect():
+def connect() -> Any:
     """A ``wandb.Api`` whose key the server has accepted.
 
     Raises:
@@ -67,7 +69,7 @@ def connect():
 
 
 @contextlib.contextmanager
-def failures_as_input_errors(subject: str):
+def failures_as_input_errors(subject: str) -> Iterator[None]:
     """Say what the SDK raises, whatever it is, as one sentence about ``subject``.
 
     Raises:
@@ -81,7 +83,7 @@ def failures_as_input_errors(subject: str):
         raise InputError(f'{subject}: {last_line(error)}') from error
 
 
-def parse_project(text: str) -> tuple:
+def parse_project(text: str) -> tuple[str, str]:
     """``ENTITY/PROJECT`` as a pair.
 
     Raises:
@@ -93,7 +95,7 @@ def parse_project(text: str) -> tuple:
     return entity, project
 
 
-def list_runs(api, entity: str, project: str) -> Iterator[SourceRun]:
+def list_runs(api: Any, entity: str, project: str) -> Iterator[SourceRun]:
     """Every run of a project, oldest first, a page at a time.
 
     Args:
@@ -135,7 +137,7 @@ def copy_project(entity: str, project: str, copier: Copier) -> Iterator[Copied]:
         pool.shutdown(cancel_futures=True)
 
 
-def _outcome(run, future) -> Copied:
+def _outcome(run: SourceRun, future: Future[Copied]) -> Copied:
     """What became of a run; raises InputError where the server fails, not just this run."""
     try:
         return future.result()
@@ -144,7 +146,7 @@ def _outcome(run, future) -> Copied:
         return Copied(run, 'skipped', error.sentence())
 
 
-def _source_run(run, entity, project) -> SourceRun:
+def _source_run(run: Any, entity: str, project: str) -> SourceRun:
     created, state = _seconds(run.createdAt), _STATES.get(run.state, run.state)
     return SourceRun(
         place=(entity, project),
@@ -165,7 +167,7 @@ def _source_run(run, entity, project) -> SourceRun:
     )
 
 
-def _read_rows(run) -> list:
+def _read_rows(run: Any) -> list[Row]:
     """The whole history of a run.
 
     Attempts that were synced one by one count ``_step`` from 0 again, and a scan goes only as
@@ -179,13 +181,13 @@ def _read_rows(run) -> list:
     return rows
 
 
-def _host(config) -> str:
+def _host(config: Row) -> str:
     environment = config.get('env')
     name = environment.get('host') if isinstance(environment, dict) else None
     return name if isinstance(name, str) else ''
 
 
-def _seconds(text) -> float | None:
+def _seconds(text: str | None) -> float | None:
     """Seconds since the epoch of a UTC time such as ``2026-01-02T03:04:05.678Z``."""
     if not text:
         return None

@@ -113,7 +113,7 @@ def _attempts(content: SnapshotFile, rows: list[Row]) -> list[Attempt]:
     for row in rows:
         parts[start_of(row)].append(row)
     logs = [_attempt(part, shared) for part in _parts(parts.pop(None, [])) if part or not told]
-    named = {start: _attempt(part, shared) for start, part in parts.items()}
+    named = {start: _attempt(part, shared) for start, part in parts.items() if start is not None}
     for start, log in named.items():
         log.take(start, told[start])
     logs += in_order(named.values())

@@ -100,7 +100,7 @@ def test_whatever_a_metric_is_called_the_reader_takes_it(tmp_path_factory, metri
     backend.close()
     [log] = read_attempts(folder / 'metrics.jsonl')
     assert not log.corrupt and not log.truncated and log.last_iter == step
-    found = {name: row[name] for rows in log.phases.values() for row in rows for name in row}
+    found = {name: row[name] for rows in log.rows.values() for row in rows for name in row}
     assert found.pop('iter') == step and found.keys() == metrics.keys()
     assert all(
         found[name] == value or (math.isnan(found[name]) and math.isnan(value))
@@ -109,5 +109,5 @@ def test_whatever_a_metric_is_called_the_reader_takes_it(tmp_path_factory, metri
     assert all(
         len(rows) == 2
         and all(name.partition('/')[0] == phase for row in rows for name in row if name != 'iter')
-        for phase, rows in log.phases.items()
+        for phase, rows in log.rows.items()
     )
