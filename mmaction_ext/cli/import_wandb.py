@@ -293,7 +293,7 @@ def _local_run(logs: Iterable[Attempt]) -> SourceRun:
 def _state(log: Attempt) -> str:
     if log.exit_code is not None:
         return 'failed' if log.exit_code else 'finished'
-    age = time.time() - log.path.stat().st_mtime
+    age = time.time() - Path(log.path).stat().st_mtime
     return 'running' if age < RUNNING_SECONDS else 'crashed'
 
 

@@ -43,7 +43,7 @@ def _logged(test: Evaluation) -> dict[int, float]:
     """Class to accuracy; those of an attempt that failed are none."""
     metrics = ((CLASS_METRIC.fullmatch(name), value) for name, value in test.values.items())
     found = {int(match['number']): value for match, value in metrics if match}
-    return found if test.fragment.exit_code == 0 else {}
+    return found if test.attempt.exit_code == 0 else {}
 
 
 def _predicted(record: RunRecord, test: Evaluation) -> tuple[dict[int, float], bool]:

@@ -22,8 +22,8 @@ from mmaction_ext.tables.seed_runs import TEST_FACTS, is_finite
 from mmaction_ext.tracking.identity import canonical_json
 from mmaction_ext.tracking.ledger.format import NEWER, TRAIN_LOSS, is_newer
 from mmaction_ext.tracking.reading.record import (
+    Attempt,
     Evaluation,
-    Fragment,
     RunRecord,
     is_web_address,
     order,
@@ -51,7 +51,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class AttemptSummary:
-    """An attempt at a run; fields as in :class:`mmaction_ext.tracking.reading.record.Fragment`."""
+    """An attempt at a run; fields as in :class:`mmaction_ext.tracking.reading.record.Attempt`."""
 
     number: int | None = None
     host: str = ''
@@ -171,14 +171,15 @@ def _summary(
     facts.update(
         state='diverged' if record.diverged and record.state != 'running' else record.state,
         source_files=len(record.code),
-        attempts=tuple(map(_attempt, record.fragments)),
+        sources=record.read_from,
+        attempts=tuple(map(_attempt, record.attempts)),
         tests=tuple(_test(record, test, read) for test in record.evaluations),
         curves={metric: curve for metric, curve in curves.items() if curve.logged},
     )
     return RunSummary(**facts)
 
 
-def _attempt(attempt: Fragment) -> AttemptSummary:
+def _attempt(attempt: Attempt) -> AttemptSummary:
     names = [each.name for each in dataclasses.fields(AttemptSummary)]
     facts = {name: getattr(attempt, name) for name in names}
     return AttemptSummary(**{**facts, 'start_time': _finite(attempt.start_time)})

@@ -126,7 +126,7 @@ def test_folders_of_one_name_keep_their_snapshots_apart(tmp_path, monkeypatch):
         assert copied.path.parent.name.startswith('wandb-')
         assert read_snapshot(copied.path).rows == [dict(iter=1, acc=acc)]
     (tmp_path / 'link').symlink_to(tmp_path / 'a')
-    again = copy_of(monkeypatch, tmp_path / 'link/wandb', tmp_path, rows=[{'acc': 0.25}])
+    again = copy_of(monkeypatch, tmp_path / 'link/wandb', tmp_path, history=[{'acc': 0.25}])
     assert again.path == first.path
 
 
@@ -141,7 +141,7 @@ def test_a_snapshot_that_was_copied_before_folders_were_told_apart_stays_the_run
     copied.path.rename(old)
     same = copy_of(monkeypatch, folders[0], tmp_path)
     assert same.path == old and same.outcome != 'new'
-    grown = copy_of(monkeypatch, folders[0], tmp_path, rows=[{'acc': 0.5}, {'acc': 1.0}])
+    grown = copy_of(monkeypatch, folders[0], tmp_path, history=[{'acc': 0.5}, {'acc': 1.0}])
     assert (grown.path, grown.outcome) == (old, 'changed')
     other = copy_of(monkeypatch, folders[1], tmp_path, start_time=8.5)
     assert other.outcome == 'new' and other.path != old

@@ -43,14 +43,13 @@ def records(make):
         env={'device': 'cpu \ud800'},
         git=dict(dirty=True),
         folder='a/b',
-        sources=('ledger',),
         conflicts=('one', 'two'),
         state='finished',
         code={'a.py': '1', 'b.py': '2'},
         url='https://wandb.example/a',
         values={'test/class/top1_0': 0.5, 'test/nan': math.nan},
         test=dict(protocol=dict(resolution=[64, 64]), checkpoint=dict(path='a.pth', sha256='f')),
-        fragment=dict(path='https://wandb.example/a', number=2, end_time=5.5),
+        attempt=dict(path='https://wandb.example/a', number=2, end_time=5.5),
     )
     killed = make.record('demo/base', 0, None, exit_code=None, state='killed')
     imported = make.record('demo/base', 1, 0.5, uid='', imported=True)
