@@ -102,7 +102,7 @@ def find_weights(content: Any, source: str | Path) -> dict[str, Tensor]:
     return dict(weights)
 
 
-def _safely(source: str | Path, load: Callable, *args: Any, **how: Any) -> Any:
+def _safely(source: str | Path, load: Callable[..., Any], *args: Any, **how: Any) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')

@@ -43,7 +43,9 @@ class ClassGain:
         return f'{100 * self.before:.1f} → {100 * self.after:.1f} ({100 * self.gain:+.1f})'
 
 
-def class_accuracies(records: Sequence, config: RowConfig, seeds: Sequence[int]) -> dict:
+def class_accuracies(
+    records: Sequence, config: RowConfig, seeds: Sequence[int]
+) -> dict[int, float]:
     """Accuracy of each class of one config, the mean over its seeds.
 
     Args:

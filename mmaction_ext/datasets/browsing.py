@@ -30,7 +30,7 @@ class Browsed:
     frames: np.ndarray
 
 
-def choose_samples(num_samples: int, num: int, seed: int) -> list:
+def choose_samples(num_samples: int, num: int, seed: int) -> list[int]:
     """Indices of ``num`` different samples out of ``num_samples``, ascending; all if fewer.
 
     Raises:
@@ -110,7 +110,7 @@ def frames_of(inputs: Tensor) -> np.ndarray:
     return inputs.byte().permute(0, 2, 3, 1).numpy()
 
 
-def draw_sheet(samples: list) -> Image.Image:
+def draw_sheet(samples: list[Browsed]) -> Image.Image:
     """Draw samples below each other: the line of text, then the frames in reading order."""
     rows = [_draw_sample(sample) for sample in samples]
     sheet = Image.new('RGB', (WIDTH, sum(row.height for row in rows)), 'white')

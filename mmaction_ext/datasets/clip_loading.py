@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmengine.config import Config
@@ -41,7 +42,7 @@ class Clip:
         frames: (T, H, W, 3) of uint8, RGB, what the model sees before normalisation.
     """
 
-    data: dict
+    data: dict[str, Any]
     frames: np.ndarray
 
 
@@ -64,7 +65,7 @@ def load_clip(cfg: Config, video: str | Path) -> Clip:
     return Clip(pseudo_collate([packed]), frames)
 
 
-def _run(cfg: Config, video: Path) -> dict:
+def _run(cfg: Config, video: Path) -> dict[str, Any]:
     """What the pipeline makes of the video."""
     results = dict(filename=str(video), label=-1, start_index=0, modality='RGB')
     try:
@@ -106,11 +107,11 @@ class FrameFolder:
         if not self.files:
             raise InputError(f'{folder} holds no frame ({", ".join(IMAGE_SUFFIXES)})')
 
-    def open(self, results: dict) -> dict:
+    def open(self, results: dict[str, Any]) -> dict:
         """Count the frames."""
         return dict(results, total_frames=len(self.files))
 
-    def decode(self, results: dict) -> dict:
+    def decode(self, results: dict[str, Any]) -> dict:
         """Read the frames of ``frame_inds``."""
         images = [self._read(int(index)) for index in np.ravel(results['frame_inds'])]
         size = images[0].shape[:2]
@@ -124,13 +125,13 @@ class FrameFolder:
             raise InputError(f'{self.files[index]} cannot be read as an image') from error
 
 
-def _by_numbers(file: Path) -> list:
+def _by_numbers(file: Path) -> list[Any]:
     """``img_2`` before ``img_10``."""
     parts = re.split(r'(\d+)', file.name)
     return [(int(part), '') if part.isdecimal() else (-1, part) for part in parts]
 
 
-def config_steps(cfg: Config) -> list:
+def config_steps(cfg: Config) -> list[dict[str, Any]]:
     """Test pipeline of a config.
 
     Raises:
@@ -145,7 +146,7 @@ def config_steps(cfg: Config) -> list:
     return _uniform_steps(cfg)
 
 
-def _uniform_steps(cfg: Config) -> list:
+def _uniform_steps(cfg: Config) -> list[dict[str, Any]]:
     _, num_frames, height, width = cfg.input_shape
     preprocessor = cfg.model.get('data_preprocessor') or {}
     layout = 'NCTHW' if cfg.model.type == 'Recognizer3D' else 'NCHW'
@@ -159,7 +160,9 @@ def _uniform_steps(cfg: Config) -> list:
     ]
 
 
-def adapt_steps(steps: list, opener: dict | Callable, decoder: dict | Callable) -> list:
+def adapt_steps(
+    steps: list[Any], opener: dict[str, Any] | Callable[..., Any], decoder: dict | Callable
+) -> list:
     """A pipeline that opens and decodes otherwise, and takes one clip and one crop.
 
     Args:
@@ -171,12 +174,12 @@ def adapt_steps(steps: list, opener: dict | Callable, decoder: dict | Callable) 
     return [opener] + [decoder if _name(step) in _DECODERS else _one_view(step) for step in kept]
 
 
-def _name(step: dict) -> str:
+def _name(step: dict[str, Any]) -> str:
     kind = step['type']
     return kind if isinstance(kind, str) else kind.__name__
 
 
-def _one_view(step: dict) -> dict:
+def _one_view(step: dict[str, Any]) -> dict:
     if _name(step) in ('ThreeCrop', 'TenCrop'):
         return dict(type='CenterCrop', crop_size=step['crop_size'])
     if step.get('clip_len', 1) > 1 and 'num_clips' in step:

@@ -12,7 +12,7 @@ CROPS = {'CenterCrop': 1, 'ThreeCrop': 3, 'TenCrop': 10}
 DENSE_POSITIONS = 10
 
 
-def dataset_config(cfg: Mapping[str, Any], split: str) -> dict:
+def dataset_config(cfg: Mapping[str, Any], split: str) -> dict[str, Any]:
     """Config of the data set of a split; empty where it has none.
 
     Args:
@@ -22,19 +22,19 @@ def dataset_config(cfg: Mapping[str, Any], split: str) -> dict:
     return (cfg.get(f'{split}_dataloader') or {}).get('dataset') or {}
 
 
-def inner_datasets(dataset: dict) -> list[dict]:
+def inner_datasets(dataset: dict[str, Any]) -> list[dict]:
     """Configs of the data sets that a wrapper holds; empty where it is none."""
     held = [*(dataset.get('datasets') or ()), dataset.get('dataset')]
     return [each for each in held if isinstance(each, dict)]
 
 
-def unwrapped(dataset: dict) -> list[dict]:
+def unwrapped(dataset: dict[str, Any]) -> list[dict]:
     """Configs of the data sets that are no wrappers, in their order."""
     inner = inner_datasets(dataset)
     return [leaf for each in inner for leaf in unwrapped(each)] if inner else [dataset]
 
 
-def annotation_files(dataset: dict) -> list[str]:
+def annotation_files(dataset: dict[str, Any]) -> list[str]:
     """Paths of the annotation lists of a data set."""
     return [
         os.path.join(each.get('data_root') or '', each['ann_file'])
@@ -43,7 +43,7 @@ def annotation_files(dataset: dict) -> list[str]:
     ]
 
 
-def data_lists(cfg: Mapping[str, Any]) -> dict[str, dict]:
+def data_lists(cfg: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The annotation lists of a config's splits.
 
     Args:
@@ -70,7 +70,7 @@ def data_lists(cfg: Mapping[str, Any]) -> dict[str, dict]:
     return lists
 
 
-def evaluation_protocol(dataset: dict, split: str = 'test') -> dict:
+def evaluation_protocol(dataset: dict[str, Any], split: str = 'test') -> dict:
     """How a data set shows a video to the network.
 
     Args:
@@ -104,7 +104,7 @@ def _sampling(steps: list[dict[str, Any]]) -> dict[str, Any]:
     )
 
 
-def _view(steps: list) -> dict:
+def _view(steps: list) -> dict[str, Any]:
     """Crops and size of the frames that reach the network."""
     crops = [step for step in steps if step.get('type') in CROPS]
     sizes = [

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from mmaction_ext.errors import InputError
 
@@ -40,7 +41,7 @@ class FrameNames:
         """File name of the frame of a number."""
         return self.filename_tmpl.format(number)
 
-    def settings(self) -> dict:
+    def settings(self) -> dict[str, Any]:
         """As arguments of a data set."""
         return asdict(self)
 

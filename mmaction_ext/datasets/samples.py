@@ -6,12 +6,12 @@ import os
 from typing import Any
 
 
-def sample_file(info: dict) -> str:
+def sample_file(info: dict[str, Any]) -> str:
     """File or folder of a sample, from its ``get_data_info``."""
     return info.get('filename') or info['frame_dir']
 
 
-def sample_name(info: dict) -> str:
+def sample_name(info: dict[str, Any]) -> str:
     """Last two parts of the path of a sample's video or frame folder.
 
     Args:

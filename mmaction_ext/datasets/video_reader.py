@@ -52,8 +52,8 @@ class _NalCodec:
     length_byte: int
     shift: int
     mask: int
-    restarts: frozenset
-    breaks: frozenset = frozenset()
+    restarts: frozenset[int]
+    breaks: frozenset[int] = frozenset()
     fields: bool = True
     drops: bool = False
 
@@ -292,7 +292,9 @@ class VideoReader:
     def _start_before(self, number: int) -> int:
         return self._starts[bisect.bisect_right(self._starts, number) - 1]
 
-    def _search(self, packets: Iterator[tuple[int, av.Packet]], start: int, numbers: list) -> list:
+    def _search(
+        self, packets: Iterator[tuple[int, av.Packet]], start: int, numbers: list[int]
+    ) -> list:
         """Frames of a group of pictures, which come in the order in which they are shown.
 
         A decoder that begins there may know less of how long to hold a picture back than one that

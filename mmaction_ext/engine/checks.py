@@ -224,7 +224,7 @@ def _num_classes(cfg: Config) -> int | None:
     return head.get('num_classes')
 
 
-def _check_listed(where: str, dataset: dict) -> None:
+def _check_listed(where: str, dataset: dict[str, Any]) -> None:
     kind = _kind(dataset)
     if not hasattr(kind, 'get_data_info'):
         raise InputError(
@@ -236,7 +236,7 @@ def _check_listed(where: str, dataset: dict) -> None:
         _check_listed(where, inner)
 
 
-def _listing(dataset: dict) -> list[dict]:
+def _listing(dataset: dict[str, Any]) -> list[dict]:
     """Configs of mmengine's data sets, also of those in wrappers."""
     kinds = [(each, _kind(each)) for each in unwrapped(dataset)]
     return [
@@ -244,13 +244,13 @@ def _listing(dataset: dict) -> list[dict]:
     ]
 
 
-def _kind(dataset: dict) -> Any:
+def _kind(dataset: dict[str, Any]) -> Any:
     """The class of a data set, or what stands for none; a name is looked up as the runner does."""
     kind = dataset.get('type')
     return DATASETS.get(kind) if isinstance(kind, str) else kind
 
 
-def _fields(dataset: dict) -> int | None:
+def _fields(dataset: dict[str, Any]) -> int | None:
     """Fields of a line of its list; ``None`` where the data set reads it in a way of its own."""
     kind = _kind(dataset)
     return next(
@@ -263,7 +263,7 @@ def _fields(dataset: dict) -> int | None:
     )
 
 
-def _check_labels(dataset: dict, num_classes: int | None, tested: bool) -> None:
+def _check_labels(dataset: dict[str, Any], num_classes: int | None, tested: bool) -> None:
     name = dataset.get('ann_file') or _kind(dataset).__name__
     with DefaultScope.overwrite_default_scope('mmaction'):
         built = DATASETS.build(copy.deepcopy(dataset))
@@ -289,7 +289,7 @@ def _check_labels(dataset: dict, num_classes: int | None, tested: bool) -> None:
                 )
 
 
-def check_annotations(dataset: dict, num_classes: int | None = None) -> None:
+def check_annotations(dataset: dict[str, Any], num_classes: int | None = None) -> None:
     """Check the list of one data set of :data:`FIELDS`; see :func:`check_datasets`.
 
     Where ``on_error='replace'`` says that training goes on without a video it cannot read, some
@@ -323,7 +323,7 @@ def check_annotations(dataset: dict, num_classes: int | None = None) -> None:
         _check_frame_names(dataset, ann_file, osp.join(prefix, entries[0]))
 
 
-def _check_frame_names(dataset: dict, ann_file: str, folder: str) -> None:
+def _check_frame_names(dataset: dict[str, Any], ann_file: str, folder: str) -> None:
     """Make sure that frames are named as the data set looks for them, by one folder of them."""
     if dataset.get('modality', 'RGB') != 'RGB' or dataset.get('with_offset'):
         return  # two templates in one, or frames from anywhere on
@@ -356,7 +356,9 @@ def _check_frame_names(dataset: dict, ann_file: str, folder: str) -> None:
         )
 
 
-def _read_annotations(ann_file: str, dataset: dict, num_classes: int | None) -> list[str]:
+def _read_annotations(
+    ann_file: str, dataset: dict[str, Any], num_classes: int | None
+) -> list[str]:
     fields = (_fields(dataset) or 0) + bool(dataset.get('with_offset'))
     delimiter = dataset.get('delimiter', ' ')
     try:
@@ -433,7 +435,7 @@ class _Sampled(NamedTuple):
     step: str
 
 
-def _sampled(pipeline: Sequence[dict]) -> _Sampled | None:
+def _sampled(pipeline: Sequence[dict[str, Any]]) -> _Sampled | None:
     """``None`` where no step says how many frames there are, or they become something else."""
     formats = [step for step in pipeline if step.get('input_format')]
     steps = [step for step in pipeline if 'clip_len' in step or 'num_segments' in step]

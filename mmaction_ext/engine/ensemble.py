@@ -41,7 +41,7 @@ class Member(NamedTuple):
     run: RunIdentity
 
 
-def find_members(path: str | os.PathLike, config: dict[str, Any], seed: int) -> list[Member]:
+def find_members(path: str | os.PathLike[str], config: dict[str, Any], seed: int) -> list[Member]:
     """The members of an ensemble.
 
     Args:
@@ -108,7 +108,7 @@ def member_predictions(member: Member) -> tuple[Path, Predictions]:
     )
 
 
-def _problem(meta: dict, identity: RunIdentity, schedule: tuple | None) -> str:
+def _problem(meta: dict[str, Any], identity: RunIdentity, schedule: tuple | None) -> str:
     """Why predictions are not those of a run at its end; empty if they are."""
     if not identity.named_as_in(meta):
         config, seed, digest = map(meta.get, identity.facts)
@@ -137,7 +137,7 @@ def _remedy(member: Member) -> str:
     )
 
 
-def evaluate(cfg: Config, members: list[tuple[Path, Predictions]]) -> dict:
+def evaluate(cfg: Config, members: list[tuple[Path, Predictions]]) -> dict[str, Any]:
     """Average the members' probabilities and evaluate them as a test would.
 
     Args:
@@ -174,7 +174,7 @@ def evaluate(cfg: Config, members: list[tuple[Path, Predictions]]) -> dict:
     return row
 
 
-def result(cfg: Config, run: dict, row: dict) -> dict:
+def result(cfg: Config, run: dict[str, Any], row: dict) -> dict:
     """What the ledger keeps of an ensemble's evaluation; it has no checkpoint file of its own.
 
     Args:

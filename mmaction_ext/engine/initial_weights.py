@@ -41,11 +41,11 @@ class Fit:
     total: int
     backbone_filled: int
     backbone_total: int
-    missing: tuple = ()
-    unused: tuple = ()
-    reshaped: tuple = ()
+    missing: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+    reshaped: tuple[str, ...] = ()
 
-    def facts(self) -> dict:
+    def facts(self) -> dict[str, Any]:
         """What is recorded of it."""
         return dict(
             path=self.source,

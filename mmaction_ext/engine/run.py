@@ -75,7 +75,7 @@ class Run:
     identity: RunIdentity
     overrides: dict[str, Any]
     complexity: dict[str, Any]
-    ledger: RunLedger | contextlib.nullcontext
+    ledger: RunLedger | contextlib.nullcontext[None]
 
     def __init__(self, path: str, job_type: str, options: dict[str, Any] | None = None) -> None:
         self.path, self.job_type, self.options = path, job_type, options or {}
@@ -113,7 +113,7 @@ class Run:
         options = {**self.options, **recorded}
         self.identity, self.overrides = identify(self.path, self.resolved, seed, options)
 
-    def identify_weights(self, seed: int) -> tuple[str | os.PathLike, RunIdentity]:
+    def identify_weights(self, seed: int) -> tuple[str | os.PathLike[str], RunIdentity]:
         """Which run trains the weights that the config is tested with, see there."""
         return identify_weights(self.path, self.resolved, seed)
 

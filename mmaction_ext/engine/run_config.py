@@ -24,7 +24,7 @@ from mmaction_ext.tracking.writing.masking import mask, mask_arguments
 Result = TypeVar('Result')
 
 
-def read_config(path: str | os.PathLike, overrides: dict[str, Any] | None = None) -> Config:
+def read_config(path: str | os.PathLike[str], overrides: dict[str, Any] | None = None) -> Config:
     """Load a config, importing what its ``custom_imports`` names.
 
     Args:
@@ -72,7 +72,7 @@ def choose_seed(cfg: Config, seed: int | None = None) -> int:
 
 
 def identify(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     config: dict[str, Any],
     seed: int,
     overrides: dict[str, Any] | None = None,
@@ -103,8 +103,8 @@ def identify(
 
 
 def identify_weights(
-    path: str | os.PathLike, config: dict[str, Any], seed: int
-) -> tuple[str | os.PathLike, RunIdentity]:
+    path: str | os.PathLike[str], config: dict[str, Any], seed: int
+) -> tuple[str | os.PathLike[str], RunIdentity]:
     """Which run trains the weights that a config is tested with.
 
     Args:

@@ -23,7 +23,7 @@ class Journal:
         OSError: it cannot be written.
     """
 
-    def __init__(self, path: str | os.PathLike) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = Path(path)
         self._descriptor = open_own(path, os.O_RDWR | os.O_APPEND)
         sync_folder(self._path.parent)
@@ -75,7 +75,7 @@ def json_line(record: Any) -> bytes:
     return json.dumps(record).encode() + b'\n'
 
 
-def read_json_lines(path: str | os.PathLike) -> list[Any]:
+def read_json_lines(path: str | os.PathLike[str]) -> list[Any]:
     """Records of a file of :func:`json_line`; a line torn by a kill counts as not written.
 
     Returns:

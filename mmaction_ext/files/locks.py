@@ -40,7 +40,7 @@ def wait_for_lock(descriptor: int) -> None:
     fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
-def is_locked(path: str | os.PathLike) -> bool | None:
+def is_locked(path: str | os.PathLike[str]) -> bool | None:
     """Whether a process holds the lock on a file; ``None`` where that cannot be found out.
 
     Asking takes no lock that would keep anybody out, or that others who ask would see.
@@ -63,7 +63,7 @@ def is_locked(path: str | os.PathLike) -> bool | None:
 
 
 @contextlib.contextmanager
-def locked_folder(folder: str | os.PathLike) -> Iterator[None]:
+def locked_folder(folder: str | os.PathLike[str]) -> Iterator[None]:
     """Keep every other process that asks for it out of a folder; wait while one is in it.
 
     Whoever renews files there, of which others renew other parts, reads and writes them inside.
@@ -99,7 +99,7 @@ class LockFile:
         OSError: it cannot be opened.
     """
 
-    def __init__(self, path: str | os.PathLike) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         self._file = FileIO(os.open(path, flags, 0o666), 'ab+')
         os.register_at_fork(after_in_child=functools.partial(_close, weakref.ref(self._file)))

@@ -11,7 +11,7 @@ DOCUMENT_BYTES = 16 << 20
 LOG_BYTES = 4 << 30
 
 
-def open_regular(path: str | os.PathLike, most: int = LOG_BYTES) -> BinaryIO:
+def open_regular(path: str | os.PathLike[str], most: int = LOG_BYTES) -> BinaryIO:
     """Open a file for reading that anybody may have put there; waits for nobody.
 
     Args:
@@ -36,7 +36,7 @@ def open_regular(path: str | os.PathLike, most: int = LOG_BYTES) -> BinaryIO:
         raise
 
 
-def read_regular(path: str | os.PathLike, most: int = DOCUMENT_BYTES) -> bytes:
+def read_regular(path: str | os.PathLike[str], most: int = DOCUMENT_BYTES) -> bytes:
     """The content of a file, as :func:`open_regular` opens it."""
     with open_regular(path, most) as file:
         return file.read(most)

@@ -15,7 +15,7 @@ from mmaction_ext.errors import InputError
 from mmaction_ext.files.locks import try_lock, wait_for_lock
 from mmaction_ext.files.reading import open_regular
 
-FilePath = str | os.PathLike
+FilePath = str | os.PathLike[str]
 #: How the names of folders end in which files are being written.
 UNFINISHED = '.mmaction_ext.tmp'
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from markupsafe import Markup
 
@@ -31,7 +32,7 @@ def breakable(text: str | None) -> Markup:
     return Markup('/<wbr>').join(one_line(text or '').split('/'))
 
 
-def known(facts: Mapping) -> list[tuple[str, object]]:
+def known(facts: Mapping[str, Any]) -> list[tuple[str, object]]:
     """Names and values of some facts, sorted; those that nobody knows are left out."""
     return sorted(
         ((str(name), value) for name, value in facts.items() if value is not None),

@@ -12,7 +12,7 @@ from mmaction_ext.files.writing import write_atomically
 _VERSION = 3  # 1 passed damaged frames, 2 counted as the container does
 
 
-def signature(path: str | os.PathLike) -> list[int] | None:
+def signature(path: str | os.PathLike[str]) -> list[int] | None:
     """Size in bytes and time of change of a file or folder; ``None`` if it is not there.
 
     A frame that is overwritten in place changes neither of its folder's.
@@ -36,7 +36,7 @@ class CheckedItems:
         fresh: whether to forget what is there.
     """
 
-    def __init__(self, path: str | os.PathLike, check: str, fresh: bool = False) -> None:
+    def __init__(self, path: str | os.PathLike[str], check: str, fresh: bool = False) -> None:
         self._path = Path(path)
         self._header = {'journal': _VERSION, 'check': check}
         self._records = {} if fresh else self._read()
@@ -83,7 +83,7 @@ class CheckedItems:
         self._records[name] = record
         self._journal.append(json_line(record))
 
-    def _read(self) -> dict[str, dict]:
+    def _read(self) -> dict[str, dict[str, Any]]:
         records = read_json_lines(self._path)
         if not records or records[0] != self._header:
             return {}

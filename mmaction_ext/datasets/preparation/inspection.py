@@ -89,7 +89,7 @@ class _Seen:
 
     frames: int = 0
     begun: bool = False
-    damaged: list = field(default_factory=list)
+    damaged: list[int] = field(default_factory=list)
 
     def decode(self, reader: VideoReader) -> None:
         """Look at every frame."""
@@ -191,7 +191,7 @@ def inspect_frames(folder: str | Path, check: str = 'full') -> Inspection:
     return Inspection(count, frame_names=names)
 
 
-def _no_frame(found: list) -> str:
+def _no_frame(found: list[str]) -> str:
     others = sorted(name for name in found if name.lower().endswith(PICTURES))
     if not others:
         return 'no frame'

@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 from mmaction_ext.datasets.publishers import Item
 
@@ -17,7 +16,7 @@ class Listing:
 
     def __init__(self, media: str | Path, suffixes: tuple[str, ...] = ()) -> None:
         self._media, self._suffixes = Path(media), suffixes
-        self._folders: dict[str, Any] = {}
+        self._folders: dict[str, frozenset[str]] = {}
         self.unreadable: dict[str, str] = {}
 
     def find(self, item: Item) -> str | None:
@@ -39,12 +38,12 @@ class Listing:
         ]
         return '; '.join(reasons)
 
-    def _names(self, folder: str) -> frozenset:
+    def _names(self, folder: str) -> frozenset[str]:
         if folder not in self._folders:
             self._folders[folder] = self._read(folder)
         return self._folders[folder]
 
-    def _read(self, folder: str) -> frozenset:
+    def _read(self, folder: str) -> frozenset[str]:
         try:
             return frozenset(os.listdir(self._media / folder))
         except (FileNotFoundError, NotADirectoryError):

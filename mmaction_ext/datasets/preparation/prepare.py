@@ -249,7 +249,7 @@ def _inspect_one(frames: bool, media: Path, check: str, name: str) -> Inspection
         return Inspection(0, UNREADABLE, f'{type(error).__name__}: {last_line(error)}')
 
 
-def _agree(inspections: dict) -> FrameNames | None:
+def _agree(inspections: dict[str, Inspection]) -> FrameNames | None:
     """How most folders name their frames; those that do otherwise become unreadable.
 
     Training reads all folders of a data set by one template and from one number on.
@@ -272,7 +272,7 @@ def _agree(inspections: dict) -> FrameNames | None:
     return common
 
 
-def _add_fault(faults: list, split: str, sample: Sample, inspection: Inspection) -> bool:
+def _add_fault(faults: list[Fault], split: str, sample: Sample, inspection: Inspection) -> bool:
     """Append what is wrong with a sample, if anything is; returns whether it is."""
     item, kind, reason = sample.item, inspection.fault, inspection.reason
     if not kind and item.min_frames and inspection.num_frames < item.min_frames:
@@ -291,10 +291,10 @@ def _report(
     root: Path,
     media: Path,
     check: str,
-    usable: dict,
-    faults: list,
+    usable: dict[str, list[Sample]],
+    faults: list[Fault],
     skip_broken: bool,
-) -> dict:
+) -> dict[str, Any]:
     broken = sum(fault.kind != DUPLICATE for fault in faults)
     splits = {split: _count(publication, split, usable[split], faults) for split in usable}
     empty = [split for split, count in splits.items() if not count['usable']]
@@ -314,13 +314,15 @@ def _report(
     }
 
 
-def _lists_in(root: Path, report: dict) -> list:
+def _lists_in(root: Path, report: dict[str, Any]) -> list:
     """Annotation files of an earlier run."""
     names = [count['annotation_file'] for count in report['splits'].values()]
     return [name for name in names if (root / name).exists()]
 
 
-def _count(publication: Publication, split: str, usable: list, faults: list) -> dict:
+def _count(
+    publication: Publication, split: str, usable: list[Sample], faults: list[Fault]
+) -> dict[str, Any]:
     kinds = Counter(fault.kind for fault in faults if fault.split == split)
     listed = len(publication.splits[split]) + len(publication.unlisted.get(split, ()))
     return {
@@ -331,7 +333,7 @@ def _count(publication: Publication, split: str, usable: list, faults: list) -> 
     }
 
 
-def _notes(publication: Publication, empty: list) -> list:
+def _notes(publication: Publication, empty: list[str]) -> list[str]:
     """What a person should know though each line by itself is in order."""
     notes = [f'{split}: nothing usable, so nothing is written' for split in empty]
     if publication.num_classes not in (None, len(publication.labels)):
@@ -345,7 +347,7 @@ def _notes(publication: Publication, empty: list) -> list:
     ]
 
 
-def _miscounted(usable: dict, inspections: dict) -> list:
+def _miscounted(usable: dict[str, list[Sample]], inspections: dict) -> list:
     """Videos that are read as they decode, though their containers count otherwise."""
     names = {sample.name: None for samples in usable.values() for sample in samples}
     found = [(name, inspections[name]) for name in names if inspections[name].listed_frames]
@@ -362,7 +364,11 @@ def _miscounted(usable: dict, inspections: dict) -> list:
 
 
 def _write_lists(
-    publication: Publication, root: Path, usable: dict, inspections: dict, faults: list
+    publication: Publication,
+    root: Path,
+    usable: dict[str, list[Sample]],
+    inspections: dict,
+    faults: list[Fault],
 ) -> None:
     """Class names and side files first, the annotation files last."""
     texts = {CLASSES: ''.join(f'{name}\n' for name in publication.labels)}

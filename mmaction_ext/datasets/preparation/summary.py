@@ -1,11 +1,13 @@
 """The report of a preparation, for a person."""
 
+from typing import Any
+
 from mmaction_ext.datasets.preparation.inspection import FAULTS
 from mmaction_ext.datasets.preparation.prepare import DUPLICATE, REPORT, SHOWN
 from mmaction_ext.printable import clean
 
 
-def summarise(report: dict) -> str:
+def summarise(report: dict[str, Any]) -> str:
     """A few lines of text: counts by split, the first faults, what was written.
 
     Args:
@@ -24,7 +26,7 @@ def summarise(report: dict) -> str:
     return '\n'.join([*lines, *map(clean, [*found, *_verdict(report)])])
 
 
-def _counts(split: str, count: dict) -> str:
+def _counts(split: str, count: dict[str, Any]) -> str:
     kinds = [kind for kind in (*FAULTS, DUPLICATE) if count[kind.replace(' ', '_')]]
     parts = [
         f'{count["listed"]} listed',
@@ -34,7 +36,7 @@ def _counts(split: str, count: dict) -> str:
     return f'{split}: {", ".join(parts)}'
 
 
-def _verdict(report: dict) -> list:
+def _verdict(report: dict[str, Any]) -> list[str]:
     root = report['root']
     if not report['written']:
         kept = f'; of an earlier run there are still {", ".join(report["kept"])}'
@@ -48,7 +50,7 @@ def _verdict(report: dict) -> list:
     return [f'{root}: {names} written{left_out}', f'for the config: {_settings(report)}']
 
 
-def _settings(report: dict) -> str:
+def _settings(report: dict[str, Any]) -> str:
     """As in :func:`mmaction_ext.datasets.pipelines.training_loader`."""
     if report['delimiter'] == ' ':
         return (

@@ -29,8 +29,8 @@ class Item:
         min_frames: frames that the publisher says are there; ``None`` where nothing is said.
     """
 
-    folders: tuple
-    stems: tuple
+    folders: tuple[str, ...]
+    stems: tuple[str, ...]
     label: int
     source: str
     min_frames: int | None = None
@@ -61,13 +61,13 @@ class Publication:
     """
 
     name: str
-    labels: list
-    splits: dict
+    labels: list[str]
+    splits: dict[str, list[Item]]
     frames: bool = False
     num_classes: int | None = None
-    num_items: dict = field(default_factory=dict)
-    unlisted: dict = field(default_factory=dict)
-    suffixes: tuple = VIDEO_SUFFIXES
+    num_items: dict[str, int] = field(default_factory=dict)
+    unlisted: dict[str, list[Unlisted]] = field(default_factory=dict)
+    suffixes: tuple[str, ...] = VIDEO_SUFFIXES
 
 
 def find_file(folder: str | Path, *names: str) -> Path:
@@ -179,7 +179,7 @@ def class_id(text: str, source: str, num_classes: int, first: int = 0) -> int:
     return int(text) - first
 
 
-def named_class(name: str, ids: dict, source: str) -> int:
+def named_class(name: str, ids: dict[str, int], source: str) -> int:
     """Id of a class by its name.
 
     Raises:

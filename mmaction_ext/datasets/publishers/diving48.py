@@ -47,7 +47,7 @@ def read_diving48(annotations: Path) -> Publication:
     )
 
 
-def _read_classes(path: Path) -> list:
+def _read_classes(path: Path) -> list[str]:
     classes = read_json(path, list)
     for number, parts in enumerate(classes):
         if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
@@ -55,7 +55,7 @@ def _read_classes(path: Path) -> list:
     return [' '.join(parts) for parts in classes]
 
 
-def _read_split(path: Path, num_classes: int) -> tuple:
+def _read_split(path: Path, num_classes: int) -> tuple[list[Item], list[Unlisted]]:
     """Items, and the entries whose clip ends before it starts."""
     items, empty = [], []
     for number, entry in enumerate(read_json(path, list), 1):

@@ -73,7 +73,7 @@ def _read_classes(path: Path) -> list[str]:
     return labels
 
 
-def _read_split(path: Path, num_classes: int) -> list:
+def _read_split(path: Path, num_classes: int) -> list[Item]:
     items = []
     for source, line in read_lines(path):
         match = _ELEMENT.fullmatch(line)

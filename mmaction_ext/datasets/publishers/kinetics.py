@@ -26,7 +26,6 @@ its own is an assumption.
 
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from mmaction_ext.datasets.publishers.base import (
     Item,
@@ -102,7 +101,7 @@ def read_minikinetics200(annotations: Path) -> Publication:
     return Publication('minikinetics200', list(ids), splits, num_classes=200, unlisted=unlisted)
 
 
-def _read_rows(annotations: Path, split: str) -> list:
+def _read_rows(annotations: Path, split: str) -> list[tuple[str, tuple[str, ...]]]:
     names = [f'{prefix}{name}.csv' for prefix in _PREFIXES for name in _FILES[split]]
     path = find_file(annotations, *names)
     rows = [
@@ -114,9 +113,9 @@ def _read_rows(annotations: Path, split: str) -> list:
     return rows
 
 
-def _rows_of(annotations: Path, split: str, wanted: set) -> dict:
+def _rows_of(annotations: Path, split: str, wanted: set[str]) -> dict[str, tuple[str, ...]]:
     """Row by id, of the ids wanted; the same row may be there twice."""
-    found: dict[str, tuple[str, Any]] = {}
+    found: dict[str, tuple[str, tuple[str, ...]]] = {}
     for source, row in _read_rows(annotations, split):
         if row[1] in wanted:
             first, earlier = found.setdefault(row[1], (source, row))
@@ -128,12 +127,12 @@ def _rows_of(annotations: Path, split: str, wanted: set) -> dict:
     return {video: row for video, (_, row) in found.items()}
 
 
-def _said(row: tuple) -> str:
+def _said(row: tuple[str, ...]) -> str:
     label, _, start, end = row
     return f'{label!r} from {start} to {end}'
 
 
-def _classes(annotations: Path, occurring: set) -> dict:
+def _classes(annotations: Path, occurring: set[str]) -> dict[str, int]:
     """Name to id; in the order of the class list if there is one."""
     for name in ('classes.txt', 'class_list.txt'):
         path = annotations / name
@@ -146,7 +145,7 @@ def _classes(annotations: Path, occurring: set) -> dict:
     return {name: number for number, name in enumerate(sorted(occurring))}
 
 
-def _item(source: str, row: tuple, ids: dict, split: str) -> Item:
+def _item(source: str, row: tuple[str, ...], ids: dict[str, int], split: str) -> Item:
     label, video, start, end = row
     try:
         times = f'{int(float(start)):06d}_{int(float(end)):06d}'
@@ -157,7 +156,7 @@ def _item(source: str, row: tuple, ids: dict, split: str) -> Item:
 
 
 @cache  # shared by the items of a class: there may be a quarter of a million
-def _folders(split: str, label: str) -> tuple:
+def _folders(split: str, label: str) -> tuple[str, ...]:
     return tuple(
         f'{folder}/{below}'.strip('/')
         for folder in _FOLDERS[split]

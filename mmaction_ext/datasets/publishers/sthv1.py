@@ -45,11 +45,11 @@ def read_sthv1(annotations: Path) -> Publication:
     return Publication('sthv1', labels, splits, frames=True, num_classes=174, num_items=NUM_ITEMS)
 
 
-def _names(split: str) -> list:
+def _names(split: str) -> list[str]:
     return [f'{prefix}{name}.csv' for prefix in (_PREFIX, '') for name in _FILES[split]]
 
 
-def _read_split(path: Path, ids: dict) -> list:
+def _read_split(path: Path, ids: dict[str, int]) -> list[Item]:
     items = []
     for source, line in read_lines(path):
         number, semicolon, name = line.partition(';')

@@ -64,7 +64,7 @@ def class_of_template(template: str) -> str:
     return template.replace('[', '').replace(']', '').strip()
 
 
-def _names(*names: str) -> list:
+def _names(*names: str) -> list[str]:
     return [
         f'{folder}{prefix}{name}.json'
         for folder in ('', 'labels/')
@@ -73,7 +73,7 @@ def _names(*names: str) -> list:
     ]
 
 
-def _read_classes(path: Path) -> dict:
+def _read_classes(path: Path) -> dict[str, int]:
     classes = read_json(path, dict)
     ids = {
         name.strip(): class_id(str(number), f'{path}: {name!r}', len(classes))
@@ -84,7 +84,7 @@ def _read_classes(path: Path) -> dict:
     return ids
 
 
-def _read_split(path: Path, ids: dict) -> list:
+def _read_split(path: Path, ids: dict[str, int]) -> list[Item]:
     items = []
     for number, entry in enumerate(read_json(path, list), 1):
         source = f'{path}: entry {number}'

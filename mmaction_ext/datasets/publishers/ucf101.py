@@ -73,7 +73,7 @@ def _read_classes(path: Path) -> dict[str, int]:
     return ids_of(labels, path)
 
 
-def _read_split(path: Path, ids: dict) -> list:
+def _read_split(path: Path, ids: dict[str, int]) -> list[Item]:
     items = []
     for source, line in read_lines(path):
         name, _, number = (part.strip() for part in line.partition('.avi'))
@@ -87,12 +87,12 @@ def _read_split(path: Path, ids: dict) -> list:
     return items
 
 
-def _folders(name: str) -> tuple:
+def _folders(name: str) -> tuple[str, ...]:
     names = _SPELLINGS if name in _SPELLINGS else (name,)
     return (*names, *(f'UCF-101/{each}' for each in names), '')
 
 
-def _stems(stem: str) -> tuple:
+def _stems(stem: str) -> tuple[str, ...]:
     for one, other in (_SPELLINGS, _SPELLINGS[::-1]):
         if f'_{one}_' in stem:
             return stem, stem.replace(one, other)

@@ -67,7 +67,7 @@ _BYTES_PER_CLIP = 30_000  # a little above the average, for the check of the fre
 #: clips, and halves of them: also of before such were named like all files that are being written
 _OWN_FILE = re.compile(r'\d{6}_[fr]\.mp4(\.tmp|\.[0-9a-f]+\.part)?')
 
-Entries = dict[str, dict]
+Entries = dict[str, dict[str, Any]]
 
 
 class GenerationError(RuntimeError):
@@ -169,7 +169,7 @@ def _decoding_faults(path: Path) -> list[str]:
     )
 
 
-def read_manifest(root: str | Path) -> dict:
+def read_manifest(root: str | Path) -> dict[str, Any]:
     """Read the manifest of a finished data set.
 
     Args:
@@ -206,7 +206,9 @@ def usable_processors() -> int:
 # --- What the data set consists of -----------------------------------------------------
 
 
-def _parameters(seed: int, num_train: int, num_val: int, num_test: int, preset: str) -> dict:
+def _parameters(
+    seed: int, num_train: int, num_val: int, num_test: int, preset: str
+) -> dict[str, Any]:
     for name, number in (('train', num_train), ('val', num_val), ('test', num_test)):
         if number < 1:
             raise InputError(f'num_{name} must be at least 1, got {number}')
@@ -224,7 +226,7 @@ def _parameters(seed: int, num_train: int, num_val: int, num_test: int, preset: 
     }
 
 
-def _bases(parameters: dict) -> list[tuple[str, int]]:
+def _bases(parameters: dict[str, Any]) -> list[tuple[str, int]]:
     return [(split, index) for split in SPLITS for index in range(parameters[f'num_{split}'])]
 
 
@@ -234,7 +236,7 @@ def _names(split: str, index: int) -> tuple[str, str]:
     return f'{stem}_f.mp4', f'{stem}_r.mp4'
 
 
-def _meta_rows(parameters: dict) -> Iterator[dict]:
+def _meta_rows(parameters: dict[str, Any]) -> Iterator[dict]:
     for split, index in _bases(parameters):
         pair, size, speed = buckets(index)
         labels = pair_labels(pair)
@@ -252,7 +254,7 @@ def _meta_rows(parameters: dict) -> Iterator[dict]:
             }
 
 
-def _texts(parameters: dict) -> dict[str, bytes]:
+def _texts(parameters: dict[str, Any]) -> dict[str, bytes]:
     """Table of the clips and annotation files, the files to be written last at the end."""
     rows, table = list(_meta_rows(parameters)), io.StringIO()
     writer = csv.DictWriter(table, META_FIELDS, lineterminator='\n')
@@ -266,7 +268,7 @@ def _texts(parameters: dict) -> dict[str, bytes]:
     return {name: text.encode('utf-8') for name, text in texts.items()}
 
 
-def _entry(data: bytes, frames: np.ndarray | None = None) -> dict:
+def _entry(data: bytes, frames: np.ndarray | None = None) -> dict[str, Any]:
     entry = {'size': len(data), 'sha256': hashlib.sha256(data).hexdigest()}
     if frames is not None:
         raw = np.ascontiguousarray(frames).tobytes()
@@ -287,7 +289,7 @@ def _libraries() -> dict[str, str]:
 # --- What is there already -------------------------------------------------------------
 
 
-def _recorded(root: Path, parameters: dict) -> Entries:
+def _recorded(root: Path, parameters: dict[str, Any]) -> Entries:
     """Entries of the manifest or else of the journal, whether still true or not.
 
     Raises:
@@ -307,7 +309,7 @@ def _recorded(root: Path, parameters: dict) -> Entries:
     return entries
 
 
-def _read_journal(path: Path) -> tuple[dict | None, Entries]:
+def _read_journal(path: Path) -> tuple[dict[str, Any] | None, Entries]:
     """Header and entries of a journal; a line torn by a kill counts as not written."""
     records = read_json_lines(path)
     if not records or 'parameters' not in records[0]:
@@ -315,7 +317,7 @@ def _read_journal(path: Path) -> tuple[dict | None, Entries]:
     return records[0], {name: entry for record in records[1:] for name, entry in record.items()}
 
 
-def _refuse_foreign(root: Path, parameters: dict) -> None:
+def _refuse_foreign(root: Path, parameters: dict[str, Any]) -> None:
     ours = [name for name in ('videos', *_texts(parameters)) if (root / name).exists()]
     if ours:
         raise InputError(
@@ -324,7 +326,7 @@ def _refuse_foreign(root: Path, parameters: dict) -> None:
         )
 
 
-def _refuse_other_parameters(root: Path, header: dict, parameters: dict) -> None:
+def _refuse_other_parameters(root: Path, header: dict[str, Any], parameters: dict) -> None:
     made = {'version': header.get('version'), **header['parameters']}
     asked = {'version': VERSION, **parameters}
     for key in asked:
@@ -341,7 +343,7 @@ def _intact(root: Path, entries: Entries) -> Entries:
     return {name: entry for name, entry in entries.items() if _is_intact(root / name, entry)}
 
 
-def _is_intact(path: Path, entry: dict) -> bool:
+def _is_intact(path: Path, entry: dict[str, Any]) -> bool:
     try:
         if path.stat().st_size != entry['size']:
             return False
@@ -353,13 +355,13 @@ def _is_intact(path: Path, entry: dict) -> bool:
 # --- Making what is missing -------------------------------------------------------------
 
 
-def _header(parameters: dict) -> dict:
+def _header(parameters: dict[str, Any]) -> dict:
     return {'generator': GENERATOR, 'version': VERSION, 'parameters': parameters}
 
 
 def _make_missing(
     root: Path,
-    parameters: dict,
+    parameters: dict[str, Any],
     kept: Entries,
     missing: list[tuple[str, int]],
     workers: int,
@@ -393,7 +395,7 @@ def _make_missing(
     return entries
 
 
-def _begin(root: Path, parameters: dict, kept: Entries) -> None:
+def _begin(root: Path, parameters: dict[str, Any], kept: Entries) -> None:
     """Turn the folder into an unfinished data set that holds the kept clips only."""
     records = [_header(parameters), *({name: entry} for name, entry in kept.items())]
     write_atomically(root / _JOURNAL, b''.join(map(json_line, records)))
@@ -436,7 +438,7 @@ def _map(function: Callable[[Any], Any], items: list[Any], workers: int) -> Iter
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _finish(root: Path, parameters: dict, entries: Entries) -> None:
+def _finish(root: Path, parameters: dict[str, Any], entries: Entries) -> None:
     """Write table, manifest and, last of all, annotations where they are not there yet."""
     texts = _texts(parameters)
     files = {name: entries[name] for base in _bases(parameters) for name in _names(*base)}

@@ -305,7 +305,7 @@ def _place_clear(draw: _Draw, radius: float, others: Sequence[_Ends]) -> _Ends:
     return state, state
 
 
-def _place_clutter(draw: _Draw, ends: Sequence[_Ends], number: int) -> list:
+def _place_clutter(draw: _Draw, ends: Sequence[_Ends], number: int) -> list[_Ends]:
     placed = list(ends)
     for _ in range(number):
         placed.append(_place_clear(draw, draw.uniform(3.0, 6.0), placed))
@@ -316,7 +316,7 @@ def _second_radius(draw: _Draw, radius: float) -> float:
     return radius * draw.uniform(0.65, 0.85)
 
 
-def _actor_alone(draw: _Draw, radius: float, before: _State, after: _State) -> list:
+def _actor_alone(draw: _Draw, radius: float, before: _State, after: _State) -> list[_Ends]:
     actor = (before, after)
     return [actor, _place_clear(draw, _second_radius(draw, radius), [actor])]
 
@@ -328,19 +328,19 @@ def _straight_ends(draw: _Draw, radius: float, ranges: Preset) -> tuple[float, .
     return middle - travel / 2, middle + travel / 2, across, angle
 
 
-def _horizontal_ends(draw: _Draw, radius: float, ranges: Preset) -> list:
+def _horizontal_ends(draw: _Draw, radius: float, ranges: Preset) -> list[_Ends]:
     start, stop, row, angle = _straight_ends(draw, radius, ranges)
     return _actor_alone(draw, radius, (row, start, radius, angle), (row, stop, radius, angle))
 
 
-def _vertical_ends(draw: _Draw, radius: float, ranges: Preset) -> list:
+def _vertical_ends(draw: _Draw, radius: float, ranges: Preset) -> list[_Ends]:
     start, stop, column, angle = _straight_ends(draw, radius, ranges)
     return _actor_alone(
         draw, radius, (start, column, radius, angle), (stop, column, radius, angle)
     )
 
 
-def _depth_ends(draw: _Draw, radius: float, ranges: Preset) -> list:
+def _depth_ends(draw: _Draw, radius: float, ranges: Preset) -> list[_Ends]:
     row, column = draw.uniform(24.0, 56.0), draw.uniform(24.0, 56.0)
     angle, zoom = draw.uniform(-math.pi, math.pi), math.sqrt(draw.uniform(*ranges.zoom))
     return _actor_alone(
@@ -348,7 +348,7 @@ def _depth_ends(draw: _Draw, radius: float, ranges: Preset) -> list:
     )
 
 
-def _turning_ends(draw: _Draw, radius: float, ranges: Preset) -> list:
+def _turning_ends(draw: _Draw, radius: float, ranges: Preset) -> list[_Ends]:
     row, column = draw.uniform(20.0, 60.0), draw.uniform(20.0, 60.0)
     angle, turn = draw.uniform(-math.pi, math.pi), math.radians(draw.uniform(*ranges.turn))
     return _actor_alone(
@@ -356,7 +356,7 @@ def _turning_ends(draw: _Draw, radius: float, ranges: Preset) -> list:
     )
 
 
-def _distance_ends(draw: _Draw, radius: float, ranges: Preset) -> list:
+def _distance_ends(draw: _Draw, radius: float, ranges: Preset) -> list[_Ends]:
     radii = (radius, _second_radius(draw, radius))
     near = sum(radii) + 2.0
     far = near + min(draw.uniform(*ranges.travel), 52.0 - near)
@@ -375,7 +375,7 @@ def _distance_ends(draw: _Draw, radius: float, ranges: Preset) -> list:
     return ends
 
 
-def _cover_ends(draw: _Draw, radius: float, ranges: Preset) -> list:
+def _cover_ends(draw: _Draw, radius: float, ranges: Preset) -> list[_Ends]:
     second = _second_radius(draw, radius)
     shortest, longest = ranges.travel
     travel = max(draw.uniform(shortest, longest), radius + second + 2.0)
@@ -558,5 +558,5 @@ def _dot(x: np.ndarray, y: np.ndarray, radius: np.ndarray) -> np.ndarray:
     return _disk(x - 0.35 * radius, y, 0.4 * radius)
 
 
-_OUTLINES: dict = {'disk': _disk, 'square': _square, 'triangle': _triangle, 'bar': _bar}
-_ACCENTS: dict = {'half': _half, 'wedge': _wedge, 'dot': _dot}
+_OUTLINES: dict[str, Any] = {'disk': _disk, 'square': _square, 'triangle': _triangle, 'bar': _bar}
+_ACCENTS: dict[str, Any] = {'half': _half, 'wedge': _wedge, 'dot': _dot}

@@ -97,7 +97,9 @@ def _tsm(depth: int, classes: int, frames: int) -> dict[str, Any]:
     }
 
 
-def _selfy(weights: Mapping[str, Tensor], frames: int | None) -> tuple[int, dict, str, str]:
+def _selfy(
+    weights: Mapping[str, Tensor], frames: int | None
+) -> tuple[int, dict[str, Any], str, str]:
     channels = _size(weights, 'selfy.stss_integration.conv3_fuse.1.weight', 1, 320)
     count = channels // _INTEGRATION_CHANNELS
     if count % 2 == 0:
@@ -122,7 +124,9 @@ def _selfy(weights: Mapping[str, Tensor], frames: int | None) -> tuple[int, dict
     )
 
 
-def _tcm(weights: Mapping[str, Tensor], frames: int | None) -> tuple[int, dict, str, str]:
+def _tcm(
+    weights: Mapping[str, Tensor], frames: int | None
+) -> tuple[int, dict[str, Any], str, str]:
     kernel = _size(weights, 'tcm_layer.tam.ETA.conv.weight', 2, 3)
     if kernel % 2 == 0 or kernel > 7:
         raise InputError(

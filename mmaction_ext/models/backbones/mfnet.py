@@ -7,6 +7,7 @@ Shape legend: N clips, C channels, T frames, H rows, W columns.
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import Any
 
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule
@@ -131,7 +132,7 @@ class MFNet(BaseModule):
         channels: Sequence[int] = (96, 192, 384, 768),
         depths: Sequence[int] = (3, 4, 6, 3),
         groups: int = 16,
-        init_cfg: dict | list[dict] | None = None,
+        init_cfg: dict[str, Any] | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg=list(_INIT) if init_cfg is None else init_cfg)
         _check_widths((stem_channels, *channels), groups)

@@ -28,7 +28,7 @@ class ResNetTAM(TANet):
     """
 
     def __init__(
-        self, depth: int, num_segments: int, tam_cfg: dict | None = None, **kwargs: Any
+        self, depth: int, num_segments: int, tam_cfg: dict[str, Any] | None = None, **kwargs: Any
     ) -> None:
         check_at_least('num_segments', num_segments, 3)
         ResNet.__init__(self, depth, **kwargs)

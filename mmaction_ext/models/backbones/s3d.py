@@ -3,6 +3,8 @@
 Shape legend: N clips, C channels, T frames, H rows, W columns.
 """
 
+from typing import Any
+
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
@@ -29,7 +31,9 @@ class S3D(BaseModule):
             RuntimeError if they are those of another network.
     """
 
-    def __init__(self, pretrained: str | None = None, init_cfg: dict | None = None) -> None:
+    def __init__(
+        self, pretrained: str | None = None, init_cfg: dict[str, Any] | None = None
+    ) -> None:
         super().__init__(init_cfg)
         self.pretrained = pretrained
         self.features = s3d(weights=None).features

@@ -26,7 +26,7 @@ class ResizedTimeSformer(TimeSformer):
         super().__init__(*args, **kwargs)
         self._register_load_state_dict_pre_hook(self._resize)
 
-    def _resize(self, state: dict, prefix: str, *_: Any) -> None:
+    def _resize(self, state: dict[str, Any], prefix: str, *_: Any) -> None:
         name = f'{prefix}pos_embed'
         if name in state and state[name].shape != self.pos_embed.shape:
             state[name] = resize_positions(state[name], self.pos_embed.shape[1])

@@ -74,7 +74,9 @@ class ConcatHead(BaseModule):
             ``'after'`` in a head that does not say its ``dropout_ratio``.
     """
 
-    def __init__(self, head: dict, branch_channels: int, dropout: str = 'before') -> None:
+    def __init__(
+        self, head: dict[str, Any], branch_channels: int, dropout: str = 'before'
+    ) -> None:
         super().__init__()
         check_choice('dropout', dropout, DROPOUTS)
         check_at_least('branch_channels', branch_channels, 1)
@@ -117,7 +119,7 @@ class ConcatHead(BaseModule):
         classifier = self.head.get_submodule(self._classifier_name)
         return scores + classifier.forward_branch(self.vector_dropout(vector))
 
-    def loss(self, feats: Features, data_samples: SampleList, **kwargs: Any) -> dict:
+    def loss(self, feats: Features, data_samples: SampleList, **kwargs: Any) -> dict[str, Any]:
         """Losses of the inner head; see mmaction2's ``BaseHead.loss``."""
         return self.head.loss_by_feat(self(feats, **kwargs), data_samples)
 

@@ -12,12 +12,12 @@ from mmaction_ext.modules import MotionModule
 TIMM = 'timm.'
 
 
-def is_timm(config: Mapping) -> bool:
+def is_timm(config: Mapping[str, Any]) -> bool:
     """Whether a backbone's config names a model of timm."""
     return str(config.get('type')).startswith(TIMM)
 
 
-def build_backbone(config: dict) -> nn.Module:
+def build_backbone(config: dict[str, Any]) -> nn.Module:
     """Build a registered backbone, or timm's for ``'timm.<model>'``.
 
     Raises:
@@ -29,7 +29,7 @@ def build_backbone(config: dict) -> nn.Module:
     return MODELS.build(config)
 
 
-def build_module(config: dict, in_channels: Mapping[int, int]) -> MotionModule:
+def build_module(config: dict[str, Any], in_channels: Mapping[int, int]) -> MotionModule:
     """Build a registered motion module for stages of the given channels.
 
     Raises:
@@ -51,7 +51,7 @@ def _find_class(kind: str | type | None, role: str) -> type:
     return found
 
 
-def _build_timm(name: str, config: dict) -> nn.Module:
+def _build_timm(name: str, config: dict[str, Any]) -> nn.Module:
     import timm  # slow to import, and only some hosts need it
 
     if not timm.is_model(name):

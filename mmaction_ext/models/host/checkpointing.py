@@ -28,7 +28,7 @@ def checkpoint_submodules(network: nn.Module, names: Iterable[str]) -> None:
         submodule.forward = partial(run_checkpointed, submodule.forward)
 
 
-def run_checkpointed(function: Callable, *inputs: Any, **named_inputs: Any) -> Any:
+def run_checkpointed(function: Callable[..., Any], *inputs: Any, **named_inputs: Any) -> Any:
     """Call a module's method; its activations are computed again for the backward pass.
 
     Args:

@@ -79,13 +79,13 @@ class MotionBackbone(BaseModule):
 
     def __init__(
         self,
-        backbone: dict,
-        module: dict | None = None,
+        backbone: dict[str, Any],
+        module: dict[str, Any] | None = None,
         stages: Sequence[int] = (),
         num_segments: int | None = None,
         stage_names: Mapping[int, str] | None = None,
         with_cp: bool = False,
-        init_cfg: dict | None = None,
+        init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         self.backbone = build_backbone(backbone)
@@ -104,7 +104,7 @@ class MotionBackbone(BaseModule):
         if module is not None:
             self._attach(module, {stage: names[stage] for stage in self.stages})
 
-    def _attach(self, module: dict, names: dict[int, str]) -> None:
+    def _attach(self, module: dict[str, Any], names: dict[int, str]) -> None:
         if not isinstance(module, Mapping) or 'in_channels' in module:
             raise InputError(
                 'module must be a dict with a type and without in_channels, which '
@@ -199,7 +199,9 @@ class MotionBackbone(BaseModule):
                 f'{self.module.min_frames} frames, got {num_frames}'
             )
 
-    def _after_stage(self, stage: int, submodule: nn.Module, inputs: tuple, y: Any) -> Any:
+    def _after_stage(
+        self, stage: int, submodule: nn.Module, inputs: tuple[Any, ...], y: Any
+    ) -> Any:
         """Forward hook: the module's output instead of the stage's."""
         running = self._pass
         if running is None:  # the inner backbone was called by itself

@@ -83,7 +83,7 @@ def _known_stages(backbone: Any) -> dict[int, str]:
     return {}
 
 
-def _timm_stages(backbone: nn.Module, feature_info: list[dict]) -> dict[int, str]:
+def _timm_stages(backbone: nn.Module, feature_info: list[dict[str, Any]]) -> dict[int, str]:
     """Stages by timm's own table of features."""
     if (
         len({entry['reduction'] for entry in feature_info}) == 1
