@@ -80,8 +80,8 @@ def progress(
 
 def schedule_of(record: RunRecord) -> tuple[str, int] | None:
     """``('epoch', n)`` or ``('iter', n)`` by the config that a run recorded, if it says so."""
-    unit, number = training_length(record.recipe) or (None, None)
-    return (unit, number) if is_count(number) else None
+    length = training_length(record.recipe)
+    return length if length and is_count(length[1]) else None
 
 
 def is_count(value: object, least: int = 1) -> TypeGuard[int]:

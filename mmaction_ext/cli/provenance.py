@@ -321,6 +321,7 @@ def _config_in_tree(row: Row) -> Facts:
 
 def _config_files(recorded: dict[str, str], row: Row) -> list[Facts]:
     """The files a run's config was made of, each compared with the tree."""
+    assert row.config  # as for :func:`_config_in_tree`
     now = config_digests(row.config)
     if not recorded:
         return [dict(path=path, sha256=digest, tree='only') for path, digest in now.items()]

@@ -300,12 +300,10 @@ class SeedRuns:
 
     def _best_iter(self, record: RunRecord) -> int | None:
         """Iteration of the best validation row of a run, the first one of equals."""
-        sign = 1 if self.select.mode == 'max' else -1
-        rows = [
-            row for row in record.rows.get('val', ()) if is_finite(row.get(self.select.metric))
-        ]
-        best = max(rows, key=lambda row: sign * row[self.select.metric], default=None)
-        return best and best['iter']
+        sign, metric = 1 if self.select.mode == 'max' else -1, self.select.metric or ''
+        rows = [row for row in record.rows.get('val', ()) if is_finite(row.get(metric))]
+        best = max(rows, key=lambda row: sign * row[metric], default=None)
+        return None if best is None else best['iter']
 
     def _agree(self, metric: str, found: list[_Candidate]) -> SeedResult:
         """One result out of several measurements of the same thing."""

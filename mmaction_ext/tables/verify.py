@@ -46,8 +46,12 @@ def _problems(item: Measurement, folders: Mapping[Any, Path | None]) -> Iterator
     facts = item.result.evaluation
     runs = [(uid, facts.get('job_type'), facts.get('folder')) for uid in item.result.runs]
     folder = next((folders[run] for run in runs if folders.get(run)), None)
-    for kind in ('checkpoint', 'predictions') if folder else ():
+    if folder is None:
+        return
+    for kind in ('checkpoint', 'predictions'):
         path, state = named_file(folder, facts.get(kind))[0], file_state(folder, facts.get(kind))
+        if path is None:
+            continue
         if state == 'differs':
             yield f'{path.as_posix()} is not the {kind} that was measured'
         told = (

@@ -269,7 +269,7 @@ def _read_config(path: Path | str) -> Settings:
         raise InputError(f'config {path} cannot be read: {error}') from error
 
 
-def config_name(path: Path | str) -> str:
+def config_name(path: str | os.PathLike[str]) -> str:
     """Path of a config below its ``configs`` folder, without ``.py``.
 
     A config that lies under no ``configs`` folder is named by its own folder and stem. Two

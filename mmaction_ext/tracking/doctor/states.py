@@ -107,7 +107,8 @@ def _silent(record: RunRecord) -> list[Finding]:
             'silent',
             run_name(record),
             'its process lives, but gives no sign of life',
-            f'it was stopped or hangs; look at process {record.heartbeat and record.heartbeat.pid}',
+            'it was stopped or hangs; look at process '
+            f'{record.heartbeat and record.heartbeat.pid}',
         )
     ]
 

@@ -3,6 +3,7 @@
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import mmaction_ext
 from mmaction_ext.files.writing import file_sha256
@@ -53,7 +54,7 @@ def weights_file(path: str | None) -> dict[str, str | None] | None:
     return dict(path=path, sha256=file_sha256(path) if os.path.isfile(path) else None)
 
 
-def gpus() -> dict[str, object]:
+def gpus() -> dict[str, Any]:
     """The GPUs that this process sees, and what drives them.
 
     Returns:

@@ -62,7 +62,7 @@ class Form(BaseModel):
 
 
 def _is_kind(part: int | str) -> bool:
-    """Whether a part of the place of an error names one of several kinds that a value may be of."""
+    """Whether a part of the place of an error names one of the kinds that a value may be of."""
     return isinstance(part, str) and part in ('int', 'float', 'str')
 
 

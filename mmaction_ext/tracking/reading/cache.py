@@ -103,7 +103,7 @@ class Cache:
             nothing is kept.
     """
 
-    def __init__(self, root: Path | str):
+    def __init__(self, root: Path | str) -> None:
         place = os.path.realpath(root)
         self._folder = _home() / hashlib.sha256(os.fsencode(place)).hexdigest()[:32]
         self._is_ours = _is_ours(self._folder)

@@ -72,7 +72,7 @@ def _is_intact(line: bytes) -> bool:
 class _Rows:
     """The rows of one attempt as they are met."""
 
-    def __init__(self, number: int):
+    def __init__(self, number: int) -> None:
         self.log = Attempt('ledger', number=number)
         self._rows: list[tuple[int, bytes]] = []
         self._samples: dict[tuple[bytes, ...], EvenSample] = {}

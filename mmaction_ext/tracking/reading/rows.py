@@ -33,7 +33,7 @@ class EvenSample(Generic[Item]):
         limit: how many items to keep, at least 2. Of a longer stream half as many or more are.
     """
 
-    def __init__(self, limit: int = MAX_TRAIN_ROWS):
+    def __init__(self, limit: int = MAX_TRAIN_ROWS) -> None:
         self._limit, self._stride, self._count = limit, 1, 0
         self._kept: list[Item] = []
         self._last: Item | None = None

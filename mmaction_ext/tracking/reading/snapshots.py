@@ -123,7 +123,7 @@ class Copier:
         identify: 'Callable[[SourceRun], RunIdentity | InputError] | None' = None,
         rename: dict[str, str] | None = None,
         dry_run: bool = False,
-    ):
+    ) -> None:
         self.root, self.identify = Path(root), identify or _refuse
         self.rename, self.dry_run = dict(rename or {}), dry_run
 

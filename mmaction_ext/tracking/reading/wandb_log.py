@@ -86,7 +86,7 @@ class _History:
     A row that the sample passes over is never decoded: most of the time that a long log takes.
     """
 
-    def __init__(self, log: Attempt):
+    def __init__(self, log: Attempt) -> None:
         self._log, self._names = log, _Names()
         self.count = 0
         self._rows: list[tuple[int, Row]] = []

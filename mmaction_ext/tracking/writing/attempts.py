@@ -107,7 +107,8 @@ class RunLedger:
             earlier = RunFile.of(found).attempts or []
         except WrongForm as error:
             raise InputError(
-                f'{self.folder / RUN_FILE} holds what no run writes: move the folder away ({error})'
+                f'{self.folder / RUN_FILE} holds what no run writes: move the folder away '
+                f'({error})'
             ) from error
         self.number = len(earlier) + 1
         self.entry = _new_entry(self.number, world_size, facts.get('git', {}).get('commit'))

@@ -34,7 +34,7 @@ class Heartbeat:
     def __init__(self, folder: FilePath, attempt: int, seconds: float = HEARTBEAT_SECONDS) -> None:
         self.iteration: Callable[[], int] = lambda: 0
         self._path = Path(folder) / HEARTBEAT_FILE
-        self._facts = dict(
+        self._facts: dict[str, Any] = dict(
             attempt=attempt, pid=os.getpid(), host=process.host(), boot_id=process.boot_id()
         )
         self._seconds, self._iteration, self._failed = seconds, 0, False

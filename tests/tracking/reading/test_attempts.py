@@ -115,7 +115,7 @@ def test_attempts_stand_in_the_order_of_the_ledger_and_logs_before_what_began_la
         ('ledger', 2, 50),
         ('wandb-offline', None, 200),
     ]
-    assert attempts[-1].start_time == None, 'just opened, so the newest'
+    assert attempts[-1].start_time is None, 'just opened, so the newest'
 
 
 def test_log_adds_nothing_to_an_attempt_in_a_ledger_and_must_agree():

@@ -1,7 +1,7 @@
 """Folders of runs as each version of their files was written, read by this one.
 
-``none`` and ``schema1`` were written by the functions of commits 1a82087 and 970305e, ``schema2`` is
-a training on SynthMotion, without most of its digests of code; machine and boot id are made up.
+``none`` and ``schema1`` were written by the functions of commits 1a82087 and 970305e, ``schema2``
+is a training on SynthMotion, without most of its digests of code; machine and boot id are made up.
 """
 
 import shutil

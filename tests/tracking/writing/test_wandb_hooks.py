@@ -9,12 +9,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import wandb
 from mmengine.config import Config
 from PIL import Image
 from wandb_logs import records, written_whole
 
 import mmaction_ext.register  # noqa: F401
-import wandb
 from mmaction_ext.datasets.samples import sample_name
 from mmaction_ext.evaluation.predictions import Predictions, write_predictions
 from mmaction_ext.evaluation.predictions_hook import PredictionsHook
