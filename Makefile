@@ -72,9 +72,9 @@ demo: data
 
 # as .pre-commit-config.yaml runs it, too
 lint: env
-	@$(VENV)/bin/ruff format --check $(CODE)
-	@$(VENV)/bin/ruff check $(CODE)
-	@$(VENV)/bin/mypy
+	@$(PY) -m ruff format --check $(CODE)
+	@$(PY) -m ruff check $(CODE)
+	@$(PY) -m mypy
 
 test: env
 	@$(PY) -m pytest $(PYTEST_ARGS)
