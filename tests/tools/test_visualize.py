@@ -271,8 +271,8 @@ def test_folder_of_frames(main, moves_right, movie, tmp_path):
 @pytest.mark.parametrize('name', MOTION_MODULES)
 def test_every_module_can_be_drawn(main, place, movie, tmp_path, capsys, name):
     model = recognizer(small_config(name, FRAMES), (3,))
-    module = MODELS.build(small_config(name, FRAMES, in_channels={3: 16}))
-    _, carried = module(torch.zeros(1, 16, FRAMES, 8, 8), 3)
+    module = MODELS.build(small_config(name, FRAMES, in_channels={3: 8}))
+    _, carried = module(torch.zeros(1, 8, FRAMES, 8, 8), 3)
     vector = module.embed(carried)
     if vector is not None:
         model['cls_head'] = dict(
