@@ -15,8 +15,9 @@ in this order:
    jobs. In the smallest suite ``wandb-core --json`` (every record) reads them once, too.
 3. ``find_runs`` reads the same logs cold by one process, and again with nothing changed, both
    with all metrics, whose rows it then returns, and with those that a table needs.
-4. The same for us alone after a ledger has been put beside each log, so that both are read and
-   compared.
+4. The same for us alone after a ledger has been put beside each log, which then is the record of
+   the run: the log is not opened. With ``--before``, a reader of another commit reads the same
+   files cold in turns with this one.
 5. The short runs, cold and again.
 
 Each measurement is a process of its own and includes the imports. "cold" means without our cache;
@@ -71,6 +72,7 @@ METRICS = ('all', 'table')
 TABLE_METRICS = ('test/acc/top1', 'test/num_samples', 'test/checkpoint_sha256', 'test/data_digest')
 BLOCK_SIZE = 32 * 1024
 UID_LENGTH = 16
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -113,6 +115,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="where the runs are written for a while (default: the system's temporary folder)",
     )
     parser.add_argument('--output', type=Path, metavar='CSV', help='also write the figures here')
+    parser.add_argument(
+        '--before',
+        type=Path,
+        metavar='FOLDER',
+        help='checkout of another commit, which reads ledgers and logs in turns with this one',
+    )
     parser.add_argument('--measure', nargs='+', help=argparse.SUPPRESS)
     parser.add_argument('--log', nargs=2, help=argparse.SUPPRESS)
     return parser.parse_args(argv)
@@ -378,11 +386,13 @@ def cache_home(suite: Suite) -> Path:
     return suite.folder.with_name(f'{suite.folder.name}-cache')
 
 
-def time_ours(suite: Suite, jobs: int, cache: bool, metrics: str) -> dict[str, Any]:
-    """Read a suite with ``find_runs`` in a process of its own."""
+def time_ours(
+    suite: Suite, jobs: int, cache: bool, metrics: str, checkout: Path = CHECKOUT
+) -> dict[str, Any]:
+    """Read a suite with the ``find_runs`` of a checkout in a process of its own."""
     command = [
         sys.executable,
-        __file__,
+        str(checkout / 'tools/benchmarks/read_runs.py'),
         '--measure',
         str(suite.folder),
         str(jobs),
@@ -395,7 +405,7 @@ def time_ours(suite: Suite, jobs: int, cache: bool, metrics: str) -> dict[str, A
         check=True,
         capture_output=True,
         text=True,
-        env=dict(os.environ, XDG_CACHE_HOME=str(cache_home(suite))),
+        env=dict(os.environ, XDG_CACHE_HOME=str(cache_home(suite)), PYTHONPATH=str(checkout)),
     )
     return dict(json.loads(done.stdout), seconds=time.perf_counter() - start)
 
@@ -481,6 +491,20 @@ class Report:
             flush=True,
         )
 
+    def add_before(self, suite: Suite, checkout: Path, jobs: int) -> None:
+        """Read everything for the first time with the reader of another checkout."""
+        shutil.rmtree(cache_home(suite), ignore_errors=True)
+        commit = subprocess.run(
+            ['git', 'rev-parse', '--short', 'HEAD'],
+            cwd=checkout,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
+        name = f'ours at {commit}, cold'
+        where = checkout.resolve()
+        self.add(suite, 'ledgers + W&B logs', name, 'all', jobs, time_ours, True, 'all', where)
+
     def add_cold(self, suite: Suite, files: str, jobs: int, metrics: str = 'all') -> None:
         """Read everything for the first time."""
         shutil.rmtree(cache_home(suite), ignore_errors=True)
@@ -547,8 +571,7 @@ def run_long(suite: Suite, args: argparse.Namespace, report: Report) -> None:
     write_ledgers(suite)
     check(suite)
     settle()
-    for jobs in sorted({1, args.jobs}, reverse=True):
-        report.add_cold(suite, 'ledgers + W&B logs', jobs)
+    compare_ledgers(suite, args, report)
     report.add_cold(suite, 'ledgers + W&B logs', 1, 'table')
     report.add_unchanged(suite, 'ledgers + W&B logs')
 
@@ -560,8 +583,7 @@ def run_short(suite: Suite, args: argparse.Namespace, report: Report) -> None:
     write_ledgers(suite)
     check(suite)
     settle()
-    for jobs in sorted({1, args.jobs}, reverse=True):
-        report.add_cold(suite, 'ledgers + W&B logs', jobs)
+    compare_ledgers(suite, args, report)
     report.add_unchanged(suite, 'ledgers + W&B logs')
 
 
@@ -580,6 +602,15 @@ def compare(suite: Suite, files: str, args: argparse.Namespace, report: Report) 
             '--json',
         )
         report.add_cold(suite, files, args.jobs)
+
+
+def compare_ledgers(suite: Suite, args: argparse.Namespace, report: Report) -> None:
+    """Point 4; cold, each number of jobs in turns with the other checkout."""
+    for jobs in sorted({1, args.jobs}, reverse=True):
+        for _ in range(args.repeats if args.before else 1):
+            if args.before:
+                report.add_before(suite, args.before, jobs)
+            report.add_cold(suite, 'ledgers + W&B logs', jobs)
 
 
 def settle() -> None:
