@@ -7,9 +7,10 @@ did not write is ``None``.
 Torch-free.
 """
 
-from typing import Any, Self
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing_extensions import Self  # typing has it from 3.11 on; pydantic brings this
 
 from mmaction_ext.tracking.ledger.format import MOST_VALUES, decode_object, encode_object
 
