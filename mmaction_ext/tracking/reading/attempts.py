@@ -11,7 +11,7 @@ from mmaction_ext.tracking.ledger.format import METRICS_FILE, RUN_FILE
 from mmaction_ext.tracking.ledger.forms import AttemptEntry, ResultFile
 from mmaction_ext.tracking.reading.conflicts import Conflicts
 from mmaction_ext.tracking.reading.ledger import LedgerRun
-from mmaction_ext.tracking.reading.record import Attempt, Place, Row, in_order
+from mmaction_ext.tracking.reading.record import Attempt, Place, Row, oldest_first
 from mmaction_ext.tracking.reading.rows import before_first, by_place
 
 #: by how much a W&B log may seem to begin before its attempt, or after its end
@@ -71,7 +71,7 @@ def attempts_of(
     """
     attempts: list[Attempt] = []
     mirrors: Mirrors = []
-    rest = in_order(logs)
+    rest = oldest_first(logs)
     found = [_of_ledger(ledger) for ledger in ledgers]
     for ledger, own in zip(ledgers, found, strict=True):
         rest = _find_own(own, ledger, rest, mirrors)

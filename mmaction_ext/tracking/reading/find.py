@@ -173,10 +173,10 @@ def _find(
         files += found
         folders += [(folder, root) for folder in places]
     several = len(roots) > 1
-    files = _in_order(files, lambda file: (file.path, file.root), several)
+    files = _sorted_once(files, lambda file: (file.path, file.root), several)
     ledgers = [
         read_ledger(root, folder)
-        for folder, root in _in_order(folders, lambda place: place, several)
+        for folder, root in _sorted_once(folders, lambda place: place, several)
     ]
     homes = {(ledger.root, ledger.folder) for ledger in ledgers if ledger.run}
     if source == 'wandb':
@@ -305,7 +305,7 @@ def _source(folder: Path, name: str) -> str | None:
     return 'wandb-online' if is_snapshot else None
 
 
-def _in_order(
+def _sorted_once(
     found: list[Item], place: Callable[[Item], tuple[str, Path]], several: bool
 ) -> list[Item]:
     """Sorted, and without what lies in two of the folders that were searched.

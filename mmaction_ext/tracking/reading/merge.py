@@ -26,9 +26,9 @@ from mmaction_ext.tracking.reading.record import (
     Place,
     Row,
     RunRecord,
-    in_order,
     is_web_address,
     lost_row,
+    oldest_first,
 )
 from mmaction_ext.tracking.reading.rows import before_first, project, stitch, thin
 
@@ -61,7 +61,7 @@ def merge(
     attempts, mirrors = attempts_of(ledgers, logs, conflicts)
     copies = [list(map(put_together, snapshot)) for snapshot in snapshots]
     compare_origins([*attempts, *chain(*copies)], conflicts)
-    everything = in_order(logs) + [log for snapshot in snapshots for log in snapshot]
+    everything = oldest_first(logs) + [log for snapshot in snapshots for log in snapshot]
     disagreements = Conflicts()
     if compare:
         _compare(ledgers, everything, mirrors, attempts, copies, disagreements)

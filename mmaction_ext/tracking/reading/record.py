@@ -321,7 +321,7 @@ def order(record: RunRecord) -> tuple[Any, ...]:
     )
 
 
-def in_order(attempts: Iterable[Attempt]) -> list[Attempt]:
+def oldest_first(attempts: Iterable[Attempt]) -> list[Attempt]:
     """Attempts by their start, and those that tell their numbers by these: clocks go back."""
     ordered = sorted(attempts, key=lambda each: (each.began, each.path, str(each.root)))
     told = [each for each in ordered if each.number is not None]

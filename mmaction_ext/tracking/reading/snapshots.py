@@ -237,7 +237,7 @@ def history_rows(rows: Iterable[Row], rename: dict[str, str] | None = None) -> l
         Rows whose nested values have names joined by dots. Where no row says ``iter``, rows are
         numbered from 1.
     """
-    renamed = [_renamed(row, rename or {}) for row in _in_order(rows)]
+    renamed = [_renamed(row, rename or {}) for row in _as_logged(rows)]
     renamed = [row for row in renamed if row]
     if not any('iter' in row for row in renamed):
         renamed = [dict(iter=index, **row) for index, row in enumerate(renamed, 1)]
@@ -251,7 +251,7 @@ def _renamed(row: Row, rename: dict[str, str]) -> Row:
     return {**kept, **taken}
 
 
-def _in_order(rows: Iterable[Row]) -> list[Row]:
+def _as_logged(rows: Iterable[Row]) -> list[Row]:
     unique = {
         (start_of(row), row.get('_step'), row.get('_timestamp')) if '_step' in row else index: row
         for index, row in enumerate(rows)
@@ -272,7 +272,7 @@ def _told_of_earlier(rows: list[Row]) -> bool:
     It is that of the log that was uploaded last. Attempts of old do not say how they ended, but
     the last one, if it came to test, had come to the end of training.
     """
-    return bool(rows) and not told_of_attempts(rows) and _in_order(rows)[-1] != rows[-1]
+    return bool(rows) and not told_of_attempts(rows) and _as_logged(rows)[-1] != rows[-1]
 
 
 def _compare(found: SnapshotFile | None, seen: dict) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from mmaction_ext.files.reading import read_regular
 from mmaction_ext.tracking.ledger.format import NewerVersion
 from mmaction_ext.tracking.ledger.forms import SnapshotFile
-from mmaction_ext.tracking.reading.record import Attempt, Row, in_order
+from mmaction_ext.tracking.reading.record import Attempt, Row, oldest_first
 from mmaction_ext.tracking.reading.rows import (
     flat,
     last_iteration,
@@ -116,7 +116,7 @@ def _attempts(content: SnapshotFile, rows: list[Row]) -> list[Attempt]:
     named = {start: _attempt(part, shared) for start, part in parts.items() if start is not None}
     for start, log in named.items():
         log.take(start, told[start])
-    logs += in_order(named.values())
+    logs += oldest_first(named.values())
     exit_code = _exit_code(content)
     if logs[-1].exit_code is None and (exit_code or len(logs) == 1 or not told):
         logs[-1].exit_code = exit_code

@@ -9,8 +9,8 @@ from mmaction_ext.tracking.reading.record import (
     Attempt,
     Evaluation,
     RunRecord,
-    in_order,
     is_web_address,
+    oldest_first,
     order,
 )
 
@@ -114,9 +114,9 @@ def test_records_stand_by_config_seed_hash_and_id_the_training_first():
 def test_attempt_of_which_nobody_knows_the_start_has_just_begun():
     open_log, old = Attempt(host='h', pid=7), Attempt(host='h', pid=7, start_time=1.00049)
     assert open_log.origin == ('h', 7, math.inf) and old.origin == ('h', 7, 1.0)
-    assert in_order([open_log, old]) == [old, open_log]
+    assert oldest_first([open_log, old]) == [old, open_log]
     first, second = Attempt(number=1, start_time=9.0), Attempt(number=2, start_time=1.0)
-    assert in_order([first, second]) == [first, second], 'clocks go back'
+    assert oldest_first([first, second]) == [first, second], 'clocks go back'
 
 
 def test_attempt_in_a_record_holds_no_rows():
