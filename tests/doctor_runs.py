@@ -8,7 +8,7 @@ from pathlib import Path
 import ledger_runs
 import offline_runs
 
-from mmaction_ext.tracking.doctor import STRAY_SECONDS, examine
+from mmaction_ext.tracking.doctor import LEFTOVER_SECONDS, examine
 from mmaction_ext.tracking.identity import RunIdentity, config_hash, load_config
 from mmaction_ext.tracking.ledger.format import LOCK_FILE, METRICS_FILE, RUN_FILE
 from mmaction_ext.tracking.writing.attempts import read_run_file
@@ -114,7 +114,7 @@ def only(found, check) -> tuple:
     return item
 
 
-def grow_old(path, seconds=2 * STRAY_SECONDS) -> None:
+def grow_old(path, seconds=2 * LEFTOVER_SECONDS) -> None:
     """Set a file's time back."""
     then = time.time() - seconds
     os.utime(path, (then, then))

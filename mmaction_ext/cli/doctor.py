@@ -27,7 +27,7 @@ HELP = 'what is wrong with the runs on disk'
 EPILOG = """examples:
   mmaction-ext doctor                       everything below work_dirs
   mmaction-ext doctor work_dirs/dcf --quick without reading checkpoints again
-  mmaction-ext doctor --fix                 also remove stray files of dead runs
+  mmaction-ext doctor --fix                 also remove leftover files of dead runs
 
 severities:
   error    numbers cannot be trusted: damage, contradictions, a file that differs
@@ -64,21 +64,21 @@ def add_arguments(parser: ArgumentParser) -> None:
         '--quick', action='store_true', help='do not read checkpoints and predictions again'
     )
     parser.add_argument('--notes', action='store_true', help='also show what is no problem')
-    parser.add_argument('--fix', action='store_true', help='remove stray files of dead runs')
+    parser.add_argument('--fix', action='store_true', help='remove leftover files of dead runs')
     add_json_option(parser)
 
 
 def run(args: Namespace) -> int:
     """Print what is found; returns 1 if there is an error or a warning."""
     from mmaction_ext.errors import InputError
-    from mmaction_ext.tracking.doctor import examine, remove_strays
+    from mmaction_ext.tracking.doctor import examine, remove_leftovers
 
     for root in args.runs:
         if not root.is_dir():
             raise InputError(f'runs folder {root} does not exist')
     if not args.configs.is_dir():
         raise InputError(f'configs folder {args.configs} does not exist')
-    removed = remove_strays(args.runs) if args.fix else []
+    removed = remove_leftovers(args.runs) if args.fix else []
     findings = examine(args.runs, args.configs, not args.quick)
     if args.json:
         print_json(

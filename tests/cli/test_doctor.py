@@ -78,7 +78,7 @@ def test_notes_are_shown_on_request(project, command):
 
 
 @pytest.mark.parametrize('argv', [[], ['--json']])
-def test_strays_are_removed_on_request(project, command, argv):
+def test_leftovers_are_removed_on_request(project, command, argv):
     path = project.train('full', 0) / 'run.json.tmp'
     path.write_text('half')
     grow_old(path)

@@ -7,11 +7,11 @@ from pathlib import Path
 from mmaction_ext.errors import InputError
 from mmaction_ext.tracking.doctor import (
     ledger_files,
+    leftovers,
     measured_files,
     mirrors,
     rows,
     states,
-    strays,
     versions,
 )
 from mmaction_ext.tracking.doctor.finding import SEVERITIES, Finding, unreadable
@@ -64,7 +64,7 @@ def _examine_folder(root: Path, configs: Path, hash_files: bool) -> list[Finding
     records = [record for _, some in parts for record in some]
     found += states.look(records) + rows.incomplete(records) + mirrors.look(records)
     found += versions.look(records, configs) + measured_files.look(records, hash_files)
-    found += versions.set_aside(root) + strays.look(root)
+    found += versions.set_aside(root) + leftovers.look(root)
     known = {finding.place for finding in found if finding.check == 'unreadable'}
     found += [item for item in ledger_files.look(root) if item.place not in known]
     for folder, some in parts:

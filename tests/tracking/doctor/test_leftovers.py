@@ -7,7 +7,7 @@ import pytest
 from doctor_runs import grow_old, only
 
 from mmaction_ext.errors import InputError
-from mmaction_ext.tracking.doctor import remove_strays, stray_files
+from mmaction_ext.tracking.doctor import leftover_files, remove_leftovers
 from mmaction_ext.tracking.writing.attempts import SPARE_FILE, RunLedger, read_run_file
 
 #: begins an attempt at a run, as a training does, and dies
@@ -47,10 +47,10 @@ def killed(runs):
     return folder
 
 
-def test_only_strays_of_dead_runs_are_removed(runs, hold):
+def test_only_leftovers_of_dead_runs_are_removed(runs, hold):
     dead, alive = runs.train(0), runs.train(1)
     hold(alive)
-    strays = [
+    leftovers = [
         leave(dead / name) for name in ('heartbeat.tmp', 'results/1-8.json.tmp', 'run.json.tmp')
     ]
     for path in (
@@ -64,15 +64,15 @@ def test_only_strays_of_dead_runs_are_removed(runs, hold):
     fresh.parent.mkdir()
     fresh.write_text('about to be renamed')
     before = {path for path in runs.root.rglob('*') if path.is_file()}
-    assert {place for check, place in runs.problems()} == {path.as_posix() for path in strays}
-    assert sorted(remove_strays(['work_dirs'])) == sorted(strays)
+    assert {place for check, place in runs.problems()} == {path.as_posix() for path in leftovers}
+    assert sorted(remove_leftovers(['work_dirs'])) == sorted(leftovers)
     after = {path for path in runs.root.rglob('*') if path.is_file()}
-    assert before - after == {runs.root / path for path in strays}
+    assert before - after == {runs.root / path for path in leftovers}
 
 
 def test_a_killed_run_keeps_the_room_for_its_last_entry(runs, killed):
-    assert not stray_files('work_dirs') and not remove_strays(['work_dirs'])
-    assert 'stray file' not in {check for check, _ in runs.find()}
+    assert not leftover_files('work_dirs') and not remove_leftovers(['work_dirs'])
+    assert 'leftover file' not in {check for check, _ in runs.find()}
     assert (killed / SPARE_FILE).exists()
 
 
@@ -90,26 +90,26 @@ def test_a_killed_run_that_was_set_aside_needs_it_no_more(runs, killed, name):
     aside.parent.mkdir(exist_ok=True)
     killed.rename(aside)
     spare = aside / SPARE_FILE
-    assert only(runs.find(), 'stray file')[:2] == (spare.as_posix(), 'warning')
-    assert remove_strays(['work_dirs']) == [spare]
+    assert only(runs.find(), 'leftover file')[:2] == (spare.as_posix(), 'warning')
+    assert remove_leftovers(['work_dirs']) == [spare]
     assert not spare.exists() and (aside / 'run.json').exists()
 
 
-@pytest.mark.parametrize(('exit_code', 'is_stray'), [(0, True), (1, False), (None, False)])
-def test_the_room_that_a_run_was_given_back_by_a_copy(runs, exit_code, is_stray):
+@pytest.mark.parametrize(('exit_code', 'is_left'), [(0, True), (1, False), (None, False)])
+def test_the_room_that_a_run_was_given_back_by_a_copy(runs, exit_code, is_left):
     spare = leave(runs.train(exit_code=exit_code) / SPARE_FILE)
-    assert stray_files('work_dirs') == [spare] * is_stray
+    assert leftover_files('work_dirs') == [spare] * is_left
 
 
 def test_a_finished_run_that_is_tested_again_keeps_its_room(runs, hold):
     folder = runs.train()
     leave(folder / SPARE_FILE)
     lock = hold(folder)
-    assert not stray_files('work_dirs')
+    assert not leftover_files('work_dirs')
     lock.close()
-    assert stray_files('work_dirs')
+    assert leftover_files('work_dirs')
     with RunLedger(folder, read_run_file(folder)):
-        assert not stray_files('work_dirs')
+        assert not leftover_files('work_dirs')
     assert not (folder / SPARE_FILE).exists()
 
 
@@ -121,4 +121,4 @@ def test_a_file_that_cannot_be_deleted(runs, monkeypatch):
 
     monkeypatch.setattr(type(path), 'unlink', refuse)
     with pytest.raises(InputError, match=r'run.json.tmp cannot be deleted: Permission denied'):
-        remove_strays(['work_dirs'])
+        remove_leftovers(['work_dirs'])

@@ -16,24 +16,24 @@ from mmaction_ext.tracking.reading.wandb_snapshot import SNAPSHOT_FOLDER
 from mmaction_ext.tracking.writing.attempts import SPARE_FILE
 
 #: a temporary file that is younger may be about to be renamed by a process on another host
-STRAY_SECONDS = 600
+LEFTOVER_SECONDS = 600
 
 
 def look(root: Path | str) -> list[Finding]:
-    """A :class:`Finding` for each of :func:`stray_files`."""
+    """A :class:`Finding` for each of :func:`leftover_files`."""
     return [
         Finding(
             'warning',
-            'stray file',
+            'leftover file',
             path.as_posix(),
             'was left by a process that died',
             'mmaction-ext doctor --fix removes it',
         )
-        for path in stray_files(root)
+        for path in leftover_files(root)
     ]
 
 
-def stray_files(root: Path | str) -> list[Path]:
+def leftover_files(root: Path | str) -> list[Path]:
     """Files that a process left when it died: half-written parts of its ledger, kept room.
 
     Those of runs that live, or may live on another host, are none. Nor is the room that a killed
@@ -43,10 +43,10 @@ def stray_files(root: Path | str) -> list[Path]:
         Paths, sorted.
     """
     paths = (Path(folder) / name for folder, _, names in os.walk(root) for name in names)
-    return sorted(path for path in paths if _is_stray(path))
+    return sorted(path for path in paths if _is_leftover(path))
 
 
-def _is_stray(path: Path) -> bool:
+def _is_leftover(path: Path) -> bool:
     is_left = _is_temporary(path) or (path.name == SPARE_FILE and _is_over(path.parent))
     return is_left and _is_old(path) and not is_locked(_run_folder(path) / LOCK_FILE)
 
@@ -72,13 +72,13 @@ def _run_folder(path: Path) -> Path:
 
 def _is_old(path: Path) -> bool:
     try:
-        return time.time() - path.stat().st_mtime > STRAY_SECONDS
+        return time.time() - path.stat().st_mtime > LEFTOVER_SECONDS
     except OSError:
         return False  # it has just been renamed
 
 
-def remove_strays(roots: Iterable[Path | str]) -> list[Path]:
-    """Delete what :func:`stray_files` finds below some folders.
+def remove_leftovers(roots: Iterable[Path | str]) -> list[Path]:
+    """Delete what :func:`leftover_files` finds below some folders.
 
     Returns:
         Paths of the files that are gone now.
@@ -87,7 +87,7 @@ def remove_strays(roots: Iterable[Path | str]) -> list[Path]:
         InputError: one cannot be deleted.
     """
     removed: list[Path] = []
-    for path in [path for root in roots for path in stray_files(root)]:
+    for path in [path for root in roots for path in leftover_files(root)]:
         try:
             path.unlink()
         except OSError as error:
