@@ -382,7 +382,7 @@ def test_synced_suite_has_the_same_runs_online(both):
             'job_type',
             'config',
             'config_hash',
-            'static',
+            'complexity',
             'recipe',
             'env',
             'git',
