@@ -34,14 +34,14 @@ def add_tables_argument(parser: ArgumentParser, metavar: str = 'TABLE') -> None:
     add_configs_option(parser)
 
 
-def add_configs_option(parser: ArgumentParser) -> None:
-    """``--configs``: where tables are looked for by their id."""
+def add_configs_option(parser: ArgumentParser, role: str = 'folder searched for tables') -> None:
+    """``--configs``: where tables are looked for by their id, or what else ``role`` says."""
     parser.add_argument(
         '--configs',
         type=Path,
         default=DEFAULT_CONFIGS,
         metavar='FOLDER',
-        help=f'folder searched for tables (default: {DEFAULT_CONFIGS})',
+        help=f'{role} (default: {DEFAULT_CONFIGS})',
     )
 
 

@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmaction_ext.cli.common import DEFAULT_RUNS, add_json_option
+from mmaction_ext.cli.common import DEFAULT_RUNS, add_configs_option, add_json_option
 from mmaction_ext.cli.text import WIDTH, clean, colour, print_json
 
 if TYPE_CHECKING:
@@ -53,13 +53,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         default=[DEFAULT_RUNS],
         help=f'folders of runs (default: {DEFAULT_RUNS})',
     )
-    parser.add_argument(
-        '--configs',
-        type=Path,
-        default=Path('configs'),
-        metavar='FOLDER',
-        help='the configs that runs are compared with (default: configs)',
-    )
+    add_configs_option(parser, 'the configs that runs are compared with')
     parser.add_argument(
         '--quick', action='store_true', help='do not read checkpoints and predictions again'
     )

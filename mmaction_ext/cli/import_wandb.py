@@ -18,7 +18,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from mmaction_ext.cli.common import DEFAULT_RUNS
+from mmaction_ext.cli.common import DEFAULT_RUNS, add_configs_option
 from mmaction_ext.cli.text import clean, columns
 from mmaction_ext.errors import InputError
 from mmaction_ext.tracking.identity import (
@@ -87,13 +87,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help='pattern found in the name of a foreign run; its groups config (path '
         'below --configs without .py) and seed say what the run is',
     )
-    parser.add_argument(
-        '--configs',
-        type=Path,
-        default=Path('configs'),
-        metavar='FOLDER',
-        help='folder of the configs that --match names (default: configs)',
-    )
+    add_configs_option(parser, 'folder of the configs that --match names')
     parser.add_argument(
         '--metric',
         action='append',

@@ -5,7 +5,7 @@ Plain dicts and lists for configs to call; this module imports neither torch nor
 """
 
 from mmaction_ext.datasets.flips import SOMETHING_FLIP_LABELS
-from mmaction_ext.datasets.pipelines import CROPS, SEED, Pipeline, Step, frames_pipeline
+from mmaction_ext.datasets.pipelines import CROPPING, SEED, Pipeline, Step, frames_pipeline
 
 
 def multi_scale_train(
@@ -71,7 +71,7 @@ def frames_test(
         sampling['twice_sample'] = True
     steps: Pipeline = [
         dict(type='Resize', scale=(-1, short_side)),
-        dict(type=CROPS[num_crops], crop_size=crop),
+        dict(type=CROPPING[num_crops], crop_size=crop),
     ]
     return frames_pipeline(media, sampling, steps, 'NCHW')
 

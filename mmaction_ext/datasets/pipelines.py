@@ -7,11 +7,12 @@ dicts and lists, and this module imports neither torch nor mmaction2.
 
 from typing import Any
 
+from mmaction_ext.datasets.configs import CROPS
 from mmaction_ext.datasets.flips import SOMETHING_FLIP_LABELS
 from mmaction_ext.datasets.synthmotion.scenes import FLIP_LABELS
 
 #: transform that takes so many crops
-CROPS = {1: 'CenterCrop', 3: 'ThreeCrop', 10: 'TenCrop'}
+CROPPING = {count: name for name, count in CROPS.items()}
 
 #: config of a transform, of the transforms in their order, of a loader
 Step = dict[str, Any]
@@ -281,7 +282,7 @@ def _cropped(
     """Evaluation of so many crops of frames whose shorter side is ``short_side``."""
     steps: Pipeline = [
         dict(type='Resize', scale=(-1, short_side)),
-        dict(type=CROPS[num_crops], crop_size=crop),
+        dict(type=CROPPING[num_crops], crop_size=crop),
     ]
     return frames_pipeline(media, sampling, steps, input_format)
 

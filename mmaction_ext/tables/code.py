@@ -1,13 +1,12 @@
 """The source files that a table's numbers depend on, so that a change to them shows."""
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import mmaction_ext
-from mmaction_ext.tracking.identity import canonical_json
+from mmaction_ext.tracking.identity import json_digest
 from mmaction_ext.tracking.reading.comparison import code_changes, current_sha256
 
 #: Files whose change a table notes where its specification says nothing of ``code``.
@@ -46,7 +45,7 @@ class TrackedCode:
         if not self.globs or not recorded:
             return None
         tracked = {path: file for path, file in recorded.items() if matches(path, self.globs)}
-        return hashlib.sha256(canonical_json(tracked).encode()).hexdigest()[:16]
+        return json_digest(tracked)
 
     def is_other(self, digest: str | None) -> bool:
         """Whether a :meth:`digest` that was kept of a run is not that of the tree."""

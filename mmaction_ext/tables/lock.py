@@ -8,7 +8,6 @@ One part per table, each with a digest of its own, one line per row, seed and ev
 Values are in the logged unit and exact. Seeds of which there is nothing to say are left out.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
@@ -21,7 +20,7 @@ from mmaction_ext.files.reading import LOG_BYTES, read_regular
 from mmaction_ext.tables import protocol
 from mmaction_ext.tables.cells import CellStatus, Measurement, SeedResult
 from mmaction_ext.tables.row_results import LockedTable
-from mmaction_ext.tracking.identity import canonical_json
+from mmaction_ext.tracking.identity import canonical_json, json_digest
 from mmaction_ext.tracking.ledger.format import NEWER, is_newer
 
 FILE_NAME = 'table.lock.json'
@@ -46,17 +45,14 @@ def read_lock(path: str | Path) -> dict[str, LockedTable]:
             'are built from their runs'
         ) from error
     except (ValueError, RecursionError) as error:
-        raise _damaged(path, f'is cut short or no lock file ({error})') from error
+        raise damaged(path, f'is cut short or no lock file ({error})') from error
     if not isinstance(content, dict):
-        raise _damaged(path, 'is no lock file')
-    if is_newer(content.get('schema'), SCHEMA):
-        raise InputError(
-            f'{path} {NEWER} (schema {content["schema"]}, this one reads {SCHEMA}): update it'
-        )
+        raise damaged(path, 'is no lock file')
+    refuse_newer(path, content.get('schema'), SCHEMA)
     if content.get('schema') != SCHEMA:
-        raise _damaged(path, f'is of schema {content.get("schema")}, this program reads {SCHEMA}')
+        raise damaged(path, f'is of schema {content.get("schema")}, this program reads {SCHEMA}')
     if not isinstance(content.get('tables'), dict):
-        raise _damaged(path, 'is no lock file')
+        raise damaged(path, 'is no lock file')
     return {name: _read_part(path, name, part) for name, part in content['tables'].items()}
 
 
@@ -90,14 +86,10 @@ def _part_text(name: str, part: LockedTable) -> str:
     content = dict(select=part.select, protocol=part.protocol, results=_lines(part.results))
     results = ',\n'.join(map(json.dumps, content['results']))
     return (
-        f'{json.dumps(name)}: {{\n"digest": "{_digest(name, content)}",\n'
+        f'{json.dumps(name)}: {{\n"digest": "{json_digest([name, content])}",\n'
         f'"select": {json.dumps(part.select)},\n"protocol": {json.dumps(part.protocol)},\n'
         f'"results": [\n{results}\n]\n}}'
     )
-
-
-def _digest(name: str, content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(canonical_json([name, content]).encode()).hexdigest()[:16]
 
 
 def _lines(results: Iterable[Measurement]) -> list[dict[str, Any]]:
@@ -161,15 +153,15 @@ def _value_text(value: Fraction | None) -> str | None:
 def _read_part(path: str | Path, name: str, part: Any) -> LockedTable:
     try:
         content = {key: part[key] for key in ('select', 'protocol', 'results')}
-        if part['digest'] != _digest(name, content):
-            raise _damaged(
+        if part['digest'] != json_digest([name, content]):
+            raise damaged(
                 path, f'was edited: the digest of table {name} is not that of its results'
             )
         results = tuple(item for line in content['results'] for item in _read_line(line))
     except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
         if isinstance(error, InputError):
             raise
-        raise _damaged(path, f'holds a table {name} that is no part of a lock') from error
+        raise damaged(path, f'holds a table {name} that is no part of a lock') from error
     return LockedTable(content['select'], content['protocol'], results)
 
 
@@ -200,7 +192,18 @@ def _read_line(line: Mapping[str, Any]) -> list[Measurement]:
     ]
 
 
-def _damaged(path: str | Path, what: str) -> InputError:
+def refuse_newer(path: str | Path, schema: Any, known: int) -> None:
+    """Make sure that a lock is of no later version than this program knows.
+
+    Raises:
+        InputError: it is.
+    """
+    if is_newer(schema, known):
+        raise InputError(f'{path} {NEWER} (schema {schema}, this one reads {known}): update it')
+
+
+def damaged(path: str | Path, what: str) -> InputError:
+    """The error of a lock that is not as it was written, with what can be done."""
     return InputError(
         f'{path} {what}; take it from version control, or delete it and build every '
         'table from its runs'

@@ -6,7 +6,6 @@ all; ``table.lock.json`` beside it has the numbers of the tables.
 """
 
 import dataclasses
-import hashlib
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,9 +17,10 @@ from mmaction_ext.errors import InputError
 from mmaction_ext.files.reading import LOG_BYTES, read_regular
 from mmaction_ext.tables.cells import Table
 from mmaction_ext.tables.class_accuracies import CLASS_METRIC, class_accuracies
+from mmaction_ext.tables.lock import damaged, refuse_newer
 from mmaction_ext.tables.seed_runs import TEST_FACTS, is_finite
-from mmaction_ext.tracking.identity import canonical_json
-from mmaction_ext.tracking.ledger.format import NEWER, TRAIN_LOSS, is_newer
+from mmaction_ext.tracking.identity import canonical_json, json_digest
+from mmaction_ext.tracking.ledger.format import TRAIN_LOSS
 from mmaction_ext.tracking.reading.record import (
     Attempt,
     Evaluation,
@@ -257,23 +257,22 @@ def read_summaries(path: str | Path) -> list[RunSummary]:
     except OSError as error:
         raise InputError(f'{path} cannot be read: {error.strerror}') from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise _damaged(path, 'is cut short or holds no runs') from error
-    if is_newer(schema, SCHEMA):
-        raise InputError(f'{path} {NEWER} (schema {schema}, this one reads {SCHEMA}): update it')
-    if digest != _digest(runs):
-        raise _damaged(path, 'was edited: its digest is not that of its runs')
+        raise damaged(path, 'is cut short or holds no runs') from error
+    refuse_newer(path, schema, SCHEMA)
+    if digest != json_digest(runs):
+        raise damaged(path, 'was edited: its digest is not that of its runs')
     try:
         return TypeAdapter(list[RunSummary]).validate_python(runs)
     except ValidationError as error:
         where = '.'.join(map(str, error.errors()[0]['loc']))
-        raise _damaged(path, f'holds runs of another form, at {where}') from error
+        raise damaged(path, f'holds runs of another form, at {where}') from error
 
 
 def summaries_text(runs: Iterable[RunSummary]) -> str:
     """A file of summaries; where their runs lie is left out."""
     lines = [_line(run) for run in runs]
     body = '[\n' + ',\n'.join(map(canonical_json, lines)) + '\n]' if lines else '[]'
-    return f'{{\n"schema": {SCHEMA},\n"digest": "{_digest(lines)}",\n"runs": {body}\n}}\n'
+    return f'{{\n"schema": {SCHEMA},\n"digest": "{json_digest(lines)}",\n"runs": {body}\n}}\n'
 
 
 def renewed_summaries(
@@ -327,14 +326,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(name): _plain(each) for name, each in value.items()}
     return list(map(_plain, value)) if isinstance(value, (list, tuple)) else value
-
-
-def _digest(lines: Any) -> str:
-    return hashlib.sha256(canonical_json(lines).encode()).hexdigest()[:16]
-
-
-def _damaged(path: str | Path, what: str) -> InputError:
-    return InputError(
-        f'{path} {what}; take it from version control, or delete it and build every table from '
-        'its runs'
-    )

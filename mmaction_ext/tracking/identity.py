@@ -325,7 +325,7 @@ def config_hashes(config: Settings) -> tuple[str, ...]:
     Args:
         config: as for :func:`config_hash`.
     """
-    return tuple(_sha(canonical_json(_recipe(config, rule))) for rule in HASH_RULES)
+    return tuple(json_digest(_recipe(config, rule)) for rule in HASH_RULES)
 
 
 def training_length(config: Settings) -> tuple[str, int] | None:
@@ -342,6 +342,11 @@ def training_length(config: Settings) -> tuple[str, int] | None:
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces; tuples as lists, other objects by ``str``."""
     return json.dumps(value, sort_keys=True, separators=(',', ':'), default=str)
+
+
+def json_digest(value: Any) -> str:
+    """16 hexadecimal digits of the SHA-256 of a value's :func:`canonical_json`."""
+    return _sha(canonical_json(value))
 
 
 _HOOK_PLACES = ('default_hooks.', 'custom_hooks.')

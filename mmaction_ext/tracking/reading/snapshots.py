@@ -6,7 +6,6 @@ the source said when it was copied stands in it (``seen``), so that copying agai
 has changed.
 """
 
-import hashlib
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from urllib.parse import quote
 from mmaction_ext.errors import InputError
 from mmaction_ext.files.reading import read_regular
 from mmaction_ext.files.writing import write_output
-from mmaction_ext.tracking.identity import RunIdentity, canonical_json
+from mmaction_ext.tracking.identity import RunIdentity, json_digest
 from mmaction_ext.tracking.ledger.forms import Seen, SnapshotFile, WrongForm
 from mmaction_ext.tracking.reading.rows import (
     Row,
@@ -175,8 +174,8 @@ class Copier:
             imported=run.identity is None,
             config=config,
         )
-        digest = hashlib.sha256(canonical_json([facts, self.rename]).encode()).hexdigest()
-        return dict(facts, seen=dict(updated=run.updated, rows=run.row_count, digest=digest[:16]))
+        digest = json_digest([facts, self.rename])
+        return dict(facts, seen=dict(updated=run.updated, rows=run.row_count, digest=digest))
 
     def _write(self, path: Path, run: SourceRun, facts: Row) -> None:
         found = run.read_rows()
