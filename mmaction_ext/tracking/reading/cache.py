@@ -14,7 +14,7 @@ import re
 import stat
 import time
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -128,23 +128,28 @@ class Cache:
         except (OSError, ValueError, TypeError):
             return None
 
-    def put(self, path: str, state: os.stat_result, entry: Entry) -> bool:
-        """Keep what was read from a file, unless it is still being written; whether it is kept."""
-        if time.time() - state.st_mtime < SETTLED_SECONDS:
-            return False
-        heads = [
-            {name: value for name, value in vars(head).items() if name not in _NOT_KEPT}
-            for head in entry.heads
-        ]
-        content = json.dumps(heads).encode() + b'\n' + (entry.packed or b'')
+    def put(self, entries: Mapping[str, tuple[os.stat_result, Entry]]) -> Collection[str]:
+        """Keep what was read from files, but of those that are still being written.
+
+        Args:
+            entries: by file, relative to the folder of runs, what ``os.stat`` says of it and what
+                was read.
+
+        Returns:
+            The files of which it is kept.
+        """
+        settled = {
+            path: (state, entry)
+            for path, (state, entry) in entries.items()
+            if time.time() - state.st_mtime >= SETTLED_SECONDS
+        }
         with contextlib.suppress(OSError, InputError):
             self._is_ours = self._is_ours or _make_ours(self._folder)
             if self._is_ours:
-                replace_files(
-                    {self._place(path): _key(path, state, content) + b'\n' + content}, sync=False
-                )
-                return True
-        return False
+                contents = {self._place(path): _content(path, *settled[path]) for path in settled}
+                replace_files(contents, sync=False)
+                return settled
+        return ()
 
     def tidy(self) -> None:
         """Drop what nobody has asked for: of files that are gone, of roots not read for long."""
@@ -204,6 +209,15 @@ def _clear(folder: Path, used: Collection[str] = ()) -> None:
 
 def _age(path: Path) -> float:
     return time.time() - path.stat().st_mtime
+
+
+def _content(path: str, state: os.stat_result, entry: Entry) -> bytes:
+    heads = [
+        {name: value for name, value in vars(head).items() if name not in _NOT_KEPT}
+        for head in entry.heads
+    ]
+    content = json.dumps(heads).encode() + b'\n' + (entry.packed or b'')
+    return _key(path, state, content) + b'\n' + content
 
 
 def _key(path: str, state: os.stat_result, content: bytes) -> bytes:

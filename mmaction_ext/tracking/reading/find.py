@@ -26,6 +26,8 @@ from mmaction_ext.tracking.reading.wandb_log import LOG_NAME, record_class
 
 #: Fewer bytes than this are read sooner than processes start.
 POOL_BYTES = 8 << 20
+#: Small files are read, and left to a cache, so many bytes at a time.
+BATCH_BYTES = 1 << 20
 Item = TypeVar('Item')
 #: id, type of job, and the folder of a run that has no id
 Key = tuple[str, str, str]
@@ -279,19 +281,17 @@ def _search(root: Path) -> tuple[list[_File], list[str]]:
         folders.append(place.relative_to(root).as_posix())
 
     for folder, _, names in os.walk(root, onerror=fail):
-        place = Path(folder).relative_to(root)
+        place = PurePosixPath(Path(folder).relative_to(root).as_posix())
         sources = {name: _source(place, name) for name in names}
         files += [
-            _File(root, (place / name).as_posix(), source)
-            for name, source in sources.items()
-            if source
+            _File(root, str(place / name), source) for name, source in sources.items() if source
         ]
         if RUN_FILE in names or METRICS_FILE in names:
-            folders.append(place.as_posix())
+            folders.append(str(place))
     return files, folders
 
 
-def _source(folder: Path, name: str) -> str | None:
+def _source(folder: PurePosixPath, name: str) -> str | None:
     """Which of the readers a file is for, if any."""
     if name == METRICS_FILE:
         return 'ledger'
@@ -336,35 +336,45 @@ def _read(files: list[_File], jobs: int | None) -> None:
         if file.entry:
             file.entry.packed = None
     changed = [file for file in files if file.entry is None]
-    for file, entry in _parsed(changed, jobs):
-        file.entry = entry
-        if file.cache:
-            _keep(file, file.cache)
+    for batch, entries in _parsed(changed, jobs):
+        for file, entry in zip(batch, entries, strict=True):
+            file.entry = entry
+        for cache in {id(file.cache): file.cache for file in batch if file.cache}.values():
+            _keep([file for file in batch if file.cache is cache], cache)
 
 
-def _keep(file: _File, cache: Cache) -> None:
-    """Leave the rows of a file to its cache, unless the file has changed meanwhile."""
-    try:
-        state = os.stat(file.root / file.path)
-    except OSError:
-        return
-    was, entry = file.state, file.entry
-    if not was or not entry or not entry.is_read:
-        return
-    is_same = (state.st_size, state.st_mtime_ns) == (was.st_size, was.st_mtime_ns)
-    if is_same and cache.put(file.path, state, entry):
-        file.state, entry.packed = state, None
-
-
-def _parsed(files: list[_File], jobs: int | None) -> Iterator[tuple[_File, Entry]]:
-    """Yield each file with its entry, read by several processes where that pays."""
-    is_worth_it = sum(file.size for file in files) > POOL_BYTES
-    if jobs != 1 and len(files) > 1 and is_worth_it and _can_fork():
-        jobs = min(jobs or len(os.sched_getaffinity(0)), len(files))
-        yield from _parsed_by_pool(files, jobs)
-        return
+def _keep(files: list[_File], cache: Cache) -> None:
+    """Leave the rows of files to their cache, but of those that have changed meanwhile."""
+    unchanged: dict[str, tuple[os.stat_result, Entry]] = {}
     for file in files:
-        yield file, _parse(file)
+        with contextlib.suppress(OSError):
+            state, was = os.stat(file.root / file.path), file.state
+            is_same = was and (state.st_size, state.st_mtime_ns) == (was.st_size, was.st_mtime_ns)
+            if is_same and file.entry and file.entry.is_read:
+                unchanged[file.path] = state, file.entry
+    kept = cache.put(unchanged)
+    for file in files:
+        if file.path in kept:
+            file.state, entry = unchanged[file.path]
+            entry.packed = None
+
+
+def _parsed(files: list[_File], jobs: int | None) -> Iterator[tuple[list[_File], list[Entry]]]:
+    """Yield batches of files with their entries, read by several processes where that pays."""
+    batches: list[list[_File]] = []
+    room = 0
+    for file in sorted(files, key=lambda file: -file.size):
+        if not batches or file.size > room:
+            batches.append([])
+            room = BATCH_BYTES
+        batches[-1].append(file)
+        room -= file.size
+    is_worth_it = sum(file.size for file in files) > POOL_BYTES
+    if jobs != 1 and len(batches) > 1 and is_worth_it and _can_fork():
+        yield from _parsed_by_pool(batches, jobs or len(os.sched_getaffinity(0)))
+        return
+    for batch in batches:
+        yield batch, _parse_all(batch)
 
 
 def _can_fork() -> bool:
@@ -376,24 +386,30 @@ def _can_fork() -> bool:
     )
 
 
-def _parsed_by_pool(files: list[_File], jobs: int) -> Iterator[tuple[_File, Entry]]:
-    """As :func:`_parsed`, the largest files first; what a dying process leaves is read here."""
-    if any(file.source == 'wandb-offline' for file in files):
+def _parsed_by_pool(
+    batches: list[list[_File]], jobs: int
+) -> Iterator[tuple[list[_File], list[Entry]]]:
+    """As :func:`_parsed`; what a dying process leaves is read here."""
+    if any(file.source == 'wandb-offline' for batch in batches for file in batch):
         record_class()  # imported once, not in every process
-    rest = {id(file): file for file in files}
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context('fork'))
+    rest = {id(batch): batch for batch in batches}
+    pool = ProcessPoolExecutor(min(jobs, len(batches)), multiprocessing.get_context('fork'))
     with pool, contextlib.suppress(BrokenProcessPool):
         waiting = {
-            pool.submit(_parse, replace(file, cache=None)): file
-            for file in sorted(files, key=lambda file: -file.size)
+            pool.submit(_parse_all, [replace(file, cache=None) for file in batch]): batch
+            for batch in batches
         }
         for future in as_completed(waiting):
-            file = waiting.pop(future)
-            entry = future.result()
-            del rest[id(file)]
-            yield file, entry
-    for file in rest.values():
-        yield file, _parse(file)
+            batch = waiting.pop(future)
+            entries = future.result()
+            del rest[id(batch)]
+            yield batch, entries
+    for batch in rest.values():
+        yield batch, _parse_all(batch)
+
+
+def _parse_all(files: list[_File]) -> list[Entry]:
+    return [_parse(file) for file in files]
 
 
 def _parse(file: _File) -> Entry:

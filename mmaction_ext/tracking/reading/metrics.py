@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from mmaction_ext.files.reading import DOCUMENT_BYTES, open_regular
-from mmaction_ext.tracking.ledger.format import DamagedLine, check_line, decode_rows
+from mmaction_ext.tracking.ledger.format import CHECKSUM_BYTES, decode_rows, is_intact_line
 from mmaction_ext.tracking.reading.record import Attempt, Row
 from mmaction_ext.tracking.reading.rows import EvenSample, flat
 
@@ -17,7 +17,6 @@ _PLACE = re.compile(
 )
 _NAME = re.compile(rb'"(train/[^"]*)": ')
 _CHECKSUM = b', "crc32": "'
-_CHECKSUM_BYTES = len(b', "crc32": "00000000"}')
 
 
 def read_attempts(path: Path | str) -> list[Attempt]:
@@ -42,12 +41,12 @@ def read_attempts(path: Path | str) -> list[Attempt]:
             start, end = end, end + len(line)
             line = line.removesuffix(b'\n')
             place = _PLACE.match(line)
-            is_whole = line.endswith(b'"}') and line.startswith(_CHECKSUM, -_CHECKSUM_BYTES)
-            is_intact = place is not None and is_whole and _is_intact(line)
+            is_whole = line.endswith(b'"}') and line.startswith(_CHECKSUM, -CHECKSUM_BYTES)
+            is_intact = place is not None and is_intact_line(line)
             names_attempt = is_intact or not is_whole
             if place and names_attempt:
                 number = int(place[1])
-            attempt = attempts.setdefault(number, _Rows(number))
+            attempt = attempts.get(number) or attempts.setdefault(number, _Rows(number))
             attempt.log.corrupt |= cut == number or (is_whole and not is_intact)
             attempt.log.truncated |= not is_whole
             if len(line) == DOCUMENT_BYTES:
@@ -59,14 +58,6 @@ def read_attempts(path: Path | str) -> list[Attempt]:
             if place and is_intact:
                 attempt.add(place, line)
     return [attempts[number].finish() for number in sorted(attempts)]
-
-
-def _is_intact(line: bytes) -> bool:
-    try:
-        check_line(line)
-    except DamagedLine:
-        return False
-    return True
 
 
 class _Rows:

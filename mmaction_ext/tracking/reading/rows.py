@@ -222,7 +222,7 @@ def last_iteration(phases: Mapping[str, Iterable[Row]]) -> int | None:
 
 def flat(row: Row) -> Row:
     """A row with the names of nested values joined by dots, as W&B writes them down."""
-    if not any(isinstance(value, dict) for value in row.values()):
+    if dict not in map(type, row.values()):
         return row
     joined: Row = {}
     for name, value in row.items():

@@ -17,12 +17,12 @@ from mmaction_ext.tracking.ledger.format import (
     DamagedLine,
     MetricsRow,
     NewerVersion,
-    check_line,
     decode_object,
     decode_row,
     encode_object,
     encode_row,
     from_json,
+    is_intact_line,
     to_json,
 )
 
@@ -194,8 +194,7 @@ def test_every_flipped_bit_is_seen():
         for bit in range(8):
             damaged = bytearray(line)
             damaged[position] ^= 1 << bit
-            with pytest.raises(DamagedLine):
-                check_line(bytes(damaged))
+            assert not is_intact_line(bytes(damaged))
 
 
 @given(st.binary(max_size=60))
