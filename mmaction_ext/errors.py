@@ -1,5 +1,6 @@
 """The error that tools show as one sentence instead of a traceback."""
 
+import difflib
 import math
 import operator
 import os
@@ -53,6 +54,16 @@ def last_line(error: BaseException) -> str:
     """What an exception says at the end, where libraries put the reason."""
     text = str(error).strip()
     return text.splitlines()[-1] if text else type(error).__name__
+
+
+def did_you_mean(name: object, known: Iterable[object]) -> str:
+    """The end of a sentence about an unknown name: which of the known ones may be meant.
+
+    >>> did_you_mean('fulll', ['full', 'baseline'])
+    '; did you mean full?'
+    """
+    near = difflib.get_close_matches(str(name), map(str, known), n=1)
+    return f'; did you mean {near[0]}?' if near else ''
 
 
 def check_choice(name: str, value: Any, choices: Iterable[Any]) -> None:

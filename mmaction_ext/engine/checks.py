@@ -10,11 +10,12 @@ from numbers import Integral
 from typing import Any, NamedTuple
 
 from mmaction.datasets import RawframeDataset, VideoDataset
-from mmaction.registry import DATASETS, MODELS, TRANSFORMS
+from mmaction.registry import DATASETS, METRICS, MODELS, TRANSFORMS
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.dist import is_main_process
 from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -22,7 +23,7 @@ from mmaction_ext.datasets.configs import dataset_config, inner_datasets, unwrap
 from mmaction_ext.datasets.frame_names import FrameNames, MixedNames, listed_names, name_frames
 from mmaction_ext.datasets.guarded import GuardedRawframeDataset
 from mmaction_ext.engine.initial_weights import is_pretrained, names_weights
-from mmaction_ext.errors import InputError, check_at_least, last_line
+from mmaction_ext.errors import InputError, check_at_least, did_you_mean, last_line
 from mmaction_ext.models import clips
 from mmaction_ext.models.building import build_model
 from mmaction_ext.models.complexity import check_shape, count_model
@@ -168,6 +169,34 @@ def check_loaders(cfg: Config, splits: Sequence[str] = ('train', 'val', 'test'))
             raise InputError(
                 f'{split}_dataloader of {cfg.filename} cannot be used: {last_line(error)}'
             ) from error
+
+
+def check_evaluators(cfg: Config, splits: Sequence[str] = ('val', 'test')) -> None:
+    """Build the metrics; the runner builds those of the test after all of training.
+
+    Raises:
+        InputError: naming the evaluator and what is wrong with it, for an unknown metric also
+            those that are named like it.
+    """
+    for split in splits:
+        evaluator = cfg.get(f'{split}_evaluator')
+        if split == 'train' or not evaluator:
+            continue
+        where = f'{split}_evaluator of {cfg.filename}'
+        has_metrics = isinstance(evaluator, dict) and 'metrics' in evaluator
+        metrics = evaluator['metrics'] if has_metrics else evaluator
+        with DefaultScope.overwrite_default_scope('mmaction'):
+            for metric in metrics if isinstance(metrics, (list, tuple)) else [metrics]:
+                kind = metric.get('type') if isinstance(metric, dict) else None
+                if isinstance(kind, str) and METRICS.get(kind) is None:
+                    raise InputError(
+                        f'{where}: there is no metric {kind!r}'
+                        + did_you_mean(kind, METRICS.module_dict)
+                    )
+            try:
+                Runner.build_evaluator(None, copy.deepcopy(evaluator))
+            except Exception as error:  # a metric of anyone's
+                raise InputError(f'{where} cannot be built: {last_line(error)}') from error
 
 
 def check_testing_views(cfg: Config, splits: Sequence[str] = ('val', 'test')) -> None:

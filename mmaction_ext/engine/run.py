@@ -143,6 +143,7 @@ class Run:
         self._model, self.complexity = checks.check_model(self.cfg)
         checks.check_loaders(self.cfg, splits)
         checks.check_testing_views(self.cfg, splits)
+        checks.check_evaluators(self.cfg, splits)
         checks.check_frames(self.cfg, self._model, splits)
         checks.check_datasets(self.cfg, splits)
 

@@ -15,6 +15,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mmaction_ext.errors import last_line
 from mmaction_ext.models.building import build_model
+from mmaction_ext.models.heads.concat_head import branch_vector
+from mmaction_ext.models.heads.fit import misfit
+from mmaction_ext.models.host import MotionBackbone
+from mmaction_ext.models.host.shape_inference import example_input
 
 
 @dataclass(frozen=True)
@@ -64,14 +68,20 @@ def count_model(model: nn.Module, input_shape: tuple[int, ...]) -> Complexity:
         The counts.
 
     Raises:
-        ValueError: If the model does not take the shape.
+        ValueError: If the model does not take the shape, or its head not what its backbone gives.
     """
     model.eval()
-    try:
-        kinds = _count_macs(model, _view(model, input_shape)) if input_shape else {}
-    except (AssertionError, AttributeError, KeyError, RuntimeError, TypeError) as error:
-        # what mmaction2 and torch raise for a width that does not fit
-        raise ValueError(f'the model cannot be run: {last_line(error)}') from error
+    kinds: dict[str, int] = {}
+    if input_shape:
+        view = _view(model, input_shape)
+        try:
+            kinds = _count_macs(model, view)
+        except (AssertionError, AttributeError, KeyError, RuntimeError, TypeError) as error:
+            # what mmaction2 and torch raise for a width that does not fit
+            reason = _misfit(model, view) or f'the model cannot be run: {last_line(error)}'
+            raise ValueError(reason) from error
+    else:
+        _check_branch(model)
     params = sum(parameter.numel() for parameter in model.parameters())
     macs = sum(kinds.values()) if input_shape else None
     return Complexity(params, macs, kinds, input_shape)
@@ -117,6 +127,27 @@ def _view(model: nn.Module, shape: tuple[int, ...]) -> torch.Tensor:
             )
         return torch.empty(1, num_frames, channels, height, width, device='meta')
     return torch.empty(1, 1, *shape, device='meta')
+
+
+def _misfit(model: Any, view: torch.Tensor) -> str:
+    """Why the head does not take what the backbone gives; empty where that is not the reason."""
+    try:
+        with torch.no_grad():
+            features = model(view, stage='backbone')
+    except Exception:  # whatever broke there is what stopped the whole model
+        return ''
+    return misfit(model.cls_head, features)
+
+
+def _check_branch(model: Any) -> None:
+    """Hold the head against a branch of which the host itself knows how many values it has."""
+    backbone = model.backbone
+    if isinstance(backbone, MotionBackbone) and backbone.module and backbone.num_segments:
+        with torch.no_grad():
+            features = backbone(example_input(backbone.backbone, backbone.num_segments))
+        reason = misfit(model.cls_head, features) if branch_vector(features) is not None else ''
+        if reason:
+            raise ValueError(reason)
 
 
 def _count_macs(model: nn.Module, view: torch.Tensor) -> dict[str, int]:

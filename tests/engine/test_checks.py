@@ -247,6 +247,47 @@ def test_bad_models_are_named(change, message):
         checks.check_model(full(**change))
 
 
+@pytest.mark.parametrize('shape', [(3, 8, 64, 64), None], ids=['with a shape', 'without'])
+def test_the_head_that_suits_a_branch_is_named(shape):
+    cfg = full(module=dict(type='KPSEM', _delete_=True))
+    cfg.input_shape = shape
+    values = 28 * 7  # KPSEM's for each pair of frames
+    with pytest.raises(
+        InputError, match=rf'full.py: TSNHead does not .*: put it into ConcatHead\(.*={values}\)'
+    ):
+        checks.check_model(cfg)
+    head = dict(cfg.model.cls_head)
+    cfg.model.cls_head = dict(type='ConcatHead', branch_channels=values - 1, head=head)
+    with pytest.raises(InputError, match=rf'={values - 1}, but the branch gives {values} values'):
+        checks.check_model(cfg)
+    cfg.model.cls_head.branch_channels = values
+    checks.check_model(cfg)
+
+
+def test_a_head_of_another_width_is_named():
+    cfg = full()
+    cfg.model.cls_head.in_channels += 1
+    with pytest.raises(InputError, match=r'with in_channels=\d+, but the backbone gives \d+ chan'):
+        checks.check_model(cfg)
+
+
+@pytest.mark.parametrize(
+    'evaluator, message',
+    [
+        (dict(type='AccMetrc'), "there is no metric 'AccMetrc'; did you mean AccMetric"),
+        ([dict(type='AccMetric'), dict(type='mmengine.Dump')], "no metric 'mmengine.Dump'"),
+        (dict(metrics=[dict(type='AccMetrc')]), 'did you mean AccMetric'),
+        (dict(type='AccMetric', metrics_list=['x']), "cannot be built: .*'metrics_list'"),
+        (3, 'cannot be built: .* but got 3'),
+    ],
+)
+def test_metrics_are_built_before_training(evaluator, message):
+    cfg = Config(dict(val_evaluator=dict(type='AccMetric'), test_evaluator=evaluator))
+    checks.check_evaluators(cfg, ['train', 'val'])
+    with pytest.raises(InputError, match=f'test_evaluator of .*{message}'):
+        checks.check_evaluators(cfg, ['train', 'val', 'test'])
+
+
 def test_frames_of_the_pipeline_and_of_the_backbone_must_agree():
     with pytest.raises(InputError, match='num_segments is 4, but input_shape has 8 frames'):
         checks.check_model(full(num_segments=4))

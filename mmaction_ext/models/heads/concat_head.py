@@ -112,7 +112,7 @@ class ConcatHead(BaseModule):
             InputError: If there is no vector, or one of another size than ``branch_channels`` or
                 for another number of clips.
         """
-        features, vector = self._split(x)
+        features, vector = self.split(x)
         scores = self.head(features, **kwargs)
         if len(scores) != len(vector):
             vector = _average_clips(vector, len(scores))
@@ -127,19 +127,31 @@ class ConcatHead(BaseModule):
         """Predictions of the inner head; see mmaction2's ``BaseHead.predict``."""
         return self.head.predict_by_feat(self(feats, **kwargs), data_samples)
 
-    def _split(self, x: Any) -> Features:
-        pair = isinstance(x, (tuple, list)) and len(x) == 2
-        if not pair or not torch.is_tensor(x[1]) or x[1].dim() != 2:
+    def split(self, x: Any) -> Features:
+        """Features and the vectors of their branch.
+
+        Raises:
+            InputError: as :meth:`forward`.
+        """
+        vector = branch_vector(x)
+        if vector is None:
             raise InputError(
                 'ConcatHead needs features and a vector (N, D), got '
                 f'{_describe(x)}: does the backbone have a branch such as KPSEM?'
             )
-        if x[1].shape[1] != self.branch_channels:
+        if vector.shape[1] != self.branch_channels:
             raise InputError(
                 f'ConcatHead was built with branch_channels={self.branch_channels}, '
-                f'but the branch gives {x[1].shape[1]} values'
+                f'but the branch gives {vector.shape[1]} values'
             )
-        return x[0], x[1]
+        return x[0], vector
+
+
+def branch_vector(features: Any) -> Tensor | None:
+    """The vector (N, D) of a branch that stands behind features; ``None`` without one."""
+    pair = isinstance(features, (tuple, list)) and len(features) == 2
+    is_vector = pair and torch.is_tensor(features[1]) and features[1].dim() == 2
+    return features[1] if is_vector else None
 
 
 def _find_classifier(head: nn.Module) -> str:
