@@ -88,11 +88,11 @@ def _repetitions(dataset: Any) -> int:
 
 def _recorded_samples(row_seed: RowSeed, records: Iterable[RunRecord]) -> int | None:
     """What a run of the config says about its training list, also one of another seed."""
-    counts = {
+    counts = [
         record.data.get('train', {}).get('num_samples')
         for record in records
         if row_seed.config.is_named(record.config, record.config_hash)
-    }
+    ]
     return max((count for count in counts if isinstance(count, int)), default=None)
 
 

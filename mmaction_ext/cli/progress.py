@@ -128,8 +128,7 @@ def _expected_epoch(record: RunRecord) -> int | None:
     """Iterations of an epoch, by the length of the training list and the size of a batch."""
     from mmaction_ext.cli.compute import global_batch
 
-    train = record.data.get('train')
-    samples = train.get('num_samples') if isinstance(train, dict) else None
+    samples = record.data.get('train', {}).get('num_samples')
     batch = global_batch(record.recipe)
     return -(-samples // batch) if is_count(samples) and is_count(batch) else None
 

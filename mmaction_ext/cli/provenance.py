@@ -238,8 +238,7 @@ class RunFacts:
             env=record.env,
             code=self._code(record.code),
             data={
-                split: dict(as_dict(facts), list=list_state(facts))
-                for split, facts in record.data.items()
+                split: dict(facts, list=list_state(facts)) for split, facts in record.data.items()
             },
             initial_checkpoint=as_dict(content.get('initial_checkpoint')) or None,
             config_files=_config_files(as_dict(content.get('config_files')), row),

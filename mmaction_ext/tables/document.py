@@ -10,10 +10,13 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, ValidationInfo, m
 
 from mmaction_ext.errors import InputError
 from mmaction_ext.files.reading import read_regular
+from mmaction_ext.printable import clean
+from mmaction_ext.tracking.ledger.format import LARGEST
 
 #: A larger file, or one with more values or nested more deeply, is no specification.
 MOST_BYTES, MOST_VALUES, DEEPEST = 1 << 20, 10_000, 64
-
+#: What is said of a value is cut where it is longer.
+MOST_LETTERS = 400
 
 T = TypeVar('T')
 Key = Any  # a text, mostly, or an index
@@ -124,8 +127,6 @@ class Document:
             raise
         except yaml.YAMLError as error:
             raise self._syntax_error(error) from error
-        except ValueError as error:  # a date or number that there is not
-            raise InputError(f'{self.path} holds a value that cannot be read: {error}') from error
         except RecursionError as error:
             raise InputError(f'{self.path}: nested too deeply') from error
 
@@ -134,12 +135,19 @@ class Document:
 
         Args:
             where: keys and indices that lead to the value, e.g. ``('rows', 2, 'config')``.
-            message: what is wrong, one line.
+            message: what is wrong; it becomes one line.
         """
         where = tuple(where)
         while where and where not in self._lines:
             where = where[:-1]
-        return InputError(f'{self.path}:{self._lines.get(where, 1)}: {message}')
+        return self._error(self._lines.get(where, 1), message)
+
+    def _error(self, line: int, message: str) -> InputError:
+        text = clean(message)
+        is_long = len(text) > MOST_LETTERS
+        return InputError(
+            f'{self.path}:{line}: {text[:MOST_LETTERS] + " ..." if is_long else text}'
+        )
 
     def validated(self, schema: TypeAdapter[T]) -> T:
         """What the file holds, as a type of pydantic, whose validators get this as context.
@@ -212,23 +220,33 @@ class Document:
         if isinstance(node, yaml.MappingNode):
             return self._plain_mapping(node, where)
         self._texts[where] = node.value
-        return self._loader.construct_object(node)
+        return self._scalar(node)
+
+    def _scalar(self, node: yaml.Node) -> Any:
+        try:
+            value = self._loader.construct_object(node)
+        except ValueError as error:  # a date or number that there is not
+            reason = str(error)
+        else:
+            if not isinstance(value, int) or abs(value) <= LARGEST:
+                return value
+            reason = 'too large a number'
+        raise self._error(node.start_mark.line + 1, f'{reason}: {node.value}')
 
     def _plain_mapping(self, node: yaml.MappingNode, where: tuple[Key, ...]) -> Entries:
         mapping = Entries()
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
             if not isinstance(key_node, yaml.ScalarNode):
-                raise InputError(f'{self.path}:{line}: a key must be a plain word')
-            key = self._loader.construct_object(key_node)
+                raise self._error(line, 'a key must be a plain word')
+            key = self._scalar(key_node)
             if key in mapping:
-                raise InputError(f'{self.path}:{line}: {key!r} is given twice')
+                raise self._error(line, f'{key!r} is given twice')
             self._lines[(*where, key)] = mapping.lines[key] = line
             mapping[key] = self._plain(value_node, where + (key,))
         return mapping
 
     def _syntax_error(self, error: yaml.YAMLError) -> InputError:
         mark = getattr(error, 'problem_mark', None)
-        line = f':{mark.line + 1}' if mark else ''
         problem = getattr(error, 'problem', None) or str(error) or 'not YAML'
-        return InputError(f'{self.path}{line}: {problem}')
+        return self._error(mark.line + 1 if mark else 1, problem)

@@ -74,7 +74,7 @@ def test_samples_are_those_a_run_recorded_where_the_list_is_not_here():
     config = SimpleNamespace(is_named=lambda name, digest: name == 'demo/full', hash='h')
     runs = [
         RunRecord('u', 'train', name, data=dict(train=dict(num_samples=count)))
-        for name, count in (('demo/full', 11), ('demo/other', 99), ('demo/full', None))
+        for name, count in (('demo/full', 11), ('demo/other', 99), ('demo/full', [12]))
     ]
     from mmaction_ext.cli.compute import _recorded_samples
 

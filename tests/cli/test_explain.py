@@ -193,7 +193,7 @@ def test_lists_of_data_are_hashed_again(project, command):
         split: dict(ann_file=name, ann_sha256=digest, num_samples=32)
         for split, name in (('train', 'train.txt,train.txt'), ('test', 'gone.txt'))
     }
-    project.train('full', 0, data=dict(data, val='odd'))
+    project.train('full', 0, data=dict(data, val={}))
     _, facts = explained(command, 'full', 'top1', '--seed', '0')
     [run] = facts['seeds'][0]['runs']
     assert {split: item['list'] for split, item in run['data'].items()} == dict(

@@ -241,7 +241,7 @@ def test_odd_numbers_in_a_record_are_as_good_as_none(odd):
     for change in (
         {},
         dict(recipe=dict(recipe, train_cfg=odd)),
-        dict(data=dict(train=odd)),
+        dict(data=dict(train=dict(num_samples=odd))),
         dict(recipe=dict(recipe, train_cfg=dict(max_epochs=odd))),
         dict(recipe=dict(recipe, train_dataloader=odd)),
         dict(heartbeat=HeartbeatFile.model_construct(time=odd)),

@@ -31,12 +31,17 @@ def test_error_at_a_key_that_is_not_there_points_to_what_holds_it(tmp_path):
         ('a: &x [*x]\n', 'nested too deeply'),
         ('a: !!python/name:os.system x\n', 'a.yaml:1: '),
         ('a: *gone\n', 'a.yaml:1: '),
+        ('a: 1\nb: \0\n', 'a.yaml:1: unacceptable character'),
+        ('a: 1\nb: 2020-13-45\n', 'a.yaml:2: month must be in 1..12: 2020-13-45'),
+        (f'a: 1\n0x{"f" * 999}: 2\n', 'a.yaml:2: too large a number: 0xff'),
+        (f'a: 1\nb: {"9" * 9999}\n', 'a.yaml:2: '),
     ],
 )
 def test_bad_files_are_named_with_their_line(tmp_path, text, message):
     with pytest.raises(InputError) as error:
         Document(write(tmp_path, text))
     assert message in str(error.value) and '\n' not in str(error.value)
+    assert len(str(error.value)) < 500 + len(str(tmp_path))
 
 
 def test_empty_and_missing_files(tmp_path):

@@ -129,6 +129,7 @@ def test_best_policy_needs_its_metric_from_the_logs(folder):
         ),
         ('{policy: last}', '{policy: best, metric: test/acc}', 4, "found 'test/acc'"),
         ('{policy: last}', '{policy: last, metric: val/acc}', 4, 'takes neither metric nor mode'),
+        ('{policy: last}', '{policy: last, mode: max}', 4, 'takes neither metric nor mode'),
         (
             '{policy: last}',
             '{policy: best, metric: val/a, mode: up}',
@@ -143,6 +144,7 @@ def test_best_policy_needs_its_metric_from_the_logs(folder):
             "split: input should be 'train', 'val' or 'test', found 'dev'",
         ),
         ('../published', '../gone', 7, 'gone.yaml does not exist'),
+        ('../published.yaml', 'x' * 300, 7, 'published: '),
         ('[model.backbone]', 'model', 8, 'varies: input should be a valid list, found'),
         (
             'head: Basic',
@@ -177,6 +179,8 @@ def test_best_policy_needs_its_metric_from_the_logs(folder):
         (', relative_to: reference', '', 14, 'relative_to is missing'),
         ('fmt: +.1f', 'fmt: +.1f, scale: 2', 14, 'scaled already'),
         ('config: base.py', 'config: gone.py', 16, 'gone.py does not exist'),
+        ('config: base.py', f'config: {"x" * 300}.py', 16, 'rows[0].config: '),
+        ('config: base.py', r'config: "\e[31m\n"', 16, 'rows[0].config: '),
         ('reference: true, ', '', 15, 'no row has reference: true'),
         (
             'reference: true',

@@ -126,7 +126,7 @@ def _beside(path: Path, info: ValidationInfo) -> Path:
     if info.context is None:
         return path
     path = Path(os.path.normpath(info.context.path.parent / path))
-    if not path.is_file():
+    if not os.path.isfile(path):  # nor can one whose name is too long
         raise ValueError(f'{path} does not exist')
     return path
 
@@ -139,7 +139,7 @@ def _entry(value: object, info: ValidationInfo) -> object:
     if name is None:
         raise ValueError('the table names no published: file')
     path = Path(os.path.normpath(info.context.path.parent / str(name)))
-    state = path.stat() if path.is_file() else None
+    state = path.stat() if os.path.isfile(path) else None
     return _published(path, state and (state.st_mtime_ns, state.st_size)).entry(str(value))
 
 
@@ -169,10 +169,16 @@ class Select(Entry):
     metric: StrictStr | None = None
     mode: Literal['max', 'min'] = 'max'
 
+    @classmethod
+    def _defaults(
+        cls, values: Entries, others: dict[Any, Any], document: Document
+    ) -> dict[str, Any]:
+        if values.get('policy') == 'last' and not others and len(values) > 1:
+            raise ValueError('policy last takes neither metric nor mode')
+        return super()._defaults(values, others, document)
+
     @model_validator(mode='after')
     def _fits_policy(self) -> Select:
-        if self.policy == 'last' and (self.metric is not None or self.mode != 'max'):
-            raise ValueError('policy last takes neither metric nor mode')
         if self.policy == 'best' and not str(self.metric).startswith('val/'):
             raise ValueError(f'policy best needs a val/ metric, found {self.metric!r}')
         return self

@@ -113,10 +113,9 @@ def _other_lists(records: Iterable[RunRecord]) -> list[Finding]:
     facts_of: dict[str, Row] = {}
     for record in records:
         for facts in record.data.values():
-            if isinstance(facts, dict):
-                key = repr((facts.get('ann_file'), facts.get('ann_sha256')))
-                groups[key].append(run_name(record))
-                facts_of[key] = facts
+            key = repr((facts.get('ann_file'), facts.get('ann_sha256')))
+            groups[key].append(run_name(record))
+            facts_of[key] = facts
     return [
         Finding(
             'note',

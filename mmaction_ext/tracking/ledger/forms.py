@@ -138,7 +138,7 @@ class RunFile(Form):
     env: Facts | None = None
     git: Facts | None = None
     code: Facts | None = Field(default=None, alias='sources')
-    data: Facts | None = None
+    data: dict[str, Facts] | None = None
     initial_checkpoint: Facts | None = None
     initial_weights: Any = None
     attempts: list[AttemptEntry] | None = None

@@ -241,7 +241,7 @@ class RunRecord:
     conflicts: tuple[str, ...] = ()
     disagreements: tuple[str, ...] = ()
     damage: tuple[str, ...] = ()
-    data: Row = field(default_factory=dict)
+    data: dict[str, Row] = field(default_factory=dict)
     code: Row = field(default_factory=dict)
     heartbeat: HeartbeatFile | None = None
     last_error: str = ''

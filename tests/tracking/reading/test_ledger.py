@@ -80,6 +80,10 @@ def test_file_of_another_form_is_refused_with_its_name_and_key(tmp_path):
         'a/results/1-8.json is damaged: num_samples: input should be a valid integer',
     ]
     assert (ledger.run, ledger.entries, ledger.heartbeat) == (None, [], None)
+    ledger_runs.change(folder / 'run.json', attempts=[], data=dict(train='a.txt'))
+    assert read_ledger(tmp_path, 'a').damage[0] == (
+        'a/run.json is damaged: data.train: input should be a valid dictionary'
+    )
 
 
 def test_dicts():
