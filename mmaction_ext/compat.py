@@ -28,6 +28,7 @@ def apply() -> None:
     allow_mmengine_checkpoints()
     load_weights_only()
     format_configs_once()
+    keep_scopes_from_functions()
 
 
 def silence_lite_build() -> None:
@@ -79,15 +80,21 @@ def replace_pkg_resources() -> None:
     module. ``mmaction_ext::...`` is made known as well: mmengine otherwise refuses every
     package outside its own list.
     """
-    from mmengine.config import utils as config_utils
+    names = [f'mmengine.{name}' for name in ('utils.package_utils', 'utils', 'config.utils')]
+    for name in (*names, 'mmengine.config.config', 'mmengine.hub.hub'):
+        # the last imports torch: where nobody asked for it, it will import what is mended here
+        if name != 'mmengine.hub.hub' or name in sys.modules:
+            mend_module(importlib.import_module(name))
 
-    config_utils.MODULE2PACKAGE.setdefault(MIM_NAME, MIM_NAME)
-    if importlib.util.find_spec('pkg_resources') is not None:
-        return
-    importlib.import_module('mmengine.utils')
-    for name in ('mmengine.utils.package_utils', 'mmengine.utils', 'mmengine.config.config'):
-        module = importlib.import_module(name)
-        vars(module).update(is_installed=is_installed, get_installed_path=get_installed_path)
+
+def mend_module(module: types.ModuleType) -> None:
+    """Do what :func:`replace_pkg_resources` does, for one module of mmengine."""
+    if 'MODULE2PACKAGE' in vars(module):
+        module.MODULE2PACKAGE.setdefault(MIM_NAME, MIM_NAME)
+    if importlib.util.find_spec('pkg_resources') is None:
+        for function in (is_installed, get_installed_path):
+            if function.__name__ in vars(module):
+                setattr(module, function.__name__, function)
 
 
 def is_installed(package: str) -> bool:
@@ -231,3 +238,29 @@ def format_configs_once() -> None:
         return formatted(text, json.dumps(options))
 
     config.FormatCode = format_code
+
+
+def keep_scopes_from_functions() -> None:
+    """Let the ``collate_fn`` and ``worker_init_fn`` of a loader be inherited from a package.
+
+    mmengine 0.10.7 notes in them, as in all else that a config inherits so, the ``_scope_`` they
+    come from, and hands it on to the functions, which know no such argument.
+    """
+    from mmengine.runner import Runner
+
+    original = Runner.build_dataloader
+    if hasattr(original, '__wrapped__'):
+        return
+
+    @functools.wraps(original)
+    def build_dataloader(dataloader: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(dataloader, dict):
+            functions = {
+                key: {name: value for name, value in dataloader[key].items() if name != '_scope_'}
+                for key in ('collate_fn', 'worker_init_fn')
+                if isinstance(dataloader.get(key), dict)
+            }
+            dataloader = type(dataloader)({**dataloader, **functions})
+        return original(dataloader, *args, **kwargs)
+
+    Runner.build_dataloader = staticmethod(build_dataloader)

@@ -43,7 +43,7 @@ from mmaction_ext.errors import InputError
 from mmaction_ext.evaluation.predictions import FILE_NAME
 from mmaction_ext.files.locks import LockFile
 from mmaction_ext.printable import clean
-from mmaction_ext.tracking.identity import RunIdentity, complete_config
+from mmaction_ext.tracking.identity import RunIdentity, complete_config, unscoped
 from mmaction_ext.tracking.ledger import facts as ledger_facts
 from mmaction_ext.tracking.writing.attempts import RunLedger
 from mmaction_ext.tracking.writing.hooks import record_progress
@@ -80,7 +80,7 @@ class Run:
     def __init__(self, path: str, job_type: str, options: dict[str, Any] | None = None) -> None:
         self.path, self.job_type, self.options = path, job_type, options or {}
         self.cfg = read_config(path)
-        self._file = self.cfg.to_dict()
+        self._file = unscoped(self.cfg.to_dict())
         override(self.cfg, self.options)
         self.rank, self._world_size = get_dist_info()
         self._lock: LockFile | None = None

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mmaction_ext.compat import replace_pkg_resources
+from mmaction_ext.compat import MIM_NAME, replace_pkg_resources
 from mmaction_ext.errors import InputError
 
 #: a resolved config, or a part of one, as plain data
@@ -264,9 +264,24 @@ def _read_config(path: Path | str) -> Settings:
         raise InputError(f'config {path} does not exist')
     replace_pkg_resources()
     try:
-        return Config.fromfile(str(path), import_custom_modules=False).to_dict()
+        return unscoped(Config.fromfile(str(path), import_custom_modules=False).to_dict())
     except Exception as error:
         raise InputError(f'config {path} cannot be read: {error}') from error
+
+
+def unscoped(node: Any) -> Any:
+    """A config, or a part of one, without the scope of what it inherits from this package.
+
+    mmengine notes it (``_base_ = 'mmaction_ext::...'``), and it changes nothing, see
+    :mod:`mmaction_ext.registry`: an inherited row is the row.
+    """
+    if isinstance(node, dict):
+        return {
+            key: unscoped(value)
+            for key, value in node.items()
+            if (key, value) != ('_scope_', MIM_NAME)
+        }
+    return type(node)(map(unscoped, node)) if isinstance(node, (list, tuple)) else node
 
 
 def config_name(path: str | os.PathLike[str]) -> str:

@@ -83,7 +83,8 @@ def test_loader_batches_all_of_them(videos, workers):
             num_workers=workers,
             dataset=dataset,
             sampler=dict(type='DefaultSampler', shuffle=False),
-            collate_fn=dict(type='repeat_pseudo_collate'),
+            # as in what is inherited from a package
+            collate_fn=dict(type='repeat_pseudo_collate', _scope_='mmaction_ext'),
         )
     )
     (batch,) = loader

@@ -222,6 +222,16 @@ def test_hash_leaves_its_argument_alone():
     assert config == dict(work_dir='x', model=dict(type='X'))
 
 
+def test_an_inherited_row_is_the_row(tmp_path):
+    """What mmengine notes of where it comes from is no part of it."""
+    row = FULL.relative_to(CONFIGS).as_posix()
+    inherited = tmp_path / 'mine.py'
+    inherited.write_text(f"_base_ = 'mmaction_ext::{row}'\n")
+    assert load_config(inherited) == load_config(FULL)
+    inherited.write_text("_base_ = 'mmaction::_base_/default_runtime.py'\n")
+    assert load_config(inherited)['default_hooks']['timer']['_scope_'] == 'mmaction'
+
+
 def test_config_is_resolved_without_torch():
     code = f"""
 import sys
