@@ -27,11 +27,12 @@ from mmengine.config import DictAction
 from mmaction_ext import compat
 from mmaction_ext.analysis.config_complexity import count_configs
 from mmaction_ext.datasets.processes import all_processors
+from mmaction_ext.engine.checks import check_output_folder
 from mmaction_ext.engine.run_config import read_config
 from mmaction_ext.errors import InputError
 from mmaction_ext.models.complexity import Complexity, count
 from mmaction_ext.tables import load_spec
-from mmaction_ext.tracking.identity import config_hash, config_name, load_config
+from mmaction_ext.tracking.identity import config_name, network_of
 
 #: so few are counted sooner than processes start
 FEW = 8
@@ -62,7 +63,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         type=Path,
         metavar='FILE',
         help='also write the file from which tools/make_tables.py takes the cost '
-        'of rows that never ran (config, config_hash, params, macs)',
+        'of rows that never ran (config, network, params, macs)',
     )
     parser.add_argument(
         '--cfg-options',
@@ -170,19 +171,14 @@ def print_table(results: list[dict[str, Any]]) -> None:
 
 
 def write_csv(path: Path, results: list[dict[str, Any]]) -> None:
-    """Write the counts with each config's name and hash, sorted by name."""
+    """Write the counts with each config's name and the hash of its network, sorted by name."""
     rows = [
-        (
-            config_name(result['config']),
-            config_hash(load_config(result['config'])),
-            result['params'],
-            result['macs'],
-        )
-        for result in results
+        (config_name(path), network_of(path), result['params'], result['macs'])
+        for path, result in ((result['config'], result) for result in results)
     ]
     with path.open('w', newline='', encoding='utf-8') as file:
         writer = csv.writer(file, lineterminator='\n')
-        writer.writerow(('config', 'config_hash', 'params', 'macs'))
+        writer.writerow(('config', 'network', 'params', 'macs'))
         writer.writerows(sorted(rows))
 
 
@@ -200,6 +196,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     compat.apply()
     try:
+        for file in filter(None, (args.report, args.csv)):
+            check_output_folder(str(file.parent))
         if args.report:
             write_report(args.report)
             return 0

@@ -8,14 +8,14 @@ from typing import Any, TypeVar
 from mmaction_ext.datasets.processes import map_surviving
 from mmaction_ext.errors import InputError
 from mmaction_ext.models.complexity import Complexity, count, total
-from mmaction_ext.tracking.identity import canonical_json, ensemble_members, load_config
+from mmaction_ext.tracking.identity import ensemble_members, load_config, network_hash
 
 P = TypeVar('P', str, Path)
 
 
 @dataclass(frozen=True)
 class _Network:
-    """A model and one view of it, as text: equal networks have equal texts."""
+    """A model and one view of it; equal networks have equal keys."""
 
     key: str
     model: dict[str, Any]
@@ -81,7 +81,7 @@ def _network(path: str | Path, config: dict[str, Any]) -> _Network:
     if 'model' not in config:
         raise ValueError(f'{path}: there is no model')
     model, shape = config['model'], tuple(config.get('input_shape') or ())
-    return _Network(canonical_json([model, shape]), model, shape)
+    return _Network(network_hash([config]), model, shape)
 
 
 def _count(network: _Network) -> Complexity | str:

@@ -28,7 +28,7 @@ from mmaction_ext.models import clips
 from mmaction_ext.models.building import build_model
 from mmaction_ext.models.complexity import check_shape, count_model
 from mmaction_ext.printable import clean
-from mmaction_ext.tracking.identity import batch_matters
+from mmaction_ext.tracking.identity import batch_matters, network_hash
 
 #: how many missing videos an error names
 SHOWN = 3
@@ -506,8 +506,8 @@ def check_model(cfg: Config) -> tuple[nn.Module, dict[str, Any]]:
 
     Returns:
         The model on the meta device, for evaluation, and ``{'params': int, 'macs': int,
-        'input_shape': list}``; only ``params`` where the config states no ``input_shape``
-        (C, T, H, W).
+        'input_shape': list, 'network': str}`` (see :func:`network_hash`); no ``macs`` where the
+        config states no ``input_shape`` (C, T, H, W).
 
     Raises:
         InputError: with the config's file name and what the model says.
@@ -525,5 +525,8 @@ def check_model(cfg: Config) -> tuple[nn.Module, dict[str, Any]]:
     except ValueError as error:
         raise InputError(f'{cfg.filename}: {error}') from error
     return model, dict(
-        params=complexity.params, macs=complexity.macs, input_shape=list(complexity.input_shape)
+        params=complexity.params,
+        macs=complexity.macs,
+        input_shape=list(complexity.input_shape),
+        network=network_hash([cfg.to_dict()]),
     )

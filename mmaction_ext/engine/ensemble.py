@@ -23,6 +23,7 @@ from mmaction_ext.tracking.identity import (
     RunIdentity,
     ensemble_members,
     load_config,
+    network_hash,
     training_length,
 )
 
@@ -61,7 +62,7 @@ def find_members(path: str | os.PathLike[str], config: dict[str, Any], seed: int
     ]
 
 
-def complexity(members: Sequence[Member]) -> dict[str, int | None]:
+def complexity(members: Sequence[Member]) -> dict[str, Any]:
     """Parameters and multiply-adds of all members together.
 
     Raises:
@@ -74,7 +75,8 @@ def complexity(members: Sequence[Member]) -> dict[str, int | None]:
         except ValueError as error:
             raise InputError(f'{member.path}: {error}') from error
     whole = total(counts)
-    return dict(params=whole.params, macs=whole.macs)
+    network = network_hash([member.config for member in members])
+    return dict(params=whole.params, macs=whole.macs, network=network)
 
 
 def member_predictions(member: Member) -> tuple[Path, Predictions]:

@@ -12,8 +12,9 @@ from mmaction_ext.tables.cells import CellStatus, SeedResult, exact
 from mmaction_ext.tables.seed_runs import RowConfig, is_finite, run_ids
 from mmaction_ext.tracking.reading.record import RunRecord
 
-#: (config name, config hash) to counts by name: ``params``, ``macs``.
-Counts = Mapping[tuple[str, str], Mapping[str, Any]]
+#: Hash of a network, or in files of before (config name, config hash), to counts by name:
+#: ``params``, ``macs``.
+Counts = Mapping[str | tuple[str, str], Mapping[str, Any]]
 
 
 def complexity_result(
@@ -22,11 +23,12 @@ def complexity_result(
     """A count of the model itself: parameters, multiply-adds.
 
     Args:
-        records: run records; what undamaged runs of the config as it stands say counts.
+        records: run records; what undamaged runs of the config as it stands say counts, or of
+            its network, where they recorded it: another learning rate does not change that.
         config: the row's :class:`RowConfig`.
         name: e.g. ``params``.
-        complexity: (config name, config hash) to such counts; for rows that never ran,
-            and to compare those that runs logged with.
+        complexity: such counts; for rows that never ran, and to compare those that runs logged
+            with.
 
     Returns:
         A :class:`SeedResult` whose seed means nothing; a conflict where two counts differ.
@@ -34,8 +36,11 @@ def complexity_result(
     mine = [
         record
         for record in records
-        if config.is_named(record.config, record.config_hash)
-        and not record.overrides
+        if (
+            record.complexity.get('network') == config.network
+            if record.complexity.get('network')
+            else config.is_named(record.config, record.config_hash) and not record.overrides
+        )
         and not record.corrupt
         and is_finite(record.complexity.get(name))
     ]
@@ -54,7 +59,8 @@ def compared(result: SeedResult, config: RowConfig, name: str, complexity: Count
         result: a sound :class:`SeedResult`; its value is ``None`` where no run says anything.
         config, name, complexity: as for :func:`complexity_result`.
     """
-    keys = ((config.name, digest) for digest in config.hashes)
+    keys: list[str | tuple[str, str]] = [config.network]
+    keys += [(config.name, digest) for digest in config.hashes]
     known: Mapping[str, int] = next((complexity[key] for key in keys if key in complexity), {})
     counted = exact(known[name]) if is_finite(known.get(name)) else None
     if result.value is None:
@@ -73,11 +79,14 @@ def _conflict(what: str, values: Iterable[Fraction], runs: tuple[str, ...]) -> S
 
 
 def read_complexity(path: str | Path) -> Counts:
-    """Read ``complexity.csv`` (``config,config_hash,params,macs``).
+    """Read ``complexity.csv`` (``config,network,params,macs``).
+
+    One of before has ``config_hash`` in the place of ``network``, and its counts are lost with
+    any change of a config.
 
     Returns:
-        (config name, config hash) to ``{'params': int, 'macs': int}``; empty if there is no
-        such file.
+        Hash of the network, or (config name, config hash), to ``{'params': int, 'macs': int}``;
+        empty if there is no such file.
 
     Raises:
         InputError: the file does not have these columns, or holds no numbers.
@@ -88,13 +97,13 @@ def read_complexity(path: str | Path) -> Counts:
     with path.open(newline='', encoding='utf-8') as file:
         try:
             return {
-                (row['config'], row['config_hash']): {
+                row.get('network') or (row['config'], row['config_hash']): {
                     name: int(row[name]) for name in ('params', 'macs')
                 }
                 for row in csv.DictReader(file)
             }
         except (KeyError, TypeError, ValueError, csv.Error) as error:
             raise InputError(
-                f'{path} is no table of config, config_hash, params and macs '
+                f'{path} is no table of config, network, params and macs '
                 f'({type(error).__name__}: {error})'
             ) from error

@@ -11,9 +11,10 @@ from typing import Any
 
 from mmaction_ext.tables.cells import CellStatus
 from mmaction_ext.tables.row_seeds import RowSeed, living_run, process_of
-from mmaction_ext.tables.seed_runs import LoadConfig, RowConfig, SeedRuns
+from mmaction_ext.tables.seed_runs import RowConfig, SeedRuns
 from mmaction_ext.tables.spec import LAST, TableSpec
 from mmaction_ext.tracking.identity import (
+    LoadConfig,
     config_name,
     ensemble_members,
     load_config,

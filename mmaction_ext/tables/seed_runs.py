@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -18,9 +18,11 @@ from mmaction_ext.tables.cells import LARGEST, SEVERITY, CellStatus, SeedResult,
 from mmaction_ext.tables.code import TrackedCode, tracked_code
 from mmaction_ext.tables.spec import LAST, Select, TableSpec
 from mmaction_ext.tracking.identity import (
+    LoadConfig,
     config_hashes,
     config_name,
     load_config,
+    network_of,
     training_length,
     weights_source,
 )
@@ -29,7 +31,6 @@ from mmaction_ext.tracking.reading.conflicts import same
 from mmaction_ext.tracking.reading.record import Attempt, Evaluation, RunRecord, is_diverged
 
 T = TypeVar('T')
-LoadConfig = Callable[[Any], dict[str, Any]]
 State = tuple[CellStatus, str]  # and its reason
 
 #: What a test row says about itself besides its metrics.
@@ -52,6 +53,7 @@ class RowConfig:
         code: the source files that the table tracks, as they stand in the tree.
         watched: those whose change the table notes.
         aliases: hashes by earlier rules, which name the same config.
+        network: hash of the network, see :func:`mmaction_ext.tracking.identity.network_hash`.
     """
 
     name: str
@@ -62,6 +64,7 @@ class RowConfig:
     code: TrackedCode = TrackedCode()
     watched: TrackedCode = TrackedCode()
     aliases: tuple[str, ...] = ()
+    network: str = ''
 
     @classmethod
     def of(cls, name: str, resolved: dict[str, Any], **facts: Any) -> RowConfig:
@@ -114,6 +117,7 @@ def resolve_configs(spec: TableSpec, load: LoadConfig = load_config) -> dict[str
             is_only_tested=is_ensemble or bool(source),
             code=code,
             watched=watched,
+            network=network_of(path, load),
         )
     return configs
 

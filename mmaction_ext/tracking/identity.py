@@ -6,6 +6,7 @@ Torch-free, so that tables build where torch is not installed.
 import hashlib
 import json
 import os
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from mmaction_ext.errors import InputError
 
 #: a resolved config, or a part of one, as plain data
 Settings = dict[str, Any]
+LoadConfig = Callable[[Any], Settings]
 
 
 @dataclass(frozen=True)
@@ -341,6 +343,32 @@ def config_hashes(config: Settings) -> tuple[str, ...]:
         config: as for :func:`config_hash`.
     """
     return tuple(json_digest(_recipe(config, rule)) for rule in HASH_RULES)
+
+
+def network_hash(configs: Iterable[Settings]) -> str:
+    """Hash of what decides how many parameters and multiply-adds there are.
+
+    That is the model and the shape of a view; a learning rate, a list or a name changes neither.
+
+    Args:
+        configs: resolved: one, or those of the members of an ensemble.
+
+    Returns:
+        16 hexadecimal digits.
+    """
+    return json_digest(
+        [[config.get('model'), config.get('input_shape') or ()] for config in configs]
+    )
+
+
+def network_of(path: str | os.PathLike[str], load: LoadConfig = load_config) -> str:
+    """:func:`network_hash` of a config file.
+
+    Raises:
+        InputError: it, or a member of an ensemble, cannot be read.
+    """
+    config = load(path)
+    return network_hash([load(each) for each in ensemble_members(path, config)] or [config])
 
 
 def training_length(config: Settings) -> tuple[str, int] | None:

@@ -9,7 +9,7 @@ from mmengine.config import Config
 
 from mmaction_ext.models.complexity import count
 from mmaction_ext.tables import read_complexity
-from mmaction_ext.tracking.identity import config_hash, config_name, load_config
+from mmaction_ext.tracking.identity import config_name, network_of
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'get_complexity.py'
 MODEL = dict(
@@ -73,7 +73,9 @@ rows: [{id: thin, config: thin.py}, {id: other, config: other.py},
 """)
     path = tmp_path / 'complexity.csv'
     assert main([str(table), '--csv', str(path)]) == 0
-    assert {name for name, _ in read_complexity(path)} == {config_name(config), config_name(other)}
+    lines = [line.split(',') for line in path.read_text().splitlines()]
+    assert lines[0] == ['config', 'network', 'params', 'macs']
+    assert [line[0] for line in lines[1:]] == sorted([config_name(config), config_name(other)])
 
 
 def test_processes_count_what_one_counts(main, config, other, capsys):
@@ -136,9 +138,17 @@ def test_csv_is_what_make_tables_reads(main, config, tmp_path, capsys):
     assert main([config, '--csv', str(path)]) == 0
     expected = count(MODEL, (3, 8, 64, 64))
     assert read_complexity(path) == {
-        (config_name(config), config_hash(load_config(config))): dict(
-            params=expected.params, macs=expected.macs
-        )
+        network_of(config): dict(params=expected.params, macs=expected.macs)
     }
-    assert main([config, '--csv', str(tmp_path / 'gone' / 'x.csv')]) == 2
-    assert 'gone/x.csv cannot be written' in capsys.readouterr().err
+    text, path = path.read_text(), tmp_path / 'new' / 'x.csv'
+    Path(config).write_text(Path(config).read_text() + 'optim_wrapper = dict(lr=1)\n')
+    assert main([config, '--csv', str(path)]) == 0 and path.read_text() == text
+
+
+def test_a_file_that_cannot_be_written_is_named_before_anything_is_counted(
+    main, config, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setitem(main.__globals__, 'measure_all', lambda args: pytest.fail('counted'))
+    for option in ([config, '--csv'], ['--report']):
+        assert main([*option, f'{config}/x.csv']) == 2
+        assert f'{config} cannot be written: ' in capsys.readouterr().err
