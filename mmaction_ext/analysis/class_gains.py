@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from mmaction_ext.errors import InputError
-from mmaction_ext.tables.cells import CellStatus
+from mmaction_ext.tables.cells import CellStatus, SeedResult
 from mmaction_ext.tables.seed_runs import RowConfig, SeedRuns
 from mmaction_ext.tables.spec import LAST
+from mmaction_ext.tracking.reading.record import RunRecord
 
 #: what the names of the metrics begin with, up to the id of the class
 PREFIX = 'test/class/top1_'
@@ -44,7 +45,7 @@ class ClassGain:
 
 
 def class_accuracies(
-    records: Sequence, config: RowConfig, seeds: Sequence[int]
+    records: Sequence[RunRecord], config: RowConfig, seeds: Sequence[int]
 ) -> dict[int, float]:
     """Accuracy of each class of one config, the mean over its seeds.
 
@@ -76,11 +77,13 @@ def class_accuracies(
     }
 
 
-def _mean(results: list, config: RowConfig) -> float:
+def _mean(results: list[SeedResult], config: RowConfig) -> float:
+    values = []
     for result in results:
-        if result.status is not CellStatus.OK:
+        if result.status is not CellStatus.OK or result.value is None:
             raise InputError(f'{config.name}, seed {result.seed}: {result.reason}')
-    return float(sum(result.value for result in results) / len(results))
+        values.append(result.value)
+    return float(sum(values) / len(values))
 
 
 def class_gains(

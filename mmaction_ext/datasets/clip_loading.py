@@ -20,6 +20,8 @@ from torch import Tensor
 
 from mmaction_ext.errors import InputError, last_line
 
+#: A step of a pipeline: its config, or what does it.
+Step = dict[str, Any] | Callable[[dict[str, Any]], Any]
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png')
 _OPENERS = ('VideoInit', 'DecordInit', 'OpenCVInit', 'PIMSInit', 'PyAVInit')
 _DECODERS = (
@@ -79,7 +81,7 @@ def _run(cfg: Config, video: Path) -> dict[str, Any]:
         ) from error
 
 
-def _reader(video: Path) -> tuple:
+def _reader(video: Path) -> tuple[Step, Step]:
     """The steps that open and decode."""
     if video.is_dir():
         folder = FrameFolder(video)
@@ -107,11 +109,11 @@ class FrameFolder:
         if not self.files:
             raise InputError(f'{folder} holds no frame ({", ".join(IMAGE_SUFFIXES)})')
 
-    def open(self, results: dict[str, Any]) -> dict:
+    def open(self, results: dict[str, Any]) -> dict[str, Any]:
         """Count the frames."""
         return dict(results, total_frames=len(self.files))
 
-    def decode(self, results: dict[str, Any]) -> dict:
+    def decode(self, results: dict[str, Any]) -> dict[str, Any]:
         """Read the frames of ``frame_inds``."""
         images = [self._read(int(index)) for index in np.ravel(results['frame_inds'])]
         size = images[0].shape[:2]
@@ -160,9 +162,7 @@ def _uniform_steps(cfg: Config) -> list[dict[str, Any]]:
     ]
 
 
-def adapt_steps(
-    steps: list[Any], opener: dict[str, Any] | Callable[..., Any], decoder: dict | Callable
-) -> list:
+def adapt_steps(steps: list[Any], opener: Step, decoder: Step) -> list[Any]:
     """A pipeline that opens and decodes otherwise, and takes one clip and one crop.
 
     Args:
@@ -179,7 +179,7 @@ def _name(step: dict[str, Any]) -> str:
     return kind if isinstance(kind, str) else kind.__name__
 
 
-def _one_view(step: dict[str, Any]) -> dict:
+def _one_view(step: dict[str, Any]) -> dict[str, Any]:
     if _name(step) in ('ThreeCrop', 'TenCrop'):
         return dict(type='CenterCrop', crop_size=step['crop_size'])
     if step.get('clip_len', 1) > 1 and 'num_clips' in step:

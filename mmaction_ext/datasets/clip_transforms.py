@@ -77,7 +77,7 @@ class SampleClips(BaseTransform):
                 raise InputError(f'{name} must be at least 1, got {value}')
         self.numbers, self.test_mode = numbers, test_mode
 
-    def transform(self, results: dict[str, Any]) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Choose the frames of one sample."""
         if results['total_frames'] < 1:
             name = results.get('filename') or results.get('frame_dir')
@@ -132,7 +132,7 @@ class RandomStretch(BaseTransform):
                 raise InputError(f'{name} must be a range of positive numbers, got {(low, high)}')
         self.short_side, self.aspect = tuple(short_side), tuple(aspect)
 
-    def transform(self, results: dict[str, Any]) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Resize the frames of one sample."""
         low, high = self.aspect
         aspect = np.random.uniform(low, high)
@@ -174,7 +174,7 @@ class HLSJitter(BaseTransform):
                 f'hue, lightness and saturation must not be negative, got {self.limits}'
             )
 
-    def transform(self, results: dict[str, Any]) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Shift the colours of one sample."""
         limits = np.array(self.limits)
         shifts = np.round(np.random.uniform(-limits, limits)).astype(np.int16)

@@ -22,13 +22,13 @@ def dataset_config(cfg: Mapping[str, Any], split: str) -> dict[str, Any]:
     return (cfg.get(f'{split}_dataloader') or {}).get('dataset') or {}
 
 
-def inner_datasets(dataset: dict[str, Any]) -> list[dict]:
+def inner_datasets(dataset: dict[str, Any]) -> list[dict[str, Any]]:
     """Configs of the data sets that a wrapper holds; empty where it is none."""
     held = [*(dataset.get('datasets') or ()), dataset.get('dataset')]
     return [each for each in held if isinstance(each, dict)]
 
 
-def unwrapped(dataset: dict[str, Any]) -> list[dict]:
+def unwrapped(dataset: dict[str, Any]) -> list[dict[str, Any]]:
     """Configs of the data sets that are no wrappers, in their order."""
     inner = inner_datasets(dataset)
     return [leaf for each in inner for leaf in unwrapped(each)] if inner else [dataset]
@@ -70,7 +70,7 @@ def data_lists(cfg: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return lists
 
 
-def evaluation_protocol(dataset: dict[str, Any], split: str = 'test') -> dict:
+def evaluation_protocol(dataset: dict[str, Any], split: str = 'test') -> dict[str, Any]:
     """How a data set shows a video to the network.
 
     Args:
@@ -104,7 +104,7 @@ def _sampling(steps: list[dict[str, Any]]) -> dict[str, Any]:
     )
 
 
-def _view(steps: list) -> dict[str, Any]:
+def _view(steps: list[Any]) -> dict[str, Any]:
     """Crops and size of the frames that reach the network."""
     crops = [step for step in steps if step.get('type') in CROPS]
     sizes = [

@@ -56,7 +56,7 @@ class Repeat(BaseDataset):
         return [_through(copy.deepcopy(data), steps[decoded:]) for _ in range(self.num_repeats)]
 
 
-def _through(data: dict[str, Any], steps: list[Any]) -> dict:
+def _through(data: dict[str, Any], steps: list[Any]) -> dict[str, Any]:
     for step in steps:
         data = step(data)
     return data

@@ -44,7 +44,7 @@ class SeedSample(BaseTransform):
         """Announce the run's seed and the epoch that is about to begin."""
         self._seed_epoch[0], self._seed_epoch[1] = seed, epoch
 
-    def transform(self, results: dict[str, Any]) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Seed, and pass ``results`` on unchanged."""
         if self._seed_epoch.min() < 0:
             raise ValueError('SeedSample was told no epoch: custom_hooks lacks EpochSeedHook')

@@ -69,7 +69,7 @@ class SampleSegments(BaseTransform):
         self.num_segments = num_segments
         self.test_mode = test_mode
 
-    def transform(self, results: dict[str, Any]) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Choose the frames of one sample."""
         if results['total_frames'] < 1:
             name = results.get('filename') or results.get('frame_dir')
@@ -110,7 +110,7 @@ class VideoInit(BaseTransform):
         client = FileClient(io_backend, **kwargs)
         self._client = None if io_backend == 'disk' else client  # the reader opens files itself
 
-    def transform(self, results: dict[str, Any]) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Open ``results['filename']``."""
         name = results['filename']
         reader = VideoReader(self._client.get(name) if self._client else name, name)
@@ -137,7 +137,7 @@ class VideoDecode(BaseTransform):
         InputError: a frame cannot be decoded; the message names the video.
     """
 
-    def transform(self, results: dict[str, Any]) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Read the frames ``results['frame_inds']``."""
         images = results['video_reader'].read(results['frame_inds'])
         shape = images.shape[1:3]
@@ -162,7 +162,7 @@ class NamedRawFrameDecode(RawFrameDecode):
         InputError: a frame is missing or cannot be decoded.
     """
 
-    def transform(self, results: dict[str, Any]) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Read the frames ``results['frame_inds']`` and add ``imgs``."""
         try:
             return super().transform(results)
@@ -214,7 +214,7 @@ class DirectionAwareFlip(Flip):
         super().__init__(flip_ratio=flip_ratio, flip_label_map=mapping)
         self.sided, self.skipped = sided, skipped
 
-    def transform(self, results: dict[str, Any]) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Flip, or not; either way one random number is drawn."""
         if results['label'] not in self.skipped:
             return super().transform(results)

@@ -84,7 +84,7 @@ class SampleTSNSegments(BaseTransform):
             raise InputError(f'num_clips must be 1, or 2 in a test, got {num_clips}')
         self.num_segments, self.test_mode, self.num_clips = num_segments, test_mode, num_clips
 
-    def transform(self, results: dict[str, Any]) -> dict:
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Choose the frames of one sample."""
         total = results['total_frames']
         if total < 1:

@@ -10,6 +10,8 @@ nothing of the order: a container may have those of decoding in the place of tho
 T frames, H rows, W columns.
 """
 
+from __future__ import annotations
+
 import bisect
 import contextlib
 import functools
@@ -19,13 +21,16 @@ import weakref
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from mmaction_ext.errors import InputError, last_line
+
+if TYPE_CHECKING:
+    Packet = av.Packet[av.VideoStream]
 
 #: bytes of decoded frames, and of packets, that a reader keeps so as not to make them twice
 HELD_BYTES, KEPT_BYTES = 256 << 20, 64 << 20
@@ -57,7 +62,7 @@ class _NalCodec:
     fields: bool = True
     drops: bool = False
 
-    def look(self, packet: av.Packet, extradata: bytes | None) -> tuple[int | None, bool]:
+    def look(self, packet: Packet, extradata: bytes | None) -> tuple[int | None, bool]:
         """How many frames a packet shows, where that is sure; whether decoding may begin there."""
         if not extradata or extradata[:1] != b'\x01':
             return None, False
@@ -79,7 +84,7 @@ class _Vp9:
 
     fields = drops = False
 
-    def look(self, packet: av.Packet, extradata: bytes | None) -> tuple[int | None, bool]:
+    def look(self, packet: Packet, extradata: bytes | None) -> tuple[int | None, bool]:
         """As of :class:`_NalCodec`."""
         headers = [self._header(frame) for frame in self._frames(memoryview(packet))]
         return sum(shown for shown, _ in headers), headers[0] == (True, True)
@@ -204,7 +209,7 @@ class VideoReader:
         stream.codec_context.thread_count = 1  # there is a process for every processor
         return stream
 
-    def _packets(self) -> Iterable[av.Packet]:
+    def _packets(self) -> Iterable[Packet]:
         """Packets of the stream for decoding from its beginning, the last one empty."""
         if self._kept is None:
             stream = self._open()
@@ -228,7 +233,7 @@ class VideoReader:
         )
         rate, base = self.stream.average_rate, self.stream.time_base
         lasting = 1 / rate / base if rate and base else 0  # of one that does not say how long
-        kept: list[av.Packet] = []
+        kept: list[Packet] = []
         times: list[int] = []
         size, starts, self.end = 0, [], 0
         for packet in container.demux(self.stream):
@@ -293,8 +298,8 @@ class VideoReader:
         return self._starts[bisect.bisect_right(self._starts, number) - 1]
 
     def _search(
-        self, packets: Iterator[tuple[int, av.Packet]], start: int, numbers: list[int]
-    ) -> list:
+        self, packets: Iterator[tuple[int, Packet]], start: int, numbers: list[int]
+    ) -> list[av.VideoFrame]:
         """Frames of a group of pictures, which come in the order in which they are shown.
 
         A decoder that begins there may know less of how long to hold a picture back than one that
@@ -321,7 +326,7 @@ class VideoReader:
         raise ValueError(f'no frame comes out of the packet of frame {numbers[len(found)]}')
 
     def _decode_group(
-        self, packets: Iterator[tuple[int, av.Packet]], start: int
+        self, packets: Iterator[tuple[int, Packet]], start: int
     ) -> Generator[av.VideoFrame, None, None]:
         end, context = self._starts[bisect.bisect_right(self._starts, start)], None
         try:

@@ -265,7 +265,7 @@ def _check_listed(where: str, dataset: dict[str, Any]) -> None:
         _check_listed(where, inner)
 
 
-def _listing(dataset: dict[str, Any]) -> list[dict]:
+def _listing(dataset: dict[str, Any]) -> list[dict[str, Any]]:
     """Configs of mmengine's data sets, also of those in wrappers."""
     kinds = [(each, _kind(each)) for each in unwrapped(dataset)]
     return [

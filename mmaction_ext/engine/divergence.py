@@ -66,7 +66,7 @@ class DivergenceHook(Hook):
         runner: Runner,
         batch_idx: int,
         data_batch: Any = None,
-        outputs: Sequence | None = None,
+        outputs: Sequence[Any] | None = None,
     ) -> None:
         """Count the samples of a batch."""
         scores = [getattr(sample, 'pred_score', None) for sample in outputs or ()]

@@ -110,7 +110,7 @@ def member_predictions(member: Member) -> tuple[Path, Predictions]:
     )
 
 
-def _problem(meta: dict[str, Any], identity: RunIdentity, schedule: tuple | None) -> str:
+def _problem(meta: dict[str, Any], identity: RunIdentity, schedule: tuple[Any, ...] | None) -> str:
     """Why predictions are not those of a run at its end; empty if they are."""
     if not identity.named_as_in(meta):
         config, seed, digest = map(meta.get, identity.facts)
@@ -176,7 +176,7 @@ def evaluate(cfg: Config, members: list[tuple[Path, Predictions]]) -> dict[str, 
     return row
 
 
-def result(cfg: Config, run: dict[str, Any], row: dict) -> dict:
+def result(cfg: Config, run: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
     """What the ledger keeps of an ensemble's evaluation; it has no checkpoint file of its own.
 
     Args:

@@ -57,7 +57,7 @@ def check_clips(recognizer: nn.Module, num_frames: int) -> None:
             )
 
 
-def _checked(extract_feat: Callable[..., Any]) -> Callable:
+def _checked(extract_feat: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(extract_feat)
     def checked(self: Recognizer2D, inputs: Tensor, *args: Any, **kwargs: Any) -> Any:
         check_clips(self, inputs.shape[1])

@@ -292,7 +292,7 @@ def renewed_summaries(
     return sorted([*kept, *(run for run in runs if run.config in names)], key=_order)
 
 
-def _order(run: RunSummary) -> tuple:
+def _order(run: RunSummary) -> tuple[Any, ...]:
     """As :func:`mmaction_ext.tracking.reading.record.order`, of what a summary keeps."""
     return (
         run.config or '',

@@ -314,7 +314,7 @@ def _report(
     }
 
 
-def _lists_in(root: Path, report: dict[str, Any]) -> list:
+def _lists_in(root: Path, report: dict[str, Any]) -> list[str]:
     """Annotation files of an earlier run."""
     names = [count['annotation_file'] for count in report['splits'].values()]
     return [name for name in names if (root / name).exists()]
@@ -347,7 +347,7 @@ def _notes(publication: Publication, empty: list[str]) -> list[str]:
     ]
 
 
-def _miscounted(usable: dict[str, list[Sample]], inspections: dict) -> list:
+def _miscounted(usable: dict[str, list[Sample]], inspections: dict[str, Inspection]) -> list[str]:
     """Videos that are read as they decode, though their containers count otherwise."""
     names = {sample.name: None for samples in usable.values() for sample in samples}
     found = [(name, inspections[name]) for name in names if inspections[name].listed_frames]
@@ -367,7 +367,7 @@ def _write_lists(
     publication: Publication,
     root: Path,
     usable: dict[str, list[Sample]],
-    inspections: dict,
+    inspections: dict[str, Inspection],
     faults: list[Fault],
 ) -> None:
     """Class names and side files first, the annotation files last."""

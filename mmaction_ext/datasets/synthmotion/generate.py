@@ -236,7 +236,7 @@ def _names(split: str, index: int) -> tuple[str, str]:
     return f'{stem}_f.mp4', f'{stem}_r.mp4'
 
 
-def _meta_rows(parameters: dict[str, Any]) -> Iterator[dict]:
+def _meta_rows(parameters: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for split, index in _bases(parameters):
         pair, size, speed = buckets(index)
         labels = pair_labels(pair)
@@ -326,7 +326,9 @@ def _refuse_foreign(root: Path, parameters: dict[str, Any]) -> None:
         )
 
 
-def _refuse_other_parameters(root: Path, header: dict[str, Any], parameters: dict) -> None:
+def _refuse_other_parameters(
+    root: Path, header: dict[str, Any], parameters: dict[str, Any]
+) -> None:
     made = {'version': header.get('version'), **header['parameters']}
     asked = {'version': VERSION, **parameters}
     for key in asked:
@@ -355,7 +357,7 @@ def _is_intact(path: Path, entry: dict[str, Any]) -> bool:
 # --- Making what is missing -------------------------------------------------------------
 
 
-def _header(parameters: dict[str, Any]) -> dict:
+def _header(parameters: dict[str, Any]) -> dict[str, Any]:
     return {'generator': GENERATOR, 'version': VERSION, 'parameters': parameters}
 
 

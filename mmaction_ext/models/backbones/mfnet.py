@@ -132,7 +132,7 @@ class MFNet(BaseModule):
         channels: Sequence[int] = (96, 192, 384, 768),
         depths: Sequence[int] = (3, 4, 6, 3),
         groups: int = 16,
-        init_cfg: dict[str, Any] | list[dict] | None = None,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(init_cfg=list(_INIT) if init_cfg is None else init_cfg)
         _check_widths((stem_channels, *channels), groups)

@@ -137,7 +137,7 @@ class R2Plus1D(BaseModule):
         temporal_init: str = 'identity',
         zero_init_residual: bool = False,
         pretrained: str | None = None,
-        init_cfg: dict[str, Any] | list[dict] | None = None,
+        init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(init_cfg=list(_INIT) if init_cfg is None else init_cfg)
         check_choice('depth', depth, _DEPTHS)

@@ -18,6 +18,7 @@ from mmaction_ext.tracking.ledger.format import (
 )
 from mmaction_ext.tracking.ledger.forms import (
     AttemptEntry,
+    Facts,
     Form,
     HeartbeatFile,
     ResultFile,
@@ -127,7 +128,7 @@ def read_ledger(root: Path | str, folder: str) -> LedgerRun:
     return ledger
 
 
-def as_dict(value: object) -> dict:
+def as_dict(value: object) -> Facts:
     """A value that should be a dict; empty where it is none."""
     return value if isinstance(value, dict) else {}
 

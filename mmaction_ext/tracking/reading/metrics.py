@@ -66,7 +66,7 @@ class _Rows:
     def __init__(self, number: int) -> None:
         self.log = Attempt('ledger', number=number)
         self._rows: list[tuple[int, bytes]] = []
-        self._samples: dict[tuple[bytes, ...], EvenSample] = {}
+        self._samples: dict[tuple[bytes, ...], EvenSample[tuple[int, bytes]]] = {}
 
     def take_bytes(self, start: int, end: int) -> None:
         """Note where in the file one of its lines stands, the newline not counted."""

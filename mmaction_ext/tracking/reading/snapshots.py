@@ -55,14 +55,14 @@ class SourceRun:
         problem: why it must not be copied; empty if it may.
     """
 
-    place: tuple
+    place: tuple[str, ...]
     run_id: str
     name: str
     group: str
     job_type: str
     state: str
-    read_rows: Callable[[], list]
-    config: dict = field(default_factory=dict)
+    read_rows: Callable[[], list[Row]]
+    config: Row = field(default_factory=dict)
     updated: float = 0.0
     row_count: int | None = None
     url: str = ''
@@ -73,7 +73,7 @@ class SourceRun:
     problem: str = ''
 
     @property
-    def identity(self) -> dict | None:
+    def identity(self) -> Row | None:
         """What this project's own runs say they are; ``None`` for any other run."""
         found = self.config.get('identity')
         kinds = dict(config=str, seed=int, config_hash=str)
@@ -274,7 +274,7 @@ def _told_of_earlier(rows: list[Row]) -> bool:
     return bool(rows) and not told_of_attempts(rows) and _as_logged(rows)[-1] != rows[-1]
 
 
-def _compare(found: SnapshotFile | None, seen: dict) -> str:
+def _compare(found: SnapshotFile | None, seen: Row) -> str:
     """Whether a snapshot has to be written; one that saw more than the source now has is kept."""
     if found is None:
         return 'new'

@@ -90,7 +90,7 @@ class _History:
         self._log, self._names = log, _Names()
         self.count = 0
         self._rows: list[tuple[int, Row]] = []
-        self._samples: dict[frozenset[str], EvenSample] = {}
+        self._samples: dict[frozenset[bytes], EvenSample[tuple[int, bytes | Row]]] = {}
 
     def add(self, record: Any) -> None:
         """Take one decoded record."""
@@ -158,7 +158,7 @@ def _iteration(payload: bytes) -> int | None:
     return int(found[2]) if found and found[1][0] == len(found[2]) else None
 
 
-class _Names(dict):
+class _Names(dict[bytes, bytes]):
     """Training metrics as they stand in a row, with their length in front, to their names.
 
     In some encodings the value follows without a gap; the length says where the name ends.

@@ -207,9 +207,9 @@ def _new_entry(number: int, world_size: int, commit: str | None) -> AttemptEntry
     )
 
 
-def _inherited(found: dict, facts: dict) -> dict:
+def _inherited(found: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
     """What stays true of a run that goes on: its first weights, and all code it ran on."""
-    inherited = {}
+    inherited: dict[str, Any] = {}
     for name in ('initial_checkpoint', 'initial_weights'):
         if name in found:
             inherited[name] = found[name]
@@ -218,7 +218,7 @@ def _inherited(found: dict, facts: dict) -> dict:
     return inherited
 
 
-def merge_sources(earlier: dict, now: dict) -> dict:
+def merge_sources(earlier: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     """Digests of the code of all attempts; where it changed, all of a file's, oldest first.
 
     A run that went on with other code is then the run of no version of that file.
@@ -248,7 +248,7 @@ def find_interrupt(error: BaseException | None) -> KeyboardInterrupt | None:
     return None
 
 
-def outcome(error: BaseException | None) -> dict:
+def outcome(error: BaseException | None) -> dict[str, Any]:
     """Exit code, signal and last error of a program that leaves with an exception or without.
 
     A Ctrl-C that became another exception on its way counts as what it was.

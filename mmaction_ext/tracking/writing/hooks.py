@@ -99,7 +99,7 @@ class RunLoggerHook(LoggerHook):
         self,
         runner: Runner,
         phase: str,
-        dataloader: DataLoader,
+        dataloader: DataLoader[Any],
         facts: Mapping[str, Any] | None = None,
     ) -> None:
         tag, text = runner.log_processor.get_log_after_epoch(runner, len(dataloader), phase)

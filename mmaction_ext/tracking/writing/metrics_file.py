@@ -23,7 +23,7 @@ class MetricsFile:
         OSError: it cannot be written.
     """
 
-    def __init__(self, folder: str | os.PathLike, attempt: int) -> None:
+    def __init__(self, folder: str | os.PathLike[str], attempt: int) -> None:
         self._attempt, self._journal = attempt, Journal(Path(folder) / METRICS_FILE)
 
     def append(
