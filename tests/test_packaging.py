@@ -83,7 +83,8 @@ def test_wheel_holds_every_module_template_config_and_tool(wheel):
     package = {
         str(path.relative_to(ROOT))
         for path in (ROOT / 'mmaction_ext').rglob('*')
-        if path.parent.name == 'templates' or (path.suffix == '.py' and '.mim' not in path.parts)
+        if '.mim' not in path.parts
+        and (path.parent.name == 'templates' or path.suffix in ('.py', '.md'))
     }
     carried = {
         f'mmaction_ext/.mim/{path.relative_to(ROOT)}'

@@ -13,7 +13,8 @@ from mmaction_ext.datasets.synthmotion.sheet import write_contact_sheet
 from mmaction_ext.errors import InputError
 from mmaction_ext.printable import clean
 
-#: data set -> its help line, its media folder, and what is expected in the two folders
+#: data set -> its help line, its media folder, and what is expected in the two folders; one that
+#: is not here has videos, and its reader's module says the rest
 PUBLISHED = {
     'sthv1': (
         'Something-Something V1',
@@ -148,7 +149,9 @@ def _parser() -> argparse.ArgumentParser:
             description='Make SynthMotion, or whatever of it is missing or damaged.',
         )
     )
-    for name, (title, media, layout) in PUBLISHED.items():
+    for name, read in READERS.items():
+        own = name, 'videos', f'\n{sys.modules[read.__module__].__doc__ or ""}'
+        title, media, layout = PUBLISHED.get(name, own)
         delimiter = DELIMITER if media == 'videos' else ''
         _add_published(
             name,

@@ -22,18 +22,6 @@ class _Network:
     input_shape: tuple[int, ...]
 
 
-def count_config(path: str | Path) -> Complexity:
-    """Count the model of a config; see :func:`count_configs`.
-
-    Raises:
-        InputError: The config cannot be read, or its model not be built or run.
-    """
-    found = count_configs([str(path)])[str(path)]
-    if isinstance(found, InputError):
-        raise found
-    return found
-
-
 def count_configs(
     paths: Iterable[P],
     workers: int = 0,

@@ -1,10 +1,12 @@
 """Many configs: each network is counted once, and one that fails does not hide the others."""
 
+import re
+
 import pytest
 from mmengine.config import Config
 
 from mmaction_ext.analysis import config_complexity
-from mmaction_ext.analysis.config_complexity import count_config, count_configs
+from mmaction_ext.analysis.config_complexity import count_configs
 from mmaction_ext.errors import InputError
 from mmaction_ext.models.complexity import count
 
@@ -63,19 +65,17 @@ def test_what_fails_is_said_of_its_config_alone(write, tmp_path):
     ):
         assert isinstance(found[path], InputError)
         assert str(path) in str(found[path]) and word in str(found[path])
-        with pytest.raises(InputError, match=word):
-            count_config(path)
 
 
 def test_parameters_alone_without_a_shape(write):
-    found = count_config(write('a', input_shape=None))
+    [found] = count_configs([write('a', input_shape=None)]).values()
     assert found.params == count(MODEL).params and found.macs is None
 
 
 @pytest.mark.parametrize('shape, macs', [(LARGER, 'sum'), (None, None)])
 def test_ensemble_is_the_sum_of_its_members(write, shape, macs):
     write('a'), write('b', input_shape=shape)
-    found = count_config(write('both', ensemble=dict(members=['a.py', 'b.py'])))
+    [found] = count_configs([write('both', ensemble=dict(members=['a.py', 'b.py']))]).values()
     a, b = count(MODEL, SHAPE), count(MODEL, shape)
     assert found.params == a.params + b.params
     assert found.macs == (a.macs + b.macs if macs else None)
@@ -84,5 +84,5 @@ def test_ensemble_is_the_sum_of_its_members(write, shape, macs):
 def test_member_that_cannot_be_counted_is_an_error(write):
     write('a'), write('b', model=dict(MODEL, type='NoSuchModel'))
     path = write('both', ensemble=dict(members=['a.py', 'b.py']))
-    with pytest.raises(InputError, match=r'both.py: .*NoSuchModel'):
-        count_config(path)
+    [found] = count_configs([path]).values()
+    assert isinstance(found, InputError) and re.search('both.py: .*NoSuchModel', str(found))

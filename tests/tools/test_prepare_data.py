@@ -1,3 +1,5 @@
+"""tools/prepare_data.py: SynthMotion, and what publishers ship, as lists that were checked."""
+
 import importlib.util
 import json
 import os
@@ -5,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -132,6 +135,20 @@ def test_published_data_set_is_checked_and_written(main, name, tmp_path, capsys)
         assert (tmp_path / file).read_text().splitlines() == lines
     assert published(main, name, tmp_path) == 0
     assert capsys.readouterr().err == ''  # nothing left to look at
+
+
+def test_reader_of_a_newcomer_needs_its_line_alone(main, tmp_path, capsys, monkeypatch):
+    def read(annotations):
+        """Two of UCF101's lists."""
+        return replace(READERS['ucf101'](annotations), name='mine')
+
+    expected, _ = imitate('ucf101', tmp_path)
+    monkeypatch.setitem(READERS, 'mine', read)
+    assert published(main, 'mine', tmp_path, '--quiet') == 0
+    assert {path.name for path in tmp_path.glob('*_split?.txt')} == expected.keys()
+    with pytest.raises(SystemExit):
+        main(['mine', '--help'])
+    assert __doc__ in capsys.readouterr().out
 
 
 @pytest.mark.slow
