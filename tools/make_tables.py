@@ -139,7 +139,7 @@ def make_tables(
     """Tables from their runs or, with --locked, from the lock file; the records of the runs."""
     if args.locked:
         return build_tables(specs, (), read_counts(args), read_lock(args.out / FILE_NAME)), []
-    records = read_records(args, compare=args.strict)
+    records = read_records(args, specs, compare=args.strict)
     if is_everything(args):
         note_unlisted_runs(records, specs, args.configs)
     return build_tables(specs, records, read_counts(args)), records
@@ -213,7 +213,7 @@ def summaries_of(
     """Text of the file of runs, in which those of other tables stay."""
     path = args.out / RUNS
     known = read_summaries(path) if path.exists() else []
-    configs = {row.config_name or '' for spec in specs for row in spec.configured}
+    configs = {row.config_name or '' for spec in specs for row in spec.with_runs}
     made = summaries(records, tables, known)
     return summaries_text(renewed_summaries(known, made, None if is_everything(args) else configs))
 
@@ -290,7 +290,7 @@ def renew(
 
 def run(args: Namespace) -> int:
     """Build all tables first, so that an error in one leaves the files of all untouched."""
-    specs = load_tables(args)
+    specs = load_tables(args, args.out / FILE_NAME if args.locked else None)
     tables, records = make_tables(args, specs)
     unused = [f'not used: {line}' for line in unused_imports(records, specs)]
     with contextlib.nullcontext() if args.check else locked_folder(args.out):

@@ -91,8 +91,12 @@ def add_json_option(parser: ArgumentParser) -> None:
     parser.add_argument('--json', action='store_true', help='print JSON')
 
 
-def load_tables(args: Namespace) -> list[TableSpec]:
+def load_tables(args: Namespace, lock: Path | None = None) -> list[TableSpec]:
     """The specifications that ``args.tables`` and ``args.configs`` name.
+
+    Args:
+        args: see :func:`add_tables_argument`.
+        lock: see :func:`with_runs`.
 
     Returns:
         :class:`mmaction_ext.tables.TableSpec` list, no two with the same id.
@@ -111,11 +115,36 @@ def load_tables(args: Namespace) -> list[TableSpec]:
         if spec.id in specs:
             raise InputError(f'{path} has the id {spec.id} of {specs[spec.id].path}')
         specs[spec.id] = spec
-    return list(specs.values())
+    return with_runs(specs.values(), lock)
 
 
-def find_table(name: str, configs: Path) -> TableSpec:
-    """The one specification of that path or id.
+def with_runs(specs: Iterable[TableSpec], lock: Path | None = None) -> list[TableSpec]:
+    """Specifications with the runs of other programs that they name, and what those decide.
+
+    Which runs count for nothing, and why, is said on standard error.
+
+    Args:
+        specs: as they were read.
+        lock: the lock file to go by, instead of the runs.
+
+    Raises:
+        InputError: a source or the lock cannot be read, or has no row of a table.
+    """
+    from mmaction_ext.tables import read_lock
+    from mmaction_ext.tables.foreign_runs import with_foreign_runs, with_locked_rows
+
+    specs = list(specs)
+    if lock is not None:
+        locked = read_lock(lock) if any(spec.runs for spec in specs) else {}
+        return [with_locked_rows(spec, locked) for spec in specs]
+    found = [with_foreign_runs(spec) for spec in specs]
+    for line in (line for _, lines in found for line in lines):
+        print(clean(f'note: {line}'), file=sys.stderr)
+    return [spec for spec, _ in found]
+
+
+def find_table(name: str, configs: Path, lock: Path | None = None) -> TableSpec:
+    """The one specification of that path or id; ``lock`` as for :func:`with_runs`.
 
     Raises:
         InputError: there is none, several, or it cannot be used.
@@ -125,7 +154,7 @@ def find_table(name: str, configs: Path) -> TableSpec:
     paths = _specifications(name, configs)
     if len(paths) > 1:
         raise InputError(f'{name} holds {len(paths)} tables; name one of them')
-    return load_spec(paths[0])
+    return with_runs([load_spec(paths[0])], lock)[0]
 
 
 def _specifications(name: str, configs: Path) -> list[Path]:
@@ -176,12 +205,16 @@ def _has_id(path: Path, name: str) -> bool:
 
 
 def read_records(
-    args: Namespace, metrics: Collection[str] | None = None, compare: bool = False
+    args: Namespace,
+    specs: Iterable[TableSpec],
+    metrics: Collection[str] | None = None,
+    compare: bool = False,
 ) -> list[RunRecord]:
-    """Runs in ``args.runs``; none where nothing has run yet.
+    """Runs in ``args.runs``, and those of other programs that tables name.
 
     Args:
         args: see :func:`add_runs_option`.
+        specs: the tables, see :func:`with_runs`.
         metrics: names of the metrics to read; all if left out.
         compare: whether to look where the sources of a run disagree, too.
 
@@ -193,13 +226,16 @@ def read_records(
     """
     from mmaction_ext.tracking.reading.find import read_runs
 
+    specs = list(specs)
+    foreign = [record for spec in specs for record in spec.foreign]
     paths = args.runs
     if paths is None:
         if not DEFAULT_RUNS.is_dir():
-            print(f'note: there is no folder {DEFAULT_RUNS}, so no run', file=sys.stderr)
-            return []
+            if any(spec.configured for spec in specs):
+                print(f'note: there is no folder {DEFAULT_RUNS}, so no run', file=sys.stderr)
+            return foreign
         paths = [DEFAULT_RUNS]
-    return read_runs(paths, metrics, source=args.source, compare=compare)
+    return foreign + read_runs(paths, metrics, source=args.source, compare=compare)
 
 
 def needed_metrics(specs: Iterable[TableSpec]) -> set[str]:

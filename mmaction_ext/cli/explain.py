@@ -96,14 +96,14 @@ def explain(args: Namespace) -> Facts:
     from mmaction_ext.errors import check_choice
     from mmaction_ext.tables import LockedTable, build_table, read_lock
 
-    spec = find_table(args.table, args.configs)
+    spec = find_table(args.table, args.configs, args.lock if args.locked else None)
     if args.seed is not None:
         check_choice('--seed', args.seed, spec.seeds)
     if args.locked:
         locked = read_lock(args.lock).get(spec.id, LockedTable())
         table = build_table(spec, (), complexity=read_counts(args), locked=locked)
         return Explainer(spec, table, (), args.seed).cell(args.row, args.column)
-    records = read_records(args, needed_metrics([spec]))
+    records = read_records(args, [spec], needed_metrics([spec]))
     table = build_table(spec, records, complexity=read_counts(args))
     return Explainer(spec, table, records, args.seed).cell(args.row, args.column)
 
@@ -117,7 +117,7 @@ def _is_sound(facts: Facts) -> bool:
         if seed['measured'].get(key)
     ]
     parts = all(map(_is_sound, facts.get('parts', ())))
-    return facts['status'] in ('ok', 'n/a') and 'differs' not in files and parts
+    return facts['complete'] and 'differs' not in files and parts
 
 
 def describe(facts: Facts) -> list[str]:
@@ -203,7 +203,7 @@ def _measured_lines(seed: Facts) -> list[str]:
     protocol = facts.get('protocol') or {}
     return _entries(
         [
-            ('imported', 'from a file: no run is behind it' if seed['imported'] else ''),
+            ('imported', _imported(seed)),
             ('measured', ', '.join(where)),
             ('samples', seed['samples']),
             ('test data', seed['data_digest'] and f'digest {seed["data_digest"]}'),
@@ -220,6 +220,14 @@ def _measured_lines(seed: Facts) -> list[str]:
     )
 
 
+def _imported(seed: Facts) -> str:
+    if not seed['imported']:
+        return ''
+    if seed['runs']:
+        return 'from a run that was logged elsewhere'
+    return f'from {seed["line"] or "a file"}: no run is behind it'
+
+
 def _file(facts: Facts | None) -> str:
     if not facts:
         return ''
@@ -231,16 +239,22 @@ def _run_lines(run: Facts, config: Facts | None) -> list[str]:
     if 'job_type' not in run:
         return _entries([('run', f'{run["uid"]} (not in the folders of runs)')], 2)
     same = config and run['config_hash'] in (config['hash'], *config['aliases'])
+    tree = f'{run["config_hash"]}, {"as" if same else "not as"} in the tree' if config else ''
     lines = _entries(
         [
-            ('run', f'{run["uid"]}, {run["job_type"]}, {run["state"]}, in {run["folder"] or "?"}'),
-            ('config hash', f'{run["config_hash"]}, {"as" if same else "not as"} in the tree'),
+            ('run', f'{run["uid"]}, {run["job_type"]}, {run["state"]}, in {_place(run)}'),
+            ('called', '' if config else run['name']),
+            ('config hash', tree),
             (
                 'overrides',
-                ', '.join(f'{key}={value}' for key, value in run['overrides'].items()) or 'none',
+                tree
+                and (
+                    ', '.join(f'{key}={value}' for key, value in run['overrides'].items())
+                    or 'none'
+                ),
             ),
             ('error', run['last_error']),
-            ('told by', ', '.join(run['sources'])),
+            ('told by', _tellers(run)),
             *(('conflict', text) for text in run['conflicts']),
         ],
         2,
@@ -261,6 +275,20 @@ def _run_lines(run: Facts, config: Facts | None) -> list[str]:
         2,
     )
     return lines
+
+
+def _place(run: Facts) -> str:
+    logs = [item['log'] for item in run['attempts']]
+    return run['folder'] or run['url'] or next(filter(None, logs), '?')
+
+
+def _tellers(run: Facts) -> str:
+    """Who tells of a run; its copy may be one of an offline log of another project."""
+    is_copy = run['uid'].startswith('imported/')
+    return ', '.join(
+        'a copy of its offline W&B log' if is_copy and source == 'wandb-online' else source
+        for source in run['sources']
+    )
 
 
 def _attempt(item: Facts) -> str:

@@ -9,14 +9,12 @@ This project's own runs say which row and seed they are; for any other run say i
 import hashlib
 import os
 import re
-import time
 from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 from mmaction_ext.cli.common import DEFAULT_RUNS, add_configs_option
 from mmaction_ext.cli.text import clean, columns
@@ -28,7 +26,7 @@ from mmaction_ext.tracking.identity import (
     config_name,
     load_config,
 )
-from mmaction_ext.tracking.reading.record import Attempt
+from mmaction_ext.tracking.reading import foreign
 from mmaction_ext.tracking.reading.snapshots import (
     Copied,
     Copier,
@@ -53,8 +51,6 @@ Interrupted, it goes on where it was when started again. An API key is needed fo
 exit codes: 0 every run was copied or had not changed; 1 runs were skipped, or there are none;
 2 bad input, or the server is out of reach or fails
 """
-#: a log without exit record that was written to so recently belongs to a running process
-RUNNING_SECONDS = 180
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -164,7 +160,7 @@ class Identifier:
         if self.pattern and not found:
             return InputError('its name does not match')
         groups = found.groupdict() if found else {}
-        seed = groups.get('seed') or _look_up(run.config, self.seed_key or '')
+        seed = groups.get('seed') or foreign.look_up(run.config, self.seed_key or '')
         if not re.fullmatch(r'\d+', str(seed)):
             return InputError(f'its seed is {seed!r}, no whole number')
         try:
@@ -189,15 +185,6 @@ def _config_digest(path: Path) -> str:
         raise InputError(' '.join(str(error).split())) from error
 
 
-def _look_up(config: Any, key: str) -> Any:
-    """Value of a dotted key of a W&B config, nested or with the dots in its name."""
-    if key in config:
-        return config[key]
-    for name in key.split('.'):
-        config = config.get(name) if isinstance(config, dict) else None
-    return config
-
-
 def parse_renames(texts: Iterable[str]) -> dict[str, str]:
     """Foreign to own names of metrics, from ``THEIRS=OURS``.
 
@@ -212,40 +199,16 @@ def parse_renames(texts: Iterable[str]) -> dict[str, str]:
 
 
 def local_runs(folder: str | Path, root: Path) -> Iterator[SourceRun]:
-    """The runs whose offline logs lie below a folder, attempts with one id as one run.
+    """The runs whose offline logs lie below a folder, each at its place among the snapshots.
 
     Args:
-        folder: searched without following links, so that ``latest-run`` is not read twice.
+        folder: see :func:`mmaction_ext.tracking.reading.foreign.local_runs`.
         root: folder of the runs, below which there may be snapshots of them.
-
-    One whose log cannot be read has that as its ``problem``.
     """
-    from mmaction_ext.tracking.reading.wandb_log import read_log
+    from mmaction_ext.tracking.reading import foreign
 
-    attempts: dict[tuple[str, str], list[Attempt]] = {}
-    for path in sorted(Path(folder).rglob('run-*.wandb')):
-        if not path.is_symlink() and not path.parent.is_symlink():
-            try:
-                log = read_log(path)
-            except OSError as error:
-                yield _unreadable(path, error)
-                continue
-            attempts.setdefault((log.uid, log.job_type), []).append(log)
-    for logs in attempts.values():
-        yield _placed(_local_run(logs), Path(folder).resolve(), root)
-
-
-def _unreadable(path: Path, error: OSError) -> SourceRun:
-    return SourceRun(
-        place=('imported',),
-        run_id=path.stem.removeprefix('run-'),
-        name=path.name,
-        group='',
-        job_type='',
-        state='',
-        read_rows=list,
-        problem=f'its log cannot be read: {error.strerror}',
-    )
+    for run in foreign.local_runs(folder):
+        yield _placed(run, Path(folder).resolve(), root)
 
 
 def _placed(run: SourceRun, folder: Path, root: Path) -> SourceRun:
@@ -253,42 +216,14 @@ def _placed(run: SourceRun, folder: Path, root: Path) -> SourceRun:
 
     Folders of one name shared a place then: a snapshot there may be of another folder's run.
     """
+    if run.place:  # its log cannot be read
+        return run
     earlier = replace(run, place=('imported', folder.name))
     kept = read_snapshot(snapshot_path(root, earlier))
     if kept and run.start_time is not None and kept.start_time == run.start_time:
         return earlier
     digest = hashlib.sha256(os.fsencode(folder)).hexdigest()
     return replace(run, place=('imported', f'{folder.name}-{digest[:8]}'))
-
-
-def _local_run(logs: Iterable[Attempt]) -> SourceRun:
-    logs = sorted(logs, key=lambda log: (log.start_time or 0, log.path))
-    last = logs[-1]
-    rows = [row for log in logs for row in log.history]
-    return SourceRun(
-        place=(),
-        run_id=last.uid,
-        name=last.name,
-        group=last.group,
-        job_type=last.job_type,
-        state=_state(last),
-        read_rows=partial(list, rows),
-        config=last.config,
-        updated=max(Path(log.path).stat().st_mtime for log in logs),
-        row_count=len(rows),
-        host=last.host,
-        commit=last.commit,
-        start_time=logs[0].start_time,
-        exit_code=last.exit_code,
-        problem='its log is damaged' if any(log.corrupt for log in logs) else '',
-    )
-
-
-def _state(log: Attempt) -> str:
-    if log.exit_code is not None:
-        return 'failed' if log.exit_code else 'finished'
-    age = time.time() - Path(log.path).stat().st_mtime
-    return 'running' if age < RUNNING_SECONDS else 'crashed'
 
 
 def describe(found: Iterable[Copied]) -> list[str]:

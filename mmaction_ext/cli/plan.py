@@ -108,8 +108,8 @@ class RowPlan:
 
     Attributes:
         id, label, config: of the row.
-        kind: ``'train'``, ``'weights_of'`` (tested with the weights of another run) or
-            ``'ensemble'``.
+        kind: ``'train'``, ``'weights_of'`` (tested with the weights of another run),
+            ``'ensemble'``, or ``'imported'``: of runs that are made elsewhere.
         compute: what each seed takes.
         seeds: :class:`SeedPlan` tuple.
     """
@@ -163,7 +163,7 @@ def run(args: Namespace) -> int:
     """Print the plan; returns 1 if anything is lacking."""
     check_at_least('--gpus', args.gpus, 1)
     specs = load_tables(args)
-    records = read_records(args, needed_metrics(specs))
+    records = read_records(args, specs, needed_metrics(specs))
     complexity = read_counts(args)
     load = functools.cache(load_config)
     plans = [plan_table(spec, records, complexity, load, args.gpus) for spec in specs]
@@ -201,10 +201,7 @@ def plan_table(
         rows.setdefault(row_seed.row.id, []).append(row_seed)
     return TablePlan(
         spec,
-        tuple(
-            _row_plan(group, gaps, load(group[0].row.config), records, complexity, gpus)
-            for group in rows.values()
-        ),
+        tuple(_row_plan(group, gaps, load, records, complexity, gpus) for group in rows.values()),
         tuple(job.command(gpus) for job in ordered_jobs(gaps.values())),
     )
 
@@ -212,7 +209,7 @@ def plan_table(
 def _row_plan(
     group: Sequence[RowSeed],
     gaps: Mapping[Any, Gap],
-    content: dict[str, Any],
+    load: Callable[..., dict[str, Any]],
     records: Sequence[RunRecord],
     complexity: Counts,
     gpus: int,
@@ -220,6 +217,9 @@ def _row_plan(
     """Plan of one row, from its :class:`RowSeed` list."""
     row = group[0].row
     seeds = tuple(_seed_plan(row_seed, gaps.get(row_seed.name), gpus) for row_seed in group)
+    if row.foreign:
+        return RowPlan(row.id, row.label, '', 'imported', TrainingCompute(), seeds)
+    content = load(row.config)
     return RowPlan(
         row.id,
         row.label,

@@ -66,6 +66,7 @@ class Explainer:
             interval=cell.interval and [*map(_number, cell.interval)],
             note=cell.note,
             best=cell.best,
+            complete=cell.is_fine,
         )
         explain = dict(
             row=self._mark,
@@ -90,7 +91,9 @@ class Explainer:
             return dict(formula='', why=row.reason)
         item = self.logged.get((row.id, None, column.source))
         source = (
-            f'counted when run {_listed(item.result.runs)} began'
+            f'told by {column.source} of {_listed(item.result.runs) or "lines of a file"}'
+            if item and row.foreign
+            else f'counted when run {_listed(item.result.runs)} began'
             if item
             else 'counted from the config by tools/get_complexity.py, in complexity.csv'
         )
@@ -98,6 +101,7 @@ class Explainer:
             return dict(
                 formula=f'{column.source}{_times(column)}',
                 why=cell.note
+                or ('no run tells it' if row.foreign else '')
                 or 'no run and no line of complexity.csv for the config as it stands',
                 config=_config_in_tree(row),
             )
@@ -131,7 +135,7 @@ class Explainer:
             )
         return dict(
             formula=formula if names else f'{column.source}{_times(column)}',
-            select=self._selection(column),
+            select=self._selection(column, bool(row.foreign)),
             config=_config_in_tree(row),
             seeds=[
                 self._seed(row, column, result)
@@ -140,8 +144,9 @@ class Explainer:
             ],
         )
 
-    def _selection(self, column: Column) -> str:
-        return f'the {(column.select or self.spec.select).checkpoint} of each run'
+    def _selection(self, column: Column, foreign: bool) -> str:
+        select = column.select or self.spec.select
+        return f'the {select.logged if foreign else select.checkpoint} of each run'
 
     def _derived(self, row: Row, column: Column, cell: Cell) -> Facts:
         """A difference, with both of its sides."""
@@ -200,6 +205,7 @@ class Explainer:
             recorded = evaluation.get('checkpoint') or {}
             evaluation['checkpoint'] = {'path': None, **recorded, 'sha256': result.checkpoint}
         facts['measured'] = self.runs.verified(evaluation, result.runs)
+        facts['line'] = evaluation.get('line')
         facts['runs'] = [run for uid in result.runs for run in self.runs.of(uid, row)]
         return facts
 
@@ -225,8 +231,10 @@ class RunFacts:
         return dict(
             uid=record.uid,
             job_type=record.job_type,
+            name=record.name,
             state=record.state,
             folder=record.folder,
+            url=record.url,
             config=record.config,
             seed=record.seed,
             config_hash=record.config_hash,
@@ -312,15 +320,18 @@ def _attempt(attempt: Attempt) -> Facts:
     )
 
 
-def _config_in_tree(row: Row) -> Facts:
-    assert row.config  # only a row without runs has none
+def _config_in_tree(row: Row) -> Facts | None:
+    """The config of a row; ``None`` for one of foreign runs."""
+    if row.config is None:
+        return None
     digest, *aliases = config_hashes(load_config(row.config))
     return dict(path=Path(row.config).as_posix(), hash=digest, aliases=aliases)
 
 
 def _config_files(recorded: dict[str, str], row: Row) -> list[Facts]:
     """The files a run's config was made of, each compared with the tree."""
-    assert row.config  # as for :func:`_config_in_tree`
+    if row.config is None:
+        return []
     now = config_digests(row.config)
     if not recorded:
         return [dict(path=path, sha256=digest, tree='only') for path, digest in now.items()]

@@ -84,11 +84,12 @@ def build_page(args: Namespace) -> str:
     from mmaction_ext.tables.lock import FILE_NAME
     from mmaction_ext.tables.run_summary import summaries
 
-    specs, counts = load_tables(args), read_counts(args)
-    if args.locked:
-        locked = read_lock(COMPLEXITY.with_name(FILE_NAME))
+    lock = COMPLEXITY.with_name(FILE_NAME) if args.locked else None
+    specs, counts = load_tables(args, lock), read_counts(args)
+    if lock:
+        locked = read_lock(lock)
         return build_report(build_tables(specs, (), counts, locked), _locked_runs())
-    records = read_records(args)
+    records = read_records(args, specs)
     tables = build_tables(specs, records, counts)
     return build_report(tables, summaries(records, tables))
 

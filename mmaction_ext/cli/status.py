@@ -138,7 +138,7 @@ def collect(args: Namespace, notes: bool = False) -> dict[str, list[RunStatus]]:
     groups = {name: folder_lines(name, args.source) for name in folders}
     if args_tables or not args.tables:
         specs = load_tables(_with_tables(args, args_tables))
-        records = read_records(args, needed_metrics(specs) | PROGRESS_METRICS)
+        records = read_records(args, specs, needed_metrics(specs) | PROGRESS_METRICS)
         if notes and not args.tables:
             note_unlisted_runs(records, specs, args.configs)
         ran = {record.config for record in records}
@@ -146,7 +146,7 @@ def collect(args: Namespace, notes: bool = False) -> dict[str, list[RunStatus]]:
         groups.update(
             (spec.id, table_lines(spec, records, load))
             for spec in specs
-            if args.tables or ran & {row.config_name for row in spec.configured}
+            if args.tables or ran & {row.config_name for row in spec.with_runs}
         )
     return groups
 
@@ -202,7 +202,7 @@ def table_lines(
         records: run records.
         load: reads a config file; one that remembers serves all tables.
     """
-    metrics = tuple(column.source for column in spec.columns if column.kind == 'history')
+    metrics = tuple(column.metric for column in spec.columns if column.kind == 'history')
     return [
         _row_seed_line(row_seed, metrics)
         for row_seed in row_seeds(spec, records, resolve_configs(spec, load))

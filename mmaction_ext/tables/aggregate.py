@@ -103,6 +103,8 @@ def build_table(
             )
     _mark_best(table)
     number_footnotes(table)
+    if spec.mark_imported:
+        notes.mark_imported(spec, table)
     table.warnings = notes.warnings(spec, table)
     table.notes = notes.notes(spec, table, citation)
     return table
@@ -189,7 +191,7 @@ class CellBuilder:
             return dash()
         if row.mean_of:
             return common_cell([self.done[name, column.key] for name in row.mean_of])
-        found = self.results.complexity(row.id, column.name)
+        found = self.results.complexity(row.id, column)
         self.measure(row, column.source, None, found)
         if found.value is None:
             return Cell(found.status, found.status.value, note=found.reason)
@@ -288,7 +290,8 @@ def _mark_best(table: Table) -> None:
     """Mark the best complete cells of a column, as printed: what looks equal is equal."""
     for i, column in enumerate(table.columns):
         cells = [row.cells[i] for row in table.body]
-        cells = [cell for cell in cells if cell.status is CellStatus.OK and cell.number]
+        complete = {CellStatus.OK, CellStatus.IMPORTED}
+        cells = [cell for cell in cells if cell.number and cell.statuses <= complete]
         if not column.best or len(cells) < 2:
             continue
         pick = max if column.best == 'max' else min

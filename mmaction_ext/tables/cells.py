@@ -25,7 +25,7 @@ class CellStatus(Enum):
     OK = 'ok'
     #: fewer seeds than the table asks for
     PARTIAL = 'partial'
-    #: a number without a run behind it, from a CSV file or a project of others
+    #: a number of a run that other programs logged, or of a CSV file, without a run behind it
     IMPORTED = 'imported'
     #: a difference to the published figure that is larger, as printed, than the table tolerates
     OUT_OF_TOLERANCE = 'out of tolerance'
@@ -79,7 +79,7 @@ class SeedResult:
         checkpoint: SHA-256 of the tested checkpoint, if known.
         data: digest of the test data, if known.
         protocol: how it was tested, in words; empty if unknown.
-        imported: whether no run is behind it.
+        imported: whether it is of a run that other programs logged, or, without ``runs``, of none.
         evaluation: facts about the measurement, those that are known: ``job_type``, ``folder``
             of the run, ``attempt``, ``iter``, ``epoch``, ``commit``, ``checkpoint`` and
             ``predictions`` (mappings with ``path`` and ``sha256``), ``protocol`` (mapping),
@@ -101,7 +101,7 @@ class SeedResult:
 
 
 def is_imported(result: SeedResult) -> bool:
-    """Whether a result counts, but has no run behind it."""
+    """Whether a result counts, but is of no run of ours."""
     return result.status is CellStatus.OK and result.imported
 
 
@@ -180,6 +180,13 @@ class Cell:
         return found
 
     @property
+    def is_fine(self) -> bool:
+        """Whether it is as it should be: an imported number names the run that logged it."""
+        if self.status is CellStatus.IMPORTED and self.n == len(self.seeds):
+            return all(seed.runs for seed in self.seeds)
+        return self.status in (CellStatus.OK, CellStatus.NOT_APPLICABLE)
+
+    @property
     def runs(self) -> tuple[str, ...]:
         """Ids of the runs that any seed of it comes from, each once."""
         return tuple(dict.fromkeys(run for seed in self.seeds for run in seed.runs))
@@ -226,6 +233,7 @@ class Table:
         warnings: what makes the table untrustworthy as a whole; printed first.
         spec_path: the specification it was built from; empty for none.
         measurements: :class:`Measurement` tuple, all that it took from runs.
+        head_mark: mark of a footnote to all rows; empty for none.
     """
 
     id: str
@@ -238,6 +246,7 @@ class Table:
     warnings: list[str] = field(default_factory=list)
     spec_path: str = ''
     measurements: tuple[Measurement, ...] = ()
+    head_mark: str = ''
 
     @property
     def body(self) -> list[TableRow]:
@@ -266,8 +275,7 @@ class Table:
     @property
     def incomplete(self) -> list[tuple[TableRow, Column, Cell]]:
         """(row, column, cell) of each cell that is not as it should be."""
-        fine = (CellStatus.OK, CellStatus.NOT_APPLICABLE)
-        return [entry for entry in self.cells if entry[2].status not in fine]
+        return [entry for entry in self.cells if not entry[2].is_fine]
 
     def cell(self, row_id: str, column_key: str) -> Cell:
         """The cell of a row and a column.

@@ -154,6 +154,8 @@ class _Finder:
         """What fills the gap of one that is not done."""
         if row_seed.status in LOOK_FIRST:
             return Gap(row_seed, obstacle=LOOK_FIRST[row_seed.status])
+        if row_seed.row.foreign:
+            return Gap(row_seed, obstacle='its runs are not made here')
         if row_seed.living:
             return Gap(row_seed, obstacle=f'{process_of(row_seed.living)} works on it')
         jobs, config = [], row_seed.row.config

@@ -4,12 +4,18 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from mmaction_ext.tables import protocol
-from mmaction_ext.tables.cells import Cell, CellStatus, SeedResult, Table, TableRow
+from mmaction_ext.tables.cells import (
+    Cell,
+    CellStatus,
+    SeedResult,
+    Table,
+    TableRow,
+    is_imported,
+)
 from mmaction_ext.tables.spec import Row, TableSpec
 
 _LEGEND = {
     CellStatus.PARTIAL: '(n/N): n of N seeds count',
-    CellStatus.IMPORTED: 'imported: a number without a run behind it',
     CellStatus.OUT_OF_TOLERANCE: 'out of tolerance: the difference to the published figure, as '
     'printed, is too large',
     CellStatus.RUNNING: 'running: not through yet',
@@ -23,6 +29,7 @@ _LEGEND = {
     CellStatus.UNTRUSTED: 'untrusted: damaged log',
 }
 
+DAGGER = '†'
 #: Said of rows whose numbers are older than the code beside them.
 DATED = 'Measured with an earlier version of the operators, modules or host'
 
@@ -36,6 +43,36 @@ def number_footnotes(table: Table) -> None:
             if noted.note:
                 noted.mark = letters.setdefault(noted.note, _letter(len(letters)))
     table.footnotes = [(letter, text) for text, letter in letters.items()]
+
+
+def mark_imported(spec: TableSpec, table: Table) -> None:
+    """One dagger and one note for what was not run here.
+
+    It stands at the rows that have such a number, or once in the head where all with numbers do.
+    """
+    counted = {
+        row.id: [
+            seed
+            for column, cell in zip(table.columns, row.cells, strict=True)
+            if column.kind == 'history'
+            for seed in cell.seeds
+            if seed.status is CellStatus.OK
+        ]
+        for row in table.body
+    }
+    rows = [row for row in table.body if any(map(is_imported, counted[row.id]))]
+    imported = [seed for row in rows for seed in counted[row.id] if is_imported(seed)]
+    if not imported:
+        return
+    if len(rows) == sum(map(bool, counted.values())):
+        table.head_mark = DAGGER
+    else:
+        for row in rows:
+            row.mark += DAGGER
+    told = ['runs that were logged elsewhere'] if any(seed.runs for seed in imported) else []
+    told += ['numbers without a run behind them'] if not all(s.runs for s in imported) else []
+    source = spec.runs.name_of_source if spec.runs else ''
+    table.footnotes.append((DAGGER, f'Imported{source}: {", ".join(told)}'))
 
 
 def _letter(index: int) -> str:
@@ -144,6 +181,8 @@ def notes(spec: TableSpec, table: Table, citation: str) -> list[str]:
 def _protocol_note(spec: TableSpec, cells: Sequence[Cell]) -> str:
     if not any(column.kind == 'history' for column in spec.columns):
         return ''
+    if spec.runs:
+        return _selection_note(spec)
     samples = {seed.samples for cell in cells for seed in cell.seeds} - {None}
     count = f' ({samples.pop()} samples)' if len(samples) == 1 else ''
     wanted = protocol.describe(protocol.fixed(spec.protocol))
@@ -167,6 +206,14 @@ def _protocol_note(spec: TableSpec, cells: Sequence[Cell]) -> str:
             ),
         )
     )
+
+
+def _selection_note(spec: TableSpec) -> str:
+    own = ''.join(
+        f' {column.head}: {column.select.logged}.' for column in spec.columns if column.select
+    )
+    text = spec.select.logged
+    return f'{text[:1].upper()}{text[1:]} of each run.{own}'
 
 
 def _unknown_protocol_note(spec: TableSpec, table: Table) -> str:

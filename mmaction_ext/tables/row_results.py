@@ -45,23 +45,23 @@ class RunResults:
                 spec.select,
                 spec.protocol,
             )
-            for row in spec.configured
+            for row in spec.with_runs
             for seed in spec.seeds
         }
 
     def result(self, row_id: str, seed: int, column: Column) -> SeedResult:
         """The logged metric of a column for a row under a seed, in the logged unit."""
         if column.select is None:
-            return self.seeds[row_id, seed].result(column.source)
+            return self.seeds[row_id, seed].result(column.metric)
         config = self.configs[row_id]
         return SeedRuns(
             self.records[config.name], config, seed, column.select, self.protocol
-        ).result(column.source)
+        ).result(column.metric)
 
-    def complexity(self, row_id: str, name: str) -> SeedResult:
+    def complexity(self, row_id: str, column: Column) -> SeedResult:
         """Parameters or multiply-adds of the model of a row."""
         config = self.configs[row_id]
-        return complexity_result(self.records[config.name], config, name, self.counts)
+        return complexity_result(self.records[config.name], config, column.name, self.counts)
 
 
 @dataclass(frozen=True)
@@ -112,14 +112,14 @@ class LockedResults:
             return SeedResult(seed, CellStatus.STALE, None, reason, item.result.runs)
         return item.result
 
-    def complexity(self, row_id: str, name: str) -> SeedResult:
+    def complexity(self, row_id: str, column: Column) -> SeedResult:
         """As :meth:`RunResults.complexity`."""
-        item = self.kept.get((row_id, None, f'static.{name}'))
+        item = self.kept.get((row_id, None, column.source))
         if item is None or self._other_config(item):
-            return complexity_result((), self.configs[row_id], name, self.counts)
+            return complexity_result((), self.configs[row_id], column.name, self.counts)
         if item.result.value is None:
             return item.result
-        return compared(item.result, self.configs[row_id], name, self.counts)
+        return compared(item.result, self.configs[row_id], column.name, self.counts)
 
     def _why_stale(self, item: Measurement) -> str:
         if self._other_config(item):
@@ -168,7 +168,7 @@ def lost_results(
     columns = {column.measure: column for column in spec.columns if column.kind == 'history'}
     wanted = {
         (row.id, seed, measure)
-        for row in spec.configured
+        for row in spec.with_runs
         for seed in spec.seeds
         for measure in columns
     }
@@ -213,6 +213,7 @@ def _logged(record: RunRecord, item: Measurement) -> bool:
         [
             *record.rows.get(metric.partition('/')[0], ()),
             *(test.values for test in record.evaluations),
+            record.summary,
         ]
         if is_source
         else ()

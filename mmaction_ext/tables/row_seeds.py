@@ -16,7 +16,7 @@ class RowSeed:
     """One row under one seed.
 
     Attributes:
-        row: the row, which has a config.
+        row: the row, which has a config or foreign runs.
         seed: the seed.
         config: the row's config as it stands in the tree.
         status: the worst over the table's logged metrics.
@@ -68,7 +68,7 @@ def row_seeds(
     records: Iterable[RunRecord],
     configs: Mapping[str, RowConfig] | None = None,
 ) -> list[RowSeed]:
-    """Every row that has a config under every seed of a table.
+    """Every row that has runs of its own under every seed of a table.
 
     Args:
         spec, records, configs: as for :func:`mmaction_ext.tables.build_table`.
@@ -83,7 +83,7 @@ def row_seeds(
     builder = CellBuilder(spec, table_results)
     logged = [column for column in spec.columns if column.kind == 'history']
     found = []
-    for row in spec.configured:
+    for row in spec.with_runs:
         cells = [builder.measured(row, column) for column in logged]
         results = zip(*(cell.seeds for cell in cells if cell.seeds), strict=True)
         found += [

@@ -177,7 +177,7 @@ def _unpaired_cell(
     number = format_number(centre, column.fmt)
     is_import = any(map(is_imported, [*mine, *reference]))
     status = CellStatus.IMPORTED if is_import else CellStatus.PARTIAL
-    remarks = [f'{len(_counted(pairs))}/{len(pairs)} paired', *[status.value] * is_import]
+    remarks = [f'{len(_counted(pairs))}/{len(pairs)} paired']
     note = (
         f'difference of the means over {_seeds(_names(mine))} and, of the reference row, '
         f'{_seeds(_names(reference))}' + ', with Welch’s interval' * (interval is not None)
@@ -232,7 +232,6 @@ def _judge(
     imported = _names(filter(is_imported, counted))
     if imported:
         status = CellStatus.IMPORTED
-        remarks.append(status.value)
         if len(imported) < len(counted):
             notes.append(f'{_seeds(imported)} imported')
     if column.tolerance is not None and abs(Fraction(number)) > column.tolerance:

@@ -28,6 +28,7 @@ from mmaction_ext.tracking.identity import (
 )
 from mmaction_ext.tracking.ledger.format import NEWER, NON_FINITE_SAMPLES
 from mmaction_ext.tracking.reading.conflicts import same
+from mmaction_ext.tracking.reading.foreign import look_up
 from mmaction_ext.tracking.reading.record import Attempt, Evaluation, RunRecord, is_diverged
 
 T = TypeVar('T')
@@ -35,6 +36,8 @@ State = tuple[CellStatus, str]  # and its reason
 
 #: What a test row says about itself besides its metrics.
 TEST_FACTS = frozenset({'test/num_samples', 'test/checkpoint_sha256', 'test/data_digest'})
+#: What W&B calls states of runs that records call otherwise.
+FOREIGN_STATES = {'crashed': 'killed'}
 #: What a seed may show although a process works on a run of it.
 _BESIDE_A_LIVING_RUN = (CellStatus.OK, CellStatus.CONFLICT, CellStatus.UNTRUSTED)
 
@@ -54,6 +57,8 @@ class RowConfig:
         watched: those whose change the table notes.
         aliases: hashes by earlier rules, which name the same config.
         network: hash of the network, see :func:`mmaction_ext.tracking.identity.network_hash`.
+        states: of a row of foreign runs, the states of those that count, as records name them;
+            empty for a config.
     """
 
     name: str
@@ -65,6 +70,7 @@ class RowConfig:
     watched: TrackedCode = TrackedCode()
     aliases: tuple[str, ...] = ()
     network: str = ''
+    states: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, name: str, resolved: dict[str, Any], **facts: Any) -> RowConfig:
@@ -83,7 +89,7 @@ class RowConfig:
 
 
 def resolve_configs(spec: TableSpec, load: LoadConfig = load_config) -> dict[str, RowConfig]:
-    """Resolve the config of every row that has one.
+    """Resolve the config of every row that has one, and what stands for that of foreign runs.
 
     Args:
         spec: a :class:`mmaction_ext.tables.spec.TableSpec`.
@@ -97,9 +103,13 @@ def resolve_configs(spec: TableSpec, load: LoadConfig = load_config) -> dict[str
     """
     configs: dict[str, RowConfig] = {}
     code, watched = tracked_code(spec.code or ()), tracked_code(spec.watched)
-    for row in spec.configured:
+    for row in spec.with_runs:
         path = row.config
-        assert path is not None, 'a configured row has a config'
+        if path is None:
+            assert spec.runs, 'a row of foreign runs has a source'
+            states = tuple(FOREIGN_STATES.get(state, state) for state in spec.runs.state)
+            configs[row.id] = RowConfig(row.foreign, spec.runs.digest(row), states=states)
+            continue
         try:
             resolved = load(path)
             source = weights_source(path, resolved)
@@ -166,6 +176,7 @@ class _Candidate:
         """What is known about it, see :class:`mmaction_ext.tables.cells.SeedResult`."""
         test = self.evaluation
         facts = dict(
+            line='' if self.record.uid else self.attempt.path,
             job_type=self.record.job_type,
             folder=self.record.folder,
             attempt=self.attempt.number,
@@ -246,8 +257,55 @@ class SeedRuns:
         if disagreeing:
             reason = min(_shortened(record.conflicts, '; ') for record in disagreeing)
             return self._without(CellStatus.CONFLICT, reason, run_ids(disagreeing))
-        found = self._evaluations(metric) if metric.startswith('test/') else self._rows(metric)
+        if self.config.states:
+            found = self._foreign(metric)
+            if len({item.record.uid or item.source for item in found}) > 1:
+                return self._without(
+                    CellStatus.CONFLICT,
+                    f'several runs of one row and seed: {_values(metric, found)}',
+                    run_ids(item.record for item in found),
+                )
+        elif metric.startswith('test/'):
+            found = self._evaluations(metric)
+        else:
+            found = self._rows(metric)
         return self._agree(metric, found) if found else self._why_none(metric)
+
+    def _foreign(self, metric: str) -> list[_Candidate]:
+        """What each foreign run that counts says of a metric, as the selection has it."""
+        return [
+            _Candidate(record, row, record.attempts[-1])
+            for record in self._counting()
+            if (row := self._selected(record, metric)) is not None
+        ]
+
+    def _counting(self) -> list[RunRecord]:
+        return [
+            record
+            for record in self.fresh
+            if record.state in self.config.states and not record.corrupt
+        ]
+
+    def _selected(self, record: RunRecord, metric: str) -> dict[str, Any] | None:
+        """The row of a foreign run in which a metric has the value that counts.
+
+        That of the best epoch is logged with the metric of the selection or under the same epoch,
+        or is the only one.
+        """
+        if self.select.policy == 'summary':
+            value = _summarized(record, metric)
+            return None if value is None else {metric: value}
+        rows = [row for row in _phase(record, metric) if metric in row]
+        if self.select.policy == 'last':
+            return rows[-1] if rows else None
+        best = self._best_row(record)
+        if best is None:
+            return None
+        for key in ('iter', 'epoch'):
+            same = [row for row in rows if key in best and row.get(key) == best[key]]
+            if same:
+                return same[-1]
+        return rows[0] if len(rows) == 1 else None
 
     def _evaluations(self, metric: str) -> list[_Candidate]:
         """Finished test evaluations of the checkpoint that counts, under the right protocol.
@@ -296,7 +354,11 @@ class SeedRuns:
         return found
 
     def _finished(self) -> list[RunRecord]:
-        return [record for record in self.fresh if record.finished]
+        return (
+            [record for record in self.fresh if record.finished]
+            if not self.config.states
+            else self._counting()
+        )
 
     def _selected_iters(self) -> set[int]:
         found = (self._best_iter(record) for record in self._finished())
@@ -304,10 +366,13 @@ class SeedRuns:
 
     def _best_iter(self, record: RunRecord) -> int | None:
         """Iteration of the best validation row of a run, the first one of equals."""
-        sign, metric = 1 if self.select.mode == 'max' else -1, self.select.metric or ''
-        rows = [row for row in record.rows.get('val', ()) if is_finite(row.get(metric))]
-        best = max(rows, key=lambda row: sign * row[metric], default=None)
+        best = self._best_row(record)
         return None if best is None else best['iter']
+
+    def _best_row(self, record: RunRecord) -> dict[str, Any] | None:
+        sign, metric = 1 if self.select.mode == 'max' else -1, self.select.metric or ''
+        rows = [row for row in _phase(record, metric) if is_finite(row.get(metric))]
+        return max(rows, key=lambda row: sign * row[metric], default=None)
 
     def _agree(self, metric: str, found: list[_Candidate]) -> SeedResult:
         """One result out of several measurements of the same thing."""
@@ -332,7 +397,7 @@ class SeedRuns:
         )
 
     def _without(self, status: CellStatus, reason: str, runs: tuple[str, ...]) -> SeedResult:
-        return SeedResult(self.seed, status, None, reason, runs)
+        return SeedResult(self.seed, status, None, reason, runs, imported=bool(self.config.states))
 
     def _problem(self, metric: str, found: list[_Candidate]) -> State | None:
         values = [item.row[metric] for item in found]
@@ -409,7 +474,20 @@ class SeedRuns:
             return _state_without_exit(record)
         if record.exit_code:
             return CellStatus.FAILED, how_it_ended(record)
+        if self.config.states:
+            return CellStatus.MISSING, self._why_not_selected(record, metric)
         return CellStatus.MISSING, f'finished without {metric} of the selected checkpoint'
+
+    def _why_not_selected(self, record: RunRecord, metric: str) -> str:
+        """Why a foreign run that counts has no value of a metric."""
+        if self.select.policy == 'summary':
+            return f'{metric} is no number of its summary'
+        if not any(metric in row for row in _phase(record, metric)):
+            return f'it logged no {metric}'
+        return (
+            f'{metric} is not logged where {self.select.metric} is {self.select.end}: log both in '
+            'one step, or with an epoch'
+        )
 
 
 def _state_without_exit(record: RunRecord) -> State:
@@ -472,13 +550,32 @@ def _divergence(metric: str, item: _Candidate) -> str:
 
 def _difference(metric: str, found: list[_Candidate]) -> str:
     """Every value with its run, and how each was tested where that differs too."""
+    return f'finished results of {metric} differ: {_values(metric, found)}'
+
+
+def _values(metric: str, found: Iterable[_Candidate]) -> str:
     protocols = {protocol.describe(item.protocol) for item in found}
     listed = []
     for item in found:
         how = protocol.describe(item.protocol) if len(protocols) > 1 else ''
         where = ', '.join(filter(None, (item.source, how)))
-        listed.append(f'{float(item.row[metric]):.6g} ({where})')
-    return f'finished results of {metric} differ: {", ".join(listed)}'
+        value = item.row[metric]
+        text = f'{float(value):.6g}' if is_finite(value) else _shown(value)
+        listed.append(f'{text} ({where})')
+    return ', '.join(listed)
+
+
+def _phase(record: RunRecord, metric: str) -> Sequence[dict[str, Any]]:
+    """The rows of a run in which a metric is, if it logged it."""
+    return record.rows.get(metric.partition('/')[0], ())
+
+
+def _summarized(record: RunRecord, metric: str) -> Any:
+    """The value of a metric in a summary, which may be its maximum, say, under that name."""
+    value = look_up(record.summary, metric)
+    if isinstance(value, dict) and len(value) == 1:
+        [value] = value.values()
+    return value if isinstance(value, (int, float)) else None
 
 
 def _shortened(texts: Collection[str], separator: str = ', ', most: int = 3) -> str:

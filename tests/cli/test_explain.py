@@ -340,7 +340,7 @@ def test_an_imported_number_has_no_run(project, command):
     [seed] = facts['seeds']
     assert (seed['value'], seed['imported'], seed['runs']) == (81.0, True, [])
     _, out, _ = command('explain', 'demo', 'full', 'top1', '--runs', path)
-    assert 'from a file: no run is behind it' in out
+    assert 'from numbers.csv:2: no run is behind it' in out
 
 
 def test_names_cannot_paint_the_terminal(project, command, markup):

@@ -15,7 +15,7 @@ from mmaction_ext.cli import import_wandb, main
 from mmaction_ext.tables import build_table, load_spec
 from mmaction_ext.tables.render import RENDERERS
 from mmaction_ext.tracking.identity import RunIdentity, config_hash, load_config
-from mmaction_ext.tracking.reading import wandb_log
+from mmaction_ext.tracking.reading import foreign as foreign_module
 from mmaction_ext.tracking.reading.find import find_runs
 from mmaction_ext.tracking.reading.snapshots import Copier, read_snapshot
 from mmaction_ext.tracking.reading.wandb_log import record_class
@@ -83,7 +83,7 @@ def test_foreign_logs_become_rows_of_a_table(run, foreign, tmp_path):
     assert {record.config_hash for record in records} == {digest}
     table = build_table(load_spec(foreign / 'configs/demo/table.yaml'), records)
     text = RENDERERS['md'](table)
-    assert '56.2' in text and 'imported' in text
+    assert '56.2' in text and '<sup>†</sup> Imported: runs that were logged elsewhere' in text
     assert run(*options)[1].splitlines()[-1].startswith('4 runs in logs: 2 skipped, 2 unchanged')
 
 
@@ -104,13 +104,15 @@ def copy_of(monkeypatch, folder, root, **facts):
                 path=folder / 'run-r.wandb',
                 corrupt=False,
                 start_time=7.5,
+                tags=(),
+                summary={},
             ),
             **facts,
         }
     )
     folder.mkdir(parents=True, exist_ok=True)
     Path(log.path).write_bytes(b'')
-    monkeypatch.setattr(wandb_log, 'read_log', lambda path: log)
+    monkeypatch.setattr(foreign_module, 'read_log', lambda path, summary: log)
     [source] = import_wandb.local_runs(folder, root)
     return Copier(root, lambda _: RunIdentity('demo/full', 0, '0' * 16))(source)
 

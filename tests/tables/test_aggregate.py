@@ -1,3 +1,4 @@
+from dataclasses import replace
 from fractions import Fraction
 
 import hypothesis.strategies as st
@@ -155,7 +156,8 @@ def test_static_figures_may_be_compared_with_published_ones(make, build):
     assert (cell.text, cell.status) == ('2.4 (out of tolerance)', CellStatus.OUT_OF_TOLERANCE)
 
 
-def test_imported_numbers_say_so_and_are_never_the_best(make, build):
+def test_imported_rows_have_a_dagger_and_one_note(make, build):
+    """It says so once; the best is the best, whoever logged it, and the machine still reads it."""
     records = [
         *two_seeds(make, 'base', 0.7, 0.7),
         *two_seeds(make, 'full', 0.9, 0.9, imported=True),
@@ -164,14 +166,26 @@ def test_imported_numbers_say_so_and_are_never_the_best(make, build):
     ]
     table, cells = build(*records)
     texts = [cells[row]['top1'].text for row in ('base', 'full', 'more')]
-    assert texts == ['70.0 ± 0.0', '90.0 ± 0.0 (imported)', '80.0 ± 0.0 (imported)']
+    assert texts == ['70.0 ± 0.0', '90.0 ± 0.0', '80.0 ± 0.0']
     assert [cells[row]['top1'].status for row in ('full', 'more')] == [CellStatus.IMPORTED] * 2
-    assert not any(cells[row]['top1'].best for row in ('base', 'full', 'more'))
-    assert cells['full']['delta'].text == '+20.0 ± 0.0 (imported)'
+    assert [cells[row]['top1'].best for row in ('base', 'full', 'more')] == [False, True, False]
+    assert cells['full']['delta'].text == '+20.0 ± 0.0'
+    assert [row.mark for row in table.rows] == ['', '†', '†'] and not table.head_mark
     assert (cells['full']['top1'].note, cells['more']['top1'].note) == ('', 'seed 1 imported')
-    assert any('imported: a number without a run behind it' in note for note in table.notes)
+    note = 'Imported: runs that were logged elsewhere'
+    assert table.footnotes[-1] == ('†', note) and table.is_complete
+    nobodys = [replace(record, uid='') if record.imported else record for record in records]
+    table, cells = build(*nobodys)
+    assert table.footnotes[-1] == ('†', 'Imported: numbers without a run behind them')
+    assert {row.id for row, *_ in table.incomplete} == {'full', 'more'}
+    table, _ = build(*(replace(record, imported=True) for record in records))
+    assert table.head_mark == '†' and not any(row.mark for row in table.rows)
+    table, _ = build(*records, mark_imported=False)
+    assert not any(row.mark for row in table.rows) and not any(
+        m == '†' for m, _ in table.footnotes
+    )
     partial = build(make.record('demo/base', 0, 0.7, imported=True))[1]['base']['top1']
-    assert (partial.text, partial.status) == ('70.0 (1/2, imported)', CellStatus.IMPORTED)
+    assert (partial.text, partial.status) == ('70.0 (1/2)', CellStatus.IMPORTED)
 
 
 def test_cells_by_name(make, build):

@@ -119,7 +119,7 @@ def test_best_policy_needs_its_metric_from_the_logs(folder):
             '{policy: last}',
             '{policy: test_max}',
             4,
-            "select.policy: input should be 'last' or 'best', found 'test_max'",
+            "select.policy: input should be 'last', 'best' or 'summary', found 'test_max'",
         ),
         (
             '{policy: last}',

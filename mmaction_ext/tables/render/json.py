@@ -24,6 +24,7 @@ def render(table: Table) -> str:
         id=table.id,
         caption=table.caption,
         row_head=table.row_head,
+        **_known(dict(head_mark=table.head_mark)),
         complete=table.is_complete,
     )
     lines = [f'{_dump(key)}: {_dump(value)}' for key, value in facts.items()]

@@ -32,6 +32,7 @@ _SPECIAL = {
     '—': '---',
     '×': r'$\times$',
     '·': r'$\cdot$',
+    '†': r'$\dagger$',
     '✓': r'$\checkmark$',
     '≤': r'$\leq$',
     '≥': r'$\geq$',
@@ -124,7 +125,10 @@ def render(table: Table) -> str:
         r'\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%',
         rf'\begin{{tabular}}{{l{"c" * len(table.columns)}}}',
         r'\toprule',
-        _line([escape(table.row_head)] + [escape(column.head) for column in table.columns]),
+        _line(
+            [escape(table.row_head) + _raised(table.head_mark)]
+            + [escape(column.head) for column in table.columns]
+        ),
         r'\midrule',
         *_body(table),
         r'\bottomrule',
@@ -160,12 +164,16 @@ def _cell(cell: Cell) -> str:
 
 
 def _mark(noted: Cell | TableRow) -> str:
-    return rf'\textsuperscript{{{noted.mark}}}' if noted.mark else ''
+    return _raised(noted.mark)
+
+
+def _raised(mark: str) -> str:
+    return rf'\textsuperscript{{{escape(mark)}}}' if mark else ''
 
 
 def _notes(table: Table) -> list[str]:
     notes = [rf'\textbf{{Warning:}} {escape(text)}' for text in table.warnings]
-    notes += [rf'\textsuperscript{{{letter}}}~{escape(text)}' for letter, text in table.footnotes]
+    notes += [f'{_raised(mark)}~{escape(text)}' for mark, text in table.footnotes]
     notes += [escape(text) for text in table.notes]
     if not notes:
         return []

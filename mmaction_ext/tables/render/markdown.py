@@ -87,6 +87,7 @@ def _places(lines: Sequence[str], path: str | Path) -> list[tuple[int, int, str]
 def _grid(table: Table) -> list[str]:
     head = [table.row_head] + [column.head for column in table.columns]
     rows = [[escape(text) for text in head]]
+    rows[0][0] += _raised(table.head_mark)
     for row in table.rows:
         label = escape(row.label)
         if row.is_section:
@@ -106,7 +107,11 @@ def _cell(cell: Cell) -> str:
 
 
 def _mark(noted: Cell | TableRow) -> str:
-    return f'<sup>{noted.mark}</sup>' if noted.mark else ''
+    return _raised(noted.mark)
+
+
+def _raised(mark: str) -> str:
+    return f'<sup>{mark}</sup>' if mark else ''
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:

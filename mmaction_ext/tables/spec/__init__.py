@@ -60,9 +60,9 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from mmaction_ext.tables.document import Document
-from mmaction_ext.tables.spec.model import LAST, Column, Row, Section, Select, TableSpec
+from mmaction_ext.tables.spec.model import LAST, Column, Row, Runs, Section, Select, TableSpec
 
-__all__ = ['LAST', 'Column', 'Row', 'Section', 'Select', 'TableSpec', 'load_spec']
+__all__ = ['LAST', 'Column', 'Row', 'Runs', 'Section', 'Select', 'TableSpec', 'load_spec']
 
 _SCHEMA = TypeAdapter(TableSpec)
 

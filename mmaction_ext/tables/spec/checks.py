@@ -3,20 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
-    from mmaction_ext.tables.spec.model import TableSpec
+    from mmaction_ext.tables.spec.model import Select, TableSpec
 
 Misfit = tuple[tuple[str | int, ...], str]
+#: Where a metric is logged.
+Phase = Literal['train', 'val', 'test']
+PHASES = get_args(Phase)
+#: sources that only runs of other programs have, to the kind of column they fill
+FOREIGN_KINDS = {'metric': 'history', 'config': 'complexity', 'summary': 'complexity'}
 
 
 def misfits(spec: TableSpec) -> Iterator[Misfit]:
     """Keys and indices that lead to what refers to something that is not there, and the reason."""
+    yield from _sources(spec)
     yield from _columns(spec)
     yield from _rows(spec)
     yield from _reference(spec)
     yield from _published(spec)
+
+
+def _sources(spec: TableSpec) -> Iterator[Misfit]:
+    """What only runs of other programs have, and what only our own log."""
+    if not spec.runs and not spec.layout:
+        yield (), "'rows' is missing"
+    if spec.runs and not spec.runs.names_rows:
+        for row in spec.rows:
+            if row.foreign and row.wandb is None:
+                where = ('rows', spec.layout.index(row))
+                yield where, 'needs wandb: what its runs have, as runs: has no key row'
+        if not spec.layout:
+            yield (
+                ('runs',),
+                'row is missing: the config key or CSV column that tells the row of a run, a '
+                'group (?P<row>...) in name, or rows: with wandb: each',
+            )
+    if spec.runs:
+        return
+    selects: dict[tuple[str | int, ...], Select | None] = {(): spec.select}
+    selects |= {('columns', i): column.select for i, column in enumerate(spec.columns)}
+    for place, select in selects.items():
+        if select and select.policy == 'summary':
+            yield (*place, 'select', 'policy'), 'summary is of foreign runs, and needs runs:'
+        elif select and select.metric and not select.metric.startswith('val/'):
+            message = f'policy best needs a val/ metric, found {select.metric!r}'
+            yield (*place, 'select'), message
+    for i, column in enumerate(spec.columns):
+        if column.source.partition('.')[0] in FOREIGN_KINDS and '.' in column.source:
+            yield ('columns', i, 'from'), f'{column.source!r} is of foreign runs, and needs runs:'
+        elif column.kind == 'history' and column.source.split('/')[0] not in PHASES:
+            phases = ', '.join(f'{phase}/' for phase in PHASES)
+            message = f'metric {column.source!r} does not begin with one of {phases}'
+            yield ('columns', i, 'from'), message
 
 
 def _columns(spec: TableSpec) -> Iterator[Misfit]:
@@ -28,7 +68,9 @@ def _columns(spec: TableSpec) -> Iterator[Misfit]:
             yield (
                 ('columns', i, 'from'),
                 f'{column.source!r} is neither row.*, static.*, published.*, a metric like '
-                'test/acc/top1, nor an earlier column of numbers',
+                'test/acc/top1, nor an earlier column of numbers'
+                + ', nor metric.*, config.* or summary.* of foreign runs'
+                * bool(spec.runs),
             )
         if column.kind == 'column' and column.relative_to is None:
             yield ('columns', i), f'{column.source!r} is a column: relative_to is missing'
@@ -37,7 +79,7 @@ def _columns(spec: TableSpec) -> Iterator[Misfit]:
 
 def _rows(spec: TableSpec) -> Iterator[Misfit]:
     marks = {column.name for column in spec.columns if column.kind == 'row'}
-    configured = {row.id for row in spec.configured}
+    configured = {row.id for row in spec.with_runs}
     run = {row.id for row in spec.rows if not row.is_published_only}
     seen: set[str] = set()
     for row in spec.rows:
@@ -54,7 +96,7 @@ def _rows(spec: TableSpec) -> Iterator[Misfit]:
             where = ('rows', i, 'relative_to')
             yield where, f'{row.relative_to!r} is no row of this table with runs'
         seen.add(row.id)
-    if not seen:
+    if spec.layout and not seen:
         yield ('rows',), 'there is no row, only sections'
 
 
@@ -67,7 +109,7 @@ def _reference(spec: TableSpec) -> Iterator[Misfit]:
         if row.is_published_only:
             where = ('rows', spec.layout.index(row), 'reference')
             yield where, 'a row of published figures alone cannot be the reference'
-    if not references and any(column.relative for column in spec.columns):
+    if spec.layout and not references and any(column.relative for column in spec.columns):
         yield ('rows',), 'a column is relative_to the reference, but no row has reference: true'
     if not references and spec.varies:
         yield ('varies',), 'needs a row with reference: true'

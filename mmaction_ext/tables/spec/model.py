@@ -7,7 +7,7 @@ import re
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -30,12 +30,15 @@ from mmaction_ext.tables.code import DEFAULT_GLOBS, tracked_code
 from mmaction_ext.tables.document import ENTRY, Document, Entries, Entry, Fault
 from mmaction_ext.tables.protocol import ProtocolFact
 from mmaction_ext.tables.published import Published, PublishedEntry
-from mmaction_ext.tables.spec.checks import misfits
-from mmaction_ext.tracking.identity import config_name
+from mmaction_ext.tables.spec.checks import FOREIGN_KINDS, Phase, misfits
+from mmaction_ext.tracking.identity import config_name, json_digest
 
-#: Where a metric is logged.
-Phase = Literal['train', 'val', 'test']
-PHASES = get_args(Phase)
+if TYPE_CHECKING:
+    from mmaction_ext.tracking.reading.record import RunRecord
+
+    Records = tuple[RunRecord, ...]
+else:  # pydantic would go through every row of every record
+    Records = Any
 #: Files beside those of tables; their ends do not matter, nor does the case of letters.
 OTHER_FILES = (
     'complexity.csv',
@@ -44,6 +47,8 @@ OTHER_FILES = (
     'table.lock.json',
     'runs.lock.json',
 )
+#: states of runs in W&B that can be asked for
+RunState = Literal['finished', 'failed', 'crashed', 'killed', 'running']
 T = TypeVar('T')
 
 
@@ -149,6 +154,19 @@ def _published(path: Path, state: tuple[int, int] | None) -> Published:
     return Published(path)
 
 
+def _pattern(text: str | None) -> str | None:
+    try:
+        re.compile(text or '')
+    except re.error as error:
+        raise ValueError(f'{text!r} is no regular expression: {error}') from error
+    return text
+
+
+def _listed(value: object) -> object:
+    """A single value as a list of one."""
+    return [value] if isinstance(value, str) else value
+
+
 PlainName = Annotated[str, AfterValidator(_plain_name)]
 Names = tuple[StrictStr, ...]
 Number = Annotated[Fraction, BeforeValidator(_exact)]
@@ -160,12 +178,13 @@ class Select(Entry):
     """Which checkpoint of a run the numbers come from.
 
     Attributes:
-        policy: ``'last'``, the end of the schedule, or ``'best'``.
-        metric: validation metric that ``'best'`` goes by, e.g. ``val/acc/top1``.
+        policy: ``'last'``, the end of the schedule, ``'best'``, or ``'summary'``, what a run of
+            other programs says of itself as a whole.
+        metric: metric that ``'best'`` goes by, of validation, e.g. ``val/acc/top1``.
         mode: ``'max'`` or ``'min'``.
     """
 
-    policy: Literal['last', 'best']
+    policy: Literal['last', 'best', 'summary']
     metric: StrictStr | None = None
     mode: Literal['max', 'min'] = 'max'
 
@@ -173,30 +192,129 @@ class Select(Entry):
     def _defaults(
         cls, values: Entries, others: dict[Any, Any], document: Document
     ) -> dict[str, Any]:
-        if values.get('policy') == 'last' and not others and len(values) > 1:
-            raise ValueError('policy last takes neither metric nor mode')
+        policy = values.get('policy')
+        if policy in ('last', 'summary') and not others and len(values) > 1:
+            raise ValueError(f'policy {policy} takes neither metric nor mode')
         return super()._defaults(values, others, document)
 
     @model_validator(mode='after')
     def _fits_policy(self) -> Select:
-        if self.policy == 'best' and not str(self.metric).startswith('val/'):
-            raise ValueError(f'policy best needs a val/ metric, found {self.metric!r}')
+        if self.policy == 'best' and self.metric is None:
+            raise ValueError('policy best needs a val/ metric, found None')
         return self
 
     def __str__(self) -> str:
         """``last``, or ``max val/acc/top1``."""
-        return self.policy if self.policy == 'last' else f'{self.mode} {self.metric}'
+        return f'{self.mode} {self.metric}' if self.policy == 'best' else self.policy
 
     @property
     def checkpoint(self) -> str:
         """The checkpoint in words."""
         if self.policy == 'last':
             return 'last checkpoint'
-        end = 'highest' if self.mode == 'max' else 'lowest'
-        return f'checkpoint with the {end} {self.metric}'
+        return f'checkpoint with the {self.end} {self.metric}'
+
+    @property
+    def logged(self) -> str:
+        """The same of a run that other programs logged, which may have kept no checkpoint."""
+        if self.policy == 'best':
+            return f'epoch with the {self.end} {self.metric}'
+        return 'last value' if self.policy == 'last' else 'summary'
+
+    @property
+    def end(self) -> str:
+        """Which end of the metric is the best."""
+        return 'highest' if self.mode == 'max' else 'lowest'
 
 
 LAST = Select('last')
+
+
+def table_name(document: Document) -> str:
+    """The id of a table, that of its folder where it has none."""
+    return str(document.get(('id',)) or plain(document.path.absolute().parent.name) or 'table')
+
+
+def foreign_name(document: Document, row: object) -> str:
+    """What records call a row of foreign runs: no config of a tree has such a name."""
+    return f'{table_name(document)}:{row}'
+
+
+def plain(text: str) -> str:
+    """A text as part of a file's name: what has no place there becomes a hyphen."""
+    return re.sub(r'[^A-Za-z0-9_.]+', '-', text).strip('-._')
+
+
+@dataclass(frozen=True, config=ENTRY)
+class Runs(Entry):
+    """Runs that other programs logged, and which row and seed each of them is.
+
+    A key is a key of the runs' W&B config (``model.depth`` leads into nested ones) or a column of
+    a CSV file; ``name``, ``group``, ``job_type`` and ``tags`` are what W&B calls so, and a key of
+    the config with such a name is ``config.name``.
+
+    Attributes:
+        source: ``ENTITY/PROJECT``, a folder of offline logs, or a CSV file, relative to the
+            folder of the specification.
+        row: the key whose value says which row a run is of.
+        seed: the key that says which seed it has, or a number, that of all runs.
+        name: pattern found in the name of a run; its groups ``row`` and ``seed`` stand for those
+            keys.
+        state: states of the runs that count, in W&B's words.
+        tags: only runs with all of these tags are taken.
+        config: keys to the value, or the list of values, that a run must have to be taken.
+        folder: that of the specification.
+    """
+
+    source: StrictStr
+    row: StrictStr | None = None
+    seed: StrictStr | Annotated[StrictInt, Field(ge=0)] | None = None
+    name: Annotated[StrictStr | None, AfterValidator(_pattern)] = None
+    state: Annotated[tuple[RunState, ...], BeforeValidator(_listed), Field(min_length=1)] = (
+        'finished',
+    )
+    tags: Annotated[Names, BeforeValidator(_listed)] = ()
+    config: dict[StrictStr, Any] = Field(default_factory=dict)
+    folder: Path = Field(default=Path(), alias='<folder>')
+
+    @classmethod
+    def _defaults(
+        cls, values: Entries, others: dict[Any, Any], document: Document
+    ) -> dict[str, Any]:
+        return {**super()._defaults(values, others, document), '<folder>': document.path.parent}
+
+    @model_validator(mode='after')
+    def _says_each_once(self) -> Runs:
+        for key in ('row', 'seed'):
+            if getattr(self, key) is not None and key in self.groups:
+                raise Fault(f'is also a group of name: {self.name!r}', key)
+        if self.seed is None and 'seed' not in self.groups:
+            raise ValueError(
+                'seed is missing: the config key or CSV column that tells the seed of a run, a '
+                'group (?P<seed>...) in name, or the seed of all runs'
+            )
+        return self
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Names of the groups of the pattern."""
+        return tuple(re.compile(self.name).groupindex) if self.name else ()
+
+    @property
+    def name_of_source(self) -> str:
+        """Words for a note: what lies on this machine has no place there but its name."""
+        is_path = (self.folder / self.source).exists() or self.source.startswith('.')
+        return f' from {Path(self.source).name if is_path else self.source}'
+
+    @property
+    def names_rows(self) -> bool:
+        """Whether it says which row a run is of."""
+        return self.row is not None or 'row' in self.groups
+
+    def digest(self, row: Row) -> str:
+        """Of all that decides which runs a row has."""
+        named = {key: getattr(self, key) for key in ('source', 'row', 'seed', 'name', 'config')}
+        return json_digest([named, self.state, self.tags, row.wandb, row.foreign])
 
 
 @dataclass(frozen=True, config=ENTRY)
@@ -228,9 +346,6 @@ class Column(Entry):
 
     @model_validator(mode='after')
     def _fits_kind(self) -> Column:
-        if self.kind == 'history' and self.source.split('/')[0] not in PHASES:
-            phases = ', '.join(f'{phase}/' for phase in PHASES)
-            raise Fault(f'metric {self.source!r} does not begin with one of {phases}', 'from')
         if self.select and self.kind != 'history':
             raise Fault(
                 f'{self.source!r} is no logged metric, of which a checkpoint could be selected',
@@ -250,8 +365,13 @@ class Column(Entry):
 
     @property
     def measure(self) -> str:
-        """What is measured, as a lock file names it: the source, and a selection of its own."""
-        return f'{self.source} at {self.select}' if self.select else self.source
+        """What is measured, as a lock file names it: the metric, and a selection of its own."""
+        return f'{self.metric} at {self.select}' if self.select else self.metric
+
+    @property
+    def metric(self) -> str:
+        """The logged metric, or whatever else the source is."""
+        return self.source.removeprefix('metric.')
 
     @property
     def relative(self) -> bool:
@@ -262,19 +382,37 @@ class Column(Entry):
     def kind(self) -> str:
         """What a column is filled from.
 
-        ``row`` (marks in the spec), ``complexity`` (``static.*``: parameters, multiply-adds),
+        ``row`` (marks in the spec), ``complexity`` (``static.*``: parameters, multiply-adds;
+        ``config.*`` and ``summary.*`` of foreign runs: what all seeds of a row have in common),
         ``published``, ``history`` (a logged metric) or ``column`` (an earlier column of the
         table).
         """
+        kind, dot, _ = self.source.partition('.')
+        if dot and kind in FOREIGN_KINDS:
+            return FOREIGN_KINDS[kind]
         if '/' in self.source:
             return 'history'
         kinds = {'row': 'row', 'static': 'complexity', 'published': 'published'}
-        return kinds.get(self.source.partition('.')[0], 'column')
+        return kinds.get(kind, 'column')
 
     @property
     def name(self) -> str:
-        """The source without its kind: mark, count, published metric or column."""
-        return self.source.partition('.')[2] or self.source
+        """The source without its kind: mark, count, published metric or column.
+
+        A count that foreign runs tell keeps it: one of config and summary may have two values.
+        """
+        kind, _, name = self.source.partition('.')
+        return self.source if kind in FOREIGN_KINDS else name or self.source
+
+    @classmethod
+    def _defaults(
+        cls, values: Entries, others: dict[Any, Any], document: Document
+    ) -> dict[str, Any]:
+        super()._defaults(values, others, document)
+        name = str(values.get('from', '')).removeprefix('metric.')
+        if document.get(('runs',)) is None or not name:
+            return {}
+        return {'key': name, 'head': name}
 
 
 @dataclass(frozen=True, config=ENTRY)
@@ -292,6 +430,9 @@ class Row(Entry):
         reason: why there is no config, for a row of published figures alone.
         mean_of: ids of the rows whose mean it shows, seed by seed (the splits of a data set).
         relative_to: id of the row that its differences are taken to; '' for the reference row.
+        wandb: what the foreign runs of the row have: keys as :class:`Runs` names them, to a value
+            or a list of values; without it they are those whose row is called as its id.
+        foreign: what records call the row, if it is one of foreign runs; else ''.
     """
 
     id: PlainName
@@ -306,17 +447,32 @@ class Row(Entry):
     reason: Annotated[str, StringConstraints(strip_whitespace=True)] = ''
     mean_of: Annotated[Names, AfterValidator(_not_one), AfterValidator(_once)] = ()
     relative_to: str = ''
+    wandb: dict[StrictStr, Any] | None = None
+    foreign: str = Field(default='', alias='<foreign>')
 
     @classmethod
     def _defaults(
         cls, values: Entries, others: dict[Any, Any], document: Document
     ) -> dict[str, Any]:
         line = values.lines.get('config' if 'config' in values else 'id', 1)
-        return {'label': values.get('id'), 'config': None, '<line>': line, '<marks>': others}
+        is_foreign = document.get(('runs',)) and not values.keys() & {
+            'config',
+            'mean_of',
+            'reason',
+        }
+        return {
+            'label': values.get('id'),
+            'config': None,
+            '<line>': line,
+            '<marks>': others,
+            '<foreign>': foreign_name(document, values.get('id')) if is_foreign else '',
+        }
 
     @model_validator(mode='after')
     def _is_of_one_kind(self) -> Row:
-        kinds = [key for key in ('config', 'mean_of', 'reason') if getattr(self, key)]
+        if self.wandb is not None and not self.foreign:
+            raise Fault('needs runs: of the table, and no config, mean_of or reason', 'wandb')
+        kinds = [key for key in ('config', 'mean_of', 'reason', 'foreign') if getattr(self, key)]
         if len(kinds) != 1:
             raise ValueError(
                 'a row has either a config, or mean_of, or a reason why it has only published '
@@ -328,13 +484,13 @@ class Row(Entry):
 
     @property
     def config_name(self) -> str | None:
-        """Posix path of the config below ``configs/``, without ``.py``."""
-        return config_name(self.config) if self.config else None
+        """Posix path of the config below ``configs/``, without ``.py``, or :attr:`foreign`."""
+        return config_name(self.config) if self.config else self.foreign or None
 
     @property
     def is_published_only(self) -> bool:
         """Whether nothing here runs it."""
-        return self.config is None and not self.mean_of
+        return self.config is None and not self.mean_of and not self.foreign
 
 
 @dataclass(frozen=True, config=ENTRY)
@@ -358,6 +514,11 @@ class TableSpec(Entry):
         caption: printed title.
         path: the file it was read from.
         published: the file of published figures.
+        runs: the runs of other programs that its rows without a config are of.
+        foreign: the records of those that it takes, see
+            :mod:`mmaction_ext.tables.foreign_runs`.
+        asks_seeds: whether the seeds are those that its foreign runs have.
+        mark_imported: whether rows of numbers from elsewhere have a dagger and a note.
         columns: :class:`Column` tuple.
         layout: :class:`Row` and :class:`Section` in the order they are printed.
         seeds: seeds that every row is trained with.
@@ -391,6 +552,10 @@ class TableSpec(Entry):
     )
     code: Annotated[Names, AfterValidator(_globs)] | None = None
     published: ExistingFile | None = None
+    runs: Runs | None = None
+    foreign: Records = Field(default=(), alias='<foreign>')
+    asks_seeds: bool = Field(default=False, alias='<asks seeds>')
+    mark_imported: StrictBool = True
     columns: Annotated[tuple[Column, ...], Field(min_length=1)]
     layout: Annotated[
         tuple[
@@ -401,13 +566,17 @@ class TableSpec(Entry):
             ...,
         ],
         Field(alias='rows', min_length=1),
-    ]
+    ] = ()
 
     @classmethod
     def _defaults(
         cls, values: Entries, others: dict[Any, Any], document: Document
     ) -> dict[str, Any]:
-        return {**super()._defaults(values, others, document), '<path>': document.path}
+        found = {**super()._defaults(values, others, document), '<path>': document.path}
+        if 'runs' not in values:
+            return found
+        name = table_name(document)
+        return {**found, 'id': name, 'caption': name, '<asks seeds>': 'seeds' not in values}
 
     @model_validator(mode='after')
     def _fits_together(self) -> TableSpec:
@@ -431,9 +600,14 @@ class TableSpec(Entry):
         return tuple(row for row in self.rows if row.config)
 
     @property
+    def with_runs(self) -> tuple[Row, ...]:
+        """The rows that have runs of their own: of a config, or of other programs."""
+        return tuple(row for row in self.rows if row.config or row.foreign)
+
+    @property
     def wanted_runs(self) -> set[tuple[str | None, int]]:
         """(name of the config, seed) of every run that it takes numbers from."""
-        return {(row.config_name, seed) for row in self.configured for seed in self.seeds}
+        return {(row.config_name, seed) for row in self.with_runs for seed in self.seeds}
 
     @property
     def reference(self) -> Row | None:
@@ -463,6 +637,6 @@ class TableSpec(Entry):
         """Names of the logged metrics that the table needs."""
         logged = [column for column in self.columns if column.kind == 'history']
         selects = [self.select, *(column.select for column in logged if column.select)]
-        return {column.source for column in logged} | {
+        return {column.metric for column in logged} | {
             select.metric for select in selects if select.metric
         }

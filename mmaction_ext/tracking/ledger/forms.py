@@ -223,6 +223,7 @@ class SnapshotFile(Form):
         host, commit, start_time: where, on what and when it ran.
         imported: whether it is of another project.
         config: its W&B config.
+        tags, summary: the same, of a run that was copied as it is.
         seen: what the source said when it was copied.
         rows: its history.
     """
@@ -240,5 +241,7 @@ class SnapshotFile(Form):
     start_time: Number | None = None
     imported: bool | None = None
     config: Facts | None = None
+    tags: list[str] | None = None
+    summary: Facts | None = None
     seen: Seen | None = None
     rows: list[Facts]

@@ -40,7 +40,9 @@ SETTLED_SECONDS = 2
 UNUSED_SECONDS = 90 * 24 * 3600
 _ENTRY_NAME = re.compile(r'[0-9a-f]{32}\.json')
 #: what of an attempt a file does not say, or its rows do
-_NOT_KEPT = frozenset({'root', 'path', 'history', 'rows', 'phases', 'results', 'entry', 'ledger'})
+_NOT_KEPT = frozenset(
+    {'root', 'path', 'history', 'rows', 'phases', 'results', 'tags', 'summary', 'entry', 'ledger'}
+)
 
 
 @dataclass

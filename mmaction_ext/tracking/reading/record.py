@@ -62,6 +62,7 @@ class Attempt:
         rows: rows of the file by phase.
         phases: rows by phase and :data:`Place`, once it is put together.
         results: its result files by the place of the row they tell of.
+        tags, summary: those of its run in W&B, where they are asked for.
         entry: what ``run.json`` says of it, where that tells of it.
         ledger: the ledger it stands in.
     """
@@ -100,6 +101,8 @@ class Attempt:
     rows: dict[str, list[Row]] = field(default_factory=dict)
     phases: dict[str, dict[Place, Row]] = field(default_factory=dict)
     results: dict[Place, 'ResultFile'] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    summary: Row = field(default_factory=dict)
     entry: 'AttemptEntry | None' = None
     ledger: 'LedgerRun | None' = field(default=None, compare=False, repr=False)
 
@@ -143,7 +146,17 @@ class Attempt:
 
     def without_rows(self) -> 'Attempt':
         """It as records show it."""
-        return replace(self, rows={}, phases={}, results={}, config={}, entry=None, ledger=None)
+        return replace(
+            self,
+            rows={},
+            phases={},
+            results={},
+            tags=(),
+            summary={},
+            config={},
+            entry=None,
+            ledger=None,
+        )
 
 
 @dataclass(frozen=True)
@@ -218,6 +231,7 @@ class RunRecord:
         last_error: how the last attempt failed, or an empty string.
         imported: whether it stands for numbers of another project or a CSV file.
         url: its page on a W&B server (http or https); empty if it has none.
+        summary: what a run of other programs says of itself as a whole, by name.
     """
 
     uid: str
@@ -247,6 +261,7 @@ class RunRecord:
     last_error: str = ''
     imported: bool = False
     url: str = ''
+    summary: Row = field(default_factory=dict)
     root: Path | None = field(default=None, compare=False, repr=False)
 
     @property

@@ -53,6 +53,9 @@ class SourceRun:
         start_time: seconds since the epoch, or ``None``.
         exit_code: ``None`` where nobody knows.
         problem: why it must not be copied; empty if it may.
+        tags, summary: those of the run in W&B.
+        source: one of :data:`mmaction_ext.tracking.reading.record.SOURCES`.
+        path: the file that tells of it, or the line of one.
     """
 
     place: tuple[str, ...]
@@ -71,6 +74,10 @@ class SourceRun:
     start_time: float | None = None
     exit_code: int | None = None
     problem: str = ''
+    tags: tuple[str, ...] = ()
+    summary: Row = field(default_factory=dict)
+    source: str = 'wandb-online'
+    path: str = ''
 
     @property
     def identity(self) -> Row | None:
@@ -114,6 +121,8 @@ class Copier:
             :class:`~mmaction_ext.errors.InputError` that says why it has none.
         rename: foreign name of a metric to the name it has here; ``iter`` and ``epoch`` too.
         dry_run: whether to write nothing.
+        as_is: whether to copy runs with their whole config, tags and summary, whosever they are
+            and without asking which config and seed that is, for tables whose ``runs`` they are.
     """
 
     def __init__(
@@ -122,9 +131,10 @@ class Copier:
         identify: 'Callable[[SourceRun], RunIdentity | InputError] | None' = None,
         rename: dict[str, str] | None = None,
         dry_run: bool = False,
+        as_is: bool = False,
     ) -> None:
         self.root, self.identify = Path(root), identify or _refuse
-        self.rename, self.dry_run = dict(rename or {}), dry_run
+        self.rename, self.dry_run, self.as_is = dict(rename or {}), dry_run, as_is
 
     def __call__(self, run: SourceRun) -> Copied:
         """Copy one run.
@@ -135,7 +145,7 @@ class Copier:
         path = snapshot_path(self.root, run)
         if any(len(name) > MOST_LETTERS for name in path.relative_to(self.root).parts):
             return Copied(run, 'skipped', 'its id or folder is too long for a file name', path)
-        identity = _own_identity(run) or self.identify(run)
+        identity = None if self.as_is else _own_identity(run) or self.identify(run)
         if run.problem or not run.run_id.strip():
             identity = InputError(run.problem or 'it has no id')
         if isinstance(identity, InputError):
@@ -146,11 +156,11 @@ class Copier:
             self._write(path, run, facts)
         return Copied(run, outcome, '', path, identity)
 
-    def _facts(self, run: SourceRun, identity: RunIdentity) -> Row:
+    def _facts(self, run: SourceRun, identity: RunIdentity | None) -> Row:
         """A snapshot without its rows."""
         uid = run_uid(run.run_id, run.job_type)
         config = run.config
-        if run.identity is None:
+        if identity and run.identity is None:
             config = dict(
                 identity=dict(
                     config=identity.config,
@@ -171,9 +181,11 @@ class Copier:
             host=run.host,
             commit=run.commit,
             start_time=run.start_time,
-            imported=run.identity is None,
+            imported=self.as_is or run.identity is None,
             config=config,
         )
+        if self.as_is:
+            facts.update(uid=run.run_id, tags=list(run.tags), summary=run.summary)
         digest = json_digest([facts, self.rename])
         return dict(facts, seen=dict(updated=run.updated, rows=run.row_count, digest=digest))
 
@@ -182,11 +194,11 @@ class Copier:
         if run.row_count is not None:  # fewer than were listed: read again the next time
             facts['seen']['rows'] = min(run.row_count, len(found))
         rows = history_rows(found, self.rename)
-        if _told_of_earlier(found):
+        if not self.as_is and _told_of_earlier(found):
             last: Row = next((row for row in reversed(rows) if split_by_phase([row])), {})
             is_tested = any(key.startswith('test/') for key in last)
             facts.update(state='finished' if is_tested else 'unknown', exit_code=None)
-        if any(key.startswith('train/') for row in rows for key in row):
+        if not self.as_is and any(key.startswith('train/') for row in rows for key in row):
             facts['job_type'] = 'train'  # a test that was logged into the run it belongs to
         try:
             write_snapshot(path, SnapshotFile.of(dict(facts, rows=rows)))

@@ -36,6 +36,7 @@ _LOST = (None, b'')  # stands for chunks that could not be read
 
 # first bytes of protobuf tags: of history records, and of types that hold nothing for us
 _HISTORY = bytes([2 << 3 | 2])
+_SUMMARY = bytes([3 << 3 | 2])
 _UNUSED = frozenset(bytes([number << 3 | 2]) for number in (3, 4, 6, 7, 8, 9, 10, 11, 12, 13))
 _NUMBER_OF_RECORD = re.compile(rb'(?:\x08[\x80-\xff]*[\x00-\x7f])?')
 _ITERATION = re.compile(rb'\x04iter\x82\x01(.)([0-9]+)', re.DOTALL)  # value_json after the key
@@ -47,7 +48,7 @@ _decoded = functools.lru_cache(1024)(bytes.decode)
 _TRAIN_NAME = re.compile(rb'.train/[!-~]*', re.DOTALL)  # with the byte that tells its length
 
 
-def read_log(path: Path | str) -> Attempt:
+def read_log(path: Path | str, summary: bool = False) -> Attempt:
     """The attempt that one ``.wandb`` file tells of.
 
     It is ``corrupt`` where something that was written cannot be read, and ``truncated`` where the
@@ -59,6 +60,7 @@ def read_log(path: Path | str) -> Attempt:
 
     Args:
         path: the file; it may be damaged, empty, or still being written.
+        summary: whether to read the run's summary, too, which W&B writes anew with every row.
 
     Raises:
         OSError: the file cannot be opened or read.
@@ -72,7 +74,7 @@ def read_log(path: Path | str) -> Attempt:
             kind = payload[_number_end(payload) :][:1]
             if kind == _HISTORY and _is_training(payload):
                 history.add_training(payload)
-            elif kind not in _UNUSED:
+            elif kind not in _UNUSED or (summary and kind == _SUMMARY):
                 _take_payload(log, history, payload)
     log.history, log.count = history.rows(), history.count
     if log.exit_code is not None:  # the last record: whatever follows was not written by wandb
@@ -281,7 +283,7 @@ def _is_intact(checksum: int, length: int, kind: int, data: bytes) -> bool:
 def _take_run(log: Attempt, record: Any) -> None:
     run = record.run
     log.uid, log.name, log.group = run.run_id or log.uid, run.display_name, run.run_group
-    log.job_type, log.host = run.job_type, run.host
+    log.job_type, log.host, log.tags = run.job_type, run.host, tuple(run.tags)
     log.commit = run.git.commit or log.commit
     log.start_time = run.start_time.seconds + run.start_time.nanos / 1e9
     _update_config(log.config, run.config)
@@ -289,6 +291,10 @@ def _take_run(log: Attempt, record: Any) -> None:
 
 def _take_config(log: Attempt, record: Any) -> None:
     _update_config(log.config, record.config)
+
+
+def _take_summary(log: Attempt, record: Any) -> None:
+    _update_config(log.summary, record.summary)
 
 
 def _take_environment(log: Attempt, record: Any) -> None:
@@ -303,6 +309,7 @@ def _take_exit(log: Attempt, record: Any) -> None:
 _TAKERS = {
     'run': _take_run,
     'config': _take_config,
+    'summary': _take_summary,
     'environment': _take_environment,
     'exit': _take_exit,
 }

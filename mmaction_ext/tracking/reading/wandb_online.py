@@ -164,7 +164,15 @@ def _source_run(run: Any, entity: str, project: str) -> SourceRun:
         commit=run.commit or '',
         start_time=created,
         exit_code=EXIT_CODES.get(state),
+        tags=tuple(getattr(run, 'tags', None) or ()),
+        summary=_summary(run),
     )
+
+
+def _summary(run: Any) -> Row:
+    """What W&B says of a run as a whole, without its own entries."""
+    found = getattr(run, 'summary_metrics', None) or {}
+    return {name: value for name, value in found.items() if not name.startswith('_')}
 
 
 def _read_rows(run: Any) -> list[Row]:
