@@ -11,7 +11,7 @@ from typing import Any
 
 from mmaction_ext.tables.cells import CellStatus
 from mmaction_ext.tables.row_seeds import RowSeed, living_run, process_of
-from mmaction_ext.tables.seed_runs import RowConfig, SeedRuns
+from mmaction_ext.tables.seed_runs import RowConfig, SeedRuns, without_metric
 from mmaction_ext.tables.spec import LAST, TableSpec
 from mmaction_ext.tracking.identity import (
     LoadConfig,
@@ -25,6 +25,8 @@ from mmaction_ext.tracking.reading.record import RunRecord
 #: what is done with a config, and the tool that does it, in the order in which one needs those
 #: before it
 TOOLS = {'train': 'train.py', 'weights_of': 'test.py', 'ensemble': 'test_ensemble.py'}
+#: what to do where finished runs log no such metric
+NO_SUCH_METRIC = 'another run would log no other: mend the column, or what the config evaluates'
 #: states that another run would not mend, and what to do
 LOOK_FIRST = {
     CellStatus.CONFLICT: 'remove what is wrong first',
@@ -147,6 +149,7 @@ class _Finder:
 
     def __init__(self, spec: TableSpec, records: Sequence[RunRecord], load: LoadConfig) -> None:
         self.rows = {row.config_name: row for row in spec.configured}
+        self.metrics = spec.metrics
         self.records, self.load = records, functools.cache(load)
         self.sources = functools.cache(self._sources)
 
@@ -158,6 +161,10 @@ class _Finder:
             return Gap(row_seed, obstacle='its runs are not made here')
         if row_seed.living:
             return Gap(row_seed, obstacle=f'{process_of(row_seed.living)} works on it')
+        if row_seed.status is CellStatus.MISSING and any(
+            without_metric(record, metric) for record in row_seed.fresh for metric in self.metrics
+        ):
+            return Gap(row_seed, obstacle=NO_SUCH_METRIC)
         jobs, config = [], row_seed.row.config
         assert config is not None, 'a row with seeds has a config'
         for path in self.sources(config):

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from mmaction_ext.errors import InputError
+from mmaction_ext.errors import InputError, did_you_mean
 from mmaction_ext.tables import protocol
 from mmaction_ext.tables.cells import LARGEST, SEVERITY, CellStatus, SeedResult, exact
 from mmaction_ext.tables.code import TrackedCode, tracked_code
@@ -476,7 +476,9 @@ class SeedRuns:
             return CellStatus.FAILED, how_it_ended(record)
         if self.config.states:
             return CellStatus.MISSING, self._why_not_selected(record, metric)
-        return CellStatus.MISSING, f'finished without {metric} of the selected checkpoint'
+        return CellStatus.MISSING, without_metric(record, metric) or (
+            f'finished without {metric} of the selected checkpoint'
+        )
 
     def _why_not_selected(self, record: RunRecord, metric: str) -> str:
         """Why a foreign run that counts has no value of a metric."""
@@ -488,6 +490,24 @@ class SeedRuns:
             f'{metric} is not logged where {self.select.metric} is {self.select.end}: log both in '
             'one step, or with an epoch'
         )
+
+
+def without_metric(record: RunRecord, metric: str) -> str:
+    """What a run logged where that is not what a column asks for; another run would log no other.
+
+    Args:
+        record: a run.
+        metric: e.g. ``test/acc/top1``.
+
+    Returns:
+        The names in words; empty where it has the metric, or nothing of its phase: an untested
+        run can be tested.
+    """
+    phase = metric.partition('/')[0]
+    others = {name for name in record.logged if name.startswith(f'{phase}/')} - TEST_FACTS
+    if not record.finished or metric in record.logged or not others:
+        return ''
+    return f'finished without {metric}, with {_shortened(others)}{did_you_mean(metric, others)}'
 
 
 def _state_without_exit(record: RunRecord) -> State:

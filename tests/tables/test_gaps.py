@@ -114,6 +114,14 @@ def test_what_another_run_would_not_mend_is_left_alone(make, gaps):
     assert gap.reason.endswith('; remove what is wrong first') and '0.6' in gap.reason
 
 
+def test_a_finished_run_without_the_metric_is_not_made_again(make, gaps):
+    """One that was not tested is: what goes on from its checkpoint tests it."""
+    [gap] = gaps('full', make.record('demo/full', top1=None, logged={'test/acc/top5'}))
+    assert gap.jobs == () and gap.obstacle.startswith('another run would log no other')
+    assert 'with test/acc/top5' in gap.reason
+    assert names(gaps('full', make.record('demo/full', top1=None))) == ['full/seed0']
+
+
 def test_commands_are_quoted_and_trainings_go_on():
     job = Job('a/seed3', 'train', 'configs/a b.py', 3)
     assert job.command() == "python tools/train.py 'configs/a b.py' --seed 3 --resume"

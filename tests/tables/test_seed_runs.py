@@ -69,7 +69,22 @@ def test_finished_run_counts(make):
         (dict(corrupt=True), CellStatus.UNTRUSTED, 'the log is damaged'),
         (dict(digest='other'), CellStatus.STALE, 'run of another version of the config'),
         (dict(overrides={'b': 1, 'a': 2}), CellStatus.STALE, 'run with overridden a, b'),
-        (dict(top1=None), CellStatus.MISSING, 'finished without test/acc/top1'),
+        (
+            dict(top1=None),
+            CellStatus.MISSING,
+            'finished without test/acc/top1 of the selected checkpoint',
+        ),
+        (
+            dict(top1=None, logged={'val/acc/top1', 'test/num_samples'}),
+            CellStatus.MISSING,
+            'finished without test/acc/top1 of the selected checkpoint',
+        ),
+        (
+            dict(top1=None, logged={'test/acc/top_1', 'test/loss', 'train/loss'}),
+            CellStatus.MISSING,
+            'finished without test/acc/top1, with test/acc/top_1, test/loss; '
+            'did you mean test/acc/top_1?',
+        ),
         (dict(digest=None, exit_code=None), CellStatus.UNFINISHED, 'no exit record'),
         (dict(digest=None, corrupt=True), CellStatus.UNTRUSTED, 'the log is damaged'),
         (dict(top1=math.nan), CellStatus.DIVERGED, 'test/acc/top1 is nan'),

@@ -92,6 +92,7 @@ def _record(path: Path, line: int, row: Row, keys: Collection[str] | None) -> Ru
             for found in project([{**place, **test, **_facts(where, cells)}], keys)
             if test
         ),
+        logged=frozenset(values),
         state='finished',
         imported=True,
     )

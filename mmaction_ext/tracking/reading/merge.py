@@ -32,6 +32,8 @@ from mmaction_ext.tracking.reading.record import (
 )
 from mmaction_ext.tracking.reading.rows import before_first, project, stitch, thin
 
+#: training rows that name its metrics; some are logged less often than others
+LAST_ROWS = 8
 _RUN_FOLDER = re.compile(r'(?P<config>.+?)/seed(?P<seed>\d+)/')
 
 
@@ -80,7 +82,7 @@ def merge(
         **_identity(ledgers, used, last, conflicts),
         **_names(ledgers, used),
         attempts=tuple(shown.values()),
-        rows=_rows(attempts, keys),
+        **_rows(attempts, keys),
         evaluations=tuple(
             item for each in attempts for item in _evaluations(each, shown[id(each)], keys)
         ),
@@ -200,8 +202,8 @@ def _unknown(
     }
 
 
-def _rows(attempts: Iterable[Attempt], keys: Collection[str] | None) -> dict[str, list[Row]]:
-    """Joined rows of every phase but the tests."""
+def _rows(attempts: Sequence[Attempt], keys: Collection[str] | None) -> Row:
+    """Joined ``rows`` of every phase but the tests, and the names ``logged`` in all."""
     histories = [(attempt.training(), attempt.resumed_from) for attempt in attempts]
     for history, _ in histories:
         if 'train' in history:
@@ -210,7 +212,12 @@ def _rows(attempts: Iterable[Attempt], keys: Collection[str] | None) -> dict[str
     if keys is not None and lost_row(stitched.get('train', ())):
         keys = {*keys, TRAIN_LOSS}  # tells that the run diverged
     joined = {phase: project(rows, keys) for phase, rows in sorted(stitched.items())}
-    return {phase: rows for phase, rows in joined.items() if rows}
+    shown = [rows[-LAST_ROWS:] if phase == 'train' else rows for phase, rows in stitched.items()]
+    tests = [attempt.phases.get('test', {}).values() for attempt in attempts]
+    return dict(
+        rows={phase: rows for phase, rows in joined.items() if rows},
+        logged=frozenset().union(*chain(*shown, *tests)) - {'iter', 'epoch'},
+    )
 
 
 def _evaluations(

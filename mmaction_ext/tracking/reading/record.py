@@ -214,6 +214,8 @@ class RunRecord:
             rows of an attempt, at most
             :data:`mmaction_ext.tracking.reading.rows.MAX_TRAIN_ROWS` with the same metrics.
         evaluations: every evaluation on the test split, of every attempt.
+        logged: names of its metrics, whichever of them were asked for; of training, those of its
+            last rows.
         folder: the run's folder relative to the one that was searched; empty if unknown.
         root: the folder that was searched; ``None`` where ``folder`` is empty.
         mirrors: which of :data:`SOURCES` tell of the same attempts again, as far as was looked.
@@ -249,6 +251,7 @@ class RunRecord:
     attempts: tuple[Attempt, ...] = ()
     rows: dict[str, list[Row]] = field(default_factory=dict)
     evaluations: tuple[Evaluation, ...] = ()
+    logged: frozenset[str] = field(default=frozenset(), compare=False)
     folder: str = ''
     mirrors: tuple[str, ...] = ()
     state: str = 'unknown'

@@ -47,6 +47,7 @@ def test_finished_run(records):
     assert evaluation.values['test/acc/top1'] == 0.8125
     assert evaluation.values['test/num_samples'] == 240
     assert record.complexity == dict(params=3250000, macs=2000000000, input_shape=[3, 8, 80, 80])
+    assert {'train/loss', 'val/acc/top1', 'test/acc/top1'} <= record.logged
     assert record.recipe == dict(train_cfg=dict(max_epochs=2))
     assert (record.env, record.git) == (dict(python='3'), dict(commit='abc'))
     assert (record.config_hash, record.overrides) == ('0123456789abcdef', {})
