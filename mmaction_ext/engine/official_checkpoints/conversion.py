@@ -17,7 +17,7 @@ def convert(
     """Weights of a file under the names, and in the shapes, of this project's model.
 
     Args:
-        kind: Key of :data:`KINDS`.
+        kind: Key of :data:`~mmaction_ext.engine.official_checkpoints.names.KINDS`.
         weights: With the names of the released code.
         target: State dict of the model.
 

@@ -34,7 +34,7 @@ def identify(kind: str, weights: Mapping[str, Tensor], num_segments: int | None 
     Where a tensor is missing the usual network is assumed; :func:`convert` then lists it.
 
     Args:
-        kind: Key of :data:`KINDS`.
+        kind: Key of :data:`~mmaction_ext.engine.official_checkpoints.names.KINDS`.
         weights: With the names of the released code.
         num_segments: Frames of a clip, where they are known.
 

@@ -60,6 +60,8 @@ def _damage(attempt: Attempt, place: Path) -> list[Finding]:
     text = (
         _reason(attempt, place)
         if attempt.source == 'ledger'
+        else f'is {attempt.problem}'
+        if attempt.problem
         else 'was altered after it was written'
     )
     return (

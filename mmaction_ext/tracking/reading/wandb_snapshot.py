@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from mmaction_ext.files.reading import read_regular
 from mmaction_ext.tracking.ledger.format import NewerVersion
-from mmaction_ext.tracking.ledger.forms import SnapshotFile
+from mmaction_ext.tracking.ledger.forms import SnapshotFile, WrongForm
 from mmaction_ext.tracking.reading.record import Attempt, Row, oldest_first
 from mmaction_ext.tracking.reading.rows import (
     flat,
@@ -47,11 +47,10 @@ def read_attempts(path: Path | str) -> list[Attempt]:
         content = SnapshotFile.parse(data, SNAPSHOT_VALUES)
         return _attempts(content, [flat(row) for row in content.rows])
     except (ValueError, RecursionError) as error:
-        return [
-            damaged(
-                Path(path).stem, data.decode(errors='replace'), isinstance(error, NewerVersion)
-            )
-        ]
+        told = data.decode(errors='replace')
+        attempt = damaged(Path(path).stem, told, isinstance(error, NewerVersion))
+        attempt.problem = f'damaged: {error}' if isinstance(error, WrongForm) else ''
+        return [attempt]
 
 
 def run_uid(run_id: str, job_type: str) -> str:

@@ -281,6 +281,13 @@ def test_value_of_another_kind_stops_nobody(place, snapshot, facts):
     assert len(place.find()) == 1
 
 
+def test_snapshot_of_another_form_is_refused_with_its_name_and_key(place, snapshot):
+    path = snapshot(WHOLE, seen=dict(rows='many')).relative_to(place.root).as_posix()
+    [record] = place.find()
+    text = f'{path} is damaged: seen.rows: input should be a valid integer'
+    assert record.corrupt and record.damage == (text,)
+
+
 def test_name_of_the_file_tells_which_run_a_damaged_snapshot_is_of(place, snapshot):
     path = snapshot(WHOLE)
     for name, uid, job_type in (
