@@ -11,6 +11,8 @@ import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
+from mmaction_ext import cli
+
 ROOT = Path(__file__).parents[1]
 FULL = ROOT / 'configs/synthmotion/dcf/table1_components/full.py'
 
@@ -76,6 +78,15 @@ def run_tool(name, *args, cwd, processes=None, **environment):
         )
 
 
+def main_of(command):
+    """``main`` of one command, in this process."""
+
+    def main(argv=()):
+        return cli.main([command, *map(str, argv)])
+
+    return main
+
+
 def start_tool(name, *args, cwd, **options):
     """Start ``tools/<name>`` in a new interpreter; returns its process."""
     return subprocess.Popen(
@@ -113,11 +124,11 @@ class ForkedTool(subprocess.Popen):
 
     def __init__(self, command, *args, stdout=None, preexec_fn=None, **options):
         self._process = None
-        if command[0] != sys.executable or not command[1].startswith(str(ROOT / 'tools')):
+        if command[:3] != [sys.executable, '-m', 'mmaction_ext']:
             super().__init__(command, *args, stdout=stdout, preexec_fn=preexec_fn, **options)
             return
         self._process = multiprocessing.get_context('fork').Process(
-            target=_be, args=(command[1:], stdout.fileno(), stdout.fileno(), preexec_fn)
+            target=_be, args=(command[3:], stdout.fileno(), stdout.fileno(), preexec_fn)
         )
         self._process.start()
         self.returncode = None
@@ -136,9 +147,12 @@ def _be(command, stdout, stderr, preexec_fn=None):
     os.dup2(stdout, 1)
     os.dup2(stderr, 2)
     sys.argv = command
-    sys.path.insert(0, os.path.dirname(command[0]))
     try:
-        runpy.run_path(command[0], run_name='__main__')
+        if command[0].endswith('.py'):
+            sys.path.insert(0, os.path.dirname(command[0]))
+            runpy.run_path(command[0], run_name='__main__')
+        else:
+            sys.exit(cli.main(command))
     finally:
         atexit._run_exitfuncs()  # which multiprocessing leaves out
 

@@ -6,4 +6,4 @@ if [ $# -lt 3 ]; then
     exit 2
 fi
 TOOLS=$(dirname "$0")
-exec "$TOOLS/torchrun.sh" "$TOOLS/test.py" "$3" "$1" "$2" --launcher pytorch "${@:4}"
+exec "$TOOLS/torchrun.sh" "$TOOLS/test.py" "$3" "$1" "$2" "${@:4}"

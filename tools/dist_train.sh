@@ -7,4 +7,4 @@ if [ $# -lt 2 ]; then
     exit 2
 fi
 TOOLS=$(dirname "$0")
-exec "$TOOLS/torchrun.sh" "$TOOLS/train.py" "$2" "$1" --launcher pytorch "${@:3}"
+exec "$TOOLS/torchrun.sh" "$TOOLS/train.py" "$2" "$1" "${@:3}"

@@ -28,7 +28,7 @@ _COLUMNS = (
     ('published_gmacs', 'Published GMACs'),
     ('agrees', 'Prints as published'),
     ('source', 'Published in'),
-    ('command', 'Arguments of tools/get_complexity.py'),
+    ('command', 'Arguments of mmaction-ext complexity'),
 )
 _NOTES = (
     'Counted: one multiply-add for each product that is summed in convolutions, linear layers, '
@@ -36,7 +36,7 @@ _NOTES = (
     'and offsets that leave the clip count in full (DCF, equation 2). Not counted: '
     'normalisation, activation, pooling (key points and regional means among them), additions, '
     'interpolation.',
-    'Measured on the meta device by tools/get_complexity.py; nothing is loaded or trained. '
+    'Measured on the meta device by mmaction-ext complexity; nothing is loaded or trained. '
     '“Prints as published” compares the measured value, rounded to the digits that the paper '
     'prints, with what it prints.',
 )

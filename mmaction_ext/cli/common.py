@@ -16,6 +16,8 @@ from mmaction_ext.tracking.reading.record import SOURCE_CHOICES, RunRecord
 
 DEFAULT_CONFIGS, DEFAULT_RUNS = Path('configs'), Path('work_dirs')
 COMPLEXITY = Path('reports/complexity.csv')
+#: those that come with the package; in a checkout its own
+PACKAGED_CONFIGS = (Path(__file__).parents[1] / '.mim' / 'configs').resolve()
 #: an explanation, as plain data
 Facts = dict[str, Any]
 #: runs of no table that are named
@@ -82,7 +84,7 @@ def add_complexity_option(parser: ArgumentParser) -> None:
         type=Path,
         metavar='CSV',
         help=f'parameters and multiply-adds (default: {COMPLEXITY}), as '
-        'tools/get_complexity.py --csv writes them',
+        '`mmaction-ext complexity --csv` writes them',
     )
 
 

@@ -77,8 +77,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         type=int,
         default=1,
         metavar='N',
-        help='write the commands for N processes of tools/dist_train.sh '
-        '(default: 1, tools/train.py)',
+        help='write the commands for N GPUs, or CPU processes (default: 1)',
     )
     add_json_option(parser)
 
@@ -202,7 +201,7 @@ def plan_table(
     return TablePlan(
         spec,
         tuple(_row_plan(group, gaps, load, records, complexity, gpus) for group in rows.values()),
-        tuple(job.command(gpus) for job in ordered_jobs(gaps.values())),
+        tuple(job.line(gpus) for job in ordered_jobs(gaps.values())),
     )
 
 
@@ -233,7 +232,7 @@ def _row_plan(
 def _seed_plan(row_seed: RowSeed, gap: Gap | None, gpus: int) -> SeedPlan:
     if gap is None:
         return SeedPlan(row_seed.seed, 'done', '', '')
-    *needs, command = [job.command(gpus) for job in gap.jobs] or ['']
+    *needs, command = [job.line(gpus) for job in gap.jobs] or ['']
     return SeedPlan(row_seed.seed, row_seed.status.value, gap.reason, command, tuple(needs))
 
 
@@ -343,7 +342,7 @@ def _command_lines(plan: TablePlan) -> list[str]:
         return []
     lines = ['', 'to run:', *(f'  {clean(command)}' for command in plan.commands)]
     if len(plan.commands) > 1:
-        table = shlex.join(['python', 'tools/train_table.py', str(plan.spec.path)])
+        table = shlex.join(['mmaction-ext', 'train-table', str(plan.spec.path)])
         lines += ['or all of it on this machine:', f'  {clean(table)}']
     return lines
 

@@ -95,7 +95,7 @@ class Explainer:
             if item and row.foreign
             else f'counted when run {_listed(item.result.runs)} began'
             if item
-            else 'counted from the config by tools/get_complexity.py, in complexity.csv'
+            else 'counted from the config by mmaction-ext complexity, in complexity.csv'
         )
         if cell.status is not CellStatus.OK:
             return dict(

@@ -16,7 +16,7 @@ _SIDE = re.compile(r'\b(left|right)\b', re.IGNORECASE)
 _OTHER = {'left': 'right', 'right': 'left'}
 
 #: The classes of Something-Something V1 and V2 that name a side, by name. In the alphabetical
-#: order of the 174 names, which is V2's official one and the one ``tools/prepare_data.py``
+#: order of the 174 names, which is V2's official one and the one ``mmaction-ext prepare``
 #: gives V1, their ids are 86, 87, 93, 94, 166 and 167.
 SOMETHING_SIDES = (
     'Pulling something from left to right',

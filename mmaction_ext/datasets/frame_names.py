@@ -101,7 +101,7 @@ def name_frames(found: Iterable[str]) -> tuple[FrameNames | None, list[int]]:
 def listed_names(ann_file: str, asked: FrameNames) -> FrameNames:
     """How the frames of an annotation list are named.
 
-    What ``tools/prepare_data.py`` found, by the report beside the list, takes the place of the
+    What ``mmaction-ext prepare`` found, by the report beside the list, takes the place of the
     names that the configs of this project have, ``00001.jpg`` and so on; other names that a
     config asks for stand.
 

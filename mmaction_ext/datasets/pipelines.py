@@ -61,7 +61,7 @@ def training_loader(
     ann_file: str = 'train.txt',
     folder: str | None = None,
 ) -> Loader:
-    """Loader config for training on lists as ``tools/prepare_data.py`` writes them.
+    """Loader config for training on lists as ``mmaction-ext prepare`` writes them.
 
     Args:
         media: ``'rawframes'`` or ``'videos'``.

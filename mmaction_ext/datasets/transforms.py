@@ -187,7 +187,7 @@ class DirectionAwareFlip(Flip):
     """Horizontal flip that knows of classes such as "Pulling something from left to right".
 
     Args:
-        classes: a list of class names, or the ``classes.txt`` that ``tools/prepare_data.py``
+        classes: a list of class names, or the ``classes.txt`` that ``mmaction-ext prepare``
             wrote, in which left and right are found by name; or the map of ids itself, such as
             :data:`mmaction_ext.datasets.flips.SOMETHING_FLIP_LABELS`.
         sided: what happens to clips of such classes: ``'swap'`` flips them and gives them the

@@ -1,1 +1,1 @@
-"""From a config on the command line to a runner: what tools/train.py and test.py share."""
+"""From a config on the command line to a runner: what the commands train and test share."""

@@ -113,8 +113,8 @@ def _maker(path: str) -> str:
     """What makes a checkpoint: the run in whose folder it lies, or the conversion of a file."""
     run = re.search(r'work_dirs/(.+)/seed(\d+)/[^/]+$', path)
     if run:
-        return 'first run python tools/train.py configs/{}.py --seed {}'.format(*run.groups())
-    return 'tools/convert_checkpoint.py makes such a file'
+        return 'first run mmaction-ext train configs/{}.py --seed {}'.format(*run.groups())
+    return 'mmaction-ext convert makes such a file'
 
 
 def check_datasets(cfg: Config, splits: Sequence[str] = ('train', 'val', 'test')) -> None:
@@ -380,7 +380,7 @@ def _check_frame_names(dataset: dict[str, Any], ann_file: str, folder: str) -> N
     if found:
         raise InputError(
             f'{folder}: frames {names} are looked for, but there are {found}: run '
-            'tools/prepare_data.py, beside whose lists GuardedRawframeDataset finds '
+            'mmaction-ext prepare, beside whose lists GuardedRawframeDataset finds '
             'what frames are named, or set filename_tmpl and start_index'
         )
 

@@ -132,11 +132,9 @@ def _remedy(member: Member) -> str:
     source, trained = identify_weights(member.path, member.config, member.run.seed)
     home = Path(trained.work_dir())
     newest = newest_checkpoint(home) if home.is_dir() else None
-    tool, *args = ('test.py', member.path, newest) if newest else ('train.py', source)
-    return shlex.join(
-        ['python', f'tools/{tool}', *map(str, args), '--seed', str(member.run.seed)]
-        + ['--resume'] * (tool == 'train.py')
-    )
+    words = ['test', member.path, newest] if newest else ['train', source]
+    resume = [] if newest else ['--resume']
+    return shlex.join(['mmaction-ext', *map(str, words), '--seed', str(member.run.seed), *resume])
 
 
 def evaluate(cfg: Config, members: list[tuple[Path, Predictions]]) -> dict[str, Any]:

@@ -202,6 +202,20 @@ def use_amp(cfg: Config) -> None:
     wrapper.setdefault('loss_scale', 'dynamic')
 
 
+def scale_learning_rate(cfg: Config) -> None:
+    """Have mmengine scale the learning rate with the batch of all processes.
+
+    Raises:
+        InputError: the config does not say for which batch its learning rate is meant.
+    """
+    if not (cfg.get('auto_scale_lr') or {}).get('base_batch_size'):
+        raise InputError(
+            f'--auto-scale-lr: {cfg.filename} states no auto_scale_lr=dict(base_batch_size=N), '
+            'the batch for which its learning rate is meant'
+        )
+    cfg.auto_scale_lr.enable = True
+
+
 def log_final_checkpoint(cfg: Config) -> None:
     """Have W&B keep the checkpoint that is tested as an artifact."""
     for backend in wandb_backends(cfg):

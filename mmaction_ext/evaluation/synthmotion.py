@@ -157,7 +157,7 @@ def _read_meta(path: str) -> dict[str, dict[str, Any]]:
     except OSError as error:
         raise InputError(
             f'{path}: cannot be read ({error.strerror}); is the data set '
-            'made? (tools/prepare_data.py synthmotion)'
+            'made? (mmaction-ext prepare synthmotion)'
         ) from error
     except (KeyError, ValueError, TypeError) as error:
         raise InputError(f'{path}: not the meta.csv of SynthMotion') from error

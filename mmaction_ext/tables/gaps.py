@@ -22,9 +22,9 @@ from mmaction_ext.tracking.identity import (
 )
 from mmaction_ext.tracking.reading.record import RunRecord
 
-#: what is done with a config, and the tool that does it, in the order in which one needs those
+#: what is done with a config, and the command that does it, in the order in which one needs those
 #: before it
-TOOLS = {'train': 'train.py', 'weights_of': 'test.py', 'ensemble': 'test_ensemble.py'}
+COMMANDS = {'train': 'train', 'weights_of': 'test', 'ensemble': 'test-ensemble'}
 #: what to do where finished runs log no such metric
 NO_SUCH_METRIC = 'another run would log no other: mend the column, or what the config evaluates'
 #: states that another run would not mend, and what to do
@@ -59,27 +59,25 @@ class Job:
     seed: int
 
     @property
-    def tool(self) -> str:
-        """Name of the script in ``tools/`` that makes it."""
-        return TOOLS[self.kind]
+    def command(self) -> str:
+        """Name of the command that makes it."""
+        return COMMANDS[self.kind]
 
     @property
     def arguments(self) -> list[str]:
-        """Command line of the tool; a training goes on where an earlier one ended."""
+        """What follows its name; a training goes on where an earlier one ended."""
         resume = ['--resume'] if self.kind == 'train' else []
         path = str(self.config)
         return [f'./{path}' if path.startswith('-') else path, '--seed', str(self.seed), *resume]
 
-    def command(self, gpus: int = 1) -> str:
+    def line(self, gpus: int = 1) -> str:
         """The line that a shell takes.
 
         Args:
             gpus: number of processes that train.
         """
-        words = ['python', f'tools/{self.tool}', *self.arguments]
-        if self.kind == 'train' and gpus > 1:
-            words = ['bash', 'tools/dist_train.sh', words[2], str(gpus), *words[3:]]
-        return shlex.join(words)
+        spread = ['--gpus', str(gpus)] if self.kind == 'train' and gpus > 1 else []
+        return shlex.join(['mmaction-ext', self.command, *self.arguments, *spread])
 
 
 @dataclass(frozen=True)
@@ -140,7 +138,7 @@ def ordered_jobs(gaps: Iterable[Gap]) -> list[Job]:
     once: dict[tuple[str, int], Job] = {}
     for job in (job for gap in gaps for job in gap.jobs):
         once.setdefault((config_name(job.config), job.seed), job)
-    order = list(TOOLS)
+    order = list(COMMANDS)
     return sorted(once.values(), key=lambda job: (order.index(job.kind), job.seed))
 
 

@@ -1,10 +1,10 @@
 """Gains of classes, from records made by hand to the figure."""
 
-import runpy
 from pathlib import Path
 
 import pytest
 from matplotlib.image import imread
+from tool_runs import main_of
 
 from mmaction_ext.analysis.class_gains import (
     ClassGain,
@@ -18,7 +18,6 @@ from mmaction_ext.tracking.identity import config_hash, load_config
 from mmaction_ext.tracking.reading.record import Attempt, Evaluation, RunRecord
 
 CONFIG = RowConfig('demo/full', 'current', ('epoch', 2))
-TOOL = Path(__file__).parents[2] / 'tools' / 'class_gains.py'
 
 
 def record(seed, accuracies, config='demo/full', digest='current'):
@@ -126,7 +125,7 @@ def place(tmp_path, monkeypatch):
 
 
 def test_the_tool_draws_what_the_runs_say(place, capsys):
-    main = runpy.run_path(str(TOOL))['main']
+    main = main_of('class-gains')
     Path('classes.txt').write_text('swim\nrun\n')
     assert main([*place, '--classes', 'classes.txt', '-o', 'gains.pdf']) == 0
     assert capsys.readouterr().out.splitlines() == [
@@ -137,7 +136,7 @@ def test_the_tool_draws_what_the_runs_say(place, capsys):
 
 
 def test_the_tool_says_what_is_wrong(place, capsys):
-    main = runpy.run_path(str(TOOL))['main']
+    main = main_of('class-gains')
     assert main([*place, '--margin', '30']) == 2
     assert main([*place, '--seeds', '7']) == 2
     assert main([place[0], 'gone.py']) == 2

@@ -2,7 +2,6 @@
 
 import json
 import re
-import runpy
 import shlex
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from mmengine.config import Config
+from tool_runs import main_of
 
 from mmaction_ext.analysis.complexity_report import build_report, load_rows, prints_as
 from mmaction_ext.errors import InputError
@@ -100,9 +100,7 @@ def test_printed_arguments_measure_the_row(specification, tmp_path, monkeypatch,
         'model.backbone.stages=[1,3]',
     ]
     monkeypatch.chdir(tmp_path.parent)
-    assert (
-        runpy.run_path(str(ROOT / 'tools/get_complexity.py'))['main']([*arguments, '--json']) == 0
-    )
+    assert main_of('complexity')([*arguments, '--json']) == 0
     found = json.loads(capsys.readouterr().out)
     assert [f'{found["params"] / 1e6:.3f}', f'{found["macs"] / 1e9:.3f}'] == [row[2], row[4]]
 

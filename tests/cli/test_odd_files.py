@@ -1,13 +1,12 @@
 """One file of one run that is none, or never ends: all others are shown, that one has a line."""
 
-import importlib.util
 import os
 import shutil
 from pathlib import Path
 
 import pytest
+from tool_runs import main_of
 
-TOOL = Path(__file__).parents[2] / 'tools' / 'make_tables.py'
 #: files of a run that commands read
 PLACES = (
     'run.json',
@@ -51,10 +50,7 @@ def make_odd(folder, place, odd):
 
 @pytest.fixture
 def make_tables():
-    spec = importlib.util.spec_from_file_location('make_tables', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    return main_of('tables')
 
 
 @pytest.mark.timeout(60)

@@ -22,12 +22,11 @@ def test_what_is_lacking_and_the_commands_that_make_it(project, command):
     assert row_of(out, 'full') == 'full done 0; failed 1 1.50 M 2.00 M 2 epochs 16 192 M'
     assert 'lacking: 1 failed, 1 missing; training: 384 M MACs' in out
     assert 'full/seed1 failed: ended with exit code 1: ValueError: no such crop' in out
-    commands = [line.strip() for line in out.splitlines() if 'tools/train.py' in line]
+    commands = [line.strip() for line in out.splitlines() if ' train ' in line]
     assert commands == [
-        f'python tools/train.py {project.config(row)} --seed 1 --resume'
-        for row in ('base', 'full')
+        f'mmaction-ext train {project.config(row)} --seed 1 --resume' for row in ('base', 'full')
     ]
-    assert f'python tools/train_table.py {project.table}' in out
+    assert f'mmaction-ext train-table {project.table}' in out
 
 
 def test_costs_of_a_row_that_never_ran_come_from_the_file_of_costs(project, command):
@@ -53,7 +52,7 @@ def test_only_a_finished_table_exits_with_0(project, command):
         for seed in (0, 1):
             project.train(row, seed)
     code, out, _ = command('plan', 'demo')
-    assert code == 0 and 'lacking' not in out and 'tools/' not in out
+    assert code == 0 and 'lacking' not in out and 'mmaction-ext' not in out
     assert command('plan', 'demo', '--commands')[:2] == (0, '\n')
 
 
@@ -76,7 +75,7 @@ def test_commands_for_several_gpus(project, command):
         project.train('base', seed)
     _, out, _ = command('plan', 'demo', '--commands', '--gpus', '8')
     assert out.splitlines() == [
-        f'bash tools/dist_train.sh configs/demo/full.py 8 --seed {seed} --resume'
+        f'mmaction-ext train configs/demo/full.py --seed {seed} --resume --gpus 8'
         for seed in (0, 1)
     ]
 
@@ -163,9 +162,9 @@ def test_what_an_ensemble_needs_comes_first(project, ensemble, command):
     _, out, _ = command('plan', ensemble, '--commands')
     folder = project.root / 'configs/demo'
     assert out.splitlines() == [
-        f'python tools/train.py {folder}/full.py --seed 0 --resume',
-        f'python tools/test.py {folder}/again.py --seed 0',
-        f'python tools/test_ensemble.py {folder}/both.py --seed 0',
+        f'mmaction-ext train {folder}/full.py --seed 0 --resume',
+        f'mmaction-ext test {folder}/again.py --seed 0',
+        f'mmaction-ext test-ensemble {folder}/both.py --seed 0',
     ]
 
 

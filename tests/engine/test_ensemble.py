@@ -152,7 +152,7 @@ def test_predictions_that_do_not_count(both, changes, message):
         match=f'member demo/b under seed 0: work_dirs/demo/b/seed0/predictions.npz {message}',
     ) as error:
         gather(both)
-    assert 'tools/train.py' in str(error.value) and '\n' not in str(error.value)
+    assert 'mmaction-ext train' in str(error.value) and '\n' not in str(error.value)
 
 
 def test_edited_member_makes_its_predictions_stale(both):
@@ -166,14 +166,14 @@ def test_edited_member_makes_its_predictions_stale(both):
 
 def test_remedy_is_a_test_where_the_member_is_trained(both):
     leave(both, 'a')
-    with pytest.raises(InputError, match=r'python tools/train.py \S+/b.py --seed 0 --resume$'):
+    with pytest.raises(InputError, match=r'mmaction-ext train \S+/b.py --seed 0 --resume$'):
         gather(both)
     home = both.parents[2] / 'work_dirs/demo/b/seed0'
     home.mkdir(parents=True)
     torch.save({}, home / 'epoch_2.pth')
     with pytest.raises(
         InputError,
-        match=r'python tools/test.py \S+/b.py '
+        match=r'mmaction-ext test \S+/b.py '
         r'work_dirs/demo/b/seed0/epoch_2.pth --seed 0$',
     ):
         gather(both)
@@ -184,14 +184,14 @@ def test_remedy_for_a_member_with_the_weights_of_another_config(both):
     source.write_text('train_cfg = dict(max_epochs=2)\n')
     both.with_name('b.py').write_text("_base_ = './source.py'\nweights_of = 'source.py'\n")
     leave(both, 'a')
-    with pytest.raises(InputError, match=r'tools/train.py \S+/source.py --seed 0 --resume$'):
+    with pytest.raises(InputError, match=r'mmaction-ext train \S+/source.py --seed 0 --resume$'):
         gather(both)
     home = both.parents[2] / 'work_dirs/demo/source/seed0'
     home.mkdir(parents=True)
     torch.save({}, home / 'epoch_2.pth')
     with pytest.raises(
         InputError,
-        match=r'tools/test.py \S+/b.py '
+        match=r'mmaction-ext test \S+/b.py '
         r'work_dirs/demo/source/seed0/epoch_2.pth --seed 0$',
     ):
         gather(both)

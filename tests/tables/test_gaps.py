@@ -124,11 +124,11 @@ def test_a_finished_run_without_the_metric_is_not_made_again(make, gaps):
 
 def test_commands_are_quoted_and_trainings_go_on():
     job = Job('a/seed3', 'train', 'configs/a b.py', 3)
-    assert job.command() == "python tools/train.py 'configs/a b.py' --seed 3 --resume"
-    assert job.command(8) == "bash tools/dist_train.sh 'configs/a b.py' 8 --seed 3 --resume"
-    for kind, tool in (('weights_of', 'test.py'), ('ensemble', 'test_ensemble.py')):
-        line = f'python tools/{tool} c.py --seed 0'
-        assert Job('c/seed0', kind, 'c.py', 0).command(8) == line
+    assert job.line() == "mmaction-ext train 'configs/a b.py' --seed 3 --resume"
+    assert job.line(8) == "mmaction-ext train 'configs/a b.py' --seed 3 --resume --gpus 8"
+    for kind, command in (('weights_of', 'test'), ('ensemble', 'test-ensemble')):
+        line = f'mmaction-ext {command} c.py --seed 0'
+        assert Job('c/seed0', kind, 'c.py', 0).line(8) == line
 
 
 def test_each_run_is_made_once_those_of_early_seeds_first():

@@ -1,4 +1,3 @@
-import importlib.util
 import subprocess
 import sys
 
@@ -6,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from published_data import write_video
-from tool_runs import FULL, ROOT, run_tool
+from tool_runs import FULL, ROOT, main_of, run_tool
 
 CONFIG = """
 _base_ = []
@@ -26,10 +25,7 @@ def main(tmp_path, monkeypatch):
     (tmp_path / 'list.txt').write_text(''.join(f'arm wrestling/{n}.mp4\t{n}\n' for n in range(3)))
     (tmp_path / 'config.py').write_text(CONFIG)
     monkeypatch.chdir(tmp_path)
-    spec = importlib.util.spec_from_file_location('browse_data', ROOT / 'tools/browse_data.py')
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    return tool.main
+    return main_of('browse')
 
 
 def test_draws_the_samples_asked_for(main, tmp_path, capsys):

@@ -2,7 +2,6 @@
 
 import os
 import resource
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from official_networks import build_official, official_state
+from tool_runs import main_of
 
 import mmaction_ext.register  # noqa: F401
 from mmaction_ext.analysis.recognition import load_recognizer
@@ -23,7 +23,7 @@ TOOL = ROOT / 'tools' / 'convert_checkpoint.py'
 
 @pytest.fixture(scope='module')
 def main():
-    return runpy.run_path(str(TOOL))['main']
+    return main_of('convert')
 
 
 @pytest.fixture(scope='module')

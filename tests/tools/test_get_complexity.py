@@ -1,17 +1,17 @@
 """The command line of tools/get_complexity.py."""
 
 import json
-import runpy
 from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from tool_runs import main_of
 
+from mmaction_ext.cli import complexity
 from mmaction_ext.models.complexity import count
 from mmaction_ext.tables import read_complexity
 from mmaction_ext.tracking.identity import config_name, network_of
 
-TOOL = Path(__file__).parents[2] / 'tools' / 'get_complexity.py'
 MODEL = dict(
     type='Recognizer2D',
     backbone=dict(
@@ -27,7 +27,7 @@ MODEL = dict(
 
 @pytest.fixture(scope='module')
 def main():
-    return runpy.run_path(str(TOOL))['main']
+    return main_of('complexity')
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def test_csv_is_what_make_tables_reads(main, config, tmp_path, capsys):
 def test_a_file_that_cannot_be_written_is_named_before_anything_is_counted(
     main, config, tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setitem(main.__globals__, 'measure_all', lambda args: pytest.fail('counted'))
+    monkeypatch.setattr(complexity, 'measure_all', lambda args: pytest.fail('counted'))
     for option in ([config, '--csv'], ['--report']):
         assert main([*option, f'{config}/x.csv']) == 2
         assert f'{config} cannot be written: ' in capsys.readouterr().err

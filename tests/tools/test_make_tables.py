@@ -1,5 +1,4 @@
 import csv
-import importlib.util
 import os
 import re
 import shutil
@@ -14,7 +13,9 @@ import pytest
 from disks import small_disk
 from ledger_runs import attempt, change, lines, write_ledger, write_test_result
 from offline_runs import describe, history
+from tool_runs import main_of
 
+from mmaction_ext.cli import tables
 from mmaction_ext.tables.lock import FILE_NAME as LOCK
 from mmaction_ext.tables.lock import read_lock
 from mmaction_ext.tables.render import RENDERERS
@@ -52,14 +53,7 @@ TOP1 = {
 }
 
 
-def load_tool():
-    spec = importlib.util.spec_from_file_location('make_tables', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-make_tables = load_tool()
+make_tables = main_of('tables')
 
 
 def write_configs(folder):
@@ -121,7 +115,7 @@ def contents(folder='reports'):
 
 def build(*args):
     """Write tables from their runs in every format."""
-    return make_tables.main([*args, '--formats', *RENDERERS])
+    return make_tables([*args, '--formats', *RENDERERS])
 
 
 def edit(path, old, new):
@@ -218,19 +212,19 @@ def test_tables_stand_where_their_specifications_do(place):
         Path('configs', name).write_text(
             re.sub(r'config: (\w+)', rf'config: {place}/configs/demo/\1', text)
         )
-    assert make_tables.main(['--out', 'out']) == 0
-    assert make_tables.main(['configs/a/more.yaml', '--out', 'out']) == 0
+    assert make_tables(['--out', 'out']) == 0
+    assert make_tables(['configs/a/more.yaml', '--out', 'out']) == 0
     written = {str(path.relative_to('out')) for path in Path('out').rglob('*.*')}
     assert written == {'demo.md', 'a/b.md', 'a.md', 'a/more.md', LOCK, RUNS}
     shutil.copytree('configs/demo', 'elsewhere')
     Path('elsewhere/table.yaml').write_text(Path('configs/a/b/table.yaml').read_text())
-    assert make_tables.main(['elsewhere/table.yaml', '--out', 'other']) == 0
+    assert make_tables(['elsewhere/table.yaml', '--out', 'other']) == 0
     assert Path('other/deep.md').is_file()
 
 
 def test_no_table_takes_the_place_of_another_file(place, capsys):
     shutil.copytree('configs/demo', 'configs/complexity')
-    assert make_tables.main(['configs/complexity']) == 2
+    assert make_tables(['configs/complexity']) == 2
     assert capsys.readouterr().err == (
         'error: configs/complexity/table.yaml would be written to complexity.md, which is no '
         'table\n'
@@ -238,7 +232,7 @@ def test_no_table_takes_the_place_of_another_file(place, capsys):
 
 
 def test_runs_are_kept_beside_their_numbers(place, capsys):
-    assert make_tables.main([]) == 0
+    assert make_tables([]) == 0
     path = Path('reports', RUNS)
     runs = read_summaries(path)
     assert [(run.config, run.seed) for run in runs] == [
@@ -247,12 +241,12 @@ def test_runs_are_kept_beside_their_numbers(place, capsys):
     assert all(run.curves['train/loss'].logged for run in runs)
     assert len(runs[3].attempts) == 2  # the second went on where the first had died
     shutil.rmtree('work_dirs/demo/killed')
-    assert make_tables.main(['--forget']) == 0
+    assert make_tables(['--forget']) == 0
     assert {run.config for run in read_summaries(path)} == {'demo/base', 'demo/full'}
     edit(path, '"demo/base"', '"demo/bass"')
     before = contents()
     capsys.readouterr()
-    assert make_tables.main([]) == 2
+    assert make_tables([]) == 2
     assert capsys.readouterr().err.startswith('error: reports/runs.lock.json was edited')
     assert contents() == before
 
@@ -709,18 +703,16 @@ def test_a_metric_that_is_gone_is_lost_though_another_is_there(place, capsys):
 
 
 PAUSED = """\
-import importlib.util, sys
-spec = importlib.util.spec_from_file_location('make_tables', sys.argv[1])
-tool = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(tool)
-renew = tool.renewed_lock
+import sys
+from mmaction_ext.cli import main, tables
+renew = tables.renewed_lock
 def paused(*args):
     text = renew(*args)
     print('read', flush=True)
     sys.stdin.readline()
     return text
-tool.renewed_lock = paused
-sys.exit(tool.main(sys.argv[2:]))
+tables.renewed_lock = paused
+sys.exit(main(['tables', *sys.argv[2:]]))
 """
 WAITING = """\
 import fcntl, runpy, sys
@@ -817,7 +809,7 @@ def test_interrupted(place, capsys, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(make_tables, 'build_tables', interrupt)
+    monkeypatch.setattr(tables, 'build_tables', interrupt)
     assert build() == 130
     assert capsys.readouterr().err == 'interrupted\n'
 
@@ -890,12 +882,12 @@ def test_strict_says_where_the_sources_of_a_run_disagree(mirrored, capsys):
     assert build() == 0
     before = contents()
     strict = ['--strict', '--check']
-    make_tables.main(strict)
+    make_tables(strict)
     assert 'sources disagree' not in capsys.readouterr().err
     (mirrored / 'metrics.jsonl').write_bytes(lines(history(0.2)))
     assert build() == 0 and contents() != before, 'its ledger is its record'
     capsys.readouterr()
-    assert make_tables.main(strict) == 1
+    assert make_tables(strict) == 1
     found = [line for line in capsys.readouterr().err.splitlines() if 'disagree' in line]
     assert len(found) == 3
     assert found[0].startswith('sources disagree: demo/base/seed0: test/acc/top1 at iteration 8: ')

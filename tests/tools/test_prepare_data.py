@@ -1,6 +1,5 @@
 """tools/prepare_data.py: SynthMotion, and what publishers ship, as lists that were checked."""
 
-import importlib.util
 import json
 import os
 import signal
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from published_data import imitate, write_frames
+from tool_runs import main_of
 
 from mmaction_ext.datasets.publishers import READERS
 
@@ -21,10 +21,7 @@ SMALL = ['--num-train', '6', '--num-val', '2', '--num-test', '6', '--workers', '
 
 @pytest.fixture(scope='module')
 def main():
-    spec = importlib.util.spec_from_file_location('prepare_data', TOOL)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    return tool.main
+    return main_of('prepare')
 
 
 def synthmotion(main, root, *arguments):

@@ -107,7 +107,7 @@ def test_result_stands_in_the_table_until_a_member_changes(both):
     [
         (
             lambda both: (both.parents[2] / 'work_dirs/tiny/b/seed0/predictions.npz').unlink(),
-            ['member tiny/b', 'tools/train.py', 'b.py --seed 0 --resume'],
+            ['member tiny/b', 'mmaction-ext train', 'b.py --seed 0 --resume'],
         ),
         (
             lambda both: both.with_name('a.py').write_text(
@@ -132,4 +132,4 @@ def test_what_is_missing_is_said_in_one_line(both, change, words):
 def test_other_tools_refer_to_this_one(both, tool, args):
     done = run_tool(tool, both, *args, cwd=both.parents[2])
     assert done.returncode == 2
-    assert f'run tools/test_ensemble.py {both}' in done.stderr.replace('use tools', 'run tools')
+    assert f'mmaction-ext test-ensemble {both}' in done.stderr

@@ -4,7 +4,6 @@ import json
 import os
 import random
 import re
-import runpy
 import shutil
 import signal
 import subprocess
@@ -14,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from disks import small_disk
-from tool_runs import ROOT, make_place, run_tool, start_tool
+from tool_runs import main_of, make_place, run_tool, start_tool
 
 from mmaction_ext import compat
 from mmaction_ext.cli import main
@@ -27,7 +26,7 @@ from mmaction_ext.tracking.writing.hooks import file_sha256
 
 compat.apply()
 pytestmark = pytest.mark.slow
-make_tables = runpy.run_path(str(ROOT / 'tools/make_tables.py'))['main']
+make_tables = main_of('tables')
 
 TABLE = """
 id: tiny
@@ -468,7 +467,7 @@ def test_config_with_the_weights_of_another_is_not_trained(place):
     path = place.config.with_name('two_clips.py')
     path.write_text("_base_ = './row.py'\nweights_of = 'row.py'\n")
     line = errors(run_tool('train.py', path, cwd=place.path))
-    assert 'has the weights of row.py' in line and f'tools/test.py {path}' in line
+    assert 'has the weights of row.py' in line and f'mmaction-ext test {path}' in line
 
 
 def test_checkpoint_that_is_not_there_yet_is_said_in_one_line(place):
@@ -476,7 +475,7 @@ def test_checkpoint_that_is_not_there_yet_is_said_in_one_line(place):
     path.write_text("_base_ = './row.py'\nweights_of = 'row.py'\n")
     line = errors(run_tool('test.py', path, '--seed', 3, cwd=place.path))
     assert 'work_dirs/tiny/row/seed3 holds no readable checkpoint' in line
-    assert f'tools/train.py {place.config} --seed 3' in line
+    assert f'mmaction-ext train {place.config} --seed 3' in line
 
 
 def test_missing_config_is_said_in_one_line(place):

@@ -1,7 +1,6 @@
 """tools/train_table.py: trains what is lacking, nothing else, and one failure stops nothing."""
 
 import contextlib
-import importlib.util
 import re
 import subprocess
 import sys
@@ -10,8 +9,9 @@ from types import SimpleNamespace
 
 import ledger_runs
 import pytest
-from tool_runs import ROOT, run_tool
+from tool_runs import main_of, run_tool
 
+from mmaction_ext.cli import train_table
 from mmaction_ext.tracking.identity import RunIdentity, config_hash, load_config
 from mmaction_ext.tracking.ledger import process
 from mmaction_ext.tracking.ledger.format import LOCK_FILE
@@ -250,6 +250,7 @@ def test_unknown_row_is_named_with_those_there_are(table, place):
         done = run_tool('train_table.py', table, '--rows', name, cwd=place.path)
         assert done.returncode == 2
         assert f'has no row {name} to train; it has plain, broken, full, both' in done.stderr
+        assert ('; did you mean full?' in done.stderr) == (name == 'ful')
 
 
 def test_table_that_points_to_no_config_is_named(table, place):
@@ -266,10 +267,8 @@ EPOCH = 'Epoch(train)  [{}][ 4/20]  lr: 1e-2  eta: 0:07:00  time: 0.1  loss: {}'
 @pytest.fixture
 def loop(tmp_path, monkeypatch):
     """The tool as a module in an empty folder; ``loop.job`` makes a job of a Python program."""
-    spec = importlib.util.spec_from_file_location('train_table', ROOT / 'tools/train_table.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(train_table, 'PROGRAM', (sys.executable,))
 
     def job(program, name='row'):
         (tmp_path / f'{name}_tool.py').write_text(program)
@@ -277,12 +276,12 @@ def loop(tmp_path, monkeypatch):
             name=f'{name}/seed0',
             config=Path(f'configs/{name}.py'),
             seed=0,
-            tool=str(tmp_path / f'{name}_tool.py'),
+            command=str(tmp_path / f'{name}_tool.py'),
             arguments=[],
         )
 
-    module.job = job
-    return module
+    monkeypatch.setattr(train_table, 'job', job, raising=False)
+    return train_table
 
 
 def test_what_an_earlier_process_said_is_not_said_of_a_new_one(loop):
@@ -326,7 +325,7 @@ def test_nothing_that_a_process_or_a_name_says_moves_the_cursor(loop, capsys):
 
 
 def test_odd_names_beside_checkpoints_stop_nothing(loop):
-    folder = loop.RUNS / 'row/seed0'
+    folder = loop.DEFAULT_RUNS / 'row/seed0'
     folder.mkdir(parents=True)
     for name in ('epoch_2_backup', 'epoch_', 'epoch_x', 'old_epoch_9'):
         (folder / f'{name}.pth').touch()
@@ -339,7 +338,7 @@ def test_odd_names_beside_checkpoints_stop_nothing(loop):
 
 def test_a_job_that_cannot_be_started_leaves_those_that_train_alone(loop, capsys):
     """The log of the second one cannot be written: a folder stands in its place."""
-    (loop.RUNS / '.logs/second/seed0.log').mkdir(parents=True)
+    (loop.DEFAULT_RUNS / '.logs/second/seed0.log').mkdir(parents=True)
     jobs = [
         loop.job('import time; time.sleep(1); open("through", "w")', 'first'),
         loop.job('', 'second'),
@@ -375,11 +374,8 @@ def test_a_config_that_breaks_while_the_table_trains_is_one_line(loop, monkeypat
     )
     (table.parent / 'plain.py').write_text('train_cfg = dict(max_epochs=1)\n')
     monkeypatch.setattr(loop, 'train_all', lambda *_: (table.parent / 'plain.py').write_text('('))
-    monkeypatch.setattr(sys, 'argv', ['train_table.py', str(table)])
-    with pytest.raises(SystemExit) as stop:
-        loop.main()
+    assert main_of('train-table')([table]) == 2
     said = capsys.readouterr().err
-    assert stop.value.code == 2
     assert said.startswith('error: ') and said.count('\n') == 1 and 'plain.py' in said
 
 

@@ -1,6 +1,5 @@
 """The command line of tools/visualize.py, on thin networks with random weights."""
 
-import runpy
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from motion_modules import MOTION_MODULES, small_config
 from PIL import Image
+from tool_runs import main_of
 
 import mmaction_ext.register  # noqa: F401
 from mmaction_ext.analysis.displacement_figure import wheel
@@ -19,7 +19,6 @@ from mmaction_ext.datasets.video_reader import VideoReader
 from mmaction_ext.modules.base import Displacements, MotionModule
 from mmaction_ext.video import write_mp4
 
-TOOL = Path(__file__).parents[2] / 'tools' / 'visualize.py'
 FRAMES, SIDE = 8, 64
 NAMES = ['waving $x_{', 'sitting', 'running']
 
@@ -97,7 +96,7 @@ def save(folder, name, model, **settings):
 
 @pytest.fixture(scope='module')
 def main():
-    return runpy.run_path(str(TOOL))['main']
+    return main_of('visualize')
 
 
 @pytest.fixture(scope='module')

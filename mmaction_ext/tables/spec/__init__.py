@@ -9,7 +9,7 @@ A row is one of three::
 the runs of a config, which may lie in another table's folder; the mean, seed by seed, of rows of
 this table that have configs; or what a paper prints, alone, with the reason as a footnote. A
 config with ``ensemble = dict(members=[...])`` is a row like any other
-(:func:`mmaction_ext.tracking.identity.load_config`, ``tools/test_ensemble.py``).
+(:func:`mmaction_ext.tracking.identity.load_config`, ``mmaction-ext test-ensemble``).
 
 A column takes its numbers from one of these; the difference columns stand after what they are
 taken of::

@@ -11,7 +11,7 @@ from mmaction_ext.tracking.reading.record import RunRecord
 SEVERITIES = ('error', 'warning', 'note')
 #: advice that several checks give
 BACKUP = 'restore it from a backup, or delete the run and train it again'
-TEST_AGAIN = 'test the run again with tools/test.py'
+TEST_AGAIN = 'test the run again with mmaction-ext test'
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,311 @@
+"""Make SynthMotion, or turn what a publisher ships into checked annotation files."""
+
+import argparse
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from mmaction_ext.datasets.processes import all_processors
+from mmaction_ext.errors import InputError, check_at_least
+from mmaction_ext.printable import clean
+
+NAME = 'prepare'
+HELP = 'make SynthMotion, or checked lists of a published data set'
+INTERRUPTED = 'interrupted; run again to go on'
+#: data set -> its help line, its media folder, and what is expected in the two folders; one that
+#: is not here has videos, and its reader's module says the rest
+PUBLISHED = {
+    'sthv1': (
+        'Something-Something V1',
+        'rawframes',
+        """
+annotations  something-something-v1-{labels,train,validation}.csv
+rawframes    <id>/00001.jpg ...: the publisher's folder 20bn-something-something-v1; or frames
+             of other names (img_000001.jpg, 00000.png, ...), from 0 or 1 on, all folders alike
+writes       train.txt, val.txt: "<id> <frames> <class>"; classes in alphabetical order""",
+    ),
+    'sthv2': (
+        'Something-Something V2',
+        'videos',
+        """
+annotations  something-something-v2-{labels,train,validation}.json, or labels/{labels,...}.json
+videos       <id>.webm, also below 20bn-something-something-v2
+writes       train.txt, val.txt; classes in the publisher's order, which is alphabetical""",
+    ),
+    'kinetics400': (
+        'Kinetics-400',
+        'videos',
+        """
+annotations  train.csv, val.csv, also with kinetics_, kinetics400_, kinetics-400_, k400_ before
+videos       {train,val}, videos_{train,val}, {train,val}_256 or no such folder, in it a folder
+             per class ("arm wrestling", "arm_wrestling") or none, in it
+             <youtube id>_<start>_<end> or <youtube id>, any usual ending
+writes       train.txt, val.txt; classes in alphabetical order""",
+    ),
+    'minikinetics200': (
+        'Mini-Kinetics-200',
+        'videos',
+        """
+annotations  train_ytid_list.txt, val_ytid_list.txt, and train.csv, val.csv of Kinetics-400;
+             classes.txt, one name a line, if the order is to be another than alphabetical
+videos       as for kinetics400, e.g. --videos data/kinetics400/videos
+writes       train.txt, val.txt""",
+    ),
+    'ucf101': (
+        'UCF101, three splits',
+        'videos',
+        """
+annotations  classInd.txt, {train,test}list{01,02,03}.txt, also below ucfTrainTestlist
+videos       <class>/v_<class>_g01_c01.avi, also below UCF-101, or all in one folder
+writes       {train,test}_split{1,2,3}.txt; classes in the publisher's order, from 0""",
+    ),
+    'hmdb51': (
+        'HMDB51, three splits',
+        'videos',
+        """
+annotations  <class>_test_split{1,2,3}.txt, also below testTrainMulti_7030_splits
+videos       <class>/<video>.avi, also below hmdb51_org, or all in one folder
+writes       {train,test}_split{1,2,3}.txt; classes in alphabetical order""",
+    ),
+    'diving48': (
+        'Diving-48, version 2',
+        'videos',
+        """
+annotations  Diving48_V2_train.json, Diving48_V2_test.json, Diving48_vocab.json
+videos       <video>.mp4, also below rgb
+writes       train.txt, test.txt; classes in the publisher's order""",
+    ),
+    'gym99': (
+        'FineGym, Gym99',
+        'videos',
+        """
+annotations  gym99_train_element_v1.1.txt (or v1.0), gym99_val_element.txt, gym99_categories.txt
+videos       clips cut to the element, <id>_E_<start>_<end>_A_<start>_<end>.mp4, also below
+             subactions or actions
+writes       train.txt, val.txt; classes in the publisher's order""",
+    ),
+    'gym288': (
+        'FineGym, Gym288',
+        'videos',
+        """
+annotations  gym288_train_element_v1.1.txt (or v1.0), gym288_val_element.txt,
+             gym288_categories.txt
+videos       clips cut to the element, as for gym99, e.g. --videos data/gym99/videos
+writes       train.txt, val.txt; classes in the publisher's order""",
+    ),
+}
+
+_LAYOUT = """
+below --root:{layout}
+also         classes.txt (names by id), report.json (counts and every fault, for machines),
+             checked.jsonl (what was found sound: a killed run goes on where it was)
+{delimiter}
+An item that is missing, unreadable, damaged, empty or too short is broken. With any such item no
+annotation file is written and the exit code is 1; --skip-broken writes without them and lists
+them in <split>.skipped.txt.
+{unseen}
+exit codes: 0 written; 1 something is broken, nothing written; 2 bad input, one line says which
+"""
+UNSEEN = {
+    'videos': """
+The full check does not see damage that a decoder hides: all of it in VP8 and VP9 (.webm), which
+have no checksums, unless it stops decoding; in other codecs changed bits that still mean
+something, and what precedes the first key frame.
+""",
+    'rawframes': """
+The full check does not see changed bits of a JPEG that still decode.
+
+How frames are named stands in report.json (frames: filename_tmpl, start_index), from where
+GuardedRawframeDataset, and so the configs, take it.
+""",
+}
+DELIMITER = """
+Lines are "<path below the media folder>TAB<class>": set delimiter='\\t' in VideoDataset.
+"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the command line."""
+    from mmaction_ext.datasets.publishers import READERS
+
+    data_sets = parser.add_subparsers(metavar='DATASET', required=True)
+    _add_synthmotion(
+        data_sets.add_parser(
+            'synthmotion',
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            help='procedural clips whose classes differ by motion alone',
+            description='Make SynthMotion, or whatever of it is missing or damaged.',
+        )
+    )
+    for name, read in READERS.items():
+        own = name, 'videos', f'\n{sys.modules[read.__module__].__doc__ or ""}'
+        title, media, layout = PUBLISHED.get(name, own)
+        delimiter = DELIMITER if media == 'videos' else ''
+        _add_published(
+            name,
+            media,
+            data_sets.add_parser(
+                name,
+                formatter_class=argparse.RawDescriptionHelpFormatter,
+                help=title,
+                description=f'Check {title} and write its annotation files.',
+                epilog=_LAYOUT.format(layout=layout, delimiter=delimiter, unseen=UNSEEN[media]),
+            ),
+        )
+
+
+def run(args: Namespace) -> int:
+    """Make or check the data set; returns the exit code."""
+    from mmaction_ext.datasets.synthmotion.generate import GenerationError
+
+    try:
+        return args.make(args)
+    except (ValueError, GenerationError) as error:
+        raise InputError(str(error)) from error
+
+
+def _add_synthmotion(parser: ArgumentParser) -> None:
+    from mmaction_ext.datasets.synthmotion.generate import usable_processors
+    from mmaction_ext.datasets.synthmotion.scenes import PRESETS
+
+    parser.add_argument(
+        '--root', type=Path, default=Path('data/synthmotion'), help='folder of the data set'
+    )
+    parser.add_argument('--seed', type=int, default=0, help='seed of the data set')
+    for split, number in (('train', 720), ('val', 120), ('test', 240)):
+        parser.add_argument(
+            f'--num-{split}',
+            type=int,
+            default=number,
+            metavar='N',
+            help=f'{split} base clips; each gives two files',
+        )
+    parser.add_argument('--preset', choices=PRESETS, default='default', help='kind of scenes')
+    parser.add_argument(
+        '--workers',
+        type=int,
+        default=usable_processors(),
+        metavar='N',
+        help='number of processes',
+    )
+    parser.add_argument('--overwrite', action='store_true', help='make everything again')
+    parser.add_argument('--quiet', action='store_true', help='no progress bar')
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
+        '--verify',
+        action='store_true',
+        help='only check what is there; exit code 1 if anything is wrong',
+    )
+    instead.add_argument(
+        '--contact-sheet', type=Path, metavar='PNG', help='only draw six frames of each class'
+    )
+    parser.set_defaults(make=_run_synthmotion)
+
+
+def _add_published(name: str, media: str, parser: ArgumentParser) -> None:
+    from mmaction_ext.datasets.preparation import CHECKS
+
+    root = Path('data', name)
+    parser.add_argument(
+        '--root', type=Path, default=root, help=f'folder of the data set (default: {root})'
+    )
+    parser.add_argument(
+        '--annotations',
+        type=Path,
+        metavar='DIR',
+        help='what the publisher ships (default: annotations below --root)',
+    )
+    parser.add_argument(
+        f'--{media}',
+        dest='media',
+        type=Path,
+        metavar='DIR',
+        help=f'what is looked at (default: {media} below --root)',
+    )
+    parser.add_argument(
+        '--check',
+        choices=CHECKS,
+        default=CHECKS[0],
+        help='decode every frame (full, default) or the first (quick)',
+    )
+    parser.add_argument(
+        '--workers',
+        type=int,
+        default=all_processors(),
+        metavar='N',
+        help='number of processes (default: all processors)',
+    )
+    parser.add_argument(
+        '--skip-broken',
+        action='store_true',
+        help='write the annotation files without what is broken',
+    )
+    parser.add_argument(
+        '--recheck', action='store_true', help='look again at what an earlier run has looked at'
+    )
+    parser.add_argument('--quiet', action='store_true', help='no progress bar')
+    parser.set_defaults(make=_run_published, dataset=name, media_name=media)
+
+
+def _run_published(args: Namespace) -> int:
+    from mmaction_ext.datasets.preparation import prepare, summarise
+    from mmaction_ext.datasets.publishers import READERS
+
+    check_at_least('workers', args.workers, 1)
+    publication = READERS[args.dataset](args.annotations or args.root / 'annotations')
+    report = prepare(
+        publication,
+        args.root,
+        args.media or args.root / args.media_name,
+        check=args.check,
+        workers=args.workers,
+        skip_broken=args.skip_broken,
+        recheck=args.recheck,
+        progress=not args.quiet,
+    )
+    print(summarise(report))
+    return 0 if report['written'] else 1
+
+
+def _run_synthmotion(args: Namespace) -> int:
+    from mmaction_ext.datasets.synthmotion.generate import generate
+    from mmaction_ext.datasets.synthmotion.sheet import write_contact_sheet
+
+    if args.contact_sheet:
+        write_contact_sheet(args.contact_sheet, args.seed, args.preset)
+        print(clean(f'{args.contact_sheet}: written'))
+        return 0
+    if args.verify:
+        return _verify(args.root)
+    generate(
+        args.root,
+        seed=args.seed,
+        num_train=args.num_train,
+        num_val=args.num_val,
+        num_test=args.num_test,
+        preset=args.preset,
+        workers=args.workers,
+        progress=not args.quiet,
+        overwrite=args.overwrite,
+    )
+    print(clean(f'{args.root}: complete, {_summary(args.root)}'))
+    return 0
+
+
+def _verify(root: Path) -> int:
+    from mmaction_ext.datasets.synthmotion.generate import verify
+
+    faults = verify(root)
+    for fault in faults:
+        print(clean(fault), file=sys.stderr)
+    state = f'{len(faults)} files missing or damaged' if faults else 'intact'
+    print(clean(f'{root}: {state}, {_summary(root)}'))
+    return 1 if faults else 0
+
+
+def _summary(root: Path) -> str:
+    from mmaction_ext.datasets.synthmotion.generate import read_manifest
+
+    files = read_manifest(root)['files']
+    sizes = [entry['size'] for name, entry in files.items() if name.endswith('.mp4')]
+    return f'{len(sizes)} clips, {sum(sizes) / 1e6:.1f} MB'

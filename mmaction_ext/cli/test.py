@@ -1,0 +1,149 @@
+"""Evaluate a checkpoint on its config's test split and log the result to the run's W&B group.
+
+The predictions are written to predictions.npz in the folder of the log (names of the samples,
+labels, class probabilities), from which `mmaction-ext test-ensemble` averages them.
+"""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
+
+from mmaction_ext.cli.config_options import add_overrides_option, add_processes_options, spread
+from mmaction_ext.errors import InputError
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+    from mmaction_ext.engine.run import Run
+
+NAME = 'test'
+HELP = 'evaluate a checkpoint on the test split'
+EPILOG = """examples:
+  mmaction-ext test CONFIG --seed 1                 the newest checkpoint of that run
+  mmaction-ext test CONFIG CHECKPOINT --gpus 8      on 8 GPUs (or CPU processes)
+
+exit codes: 0 tested; 2 the config, data or checkpoint cannot be used (one line says why)
+"""
+EXPECTED = (InputError,)
+#: settings that only training needs
+TRAINING = (
+    'train_cfg',
+    'train_dataloader',
+    'optim_wrapper',
+    'param_scheduler',
+    'val_cfg',
+    'val_dataloader',
+    'val_evaluator',
+)
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        'checkpoint',
+        nargs='?',
+        help='checkpoint file (default: the newest one '
+        "of the config's run under the seed, or of the run of the config that "
+        'its weights_of names)',
+    )
+    parser.add_argument(
+        '--seed',
+        type=int,
+        help='seed of the run that the checkpoint belongs to '
+        "(default: the one written in the checkpoint, or the config's, or 0)",
+    )
+    parser.add_argument(
+        '--work-dir',
+        help='folder for the log (default: test/ inside work_dirs/<path of the config>/seed<k>)',
+    )
+    parser.add_argument(
+        '--dump',
+        metavar='FILE.pkl',
+        help='also write the predictions as mmengine does, to a pickle file',
+    )
+    add_overrides_option(parser)
+    add_processes_options(parser)
+
+
+def run(args: Namespace) -> int:
+    """Test; returns the exit code."""
+    code = spread(args)
+    if code is not None:
+        return code
+    begun = prepare(args)
+    try:
+        with begun.under_way('free some and test again'):
+            test(begun, args.checkpoint)
+    except InputError as error:
+        return error.exit(every_rank=True)
+    return 0
+
+
+def add_dump(cfg: Config, path: str) -> None:
+    """Append mmengine's prediction writer to the test evaluators."""
+    if not path.endswith(('.pkl', '.pickle')):
+        raise InputError(f'--dump {path} must end in .pkl')
+    evaluator = cfg.test_evaluator
+    evaluators = list(evaluator) if isinstance(evaluator, (list, tuple)) else [evaluator]
+    cfg.test_evaluator = [*evaluators, dict(type='DumpResults', out_file_path=path)]
+
+
+def find_checkpoint(run: Run, seed: int | None) -> str:
+    """The newest checkpoint of the run that trains the config's weights."""
+    from mmaction_ext.engine import run_config, work_dir
+
+    source, trained = run.identify_weights(run_config.choose_seed(run.cfg, seed))
+    found = run_config.from_first_process(work_dir.newest_checkpoint, trained.work_dir())
+    if found is None:
+        raise InputError(
+            f'{trained.work_dir()} holds no readable checkpoint to test; run '
+            f'mmaction-ext train {source} --seed {trained.seed} first'
+        )
+    return found
+
+
+def prepare(args: Namespace) -> Run:
+    """The run up to its attempt; raises InputError where the user can help."""
+    from mmaction_ext import compat
+
+    compat.apply()
+    from mmaction_ext.engine import work_dir
+    from mmaction_ext.engine.run import Run
+
+    run = Run(args.config, 'test', args.cfg_options)
+    if 'ensemble' in run.cfg:
+        raise InputError(
+            f'{args.config} is an ensemble: use mmaction-ext test-ensemble {args.config}'
+        )
+    run.cfg.update(dict.fromkeys(TRAINING))
+    run.join(args.launcher)
+    args.checkpoint = args.checkpoint or find_checkpoint(run, args.seed)
+    meta = work_dir.checkpoint_meta(args.checkpoint)
+    run.identify(meta.get('seed') if args.seed is None else args.seed)
+    trained_with = work_dir.trained_config_hash(args.checkpoint)
+    _, trained = run.identify_weights(run.identity.seed)
+    if trained_with not in trained.hashes and not run.overrides:
+        run.overrides = dict(checkpoint_config_hash=trained_with)
+    run.cfg.randomness = dict(seed=run.identity.seed)
+    run.settle(args.work_dir, below='test')
+    if args.dump:
+        add_dump(run.cfg, args.dump)
+    run.check(['test'])
+    run.claim(os.path.dirname(args.checkpoint))
+    run.begin()
+    return run
+
+
+def test(run: Run, checkpoint: str) -> None:
+    """Load the checkpoint and evaluate it."""
+    from mmaction_ext.engine.work_dir import load_for_test
+
+    runner = run.runner()
+    try:
+        load_for_test(runner, checkpoint)
+        runner.test()
+    finally:
+        runner.visualizer.close()
