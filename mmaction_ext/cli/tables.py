@@ -31,13 +31,6 @@ from mmaction_ext.tables import (
 from mmaction_ext.tables.lock import FILE_NAME, renewed_lock
 from mmaction_ext.tables.render import RENDERERS
 from mmaction_ext.tables.render.markdown import embed
-from mmaction_ext.tables.run_summary import FILE_NAME as RUNS
-from mmaction_ext.tables.run_summary import (
-    read_summaries,
-    renewed_summaries,
-    summaries,
-    summaries_text,
-)
 from mmaction_ext.tables.spec.model import OTHER_FILES
 from mmaction_ext.tables.verify import differing_files, unused_imports
 from mmaction_ext.tracking.reading.record import RunRecord
@@ -193,7 +186,7 @@ def render_files(
         }
     )
     if not args.locked:
-        files[args.out / RUNS] = summaries_of(args, specs, tables, records)
+        files.update(summaries_of(args, specs, tables, records))
         path = args.out / FILE_NAME
         parts = {
             spec.id: locked_table(table, spec) for spec, table in zip(specs, tables, strict=True)
@@ -207,13 +200,22 @@ def summaries_of(
     specs: Sequence[TableSpec],
     tables: Sequence[Table],
     records: Sequence[RunRecord],
-) -> str:
-    """Text of the file of runs, in which those of other tables stay."""
-    path = args.out / RUNS
+) -> dict[Path, str]:
+    """The file of runs and its text, in which those of other tables stay."""
+    from mmaction_ext.tables.run_summary import (
+        FILE_NAME,
+        read_summaries,
+        renewed_summaries,
+        summaries,
+        summaries_text,
+    )
+
+    path = args.out / FILE_NAME
     known = read_summaries(path) if path.exists() else []
     configs = {row.config_name or '' for spec in specs for row in spec.with_runs}
     made = summaries(records, tables, known)
-    return summaries_text(renewed_summaries(known, made, None if is_everything(args) else configs))
+    renewed = renewed_summaries(known, made, None if is_everything(args) else configs)
+    return {path: summaries_text(renewed)}
 
 
 def table_file(args: Namespace, spec: TableSpec, ending: str) -> Path:
