@@ -438,19 +438,23 @@ def thin_selfy() -> Network:
 
 
 def _thin_frames_network(
-    backbone: Network, in_channels: int, num_segments: int, **motion: Any
+    backbone: Network,
+    in_channels: int,
+    num_segments: int,
+    num_classes: int = SYNTHMOTION_CLASSES,
+    **motion: Any,
 ) -> Network:
-    cls_head = _frames_head(
-        'TSNHead', in_channels, SYNTHMOTION_CLASSES, dropout_ratio=0.0, init_std=0.01
-    )
+    cls_head = _frames_head('TSNHead', in_channels, num_classes, dropout_ratio=0.0, init_std=0.01)
     hosted = _host(backbone, num_segments=num_segments, **motion)
     return _recognizer(2, hosted, cls_head, SYNTHMOTION)
 
 
-def thin_resnet10(num_segments: int, **motion: Any) -> Network:
+def thin_resnet10(
+    num_segments: int, num_classes: int = SYNTHMOTION_CLASSES, **motion: Any
+) -> Network:
     """A ResNet-10 at a quarter of its width, run on each frame (TSN)."""
     backbone = dict(type='timm.resnet10t', channels=(16, 32, 64, 128), stem_width=8)
-    return _thin_frames_network(backbone, 128, num_segments, **motion)
+    return _thin_frames_network(backbone, 128, num_segments, num_classes, **motion)
 
 
 def thin_tsm_r18(num_segments: int, **motion: Any) -> Network:

@@ -22,6 +22,7 @@ from mmaction_ext.errors import InputError
 
 #: modules of the commands, in the order in which they are listed
 MODULES = (
+    'init',
     'prepare',
     'browse',
     'complexity',
