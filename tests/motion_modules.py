@@ -15,6 +15,11 @@ MOTION_MODULES = {
 }
 
 every_module = pytest.mark.parametrize('kind', MOTION_MODULES.values(), ids=MOTION_MODULES)
+#: those that tell what motion they see
+every_seeing_module = pytest.mark.parametrize(
+    'kind',
+    [kind for kind in MOTION_MODULES.values() if kind.motion is not modules.MotionModule.motion],
+)
 
 
 def takes(name, *arguments):

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mmaction_ext.datasets.processes import map_surviving
+from mmaction_ext.engine.run_config import import_modules
 from mmaction_ext.errors import InputError
 from mmaction_ext.models.complexity import Complexity, count, total
-from mmaction_ext.tracking.identity import ensemble_members, load_config, network_hash
+from mmaction_ext.tracking.identity import ensemble_members, json_digest, load_config, network_hash
 
 P = TypeVar('P', str, Path)
 
@@ -20,6 +21,7 @@ class _Network:
     key: str
     model: dict[str, Any]
     input_shape: tuple[int, ...]
+    custom_imports: dict[str, Any]
 
 
 def count_configs(
@@ -69,11 +71,13 @@ def _network(path: str | Path, config: dict[str, Any]) -> _Network:
     if 'model' not in config:
         raise ValueError(f'{path}: there is no model')
     model, shape = config['model'], tuple(config.get('input_shape') or ())
-    return _Network(network_hash([config]), model, shape)
+    imports = config.get('custom_imports') or {}
+    return _Network(json_digest([network_hash([config]), imports]), model, shape, imports)
 
 
 def _count(network: _Network) -> Complexity | str:
     try:
+        import_modules(network.custom_imports)
         return count(network.model, network.input_shape or None)
     except ValueError as error:
         return str(error)

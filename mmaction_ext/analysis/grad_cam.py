@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from matplotlib import colormaps
 from mmaction.utils.gradcam_utils import GradCAM
 from torch import nn
 
-from mmaction_ext.analysis.pictures import Legend
+from mmaction_ext.analysis.pictures import Legend, ramp
 from mmaction_ext.errors import InputError
 from mmaction_ext.models.host.layouts import is_channels_last
 from mmaction_ext.models.host.motion_backbone import MotionBackbone
@@ -150,11 +149,8 @@ def draw_grad_cam(model: BaseRecognizer, data: dict[str, Any], layer: str) -> np
 
 def grad_cam_legend() -> Legend:
     """The colours from the least to the most important place."""
-    ramp = colormaps[COLOURS](np.linspace(1, 0, 100))[:, None, :3]
-    image = np.full((100, 90, 3), 255, np.uint8)
-    image[:, :12] = (255 * ramp).round()
     return Legend(
-        image,
+        ramp(COLOURS),
         'Grad-CAM of the class named\nat each row. Top: where its\n'
         'score gains most; bottom:\nwhere it gains nothing.',
     )

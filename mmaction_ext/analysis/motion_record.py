@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mmaction.models import BaseRecognizer
 
 
-M = TypeVar('M', Displacements, KeyPoints)
+M = TypeVar('M', Displacements, KeyPoints, None)
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,13 @@ class SeenMotion(Generic[M]):
 
     Attributes:
         features: Its input, (N, C, T, H, W).
-        motion: What it says of it.
+        motion: What it says of it; None where it says nothing.
+        output: What it makes of it, (N, C, T, H, W).
     """
 
     features: Tensor
     motion: M
+    output: Tensor
 
 
 def find_motion_module(model: BaseRecognizer) -> MotionModule | None:
@@ -55,6 +57,21 @@ def record_inputs(module: MotionModule) -> Iterator[dict[int, Tensor]]:
     handle = module.register_forward_pre_hook(keep)
     try:
         yield inputs
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def record_outputs(module: MotionModule) -> Iterator[dict[int, Tensor]]:
+    """Keep what a module gives, as :func:`record_inputs` what it gets."""
+    outputs: dict[int, Tensor] = {}
+
+    def keep(_: nn.Module, args: tuple[Any, ...], output: tuple[Tensor, Any]) -> None:
+        outputs[args[1]] = output[0].detach().clone()
+
+    handle = module.register_forward_hook(keep)
+    try:
+        yield outputs
     finally:
         handle.remove()
 
@@ -89,14 +106,15 @@ def watch_motion(
         Dict from stage, ascending, to what is seen there.
 
     Raises:
-        InputError: If the module does not work after one of the stages, or has no motion to show.
+        InputError: If there is no motion module, or it does not work after one of the stages.
     """
     module = find_motion_module(model)
     if module is None:
         raise InputError(f'{type(model).__name__} has no motion module')
     stages = check_stages(module, stages)
-    with record_inputs(module) as inputs:
+    with record_inputs(module) as inputs, record_outputs(module) as outputs:
         model.test_step(data)
     return {
-        stage: SeenMotion(inputs[stage], module.motion(inputs[stage], stage)) for stage in stages
+        stage: SeenMotion(inputs[stage], module.motion(inputs[stage], stage), outputs[stage])
+        for stage in stages
     }

@@ -15,6 +15,7 @@ from typing import Any
 
 import matplotlib.style
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -84,6 +85,17 @@ class Legend:
 
     image: np.ndarray
     caption: str
+
+
+def ramp(colours: str) -> np.ndarray:
+    """A colour map of matplotlib's, its end on top, as the image of a legend.
+
+    Returns:
+        (100, 90, 3) of uint8, RGB.
+    """
+    image = np.full((100, 90, 3), 255, np.uint8)
+    image[:, :12] = (255 * colormaps[colours](np.linspace(1, 0, 100))[:, None, :3]).round()
+    return image
 
 
 @dataclass(frozen=True)

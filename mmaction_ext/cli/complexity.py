@@ -99,14 +99,14 @@ def run(args: Namespace) -> int:
     if args.report:
         write_report(args.report)
         return 0
-    results = measure_all(args)
-    if args.csv:
+    results, faults = measure_all(args)
+    if args.csv and results:
         write_csv(args.csv, results)
-    if args.json:
-        print(json.dumps(results[0] if len(results) == 1 else results))
-    else:
+    if args.json and results:
+        print(json.dumps(results if results[1:] or faults else results[0]))
+    elif results:
         print_table(results)
-    return 0
+    return max([0, *(fault.exit() for fault in faults)])
 
 
 def find_configs(paths: list[str]) -> list[str]:
@@ -144,31 +144,36 @@ def measure(
         raise InputError(f'{path}: {error}') from error
 
 
-def measure_all(args: Namespace) -> list[dict[str, Any]]:
-    """Counts of all configs, each with its path.
+def attempt(path: str, args: Namespace) -> Complexity | InputError:
+    """Counts of one config, or why there are none."""
+    try:
+        return measure(path, args.shape, args.cfg_options)
+    except InputError as error:
+        return error
 
-    Raises:
-        InputError: One of them cannot be read, states no shape, or cannot be built.
-    """
+
+def measure_all(args: Namespace) -> tuple[list[dict[str, Any]], list[InputError]]:
+    """Counts of all configs, each with its path, and what is wrong with those that have none."""
     from mmaction_ext.analysis.config_complexity import count_configs
     from mmaction_ext.datasets.processes import all_processors
 
     configs = find_configs(args.configs)
     counts: Mapping[str, Complexity | InputError]
     if args.shape or args.cfg_options:
-        counts = {path: measure(path, args.shape, args.cfg_options) for path in configs}
+        counts = {path: attempt(path, args) for path in configs}
     else:
         workers = all_processors() if len(configs) >= FEW else 0
         workers = workers if args.workers is None else args.workers
         counts = count_configs(configs, workers, show_progress)
-    results = []
+    results, faults = [], []
     for path, complexity in counts.items():
         if isinstance(complexity, InputError):
-            raise complexity
-        if complexity.macs is None:
-            raise InputError(f'{path} states no input_shape: give one with --shape T H W')
-        results.append(dict(config=path, **asdict(complexity)))
-    return results
+            faults.append(complexity)
+        elif complexity.macs is None:
+            faults.append(InputError(f'{path} states no input_shape: give one with --shape T H W'))
+        else:
+            results.append(dict(config=path, **asdict(complexity)))
+    return results, faults
 
 
 def show_progress(done: int, total: int) -> None:

@@ -256,7 +256,8 @@ class RunFacts:
     def _code(self, recorded: dict[str, str]) -> Facts:
         """How many source files a run recorded, and those that are not as in the tree."""
         if recorded and not self.tree:
-            self.tree = source_digests()
+            names = (name for record in self.records for name in record.code)
+            self.tree = source_digests(names)
         return dict(
             files=len(recorded),
             changed=[

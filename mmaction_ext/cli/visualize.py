@@ -148,6 +148,7 @@ def motion_picture(
 ) -> Picture | None:
     """The picture of what the module sees; None, with a sentence, for a plain backbone."""
     from mmaction_ext.analysis.displacement_figure import displacement_legend, displacement_rows
+    from mmaction_ext.analysis.energy_figure import energy_legend, energy_rows
     from mmaction_ext.analysis.key_point_figure import key_point_legend, key_point_rows
     from mmaction_ext.analysis.motion_record import find_motion_module, watch_motion
     from mmaction_ext.analysis.pictures import Picture, Row
@@ -160,7 +161,11 @@ def motion_picture(
     frames = shown.clip.frames
     seen = watch_motion(shown.model, shown.clip.data, args.stages)
     first = next(iter(seen.values())).motion
-    if isinstance(first, Displacements):
+    if first is None:
+        name = type(module).__name__
+        print(clean(f'{name} has no motion(): drawn is how strong its features are instead'))
+        rows, legend = energy_rows(seen, frames), energy_legend()
+    elif isinstance(first, Displacements):
         rows = displacement_rows(seen, frames, args.opacity == 'strength')
         legend = displacement_legend()
     else:

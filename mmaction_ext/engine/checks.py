@@ -28,7 +28,7 @@ from mmaction_ext.models import clips
 from mmaction_ext.models.building import build_model
 from mmaction_ext.models.complexity import check_shape, count_model
 from mmaction_ext.printable import clean
-from mmaction_ext.tracking.identity import batch_matters, network_hash
+from mmaction_ext.tracking.identity import batch_matters, network_hash, unscoped
 
 #: how many missing videos an error names
 SHOWN = 3
@@ -528,5 +528,5 @@ def check_model(cfg: Config) -> tuple[nn.Module, dict[str, Any]]:
         params=complexity.params,
         macs=complexity.macs,
         input_shape=list(complexity.input_shape),
-        network=network_hash([cfg.to_dict()]),
+        network=network_hash([unscoped(cfg.to_dict())]),
     )

@@ -18,6 +18,7 @@ from mmaction_ext.engine import checks
 from mmaction_ext.engine.divergence import PATIENCE
 from mmaction_ext.engine.environment import environment, git_state
 from mmaction_ext.engine.initial_weights import Fit, check_fit
+from mmaction_ext.engine.own_sources import own_sources
 from mmaction_ext.engine.run_config import (
     RecordedConfig,
     adapt_to_processes,
@@ -232,7 +233,7 @@ class Run:
             static=dict(self.complexity, counter=ledger_facts.COUNTER),
             env=facts['env'],
             git=facts['git'],
-            sources=ledger_facts.source_digests(),
+            sources={**ledger_facts.source_digests(), **own_sources(self.cfg.to_dict())},
             data=data_lists(self.cfg),
             initial_checkpoint=ledger_facts.weights_file(self._first_weights),
             initial_weights=[fit.facts() for fit in self._fits],

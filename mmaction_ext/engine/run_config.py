@@ -1,6 +1,7 @@
 """Turn a config file and the command line into the config of one run."""
 
 import copy
+import importlib
 import os
 import os.path as osp
 import sys
@@ -37,11 +38,35 @@ def read_config(path: str | os.PathLike[str], overrides: dict[str, Any] | None =
     if not osp.isfile(path):
         raise InputError(f'config {path} does not exist')
     try:
-        cfg = Config.fromfile(path)
+        cfg = Config.fromfile(path, import_custom_modules=False)
+        import_modules(cfg.get('custom_imports') or {})
     except Exception as error:
         raise InputError(f'config {path} cannot be used: {last_line(error)}') from error
     override(cfg, overrides or {})
     return cfg
+
+
+def import_modules(custom_imports: Mapping[str, Any]) -> None:
+    """Import what a config's ``custom_imports`` names, as mmengine does.
+
+    Modules are also found in the folder of the process, last of all: they shadow no other.
+
+    Args:
+        custom_imports: ``imports``, names, and ``allow_failed_imports``.
+
+    Raises:
+        InputError: one cannot be imported; the message says why.
+    """
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    names = custom_imports.get('imports') or ()
+    for name in [names] if isinstance(names, str) else names:
+        try:
+            importlib.import_module(name)
+        except Exception as error:
+            if not (custom_imports.get('allow_failed_imports') and isinstance(error, ImportError)):
+                reason = last_line(error)
+                raise InputError(f'custom_imports: {name} cannot be imported: {reason}') from error
 
 
 def override(cfg: Config, options: dict[str, Any]) -> None:

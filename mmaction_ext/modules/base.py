@@ -186,12 +186,17 @@ class MotionModule(nn.Module, ABC):
         """
         return None
 
-    @abstractmethod
-    def motion(self, x: Tensor, stage: int) -> Displacements | KeyPoints:
+    def motion(self, x: Tensor, stage: int) -> Displacements | KeyPoints | None:
         """The motion the module sees in the features of one stage, for pictures and tests.
 
         Args:
             x: Features of shape (N, C, T, H, W) at the output of ``stage``, as ``forward``
                 gets them.
             stage: Number of the stage.
+
+        Returns:
+            None where the module cannot tell, as here: pictures then show how strong its features
+            are, and what it changes in them.
         """
+        self.block_for(x, stage)
+        return None

@@ -226,8 +226,9 @@ class CellBuilder:
             self.measurements[row.id, metric, seed] = Measurement(
                 row.id, config.name, config.digest, metric, seed, result
             )
+            test = result.evaluation
             if result.status is CellStatus.OK and config.watched.is_other(
-                result.evaluation.get('watched')
+                test.get('watched'), test.get('own')
             ):
                 self.dated.add(row.id)
 

@@ -83,8 +83,9 @@ class SeedResult:
         evaluation: facts about the measurement, those that are known: ``job_type``, ``folder``
             of the run, ``attempt``, ``iter``, ``epoch``, ``commit``, ``checkpoint`` and
             ``predictions`` (mappings with ``path`` and ``sha256``), ``protocol`` (mapping),
-            ``code`` (digest of the files that the table tracks) and ``watched`` (of those whose
-            change it notes). Empty for means of rows and for differences.
+            ``code`` (digest of the files that the table tracks), ``watched`` (of those whose
+            change it notes) and ``own`` (path to SHA-256 of the user's own files). Empty for means
+            of rows and for differences.
     """
 
     seed: int

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import mmaction_ext
 from mmaction_ext.tracking.identity import json_digest
+from mmaction_ext.tracking.ledger.facts import find_source, is_own
 from mmaction_ext.tracking.reading.comparison import code_changes, current_sha256
+from mmaction_ext.tracking.reading.ledger import as_dict
 
 #: Files whose change a table notes where its specification says nothing of ``code``.
 DEFAULT_GLOBS = (
@@ -23,12 +25,17 @@ class TrackedCode:
 
     Attributes:
         globs: patterns such as ``mmaction_ext/modules/*.py``; ``*`` also matches a ``/``, and
-            ``**/`` nothing.
-        files: path, relative to the folder of the package, to SHA-256.
+            ``**/`` nothing. With :data:`DEFAULT_GLOBS` the user's own files are tracked, too.
+        files: path, relative to the folder of the package, to SHA-256; without the user's own,
+            which differ from run to run.
     """
 
     globs: tuple[str, ...] = ()
     files: dict[str, str] = field(default_factory=dict)
+
+    def tracks(self, path: str) -> bool:
+        """Whether a source file counts."""
+        return matches(path, self.globs) or (self.globs == DEFAULT_GLOBS and is_own(path))
 
     def changes(self, recorded: dict[str, str]) -> list[str]:
         """Paths of tracked files that were another when a run started.
@@ -36,20 +43,43 @@ class TrackedCode:
         Args:
             recorded: path to SHA-256 of the run; where it is empty, nobody can tell.
         """
-        return sorted(
-            path for path in code_changes(recorded, self.files) if matches(path, self.globs)
-        )
+        package = {path: digest for path, digest in recorded.items() if not is_own(path)}
+        changed = {path for path in code_changes(package, self.files) if self.tracks(path)}
+        return sorted(changed | self.own_changes(recorded))
+
+    def own_changes(self, recorded: dict[str, str]) -> set[str]:
+        """Those that are the user's own, as far as they are found."""
+        return {
+            path
+            for path, digest in recorded.items()
+            if is_own(path)
+            and self.tracks(path)
+            and (found := find_source(path))
+            and current_sha256(found) != digest
+        }
 
     def digest(self, recorded: dict[str, str]) -> str | None:
-        """One digest for the tracked files of a run; ``None`` if none are tracked or known."""
-        if not self.globs or not recorded:
-            return None
-        tracked = {path: file for path, file in recorded.items() if matches(path, self.globs)}
-        return json_digest(tracked)
+        """One digest for the tracked files of a run that are of the package.
 
-    def is_other(self, digest: str | None) -> bool:
-        """Whether a :meth:`digest` that was kept of a run is not that of the tree."""
-        return bool(self.globs and digest) and digest != self.digest(self.files)
+        ``None`` if none are tracked or known.
+        """
+        return self._digest_of(recorded) if self.globs and recorded else None
+
+    def _digest_of(self, files: dict[str, str]) -> str:
+        return json_digest(
+            {path: file for path, file in files.items() if not is_own(path) and self.tracks(path)}
+        )
+
+    def is_other(self, digest: str | None, own: object = None) -> bool:
+        """Whether a :meth:`digest` that was kept of a run is not that of the tree.
+
+        Args:
+            digest: that of the package's files.
+            own: path to SHA-256 of the user's own, where they were kept, too.
+        """
+        if not self.globs or not digest:
+            return False
+        return digest != self._digest_of(self.files) or bool(self.own_changes(as_dict(own)))
 
 
 def matches(path: str, globs: Iterable[str]) -> bool:
@@ -57,6 +87,16 @@ def matches(path: str, globs: Iterable[str]) -> bool:
     return any(
         fnmatchcase(path, form) for glob in globs for form in (glob, glob.replace('**/', ''))
     )
+
+
+def finds(glob: str) -> bool:
+    """Whether a pattern matches a source file of the package or of this process's folder."""
+    if tracked_code([glob]).files:
+        return True
+    try:
+        return is_own(glob) and any(path.suffix == '.py' for path in Path().glob(glob))
+    except (ValueError, NotImplementedError):  # of a pattern that is empty or absolute
+        return False
 
 
 def tracked_code(globs: Iterable[str]) -> TrackedCode:

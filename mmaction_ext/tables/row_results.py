@@ -125,8 +125,8 @@ class LockedResults:
         if self._other_config(item):
             return 'locked from a run of another version of the config'
         code = self.configs[item.row].code
-        then = item.result.evaluation.get('code')
-        if then and then != code.digest(code.files):
+        test = item.result.evaluation
+        if code.is_other(test.get('code'), test.get('own')):
             return 'locked from a run of another version of the code'
         return ''
 

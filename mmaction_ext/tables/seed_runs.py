@@ -26,6 +26,7 @@ from mmaction_ext.tracking.identity import (
     training_length,
     weights_source,
 )
+from mmaction_ext.tracking.ledger.facts import is_own
 from mmaction_ext.tracking.ledger.format import NEWER, NON_FINITE_SAMPLES
 from mmaction_ext.tracking.reading.conflicts import same
 from mmaction_ext.tracking.reading.foreign import look_up
@@ -188,6 +189,7 @@ class _Candidate:
             protocol=self.protocol,
             code=config.code.digest(self.record.code),
             watched=config.watched.digest(self.record.code),
+            own={path: file for path, file in self.record.code.items() if is_own(path)},
         )
         return {key: value for key, value in facts.items() if value not in (None, '', {})}
 

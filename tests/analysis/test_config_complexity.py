@@ -1,6 +1,7 @@
 """Many configs: each network is counted once, and one that fails does not hide the others."""
 
 import re
+import sys
 
 import pytest
 from mmengine.config import Config
@@ -86,3 +87,22 @@ def test_member_that_cannot_be_counted_is_an_error(write):
     path = write('both', ensemble=dict(members=['a.py', 'b.py']))
     [found] = count_configs([path]).values()
     assert isinstance(found, InputError) and re.search('both.py: .*NoSuchModel', str(found))
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_modules_of_the_user_are_imported(workers, write, tmp_path, monkeypatch):
+    """In each process, from the folder where the user works."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, 'path', sys.path[:])
+    (tmp_path / f'own{workers}.py').write_text(
+        'from mmaction.models import TSNHead\nfrom mmaction.registry import MODELS\n'
+        f'MODELS.register_module(name="Mine{workers}", module=TSNHead)\n'
+    )
+    head = dict(MODEL['cls_head'], type=f'Mine{workers}')
+    paths = [
+        write(f'row_{name}', model=dict(MODEL, cls_head=head), custom_imports=dict(imports=[name]))
+        for name in (f'own{workers}', 'nothing_of_that_name')
+    ]
+    found, fault = count_configs(paths, workers).values()
+    assert found == count(MODEL, SHAPE)
+    assert 'nothing_of_that_name cannot be imported' in str(fault) and str(paths[1]) in str(fault)

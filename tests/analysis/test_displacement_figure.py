@@ -45,6 +45,7 @@ def seen(displacement, confidence=None, features=None):
             displacement.transpose(0, 1)[None, None],
             confidence[None, None],
         ),
+        features[None],
     )
 
 
@@ -166,6 +167,7 @@ def test_maps_stand_over_their_source_frames_with_the_strength_of_these():
             torch.stack((steps, steps))[None],
             torch.ones(1, 2, 3, 4, 2),
         ),
+        features[None],
     )
     frames = np.array([10, 100, 200], np.uint8)[:, None, None, None] * np.ones(
         (1, 4, 2, 3), np.uint8
@@ -186,14 +188,16 @@ def test_a_stage_with_fewer_frames_stands_over_the_frames_it_was_made_of():
 
 def test_a_row_for_each_map_of_each_stage():
     def found(names):
+        features = torch.rand(1, 6, 2, 3, 3)
         return SeenMotion(
-            torch.rand(1, 6, 2, 3, 3),
+            features,
             Displacements(
                 names,
                 ((0, 1),) * len(names),
                 torch.rand(1, len(names), 2, 2, 3, 3),
                 torch.rand(1, len(names), 2, 3, 3),
             ),
+            features,
         )
 
     rows = displacement_rows(

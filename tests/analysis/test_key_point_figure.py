@@ -41,7 +41,8 @@ def found():
 
 def draw(found, frames=None, **kwargs):
     frames = np.zeros((FRAMES, *FRAME, 3), np.uint8) if frames is None else frames
-    seen = SeenMotion(torch.zeros(1, CHANNELS, FRAMES, *MAP), found)
+    features = torch.zeros(1, CHANNELS, FRAMES, *MAP)
+    seen = SeenMotion(features, found, features)
     (row,) = key_point_rows({4: seen}, frames, **kwargs)
     return row
 

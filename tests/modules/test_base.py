@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-from motion_modules import every_module
+from motion_modules import every_module, every_seeing_module
+from torch import nn
 
 from mmaction_ext.errors import InputError
-from mmaction_ext.modules.base import Displacements
+from mmaction_ext.modules.base import Displacements, MotionModule
 
 CHANNELS = {3: 8, 4: 12}
 
@@ -56,7 +57,7 @@ def tensors(motion):
     return {name: value for name, value in vars(motion).items() if isinstance(value, torch.Tensor)}
 
 
-@every_module
+@every_seeing_module
 def test_motion_is_single_precision_under_autocast(kind):
     torch.manual_seed(0)
     module, x = small(kind).eval(), torch.rand(1, 8, 4, 8, 8)
@@ -69,13 +70,13 @@ def test_motion_is_single_precision_under_autocast(kind):
     }
 
 
-@every_module
+@every_seeing_module
 def test_motion_of_a_module_in_half_precision_is_single(kind):
     motion = small(kind).bfloat16().eval().motion(torch.rand(1, 8, 4, 8, 8).bfloat16(), 3)
     assert {value.dtype for value in tensors(motion).values()} == {torch.float32}
 
 
-@every_module
+@every_seeing_module
 def test_displacements_name_a_source_for_every_map_and_frame(kind):
     motion = small(kind).eval().motion(torch.rand(1, 8, 4, 8, 8), 3)
     if not isinstance(motion, Displacements):
@@ -95,3 +96,19 @@ def test_meta_device(kind):
 def test_stages_without_channels_are_named(kind, channels):
     with pytest.raises(InputError, match=f'channels of stage 3 .* got {channels}'):
         kind({3: channels})
+
+
+def test_a_module_need_not_tell_its_motion_but_knows_its_stages():
+    class Still(MotionModule):
+        min_frames = 2
+
+        def __init__(self, in_channels):
+            super().__init__(in_channels)
+            self.blocks = nn.ModuleDict({str(stage): nn.Identity() for stage in in_channels})
+
+        def forward(self, x, stage, carried=()):
+            return x, carried
+
+    assert Still({3: 8}).motion(torch.rand(1, 8, 4, 8, 8), 3) is None
+    with pytest.raises(InputError, match='no block of stage 4'):
+        Still({3: 8}).motion(torch.rand(1, 8, 4, 8, 8), 4)

@@ -42,7 +42,7 @@ def make_records(make):
                 test=FACTS,
                 folder=f'place{seed}',
                 attempt=dict(number=1),
-                code={'m/a.py': '1'},
+                code={'mmaction_ext/m/a.py': '1'},
             )
             for seed, top1 in ((0, 0.8125), (1, 1.0), (2, 0.1 + 0.2))
         ),
@@ -61,7 +61,7 @@ def spec(make):
 
 @pytest.fixture
 def configs(make):
-    code = TrackedCode(('m/*',), {'m/a.py': '1'})
+    code = TrackedCode(('mmaction_ext/m/*',), {'mmaction_ext/m/a.py': '1'})
     return make.configs(*CONFIGS, code=code)
 
 
@@ -250,7 +250,7 @@ class TestStale:
         assert self.statuses(rebuild(path, spec, configs)) == {CellStatus.STALE}
 
     def test_code(self, path, spec, make):
-        code = TrackedCode(('m/*',), {'m/a.py': '2'})
+        code = TrackedCode(('mmaction_ext/m/*',), {'mmaction_ext/m/a.py': '2'})
         table = rebuild(path, spec, make.configs(*CONFIGS, code=code))
         assert self.statuses(table) == {CellStatus.STALE}
         assert 'another version of the code' in table.cell('base', 'top1').note
@@ -286,7 +286,7 @@ class TestWatchedCode:
     """A change of the operators, modules or host is noted; the numbers stand."""
 
     def watched(self, digest):
-        return TrackedCode(('m/*',), {'m/a.py': digest})
+        return TrackedCode(('mmaction_ext/m/*',), {'mmaction_ext/m/a.py': digest})
 
     def note(self, table):
         return [note for note in table.notes if 'earlier version' in note]
@@ -297,9 +297,9 @@ class TestWatchedCode:
             make.record(f'demo/{row}', seed, 0.5, code=code)
             for seed in (0, 1)
             for row, code in (
-                ('base', {'m/a.py': '1', 'x': '2'}),
+                ('base', {'mmaction_ext/m/a.py': '1', 'x': '2'}),
                 ('full', {}),
-                ('more', {'m/a.py': '2'}),
+                ('more', {'mmaction_ext/m/a.py': '2'}),
             )
         ]
         expected = (
@@ -315,13 +315,18 @@ class TestWatchedCode:
         path = tmp_path / 'lock.json'
         path.write_text(lock_text({'demo': locked_table(table, spec)}))
         assert self.note(rebuild(path, spec, configs)) == [expected]
-        assert path.read_text().count('"watched": "') == 4 and 'm/a.py' not in path.read_text()
+        assert (
+            path.read_text().count('"watched": "') == 4
+            and 'mmaction_ext/m/a.py' not in path.read_text()
+        )
         later = make.configs(*CONFIGS, watched=self.watched('3'))
         assert ': base, more (' in self.note(rebuild(path, spec, later))[0]
         assert self.note(rebuild(path, spec, make.configs(*CONFIGS))) == []
 
     def test_no_note_of_what_does_not_count(self, make):
-        records = [make.record('demo/base', 0, 0.5, code={'m/a.py': '1'}, exit_code=1)]
+        records = [
+            make.record('demo/base', 0, 0.5, code={'mmaction_ext/m/a.py': '1'}, exit_code=1)
+        ]
         configs = make.configs(*CONFIGS, watched=self.watched('2'))
         assert self.note(build_table(make.spec('base', 'full', 'more'), records, configs)) == []
 

@@ -447,13 +447,18 @@ class TestProtocol:
 
 
 def test_run_of_other_code_is_stale(make):
-    code = TrackedCode(('m/*',), {'m/a.py': '1', 'm/b.py': '2'})
+    code = TrackedCode(
+        ('mmaction_ext/m/*',), {'mmaction_ext/m/a.py': '1', 'mmaction_ext/m/b.py': '2'}
+    )
     config = RowConfig('demo/full', 'current', ('epoch', 2), code=code)
-    same = {'m/a.py': '1', 'm/b.py': '2', 'other.py': '3'}
+    same = {'mmaction_ext/m/a.py': '1', 'mmaction_ext/m/b.py': '2', 'other.py': '3'}
     found = result(make.record(code=same), config=config)
     assert found.value and found.evaluation['code'] == code.digest(code.files)
     assert result(make.record(code={}), config=config).value  # nobody recorded it
-    for change, file in (({'m/b.py': 'x'}, 'm/b.py'), ({'m/gone.py': '1'}, 'm/gone.py')):
+    for change, file in (
+        ({'mmaction_ext/m/b.py': 'x'}, 'mmaction_ext/m/b.py'),
+        ({'mmaction_ext/m/gone.py': '1'}, 'mmaction_ext/m/gone.py'),
+    ):
         found = result(make.record(code={**same, **change}), config=config)
         assert found.status is CellStatus.STALE
         assert found.reason == f'run of another version of {file}'

@@ -133,6 +133,16 @@ def test_config_without_a_shape(main, tmp_path, capsys):
     assert '--shape' in capsys.readouterr().err
 
 
+def test_a_row_that_cannot_be_counted_hides_no_other(main, config, tmp_path, capsys):
+    bad, path = tmp_path / 'bad.py', tmp_path / 'complexity.csv'
+    Config(dict(model=dict(MODEL, type='NoSuchModel'), input_shape=(3, 8, 64, 64))).dump(bad)
+    assert main([str(bad), config, '--csv', str(path), '--json']) == 2
+    output = capsys.readouterr()
+    assert [each['config'] for each in json.loads(output.out)] == [config]
+    assert network_of(config) in read_complexity(path)
+    assert output.err.count('\n') == 1 and f'{bad}: ' in output.err and 'NoSuchM' in output.err
+
+
 def test_csv_is_what_make_tables_reads(main, config, tmp_path, capsys):
     path = tmp_path / 'complexity.csv'
     assert main([config, '--csv', str(path)]) == 0

@@ -39,6 +39,22 @@ class MovesRight(MotionModule):
         return Displacements(('t+1',), (tuple(range(t)),), displacement, torch.ones(n, 1, t, h, w))
 
 
+@MODELS.register_module()
+class BrightensLeft(MotionModule):
+    """Adds to the left half of a map, and has no ``motion``."""
+
+    min_frames = 2
+
+    def __init__(self, in_channels):
+        super().__init__(in_channels)
+        self.blocks = torch.nn.ModuleDict({str(s): torch.nn.Identity() for s in in_channels})
+
+    def forward(self, x, stage, carried=()):
+        left = torch.zeros_like(x)
+        left[..., : x.shape[-1] // 2] = 5.0
+        return x + left, carried
+
+
 def recognizer(module, stages=(3, 4), head=None, **kwargs):
     head = head or dict(type='TSNHead', in_channels=16, num_classes=3, dropout_ratio=0.0)
     return dict(
@@ -181,6 +197,19 @@ def test_mp4(main, moves_right, movie, tmp_path, capsys):
         == 0
     )
     check_pictures(capsys.readouterr().out.splitlines()[-2:], moving='mp4')
+
+
+def test_a_module_without_motion_is_drawn_by_its_features(main, place, movie, tmp_path, capsys):
+    still = save(place, 'still', recognizer(dict(type='BrightensLeft'), stages=(3,)))
+    assert main([*still, movie, '-o', str(tmp_path), '--columns', '1']) == 0
+    said, *files = capsys.readouterr().out.splitlines()[-5:]
+    assert said == 'BrightensLeft has no motion(): drawn is how strong its features are instead'
+    check_pictures(files[:2])
+    check_pictures(files[2:], 'cam')
+    pixels = np.asarray(Image.open(tmp_path / 'motion.png').convert('RGB')).astype(int)
+    tile, gap, top = round(1.15 * 150), round((1.15 + 0.06 + 0.17) * 150), round(0.59 * 150)
+    changed = pixels[top + 2 * gap + 26 :][:tile, 22 : 22 + tile].sum(-1)  # the third row
+    assert changed[:, : tile // 3].mean() > 1.5 * changed[:, -tile // 3 :].mean()
 
 
 def test_plain_backbone_has_cam_only(main, place, movie, tmp_path, capsys):

@@ -26,7 +26,7 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from mmaction_ext.tables.cells import exact, parse_format
-from mmaction_ext.tables.code import DEFAULT_GLOBS, tracked_code
+from mmaction_ext.tables.code import DEFAULT_GLOBS, finds
 from mmaction_ext.tables.document import ENTRY, Document, Entries, Entry, Fault
 from mmaction_ext.tables.protocol import ProtocolFact
 from mmaction_ext.tables.published import Published, PublishedEntry
@@ -120,7 +120,7 @@ def _not_one(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _globs(globs: tuple[str, ...]) -> tuple[str, ...]:
     for i, glob in enumerate(globs):
-        if not tracked_code([glob]).files:
+        if not finds(glob):
             message = f'{glob!r} matches no source file, such as mmaction_ext/modules/dcf.py'
             raise Fault(message, i)
     return globs

@@ -79,7 +79,7 @@ def _other_code(records: Iterable[RunRecord]) -> list[Finding]:
     """Runs whose networks were made by other code, those of the same code together."""
     records = [record for record in records if record.code]
     groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    tree = source_digests() if records else {}
+    tree = source_digests(name for record in records for name in record.code) if records else {}
     for record in records:
         changed = [
             path
@@ -93,8 +93,7 @@ def _other_code(records: Iterable[RunRecord]) -> list[Finding]:
             'note',
             'other code',
             min(names),
-            'source files of the package have changed '
-            f'since it{and_more(names)} began: {_counted(changed)}',
+            f'source files have changed since it{and_more(names)} began: {_counted(changed)}',
             'mmaction-ext explain names them; train again where numbers depend on them',
         )
         for changed, names in groups.items()

@@ -2,6 +2,8 @@
 
 import os
 import re
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,40 @@ COUNTER = (
 DRIVER_FILE = Path('/proc/driver/nvidia/version')
 
 
-def source_digests() -> dict[str, str]:
-    """SHA-256 of each module of this package, by its path beginning with ``mmaction_ext/``."""
+def source_digests(names: Iterable[str] = ()) -> dict[str, str]:
+    """SHA-256 of source files as they are.
+
+    Args:
+        names: what runs recorded beside this package's, see :func:`is_own`; those that are not
+            found are left out.
+
+    Returns:
+        Digest of each module of this package, by its path beginning with ``mmaction_ext/``, and
+        of those files.
+    """
     package = Path(mmaction_ext.__file__).parent
-    return {
-        path.relative_to(package.parent).as_posix(): file_sha256(path)
-        for path in sorted(package.rglob('*.py'))
+    files = {
+        path.relative_to(package.parent).as_posix(): path for path in sorted(package.rglob('*.py'))
     }
+    files.update((name, path) for name in names if is_own(name) and (path := find_source(name)))
+    return {name: file_sha256(path) for name, path in files.items()}
+
+
+def is_own(name: str) -> bool:
+    """Whether a source file that a run recorded is the user's own: none of this package."""
+    return not name.startswith('mmaction_ext/')
+
+
+def find_source(name: str) -> Path | None:
+    """A source file of the user's, in the folder of the process or where Python finds modules.
+
+    Args:
+        name: as :func:`mmaction_ext.engine.own_sources.own_sources` gives it.
+    """
+    if os.path.isabs(name) or '..' in Path(name).parts:
+        return None
+    paths = (Path(folder, name) for folder in ('', *sys.path))
+    return next((path for path in paths if path.is_file()), None)
 
 
 def config_digests(path: Path | str) -> dict[str, str]:

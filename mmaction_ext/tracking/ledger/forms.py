@@ -118,8 +118,8 @@ class RunFile(Form):
         config_files: digests of the config and of all that it inherits from.
         complexity: parameters, multiply-adds and input shape of the model.
         env, git: library versions, state of the checkout.
-        code: digests of the source files of this package, those of several attempts with spaces
-            between; ``sources`` in the file.
+        code: digests of the source files of this package and of the user's classes, those of
+            several attempts with spaces between; ``sources`` in the file.
         data: annotation lists by split.
         initial_checkpoint, initial_weights: what training began from.
         attempts: oldest first.

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from mmaction_ext.files.writing import file_sha256
+from mmaction_ext.tracking.ledger.facts import is_own
 
-#: parts of this package on whose code a run's numbers depend
-NETWORK_CODE = ('ops', 'modules', 'models')
+#: part that source files of the user's make up
+OWN_CODE = 'own modules'
+#: parts of the code on which a run's numbers depend
+NETWORK_CODE = (OWN_CODE, 'ops', 'modules', 'models')
 #: lists of a data set have no more bytes
 LISTS_BYTES = 1 << 30
 #: metric that predictions alone tell, and how far it may be from what was logged
@@ -23,14 +26,15 @@ def code_changes(recorded: dict[str, str], now: dict[str, str]) -> dict[str, str
     Args:
         recorded: path to SHA-256 of the run; where it is empty, nobody can tell. Of a file that
             changed between two attempts, it holds both, and then agrees with no tree.
-        now: the same of the tree.
+        now: the same of the tree. What the user's own classes are made of is another matter for
+            each run: a file of theirs that the run did not record is not new.
 
     Returns:
         Path to ``'differs'``, ``'gone'`` (no longer in the tree) or ``'new'`` (not in the run).
     """
     states = {
         path: 'new' if path not in recorded else 'gone' if path not in now else 'differs'
-        for path in recorded.keys() | now.keys()
+        for path in recorded.keys() | {path for path in now if not is_own(path)}
         if recorded.get(path) != now.get(path)
     }
     order = sorted(states, key=lambda path: (code_folder(path) not in NETWORK_CODE, path))
@@ -40,11 +44,13 @@ def code_changes(recorded: dict[str, str], now: dict[str, str]) -> dict[str, str
 def code_folder(path: str) -> str:
     """Part of the package that a source file belongs to; empty for the package itself.
 
+    Files that are none of it are the user's :data:`OWN_CODE`.
+
     >>> code_folder('mmaction_ext/ops/chunks.py')
     'ops'
     """
     parts = path.split('/')
-    return parts[1] if len(parts) > 2 else ''
+    return OWN_CODE if is_own(path) else parts[1] if len(parts) > 2 else ''
 
 
 def list_state(facts: object) -> str:

@@ -50,7 +50,7 @@ def test_runs_of_other_code_are_told_together(runs):
     place, severity, text, _ = only(runs.find(), 'other code')
     assert (severity, place) == ('note', folders[0].as_posix())
     assert text == (
-        'source files of the package have changed since it and 1 more run began: '
+        'source files have changed since it and 1 more run began: '
         '1 of ops, 1 of modules, 1 of models'
     )
 

@@ -92,3 +92,12 @@ def test_without_a_gpu_there_is_no_cuda(monkeypatch):
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: 0)
     monkeypatch.setattr(torch.version, 'cuda', '12.8')
     assert facts.gpus() == dict(gpus=[], num_gpus=0, cuda=None, driver=None)
+
+
+def test_files_of_the_user_are_found_from_where_the_process_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'mine.py').write_text('x = 1\n')
+    found = facts.source_digests(['mine.py', 'gone.py', '../mine.py', '/etc/hostname'])
+    assert {name: found[name] for name in found if facts.is_own(name)} == {
+        'mine.py': sha256('x = 1\n')
+    }

@@ -66,7 +66,8 @@ def test_code_that_is_the_same_has_not_changed(files):
         ('mmaction_ext/ops/a.py', 'ops'),
         ('mmaction_ext/ops/b/a.py', 'ops'),
         ('mmaction_ext/a.py', ''),
-        ('a.py', ''),
+        ('a.py', 'own modules'),
+        ('lab/ops/a.py', 'own modules'),
     ],
 )
 def test_parts_of_the_package(path, part):
@@ -178,3 +179,15 @@ def test_files_that_hold_no_predictions(tmp_path, content):
     path = tmp_path / 'predictions.npz'
     path.write_bytes(content)
     assert top1_bounds(path) is None and top1_bounds(tmp_path / 'gone') is None
+
+
+def test_files_of_the_users_that_other_runs_recorded_are_not_new():
+    changes = code_changes(
+        {'mine.py': '1', 'gone.py': '1', 'mmaction_ext/a.py': '1'},
+        {'mine.py': '2', 'others.py': '1', 'mmaction_ext/a.py': '2'},
+    )
+    assert list(changes.items()) == [
+        ('gone.py', 'gone'),
+        ('mine.py', 'differs'),
+        ('mmaction_ext/a.py', 'differs'),
+    ]
