@@ -266,6 +266,10 @@ def _run_lines(run: Facts, config: Facts | None) -> list[str]:
             *(('source files', text) for text in _code(run['code'])),
             ('environment', _pairs(run['env'])),
             ('started from', _initial(run['initial_checkpoint'])),
+            *(
+                ('started from', f'{_initial(part)} ({part["part"]})')
+                for part in run['initial_weights']
+            ),
             *(('data', _data(split, facts)) for split, facts in run['data'].items()),
             *(
                 ('config file', f'{item["path"]} ({_TREE[item["tree"]]}) sha256 {item["sha256"]}')

@@ -249,6 +249,7 @@ class RunFacts:
                 split: dict(facts, list=list_state(facts)) for split, facts in record.data.items()
             },
             initial_checkpoint=as_dict(content.get('initial_checkpoint')) or None,
+            initial_weights=_parts_from_files(content.get('initial_weights')),
             config_files=_config_files(as_dict(content.get('config_files')), row),
             attempts=[_attempt(item) for item in record.attempts],
         )
@@ -319,6 +320,16 @@ def _attempt(attempt: Attempt) -> Facts:
         corrupt=attempt.corrupt,
         truncated=attempt.truncated,
     )
+
+
+def _parts_from_files(recorded: object) -> list[Facts]:
+    """Parts of a model that start from a file of their own; the whole's is the checkpoint."""
+    parts = [as_dict(part) for part in recorded] if isinstance(recorded, list) else []
+    return [
+        {name: part.get(name) for name in ('part', 'path', 'sha256')}
+        for part in parts
+        if part.get('part') not in (None, 'model')
+    ]
 
 
 def _config_in_tree(row: Row) -> Facts | None:

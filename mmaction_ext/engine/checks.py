@@ -27,6 +27,7 @@ from mmaction_ext.errors import InputError, check_at_least, did_you_mean, last_l
 from mmaction_ext.models import clips
 from mmaction_ext.models.building import build_model
 from mmaction_ext.models.complexity import check_shape, count_model
+from mmaction_ext.models.host.building import is_timm
 from mmaction_ext.printable import clean
 from mmaction_ext.tracking.identity import batch_matters, network_hash, unscoped
 
@@ -85,28 +86,31 @@ def check_initial_weights(cfg: Config) -> None:
     """Make sure that the files a run starts from exist; addresses are not tried.
 
     They are ``load_from`` and, anywhere in the model, the ``checkpoint`` of an ``init_cfg`` of
-    the type ``Pretrained`` and ``pretrained``.
+    the type ``Pretrained``, ``pretrained`` and timm's ``checkpoint_path``.
 
     Raises:
-        InputError: one does not; the message says what makes it.
+        InputError: one does not; the message names its key and says what makes it.
     """
-    for path in [cfg.get('load_from'), *_initial_weights(cfg.get('model'))]:
+    found = [('load_from', cfg.get('load_from')), *_initial_weights(cfg.get('model'), 'model')]
+    for key, path in found:
         if names_weights(path) and '://' not in path and not osp.isfile(osp.expanduser(path)):
             raise InputError(
-                f'{cfg.filename} starts from {path}, which does not exist; {_maker(path)}'
+                f'{cfg.filename} starts from {path}, which does not exist ({key}); {_maker(path)}'
             )
 
 
-def _initial_weights(node: Any) -> list[Any]:
-    """What the parts of a model start from, as its config has it."""
+def _initial_weights(node: Any, where: str) -> list[tuple[str, Any]]:
+    """What the parts of a model start from, as its config has it, each by its key."""
     if isinstance(node, (list, tuple)):
-        return [path for each in node for path in _initial_weights(each)]
+        nodes = {f'{where}[{index}]': each for index, each in enumerate(node)}
+        return [found for key, each in nodes.items() for found in _initial_weights(each, key)]
     if not isinstance(node, dict):
         return []
-    found = [node.get('pretrained')]
-    if is_pretrained(node):
-        found.append(node.get('checkpoint'))
-    return found + [path for each in node.values() for path in _initial_weights(each)]
+    keys = ['pretrained'] + ['checkpoint'] * is_pretrained(node)
+    keys += ['checkpoint_path'] * is_timm(node)
+    return [(f'{where}.{key}', node[key]) for key in keys if key in node] + [
+        found for key, each in node.items() for found in _initial_weights(each, f'{where}.{key}')
+    ]
 
 
 def _maker(path: str) -> str:

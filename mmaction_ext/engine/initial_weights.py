@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from mmengine.config import Config
@@ -11,10 +12,14 @@ from mmengine.runner.checkpoint import CheckpointLoader, load_checkpoint
 from torch import Tensor, nn
 
 from mmaction_ext.errors import InputError
-from mmaction_ext.models.building import build_model
+from mmaction_ext.models.building import bare_timm, build_model
+from mmaction_ext.models.host.building import timm_weights
+from mmaction_ext.tracking.ledger.facts import weights_file
 
 #: how many names a message shows
 SHOWN = 3
+#: how long a line of another's message may be
+LENGTH = 200
 #: in every weight before a file is loaded: finite, exact in half precision, and in no file
 _UNTOUCHED = -(2.0**14)
 
@@ -48,7 +53,7 @@ class Fit:
     def facts(self) -> dict[str, Any]:
         """What is recorded of it."""
         return dict(
-            path=self.source,
+            **(weights_file(self.source) or {}),
             part=self.part or 'model',
             filled=self.filled,
             total=self.total,
@@ -94,6 +99,11 @@ def check_fit(cfg: Config, model: nn.Module) -> list[Fit]:
         part = build_model(cfg.model).get_submodule(name)
         load = PretrainedInit(source, prefix) if by_config else _init_alone
         fits.append(_measured(part, name, source, prefix, functools.partial(load, part)))
+    path = bare_timm(cfg.model).get('checkpoint_path')
+    if path:
+        part = build_model(cfg.model).get_submodule('backbone')
+        load_all = functools.partial(import_module('timm.models').load_checkpoint, part, path)
+        fits.append(_measured(part, 'backbone', path, None, load_all))
     source = cfg.get('load_from')
     if names_weights(source):
         whole = build_model(cfg.model)
@@ -181,7 +191,7 @@ def _measured(
             )
     filled = {key for key, value in own.items() if not (value == _UNTOUCHED).any()}
     core = {key for key in own if key.startswith('backbone.')} or set(own)
-    theirs = _names(CheckpointLoader.load_checkpoint(source, 'cpu', logger='silent'), prefix)
+    theirs = _names(_content(part, source), prefix)
     same = {key for key, value in theirs.items() if key in own and isinstance(value, Tensor)}
     return Fit(
         source,
@@ -200,13 +210,24 @@ def _measured(
     )
 
 
+def _content(part: nn.Module, source: str) -> Any:
+    if not hasattr(part, 'pretrained_cfg'):  # timm's have it
+        return CheckpointLoader.load_checkpoint(source, 'cpu', logger='silent')
+    return {} if source.endswith(('.npz', '.npy')) else timm_weights(source)
+
+
 def _reasons(error: Exception) -> str:
     """The first of what torch lists in an error, a line each; the key that a file lacks."""
     if isinstance(error, LookupError):
         return f'it lacks {error}'
     title, *lines = str(error).strip().splitlines() or [type(error).__name__]
     more = f' ... ({len(lines)} in all)' if len(lines) > SHOWN else ''
-    return '; '.join(line.strip(' \t.') for line in lines[:SHOWN] or [title]) + more
+    return '; '.join(_shortened(line.strip(' \t.')) for line in lines[:SHOWN] or [title]) + more
+
+
+def _shortened(line: str) -> str:
+    """Without most of a list of hundreds of names."""
+    return line if len(line) <= LENGTH else f'{line[:LENGTH].rpartition(" ")[0]} ...'
 
 
 def _names(content: Any, prefix: str | None) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ from mmengine.registry import DefaultScope
 from torch import nn
 
 from mmaction_ext.errors import InputError, last_line
+from mmaction_ext.models.host.building import is_timm
 
 
 def build_model(
@@ -30,7 +31,9 @@ def build_model(
     """
     try:
         with DefaultScope.overwrite_default_scope('mmaction'), torch.device(device):
-            return MODELS.build(_for_inference(copy.deepcopy(config), with_checkpointing))
+            plain = _for_inference(copy.deepcopy(config), with_checkpointing)
+            bare_timm(plain).pop('checkpoint_path', None)
+            return MODELS.build(plain)
     except (
         AssertionError,
         AttributeError,
@@ -40,6 +43,15 @@ def build_model(
         ValueError,
     ) as error:  # mmaction2's and torch's, for an unknown type or argument
         raise InputError(f'the model cannot be built: {last_line(error)}') from error
+
+
+def bare_timm(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The backbone of timm's that mmaction2 itself builds for a recognizer; empty without one.
+
+    Its ``checkpoint_path`` is loaded while it is built, by timm; that of a host's by the host.
+    """
+    backbone = config.get('backbone')
+    return backbone if isinstance(backbone, dict) and is_timm(backbone) else {}
 
 
 def _for_inference(config: Any, with_checkpointing: bool) -> Any:

@@ -1,6 +1,7 @@
 """Bad input is named before any training time is spent."""
 
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -325,8 +326,9 @@ def test_a_file_to_start_from_must_exist(tmp_path):
                 dict(type='Pretrained', checkpoint='{}'),
             ]
         ),
+        dict(type='timm.resnet10t', checkpoint_path='{}'),
     ],
-    ids=['pretrained', 'pretrained host', 'init_cfg', 'with a scope', 'list of init_cfg'],
+    ids=['pretrained', 'pretrained host', 'init_cfg', 'with a scope', 'list of init_cfg', 'timm'],
 )
 def test_files_that_parts_of_the_model_start_from_must_exist(tmp_path, part):
     def cfg(source):
@@ -335,8 +337,11 @@ def test_files_that_parts_of_the_model_start_from_must_exist(tmp_path, part):
     for sound in ('https://example.org/start.pth', 'torchvision://resnet50', 'timm.resnet10t'):
         checks.check_initial_weights(cfg(sound))
     path = tmp_path / 'start.pth'
-    with pytest.raises(InputError, match=rf'starts from {path}, which does not exist'):
+    with pytest.raises(InputError, match=rf'starts from {path}, which does not exist') as refused:
         checks.check_initial_weights(cfg(str(path)))
+    assert re.search(
+        r'\(model\.backbone\.(.*\.)?(pretrained|checkpoint(_path)?)\)', str(refused.value)
+    )
     path.touch()
     checks.check_initial_weights(cfg(str(path)))
 

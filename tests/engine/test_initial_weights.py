@@ -1,12 +1,18 @@
 """What a training starts from must fit the backbone."""
 
+import pathlib
+import warnings
+
 import pytest
+import timm
 import torch
+from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.model.weight_init import PretrainedInit
 
 from mmaction_ext.engine import initial_weights
 from mmaction_ext.errors import InputError
+from mmaction_ext.files.writing import file_sha256
 from mmaction_ext.models.building import build_model
 
 
@@ -60,6 +66,7 @@ def test_what_fits_is_counted(tmp_path, weights, content):
     (fit,) = check_fit(config(load_from=path))
     assert fit.facts() == dict(
         path=path,
+        sha256=file_sha256(path),
         part='model',
         filled=total,
         total=total,
@@ -192,3 +199,69 @@ def test_the_weight_that_a_file_of_torchvision_lacks_is_named(tmp_path):
     path = save(tmp_path, torchvision_names(18))
     with pytest.raises(InputError, match=r"into backbone: it lacks 'layer1.0.conv3.weight'"):
         check_fit(config(backbone=dict(depth=50, pretrained=path)))
+
+
+def timm_config(path, hosted):
+    inner = dict(
+        type='timm.resnet10t', channels=(8, 8, 8, 8), stem_width=8, checkpoint_path=str(path)
+    )
+    cfg = config()
+    cfg.model.cls_head.in_channels = 8
+    cfg.model.backbone = (
+        dict(type='MotionBackbone', backbone=inner, num_segments=4)
+        if hosted
+        else dict(inner, global_pool='')
+    )
+    return cfg
+
+
+@pytest.fixture(scope='module')
+def timm_state():
+    """As timm saves it: the classifier is there."""
+    net = timm.create_model('resnet10t', channels=(8, 8, 8, 8), stem_width=8, num_classes=5)
+    return net.state_dict()
+
+
+@pytest.mark.parametrize('hosted', [True, False], ids=['hosted', 'bare'])
+def test_a_file_of_timms(tmp_path, timm_state, hosted):
+    """What it fills is counted; nothing is loaded, nor said, where the model is only looked at."""
+    bare = {name: value for name, value in timm_state.items() if not name.startswith('fc.')}
+    path = save(tmp_path, timm_state if hosted else bare)
+    cfg = timm_config(path, hosted)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        model = build_model(cfg.model, 'meta')
+        (fit,) = initial_weights.check_fit(cfg, model)
+    assert fit.part == ('backbone.backbone' if hosted else 'backbone')
+    assert fit.filled == fit.total == fit.backbone_filled and not fit.missing
+    assert fit.facts()['sha256'] == file_sha256(path)
+    save(tmp_path, renamed(bare, 'x.'))
+    with pytest.raises(InputError, match=f'{path} cannot be loaded into {fit.part}: ') as refused:
+        check_fit(cfg)
+    assert '\n' not in str(refused.value) and len(str(refused.value)) < 900
+
+
+def test_a_hosted_file_of_timms_is_loaded_where_training_starts(tmp_path, timm_state):
+    """Not where the model is built: what is tested or resumed needs no such file."""
+    path = save(tmp_path, timm_state)
+    built = MODELS.build(timm_config(path, True).model.backbone)
+    inner = built.backbone.state_dict()
+    assert any(not torch.equal(inner[name], timm_state[name]) for name in inner)
+    built.init_weights()
+    assert all(torch.equal(value, timm_state[name]) for name, value in inner.items())
+
+
+def test_no_code_in_a_file_of_timms_runs(tmp_path):
+    path = tmp_path / 'evil.pth'
+    torch.save({'state_dict': Touch(tmp_path / 'touched')}, path)
+    with pytest.raises(InputError, match=f'{path} cannot be loaded'):
+        check_fit(timm_config(path, True))
+    assert not (tmp_path / 'touched').exists()
+
+
+class Touch:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return pathlib.Path.touch, (self.path,)

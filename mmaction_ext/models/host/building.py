@@ -1,6 +1,7 @@
 """From configs to backbones and motion modules, with the errors a user can act on."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from mmaction.registry import MODELS
@@ -52,14 +53,63 @@ def _find_class(kind: str | type | None, role: str) -> type:
 
 
 def _build_timm(name: str, config: dict[str, Any]) -> nn.Module:
+    """timm's model, which loads its ``checkpoint_path`` by ``init_weights``.
+
+    So other backbones load what they start from: a model that is looked at, tested or resumed
+    needs no such file.
+    """
     import timm  # slow to import, and only some hosts need it
 
     if not timm.is_model(name):
         raise InputError(f'unknown timm model {name!r}')
     arguments = {key: value for key, value in config.items() if key != 'type'}
+    path = arguments.pop('checkpoint_path', None)
     try:
         backbone: Any = timm.create_model(name, num_classes=0, global_pool='', **arguments)
     except TypeError as error:  # an argument the model does not have
         raise InputError(f'timm model {name!r}: {error}') from error
-    backbone.is_init = True  # timm initialises, or loads weights, while building
+    backbone.is_init = not path  # timm initialises, or loads what it fetches, while building
+    if path:
+        backbone.pretrained, backbone.init_weights = path, partial(load_timm, backbone, path)
     return backbone
+
+
+def timm_weights(path: str) -> dict[str, Any]:
+    """The weights in a file that timm can read, by timm's rules; no code in it is run.
+
+    Raises:
+        FileNotFoundError, RuntimeError: it is missing, damaged, or asks for more than weights.
+    """
+    from timm.models import load_state_dict
+
+    return load_state_dict(path, weights_only=True)
+
+
+def load_timm(backbone: Any, path: str) -> None:
+    """Fill a backbone of timm's from a file, of which the classifier is left out.
+
+    Args:
+        backbone: the model, without classifier.
+        path: a state dict, a checkpoint with one, safetensors, or NumPy's ``.npz`` where timm
+            has a converter for the model.
+
+    Raises:
+        FileNotFoundError, RuntimeError: as :func:`timm_weights`; names or shapes are not all
+            those of the model.
+    """
+    from timm.models import load_checkpoint
+
+    if path.endswith(('.npz', '.npy')):
+        load_checkpoint(backbone, path)
+        return
+    classifiers = backbone.pretrained_cfg.get('classifier') or ()
+    left_out = tuple(
+        f'{name}.' for name in ([classifiers] if isinstance(classifiers, str) else classifiers)
+    )
+    backbone.load_state_dict(
+        {
+            name: value
+            for name, value in timm_weights(path).items()
+            if not name.startswith(left_out)
+        }
+    )
