@@ -14,6 +14,7 @@ FLOORS = [
     ('files', 'checkpoint_file'),
     ('video',),
     ('compat',),
+    ('registry', 'startup'),
     ('ops',),
     ('modules',),
     ('models', 'networks'),
