@@ -72,3 +72,44 @@ def history_record(number, values, typed=False, **step):
     if step:
         record.history.step.num = step['step']
     return record.SerializeToString()
+
+
+def write_run(
+    folder, uid, config=None, rows=(), summary=None, *, exit_code=0, start=0, tags=(), **names
+):
+    """An offline log as wandb 0.31 leaves it: a run, its rows, its summary and its end.
+
+    Args:
+        folder: of all runs; the log lies in one of its own below it.
+        uid: id of the run.
+        config, rows, summary: as a script gives them to ``wandb``.
+        exit_code: ``None`` for a run that was killed.
+        start: when it began, in seconds since the epoch.
+        tags: tags.
+        names: ``display_name``, ``run_group``, ``job_type``.
+    """
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    first = Record(num=1)
+    first.run.run_id, first.run.host = uid, 'h'
+    first.run.start_time.seconds = start
+    first.run.tags.extend(tags)
+    for name, value in names.items():
+        setattr(first.run, name, value)
+    for key, value in (config or {}).items():
+        first.run.config.update.add(key=key, value_json=json.dumps(value))
+    payloads = [first.SerializeToString()]
+    for number, row in enumerate(rows, 2):
+        payloads.append(history_record(number, row))
+    last = Record(num=len(payloads) + 1)
+    for key, value in (summary or {}).items():
+        last.summary.update.add(nested_key=[key], value_json=json.dumps(value))
+    payloads.append(last.SerializeToString())
+    if exit_code is not None:
+        end = Record(num=len(payloads) + 1)
+        end.exit.exit_code = exit_code
+        payloads.append(end.SerializeToString())
+    path = folder / f'offline-run-{uid}' / f'run-{uid}.wandb'
+    path.parent.mkdir(parents=True)
+    path.write_bytes(encode(payloads))
+    return path

@@ -3,7 +3,8 @@
 SOURCE is ENTITY/PROJECT on the W&B server (WANDB_BASE_URL is honoured), or a folder of offline
 .wandb logs that another project wrote. Only runs that changed since the last time are read again.
 This project's own runs say which row and seed they are; for any other run say it with --config or
---match, and its numbers are marked in tables as imported.
+--match, and its numbers are marked in tables as imported. SOURCE may also be a table.yaml whose
+runs: are of a project on the server: then these are copied beside it, as they are.
 """
 
 import hashlib
@@ -40,6 +41,7 @@ NAME = 'import-wandb'
 HELP = 'copy runs of a W&B project, or foreign offline logs, to where tables find them'
 EPILOG = """examples:
   mmaction-ext import-wandb my-lab/mmaction_ext            all runs of a project of one's own
+  mmaction-ext import-wandb results/table.yaml             the runs that this table asks for
   mmaction-ext import-wandb my-lab/old --dry-run \\
       --match '(?P<config>dcf/table1_components/\\w+)-s(?P<seed>\\d+)' --metric acc=test/acc/top1
   mmaction-ext import-wandb ../other/wandb --config configs/dcf/table1_components/full.py \\
@@ -58,7 +60,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         'source',
         metavar='SOURCE',
-        help='ENTITY/PROJECT, or a folder of logs (a folder of that name wins)',
+        help='ENTITY/PROJECT, a folder of logs (a folder of that name wins), or a table.yaml',
     )
     parser.add_argument(
         '--to',
@@ -97,7 +99,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Copy the runs and say what became of them; returns the exit code."""
-    copier = Copier(args.to, Identifier(args), parse_renames(args.metric), args.dry_run)
+    if Path(args.source).suffix in ('.yaml', '.yml'):
+        args.source, args.to = project_of_table(Path(args.source))
+        copier = Copier(args.to, dry_run=args.dry_run, as_is=True)
+    else:
+        copier = Copier(args.to, Identifier(args), parse_renames(args.metric), args.dry_run)
     if Path(args.source).is_dir():
         copies: Iterator[Copied] = map(copier, local_runs(args.source, args.to))
     else:
@@ -107,6 +113,21 @@ def run(args: Namespace) -> int:
         print(line)
     print(_summary(found, args))
     return int(not found or any(copied.outcome == 'skipped' for copied in found))
+
+
+def project_of_table(path: Path) -> tuple[str, Path]:
+    """The W&B project whose runs a table asks for, and the folder where their copies go.
+
+    Raises:
+        InputError: the table cannot be used, or asks for no such runs.
+    """
+    from mmaction_ext.tables import load_spec
+
+    spec = load_spec(path)
+    if spec.runs is None or not foreign.is_project(spec.runs.source):
+        found = f'those of {spec.runs.source}' if spec.runs else 'no runs:'
+        raise InputError(f'{path} names {found}, which is no project on a W&B server')
+    return spec.runs.source, spec.runs.folder
 
 
 def _online_copies(source: str, copier: Copier) -> Iterator[Copied]:
@@ -237,8 +258,10 @@ def describe(found: Iterable[Copied]) -> list[str]:
 
 
 def _taken_for(copied: Copied) -> str:
-    if copied.reason or copied.identity is None:
+    if copied.reason:
         return copied.reason
+    if copied.identity is None:
+        return copied.run.state
     return f'{copied.identity.config} seed {copied.identity.seed}, {copied.run.state}'
 
 

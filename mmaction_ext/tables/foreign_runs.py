@@ -13,6 +13,7 @@ from typing import Any
 
 from mmaction_ext.errors import InputError
 from mmaction_ext.tables.row_results import LockedTable
+from mmaction_ext.tables.run_summary import validation_metric
 from mmaction_ext.tables.seed_runs import FOREIGN_STATES, is_finite
 from mmaction_ext.tables.spec import Row, Runs, TableSpec
 from mmaction_ext.tables.spec.model import plain
@@ -223,7 +224,7 @@ def _order(text: str) -> tuple[int, float, str, str]:
 
 def _record(spec: TableSpec, row: Row, seed: int, run: SourceRun) -> RunRecord:
     assert spec.runs
-    wanted = spec.metrics | {TRAIN_LOSS}
+    wanted = spec.metrics | {TRAIN_LOSS} | set(map(validation_metric, spec.metrics))
     rows: dict[str, list[Values]] = {}
     numbered = [] if run.problem else numbered_rows(run)
     for values in numbered:

@@ -19,6 +19,7 @@ from mmaction_ext.tables.cells import Table
 from mmaction_ext.tables.class_accuracies import CLASS_METRIC, class_accuracies
 from mmaction_ext.tables.lock import damaged, refuse_newer
 from mmaction_ext.tables.seed_runs import TEST_FACTS, is_finite
+from mmaction_ext.tables.spec.checks import PHASES
 from mmaction_ext.tracking.identity import canonical_json, json_digest
 from mmaction_ext.tracking.ledger.format import TRAIN_LOSS
 from mmaction_ext.tracking.reading.record import (
@@ -158,8 +159,12 @@ def summaries(
 
 
 def validation_metric(metric: str) -> str:
-    """The metric of validation that goes with one of a test: ``val/acc/top1``."""
-    return f'val/{metric.partition("/")[2]}'
+    """The metric of validation that goes with one of a test: ``val/acc/top1``.
+
+    One that others logged is the metric itself.
+    """
+    phase, slash, name = metric.removeprefix('metric.').partition('/')
+    return f'val/{name}' if phase in PHASES and slash else f'{phase}{slash}{name}'
 
 
 def _summary(

@@ -14,6 +14,13 @@ Phase = Literal['train', 'val', 'test']
 PHASES = get_args(Phase)
 #: sources that only runs of other programs have, to the kind of column they fill
 FOREIGN_KINDS = {'metric': 'history', 'config': 'complexity', 'summary': 'complexity'}
+#: sources that are neither logged metrics nor columns, to the kind of column they fill
+SOURCE_KINDS = {
+    'row': 'row',
+    'static': 'complexity',
+    'published': 'published',
+    **FOREIGN_KINDS,
+}
 
 
 def misfits(spec: TableSpec) -> Iterator[Misfit]:
@@ -68,9 +75,7 @@ def _columns(spec: TableSpec) -> Iterator[Misfit]:
             yield (
                 ('columns', i, 'from'),
                 f'{column.source!r} is neither row.*, static.*, published.*, a metric like '
-                'test/acc/top1, nor an earlier column of numbers'
-                + ', nor metric.*, config.* or summary.* of foreign runs'
-                * bool(spec.runs),
+                'test/acc/top1, nor an earlier column of numbers',
             )
         if column.kind == 'column' and column.relative_to is None:
             yield ('columns', i), f'{column.source!r} is a column: relative_to is missing'

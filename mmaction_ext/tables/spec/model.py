@@ -30,7 +30,7 @@ from mmaction_ext.tables.code import DEFAULT_GLOBS, finds
 from mmaction_ext.tables.document import ENTRY, Document, Entries, Entry, Fault
 from mmaction_ext.tables.protocol import ProtocolFact
 from mmaction_ext.tables.published import Published, PublishedEntry
-from mmaction_ext.tables.spec.checks import FOREIGN_KINDS, Phase, misfits
+from mmaction_ext.tables.spec.checks import FOREIGN_KINDS, SOURCE_KINDS, Phase, misfits
 from mmaction_ext.tracking.identity import config_name, json_digest
 
 if TYPE_CHECKING:
@@ -392,8 +392,7 @@ class Column(Entry):
             return FOREIGN_KINDS[kind]
         if '/' in self.source:
             return 'history'
-        kinds = {'row': 'row', 'static': 'complexity', 'published': 'published'}
-        return kinds.get(kind, 'column')
+        return SOURCE_KINDS.get(kind, 'column')
 
     @property
     def name(self) -> str:
@@ -500,6 +499,19 @@ class Section(Entry):
     title: str = Field(alias='section')
 
 
+def _name_metrics(columns: object) -> None:
+    """Say of columns of foreign runs which are of a metric: all whose source is nothing else."""
+    earlier: set[object] = set()
+    for column in columns if isinstance(columns, list) else ():
+        if not isinstance(column, dict) or not isinstance(column.get('from'), str):
+            continue
+        source = column['from']
+        is_metric = '/' not in source and source.partition('.')[0] not in SOURCE_KINDS
+        if is_metric and source not in earlier:
+            column['from'] = f'metric.{source}'
+        earlier.add(column.get('key', source))
+
+
 def _row_or_section(value: object) -> str:
     is_section = isinstance(value, Section) or (isinstance(value, dict) and 'section' in value)
     return '<section>' if is_section else '<row>'
@@ -575,6 +587,7 @@ class TableSpec(Entry):
         found = {**super()._defaults(values, others, document), '<path>': document.path}
         if 'runs' not in values:
             return found
+        _name_metrics(values.get('columns'))
         name = table_name(document)
         return {**found, 'id': name, 'caption': name, '<asks seeds>': 'seeds' not in values}
 

@@ -7,6 +7,7 @@ W&B server, of whose runs there are copies beside whatever names it
 
 import csv
 import io
+import os
 import re
 import time
 from collections.abc import Iterable, Iterator
@@ -55,7 +56,7 @@ def foreign_runs(source: str, folder: Path) -> list[SourceRun]:
     Raises:
         InputError: there is no such source, or it cannot be read.
     """
-    path = folder / source
+    path = Path(os.path.normpath(folder / source))
     runs: Iterable[SourceRun]
     if path.is_dir():
         runs = local_runs(path, summary=True)
