@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from mmaction_ext.errors import InputError
+from mmaction_ext.errors import InputError, did_you_mean
 from mmaction_ext.printable import clean
 from mmaction_ext.tables import TableSpec
 from mmaction_ext.tables.complexity import Counts
@@ -177,11 +177,23 @@ def _below(folder: Path) -> list[Path]:
 
 def _by_id(name: str, configs: Path) -> Path:
     """The specification of that id below ``configs``."""
-    found = [path for path in sorted(configs.rglob('table.yaml')) if _has_id(path, name)]
+    paths = sorted(configs.rglob('table.yaml'))
+    found = [path for path in paths if _has_id(path, name)]
     if len(found) != 1:
         problem = 'are several tables' if found else 'is no file, folder or table'
-        raise InputError(f'there {problem} {name} (ids are looked for below {configs})')
+        hint = '' if found else did_you_mean(name, filter(None, map(_stated_id, paths)))
+        raise InputError(f'there {problem} {name} (ids are looked for below {configs}){hint}')
     return found[0]
+
+
+def _stated_id(path: Path) -> str:
+    """What a specification that may be broken has as its id; empty without one."""
+    try:
+        text = path.read_text('utf-8', 'replace')
+    except OSError:
+        return ''
+    found = re.search(r'^id:\s*["\']?([\w.-]+)', text, re.MULTILINE)
+    return found[1] if found else ''
 
 
 def _has_id(path: Path, name: str) -> bool:

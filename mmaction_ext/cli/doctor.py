@@ -8,7 +8,6 @@ and files that cannot be read or that a dying process left behind.
 
 from __future__ import annotations
 
-import textwrap
 from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Iterable
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmaction_ext.cli.common import DEFAULT_RUNS, add_configs_option, add_json_option
-from mmaction_ext.cli.text import WIDTH, clean, colour, print_json
+from mmaction_ext.cli.text import clean, colour, fold, print_json
 
 if TYPE_CHECKING:
     from mmaction_ext.tracking.doctor.finding import Finding
@@ -109,8 +108,6 @@ def _finding_lines(finding: Finding) -> list[str]:
         f'{finding.severity}: {clean(finding.place)}: {clean(finding.text)} '
         f'[{finding.check}]; {clean(finding.advice)}'
     )
-    first, *more = textwrap.wrap(
-        text, WIDTH, subsequent_indent='    ', break_long_words=False, break_on_hyphens=False
-    )
+    first, *more = fold(text, rest='    ')
     word = finding.severity
     return [colour(word, _COLOURS[word]) + first.removeprefix(word), *more]

@@ -4,7 +4,6 @@ A difference is explained by both of its sides, a mean of rows by its parts, a p
 its citation, and a cell without a number by what is wrong.
 """
 
-import textwrap
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
@@ -22,7 +21,7 @@ from mmaction_ext.cli.common import (
     read_counts,
     read_records,
 )
-from mmaction_ext.cli.text import WIDTH, clean, print_json
+from mmaction_ext.cli.text import clean, fold, print_json
 
 NAME = 'explain'
 HELP = 'where a printed number comes from'
@@ -42,6 +41,8 @@ complete, or a file behind it differs; 2 bad input
 """
 LOCK = Path('reports/table.lock.json')
 INDENT = '  '
+#: columns by which parts of parts are indented further
+MARGIN = 8
 #: how a config file of a run compares with the tree
 _TREE = {
     'same': 'same in the tree',
@@ -151,14 +152,7 @@ def _entries(pairs: Iterable[tuple[str, Any]], level: int = 1) -> list[str]:
     for name, text in pairs:
         if text not in (None, ''):
             head = f'{INDENT * level}{name:<{LABEL_WIDTH}}'
-            lines += textwrap.wrap(
-                clean(text),
-                WIDTH - 8,
-                initial_indent=head,
-                subsequent_indent=' ' * len(head),
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
+            lines += fold(clean(text), head, ' ' * len(head), MARGIN)
     return lines
 
 
@@ -186,9 +180,7 @@ def _seed_lines(seed: Facts, config: Facts | None) -> list[str]:
         value += f': {seed["status"]}, {seed["reason"]}'
     lines = [
         f'{INDENT}{line}'
-        for line in textwrap.wrap(
-            clean(f'seed {seed["seed"]}: {value}'), WIDTH - 8, subsequent_indent=INDENT
-        )
+        for line in fold(clean(f'seed {seed["seed"]}: {value}'), rest=INDENT, margin=MARGIN)
     ]
     if 'measured' in seed:
         lines += _measured_lines(seed)

@@ -254,7 +254,7 @@ def describe(found: Iterable[Copied]) -> list[str]:
         for copied in found
         if copied.outcome != 'unchanged'
     ]
-    return columns(rows, ('outcome', 'run', 'is'), elastic=(1, 2)) if rows else []
+    return columns(rows, ('outcome', 'run', 'is'), elastic=(1,)) if rows else []
 
 
 def _taken_for(copied: Copied) -> str:

@@ -5,7 +5,6 @@ Says for each row what training it costs, and for each gap the command that fill
 
 import functools
 import shlex
-import textwrap
 from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +23,7 @@ from mmaction_ext.cli.common import (
     read_records,
 )
 from mmaction_ext.cli.compute import TrainingCompute, training_compute
-from mmaction_ext.cli.text import WIDTH, clean, columns, print_json, quantity
+from mmaction_ext.cli.text import clean, columns, fold, print_json, quantity
 from mmaction_ext.errors import check_at_least
 from mmaction_ext.tables import TableSpec, resolve_configs
 from mmaction_ext.tables.complexity import Counts
@@ -327,13 +326,7 @@ def _problems(plan: TablePlan) -> list[str]:
         for seed in row.seeds
         if seed.state != 'done' and not (seed.state == 'missing' and seed.command)
     ]
-    lines = [
-        line
-        for text in texts
-        for line in textwrap.wrap(
-            text, WIDTH, initial_indent='  ', subsequent_indent='    ', break_on_hyphens=False
-        )
-    ]
+    lines = [line for text in texts for line in fold(text, '  ', '    ')]
     return ['', 'why:', *lines] if lines else []
 
 

@@ -57,6 +57,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         help='page to write (default: reports/index.html)',
     )
     parser.add_argument(
+        '--title', help="of the page (default: the project that the tables' files name)"
+    )
+    parser.add_argument(
         '--check', action='store_true', help='write nothing; exit with 1 if the page differs'
     )
 
@@ -88,10 +91,11 @@ def build_page(args: Namespace) -> str:
     specs, counts = load_tables(args, lock), read_counts(args)
     if lock:
         locked = read_lock(lock)
-        return build_report(build_tables(specs, (), counts, locked), _locked_runs())
+        tables = build_tables(specs, (), counts, locked)
+        return build_report(tables, _locked_runs(), args.title)
     records = read_records(args, specs)
     tables = build_tables(specs, records, counts)
-    return build_report(tables, summaries(records, tables))
+    return build_report(tables, summaries(records, tables), args.title)
 
 
 def _locked_runs() -> list[RunSummary]:

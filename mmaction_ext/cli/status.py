@@ -24,7 +24,7 @@ from mmaction_ext.cli.common import (
     read_records,
 )
 from mmaction_ext.cli.progress import Progress, progress, schedule_of
-from mmaction_ext.cli.text import WIDTH, clean, columns, cut, duration, print_json
+from mmaction_ext.cli.text import clean, columns, cut, duration, is_screen, line_width, print_json
 from mmaction_ext.tables import CellStatus, TableSpec, resolve_configs
 from mmaction_ext.tables.row_seeds import RowSeed, row_seeds
 from mmaction_ext.tables.seed_runs import how_it_ended, is_finite, why_diverged
@@ -258,7 +258,7 @@ def _show(groups: dict[str, list[RunStatus]], args: Namespace) -> None:
             {title: [dict(asdict(line)) for line in lines] for title, lines in groups.items()}
         )
         return
-    if args.watch is not None and sys.stdout.isatty():
+    if args.watch is not None and is_screen():
         print('\x1b[H\x1b[2J', end='')  # from the top of an empty screen
     if not groups:
         print('no table has a run yet; mmaction-ext plan says how to train them')
@@ -309,4 +309,4 @@ def _remarks(line: RunStatus) -> list[str]:
     """What is wrong, below the line of the run."""
     if not line.reason or line.state in ('finished', 'running', 'missing'):
         return []
-    return [cut(f'    {clean(line.reason)}', WIDTH)]
+    return [cut(f'    {clean(line.reason)}', line_width())]

@@ -2,7 +2,9 @@
 
 import math
 import os
+import shutil
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -11,18 +13,20 @@ from mmaction_ext.printable import clean
 from mmaction_ext.tracking.ledger.format import to_json
 
 __all__ = [
-    'WIDTH',
     'clean',
     'colour',
     'columns',
     'cut',
     'duration',
+    'fold',
+    'is_screen',
+    'line_width',
     'print_json',
     'quantity',
     'width',
 ]
 
-#: columns of a terminal that lines are made to fit
+#: columns that sentences are folded to where no terminal says how many it has
 WIDTH = 100
 GAP = '  '
 #: no column that is cut is made narrower
@@ -43,9 +47,37 @@ def width(text: str) -> int:
     )
 
 
-def cut(text: str, limit: int) -> str:
+def line_width() -> int | None:
+    """Columns of the terminal that is written to; ``None`` where output goes elsewhere, whole."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def is_screen() -> bool:
+    """Whether what is written to is a terminal that knows colours and how to clear itself."""
+    return sys.stdout.isatty() and os.environ.get('TERM') != 'dumb'
+
+
+def fold(text: str, first: str = '', rest: str = '', margin: int = 0) -> list[str]:
+    """A sentence as lines that fit, none of its words broken.
+
+    Args:
+        text: the sentence.
+        first, rest: what its first line and the others begin with.
+        margin: columns to leave free.
+    """
+    return textwrap.wrap(
+        text,
+        max((line_width() or WIDTH) - margin, NARROWEST),
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def cut(text: str, limit: int | None) -> str:
     """The text, its end replaced by ``…`` where it is wider than ``limit`` columns."""
-    if width(text) <= limit:
+    if limit is None or width(text) <= limit:
         return text
     left = limit - 1
     for index, char in enumerate(text):
@@ -56,8 +88,8 @@ def cut(text: str, limit: int) -> str:
 
 
 def colour(text: str, name: str) -> str:
-    """The text in a colour, where standard output is a terminal and ``NO_COLOR`` is not set."""
-    if not name or os.environ.get('NO_COLOR') or not sys.stdout.isatty():
+    """The text in a colour, on a terminal that knows colours; ``NO_COLOR`` is honoured."""
+    if not name or os.environ.get('NO_COLOR') or not is_screen():
         return text
     return f'\x1b[{_COLOURS[name]}m{text}\x1b[0m'
 
@@ -69,7 +101,7 @@ def columns(
     elastic: tuple[int, ...] = (0,),
     colours: Mapping[str, str] | None = None,
 ) -> list[str]:
-    """Lines of a table that is at most :data:`WIDTH` columns wide.
+    """Lines of a table that is no wider than the terminal, if it goes to one.
 
     Args:
         rows: sequences of cells, one per head.
@@ -83,8 +115,10 @@ def columns(
     widths = [
         max(size, width(head)) if size else 0 for size, head in zip(widths, heads, strict=True)
     ]
+    limit = line_width()
     for index in elastic:
-        excess = sum(size + len(GAP) for size in widths if size) - len(GAP) - WIDTH
+        wanted = sum(size + len(GAP) for size in widths if size) - len(GAP)
+        excess = wanted - limit if limit else 0
         if excess > 0 and widths[index]:
             widths[index] = max(min(NARROWEST, widths[index]), widths[index] - excess)
     return [_line(row, widths, [head in right for head in heads], colours or {}) for row in cells]

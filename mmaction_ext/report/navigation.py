@@ -116,6 +116,11 @@ def entries(tables: Iterable[Table]) -> list[Entry]:
     )
 
 
+def is_ours(table: Table) -> bool:
+    """Whether a table is one of the papers whose modules come with the package."""
+    return not _NAMES.keys().isdisjoint(_folders(table)[:1])
+
+
 def natural(text: str) -> list[str]:
     """Key to sort by in which Table 2 comes before Table 10."""
     return [
@@ -127,7 +132,7 @@ def _entry(table: Table) -> Entry:
     folders = _folders(table)
     group = ' · '.join(_NAMES.get(name) or _words(name) for name in folders[:-1])
     measured = [cell for _, column, cell in table.cells if column.kind == 'history']
-    return Entry(table, group or 'Tables', table_name(folders[-1]), count(measured))
+    return Entry(table, table.group or group or 'Tables', table_name(folders[-1]), count(measured))
 
 
 def _folders(table: Table) -> list[str]:

@@ -14,7 +14,7 @@ from mmaction_ext.report.curves import learning_curves
 from mmaction_ext.report.figures import PageFigure
 from mmaction_ext.report.gains import class_gain_bars
 from mmaction_ext.report.markup import render
-from mmaction_ext.report.navigation import KINDS, Entry, entries
+from mmaction_ext.report.navigation import KINDS, Entry, entries, is_ours
 from mmaction_ext.report.runs import absent_runs, runs_by_uid, runs_section, uses
 from mmaction_ext.report.seeds import seeds_addresses, seeds_table
 from mmaction_ext.report.table_parts import counterpart
@@ -23,10 +23,13 @@ from mmaction_ext.tables.cells import Table
 from mmaction_ext.tables.render.html import render_table
 from mmaction_ext.tables.run_summary import RunSummary
 
-TITLE = 'Motion modules for action recognition'
+#: of the tables of our papers, and of those of a project without a name
+OUR_TITLE, TITLE = 'Motion modules for action recognition', 'Action recognition'
 
 
-def build_report(tables: Sequence[Table], runs: Sequence[RunSummary]) -> str:
+def build_report(
+    tables: Sequence[Table], runs: Sequence[RunSummary], title: str | None = None
+) -> str:
     """One HTML page with every table, its figures and the runs behind it.
 
     The page holds all it needs and asks for nothing: its policy forbids every request. The same
@@ -36,6 +39,7 @@ def build_report(tables: Sequence[Table], runs: Sequence[RunSummary]) -> str:
         tables: tables of any order.
         runs: what :func:`mmaction_ext.tables.run_summary.summaries` or the file of them says of
             the runs, in the order in which they are listed.
+        title: of the page; what all the tables have as their ``project`` if left out.
     """
     by_uid = runs_by_uid(runs)
     listed = entries(tables)
@@ -46,7 +50,7 @@ def build_report(tables: Sequence[Table], runs: Sequence[RunSummary]) -> str:
     scripts = [*([_plotting_library()] if has_figures else []), own]
     page = render(
         'page.html.j2',
-        title=TITLE,
+        title=title or _title(tables),
         kinds=list(KINDS),
         groups=_groups(sections),
         opened=max(listed, key=lambda entry: entry.with_numbers, default=None),
@@ -59,6 +63,13 @@ def build_report(tables: Sequence[Table], runs: Sequence[RunSummary]) -> str:
         templates=templates() if has_figures else None,
     )
     return f'{page}\n'
+
+
+def _title(tables: Sequence[Table]) -> str:
+    projects = {table.project for table in tables}
+    if len(projects) == 1 and '' not in projects:
+        return projects.pop()
+    return OUR_TITLE if any(map(is_ours, tables)) else TITLE
 
 
 @dataclass(frozen=True)

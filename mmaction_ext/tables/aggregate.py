@@ -86,6 +86,8 @@ def build_table(
         [],
         spec_path=PurePath(spec.path).as_posix(),
         measurements=tuple(builder.measurements.values()),
+        project=spec.project,
+        group=spec.group,
     )
     for row in spec.layout:
         if isinstance(row, Section):

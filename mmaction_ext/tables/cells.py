@@ -8,7 +8,7 @@ from enum import Enum
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from mmaction_ext.errors import InputError
+from mmaction_ext.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     from mmaction_ext.tables.spec import Column
@@ -235,6 +235,7 @@ class Table:
         spec_path: the specification it was built from; empty for none.
         measurements: :class:`Measurement` tuple, all that it took from runs.
         head_mark: mark of a footnote to all rows; empty for none.
+        project, group: as in its specification.
     """
 
     id: str
@@ -248,6 +249,8 @@ class Table:
     spec_path: str = ''
     measurements: tuple[Measurement, ...] = ()
     head_mark: str = ''
+    project: str = ''
+    group: str = ''
 
     @property
     def body(self) -> list[TableRow]:
@@ -290,6 +293,7 @@ class Table:
             if name not in known:
                 raise InputError(
                     f'table {self.id} has no {kind} {name!r}; it has {", ".join(known)}'
+                    f'{did_you_mean(name, known)}'
                 )
         return rows[row_id].cells[keys.index(column_key)]
 

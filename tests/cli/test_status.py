@@ -210,8 +210,13 @@ def test_names_cannot_paint_the_terminal(project, command, markup):
     assert not {'\x1b', '\x07', '\u202e'} & set(out)
 
 
-def test_lines_fit_100_columns(project, command):
+def test_lines_fit_the_terminal(project, command, monkeypatch):
     project.train('full', 0, exit_code=1, last_error='long ' * 60, config='deep/' * 40 + 'full')
+    _, whole, _ = command('status', project.runs)
+    assert 'deep/' * 40 + 'full' in whole and '…' not in whole
+    monkeypatch.setattr('sys.stdout.isatty', lambda: True)
+    monkeypatch.setenv('COLUMNS', '100')
+    monkeypatch.setenv('TERM', 'dumb')
     _, out, _ = command('status', project.runs)
     assert max(map(len, out.splitlines())) <= 100
 

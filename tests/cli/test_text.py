@@ -23,8 +23,12 @@ def test_escape_sequences_vanish_whole(markup):
 
 @given(st.lists(st.tuples(st.text(max_size=150), st.text(max_size=150)), max_size=4))
 def test_lines_fit_whatever_stands_in_elastic_columns(rows):
-    lines = text.columns(rows, ('one', 'two'), elastic=(0, 1))
-    assert all(text.width(line) <= text.WIDTH for line in lines)
+    whole = text.columns(rows, ('one', 'two'), elastic=(0, 1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text, 'line_width', lambda: 60)
+        lines = text.columns(rows, ('one', 'two'), elastic=(0, 1))
+    assert all(text.width(line) <= 60 for line in lines)
+    assert whole == lines or any(text.width(line) > 60 for line in whole)
 
 
 def test_columns_are_aligned_and_empty_ones_left_out():
@@ -69,10 +73,31 @@ def test_durations(seconds, shown):
     assert text.duration(seconds) == shown
 
 
+def test_nothing_is_cut_where_output_is_no_terminal():
+    assert text.columns([('x' * 300, 'y' * 300)], ('n', 'm'))[1] == f'{"x" * 300}  {"y" * 300}'
+    assert text.cut('x' * 300, text.line_width()) == 'x' * 300
+
+
 def test_colour_only_on_a_terminal_that_wants_it(monkeypatch):
+    monkeypatch.setenv('TERM', 'xterm')
     assert text.colour('x', 'red') == 'x'
     monkeypatch.setattr('sys.stdout.isatty', lambda: True, raising=False)
     monkeypatch.delenv('NO_COLOR', raising=False)
     assert text.colour('x', 'red') == '\x1b[31mx\x1b[0m'
     monkeypatch.setenv('NO_COLOR', '1')
     assert text.colour('x', 'red') == 'x'
+    monkeypatch.delenv('NO_COLOR')
+    monkeypatch.setenv('TERM', 'dumb')
+    assert text.colour('x', 'red') == 'x'
+
+
+def test_sentences_are_folded_to_the_terminal_and_their_words_stay_whole(monkeypatch):
+    sentence = 'a/rather/long/path/to/a/file.txt and a few words'
+    assert text.fold(sentence, '  ') == [f'  {sentence}']
+    monkeypatch.setattr('sys.stdout.isatty', lambda: True, raising=False)
+    monkeypatch.setenv('COLUMNS', '20')
+    assert text.line_width() == 20
+    assert text.fold(sentence, rest='  ') == [
+        'a/rather/long/path/to/a/file.txt',
+        '  and a few words',
+    ]

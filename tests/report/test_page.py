@@ -3,6 +3,7 @@ import hashlib
 import json
 import random
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -11,8 +12,8 @@ from mmaction_ext import report
 from mmaction_ext.tables.run_summary import summaries
 
 
-def build_report(tables, records):
-    return report.build_report(tables, summaries(records, tables))
+def build_report(tables, records, title=None):
+    return report.build_report(tables, summaries(records, tables), title)
 
 
 VOID = {'meta', 'br', 'link', 'input', 'wbr'}
@@ -213,3 +214,25 @@ def test_gains_of_classes_are_drawn_where_runs_tell_them(table, make):
 def test_statuses_are_told_in_words(page):
     assert '3 of 4 cells' in page
     assert 'aria-label="2 measured, 1 in part, 1 missing"' in page
+
+
+def test_the_page_has_the_title_of_its_project(make, table):
+    def titles(*tables, **asked):
+        page = build_report(tables, [], **asked)
+        return re.findall(r'<title>(.*?): tables|<strong>(.*?)</strong>\n|<h1>(.*?)</h1>', page)
+
+    mine = replace(table, project='Sign <language>')
+    shown = 'Sign &lt;language&gt;'
+    assert titles(mine) == [(shown, '', ''), ('', shown, ''), ('', '', shown)]
+    other = replace(make.table(make.row('a', [None]), name='other'), project='Other')
+    assert (
+        titles(mine, other)[0][0] == titles(table)[0][0] == 'Motion modules for action recognition'
+    )
+    theirs = replace(table, spec_path='configs/signs/table1/table.yaml')
+    assert titles(theirs)[0][0] == 'Action recognition'
+    assert titles(mine, title='Said')[0][0] == 'Said'
+
+
+def test_a_table_is_listed_under_the_group_that_it_names(table):
+    assert '<h2>Ablations</h2>' in build_report([replace(table, group='Ablations')], [])
+    assert '<h2>DCF</h2>' in build_report([table], [])

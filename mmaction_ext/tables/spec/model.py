@@ -538,6 +538,8 @@ class TableSpec(Entry):
         split: the split the table is about.
         note: printed under the table.
         row_head: head of the column of row labels.
+        project: title of the page, where all its tables have the same.
+        group: what the table is listed under on the page; its folders' names if empty.
         varies: config keys in which rows may differ from the reference row.
         protocol: facts of the test to the values that count, or to ``'any'``.
         code: patterns of the source files whose change makes runs stale; ``None`` if the file
@@ -558,6 +560,8 @@ class TableSpec(Entry):
     split: Phase = 'test'
     note: str = ''
     row_head: str = 'Model'
+    project: str = ''
+    group: str = ''
     varies: Names = ()
     protocol: dict[ProtocolFact, Annotated[Any, PlainValidator(_fact)]] = Field(
         default_factory=dict
