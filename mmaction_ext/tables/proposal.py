@@ -71,7 +71,9 @@ class _Metric:
 
     @property
     def words(self) -> list[str]:
-        return re.split(r'[^a-z0-9]+', re.sub(r'([a-z])([A-Z])', r'\1_\2', self.name).lower())
+        """Words of its name, also those of ``valTop1``."""
+        apart = re.sub(r'([a-z])([A-Z])', r'\1_\2', self.name)
+        return re.split(r'[^a-z0-9]+', f'{self.name} {apart}'.lower())
 
     @property
     def best(self) -> str | None:
