@@ -61,7 +61,10 @@ def add_runs_option(
         type=Path,
         nargs='+',
         metavar='PATH',
-        help='folders of runs, and CSV files of results (default: work_dirs)',
+        help='folders of runs, and CSV files of results with the columns config (a path below '
+        'configs/ without .py), seed, metrics by their full names (test/acc/top1; accuracies are '
+        'fractions), and any of config_hash, iter, epoch, num_samples, checkpoint_sha256 '
+        '(default: work_dirs)',
     )
     add_source_option(parser)
 

@@ -14,6 +14,8 @@ from mmaction_ext.tracking.reading.rows import project, split_by_phase
 
 #: columns that say which run a row is of, and those that say more of its numbers
 IDENTITY_COLUMNS = ('config', 'seed')
+#: columns that an error names
+MOST_NAMED = 12
 _ACCURACY = re.compile(r'[^/]+/acc/.+')
 N = TypeVar('N', int, float)
 FACT_COLUMNS = ('config_hash', 'iter', 'epoch', 'num_samples', 'checkpoint_sha256')
@@ -50,7 +52,11 @@ def read_csv_runs(path: Path | str, keys: Collection[str] | None = None) -> list
 def _check_head(path: Path, names: Sequence[str]) -> None:
     missing = [name for name in IDENTITY_COLUMNS if name not in names]
     if missing:
-        raise InputError(f'{path} has no column {" and no column ".join(missing)}')
+        raise InputError(
+            f'{path} has no column {" and no column ".join(missing)}; {_needed(names)}; runs of '
+            f'other programs, with other columns, become a table by mmaction-ext init FOLDER '
+            f'--from-wandb {path}'
+        )
     if len(set(names)) < len(names):
         raise InputError(f'{path} has two columns of the same name')
     unknown = [
@@ -60,8 +66,17 @@ def _check_head(path: Path, names: Sequence[str]) -> None:
         raise InputError(
             f'{path} has a column {unknown[0]!r}, which is neither a metric by its '
             'full name, such as test/acc/top1, nor one of '
-            f'{", ".join(IDENTITY_COLUMNS + FACT_COLUMNS)}'
+            f'{", ".join(IDENTITY_COLUMNS + FACT_COLUMNS)}; {_needed(names)}'
         )
+
+
+def _needed(names: Sequence[str]) -> str:
+    """Which columns were found, and which are needed."""
+    shown = [*names[:MOST_NAMED], '...'] if len(names) > MOST_NAMED else names
+    return (
+        f'its columns are {", ".join(shown) or "none"}; needed are config (a path below configs/ '
+        'without .py), seed, and metrics such as test/acc/top1'
+    )
 
 
 def _record(path: Path, line: int, row: Row, keys: Collection[str] | None) -> RunRecord:

@@ -53,6 +53,9 @@ def test_keys_and_other_sources(tmp_path):
     [
         ('', 'no column config'),
         ('config,test/a\nx,1\n', 'no column seed'),
+        ('a,seed\n', 'its columns are a, seed; needed are config .* seed, and metrics such as'),
+        ('config,seed,acc\n', "column 'acc', which is neither .* columns are config, seed, acc;"),
+        ('method,acc\n', 'become a table by mmaction-ext init FOLDER --from-wandb /'),
         ('config,seed,top1\nx,0,1\n', "column 'top1'"),
         ('config,seed,test/a,test/a\nx,0,1,1\n', 'two columns'),
         ('config,seed,test/a\nx,zero,1\n', 'csv:2: seed is no whole number'),
