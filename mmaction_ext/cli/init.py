@@ -13,6 +13,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from mmaction_ext.cli.from_wandb import add_from_wandb_options, init_from_wandb
+from mmaction_ext.cli.prepare import add_clips_options
 from mmaction_ext.errors import InputError
 from mmaction_ext.printable import clean
 
@@ -20,6 +21,8 @@ NAME = 'init'
 HELP = 'make the folder of a project: data, configs, a module, a table'
 EPILOG = """examples:
   mmaction-ext init my_project                             on SynthMotion: a table in five minutes
+  mmaction-ext init my_project --videos clips              on clips/<class>/<file>, see prepare
+  mmaction-ext init my_project --videos clips --group 'person\\d+'   no person in two splits
   mmaction-ext init results --from-wandb my-lab/project    a table of runs of a W&B project
   mmaction-ext init results --from-wandb wandb             of offline logs of any script
   mmaction-ext init results --from-wandb runs.csv --row-key method --seed-key seed
@@ -27,13 +30,16 @@ EPILOG = """examples:
 exit codes: 0 made; 2 bad input, or the folder has something in it already
 """
 TEMPLATES = Path(__file__).parent / 'templates' / 'project'
-SYNTHMOTION = """\
-    mmaction-ext prepare synthmotion --num-train 240 --num-val 60 --num-test 120"""
+#: a shorter SynthMotion, on which four short trainings take five minutes
+SYNTHMOTION = 'mmaction-ext prepare synthmotion --num-train 240 --num-val 60 --num-test 120'
+#: so many training clips are seen in all, in no more epochs
+CLIPS_SEEN, MOST_EPOCHS, LEAST_EPOCHS = 4000, 50, 6
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument('folder', type=Path, metavar='FOLDER', help='folder to make')
+    add_clips_options(parser)
     add_from_wandb_options(parser)
 
 
@@ -46,9 +52,38 @@ def run(args: Namespace) -> int:
     if args.row_key or args.seed_key:
         raise InputError('--row-key and --seed-key are of --from-wandb')
     check_new(args.folder)
-    write_templates(args.folder, ['common', 'synthmotion'], data=SYNTHMOTION)
+    if args.videos:
+        write_templates(args.folder, ['common', 'clips'], **clips_values(args))
+    else:
+        if args.group or args.split_seed:
+            raise InputError('--group and --split-seed are of --videos')
+        write_templates(args.folder, ['common', 'synthmotion'], data=SYNTHMOTION)
     print(clean(f'{args.folder}: made; its README.md lists what to run there'))
     return 0
+
+
+def clips_values(args: Namespace) -> dict[str, str]:
+    """What the templates of clips of one's own are filled in with.
+
+    Raises:
+        InputError: the clips cannot be split.
+    """
+    from mmaction_ext.datasets.publishers.class_folders import read_class_folders
+
+    publication = read_class_folders(args.videos, args.split_seed, args.group)
+    count = len(publication.splits['train'])
+    epochs = max(LEAST_EPOCHS, min(MOST_EPOCHS, CLIPS_SEEN // count))
+    videos = args.videos.resolve()
+    words = ['mmaction-ext', 'prepare', 'clips', '--videos', str(videos)]
+    words += ['--group', args.group] if args.group else []
+    words += ['--split-seed', str(args.split_seed)] if args.split_seed else []
+    return dict(
+        data=shlex.join(words),
+        videos=repr(str(videos)),
+        num_classes=str(len(publication.labels)),
+        epochs=str(epochs),
+        interval=str(max(1, epochs // LEAST_EPOCHS)),
+    )
 
 
 def check_new(folder: Path) -> None:

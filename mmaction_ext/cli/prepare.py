@@ -1,16 +1,22 @@
 """Make SynthMotion, or turn what a publisher ships into checked annotation files."""
 
+from __future__ import annotations
+
 import argparse
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmaction_ext.datasets.processes import all_processors
 from mmaction_ext.errors import InputError, check_at_least
 from mmaction_ext.printable import clean
 
+if TYPE_CHECKING:
+    from mmaction_ext.datasets.publishers import Publication
+
 NAME = 'prepare'
-HELP = 'make SynthMotion, or checked lists of a published data set'
+HELP = 'make SynthMotion, or checked lists of your own clips or a published data set'
 INTERRUPTED = 'interrupted; run again to go on'
 #: data set -> its help line, its media folder, and what is expected in the two folders; one that
 #: is not here has videos, and its reader's module says the rest
@@ -126,7 +132,7 @@ Lines are "<path below the media folder>TAB<class>": set delimiter='\\t' in Vide
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the command line."""
-    from mmaction_ext.datasets.publishers import READERS
+    from mmaction_ext.datasets.publishers import READERS, class_folders
 
     data_sets = parser.add_subparsers(metavar='DATASET', required=True)
     _add_synthmotion(
@@ -135,6 +141,14 @@ def add_arguments(parser: ArgumentParser) -> None:
             formatter_class=argparse.ArgumentDefaultsHelpFormatter,
             help='procedural clips whose classes differ by motion alone',
             description='Make SynthMotion, or whatever of it is missing or damaged.',
+        )
+    )
+    _add_clips(
+        data_sets.add_parser(
+            'clips',
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            help='clips of your own, a folder for each class',
+            description='Split clips of your own and check them.\n\n' + class_folders.__doc__,
         )
     )
     for name, read in READERS.items():
@@ -203,8 +217,6 @@ def _add_synthmotion(parser: ArgumentParser) -> None:
 
 
 def _add_published(name: str, media: str, parser: ArgumentParser) -> None:
-    from mmaction_ext.datasets.preparation import CHECKS
-
     root = Path('data', name)
     parser.add_argument(
         '--root', type=Path, default=root, help=f'folder of the data set (default: {root})'
@@ -222,6 +234,47 @@ def _add_published(name: str, media: str, parser: ArgumentParser) -> None:
         metavar='DIR',
         help=f'what is looked at (default: {media} below --root)',
     )
+    _add_check_options(parser)
+    parser.set_defaults(make=_run_published, dataset=name, media_name=media)
+
+
+def _add_clips(parser: ArgumentParser) -> None:
+    root = Path('data/clips')
+    add_clips_options(parser, is_required=True)
+    parser.add_argument(
+        '--root', type=Path, default=root, help=f'folder of the lists (default: {root})'
+    )
+    _add_check_options(parser)
+    parser.set_defaults(make=_run_clips)
+
+
+def add_clips_options(parser: ArgumentParser, is_required: bool = False) -> None:
+    """``--videos``, ``--group`` and ``--split-seed``: clips of one's own, and their splits."""
+    parser.add_argument(
+        '--videos',
+        type=Path,
+        required=is_required,
+        metavar='FOLDER',
+        help='clips of your own: a folder of videos for each class',
+    )
+    parser.add_argument(
+        '--group',
+        metavar='REGEX',
+        help='pattern found in <class>/<file>: clips in which its first group matches the same, '
+        'as a person or a source video, stay in one split (default: each clip stands for itself)',
+    )
+    parser.add_argument(
+        '--split-seed',
+        type=int,
+        default=0,
+        metavar='N',
+        help='another one splits the clips otherwise (default: 0)',
+    )
+
+
+def _add_check_options(parser: ArgumentParser) -> None:
+    from mmaction_ext.datasets.preparation import CHECKS
+
     parser.add_argument(
         '--check',
         choices=CHECKS,
@@ -244,19 +297,36 @@ def _add_published(name: str, media: str, parser: ArgumentParser) -> None:
         '--recheck', action='store_true', help='look again at what an earlier run has looked at'
     )
     parser.add_argument('--quiet', action='store_true', help='no progress bar')
-    parser.set_defaults(make=_run_published, dataset=name, media_name=media)
 
 
 def _run_published(args: Namespace) -> int:
-    from mmaction_ext.datasets.preparation import prepare, summarise
     from mmaction_ext.datasets.publishers import READERS
 
     check_at_least('workers', args.workers, 1)
     publication = READERS[args.dataset](args.annotations or args.root / 'annotations')
+    return _check_and_write(publication, args.media or args.root / args.media_name, args)
+
+
+def _run_clips(args: Namespace) -> int:
+    from mmaction_ext.datasets.publishers.class_folders import read_class_folders
+
+    check_at_least('workers', args.workers, 1)
+    publication = read_class_folders(args.videos, args.split_seed, args.group)
+    for split, items in publication.splits.items():
+        there = {item.label for item in items}
+        lacking = [name for label, name in enumerate(publication.labels) if label not in there]
+        if lacking:
+            print(clean(f'note: {split} has no clip of {", ".join(lacking)}'), file=sys.stderr)
+    return _check_and_write(publication, args.videos, args)
+
+
+def _check_and_write(publication: Publication, media: Path, args: Namespace) -> int:
+    from mmaction_ext.datasets.preparation import prepare, summarise
+
     report = prepare(
         publication,
         args.root,
-        args.media or args.root / args.media_name,
+        media,
         check=args.check,
         workers=args.workers,
         skip_broken=args.skip_broken,

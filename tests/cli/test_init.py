@@ -1,8 +1,11 @@
 """mmaction-ext init: a folder in which the first table can be made."""
 
+import shlex
+
 import pytest
 
 from mmaction_ext.tables import load_spec
+from mmaction_ext.tracking.identity import load_config
 
 
 def test_a_project_has_a_table_of_configs_that_are_there(command, tmp_path, monkeypatch):
@@ -26,3 +29,32 @@ def test_what_is_there_is_not_overwritten(command, tmp_path, kind):
     code, _, err = command('init', place)
     assert code == 2 and err.startswith(f'error: {place} exists already')
     assert [path.read_text() for path in tmp_path.rglob('*') if path.is_file()] == ['mine']
+
+
+def test_own_clips_are_counted_and_their_split_is_in_the_readme(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ('kick', 'punch', 'wave'):
+        for person in range(4):
+            (tmp_path / 'my clips' / name).mkdir(parents=True, exist_ok=True)
+            (tmp_path / 'my clips' / name / f'p{person}.avi').touch()
+    code, _, err = command(
+        'init', 'mine', '--videos', 'my clips', '--group', r'p\d', '--split-seed', 3
+    )
+    assert (code, err) == (0, '')
+    [line] = [
+        line.strip()
+        for line in (tmp_path / 'mine/README.md').read_text().splitlines()
+        if line.startswith('    mmaction-ext prepare')
+    ]
+    videos = str(tmp_path / 'my clips')
+    assert shlex.split(line) == [
+        *('mmaction-ext', 'prepare', 'clips', '--videos', videos),
+        *('--group', r'p\d', '--split-seed', '3'),
+    ]
+    config = load_config(tmp_path / 'mine/configs/table1/difference.py')
+    assert config['model']['cls_head']['num_classes'] == 3
+    assert config['test_dataloader']['dataset']['data_prefix'] == dict(video=videos)
+    assert config['param_scheduler'][0]['total_steps'] == config['train_cfg']['max_epochs'] == 50
+    for argv in (['--group', 'x'], ['--videos', 'gone']):
+        code, _, err = command('init', 'other', *argv)
+        assert code == 2 and err.count('\n') == 1 and not (tmp_path / 'other').exists()

@@ -1,6 +1,7 @@
 import configparser
 import json
 import os
+import runpy
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -20,7 +21,9 @@ def python(code, *argv):
     )
 
 
-@pytest.mark.parametrize('argv', [['--help'], ['plan', '--help'], ['doctor', '--help']])
+@pytest.mark.parametrize(
+    'argv', [['--help'], ['plan', '--help'], ['train', '--help'], ['visualize', '--help']]
+)
 def test_help_imports_nothing_heavy(argv):
     done = python(f"""
 import json, sys
@@ -163,3 +166,48 @@ def test_a_terminal_without_the_character_still_gets_the_line(project):
         timeout=120,
     )
     assert done.returncode == 1, done.stderr
+
+
+@pytest.mark.parametrize(
+    ('argv', 'meant'),
+    [
+        (['plna'], 'plan'),
+        (['trian', 'c.py'], 'train'),
+        (['train', 'c.py', '--sead', '1'], '--seed'),
+        (['plan', '--misisng'], '--missing'),
+        (['prepare', 'synthmoton'], 'synthmotion'),
+        (['prepare', 'clips', '--videos', 'x', '--groups', 'y'], '--group'),
+        (['tables', '--formats', 'jsn'], 'json'),
+        (['plan', 'dmeo'], 'demo'),
+        (['explain', 'demo', 'ful', 'top1'], 'full'),
+        (['explain', 'demo', 'full', 'topp1'], 'top1'),
+    ],
+)
+def test_what_is_like_a_known_name_is_suggested(project, command, argv, meant):
+    code, _, err = command(*argv)
+    assert code == 2 and err.rstrip().endswith(f'; did you mean {meant}?')
+
+
+def test_nothing_is_suggested_for_what_is_like_no_known_name(project, command):
+    for argv in (['zzz'], ['plan', '--zzz'], ['plan', 'zzz']):
+        code, _, err = command(*argv)
+        assert code == 2 and 'did you mean' not in err
+
+
+def test_overrides_that_are_none_are_named(command):
+    code, _, err = command('train', 'c.py', '--cfg-options', 'lr')
+    assert code == 2 and err.endswith("argument --cfg-options: 'lr' is not KEY=VALUE\n")
+
+
+@pytest.mark.parametrize(
+    'script',
+    sorted(path.name for path in (Path(__file__).parents[2] / 'tools').glob('*.py')),
+)
+def test_a_script_of_the_tools_is_a_command_under_its_own_name(script, capsys, monkeypatch):
+    """Their other runs are those of the commands."""
+    tool = Path(__file__).parents[2] / 'tools' / script
+    monkeypatch.setattr(sys, 'argv', [str(tool), '--help'])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path(str(tool), run_name='__main__')
+    assert stop.value.code == 0
+    assert capsys.readouterr().out.startswith(f'usage: {script} [-h]')
