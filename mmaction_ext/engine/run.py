@@ -194,9 +194,27 @@ class Run:
             recipe=mask(copy.deepcopy(self.cfg.to_dict())),
             env=environment(),
             git=git_state(osp.dirname(osp.abspath(self.cfg.filename))),
+            sources={**ledger_facts.source_digests(), **own_sources(self.cfg.to_dict())},
+            data=data_lists(self.cfg),
         )
         object.__setattr__(self.cfg, '__class__', RecordedConfig)
         uid = claimed_uid(self.cfg.work_dir, self.identity)
+        self.ledger = contextlib.nullcontext()
+        if self.rank == 0:
+            try:
+                self.ledger = ledger = RunLedger(
+                    self.cfg.work_dir,
+                    self._record(uid, facts),
+                    bool(self.cfg.get('resume')),
+                    self._world_size,
+                    self._lock,
+                )
+            except OSError as error:
+                raise InputError(
+                    f'the ledger of {self.cfg.work_dir} cannot be written: {error.strerror}'
+                ) from error
+            facts['sources'] = ledger.sources
+            _log_to(self.cfg, ledger)
         for backend in wandb_backends(self.cfg):
             backend.update(
                 run=dict(uid=uid, group=self.identity.group, name=self.identity.name),
@@ -204,22 +222,6 @@ class Run:
                 job_type=self.job_type,
                 tags=[self.identity.config.split('/')[0]],
             )
-        self.ledger = contextlib.nullcontext()
-        if self.rank != 0:
-            return
-        try:
-            self.ledger = RunLedger(
-                self.cfg.work_dir,
-                self._record(uid, facts),
-                bool(self.cfg.get('resume')),
-                self._world_size,
-                self._lock,
-            )
-        except OSError as error:
-            raise InputError(
-                f'the ledger of {self.cfg.work_dir} cannot be written: {error.strerror}'
-            ) from error
-        _log_to(self.cfg, self.ledger)
 
     def _record(self, uid: str, facts: dict[str, Any]) -> dict[str, Any]:
         """What ``run.json`` tells of the run beside its attempts."""
@@ -231,10 +233,7 @@ class Run:
             recipe=facts['recipe'],
             config_files=ledger_facts.config_digests(self.cfg.filename),
             static=dict(self.complexity, counter=ledger_facts.COUNTER),
-            env=facts['env'],
-            git=facts['git'],
-            sources={**ledger_facts.source_digests(), **own_sources(self.cfg.to_dict())},
-            data=data_lists(self.cfg),
+            **{name: facts[name] for name in ('env', 'git', 'sources', 'data')},
             initial_checkpoint=ledger_facts.weights_file(self._first_weights),
             initial_weights=[fit.facts() for fit in self._fits],
         )

@@ -145,6 +145,15 @@ def test_ledger_of_a_run_tells_all(trained):
     assert (beat['iter'], beat['pid']) in ((17, attempt['pid']), (18, attempt['pid']))
 
 
+def test_the_wandb_log_alone_tells_of_code_and_data_as_the_ledger_does(trained):
+    [ledger], [wandb] = (
+        find_runs(trained.path / 'work_dirs', source=source) for source in ('ledger', 'wandb')
+    )
+    assert (wandb.read_from, ledger.read_from) == (('wandb-offline',), ('ledger',))
+    assert wandb.code == ledger.code and 'mmaction_ext/modules/dcf.py' in wandb.code
+    assert wandb.data == ledger.data and wandb.data['test']['num_samples'] == 24
+
+
 def test_result_of_the_test_names_checkpoint_protocol_and_predictions(trained):
     ledger = read_ledger(trained.run)
     result, values = ledger.results[0], test_values(only(find_runs(trained.path / 'work_dirs')))

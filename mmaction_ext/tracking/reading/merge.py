@@ -247,8 +247,7 @@ def _identity(
     logs = _with_identity(logs)
     _compare_identities(_told_identities(ledgers, logs), conflicts)
     if runs:
-        facts = runs[-1].facts()
-        return dict(_known(facts, facts), data=runs[-1].data or {}, code=runs[-1].code or {})
+        return _known(facts := runs[-1].facts(), facts)
     if logs:
         return _known(logs[-1].config, logs[-1].config['identity'])
     place = _RUN_FOLDER.match(last.path)
@@ -271,8 +270,10 @@ def _told_identities(
 
 
 def _known(facts: Row, identity: Row) -> Row:
-    known: Row = {name: as_dict(facts.get(name)) for name in ('recipe', 'env', 'git')}
-    known['complexity'] = as_dict(facts.get('static'))
+    known: Row = {name: as_dict(facts.get(name)) for name in ('recipe', 'env', 'git', 'data')}
+    known['complexity'], known['code'] = (
+        as_dict(facts.get(name)) for name in ('static', 'sources')
+    )
     for name, kind in (('config', str), ('seed', int), ('config_hash', str)):
         value = identity.get(name)
         known[name] = value if isinstance(value, kind) else None

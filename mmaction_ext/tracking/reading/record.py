@@ -50,7 +50,8 @@ class Attempt:
         newer: whether the file is of a version that this program does not know.
         problem: why the file cannot be read; empty if it can.
         uid, job_type, name, group: of its run, as :class:`RunRecord` has them.
-        config: the run's W&B config: ``identity``, ``static``, ``recipe``, ``env``, ``git``.
+        config: the run's W&B config: ``identity``, ``static``, ``recipe``, ``env``, ``git``,
+            ``sources``, ``data``.
         state, last_sign: what the server called the run when it was asked, and when it had last
             heard of it, in seconds since the epoch.
         url: its page there.
@@ -227,8 +228,8 @@ class RunRecord:
             they were compared.
         damage: files that cannot be read as they were written, in words. Those that another
             source makes up for do not make the run :attr:`corrupt`.
-        data: annotation lists by split, from the ledger.
-        code: digest of each source file that the run used, from the ledger.
+        data: annotation lists by split.
+        code: digest of each source file that the run used.
         heartbeat: the last sign of life in the ledger.
         last_error: how the last attempt failed, or an empty string.
         imported: whether it stands for numbers of another project or a CSV file.

@@ -122,6 +122,11 @@ class RunLedger:
         self.heartbeat = Heartbeat(self.folder, self.number)
         self.expect_termination()
 
+    @property
+    def sources(self) -> dict[str, Any]:
+        """Digests of the code that the run was made with, those of several attempts joined."""
+        return self._run.code or {}
+
     def update(self, **facts: Any) -> None:
         """Change the attempt's entry, e.g. ``resumed_from_iter``.
 
