@@ -181,7 +181,7 @@ def notes(spec: TableSpec, table: Table, citation: str) -> list[str]:
 def _protocol_note(spec: TableSpec, cells: Sequence[Cell]) -> str:
     if not any(column.kind == 'history' for column in spec.columns):
         return ''
-    if spec.runs:
+    if spec.runs and not spec.configured:
         return _selection_note(spec)
     samples = {seed.samples for cell in cells for seed in cell.seeds} - {None}
     count = f' ({samples.pop()} samples)' if len(samples) == 1 else ''

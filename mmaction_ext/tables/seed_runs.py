@@ -37,8 +37,15 @@ State = tuple[CellStatus, str]  # and its reason
 
 #: What a test row says about itself besides its metrics.
 TEST_FACTS = frozenset({'test/num_samples', 'test/checkpoint_sha256', 'test/data_digest'})
-#: What W&B calls states of runs that records call otherwise.
-FOREIGN_STATES = {'crashed': 'killed'}
+#: What W&B calls the states of runs, and records do.
+FOREIGN_STATES = {
+    'finished': 'finished',
+    'failed': 'failed',
+    'running': 'running',
+    'crashed': 'killed',
+    'killed': 'killed',
+    'preempted': 'killed',
+}
 #: What a seed may show although a process works on a run of it.
 _BESIDE_A_LIVING_RUN = (CellStatus.OK, CellStatus.CONFLICT, CellStatus.UNTRUSTED)
 
@@ -108,7 +115,7 @@ def resolve_configs(spec: TableSpec, load: LoadConfig = load_config) -> dict[str
         path = row.config
         if path is None:
             assert spec.runs, 'a row of foreign runs has a source'
-            states = tuple(FOREIGN_STATES.get(state, state) for state in spec.runs.state)
+            states = tuple(FOREIGN_STATES[state] for state in spec.runs.state)
             configs[row.id] = RowConfig(row.foreign, spec.runs.digest(row), states=states)
             continue
         try:
