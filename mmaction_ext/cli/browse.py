@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmaction_ext.cli.config_options import add_overrides_option
+from mmaction_ext.cli.config_options import add_fold_option, add_overrides_option
 from mmaction_ext.errors import InputError
 from mmaction_ext.printable import clean
 
@@ -26,6 +26,7 @@ exit codes: 0 drawn; 2 the config or the data cannot be used (one line says why)
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument('config', help='config file')
+    add_fold_option(parser)
     parser.add_argument(
         '-o',
         '--output',
@@ -93,8 +94,10 @@ def build_dataset(args: Namespace) -> tuple[Any, Sequence[str]]:
     from mmaction_ext.datasets.flips import read_labels
     from mmaction_ext.engine import checks
     from mmaction_ext.engine.run_config import read_config
+    from mmaction_ext.tracking.identity import check_fold
 
-    cfg = read_config(args.config, args.cfg_options)
+    cfg = read_config(args.config, args.cfg_options, args.fold or '')
+    check_fold(args.config, cfg.to_dict(), 'name one with --fold')
     loader = cfg.get(f'{args.split}_dataloader')
     if not loader:
         raise InputError(f'{args.config} has no {args.split}_dataloader')

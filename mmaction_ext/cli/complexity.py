@@ -114,7 +114,7 @@ def find_configs(paths: list[str]) -> list[str]:
     found = []
     for path in paths:
         if path.endswith('.yaml'):
-            found += [str(row.config) for row in load_spec(path).configured]
+            found += [str(row.config) for row in load_spec(path).rows if row.config]
         else:
             found.append(path)
     return list(dict.fromkeys(found))

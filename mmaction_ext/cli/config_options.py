@@ -40,6 +40,13 @@ def add_overrides_option(
     )
 
 
+def add_fold_option(parser: ArgumentParser) -> None:
+    """``--fold``: which fold of a config that declares ``folds``."""
+    parser.add_argument(
+        '--fold', metavar='FOLD', help='fold of the data, of a config that declares folds'
+    )
+
+
 def add_processes_options(parser: ArgumentParser) -> None:
     """``--gpus`` and ``--launcher``; see :func:`spread`."""
     group = parser.add_argument_group('processes')

@@ -171,6 +171,10 @@ def _config(config: Facts | None) -> str:
     return f'{config["path"]}, hash {config["hash"]} in the tree' if config else ''
 
 
+def _unit(seed: Facts) -> str:
+    return f'fold {seed["fold"]}' if seed.get('fold') else f'seed {seed["seed"]}'
+
+
 def _seed_lines(seed: Facts, config: Facts | None) -> list[str]:
     """One seed: its value, what was measured, and the runs behind it."""
     value = 'no value' if seed['value'] is None else repr(seed['value'])
@@ -180,7 +184,7 @@ def _seed_lines(seed: Facts, config: Facts | None) -> list[str]:
         value += f': {seed["status"]}, {seed["reason"]}'
     lines = [
         f'{INDENT}{line}'
-        for line in fold(clean(f'seed {seed["seed"]}: {value}'), rest=INDENT, margin=MARGIN)
+        for line in fold(clean(f'{_unit(seed)}: {value}'), rest=INDENT, margin=MARGIN)
     ]
     if 'measured' in seed:
         lines += _measured_lines(seed)

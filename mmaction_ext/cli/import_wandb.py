@@ -185,8 +185,11 @@ class Identifier:
         if not re.fullmatch(r'\d+', str(seed)):
             return InputError(f'its seed is {seed!r}, no whole number')
         try:
-            path = self.config or config_below(self.configs, groups['config'])
-            return RunIdentity(config_name(path), int(seed), _config_digest(path))
+            path, fold = self.config, ''
+            if not path:
+                path, fold = config_below(self.configs, groups['config'])
+            name, digest = config_name(path, fold), _config_digest(path, fold)
+            return RunIdentity(name, int(seed), digest, fold=fold)
         except InputError as error:
             return error
 
@@ -199,9 +202,9 @@ def _compile(pattern: str | None) -> re.Pattern[str] | None:
 
 
 @cache
-def _config_digest(path: Path) -> str:
+def _config_digest(path: Path, fold: str = '') -> str:
     try:
-        return config_hash(load_config(path))
+        return config_hash(load_config(path, fold))
     except ValueError as error:
         raise InputError(' '.join(str(error).split())) from error
 

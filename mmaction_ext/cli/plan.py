@@ -217,7 +217,7 @@ def _row_plan(
     seeds = tuple(_seed_plan(row_seed, gaps.get(row_seed.name), gpus) for row_seed in group)
     if row.foreign:
         return RowPlan(row.id, row.label, '', 'imported', TrainingCompute(), seeds)
-    content = load(row.config)
+    content = load(*row.load_arguments)
     return RowPlan(
         row.id,
         row.label,

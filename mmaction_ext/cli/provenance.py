@@ -40,7 +40,7 @@ class Explainer:
         seed: int | None = None,
     ) -> None:
         self.spec, self.table, self.seed = spec, table, seed
-        self.rows = {row.id: row for row in spec.rows}
+        self.rows = {row.id: row for row in (*spec.rows, *spec.fold_rows)}
         self.columns = {column.key: column for column in spec.columns}
         self.logged = {(item.row, item.seed, item.metric): item for item in table.measurements}
         self.runs = RunFacts(records)
@@ -82,10 +82,11 @@ class Explainer:
 
     def _complexity(self, row: Row, column: Column, cell: Cell) -> Facts:
         """Parameters or multiply-adds, which no training changes."""
-        if row.mean_of:
+        parts = self.spec.parts(row)
+        if parts:
             return dict(
-                formula=f'what the rows {_listed(row.mean_of)} have in common',
-                parts=[self.cell(name, column.key) for name in row.mean_of],
+                formula=f'what the rows {_listed(part.id for part in parts)} have in common',
+                parts=[self.cell(part.id, column.key) for part in parts],
             )
         if row.is_published_only:
             return dict(formula='', why=row.reason)
@@ -124,14 +125,18 @@ class Explainer:
     def _measured(self, row: Row, column: Column, cell: Cell) -> Facts:
         if row.is_published_only:
             return dict(formula='', why=f'published figures only: {row.reason}')
-        names = [result.seed for result in cell.seeds if result.status is CellStatus.OK]
+        names = [result for result in cell.seeds if result.status is CellStatus.OK]
         mean = 'mean and standard deviation (n-1)' if len(names) > 1 else 'value'
         formula = f'{mean} of {column.source}{_times(column)} over {_seeds(names)}'
-        if row.mean_of:
+        parts = self.spec.parts(row)
+        if parts:
+            what = 'share of the samples' if column.over_folds == 'pooled' else 'mean'
+            each = f', each the {what} of the rows {_listed(part.id for part in parts)}'
+            by_fold = any(result.fold for result in cell.seeds)
             return dict(
-                formula=f'{formula}, each the mean of the rows {_listed(row.mean_of)}',
+                formula=formula + each * (not by_fold) if names else '',
                 seeds=self._plain_seeds(cell),
-                parts=[self.cell(name, column.key) for name in row.mean_of],
+                parts=[self.cell(part.id, column.key) for part in parts],
             )
         return dict(
             formula=formula if names else f'{column.source}{_times(column)}',
@@ -166,7 +171,8 @@ class Explainer:
         other = self.spec.counterpart(row)
         if other is None or other.id == row.id:
             return dict(formula='', why='the reference row has no difference to itself')
-        way = 'of the means, ' if cell.unpaired else 'paired by seed, ' if cell.seeds else ''
+        unit = next((result.unit for result in cell.seeds), '')
+        way = 'of the means, ' if cell.unpaired else f'paired by {unit}, ' if unit else ''
         return dict(
             formula=f'{column.source} of {row.id} - {column.source} of {other.id}, '
             f'{way}{DIFFERENCE}',
@@ -179,6 +185,7 @@ class Explainer:
         return [
             dict(
                 seed=result.seed,
+                **(dict(fold=result.fold) if result.fold else {}),
                 status=result.status.value,
                 reason=result.reason,
                 value=_number(result.value),
@@ -336,7 +343,7 @@ def _config_in_tree(row: Row) -> Facts | None:
     """The config of a row; ``None`` for one of foreign runs."""
     if row.config is None:
         return None
-    digest, *aliases = config_hashes(load_config(row.config))
+    digest, *aliases = config_hashes(load_config(*row.load_arguments))
     return dict(path=Path(row.config).as_posix(), hash=digest, aliases=aliases)
 
 
@@ -365,8 +372,10 @@ def _times(column: Column) -> str:
     return '' if column.scale == 1 else f' x {float(column.scale):g}'
 
 
-def _seeds(names: Sequence[int]) -> str:
-    return f'seed{"" if len(names) == 1 else "s"} {_listed(map(str, names))}'
+def _seeds(results: Sequence[SeedResult]) -> str:
+    unit = results[0].unit if results else 'seed'
+    plural = '' if len(results) == 1 else 's'
+    return f'{unit}{plural} {_listed(result.label for result in results)}'
 
 
 def _listed(names: Iterable[str]) -> str:

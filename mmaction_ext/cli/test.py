@@ -10,7 +10,12 @@ import os
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
-from mmaction_ext.cli.config_options import add_overrides_option, add_processes_options, spread
+from mmaction_ext.cli.config_options import (
+    add_fold_option,
+    add_overrides_option,
+    add_processes_options,
+    spread,
+)
 from mmaction_ext.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,6 +47,7 @@ TRAINING = (
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument('config', help='config file')
+    add_fold_option(parser)
     parser.add_argument(
         'checkpoint',
         nargs='?',
@@ -100,7 +106,8 @@ def find_checkpoint(run: Run, seed: int | None) -> str:
     if found is None:
         raise InputError(
             f'{trained.work_dir()} holds no readable checkpoint to test; run '
-            f'mmaction-ext train {source} --seed {trained.seed} first'
+            f'mmaction-ext train {source}{f" --fold {run.fold}" if run.fold else ""} '
+            f'--seed {trained.seed} first'
         )
     return found
 
@@ -113,7 +120,7 @@ def prepare(args: Namespace) -> Run:
     from mmaction_ext.engine import work_dir
     from mmaction_ext.engine.run import Run
 
-    run = Run(args.config, 'test', args.cfg_options)
+    run = Run(args.config, 'test', args.cfg_options, args.fold)
     if 'ensemble' in run.cfg:
         raise InputError(
             f'{args.config} is an ensemble: use mmaction-ext test-ensemble {args.config}'

@@ -17,6 +17,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from mmaction_ext.cli.config_options import add_fold_option
 from mmaction_ext.printable import clean
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ EPILOG = """exit codes: 0 logged; 2 a member's predictions are missing, stale or
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument('config', help='config file of the ensemble')
+    add_fold_option(parser)
     parser.add_argument('--seed', type=int, default=0, help='seed of all members (default: 0)')
     parser.add_argument(
         '--work-dir', help='folder for the log (default: work_dirs/<path of the config>/seed<k>)'
@@ -76,10 +78,10 @@ def evaluate(args: Namespace) -> dict[str, Any]:
     from mmaction_ext.engine.run import Run
     from mmaction_ext.tracking.writing.results import write_result
 
-    run = Run(args.config, 'test')
+    run = Run(args.config, 'test', fold=args.fold)
     run.identify(args.seed)
     run.settle(args.work_dir)
-    members = ensemble.find_members(run.path, run.resolved, run.identity.seed)
+    members = ensemble.find_members(run.path, run.resolved, run.identity.seed, run.fold)
     row = ensemble.evaluate(run.cfg, [ensemble.member_predictions(each) for each in members])
     run.complexity = ensemble.complexity(members)
     check_output_folder(run.cfg.work_dir)

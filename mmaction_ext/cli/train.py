@@ -1,7 +1,8 @@
 """Train one config under one seed, then test its last checkpoint.
 
 The config's path and the seed are the run's identity: they name its folder
-(work_dirs/<path below configs>/seed<k>), its W&B group and its W&B run.
+(work_dirs/<path below configs>/seed<k>), its W&B group and its W&B run. A config of several
+folds needs one of them, --fold, which stands behind its name there.
 """
 
 from __future__ import annotations
@@ -9,7 +10,12 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
-from mmaction_ext.cli.config_options import add_overrides_option, add_processes_options, spread
+from mmaction_ext.cli.config_options import (
+    add_fold_option,
+    add_overrides_option,
+    add_processes_options,
+    spread,
+)
 from mmaction_ext.errors import Diverged, InputError, check_at_least
 
 if TYPE_CHECKING:
@@ -35,6 +41,7 @@ EXPECTED = (InputError,)
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument('config', help='config file')
+    add_fold_option(parser)
     parser.add_argument('--seed', type=int, help="random seed (default: the config's, or 0)")
     parser.add_argument(
         '--work-dir',
@@ -131,7 +138,7 @@ def prepare(args: Namespace) -> Run:
     from mmaction_ext.engine.run import Run
     from mmaction_ext.engine.work_dir import check_resumable
 
-    run = Run(args.config, 'train', args.cfg_options)
+    run = Run(args.config, 'train', args.cfg_options, args.fold)
     if 'ensemble' in run.cfg:
         raise InputError(
             f'{args.config} is an ensemble: train its members, then run '

@@ -27,7 +27,7 @@ from mmaction_ext.files.locks import LockFile
 from mmaction_ext.tables import TableSpec, load_spec, resolve_configs
 from mmaction_ext.tables.gaps import COMMANDS, Gap, Job, find_gaps, ordered_jobs
 from mmaction_ext.tables.row_seeds import process_of, row_seeds
-from mmaction_ext.tracking.identity import config_name, load_config
+from mmaction_ext.tracking.identity import load_config
 from mmaction_ext.tracking.reading.find import find_runs
 
 NAME = 'train-table'
@@ -62,18 +62,23 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def find_lacking(spec: TableSpec, args: Namespace) -> list[Gap]:
     """The :class:`mmaction_ext.tables.gaps.Gap` list of the rows that are asked for."""
-    rows = tuple(row for row in spec.configured if args.rows is None or row.id in args.rows)
-    unknown = sorted(set(args.rows or ()) - {row.id for row in rows})
+    there = [row.id for row in spec.rows if row.config]
+    parts = {part.id: row.id for row in spec.rows for part in spec.folds_of(row)}
+    unknown = sorted(set(args.rows or ()) - {*there, *parts})
     if unknown:
-        there = [row.id for row in spec.configured]
         raise InputError(
             f'{args.table} has no row {", ".join(unknown)} to train; it has {", ".join(there)}'
             f'{did_you_mean(unknown[0], there)}'
         )
     records = find_runs(DEFAULT_RUNS) if DEFAULT_RUNS.is_dir() else []
     load = functools.cache(load_config)
-    asked = replace(spec, layout=rows, seeds=tuple(dict.fromkeys(args.seeds or spec.seeds)))
-    found = row_seeds(asked, records, resolve_configs(asked, load))
+    asked = replace(spec, seeds=tuple(dict.fromkeys(args.seeds or spec.seeds)))
+    found = [
+        each
+        for each in row_seeds(asked, records, resolve_configs(asked, load))
+        if each.row.config
+        and (args.rows is None or {each.row.id, parts.get(each.row.id)} & {*args.rows})
+    ]
     return find_gaps(found, spec, records, load)
 
 
@@ -88,7 +93,7 @@ class Process:
     """
 
     def __init__(self, job: Job) -> None:
-        self.name, run = job.name, f'{config_name(job.config)}/seed{job.seed}'
+        self.name, run = job.name, job.run
         self.log = DEFAULT_RUNS / '.logs' / f'{run}.log'
         self.log.parent.mkdir(parents=True, exist_ok=True)
         epoch = last_epoch(DEFAULT_RUNS / run)

@@ -1,5 +1,6 @@
 """Everything that can be known to be wrong before training time is spent."""
 
+import contextlib
 import copy
 import os
 import os.path as osp
@@ -7,6 +8,7 @@ import re
 import tempfile
 from collections.abc import Sequence
 from numbers import Integral
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmaction.datasets import RawframeDataset, VideoDataset
@@ -29,7 +31,12 @@ from mmaction_ext.models.building import build_model
 from mmaction_ext.models.complexity import check_shape, count_model
 from mmaction_ext.models.host.building import is_timm
 from mmaction_ext.printable import clean
-from mmaction_ext.tracking.identity import batch_matters, network_hash, unscoped
+from mmaction_ext.tracking.identity import (
+    batch_matters,
+    config_below,
+    network_hash,
+    unscoped,
+)
 
 #: how many missing videos an error names
 SHOWN = 3
@@ -95,8 +102,7 @@ def check_initial_weights(cfg: Config) -> None:
     for key, path in found:
         if names_weights(path) and '://' not in path and not osp.isfile(osp.expanduser(path)):
             raise InputError(
-                f'{cfg.filename} starts from {path}, which does not exist ({key})'
-                f'{_maker(key, path)}'
+                f'{cfg.filename} starts from {path}, which does not exist ({key}); {_maker(path)}'
             )
 
 
@@ -114,15 +120,16 @@ def _initial_weights(node: Any, where: str) -> list[tuple[str, Any]]:
     ]
 
 
-def _maker(key: str, path: str) -> str:
-    """What makes a checkpoint: the run in whose folder it lies, or the conversion of a file.
-
-    None of a paper's code is converted for timm.
-    """
+def _maker(path: str) -> str:
+    """What makes a checkpoint: the run in whose folder it lies, or the conversion of a file."""
     run = re.search(r'work_dirs/(.+)/seed(\d+)/[^/]+$', path)
     if run:
-        return '; first run mmaction-ext train configs/{}.py --seed {}'.format(*run.groups())
-    return '' if key.endswith('checkpoint_path') else '; mmaction-ext convert makes such a file'
+        config, fold = Path('configs', f'{run[1]}.py'), ''
+        with contextlib.suppress(InputError):
+            config, fold = config_below('configs', run[1])
+        option = f' --fold {fold}' if fold else ''
+        return f'first run mmaction-ext train {config.as_posix()}{option} --seed {run[2]}'
+    return 'mmaction-ext convert makes such a file'
 
 
 def check_datasets(cfg: Config, splits: Sequence[str] = ('train', 'val', 'test')) -> None:

@@ -42,22 +42,25 @@ class Member(NamedTuple):
     run: RunIdentity
 
 
-def find_members(path: str | os.PathLike[str], config: dict[str, Any], seed: int) -> list[Member]:
+def find_members(
+    path: str | os.PathLike[str], config: dict[str, Any], seed: int, fold: str = ''
+) -> list[Member]:
     """The members of an ensemble.
 
     Args:
         path: config file of the ensemble.
         config: what it resolves to, see :func:`mmaction_ext.tracking.identity.load_config`.
         seed: the seed of all members.
+        fold: the fold of all of them.
 
     Raises:
         InputError: the config is no ensemble, or a member cannot be used.
     """
-    members = {member: load_config(member) for member in ensemble_members(path, config)}
+    members = {member: load_config(member, fold) for member in ensemble_members(path, config)}
     if not members:
         raise InputError(f'config {path} is no ensemble: it has no ensemble=dict(members=[...])')
     return [
-        Member(member, content, identify(member, content, seed)[0])
+        Member(member, content, identify(member, content, seed, fold=fold)[0])
         for member, content in members.items()
     ]
 
@@ -113,7 +116,7 @@ def member_predictions(member: Member) -> tuple[Path, Predictions]:
 def _problem(meta: dict[str, Any], identity: RunIdentity, schedule: tuple[Any, ...] | None) -> str:
     """Why predictions are not those of a run at its end; empty if they are."""
     if not identity.named_as_in(meta):
-        config, seed, digest = map(meta.get, identity.facts)
+        config, seed, digest = map(meta.get, ('config', 'seed', 'config_hash'))
         same_run = (config, seed) == (identity.config, identity.seed)
         version = 'another version of the config' if same_run else 'another run'
         return f'is of {version} ({config}, seed {seed}, hash {digest})'
@@ -129,12 +132,14 @@ def _problem(meta: dict[str, Any], identity: RunIdentity, schedule: tuple[Any, .
 
 def _remedy(member: Member) -> str:
     """The command that makes a member's predictions: a test where it is trained."""
-    source, trained = identify_weights(member.path, member.config, member.run.seed)
+    seed, fold = member.run.seed, member.run.fold
+    source, trained = identify_weights(member.path, member.config, seed, fold)
     home = Path(trained.work_dir())
     newest = newest_checkpoint(home) if home.is_dir() else None
     words = ['test', member.path, newest] if newest else ['train', source]
+    words += ['--fold', fold] if fold else []
     resume = [] if newest else ['--resume']
-    return shlex.join(['mmaction-ext', *map(str, words), '--seed', str(member.run.seed), *resume])
+    return shlex.join(['mmaction-ext', *map(str, words), '--seed', str(seed), *resume])
 
 
 def evaluate(cfg: Config, members: list[tuple[Path, Predictions]]) -> dict[str, Any]:

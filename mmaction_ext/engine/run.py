@@ -44,7 +44,7 @@ from mmaction_ext.errors import InputError
 from mmaction_ext.evaluation.predictions import FILE_NAME
 from mmaction_ext.files.locks import LockFile
 from mmaction_ext.printable import clean
-from mmaction_ext.tracking.identity import RunIdentity, complete_config, unscoped
+from mmaction_ext.tracking.identity import RunIdentity, check_fold, complete_config, unscoped
 from mmaction_ext.tracking.ledger import facts as ledger_facts
 from mmaction_ext.tracking.writing.attempts import RunLedger
 from mmaction_ext.tracking.writing.hooks import record_progress
@@ -61,9 +61,10 @@ class Run:
         path: The config file.
         job_type: ``'train'`` or ``'test'``.
         options: ``--cfg-options``, dotted keys to values.
+        fold: One of the folds that the config declares; none where it declares none.
 
     Attributes:
-        path, job_type, options: As given.
+        path, job_type, options, fold: As given.
         cfg: The config of the run, which the steps make of the file.
         rank: This process's among those of the run.
         identity: Who the run is.
@@ -78,10 +79,18 @@ class Run:
     complexity: dict[str, Any]
     ledger: RunLedger | contextlib.nullcontext[None]
 
-    def __init__(self, path: str, job_type: str, options: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        job_type: str,
+        options: dict[str, Any] | None = None,
+        fold: str | None = None,
+    ) -> None:
         self.path, self.job_type, self.options = path, job_type, options or {}
-        self.cfg = read_config(path)
+        self.fold = fold or ''
+        self.cfg = read_config(path, fold=self.fold)
         self._file = unscoped(self.cfg.to_dict())
+        check_fold(path, self._file, 'name one with --fold')
         override(self.cfg, self.options)
         self.rank, self._world_size = get_dist_info()
         self._lock: LockFile | None = None
@@ -91,7 +100,7 @@ class Run:
     @functools.cached_property
     def resolved(self) -> dict[str, Any]:
         """What the file says, as :func:`mmaction_ext.tracking.identity.load_config` gives it."""
-        return complete_config(self.path, self._file)
+        return complete_config(self.path, self._file, self.fold)
 
     def join(self, launcher: str) -> None:
         """Meet the other processes of the run, and fit the config to their number.
@@ -112,11 +121,13 @@ class Run:
         """
         seed = choose_seed(self.cfg, seed)
         options = {**self.options, **recorded}
-        self.identity, self.overrides = identify(self.path, self.resolved, seed, options)
+        self.identity, self.overrides = identify(
+            self.path, self.resolved, seed, options, self.fold
+        )
 
     def identify_weights(self, seed: int) -> tuple[str | os.PathLike[str], RunIdentity]:
         """Which run trains the weights that the config is tested with, see there."""
-        return identify_weights(self.path, self.resolved, seed)
+        return identify_weights(self.path, self.resolved, seed, self.fold)
 
     def settle(self, work_dir: str | None, below: str = '') -> None:
         """Choose the folder.

@@ -18,6 +18,7 @@ from mmaction_ext.tracking.identity import (
     RunIdentity,
     config_hashes,
     config_name,
+    in_fold,
     weights_source,
 )
 from mmaction_ext.tracking.writing.masking import mask, mask_arguments
@@ -25,15 +26,18 @@ from mmaction_ext.tracking.writing.masking import mask, mask_arguments
 Result = TypeVar('Result')
 
 
-def read_config(path: str | os.PathLike[str], overrides: dict[str, Any] | None = None) -> Config:
+def read_config(
+    path: str | os.PathLike[str], overrides: dict[str, Any] | None = None, fold: str = ''
+) -> Config:
     """Load a config, importing what its ``custom_imports`` names.
 
     Args:
         path: config file.
         overrides: ``--cfg-options``, dotted keys to values.
+        fold: one of its folds; a config with folds that is read without keeps ``{fold}``.
 
     Raises:
-        InputError: the file is missing or does not parse.
+        InputError: the file is missing, does not parse, or has no such fold.
     """
     if not osp.isfile(path):
         raise InputError(f'config {path} does not exist')
@@ -42,6 +46,9 @@ def read_config(path: str | os.PathLike[str], overrides: dict[str, Any] | None =
         import_modules(cfg.get('custom_imports') or {})
     except Exception as error:
         raise InputError(f'config {path} cannot be used: {last_line(error)}') from error
+    if fold:
+        cfg.update(in_fold(path, cfg.to_dict(), fold))
+        cfg.pop('folds')
     override(cfg, overrides or {})
     return cfg
 
@@ -101,6 +108,7 @@ def identify(
     config: dict[str, Any],
     seed: int,
     overrides: dict[str, Any] | None = None,
+    fold: str = '',
 ) -> tuple[RunIdentity, dict[str, Any]]:
     """Identity of the run that a config describes under a seed.
 
@@ -112,6 +120,7 @@ def identify(
         config: what it resolves to, see :func:`mmaction_ext.tracking.identity.load_config`.
         seed: the seed.
         overrides: dotted keys to values.
+        fold: the fold that it is in.
 
     Returns:
         The :class:`RunIdentity`, and those ``overrides`` that change the recipe (all or none:
@@ -124,11 +133,11 @@ def identify(
         hashes = config_hashes(changed.to_dict())
         if hashes[0] != known[0]:
             known, effective = hashes, dict(overrides)
-    return RunIdentity(config_name(path), seed, known[0], known[1:]), effective
+    return RunIdentity(config_name(path, fold), seed, known[0], known[1:], fold), effective
 
 
 def identify_weights(
-    path: str | os.PathLike[str], config: dict[str, Any], seed: int
+    path: str | os.PathLike[str], config: dict[str, Any], seed: int, fold: str = ''
 ) -> tuple[str | os.PathLike[str], RunIdentity]:
     """Which run trains the weights that a config is tested with.
 
@@ -136,6 +145,7 @@ def identify_weights(
         path: the config file.
         config: what it resolves to, see :func:`mmaction_ext.tracking.identity.load_config`.
         seed: the seed of both.
+        fold: the fold of both.
 
     Returns:
         Config file and :class:`RunIdentity` of that run: ``path`` itself, or the config that its
@@ -143,9 +153,9 @@ def identify_weights(
     """
     source = weights_source(path, config)
     if source is None:
-        return path, identify(path, config, seed)[0]
+        return path, identify(path, config, seed, fold=fold)[0]
     [(name, (digest, *aliases))] = config['weights_of_hashes'].items()
-    return source, RunIdentity(name, seed, digest, tuple(aliases))
+    return source, RunIdentity(name, seed, digest, tuple(aliases), fold)
 
 
 def join_processes(launcher: str, env_cfg: Mapping[str, Any]) -> tuple[int, int]:

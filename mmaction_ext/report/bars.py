@@ -70,8 +70,15 @@ def _difference_dots(table: Table, column: Column, rows: Sequence[TableRow]) -> 
     labels = {other.label for row in rows if (other := counterpart(table, row))}
     to = f'“{labels.pop()}”' if len(labels) == 1 else 'the row’s own counterpart'
     some = ', where a row shares two with it' * any(cell.unpaired for cell in cells)
+    unit = next((seed.unit for cell in cells for seed in cell.seeds), 'seed')
     return _figure(
-        table, 'differences', f'Difference to {to}', f'Paired by seed{some}. ', column, rows, dots
+        table,
+        'differences',
+        f'Difference to {to}',
+        f'Paired by {unit}{some}. ',
+        column,
+        rows,
+        dots,
     )
 
 
@@ -137,13 +144,14 @@ def _seed_rings(table: Table, column: Column, rows: Sequence[TableRow]) -> go.Sc
         for place, (row, link) in enumerate(zip(rows, links(table, rows), strict=True))
         for seed in table.cell(row.id, column.key).counted
     ]
+    unit = next((seed.unit for _, _, seed in rings), 'seed')
     return go.Scatter(
         mode='markers',
         x=values(seed for _, _, seed in rings),
         y=[place for place, _, _ in rings],
         customdata=[link for _, link, _ in rings],
-        text=[str(seed.seed) for _, _, seed in rings],
+        text=[seed.label for _, _, seed in rings],
         cliponaxis=False,
-        hovertemplate=f'seed %{{text}}: %{{x:{column.fmt}}}<extra></extra>',
+        hovertemplate=f'{unit} %{{text}}: %{{x:{column.fmt}}}<extra></extra>',
         marker=dict(size=8, symbol='circle-open', line_width=1.5),
     )

@@ -49,13 +49,17 @@ def _runs_by_row(table: Table, runs: Mapping[str, Sequence[RunSummary]]) -> list
     """
     found: list[_RowRun] = []
     for i, row in enumerate(table.body):
-        measured = zip(
-            *(
-                cell.seeds
-                for cell, column in zip(row.cells, table.columns, strict=True)
-                if column.kind == 'history' and cell.seeds
-            ),
-            strict=True,
+        measured = (
+            results
+            for part in row.measured
+            for results in zip(
+                *(
+                    cell.seeds
+                    for cell, column in zip(part.cells, table.columns, strict=True)
+                    if column.kind == 'history' and cell.seeds
+                ),
+                strict=True,
+            )
         )
         for j, results in enumerate(measured):
             uids = sorted(

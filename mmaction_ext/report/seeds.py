@@ -31,8 +31,9 @@ def seeds_table(table: Table, runs: Mapping[str, Sequence[RunSummary]]) -> Marku
         (
             row,
             [
-                _line(results, [table.columns[i] for i in columns])
-                for results in zip(*(row.cells[i].seeds for i in columns), strict=True)
+                _line(part.fold, results, [table.columns[i] for i in columns])
+                for part in row.measured
+                for results in zip(*(part.cells[i].seeds for i in columns), strict=True)
             ],
         )
         for row in rows_with_runs(table)
@@ -42,17 +43,17 @@ def seeds_table(table: Table, runs: Mapping[str, Sequence[RunSummary]]) -> Marku
 
 @dataclass(frozen=True)
 class _Line:
-    """What is said of one row under one seed."""
+    """What is said of one row, or a fold of it, under one seed."""
 
-    seed: int
+    seed: str
     numbers: Sequence[tuple[SeedResult, str, str]]
     uids: Sequence[str]
 
 
-def _line(results: Sequence[SeedResult], columns: Sequence[Column]) -> _Line:
+def _line(fold: str, results: Sequence[SeedResult], columns: Sequence[Column]) -> _Line:
     numbers = [_number(result, column) for result, column in zip(results, columns, strict=True)]
     uids = sorted({uid for result in results for uid in result.runs})
-    return _Line(results[0].seed, numbers, uids)
+    return _Line(', '.join(filter(None, (fold, str(results[0].seed)))), numbers, uids)
 
 
 def _number(result: SeedResult, column: Column) -> tuple[SeedResult, str, str]:

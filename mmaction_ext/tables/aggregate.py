@@ -30,6 +30,7 @@ from mmaction_ext.tables.seed_cells import (
     common_cell,
     dash,
     difference_cell,
+    fold_results,
     mean_result,
     number_cell,
     reject_shared,
@@ -93,16 +94,7 @@ def build_table(
         if isinstance(row, Section):
             table.rows.append(TableRow('', row.title))
         else:
-            table.rows.append(
-                TableRow(
-                    row.id,
-                    row.label,
-                    [cells[row.id, column.key] for column in spec.columns],
-                    notes.row_note(row, citation),
-                    dated=row.id in builder.dated,
-                    counterpart=getattr(spec.counterpart(row), 'id', ''),
-                )
-            )
+            table.rows.append(builder.table_row(row, cells, notes.row_note(row, citation)))
     _mark_best(table)
     number_footnotes(table)
     if spec.mark_imported:
@@ -160,7 +152,6 @@ class CellBuilder:
 
     def __init__(self, spec: TableSpec, results: RunResults | LockedResults) -> None:
         self.spec, self.results = spec, results
-        self.by_id = {row.id: row for row in spec.rows}
         self.by_key = {column.key: column for column in spec.columns}
         self.done: dict[tuple[str, str], Cell] = {}
         self.measurements: dict[tuple[str, str, int | None], Measurement] = {}
@@ -177,9 +168,24 @@ class CellBuilder:
         )
         parts_first = sorted(self.spec.rows, key=lambda row: bool(row.mean_of))
         for column in self.spec.columns:
-            for row in parts_first:
+            for row in (*self.spec.fold_rows, *parts_first):
                 self.done[row.id, column.key] = makers[column.kind](row, column)
         return self.done
+
+    def table_row(
+        self, row: Row, cells: Mapping[tuple[str, str], Cell], note: str = ''
+    ) -> TableRow:
+        """The cells of a row of :meth:`cells`, with what is said of it."""
+        return TableRow(
+            row.id,
+            row.label,
+            [cells[row.id, column.key] for column in self.spec.columns],
+            note,
+            dated=any(each.id in self.dated for each in (row, *self.spec.folds_of(row))),
+            counterpart=getattr(self.spec.counterpart(row), 'id', ''),
+            fold=row.fold,
+            folds=tuple(self.table_row(fold, cells) for fold in self.spec.folds_of(row)),
+        )
 
     def mark(self, row: Row, column: Column) -> Cell:
         """A literal entry of the row."""
@@ -191,8 +197,9 @@ class CellBuilder:
         """Parameters or multiply-adds of the network itself."""
         if row.is_published_only:
             return dash()
-        if row.mean_of:
-            return common_cell([self.done[name, column.key] for name in row.mean_of])
+        parts = self.spec.parts(row)
+        if parts:
+            return common_cell([self.done[part.id, column.key] for part in parts])
         found = self.results.complexity(row.id, column)
         self.measure(row, column.source, None, found)
         if found.value is None:
@@ -211,11 +218,13 @@ class CellBuilder:
         return number_cell(exact(figure) * column.scale, column)
 
     def history(self, row: Row, column: Column) -> list[SeedResult]:
-        """One scaled :class:`SeedResult` per seed."""
-        if row.mean_of:
-            parts = [self.by_id[name] for name in row.mean_of]
-            by_seed = zip(*(self.history(part, column) for part in parts), strict=True)
-            return [mean_result(parts, results) for results in by_seed]
+        """One scaled :class:`SeedResult` per seed, or see :func:`fold_results`."""
+        parts = self.spec.parts(row)
+        if parts:
+            by_part = [self.history(part, column) for part in parts]
+            if not row.mean_of:
+                return fold_results(parts, by_part, column)
+            return [mean_result(parts, results) for results in zip(*by_part, strict=True)]
         results = [self.results.result(row.id, seed, column) for seed in self.spec.seeds]
         for result in results:
             self.measure(row, column.measure, result.seed, result)
@@ -242,7 +251,7 @@ class CellBuilder:
 
     def trains_nothing(self, row: Row, column: Column) -> bool:
         """Whether a metric of training or validation is asked of a row that is only tested."""
-        parts = [self.by_id[name] for name in row.mean_of] or [row]
+        parts = self.spec.parts(row) or (row,)
         return not column.source.startswith('test/') and any(
             self.results.configs[part.id].is_only_tested for part in parts
         )
@@ -257,10 +266,18 @@ class CellBuilder:
         mine = self.done[row.id, column.source]
         reference = self.done[counterpart.id, column.source]
         if mine.seeds and reference.seeds:
-            return difference_cell(mine.seeds, reference.seeds, column)
+            ours, theirs = mine.seeds, reference.seeds
+            if [each.fold for each in ours] != [each.fold for each in theirs]:
+                ours, theirs = self.by_seed(row, mine), self.by_seed(counterpart, reference)
+            return difference_cell(ours, theirs, column)
         if reference.value is None:
             return _without_number(mine if mine.value is None else reference)
         return self.plain_difference(mine, reference.value, reference.number, column)
+
+    def by_seed(self, row: Row, cell: Cell) -> tuple[SeedResult, ...]:
+        """The results of a cell, folds of one seed as their mean."""
+        folds = any(each.fold for each in cell.seeds)
+        return (mean_result(self.spec.parts(row), cell.seeds),) if folds else cell.seeds
 
     def difference_to_published(self, row: Row, column: Column) -> Cell:
         """Difference to what a paper prints for the row; a dash where it prints no number."""

@@ -86,6 +86,7 @@ class SeedResult:
             ``code`` (digest of the files that the table tracks), ``watched`` (of those whose
             change it notes) and ``own`` (path to SHA-256 of the user's own files). Empty for means
             of rows and for differences.
+        fold: the fold, where those of one seed are what a cell is over; else empty.
     """
 
     seed: int
@@ -99,6 +100,17 @@ class SeedResult:
     protocol: str = ''
     imported: bool = False
     evaluation: dict[str, Any] = field(default_factory=dict)
+    fold: str = ''
+
+    @property
+    def label(self) -> str:
+        """The seed, or the fold of it, without the word."""
+        return self.fold or str(self.seed)
+
+    @property
+    def unit(self) -> str:
+        """What the label is of: ``seed`` or ``fold``."""
+        return 'fold' if self.fold else 'seed'
 
 
 def is_imported(result: SeedResult) -> bool:
@@ -204,6 +216,8 @@ class TableRow:
         mark: letter of that footnote.
         dated: whether it was measured with an earlier version of the operators, modules or host.
         counterpart: id of the row that its differences are taken to; empty without one.
+        fold: the fold that it is of; empty for none.
+        folds: a row for each fold that it is over, which are not printed.
     """
 
     id: str
@@ -213,6 +227,13 @@ class TableRow:
     mark: str = ''
     dated: bool = False
     counterpart: str = ''
+    fold: str = ''
+    folds: tuple[TableRow, ...] = ()
+
+    @property
+    def measured(self) -> tuple[TableRow, ...]:
+        """The rows whose cells are of single runs: its folds, or itself."""
+        return self.folds or (self,)
 
     @property
     def is_section(self) -> bool:
@@ -282,12 +303,12 @@ class Table:
         return [entry for entry in self.cells if not entry[2].is_fine]
 
     def cell(self, row_id: str, column_key: str) -> Cell:
-        """The cell of a row and a column.
+        """The cell of a row, or of a fold of one, and a column.
 
         Raises:
             InputError: there is no such row or column; the message lists those there are.
         """
-        rows = {row.id: row for row in self.body}
+        rows = {each.id: each for row in self.body for each in (row, *row.folds)}
         keys = [column.key for column in self.columns]
         for kind, name, known in (('row', row_id, list(rows)), ('column', column_key, keys)):
             if name not in known:

@@ -6,7 +6,7 @@ that is made of runs is made of these, too.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -58,18 +58,13 @@ def with_foreign_runs(spec: TableSpec) -> tuple[TableSpec, list[str]]:
             _refuse_others(source, run)
             taken.append((run, seed_of(source, run)))
         except _LeftOut as reason:
-            left[run.problem or str(reason)].append(run)
+            left[str(reason)].append(run)
     if not spec.layout:
         spec = replace(spec, layout=_rows_of(spec, [run for run, _ in taken], left))
     foreign = [row for row in spec.rows if row.foreign]
     found: list[tuple[Row, int, SourceRun]] = []
-    meant = {
-        row.id: _meant(spec, row, {row_value(source, run) for run, _ in taken})
-        for row in foreign
-        if row.wandb is None
-    }
     for run, seed in taken:
-        rows = [row for row in foreign if _is_of(source, row, run, meant.get(row.id))]
+        rows = [row for row in foreign if _is_of(source, row, run)]
         if not rows:
             left['is of no row'].append(run)
         found += [(row, seed, run) for row in rows]
@@ -184,30 +179,11 @@ def row_value(runs: Runs, run: SourceRun) -> str:
     return '' if found is None else text_of(found)
 
 
-def _meant(spec: TableSpec, row: Row, values: Collection[str]) -> str:
-    """Which value of the key of the rows is that of a row which does not say by ``wandb``."""
-    own = row.foreign.partition(':')[2]
-    alike = [value for value in values if plain(value) == row.id and value]
-    if own in values or not alike:
-        return own
-    if len(alike) > 1:
-        listed = ' and '.join(map(repr, sorted(alike)))
-        raise InputError(
-            f'{spec.path}:{row.line}: row {row.id!r} may be {listed}: say by wandb: {{row: ...}}'
-        )
-    return alike[0]
-
-
-def _is_of(runs: Runs, row: Row, run: SourceRun, meant: str | None) -> bool:
+def _is_of(runs: Runs, row: Row, run: SourceRun) -> bool:
     if row.wandb is None:
-        return row_value(runs, run) == meant
-    return all(
-        is_same(
-            wanted,
-            row_value(runs, run) if key == 'row' and runs.names_rows else value_of(run, key),
-        )
-        for key, wanted in row.wandb.items()
-    )
+        value = row_value(runs, run)
+        return bool(value) and (row.foreign.partition(':')[2] == value or row.id == plain(value))
+    return all(is_same(wanted, value_of(run, key)) for key, wanted in row.wandb.items())
 
 
 def _rows_of(
@@ -280,7 +256,7 @@ def _record(spec: TableSpec, row: Row, seed: int, run: SourceRun) -> RunRecord:
         group=run.group,
         attempts=(attempt,),
         rows={phase: _joined(found) for phase, found in sorted(rows.items())},
-        state=FOREIGN_STATES.get(run.state, 'unknown'),
+        state=FOREIGN_STATES.get(run.state, run.state or 'unknown'),
         damage=(run.problem,) if run.problem else (),
         imported=True,
         url=run.url if is_web_address(run.url) else '',

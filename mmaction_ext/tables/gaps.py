@@ -51,12 +51,19 @@ class Job:
         kind: see :func:`job_kind`.
         config: the config file.
         seed: the seed.
+        fold: the fold of the config; empty for none.
     """
 
     name: str
     kind: str
     config: Path
     seed: int
+    fold: str = ''
+
+    @property
+    def run(self) -> str:
+        """Folder of the run below that of all runs."""
+        return f'{config_name(self.config, self.fold)}/seed{self.seed}'
 
     @property
     def command(self) -> str:
@@ -67,8 +74,15 @@ class Job:
     def arguments(self) -> list[str]:
         """What follows its name; a training goes on where an earlier one ended."""
         resume = ['--resume'] if self.kind == 'train' else []
+        fold = ['--fold', self.fold] if self.fold else []
         path = str(self.config)
-        return [f'./{path}' if path.startswith('-') else path, '--seed', str(self.seed), *resume]
+        return [
+            f'./{path}' if path.startswith('-') else path,
+            *fold,
+            '--seed',
+            str(self.seed),
+            *resume,
+        ]
 
     def line(self, gpus: int = 1) -> str:
         """The line that a shell takes.
@@ -135,9 +149,9 @@ def ordered_jobs(gaps: Iterable[Gap]) -> list[Job]:
         :class:`Job` list: trainings, then tests of their weights, then ensembles; of each, those
         of the first seed first.
     """
-    once: dict[tuple[str, int], Job] = {}
+    once: dict[str, Job] = {}
     for job in (job for gap in gaps for job in gap.jobs):
-        once.setdefault((config_name(job.config), job.seed), job)
+        once.setdefault(job.run, job)
     order = list(COMMANDS)
     return sorted(once.values(), key=lambda job: (order.index(job.kind), job.seed))
 
@@ -165,8 +179,8 @@ class _Finder:
             return Gap(row_seed, obstacle=NO_SUCH_METRIC)
         jobs, config = [], row_seed.row.config
         assert config is not None, 'a row with seeds has a config'
-        for path in self.sources(config):
-            job, runs = self._job(path, row_seed.seed), self._runs(path, row_seed)
+        for path in self.sources(*row_seed.row.load_arguments):
+            job, runs = self._job(path, row_seed), self._runs(path, row_seed)
             living = living_run(runs.fresh + runs.stale + runs.lost)
             if any(map(_is_complete, runs.fresh)):
                 continue
@@ -175,25 +189,31 @@ class _Finder:
                     row_seed, obstacle=f'{process_of(living)} works on {job.name}, which it needs'
                 )
             jobs.append(job)
-        return Gap(row_seed, (*jobs, self._job(config, row_seed.seed)))
+        return Gap(row_seed, (*jobs, self._job(config, row_seed)))
 
-    def _sources(self, path: Path) -> list[Path]:
+    def _sources(self, path: Path, *fold: str) -> list[Path]:
         """Configs on whose runs one is tested, in the order in which to make them."""
-        content = self.load(path)
+        content = self.load(path, *fold)
         if job_kind(content) == 'train':
             return []
         direct = [*ensemble_members(path, content), weights_source(path, content)]
-        return [each for source in direct if source for each in (*self._sources(source), source)]
+        return [
+            each for source in direct if source for each in (*self._sources(source, *fold), source)
+        ]
 
     def _runs(self, path: Path, row_seed: RowSeed) -> SeedRuns:
         """The runs of a source, told apart by the code that the table tracks."""
-        config = RowConfig.of(config_name(path), self.load(path), code=row_seed.config.code)
+        _, *fold = row_seed.row.load_arguments
+        name, content = config_name(path, *fold), self.load(path, *fold)
+        config = RowConfig.of(name, content, code=row_seed.config.code)
         return SeedRuns(self.records, config, row_seed.seed, LAST)
 
-    def _job(self, path: Path, seed: int) -> Job:
-        row = self.rows.get(config_name(path))
-        name, path = (row.id, row.config or path) if row else (config_name(path), path)
-        return Job(f'{name}/seed{seed}', job_kind(self.load(path)), path, seed)
+    def _job(self, path: Path, row_seed: RowSeed) -> Job:
+        _, *fold = row_seed.row.load_arguments
+        name, seed = config_name(path, *fold), row_seed.seed
+        row = self.rows.get(name)
+        name, path = (row.id, row.config or path) if row else (name, path)
+        return Job(f'{name}/seed{seed}', job_kind(self.load(path, *fold)), path, seed, *fold)
 
 
 def _is_complete(record: RunRecord) -> bool:

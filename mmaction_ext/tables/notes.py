@@ -85,12 +85,16 @@ def warnings(spec: TableSpec, table: Table) -> list[str]:
     """Rows that were tested on differing data, or in differing ways, cannot be compared.
 
     The parts of a mean (the splits of a data set) are compared with the same parts of other
-    means.
+    means, and folds with folds of the same name.
     """
-    parts = {name: i for row in spec.rows for i, name in enumerate(row.mean_of)}
+    parts: dict[str, int | str] = {
+        part.id: part.fold or i for row in spec.rows for i, part in enumerate(spec.parts(row))
+    }
+    parts |= {row.id: row.fold for row in spec.rows if row.fold}
+    measured = [each for row in table.rows for each in row.measured]
     found: list[str] = []
-    for part in (None, *sorted(set(parts.values()))):
-        rows = [row for row in table.rows if parts.get(row.id) == part]
+    for part in (None, *sorted(set(parts.values()), key=str)):
+        rows = [row for row in measured if parts.get(row.id) == part]
         found += _differing_samples(rows) + _differing_protocols(spec, rows)
     return found
 
@@ -181,7 +185,7 @@ def notes(spec: TableSpec, table: Table, citation: str) -> list[str]:
 def _protocol_note(spec: TableSpec, cells: Sequence[Cell]) -> str:
     if not any(column.kind == 'history' for column in spec.columns):
         return ''
-    if spec.runs and not spec.configured:
+    if spec.runs:
         return _selection_note(spec)
     samples = {seed.samples for cell in cells for seed in cell.seeds} - {None}
     count = f' ({samples.pop()} samples)' if len(samples) == 1 else ''
@@ -244,6 +248,17 @@ def _statistics_note(spec: TableSpec, cells: Sequence[Cell]) -> str:
         parts.append(f'Mean ± standard deviation (n−1) over seeds {seeds}')
     elif any(cell.seeds for cell in cells):
         parts.append(f'Seeds {seeds}' if len(spec.seeds) > 1 else f'Seed {seeds}, one run each')
+    by_fold = any(seed.fold for cell in cells for seed in cell.seeds)
+    folds = ', '.join(spec.folds)
+    if by_fold:
+        what = 'Mean ± standard deviation (n−1)' if len(spec.folds) > 1 else 'Value'
+        parts = [f'{what} over folds {folds} of seed {seeds}, which share training samples']
+    elif spec.fold_rows and parts:
+        first = parts[0][:1].lower() + parts[0][1:]
+        parts = [f'Mean over folds {folds} under each seed, then {first}']
+    pooled = [column.head for column in spec.columns if column.over_folds == 'pooled']
+    if pooled:
+        parts.append(f'{", ".join(pooled)}: right samples of all folds over all their samples')
     if any(column.relative for column in spec.columns):
         brackets = any(cell.number and '[' in cell.text for cell in cells)
         own = any(row.relative_to not in ('', row.id) for row in spec.rows)
@@ -251,8 +266,10 @@ def _statistics_note(spec: TableSpec, cells: Sequence[Cell]) -> str:
         to = 'a row’s own counterpart' if own or not reference else f'the row “{reference.label}”'
         some = ', but for those of means, which say so,' * any(cell.unpaired for cell in cells)
         parts.append(
-            f'differences to {to} are paired by seed{some} and taken before rounding'
-            + ', in brackets their 95 % interval (Student’s t)' * brackets
+            f'differences to {to} are paired by {"fold" if by_fold else "seed"}{some} '
+            'and taken before rounding'
+            + ', in brackets their 95 % interval (Student’s t)'
+            * brackets
         )
     if any(row.mean_of for row in spec.rows):
         parts.append('a mean of rows is taken seed by seed')
@@ -270,4 +287,6 @@ def _legend(cells: Iterable[Cell]) -> str:
     """Explain the statuses that occur."""
     found = {status for cell in cells for status in cell.statuses}
     texts = [text for status, text in _LEGEND.items() if status in found]
+    if any(seed.fold for cell in cells for seed in cell.seeds):
+        texts = [text.replace('n of N seeds', 'n of N folds') for text in texts]
     return f'{"; ".join(texts)}.' if texts else ''

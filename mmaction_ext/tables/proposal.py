@@ -1,7 +1,6 @@
 """A table specification for runs that other programs logged, proposed by a look at them."""
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -20,7 +19,7 @@ from mmaction_ext.tracking.reading.rows import flat
 from mmaction_ext.tracking.reading.snapshots import SourceRun
 
 _SEED = re.compile(r'(?:^|.*[._/-])(?:seed|random_state|seed_everything)', re.IGNORECASE)
-_SEED_IN_NAME = r'(?P<row>.+?)[-_/ ]+(?:seed|s)[-_= ]?(?P<seed>\d+)$'
+_SEED_IN_NAME = r'(?P<row>.+?)[-_/ ]*(?:seed|s)[-_= ]?(?P<seed>\d+)$'
 _ROW = re.compile(
     r'(?:^|.*[._/-])(?:method|model|arch|architecture|algo|algorithm|variant|module|backbone|'
     r'network|net|experiment|exp|exp_name|name|type)',
@@ -329,7 +328,7 @@ def _text(
         if name not in rows:
             values = {key: value_of(run, key) for key in found.keys}
             rows[name] = _row_entry(name, values if len(found.keys) > 1 else {})
-    _tell_apart(rows)
+    _tell_apart(rows.values())
     taken = [
         *found.keys,
         *([found.runs['seed']] if isinstance(found.runs.get('seed'), str) else []),
@@ -407,16 +406,13 @@ def _row_entry(name: tuple[str, ...], values: dict[str, Any]) -> dict[str, Any]:
     return {**entry, 'wandb': values} if values else entry
 
 
-def _tell_apart(rows: Mapping[tuple[str, ...], dict[str, Any]]) -> None:
-    """No two rows may have one id; one whose id does not tell its value says it."""
-    alike = Counter(row['id'] for row in rows.values())
+def _tell_apart(rows: Iterable[dict[str, Any]]) -> None:
+    """No two rows may have one id."""
     seen: set[str] = set()
-    for name, row in rows.items():
-        first, number = row['id'], 2
-        if len(name) == 1 and (alike[first] > 1 or plain(name[0]) != first):
-            row['wandb'] = {'row': name[0]}
+    for row in rows:
+        name, number = row['id'], 2
         while row['id'] in seen:
-            row['id'] = f'{first}-{number}'
+            row['id'] = f'{name}-{number}'
             number += 1
         seen.add(row['id'])
 

@@ -186,8 +186,6 @@ def lost_results(
     for item in gone:
         shown = locked.result(item.row, item.seed or 0, columns[item.metric])
         is_stale = shown.status is CellStatus.STALE
-        if is_stale and locked.configs[item.row].states:
-            continue  # other runs of other programs are asked for now
         if not (is_stale and any(_logged(record, item) for record in records)):
             lost[item.row, item.seed] = _what_became(item, now.get(_key(item)))
     return [lost[key] for key in sorted(lost, key=lambda key: (key[0], key[1] or 0))]

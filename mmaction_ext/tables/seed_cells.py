@@ -1,6 +1,6 @@
 """What is made of the results of single seeds: means of rows, differences, cells."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -17,6 +17,8 @@ from mmaction_ext.tables.cells import (
 from mmaction_ext.tables.spec import Column, Row
 from mmaction_ext.tables.statistics import Interval, mean, sample_std, t_interval, welch_interval
 
+#: how far from a whole number of samples a share times their number may be: scores are float32
+_SHARE = Fraction(1, 100)
 _TOO_LARGE = f'the number is beyond {float(LARGEST):.0e}, too large to print'
 
 
@@ -36,13 +38,16 @@ def minus(mine: SeedResult, reference: SeedResult) -> SeedResult:
         return mine
     if reference.value is None:
         reason = f'of the reference row: {reference.reason}'
-        return SeedResult(mine.seed, reference.status, None, reason, reference.runs)
+        return SeedResult(
+            mine.seed, reference.status, None, reason, reference.runs, fold=mine.fold
+        )
     return SeedResult(
         mine.seed,
         CellStatus.OK,
         mine.value - reference.value,
         runs=_runs(reference, mine),
         imported=mine.imported or reference.imported,
+        fold=mine.fold,
     )
 
 
@@ -69,17 +74,65 @@ def mean_result(rows: Sequence[Row], results: Sequence[SeedResult]) -> SeedResul
     )
 
 
+def fold_results(
+    folds: Sequence[Row], by_fold: Sequence[Sequence[SeedResult]], column: Column
+) -> list[SeedResult]:
+    """What the folds of a row give: one result per seed, or per fold of the only seed.
+
+    Papers print the mean over the splits of a data set. So each seed has its mean over the folds
+    first, and seeds are compared then, each with its own partner: the spread is that of training
+    anew. Where there is but one seed, nothing can be said of that, and the folds are what is
+    compared, each with the same fold of another row. Their spread is that of the data; as their
+    training sets overlap, they are no independent samples, and an interval over them is narrower
+    than it should be (Bengio and Grandvalet, JMLR 2004).
+
+    Args:
+        folds: the folds.
+        by_fold: of each, one result per seed, in the printed unit.
+        column: where it is ``pooled``, each seed has the share of all samples together.
+    """
+    flat = reject_shared([result for results in by_fold for result in results])
+    seeds = len(by_fold[0])
+    by_seed = [flat[seed::seeds] for seed in range(seeds)]
+    if column.over_folds == 'pooled':
+        return [_pooled(folds, results, column) for results in by_seed]
+    if seeds > 1:
+        return [mean_result(folds, results) for results in by_seed]
+    return [replace(result, fold=row.fold) for row, result in zip(folds, by_seed[0], strict=True)]
+
+
+def _pooled(folds: Sequence[Row], results: Sequence[SeedResult], column: Column) -> SeedResult:
+    """Right samples of all folds over all samples, of a metric that is such a share."""
+    found = mean_result(folds, results)
+    if found.value is None:
+        return found
+    right = total = 0
+    for row, result in zip(folds, results, strict=True):
+        count = (result.value or 0) / column.scale * (result.samples or 0)
+        if not result.samples or abs(count - round(count)) > _SHARE:
+            reason = f'of “{row.label}”: ' + (
+                f'{column.metric} is no share of {result.samples} samples'
+                if result.samples
+                else 'nobody recorded how many samples were tested'
+            )
+            return SeedResult(result.seed, CellStatus.FAILED, None, reason, found.runs)
+        right, total = right + round(count), total + result.samples
+    return replace(found, value=Fraction(right, total) * column.scale, samples=total)
+
+
 def _runs(*results: SeedResult) -> tuple[str, ...]:
     """Ids of the runs of some results, each once."""
     return tuple(dict.fromkeys(run for result in results for run in result.runs))
 
 
 def reject_shared(results: Iterable[SeedResult]) -> list[SeedResult]:
-    """Seeds that were measured on one and the same checkpoint are not independent runs."""
-    seeds: defaultdict[str | None, list[int]] = defaultdict(list)
-    for result in results:
-        if result.status is CellStatus.OK and result.checkpoint:
-            seeds[result.checkpoint].append(result.seed)
+    """Seeds and folds measured on one and the same checkpoint are not independent runs."""
+    results = list(results)
+    times = Counter(
+        result.checkpoint
+        for result in results
+        if result.status is CellStatus.OK and result.checkpoint
+    )
     return [
         replace(
             result,
@@ -87,7 +140,7 @@ def reject_shared(results: Iterable[SeedResult]) -> list[SeedResult]:
             value=None,
             reason='measured on the same checkpoint file',
         )
-        if len(seeds[result.checkpoint]) > 1
+        if result.checkpoint and times[result.checkpoint] > 1
         else result
         for result in results
     ]
@@ -179,8 +232,8 @@ def _unpaired_cell(
     status = CellStatus.IMPORTED if is_import else CellStatus.PARTIAL
     remarks = [f'{len(_counted(pairs))}/{len(pairs)} paired']
     note = (
-        f'difference of the means over {_seeds(_names(mine))} and, of the reference row, '
-        f'{_seeds(_names(reference))}' + ', with Welch’s interval' * (interval is not None)
+        f'difference of the means over {_named(mine)} and, of the reference row, '
+        f'{_named(reference)}' + ', with Welch’s interval' * (interval is not None)
     )
     text = number + _interval_text(interval, column) + _in_brackets(remarks)
     return Cell(
@@ -204,10 +257,6 @@ def _values(seeds: Iterable[SeedResult]) -> list[Fraction]:
     return [seed.value for seed in seeds if seed.value is not None]
 
 
-def _names(seeds: Iterable[SeedResult]) -> list[str]:
-    return [str(seed.seed) for seed in seeds]
-
-
 def _printable(result: SeedResult) -> SeedResult:
     """A result that is too large in the printed unit has failed."""
     if result.value is None or abs(result.value) <= LARGEST:
@@ -229,11 +278,11 @@ def _judge(
     if len(counted) < len(seeds):
         status = CellStatus.PARTIAL
         remarks.append(f'{len(counted)}/{len(seeds)}')
-    imported = _names(filter(is_imported, counted))
+    imported = list(filter(is_imported, counted))
     if imported:
         status = CellStatus.IMPORTED
         if len(imported) < len(counted):
-            notes.append(f'{_seeds(imported)} imported')
+            notes.append(f'{_named(imported)} imported')
     if column.tolerance is not None and abs(Fraction(number)) > column.tolerance:
         status = CellStatus.OUT_OF_TOLERANCE
         remarks.append(status.value)
@@ -262,16 +311,17 @@ def _in_brackets(remarks: Sequence[str]) -> str:
 
 def _seed_note(seeds: Iterable[SeedResult], has_values: bool) -> str:
     """Footnote, seeds with the same reason together; none for a cell that says it all."""
-    reasons: dict[tuple[CellStatus, str], list[str]] = defaultdict(list)
+    reasons: dict[tuple[CellStatus, str], list[SeedResult]] = defaultdict(list)
     for seed in seeds:
         if seed.status is not CellStatus.OK:
-            reasons[seed.status, seed.reason].append(str(seed.seed))
+            reasons[seed.status, seed.reason].append(seed)
     if not has_values and {status for status, _ in reasons} == {CellStatus.MISSING}:
-        reasons = {key: names for key, names in reasons.items() if key[1] != 'no run'}
+        reasons = {key: found for key, found in reasons.items() if key[1] != 'no run'}
     return '; '.join(
-        f'{_seeds(names)} {status.value}: {reason}' for (status, reason), names in reasons.items()
+        f'{_named(found)} {status.value}: {reason}' for (status, reason), found in reasons.items()
     )
 
 
-def _seeds(names: Sequence[str]) -> str:
-    return f'seed{"s" if len(names) > 1 else ""} {", ".join(names)}'
+def _named(results: Sequence[SeedResult]) -> str:
+    labels = ', '.join(result.label for result in results)
+    return f'{results[0].unit}{"s" if len(results) > 1 else ""} {labels}'

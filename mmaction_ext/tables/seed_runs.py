@@ -19,6 +19,7 @@ from mmaction_ext.tables.code import TrackedCode, tracked_code
 from mmaction_ext.tables.spec import LAST, Select, TableSpec
 from mmaction_ext.tracking.identity import (
     LoadConfig,
+    check_fold,
     config_hashes,
     config_name,
     load_config,
@@ -37,15 +38,8 @@ State = tuple[CellStatus, str]  # and its reason
 
 #: What a test row says about itself besides its metrics.
 TEST_FACTS = frozenset({'test/num_samples', 'test/checkpoint_sha256', 'test/data_digest'})
-#: What W&B calls the states of runs, and records do.
-FOREIGN_STATES = {
-    'finished': 'finished',
-    'failed': 'failed',
-    'running': 'running',
-    'crashed': 'killed',
-    'killed': 'killed',
-    'preempted': 'killed',
-}
+#: What W&B calls states of runs that records call otherwise.
+FOREIGN_STATES = {'crashed': 'killed'}
 #: What a seed may show although a process works on a run of it.
 _BESIDE_A_LIVING_RUN = (CellStatus.OK, CellStatus.CONFLICT, CellStatus.UNTRUSTED)
 
@@ -115,27 +109,28 @@ def resolve_configs(spec: TableSpec, load: LoadConfig = load_config) -> dict[str
         path = row.config
         if path is None:
             assert spec.runs, 'a row of foreign runs has a source'
-            states = tuple(FOREIGN_STATES[state] for state in spec.runs.state)
+            states = tuple(FOREIGN_STATES.get(state, state) for state in spec.runs.state)
             configs[row.id] = RowConfig(row.foreign, spec.runs.digest(row), states=states)
             continue
         try:
-            resolved = load(path)
+            resolved = load(*row.load_arguments)
+            check_fold(path, resolved, 'the table must name some, as folds: [...]')
             source = weights_source(path, resolved)
-            trained = load(source) if source else resolved
+            trained = load(source, *row.load_arguments[1:]) if source else resolved
         except ValueError as error:
             reason = ' '.join(str(error).split())
             raise InputError(f'{spec.path}:{row.line}: {reason}') from error
         is_ensemble = 'ensemble' in resolved
         schedule = None if is_ensemble else training_length(trained)
         configs[row.id] = RowConfig.of(
-            config_name(path),
+            config_name(path, row.fold),
             resolved,
             schedule=schedule,
             is_ensemble=is_ensemble,
             is_only_tested=is_ensemble or bool(source),
             code=code,
             watched=watched,
-            network=network_of(path, load),
+            network=network_of(path, load, row.fold),
         )
     return configs
 

@@ -6,17 +6,21 @@ Torch-free, so that tables build where torch is not installed.
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from mmaction_ext.compat import MIM_NAME, replace_pkg_resources
-from mmaction_ext.errors import InputError
+from mmaction_ext.errors import InputError, did_you_mean
 
 #: a resolved config, or a part of one, as plain data
 Settings = dict[str, Any]
-LoadConfig = Callable[[Any], Settings]
+LoadConfig = Callable[..., Settings]
+#: what strings of a config have in the place of the fold
+FOLD = '{fold}'
+_FOLD_NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9_.-]*')
 
 
 @dataclass(frozen=True)
@@ -106,16 +110,18 @@ class RunIdentity:
     """One row of a table under one seed.
 
     Attributes:
-        config: posix path of the config below ``configs/``, without ``.py``.
+        config: see :func:`config_name`.
         seed: the random seed.
         config_hash: one of :func:`config_hashes` of the resolved config.
         aliases: the others of them, which name the same run.
+        fold: which fold of the data it is of; empty for a config without folds.
     """
 
     config: str
     seed: int
     config_hash: str
     aliases: tuple[str, ...] = field(default=(), compare=False)
+    fold: str = field(default='', compare=False)
 
     @property
     def hashes(self) -> tuple[str, ...]:
@@ -124,8 +130,9 @@ class RunIdentity:
 
     @property
     def facts(self) -> Settings:
-        """What is recorded of it: ``config``, ``seed`` and ``config_hash``."""
-        return dict(config=self.config, seed=self.seed, config_hash=self.config_hash)
+        """What is recorded of it: ``config``, ``seed``, ``config_hash`` and ``fold``, if any."""
+        facts: Settings = dict(config=self.config, seed=self.seed, config_hash=self.config_hash)
+        return dict(facts, fold=self.fold) if self.fold else facts
 
     def named_as_in(self, facts: Settings) -> 'RunIdentity | None':
         """The same run by the hash that is on record; ``None`` if the record is of another run.
@@ -163,8 +170,15 @@ class RunIdentity:
         return (Path(root) / self.config / f'seed{self.seed}').as_posix()
 
 
-def load_config(path: Path | str) -> Settings:
+def load_config(path: Path | str, fold: str = '') -> Settings:
     """Resolve a config with its ``_base_`` chain, importing none of its custom modules.
+
+    A config of several folds of its data declares ``folds = (1, 2, 3)``, or names, and has
+    ``{fold}`` in the strings that depend on it, such as ``'test_split{fold}.txt'``. In a fold it
+    is what a file for this fold alone would be, with the same hash, and has the name of such a
+    file (:func:`config_name`): folds are a shorter way to write such files down, no second part
+    of a run's identity, and whatever reads runs knows theirs by config, seed and hash as before.
+    What a config needs of others (``ensemble``, ``weights_of``) it takes of the same fold.
 
     The config of an ensemble, ``ensemble = dict(members=['../a.py', '../b.py'])`` with paths
     relative to its own folder, gets the names and hashes of its members as
@@ -173,38 +187,113 @@ def load_config(path: Path | str) -> Settings:
 
     Args:
         path: a config file.
+        fold: one of its folds. A config with folds that is read without one keeps ``folds`` and
+            ``{fold}``, and is that of no run.
 
     Returns:
         The resolved config as plain dicts, lists and scalars.
 
     Raises:
-        InputError: the file, a member or the source of the weights does not exist or does not
-            parse; the message names it.
+        InputError: the file, a member or the source of the weights does not exist, does not
+            parse or has no such fold; the message names it.
     """
-    return complete_config(path, _read_config(path))
+    return complete_config(path, in_fold(path, _read_config(path), fold), fold)
 
 
-def complete_config(path: str | os.PathLike[str], config: Settings) -> Settings:
+def in_fold(path: str | os.PathLike[str], config: Settings, fold: str) -> Settings:
+    """A config as it is in one of its folds; see :func:`load_config`.
+
+    Args:
+        path: its file, for messages.
+        config: what that resolves to, which is not changed.
+        fold: the fold; empty for none.
+
+    Raises:
+        InputError: the config has no such fold, or its ``folds`` are no different names.
+    """
+    folds = config_folds(path, config)
+    if not fold:
+        return config
+    if not folds:
+        raise InputError(f'{path} has no folds, and so no fold {fold}')
+    if fold not in folds:
+        near = did_you_mean(fold, folds)
+        raise InputError(f'{path} has the folds {", ".join(folds)}, but no fold {fold}{near}')
+    other = Path(path).with_name(f'{Path(path).stem}_{fold_name(fold)}.py')
+    if other.exists():
+        raise InputError(f'{other} has the name of the fold {fold} of {path}')
+    return {key: _filled(value, fold) for key, value in config.items() if key != 'folds'}
+
+
+def config_folds(path: str | os.PathLike[str], config: Settings) -> tuple[str, ...]:
+    """The folds that a config declares; empty without any.
+
+    Raises:
+        InputError: they are no sequence of different names.
+    """
+    declared = config.get('folds')
+    if declared is None:
+        return ()
+    names = tuple(map(str, declared)) if isinstance(declared, (list, tuple)) else ()
+    if not names or len(set(names)) < len(names) or not all(map(_FOLD_NAME.fullmatch, names)):
+        raise InputError(
+            f'folds of {path} must be different numbers or plain names, as (1, 2, 3), '
+            f'got {declared!r}'
+        )
+    return names
+
+
+def check_fold(path: str | os.PathLike[str], config: Settings, how: str) -> None:
+    """Make sure that a config is in one of its folds, if it has any.
+
+    Args:
+        path: its file, for the message.
+        config: as :func:`in_fold` gives it.
+        how: how to name one.
+
+    Raises:
+        InputError: it is not.
+    """
+    folds = config_folds(path, config)
+    if folds:
+        raise InputError(f'{path} has the folds {", ".join(folds)}: {how}')
+
+
+def _filled(node: Any, fold: str) -> Any:
+    """A part of a config with the fold in its strings."""
+    if isinstance(node, str):
+        return node.replace(FOLD, fold)
+    if isinstance(node, dict):
+        return {key: _filled(value, fold) for key, value in node.items()}
+    if isinstance(node, (list, tuple)):
+        return type(node)(_filled(value, fold) for value in node)
+    return node
+
+
+def complete_config(path: str | os.PathLike[str], config: Settings, fold: str = '') -> Settings:
     """A config that was read as :func:`load_config` gives it: with the hashes of those it needs.
 
     Args:
         path: the config file.
         config: what it resolves to, which is changed in place.
+        fold: the fold that it is in.
 
     Raises:
         InputError: ``weights_of`` names no config that exists and is trained itself, or stands
             in an ensemble; ``ensemble`` does not name two or more different configs that exist
             and are no ensembles themselves.
     """
+    if not fold and config_folds(path, config):  # of no run
+        return config
     source = weights_source(path, config)
     if source:
-        found = _read_config(source)
+        found = _read_in_fold(source, fold)
         if 'ensemble' in config or 'ensemble' in found or found.get('weights_of'):
             raise InputError(
                 f'config {path}: weights_of must name a config that is trained itself '
                 f'and stand in no ensemble, found {config["weights_of"]}'
             )
-        config['weights_of_hashes'] = {config_name(source): config_hashes(found)}
+        config['weights_of_hashes'] = {config_name(source, fold): config_hashes(found)}
     if 'ensemble' in config:
         members = ensemble_members(path, config)
         if len(members) < 2 or len(set(members)) < len(members):
@@ -213,12 +302,12 @@ def complete_config(path: str | os.PathLike[str], config: Settings) -> Settings:
                 f'config {path}: ensemble must name two or more different members, '
                 f'found {list(names)}'
             )
-        contents = {member: _read_config(member) for member in members}
+        contents = {member: _read_in_fold(member, fold) for member in members}
         for member, content in contents.items():
             if 'ensemble' in content:
                 raise InputError(f'config {path}: member {member} is an ensemble itself')
         config['ensemble']['member_hashes'] = {
-            config_name(member): config_hashes(complete_config(member, content))
+            config_name(member, fold): config_hashes(complete_config(member, content, fold))
             for member, content in contents.items()
         }
     return config
@@ -259,6 +348,13 @@ def ensemble_members(path: str | os.PathLike[str], config: Settings) -> list[Pat
     return [Path(os.path.normpath(Path(path).parent / name)) for name in names]
 
 
+def _read_in_fold(path: Path, fold: str) -> Settings:
+    """What another config resolves to in the same fold."""
+    config = in_fold(path, _read_config(path), fold)
+    check_fold(path, config, 'what takes its weights or predictions must have them, too')
+    return config
+
+
 def _read_config(path: Path | str) -> Settings:
     from mmengine.config import Config
 
@@ -286,22 +382,32 @@ def unscoped(node: Any) -> Any:
     return type(node)(map(unscoped, node)) if isinstance(node, (list, tuple)) else node
 
 
-def config_name(path: str | os.PathLike[str]) -> str:
-    """Path of a config below its ``configs`` folder, without ``.py``.
+def config_name(path: str | os.PathLike[str], fold: str = '') -> str:
+    """Path of a config below its ``configs`` folder, without ``.py``, then ``_`` and the fold.
+
+    So a fold has the name that a file for it alone would have, and runs of such files are its own.
 
     A config that lies under no ``configs`` folder is named by its own folder and stem. Two
     projects that keep their runs in one folder need different names below ``configs``.
 
     >>> config_name('any/where/configs/dcf/table1_components/full.py')
     'dcf/table1_components/full'
+    >>> config_name('configs/own/tsm.py', '2'), config_name('configs/own/tsm.py', 'ann')
+    ('own/tsm_fold2', 'own/tsm_ann')
     """
     parts = Path(os.path.abspath(path)).with_suffix('').parts
     below = [i for i, part in enumerate(parts[:-1]) if part == 'configs']
-    return '/'.join(parts[below[-1] + 1 :] if below else parts[-2:])
+    name = '/'.join(parts[below[-1] + 1 :] if below else parts[-2:])
+    return f'{name}_{fold_name(fold)}' if fold else name
 
 
-def config_below(folder: Path | str, name: str) -> Path:
-    """The file of a config that some run says it is of.
+def fold_name(fold: str) -> str:
+    """What stands for a fold in names of configs and rows: itself, but ``fold2`` for a number."""
+    return f'fold{fold}' if fold.isdecimal() else fold
+
+
+def config_below(folder: Path | str, name: str) -> tuple[Path, str]:
+    """The file of a config that some run says it is of, and the fold, or nothing.
 
     Reading a config executes it, and a run may come from anywhere: a name that leads out of the
     folder, by ``..``, as an absolute path or through a symbolic link, is refused.
@@ -313,12 +419,15 @@ def config_below(folder: Path | str, name: str) -> Path:
     Raises:
         InputError: there is no such file below the folder.
     """
-    path = Path(folder) / f'{name}.py'
-    try:
-        if path.resolve().is_relative_to(Path(folder).resolve()) and path.is_file():
-            return path
-    except (OSError, ValueError):  # a name that no file can have
-        pass
+    cuts = (found.start() for found in re.finditer('_(?=[^/]+$)', name))
+    for stem, end in ((name, ''), *((name[:cut], name[cut + 1 :]) for cut in cuts)):
+        fold = re.sub(r'^fold(?=\d+$)', '', end)
+        path = Path(folder) / f'{stem}.py'
+        try:
+            if path.resolve().is_relative_to(Path(folder).resolve()) and path.is_file():
+                return path, fold
+        except (OSError, ValueError):  # a name that no file can have
+            pass
     raise InputError(f'there is no config {name[:200]!r} below {folder}')
 
 
@@ -361,14 +470,18 @@ def network_hash(configs: Iterable[Settings]) -> str:
     )
 
 
-def network_of(path: str | os.PathLike[str], load: LoadConfig = load_config) -> str:
-    """:func:`network_hash` of a config file.
+def network_of(
+    path: str | os.PathLike[str], load: LoadConfig = load_config, fold: str = ''
+) -> str:
+    """:func:`network_hash` of a config file, in one of its folds or, if they share it, in none.
 
     Raises:
         InputError: it, or a member of an ensemble, cannot be read.
     """
-    config = load(path)
-    return network_hash([load(each) for each in ensemble_members(path, config)] or [config])
+    in_fold = (fold,) if fold else ()
+    config = load(path, *in_fold)
+    members = ensemble_members(path, config)
+    return network_hash([load(each, *in_fold) for each in members] or [config])
 
 
 def training_length(config: Settings) -> tuple[str, int] | None:

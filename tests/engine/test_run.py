@@ -17,7 +17,7 @@ from mmaction_ext.engine import checks, initial_weights
 from mmaction_ext.engine.run import Run
 from mmaction_ext.errors import InputError
 from mmaction_ext.models.building import build_model
-from mmaction_ext.tracking.identity import config_hash
+from mmaction_ext.tracking.identity import config_hash, load_config
 from mmaction_ext.tracking.writing.attempts import read_run_file
 
 ROW = Path(__file__).parents[2] / 'configs/synthmotion/dcf/table1_components/full.py'
@@ -201,3 +201,48 @@ def test_weights_of_another_config_are_those_of_its_run(tmp_path):
     assert tested.identify_weights(3)[1].hashes == trained.identity.hashes
     tested.identify(3)
     assert tested.identity.config_hash != trained.identity.config_hash
+
+
+@pytest.fixture
+def folded(tmp_path):
+    path = tmp_path / 'configs/own/row.py'
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        f"_base_ = ['{ROW}']\nfolds = (1, 2)\n"
+        "test_dataloader = dict(dataset=dict(ann_file='test_{fold}.txt'))\n"
+    )
+    return path
+
+
+def test_a_run_of_a_fold_is_that_of_its_own_config(folded, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = Run(str(folded), 'train', {'model.cls_head.dropout_ratio': 0.1}, '2')
+    run.identify(1)
+    run.settle(None)
+    assert run.cfg.test_dataloader.dataset.ann_file == 'test_2.txt' and 'folds' not in run.cfg
+    assert run.overrides == {'model.cls_head.dropout_ratio': 0.1}
+    run = Run(str(folded), 'train', fold='2')
+    run.identify(1)
+    run.settle(None)
+    assert run.cfg.work_dir == 'work_dirs/own/row_fold2/seed1'
+    assert run.identity.config_hash == config_hash(load_config(folded, '2'))
+    run.check([])
+    run.start_from(None)
+    run.begin()
+    with run.under_way(''):
+        found = read_run_file(run.cfg.work_dir)
+    assert (found['config'], found['fold'], found['seed']) == ('own/row_fold2', '2', 1)
+
+
+@pytest.mark.parametrize(
+    'fold, message',
+    [
+        (None, r'row.py has the folds 1, 2: name one with --fold'),
+        ('3', r'row.py has the folds 1, 2, but no fold 3'),
+    ],
+)
+def test_a_run_needs_one_of_the_folds(folded, fold, message):
+    with pytest.raises(InputError, match=message):
+        Run(str(folded), 'train', fold=fold)
+    with pytest.raises(InputError, match=r'full.py has no folds, and so no fold 1'):
+        Run(str(ROW), 'train', fold='1')

@@ -16,7 +16,6 @@ from mmaction_ext.tables import build_table, load_spec, locked_table, read_lock
 from mmaction_ext.tables.foreign_runs import is_same, with_foreign_runs, with_locked_rows
 from mmaction_ext.tables.lock import lock_text
 from mmaction_ext.tables.render import RENDERERS
-from mmaction_ext.tables.row_results import lost_results
 
 METHODS = ('tsn', 'tsm', 'dcf')
 #: validation accuracy of each epoch
@@ -435,50 +434,6 @@ def test_names_of_runs_stay_text(project, markup='<script>alert(1)</script> \x1b
         assert '\x1b' not in text
         assert name not in ('html', 'md') or '<script>alert' not in text
     assert json.loads(RENDERERS['json'](table))['rows'][0]['cells']
-
-
-def test_values_that_read_alike_are_not_mixed(project):
-    """The id of a row is a plain name, by which a value is found, but never two of them."""
-    for seed, method in enumerate(('a b', 'a-b')):
-        write_run(
-            project.folder / 'wandb', f'r{seed}', dict(method=method, seed=seed), [{'acc': seed}]
-        )
-    text = (
-        'runs: {source: wandb, row: method, seed: seed}\nseeds: [0, 1]\ncolumns: [{from: acc}]\n'
-    )
-    with pytest.raises(InputError, match="rows 'a b' and 'a-b' would have one id, a-b"):
-        project.table(text)
-    table = project.table(text + 'rows: [{id: a-b}]')
-    assert texts(table) == [['1.0 (1/2)']]  # what is called so, and nothing else
-    table = project.table(text + "rows: [{id: a-b, wandb: {row: 'a b'}}]")
-    assert texts(table) == [['0.0 (1/2)']]
-    (project.folder / 'wandb/offline-run-r1').rename(project.folder / 'gone')
-    assert texts(project.table(text + 'rows: [{id: a-b}]')) == [['0.0 (1/2)']]
-    write_run(project.folder / 'wandb', 'r2', dict(method='a/b', seed=1), [{'acc': 1}])
-    with pytest.raises(InputError, match="row 'a-b' may be 'a b' and 'a/b'"):
-        project.table(text + 'rows: [{id: a-b}]')
-
-
-def test_other_runs_may_be_asked_for(project):
-    """Results of a lock go when the specification is edited, not when a run is gone."""
-    nine(project.folder / 'wandb')
-    table = project.table(SPEC)
-    kept = locked_table(table, project.spec)
-    edited = project.table(SPEC.replace('seed: seed', 'seed: seed, tags: [none]'))
-    assert texts(edited)[0] == ['missing', '–']
-    assert lost_results(kept, edited, project.spec, project.spec.foreign) == []
-    (project.folder / 'wandb/offline-run-tsm1').rename(project.folder / 'gone')
-    fewer = project.table(SPEC)
-    assert lost_results(kept, fewer, project.spec, project.spec.foreign) == [
-        'row tsm, seed 1 is now missing (no run)'
-    ]
-
-
-def test_no_dagger_where_none_is_wanted(project):
-    nine(project.folder / 'wandb')
-    table = project.table(SPEC + 'mark_imported: false')
-    assert not table.head_mark and not table.footnotes
-    assert '†' not in RENDERERS['md'](table)
 
 
 @pytest.mark.parametrize(

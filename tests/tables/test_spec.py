@@ -193,7 +193,7 @@ def test_best_policy_needs_its_metric_from_the_logs(folder):
             'basic: false',
             'basics: false',
             16,
-            "rows[0].basics: unknown key 'basics'; known: basic, config, id",
+            "rows[0].basics: unknown key 'basics'; known: basic, config, fold, id",
         ),
         ('basic: false', 'basic: [1]', 16, 'rows[0].basic: [1] is neither text nor true or false'),
         (

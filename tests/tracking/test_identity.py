@@ -370,7 +370,7 @@ def test_config_that_a_run_names_lies_below_the_folder(tmp_path):
     (configs / 'demo/full.py').touch()
     (tmp_path / 'evil.py').touch()
     (configs / 'link.py').symlink_to(tmp_path / 'evil.py')
-    assert config_below(configs, 'demo/full') == configs / 'demo/full.py'
+    assert config_below(configs, 'demo/full') == (configs / 'demo/full.py', '')
     for name in ('../evil', f'{tmp_path}/evil', 'link', 'demo/gone', 'demo/../../evil', ''):
         with pytest.raises(InputError, match='no config'):
             config_below(configs, name)
@@ -380,3 +380,72 @@ def test_config_that_a_run_names_lies_below_the_folder(tmp_path):
 def test_a_name_that_no_file_can_have_is_no_config(tmp_path, name):
     with pytest.raises(InputError, match='there is no config'):
         config_below(tmp_path, name)
+
+
+@pytest.fixture
+def folded(tmp_path):
+    """A config of two numbered folds and a named one, and files for two of them alone."""
+    folder = tmp_path / 'configs/demo'
+    folder.mkdir(parents=True)
+    text = "test_dataloader = dict(dataset=dict(ann_file='test_{}.txt'), names=['{}'])\na = 1\n"
+    (folder / 'row.py').write_text("folds = (1, 2, 'ann')\n" + text.replace('{}', '{fold}'))
+    for fold in ('2', 'ann'):
+        (folder / f'alone_{fold}.py').write_text(text.replace('{}', fold))
+    return folder / 'row.py'
+
+
+@pytest.mark.parametrize('fold', ['2', 'ann'])
+def test_a_fold_is_what_a_file_for_it_alone_would_be(folded, fold):
+    alone = load_config(folded.with_name(f'alone_{fold}.py'))
+    assert load_config(folded, fold) == alone
+    assert config_hashes(load_config(folded, fold)) == config_hashes(alone)
+    assert load_config(folded)['folds'] == (1, 2, 'ann')
+
+
+def test_the_name_of_a_fold_leads_back_to_its_config(folded):
+    names = {fold: config_name(folded, fold) for fold in ('', '2', 'ann')}
+    assert names == {'': 'demo/row', '2': 'demo/row_fold2', 'ann': 'demo/row_ann'}
+    for fold, name in names.items():
+        assert config_below(folded.parents[1], name) == (folded, fold)
+    run = RunIdentity('demo/row_fold2', 3, 'abc', fold='2')
+    assert run.facts == dict(config='demo/row_fold2', seed=3, config_hash='abc', fold='2')
+    assert (run.group, run.name) == ('demo', 'row_fold2/seed3')
+    assert run.named_as_in(dict(run.facts)) == run
+
+
+@pytest.mark.parametrize(
+    'fold, change, message',
+    [
+        ('3', '', 'row.py has the folds 1, 2, ann, but no fold 3'),
+        ('1', 'folds = None\n', 'row.py has no folds, and so no fold 1'),
+        ('1', 'folds = (1, 1)\n', r'folds of .*row.py must be different .*got \(1, 1\)'),
+        ('1', 'folds = 3\n', 'must be different numbers or plain names'),
+        ('1', "folds = ('../a',)\n", 'must be different numbers or plain names'),
+    ],
+)
+def test_folds_that_there_are_not_are_named(folded, fold, change, message):
+    folded.write_text(folded.read_text() + change)
+    with pytest.raises(InputError, match=message):
+        load_config(folded, fold)
+
+
+def test_a_config_with_the_name_of_a_fold_is_refused(folded):
+    folded.with_name('row_fold2.py').touch()
+    with pytest.raises(InputError, match=r'row_fold2.py has the name of the fold 2 of .*row.py'):
+        load_config(folded, '2')
+
+
+def test_what_a_fold_needs_is_taken_of_the_same_fold(folded):
+    again, both = folded.with_name('again.py'), folded.with_name('both.py')
+    again.write_text("_base_ = 'row.py'\na = 2\n")
+    both.write_text("_base_ = 'row.py'\nensemble = dict(members=['row.py', 'again.py'])\n")
+    found = load_config(both, '2')['ensemble']['member_hashes']
+    assert found == {
+        config_name(path, '2'): config_hashes(load_config(path, '2')) for path in (folded, again)
+    }
+    again.write_text("_base_ = 'row.py'\nweights_of = 'row.py'\n")
+    assert list(load_config(again, 'ann')['weights_of_hashes']) == ['demo/row_ann']
+    assert 'weights_of_hashes' not in load_config(again)
+    again.write_text("weights_of = 'row.py'\n")
+    with pytest.raises(InputError, match=r'row.py has the folds 1, 2, ann: what takes its'):
+        load_config(again)

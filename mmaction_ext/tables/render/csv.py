@@ -94,8 +94,8 @@ def _cell(cell: Cell) -> list[str | int]:
         cell.n if cell.seeds and not cell.unpaired else '',
         len(cell.seeds) or '',
         cell.text,
-        '; '.join(f'{seed.seed}: {_number(seed.value)}' for seed in cell.counted),
-        '; '.join(f'{seed.seed}: {" ".join(seed.runs)}' for seed in cell.counted),
+        '; '.join(f'{seed.label}: {_number(seed.value)}' for seed in cell.counted),
+        '; '.join(f'{seed.label}: {" ".join(seed.runs)}' for seed in cell.counted),
     ]
 
 

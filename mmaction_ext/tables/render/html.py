@@ -59,7 +59,7 @@ def _tooltip(cell: Cell) -> str:
     if cell.unpaired:
         return cell.note
     return ', '.join(
-        f'seed {seed.seed}: '
+        f'{seed.unit} {seed.label}: '
         + (f'{float(seed.value)!r}' if seed.value is not None else seed.status.value)
         for seed in cell.seeds
     )

@@ -96,6 +96,7 @@ def _seed(seed: SeedResult, unpaired: bool) -> dict[str, Any]:
         status=seed.status.value,
         **_known(
             dict(
+                fold=seed.fold,
                 value=None if unpaired else _number(seed.value),
                 reason=seed.reason,
                 runs=list(seed.runs),

@@ -46,6 +46,22 @@ and what decides which results count::
     protocol: {num_clips: 10, num_crops: 3, clip_len: any}
     code: [mmaction_ext/modules/dcf.py, 'mmaction_ext/ops/correlation/*']
 
+Rows over the folds of a data set (leave one person out, the three splits of UCF101) are of configs
+that declare ``folds = (1, 2, 3)``, or names, and have ``{fold}`` in the strings that depend on it
+(``'test_split{fold}.txt'``); a run is of one (``mmaction-ext train CONFIG --fold 2``). The table
+names those that count::
+
+    folds: [1, 2, 3]              # of every row with a config
+    - {id: dcf, config: dcf.py}                        # the mean over them
+    - {id: dcf_2, config: dcf.py, fold: 2}             # one of them alone
+    - {key: all, head: All, from: test/acc/top1, over_folds: pooled}    # else their mean
+
+Each seed has the mean of its folds, as papers print it, and what is said over seeds is said of
+these. With one seed the folds themselves are what mean, standard deviation and interval are over,
+and differences are paired by fold. ``pooled`` is the share of right samples among those of all
+folds together. Folds stand in no table, but wherever runs are told apart: ``explain``, ``plan``
+and ``status`` have a row ``dcf_fold2``.
+
 A test of which a run records another ``protocol`` (``split``, ``clip_len``, ``frame_interval``,
 ``num_clips``, ``num_crops``, ``resolution`` as [width, height]) is not used: without another one
 the cell is stale. Rows that were tested under differing protocols are a warning, unless ``any``
@@ -56,30 +72,6 @@ folder of the package or, of the user's own modules, to the folder where they ar
 (:data:`mmaction_ext.tables.code.DEFAULT_GLOBS`) or of an own module since a run is noted under the
 table, and its numbers count; ``code: []`` tracks nothing. Only ledgers record either; a run
 without one counts.
-
-Rows may also be of runs that other programs logged: a plain script with W&B, Lightning, a sweep,
-or the lines of a CSV file. This is all that such a table needs::
-
-    runs: {source: ENTITY/PROJECT, row: method, seed: seed}
-    columns: [{from: val/acc, scale: 100, best: max}]
-
-``source`` may be a folder of offline logs (``wandb``) or a CSV file, too. ``row`` and ``seed`` are
-keys of the runs' config (``model.depth`` leads into nested ones, and finds ``model/depth``), CSV
-columns, or ``name``, ``group``, ``job_type``, ``tags``; ``name: '(?P<row>.+)-s(?P<seed>[0-9]+)'``
-reads them from names, and ``seed: 0`` says that there are none. ``state``, ``tags`` and
-``config`` take some of the runs alone. Rows that are listed have the value as their ``id``, or say
-what their runs have::
-
-    rows:
-      - {id: tsn, label: TSN, reference: true}
-      - {id: wide, label: 'TSM, wide', wandb: {method: tsm, width: [64, 128]}}
-
-Of such runs columns take any metric that they log, by its name, or as ``metric.<name>`` where that
-could be something else, and from ``config.<key>`` and ``summary.<key>`` a number that all runs of
-a row have, as of parameters. ``select`` may be ``{policy: summary}``, and ``best`` go by any
-metric. Two runs of one row and seed are a conflict; runs that count for nothing are named when the
-table is built. A dagger and a note mark rows that were not run here, unless ``mark_imported`` is
-``false``. `mmaction-ext init --from-wandb` writes such a file.
 """
 
 from pathlib import Path

@@ -77,6 +77,8 @@ def _columns(spec: TableSpec) -> Iterator[Misfit]:
                 f'{column.source!r} is neither row.*, static.*, published.*, a metric like '
                 'test/acc/top1, nor an earlier column of numbers',
             )
+        if column.over_folds == 'pooled' and not spec.folds:
+            yield ('columns', i, 'over_folds'), 'needs folds: of the table'
         if column.kind == 'column' and column.relative_to is None:
             yield ('columns', i), f'{column.source!r} is a column: relative_to is missing'
         earlier[column.key] = column.kind
@@ -101,6 +103,9 @@ def _rows(spec: TableSpec) -> Iterator[Misfit]:
             where = ('rows', i, 'relative_to')
             yield where, f'{row.relative_to!r} is no row of this table with runs'
         seen.add(row.id)
+    for fold in spec.fold_rows:
+        if fold.id in seen:
+            yield ('folds',), f'a fold and a row have the id {fold.id!r}'
     if spec.layout and not seen:
         yield ('rows',), 'there is no row, only sections'
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
+from dataclasses import replace
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -31,7 +33,7 @@ from mmaction_ext.tables.document import ENTRY, Document, Entries, Entry, Fault
 from mmaction_ext.tables.protocol import ProtocolFact
 from mmaction_ext.tables.published import Published, PublishedEntry
 from mmaction_ext.tables.spec.checks import FOREIGN_KINDS, SOURCE_KINDS, Phase, misfits
-from mmaction_ext.tracking.identity import config_name, json_digest
+from mmaction_ext.tracking.identity import config_name, fold_name, json_digest
 
 if TYPE_CHECKING:
     from mmaction_ext.tracking.reading.record import RunRecord
@@ -57,6 +59,10 @@ def _plain_name(name: str) -> str:
     if not re.fullmatch(r'[A-Za-z0-9][A-Za-z0-9_.-]*', name):
         raise ValueError(f'{name!r} is no plain file name')
     return name
+
+
+def _fold(name: str) -> str:
+    return _plain_name(name) if name else name
 
 
 def _of_no_other_file(name: str) -> str:
@@ -332,6 +338,8 @@ class Column(Entry):
             ``'published.<metric>'`` for that to a published figure, ``None`` for no difference.
         tolerance: largest difference to the published figure that is fine, in the printed unit.
         select: which checkpoint of a run counts in this column; ``None`` for that of the table.
+        over_folds: what is made of the folds of a seed: their ``'mean'``, or ``'pooled'`` the
+            share of all their samples together, of a metric that is a share of samples.
     """
 
     key: str
@@ -343,9 +351,12 @@ class Column(Entry):
     relative_to: Annotated[StrictStr, AfterValidator(_counterpart)] | None = None
     tolerance: Annotated[Number, Field(ge=0)] | None = None
     select: Select | None = None
+    over_folds: Literal['mean', 'pooled'] = 'mean'
 
     @model_validator(mode='after')
     def _fits_kind(self) -> Column:
+        if self.over_folds == 'pooled' and self.kind != 'history':
+            raise Fault(f'{self.source!r} is no logged metric of folds', 'over_folds')
         if self.select and self.kind != 'history':
             raise Fault(
                 f'{self.source!r} is no logged metric, of which a checkpoint could be selected',
@@ -432,6 +443,8 @@ class Row(Entry):
         wandb: what the foreign runs of the row have: keys as :class:`Runs` names them, to a value
             or a list of values; without it they are those whose row is called as its id.
         foreign: what records call the row, if it is one of foreign runs; else ''.
+        fold: the fold of its config that it is of; '' for all that the table names, or for a
+            config without folds.
     """
 
     id: PlainName
@@ -448,6 +461,7 @@ class Row(Entry):
     relative_to: str = ''
     wandb: dict[StrictStr, Any] | None = None
     foreign: str = Field(default='', alias='<foreign>')
+    fold: Annotated[str, AfterValidator(_fold)] = ''
 
     @classmethod
     def _defaults(
@@ -477,14 +491,33 @@ class Row(Entry):
                 'a row has either a config, or mean_of, or a reason why it has only published '
                 f'figures; found {" and ".join(kinds) or "none of them"}'
             )
+        if self.fold and not self.config:
+            raise Fault('needs a config', 'fold')
         if self.reason and not self.published:
             raise ValueError("'published' is missing")
         return self
 
     @property
     def config_name(self) -> str | None:
-        """Posix path of the config below ``configs/``, without ``.py``, or :attr:`foreign`."""
-        return config_name(self.config) if self.config else self.foreign or None
+        """Name of the config, see :func:`config_name`, or :attr:`foreign`."""
+        return config_name(self.config, self.fold) if self.config else self.foreign or None
+
+    @property
+    def load_arguments(self) -> tuple[Any, ...]:
+        """What :func:`load_config` takes of it."""
+        return (self.config, self.fold) if self.fold else (self.config,)
+
+    def in_fold(self, fold: str) -> Row:
+        """The part of the row that one fold of its config is: ``<id>_fold2``, not printed."""
+        return replace(
+            self,
+            id=f'{self.id}_{fold_name(fold)}',
+            label=f'{self.label}, fold {fold}',
+            fold=fold,
+            reference=False,
+            published=None,
+            relative_to='',
+        )
 
     @property
     def is_published_only(self) -> bool:
@@ -534,6 +567,7 @@ class TableSpec(Entry):
         columns: :class:`Column` tuple.
         layout: :class:`Row` and :class:`Section` in the order they are printed.
         seeds: seeds that every row is trained with.
+        folds: folds that every row with a config is trained in, but for rows of one ``fold``.
         select: which checkpoint of a run counts.
         split: the split the table is about.
         note: printed under the table.
@@ -556,6 +590,7 @@ class TableSpec(Entry):
         AfterValidator(sorted),
         AfterValidator(tuple),
     ] = (0,)
+    folds: Annotated[tuple[Annotated[str, AfterValidator(_fold)], ...], AfterValidator(_once)] = ()
     select: Select = LAST
     split: Phase = 'test'
     note: str = ''
@@ -613,13 +648,38 @@ class TableSpec(Entry):
 
     @property
     def configured(self) -> tuple[Row, ...]:
-        """The rows that have a config, and so runs of their own."""
-        return tuple(row for row in self.rows if row.config)
+        """The rows that have a config, and so runs of their own; for one with folds, those."""
+        return self._in_folds(row for row in self.rows if row.config)
+
+    def _in_folds(self, rows: Iterable[Row]) -> tuple[Row, ...]:
+        return tuple(each for row in rows for each in self.folds_of(row) or (row,))
+
+    @cached_property
+    def _folded(self) -> dict[str, tuple[Row, ...]]:
+        return {
+            row.id: tuple(map(row.in_fold, self.folds))
+            for row in self.rows
+            if row.config and not row.fold and self.folds
+        }
+
+    @property
+    def fold_rows(self) -> tuple[Row, ...]:
+        """The folds of all rows, which are not printed."""
+        return tuple(part for parts in self._folded.values() for part in parts)
+
+    def folds_of(self, row: Row) -> tuple[Row, ...]:
+        """The folds of a row; none of a row that is of one, or whose config has none."""
+        return self._folded.get(row.id, ())
+
+    def parts(self, row: Row) -> tuple[Row, ...]:
+        """The rows whose mean a row shows: those it names, or its folds."""
+        by_id = {each.id: each for each in self.rows} if row.mean_of else {}
+        return tuple(by_id[name] for name in row.mean_of) or self.folds_of(row)
 
     @property
     def with_runs(self) -> tuple[Row, ...]:
         """The rows that have runs of their own: of a config, or of other programs."""
-        return tuple(row for row in self.rows if row.config or row.foreign)
+        return self._in_folds(row for row in self.rows if row.config or row.foreign)
 
     @property
     def wanted_runs(self) -> set[tuple[str | None, int]]:
@@ -635,8 +695,14 @@ class TableSpec(Entry):
         """The row that a row's differences are taken to: itself where it has none.
 
         Its own ``relative_to``, else the reference row; for a part of a mean, the same part of a
-        reference that is a mean.
+        reference that is a mean; for a fold, the same fold of the counterpart of its row.
         """
+        for whole in self.rows if row in self.fold_rows else ():
+            folds = self.folds_of(whole)
+            if row in folds:
+                other = self.counterpart(whole)
+                others = self.folds_of(other) if other else ()
+                return others[folds.index(row)] if others else other
         by_id = {each.id: each for each in self.rows}
         if row.relative_to:
             return by_id[row.relative_to]

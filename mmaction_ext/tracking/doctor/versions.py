@@ -70,7 +70,7 @@ def _stale(records: Iterable[RunRecord], configs: Path) -> list[Finding]:
 def _hashes_in_tree(configs: Path, name: str) -> tuple[str, ...]:
     """Hashes of a config as it stands; none where there is none, or it cannot be read."""
     try:
-        return config_hashes(load_config(config_below(configs, name)))
+        return config_hashes(load_config(*config_below(configs, name)))
     except (ValueError, OSError):
         return ()
 

@@ -111,7 +111,8 @@ class RunFile(Form):
 
     Attributes:
         version: version of the file; ``None`` before there were any.
-        uid, config, seed, config_hash: see :class:`mmaction_ext.tracking.identity.RunIdentity`.
+        uid, config, seed, config_hash, fold: see
+            :class:`mmaction_ext.tracking.identity.RunIdentity`.
         job_type: ``'train'`` or ``'test'``.
         overrides: settings changed on the command line.
         recipe: the resolved config.
@@ -130,6 +131,7 @@ class RunFile(Form):
     config: str | None = None
     seed: int | None = None
     config_hash: str | None = None
+    fold: str | None = None
     job_type: str | None = None
     overrides: Facts | None = None
     recipe: Facts | None = None

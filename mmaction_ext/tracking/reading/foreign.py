@@ -69,7 +69,7 @@ def foreign_runs(source: str, folder: Path) -> list[SourceRun]:
             f'{path} does not exist: a source is a folder of offline W&B logs, a CSV file, or '
             'ENTITY/PROJECT'
         )
-    return sorted(runs, key=lambda run: (run.start_time or 0, run.name, run.path))
+    return sorted(runs, key=lambda run: (run.start_time or 0, run.path, run.run_id))
 
 
 def copied_runs(project: str, folder: Path) -> Iterator[SourceRun]:
