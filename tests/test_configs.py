@@ -34,6 +34,7 @@ TABLES = sorted(CONFIGS.rglob('table.yaml'))
 SPECS = {path: load_spec(path) for path in TABLES}
 ROWS = [(table, row) for table in TABLES for row in SPECS[table].configured]
 ROW_CONFIGS = sorted({row.config for _, row in ROWS})
+IN_FOLDS = sorted({row.load_arguments for _, row in ROWS})
 #: the three minutes that the configs may take together on two cores
 SECONDS = 180
 
@@ -70,7 +71,7 @@ def count_rows():
     """
     before = os.times()
     costs = count_configs(ROW_CONFIGS, all_processors())
-    hashes = {path: config_hashes(load(path)) for path in ROW_CONFIGS}
+    hashes = {each: config_hashes(load(*each)) for each in IN_FOLDS}
     here, there = (
         sum(getattr(os.times(), name) - getattr(before, name) for name in names)
         for names in (('user', 'system'), ('children_user', 'children_system'))
@@ -99,7 +100,9 @@ def changes_of_table(spec):
     for row in spec.configured:
         other = by_id[row.relative_to] if row.relative_to else spec.reference
         other = by_id[other.mean_of[0]] if other.mean_of else other
-        found[row.id] = differences(load(row.config), load(other.config))
+        if row in spec.fold_rows:
+            other = spec.counterpart(row)
+        found[row.id] = differences(load(*row.load_arguments), load(*other.load_arguments))
     return found
 
 
@@ -161,7 +164,7 @@ def test_rows_differ_from_the_reference_in_what_the_table_varies_and_in_nothing_
 
 @each_table
 def test_rows_of_a_table_are_different_experiments(counted, table):
-    hashes = [counted[1][row.config] for row in SPECS[table].configured]
+    hashes = [counted[1][row.load_arguments] for row in SPECS[table].configured]
     assert len(set(hashes)) == len(hashes)
 
 
@@ -171,7 +174,7 @@ def test_runs_made_before_are_runs_of_the_configs_as_they_stand(counted):
         line.split(maxsplit=1)
         for line in Path(__file__).with_name('config_hashes.txt').read_text().splitlines()
     )
-    found = {config_name(path): ' '.join(hashes) for path, hashes in counted[1].items()}
+    found = {config_name(*each): ' '.join(hashes) for each, hashes in counted[1].items()}
     assert {name: found.get(name) for name in listed} == listed
 
 

@@ -14,6 +14,7 @@ from mmengine.runner.checkpoint import load_checkpoint
 
 import mmaction_ext.register  # noqa: F401
 from mmaction_ext.engine.checks import check_trainable
+from mmaction_ext.tables import load_spec
 from mmaction_ext.tracking.identity import load_config
 
 KPSEM = Path(__file__).parents[1] / 'configs' / 'kpsem'
@@ -114,8 +115,8 @@ def test_what_is_new_learns_five_times_as_fast(name):
     [
         'table1_mini_kinetics/{}.py',
         'table1_sthv1/{}.py',
-        'table1_ucf101/{}_split1.py',
-        'table1_hmdb51/{}_split1.py',
+        'table1_ucf101/{}.py',
+        'table1_hmdb51/{}.py',
     ],
 )
 def test_mfnet_and_mf_kpsem_differ_in_the_module_alone(table):
@@ -136,8 +137,8 @@ def test_mfnet_and_mf_kpsem_differ_in_the_module_alone(table):
     [
         ('table1_mini_kinetics/mf_kpsem', 64),
         ('table1_sthv1/mf_kpsem', 64),
-        ('table1_ucf101/mf_kpsem_split1', 80),
-        ('table1_hmdb51/mf_kpsem_split1', 128),
+        ('table1_ucf101/mf_kpsem', 80),
+        ('table1_hmdb51/mf_kpsem', 128),
         ('table2a_regions/mf_kpsem', 16),
         ('figure5a_position/conv2', 16),
         ('table2d_r3d/r3d', 16),
@@ -151,19 +152,15 @@ def test_batches_are_those_of_the_paper(row, size):
     )
 
 
-SPLITS = sorted(KPSEM.glob('table1_*/*_split?.py'))
-
-
-@pytest.mark.parametrize('path', SPLITS, ids=lambda path: f'{path.parent.name}/{path.stem}')
-def test_each_split_has_its_own_lists_and_nothing_else(path):
-    number, data = path.stem[-1], path.parent.name.removeprefix('table1_')
-    config, first = (load_config(each) for each in (path, path.with_name(path.stem[:-1] + '1.py')))
-    for phase, name in (('train', 'train'), ('val', 'test'), ('test', 'test')):
-        found = config[f'{phase}_dataloader']['dataset'].pop('ann_file')
-        assert found == f'data/{data}/{name}_split{number}.txt'
-        first[f'{phase}_dataloader']['dataset'].pop('ann_file')
-    assert config == first
-
-
-def test_there_are_three_splits_of_each():
-    assert len(SPLITS) == 3 * (8 + 6)
+@pytest.mark.parametrize('data, rows', [('ucf101', 8), ('hmdb51', 6)])
+def test_each_split_has_its_own_lists_and_nothing_else(data, rows):
+    spec = load_spec(KPSEM / f'table1_{data}/table.yaml')
+    assert len(spec.configured) == 3 * rows and not any(row.mean_of for row in spec.rows)
+    for row in spec.configured:
+        config = load_config(*row.load_arguments)
+        first = load_config(row.config, 'split1')
+        for phase, name in (('train', 'train'), ('val', 'test'), ('test', 'test')):
+            found = config[f'{phase}_dataloader']['dataset'].pop('ann_file')
+            assert found == f'data/{data}/{name}_{row.fold}.txt'
+            first[f'{phase}_dataloader']['dataset'].pop('ann_file')
+        assert config == first

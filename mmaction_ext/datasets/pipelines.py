@@ -105,18 +105,17 @@ def evaluation_loader(train: Loader, ann_file: str, pipeline: Pipeline, batch_si
     )
 
 
-def split_lists(root: str, split: int) -> list[Loader]:
-    """What another split of UCF101 or HMDB51 changes in the loaders of a config of split 1.
+def split_lists(root: str) -> list[Loader]:
+    """What the splits of UCF101 or HMDB51 change in the loaders of a config of split 1.
 
     Args:
         root: folder of the data set.
-        split: 2 or 3.
 
     Returns:
-        Changes for the training, the validation and the test loader.
+        Changes for the training, the validation and the test loader, for configs with ``folds``.
     """
     return [
-        dict(dataset=dict(ann_file=f'{root}/{part}_split{split}.txt'))
+        dict(dataset=dict(ann_file=f'{root}/{part}_{{fold}}.txt'))
         for part in ('train', 'test', 'test')
     ]
 

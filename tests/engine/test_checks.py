@@ -350,7 +350,7 @@ def test_files_that_parts_of_the_model_start_from_must_exist(tmp_path, part):
     'name, source',
     [
         ('dcf/table4_sthv2/mvit_b', 'dcf/table5_k400/mvit_b'),
-        ('tcm/table_ucf101/tcm_r50_split1', 'tcm/table_k400/tcm_r50_8f'),
+        ('tcm/table_ucf101/tcm_r50', 'tcm/table_k400/tcm_r50_8f'),
     ],
 )
 def test_the_run_to_start_from_is_named(monkeypatch, tmp_path, name, source):

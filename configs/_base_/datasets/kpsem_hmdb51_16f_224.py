@@ -3,8 +3,8 @@ _base_ = []
 from mmaction_ext.datasets.pipelines import evaluation_loader, training_loader
 from mmaction_ext.datasets.mfnet_pipelines import mfnet_test, mfnet_train
 
-# HMDB51, split 1; rows of other splits replace `ann_file`. 16 frames, every second one, of 224x224
-# (KPSEM section 4.2; MFNet's released code). 40 clips of each video are tested: see the README.
+# HMDB51, split 1; kpsem_hmdb51_splits_16f_224.py has all. 16 frames, every second one, of
+# 224x224 (KPSEM section 4.2; MFNet's released code). 40 clips of each video are tested: see the README.
 data_root = 'data/hmdb51'
 clip = dict(type='SampleClips', clip_len=16, frame_interval=2)
 input_shape = (3, clip['clip_len'], 224, 224)

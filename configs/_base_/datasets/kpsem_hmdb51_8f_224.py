@@ -1,4 +1,4 @@
-_base_ = './kpsem_hmdb51_16f_224.py'
+_base_ = './kpsem_hmdb51_splits_16f_224.py'
 
 from mmaction_ext.datasets.mfnet_pipelines import mfnet_test, mfnet_train
 

@@ -1,10 +1,10 @@
 _base_ = [
-    '../../_base_/datasets/kpsem_hmdb51_16f_224.py',
+    '../../_base_/datasets/kpsem_hmdb51_splits_16f_224.py',
     '../../_base_/schedules/kpsem_mfnet_hmdb51.py',
     '../../_base_/default_runtime.py',
 ]
 
-from mmaction_ext.networks import kpsem_mfnet
+from mmaction_ext.networks import mfnet
 
-model = kpsem_mfnet(num_classes=51)
+model = mfnet(num_classes=51)
 load_from = 'checkpoints/mfnet_k400.pth'

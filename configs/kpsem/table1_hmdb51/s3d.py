@@ -1,4 +1,4 @@
-_base_ = ['../../_base_/datasets/kpsem_hmdb51_16f_224.py',
+_base_ = ['../../_base_/datasets/kpsem_hmdb51_splits_16f_224.py',
           '../../_base_/schedules/kpsem_mfnet_hmdb51.py', '../../_base_/default_runtime.py']
 
 from mmaction_ext.datasets.mfnet_pipelines import mfnet_test, mfnet_train
