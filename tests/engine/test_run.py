@@ -4,6 +4,7 @@ import contextlib
 import copy
 import errno
 import hashlib
+import importlib
 import os
 import sys
 from importlib.metadata import version
@@ -33,7 +34,11 @@ def run(tmp_path):
     return run
 
 
-def test_ledger_says_what_the_run_is(run, tmp_path):
+def test_ledger_says_what_the_run_is(run, tmp_path, monkeypatch):
+    (tmp_path / 'own_hook.py').write_text('class OwnHook:\n    pass\n')
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module('own_hook')
+    run.cfg.custom_hooks.append(dict(type='own_hook.OwnHook'))
     weights = tmp_path / 'weights.pth'
     torch.save(build_model(run.cfg.model).state_dict(), weights)
     run.cfg.load_from = str(weights)
@@ -55,10 +60,11 @@ def test_ledger_says_what_the_run_is(run, tmp_path):
     assert found['env']['torch'] == version('torch') and 'commit' in found['git']
     assert found['recipe']['optim_wrapper'] == run.cfg.optim_wrapper.to_dict()
     assert next(iter(found['config_files'])) == f'configs/{run.identity.config}.py'
-    assert 'mmaction_ext/modules/dcf.py' in found['sources']
+    assert {'mmaction_ext/modules/dcf.py', 'own_hook.py'} <= found['sources'].keys()
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     assert found['initial_checkpoint'] == dict(path=str(weights), sha256=digest)
     [fit] = found['initial_weights']
+    assert (fit['part'], fit['sha256']) == ('model', digest)
     assert fit['filled'] == fit['total'] > 50
     assert run.ledger.number == 1 and found['attempts'][0]['world_size'] == 1
 
