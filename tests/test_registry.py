@@ -3,6 +3,7 @@
 import pytest
 from mmaction import registry as mmaction2
 from mmengine import registry as mmengine
+from mmengine.hub import get_model
 from mmengine.registry import DefaultScope
 from torch import nn
 
@@ -84,6 +85,12 @@ def test_parts_are_built_in_the_scope_of_the_whole_and_leave_it():
 @pytest.mark.parametrize('name', ['DCF', 'mmaction_ext.DCF', 'mmaction_ext.modules.dcf.DCF'])
 def test_a_class_has_its_names_in_either_scope(name):
     assert found('MODELS', name) is mmaction2.MODELS.get(name) is mmaction2.MODELS.get('DCF')
+
+
+def test_the_hub_of_mmengine_builds_a_packaged_model():
+    with DefaultScope.overwrite_default_scope('mmaction'):  # or the hub leaves another one behind
+        model = get_model('mmaction_ext::synthmotion/dcf/table1_components/full.py')
+    assert type(model.backbone.module).__name__ == 'DCF'
 
 
 def test_no_class_is_registered_but_in_mmaction2():

@@ -73,6 +73,8 @@ def import_modules(custom_imports: Mapping[str, Any]) -> None:
         except Exception as error:
             if not (custom_imports.get('allow_failed_imports') and isinstance(error, ImportError)):
                 reason = last_line(error)
+                if isinstance(error, ModuleNotFoundError):
+                    reason += f'; modules of your own are looked for in {os.getcwd()}'
                 raise InputError(f'custom_imports: {name} cannot be imported: {reason}') from error
 
 
