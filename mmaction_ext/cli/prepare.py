@@ -242,6 +242,11 @@ def _add_clips(parser: ArgumentParser) -> None:
     root = Path('data/clips')
     add_clips_options(parser, is_required=True)
     parser.add_argument(
+        '--folds',
+        action='store_true',
+        help='leave each group out in turn: lists train_<group>.txt and test_<group>.txt',
+    )
+    parser.add_argument(
         '--root', type=Path, default=root, help=f'folder of the lists (default: {root})'
     )
     _add_check_options(parser)
@@ -311,7 +316,10 @@ def _run_clips(args: Namespace) -> int:
     from mmaction_ext.datasets.publishers.class_folders import read_class_folders
 
     check_at_least('workers', args.workers, 1)
-    publication = read_class_folders(args.videos, args.split_seed, args.group)
+    publication = read_class_folders(args.videos, args.split_seed, args.group, args.folds)
+    if args.folds:
+        folds = [name.removeprefix('test_') for name in publication.splits if name[:5] == 'test_']
+        print(clean(f'folds = {tuple(folds)}'))
     for split, items in publication.splits.items():
         there = {item.label for item in items}
         lacking = [name for label, name in enumerate(publication.labels) if label not in there]

@@ -35,8 +35,10 @@ class RunResults:
     ) -> None:
         self.configs, self.counts, self.protocol = configs, complexity, spec.protocol
         self.records: defaultdict[str | None, list[RunRecord]] = defaultdict(list)
+        self.networks: defaultdict[str, list[RunRecord]] = defaultdict(list)
         for record in records:
             self.records[record.config].append(record)
+            self.networks[str(record.complexity.get('network'))].append(record)
         self.seeds = {
             (row.id, seed): SeedRuns(
                 self.records[configs[row.id].name],
@@ -61,7 +63,8 @@ class RunResults:
     def complexity(self, row_id: str, column: Column) -> SeedResult:
         """Parameters or multiply-adds of the model of a row."""
         config = self.configs[row_id]
-        return complexity_result(self.records[config.name], config, column.name, self.counts)
+        records = [*self.records[config.name], *self.networks[config.network]]
+        return complexity_result(records, config, column.name, self.counts)
 
 
 @dataclass(frozen=True)

@@ -117,6 +117,18 @@ def test_what_is_lacking_is_named_by_fold(make, build):
     assert any('n of N folds count' in note for note in table.notes)
 
 
+def test_any_fold_tells_what_the_network_costs(make):
+    params = Column('params', 'Params', 'static.params')
+    spec = make.spec('base', 'full', columns=(params, make.top1), folds=FOLDS)
+    configs = {
+        name: replace(config, network='net')
+        for name, config in make.configs(*(row.config_name for row in spec.configured)).items()
+    }
+    record = make.record('demo/base_fold1', complexity=dict(params=7, network='net'))
+    table = build_table(spec, [record], configs)
+    assert [row.cells[0].text for row in table.body] == ['7.0', '7.0']
+
+
 def test_folds_of_one_checkpoint_are_a_conflict(make, build):
     same = {'test/checkpoint_sha256': 'same'}
     _, cells = build(

@@ -8,7 +8,9 @@ Files::
 Classes are the folders in alphabetical order; files of other kinds, and what is hidden, do not
 count. Names and a seed alone decide what a clip is for: a fifth is for testing, a fifth for
 validation, the rest trains. Clips that show the same person, or were cut from the same video, are
-no test of each other: a pattern says by which part of their names they stay together.
+no test of each other: a pattern says by which part of their names they stay together. Such groups
+may be folds, too: each is tested by what the others train, in lists ``train_<group>.txt`` and
+``test_<group>.txt`` for a config with ``folds``.
 """
 
 import hashlib
@@ -42,7 +44,9 @@ class Clip:
     group: str
 
 
-def read_class_folders(folder: Path, seed: int = 0, group: str | None = None) -> Publication:
+def read_class_folders(
+    folder: Path, seed: int = 0, group: str | None = None, folds: bool = False
+) -> Publication:
     """Find the videos of each class and split them.
 
     Args:
@@ -51,6 +55,7 @@ def read_class_folders(folder: Path, seed: int = 0, group: str | None = None) ->
         group: regular expression that is found in ``<class>/<file>``; what its first group
             matches, or all of it, is the same in clips that stay together. Each clip stands for
             itself without one.
+        folds: leave one group out, each in turn, instead of splitting once.
 
     Raises:
         InputError: there are fewer than two classes, a name does not match, or there is not enough
@@ -63,13 +68,17 @@ def read_class_folders(folder: Path, seed: int = 0, group: str | None = None) ->
         for label, name in enumerate(names)
         for file in _videos(folder / name)
     ]
-    splits = _split_groups(clips, seed) if group else _split_classes(clips, names, seed)
-    lacking = set(range(len(names))) - {clip.label for clip in splits[TRAIN]}
-    if lacking:
-        raise InputError(
-            f'{folder}: no clip of {names[min(lacking)]} is left for training; another seed or '
-            'other groups split otherwise'
-        )
+    if folds:
+        splits = _leave_one_out(clips, group)
+    else:
+        splits = _split_groups(clips, seed) if group else _split_classes(clips, names, seed)
+    for split, trained in splits.items():
+        lacking = set(range(len(names))) - {clip.label for clip in trained}
+        if lacking and split.startswith(TRAIN):
+            raise InputError(
+                f'{folder}: no clip of {names[min(lacking)]} is left for training in {split}; '
+                'another seed or other groups split otherwise'
+            )
     return Publication(
         'clips',
         names,
@@ -78,7 +87,7 @@ def read_class_folders(folder: Path, seed: int = 0, group: str | None = None) ->
                 Item((clip.folder,), (clip.file,), clip.label, f'{folder / clip.folder}')
                 for clip in splits[split]
             ]
-            for split in (TRAIN, 'val', 'test')
+            for split in (splits if folds else (TRAIN, 'val', 'test'))
         },
         suffixes=(),
     )
@@ -120,6 +129,21 @@ def _group(path: str, pattern: re.Pattern[str] | None) -> str:
     if not found:
         raise InputError(f'--group {pattern.pattern!r} matches nothing in {path}')
     return found[1] if pattern.groups else found[0]
+
+
+def _leave_one_out(clips: Iterable[Clip], group: str | None) -> dict[str, list[Clip]]:
+    """Each group in turn is tested, and the others train."""
+    clips = list(clips)
+    groups = sorted({clip.group for clip in clips}) if group else []
+    wrong = [name for name in groups if not re.fullmatch(r'[A-Za-z0-9][A-Za-z0-9_.-]*', name)]
+    if len(groups) < 2 or wrong:
+        named = f'{wrong[0]!r} is no plain name' if wrong else f'--group finds {len(groups)}'
+        raise InputError(f'folds need two or more groups with plain names: {named}')
+    return {
+        f'{split}_{name}': [clip for clip in clips if (clip.group == name) == (split == 'test')]
+        for name in groups
+        for split in (TRAIN, 'test')
+    }
 
 
 def _split_classes(

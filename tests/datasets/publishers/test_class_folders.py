@@ -53,6 +53,30 @@ def test_clips_of_one_person_stay_together(tmp_path):
     assert files(read_class_folders(root, group=r'(?<=/)p\d')).keys() == names.keys()
 
 
+def test_each_person_is_left_out_in_turn(tmp_path):
+    root = lay_out(tmp_path, ['kick', 'punch'], range(3))
+    found = files(read_class_folders(root, group=r'/(p\d)', folds=True))
+    assert list(found) == [f'{split}_p{i}' for i in range(3) for split in ('train', 'test')]
+    for i in range(3):
+        assert {name.split('/')[1][:2] for name in found[f'test_p{i}']} == {f'p{i}'}
+        both = found[f'train_p{i}'] + found[f'test_p{i}']
+        assert len(both) == len(set(both)) == len(found['train_p0'] + found['test_p0'])
+
+
+@pytest.mark.parametrize(
+    ('group', 'reason'),
+    [
+        (None, 'two or more groups .*: --group finds 0'),
+        (r'avi', 'two or more groups .*: --group finds 1'),
+        (r'.+', "'kick/p0_0.avi' is no plain name"),
+        (r'^\w+', 'no clip of kick is left for training in train_kick'),
+    ],
+)
+def test_what_is_no_fold_is_named(tmp_path, group, reason):
+    with pytest.raises(InputError, match=reason):
+        read_class_folders(lay_out(tmp_path, ['kick', 'punch']), group=group, folds=True)
+
+
 def test_what_is_no_clip_does_not_count(tmp_path):
     root = lay_out(tmp_path, ['kick', 'punch'])
     before = files(read_class_folders(root))
