@@ -102,7 +102,8 @@ def run(args: Namespace) -> int:
     """Make what is asked for; returns the exit code."""
     if not args.entity:
         raise InputError('say with --entity (or WANDB_ENTITY) whose project it is')
-    sections = [plan_section(spec) for spec in load_tables(args)]
+    specs = [spec for spec in load_tables(args) if args.tables or not spec.runs]
+    sections = [plan_section(spec) for spec in specs]
     names = [section.id for section in sections]
     title = shorten(args.title or f'Suite {", ".join(names)}')
     kinds = (args.only,) if args.only else KINDS

@@ -70,6 +70,8 @@ def find_lacking(spec: TableSpec, args: Namespace) -> list[Gap]:
             f'{args.table} has no row {", ".join(unknown)} to train; it has {", ".join(there)}'
             f'{did_you_mean(unknown[0], there)}'
         )
+    if not there:
+        raise InputError(f'{args.table} has no row that is trained here')
     records = find_runs(DEFAULT_RUNS) if DEFAULT_RUNS.is_dir() else []
     load = functools.cache(load_config)
     asked = replace(spec, seeds=tuple(dict.fromkeys(args.seeds or spec.seeds)))

@@ -11,7 +11,7 @@ import ledger_runs
 import pytest
 from tool_runs import main_of, run_tool
 
-from mmaction_ext.cli import train_table
+from mmaction_ext.cli import main, train_table
 from mmaction_ext.tracking.identity import RunIdentity, config_hash, load_config
 from mmaction_ext.tracking.ledger import process
 from mmaction_ext.tracking.ledger.format import LOCK_FILE
@@ -389,3 +389,11 @@ def test_a_run_started_by_hand_between_look_and_start_is_left_alone(table, place
     assert (
         f'plain/seed0: left alone, another process works on it (process {holder.pid}) (1 of 1)'
     ) in done.stdout
+
+
+def test_rows_without_the_reference(tmp_path, monkeypatch, capsys):
+    """What a row is compared with need not be trained with it."""
+    table = Path(__file__).parents[2] / 'configs/synthmotion/dcf/table1_components/table.yaml'
+    monkeypatch.chdir(tmp_path)
+    main(['train-table', str(table), '--rows', 'full', '--seeds', '0', '--dry-run'])
+    assert capsys.readouterr().out.splitlines()[-1] == '  full/seed0'
