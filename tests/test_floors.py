@@ -27,7 +27,7 @@ FLOORS = [
     ('tracking.doctor',),
     ('engine',),
     ('tables', 'register'),
-    ('analysis',),
+    ('analysis', 'utils'),
     ('report',),
     ('cli',),
     ('__main__',),
