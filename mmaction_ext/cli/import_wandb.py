@@ -111,6 +111,9 @@ def run(args: Namespace) -> int:
     found = list(_with_progress(copies))
     for line in describe(found):
         print(line)
+    if copier.as_is:
+        for path in gone(args.to / SNAPSHOT_FOLDER / args.source, found):
+            print(clean(f'note: {path} is of a run that {args.source} has no more: delete it'))
     print(_summary(found, args))
     return int(not found or any(copied.outcome == 'skipped' for copied in found))
 
@@ -128,6 +131,11 @@ def project_of_table(path: Path) -> tuple[str, Path]:
         found = f'those of {spec.runs.source}' if spec.runs else 'no runs:'
         raise InputError(f'{path} names {found}, which is no project on a W&B server')
     return spec.runs.source, spec.runs.folder
+
+
+def gone(place: Path, found: Iterable[Copied]) -> list[Path]:
+    """Copies of runs that a project no longer has, which a table would go on to count."""
+    return sorted(set(place.glob('*.json')) - {copied.path for copied in found if copied.path})
 
 
 def _online_copies(source: str, copier: Copier) -> Iterator[Copied]:

@@ -82,6 +82,8 @@ def with_foreign_runs(spec: TableSpec) -> tuple[TableSpec, list[str]]:
     records = tuple(_record(spec, *each) for each in found)
     lines = [f'{spec.id}: {_named(runs)} counts for nothing: {why}' for why, runs in left.items()]
     lines += _lacking(spec, records, runs)
+    if not runs:
+        lines.append(f'{spec.id}: {source.source} holds no run')
     found_runs: dict[str, Any] = dict(foreign=records)
     return replace(spec, **found_runs), lines
 

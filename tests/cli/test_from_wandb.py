@@ -164,6 +164,9 @@ def test_a_project_on_a_server(command, tmp_path, online):
     assert code == 0 and 'results: run base0 counts for nothing: is crashed' in err
     assert '(2/3)' in out
 
+    del online[0]
+    code, out, _ = command('import-wandb', 'results/table.yaml')
+    assert code == 0 and 'base0-train.json is of a run that lab/p has no more' in out
     shutil.rmtree(tmp_path / 'results/.online')
     code, _, err = command('tables', 'results')
     assert code == 2 and 'fetch them with mmaction-ext import-wandb results/table.yaml' in err

@@ -402,6 +402,8 @@ columns: [{from: test/acc, fmt: .2f}, {from: val/acc, fmt: .2f}]
 
 
 def test_a_metric_that_no_run_has(project):
+    (project.folder / 'wandb').mkdir()
+    assert project.table(SPEC) and project.lines == [f'{project.spec.id}: wandb holds no run']
     nine(project.folder / 'wandb')
     table = project.table(SPEC.replace('val/acc', 'val/top1'))
     assert [row[0] for row in texts(table)] == ['missing'] * 3
