@@ -36,10 +36,7 @@ printed unit; with ``tolerance`` a cell whose difference is larger is *out of to
 difference as it is printed is judged, so that the page alone tells why: with ``.1f`` a tolerance
 of 0.5 allows whatever rounds to 0.5.
 
-Keys of the table itself: ``id``, ``caption``, ``row_head``, ``seeds``, ``note``, ``published``
-(the file of published figures), ``varies`` (config keys in which rows may differ from the
-reference), ``project`` (title of the page) and ``group`` (what the table is listed under there),
-and what decides which results count::
+What decides which results count::
 
     select: {policy: best, metric: val/acc/top1, mode: max}   # or {policy: last}
     split: test

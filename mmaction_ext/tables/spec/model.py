@@ -184,10 +184,10 @@ class Select(Entry):
     """Which checkpoint of a run the numbers come from.
 
     Attributes:
-        policy: ``'last'``, the end of the schedule, ``'best'``, or ``'summary'``, what a run of
-            other programs says of itself as a whole.
-        metric: metric that ``'best'`` goes by, of validation, e.g. ``val/acc/top1``.
-        mode: ``'max'`` or ``'min'``.
+        policy: ``last``, the end of the schedule, ``best``, or ``summary``, what a run of other
+            programs says of itself as a whole.
+        metric: metric that ``best`` goes by, of validation, e.g. ``val/acc/top1``.
+        mode: which end of it is best.
     """
 
     policy: Literal['last', 'best', 'summary']
@@ -330,15 +330,18 @@ class Column(Entry):
     Attributes:
         key: its name within the table.
         head: its printed head.
-        source: where its numbers come from, see :attr:`kind`.
+        source: where its numbers come from: ``row.<key>``, ``static.params``, ``static.macs``,
+            ``published.<metric>``, a logged metric such as ``test/acc/top1``, or the ``key`` of an
+            earlier column; of runs of other programs also ``metric.<name>``, ``config.<key>`` and
+            ``summary.<key>``.
         scale: factor from the logged to the printed unit.
-        fmt: see :func:`mmaction_ext.tables.cells.format_number`.
-        best: ``'max'``, ``'min'`` or ``None``: which end is printed in bold.
-        relative_to: ``'reference'`` for the difference to the reference row,
-            ``'published.<metric>'`` for that to a published figure, ``None`` for no difference.
+        fmt: ``.<digits>f``, with ``+`` in front if positive numbers carry their sign.
+        best: which end is printed in bold.
+        relative_to: ``reference`` for the difference to the reference row,
+            ``published.<metric>`` for that to a published figure.
         tolerance: largest difference to the published figure that is fine, in the printed unit.
-        select: which checkpoint of a run counts in this column; ``None`` for that of the table.
-        over_folds: what is made of the folds of a seed: their ``'mean'``, or ``'pooled'`` the
+        select: which checkpoint of a run counts in this column, if not that of the table.
+        over_folds: what is made of the folds of a seed: their ``mean``, or, ``pooled``, the
             share of all their samples together, of a metric that is a share of samples.
     """
 
@@ -429,22 +432,25 @@ class Column(Entry):
 class Row(Entry):
     """A row: of the runs of a config, of the mean of such rows, or of published figures alone.
 
+    Keys that are not listed here are marks, for the columns ``row.<key>``: ``true`` is a tick, a
+    text stands as it is.
+
     Attributes:
         id: its name within the table.
-        label: printed in the first column.
-        config: the config file; ``None`` for a mean and for published figures alone.
+        label: printed in the first column; the ``id`` if left out.
+        config: the config file, relative to the folder of the specification; none for a mean and
+            for published figures alone.
         line: line of ``config`` in the specification, or that of ``id``.
         reference: whether differences are taken to this row.
-        published: what the paper prints for it.
+        published: what the paper prints for it, by its name in the file of published figures.
         marks: literal entries for ``row.<name>`` columns.
         reason: why there is no config, for a row of published figures alone.
         mean_of: ids of the rows whose mean it shows, seed by seed (the splits of a data set).
-        relative_to: id of the row that its differences are taken to; '' for the reference row.
-        wandb: what the foreign runs of the row have: keys as :class:`Runs` names them, to a value
-            or a list of values; without it they are those whose row is called as its id.
+        relative_to: id of the row that its differences are taken to, if not the reference row.
+        wandb: which runs of other programs are of the row: keys as :class:`Runs` names them, to a
+            value or a list of values; without it those whose row is called as its id.
         foreign: what records call the row, if it is one of foreign runs; else ''.
-        fold: the fold of its config that it is of; '' for all that the table names, or for a
-            config without folds.
+        fold: the fold of its config that it is of, if not all that the table names.
     """
 
     id: PlainName
@@ -527,7 +533,11 @@ class Row(Entry):
 
 @dataclass(frozen=True, config=ENTRY)
 class Section(Entry):
-    """A heading between rows."""
+    """A heading between rows.
+
+    Attributes:
+        title: what it says.
+    """
 
     title: str = Field(alias='section')
 
@@ -555,18 +565,19 @@ class TableSpec(Entry):
     """A checked table specification.
 
     Attributes:
-        id: name of the table and of its files.
-        caption: printed title.
+        id: name of the table; with ``runs`` that of its folder if left out.
+        caption: printed title; with ``runs`` the ``id`` if left out.
         path: the file it was read from.
-        published: the file of published figures.
-        runs: the runs of other programs that its rows without a config are of.
+        published: the file of published figures, relative to the folder of the specification.
+        runs: the runs of other programs that its rows without a config are of; with it,
+            ``rows`` may be left out: there is one for each that the runs tell.
         foreign: the records of those that it takes, see
             :mod:`mmaction_ext.tables.foreign_runs`.
         asks_seeds: whether the seeds are those that its foreign runs have.
         mark_imported: whether rows of numbers from elsewhere have a dagger and a note.
-        columns: :class:`Column` tuple.
-        layout: :class:`Row` and :class:`Section` in the order they are printed.
-        seeds: seeds that every row is trained with.
+        columns: in the order they are printed.
+        layout: rows, and headings between them, in the order they are printed.
+        seeds: seeds that every row is trained with; with ``runs`` those that they have.
         folds: folds that every row with a config is trained in, but for rows of one ``fold``.
         select: which checkpoint of a run counts.
         split: the split the table is about.
@@ -575,9 +586,8 @@ class TableSpec(Entry):
         project: title of the page, where all its tables have the same.
         group: what the table is listed under on the page; its folders' names if empty.
         varies: config keys in which rows may differ from the reference row.
-        protocol: facts of the test to the values that count, or to ``'any'``.
-        code: patterns of the source files whose change makes runs stale; ``None`` if the file
-            does not say.
+        protocol: facts of the test to the values that count, or to ``any``.
+        code: patterns of the source files whose change makes runs stale.
     """
 
     id: Annotated[PlainName, AfterValidator(_of_no_other_file)]
