@@ -62,8 +62,9 @@ def did_you_mean(name: object, known: Iterable[object]) -> str:
     >>> did_you_mean('fulll', ['full', 'baseline'])
     '; did you mean full?'
     """
-    near = difflib.get_close_matches(str(name), map(str, known), n=1)
-    return f'; did you mean {near[0]}?' if near else ''
+    names = {str(each).lower(): each for each in known}
+    near = difflib.get_close_matches(str(name).lower(), names, n=1)
+    return f'; did you mean {names[near[0]]}?' if near else ''
 
 
 def check_choice(name: str, value: Any, choices: Iterable[Any]) -> None:

@@ -319,8 +319,9 @@ def report(
         print(clean(line), file=sys.stderr)
     if not args.check:
         endings = ','.join(args.formats)
+        endings = f'{{{endings}}}' if len(args.formats) > 1 else endings
         for spec in specs:
-            print(f'wrote {table_file(args, spec, f"{{{endings}}}")}', file=sys.stderr)
+            print(f'wrote {table_file(args, spec, endings)}', file=sys.stderr)
     return int(bool(problems or (args.strict and unused)))
 
 

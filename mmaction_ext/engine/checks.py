@@ -12,11 +12,23 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmaction.datasets import RawframeDataset, VideoDataset
-from mmaction.registry import DATASETS, METRICS, MODELS, TRANSFORMS
+from mmaction.registry import (
+    DATASETS,
+    HOOKS,
+    LOOPS,
+    METRICS,
+    MODELS,
+    OPTIM_WRAPPERS,
+    OPTIMIZERS,
+    PARAM_SCHEDULERS,
+    TRANSFORMS,
+    VISBACKENDS,
+    VISUALIZERS,
+)
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.dist import is_main_process
-from mmengine.registry import DefaultScope
+from mmengine.registry import DefaultScope, Registry
 from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
@@ -186,6 +198,39 @@ def check_loaders(cfg: Config, splits: Sequence[str] = ('train', 'val', 'test'))
             ) from error
 
 
+def check_types(cfg: Config) -> None:
+    """See whether all that the runner builds beside model, data and metrics is registered.
+
+    Raises:
+        InputError: something is not; with what is named like it.
+    """
+    places: list[tuple[str, Registry, Any]] = [
+        ('default_hooks', HOOKS, list((cfg.get('default_hooks') or {}).values())),
+        ('custom_hooks', HOOKS, cfg.get('custom_hooks')),
+        ('param_scheduler', PARAM_SCHEDULERS, cfg.get('param_scheduler')),
+        ('optim_wrapper', OPTIM_WRAPPERS, cfg.get('optim_wrapper')),
+        ('optim_wrapper', OPTIMIZERS, (cfg.get('optim_wrapper') or {}).get('optimizer')),
+        ('visualizer', VISUALIZERS, cfg.get('visualizer')),
+        ('visualizer', VISBACKENDS, (cfg.get('visualizer') or {}).get('vis_backends')),
+        *((name, LOOPS, cfg.get(name)) for name in ('train_cfg', 'val_cfg', 'test_cfg')),
+    ]
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        for name, registry, found in places:
+            for each in found if isinstance(found, (list, tuple)) else [found]:
+                _check_type(each, registry, f'{name} of {cfg.filename}')
+
+
+def _check_type(config: Any, registry: Registry, where: str) -> None:
+    """Refuse a part of a config whose type is not registered; call it in mmaction2's scope."""
+    kind = config.get('type') if isinstance(config, dict) else None
+    if isinstance(kind, str) and registry.get(kind) is None:
+        parent = registry.parent.module_dict if registry.parent else {}
+        raise InputError(
+            f'{where}: there is no {registry.name} {kind!r}'
+            + did_you_mean(kind, {**parent, **registry.module_dict})
+        )
+
+
 def check_evaluators(cfg: Config, splits: Sequence[str] = ('val', 'test')) -> None:
     """Build the metrics; the runner builds those of the test after all of training.
 
@@ -202,12 +247,7 @@ def check_evaluators(cfg: Config, splits: Sequence[str] = ('val', 'test')) -> No
         metrics = evaluator['metrics'] if has_metrics else evaluator
         with DefaultScope.overwrite_default_scope('mmaction'):
             for metric in metrics if isinstance(metrics, (list, tuple)) else [metrics]:
-                kind = metric.get('type') if isinstance(metric, dict) else None
-                if isinstance(kind, str) and METRICS.get(kind) is None:
-                    raise InputError(
-                        f'{where}: there is no metric {kind!r}'
-                        + did_you_mean(kind, METRICS.module_dict)
-                    )
+                _check_type(metric, METRICS, where)
             try:
                 Runner.build_evaluator(None, copy.deepcopy(evaluator))
             except Exception as error:  # a metric of anyone's

@@ -153,6 +153,7 @@ class Run:
         """
         checks.check_output_folder(self.cfg.work_dir)
         self._model, self.complexity = checks.check_model(self.cfg)
+        checks.check_types(self.cfg)
         checks.check_loaders(self.cfg, splits)
         checks.check_testing_views(self.cfg, splits)
         checks.check_evaluators(self.cfg, splits)

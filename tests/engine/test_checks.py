@@ -289,6 +289,26 @@ def test_metrics_are_built_before_training(evaluator, message):
         checks.check_evaluators(cfg, ['train', 'val', 'test'])
 
 
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (dict(custom_hooks=[dict(type='EpochSeedHok')]), 'no hook .*; did you mean EpochSeedHook'),
+        (dict(default_hooks=dict(timer=dict(type='IterTimerHok'))), 'mean IterTimerHook'),
+        (dict(optim_wrapper=dict(optimizer=dict(type='Adamw'))), 'no optimizer .* mean AdamW'),
+        (dict(param_scheduler=[dict(type='OneCycleLr')]), 'did you mean OneCycleLR'),
+        (dict(train_cfg=dict(type='EpochBasedLoop')), 'no loop .* mean EpochBasedTrainLoop'),
+        (dict(visualizer=dict(vis_backends=[dict(type='RunWandb')])), 'no vis_backend'),
+    ],
+)
+def test_what_the_runner_builds_must_be_registered(change, message):
+    cfg = full()
+    checks.check_types(cfg)
+    for name, value in change.items():
+        cfg[name] = value
+    with pytest.raises(InputError, match=f'^{next(iter(change))} of .*{message}'):
+        checks.check_types(cfg)
+
+
 def test_frames_of_the_pipeline_and_of_the_backbone_must_agree():
     with pytest.raises(InputError, match='num_segments is 4, but input_shape has 8 frames'):
         checks.check_model(full(num_segments=4))

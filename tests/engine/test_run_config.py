@@ -88,6 +88,15 @@ def test_amp_needs_a_gpu_and_a_plain_optimizer_wrapper(monkeypatch):
         run_config.use_amp(Config(dict(optim_wrapper=dict(type='DeepSpeedOptimWrapper'))))
 
 
+def test_the_learning_rate_is_scaled_where_the_config_says_for_which_batch_it_is():
+    cfg = Config(dict(auto_scale_lr=dict(enable=False, base_batch_size=64)))
+    run_config.scale_learning_rate(cfg)
+    assert cfg.auto_scale_lr == dict(enable=True, base_batch_size=64)
+    for nothing in ({}, dict(auto_scale_lr=None), dict(auto_scale_lr=dict(enable=True))):
+        with pytest.raises(InputError, match='states no auto_scale_lr'):
+            run_config.scale_learning_rate(Config(nothing))
+
+
 @pytest.mark.parametrize('several', [False, True])
 def test_final_checkpoint_is_an_artifact_of_wandb_when_asked(several):
     wandb = dict(type='RunWandbBackend')

@@ -7,7 +7,7 @@ from typing import Any
 from mmaction.registry import MODELS
 from torch import nn
 
-from mmaction_ext.errors import InputError
+from mmaction_ext.errors import InputError, did_you_mean
 from mmaction_ext.modules import MotionModule
 
 TIMM = 'timm.'
@@ -48,7 +48,7 @@ def build_module(config: dict[str, Any], in_channels: Mapping[int, int]) -> Moti
 def _find_class(kind: str | type | None, role: str) -> type:
     found = MODELS.get(kind) if isinstance(kind, str) else kind
     if found is None:
-        raise InputError(f'unknown {role} type {kind!r}')
+        raise InputError(f'unknown {role} type {kind!r}{did_you_mean(kind, MODELS.module_dict)}')
     return found
 
 
@@ -61,7 +61,7 @@ def _build_timm(name: str, config: dict[str, Any]) -> nn.Module:
     import timm  # slow to import, and only some hosts need it
 
     if not timm.is_model(name):
-        raise InputError(f'unknown timm model {name!r}')
+        raise InputError(f'unknown timm model {name!r}{did_you_mean(name, timm.list_models())}')
     arguments = {key: value for key, value in config.items() if key != 'type'}
     path = arguments.pop('checkpoint_path', None)
     try:

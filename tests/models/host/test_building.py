@@ -54,6 +54,8 @@ def test_module_learns_its_channels_and_keeps_its_arguments():
         (dict(type='timm.no_such_net'), "unknown timm model 'no_such_net'"),
         (dict(type='timm.resnet10t', colour='red'), "timm model 'resnet10t'.*colour"),
         (dict(type='NoSuchNet'), "unknown backbone type 'NoSuchNet'"),
+        (dict(type='ResNetTSN'), "unknown backbone type 'ResNetTSN'; did you mean ResNetTSM?"),
+        (dict(type='timm.resnet18s'), "unknown timm model 'resnet18s'; did you mean resnet"),
         (dict(), 'unknown backbone type None'),
     ],
 )
