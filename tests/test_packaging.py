@@ -83,8 +83,9 @@ def test_wheel_holds_every_module_template_config_and_tool(wheel):
     package = {
         str(path.relative_to(ROOT))
         for path in (ROOT / 'mmaction_ext').rglob('*')
-        if '.mim' not in path.parts
-        and (path.parent.name == 'templates' or path.suffix in ('.py', '.md'))
+        if path.is_file()
+        and '.mim' not in path.parts
+        and ('templates' in path.parts or path.suffix in ('.py', '.md'))
     }
     carried = {
         f'mmaction_ext/.mim/{path.relative_to(ROOT)}'
