@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mmaction_ext import cli
-from mmaction_ext.tracking.identity import RunIdentity, config_hash, load_config
+from mmaction_ext.tracking.identity import RunIdentity, config_below, config_hash, load_config
 from mmaction_ext.tracking.ledger import process
 from mmaction_ext.tracking.ledger.facts import config_digests
 from mmaction_ext.tracking.ledger.format import MetricsRow, encode_row
@@ -93,9 +93,17 @@ class Project:
         """Config file of a row."""
         return self.root / f'configs/demo/{row}.py'
 
+    def resolved(self, row: str) -> dict:
+        """What the config of a row, or of a fold of one (``row_fold2``), resolves to."""
+        return load_config(*self.file_and_fold(row))
+
+    def file_and_fold(self, row: str) -> tuple[Path, str]:
+        """Config file of a row, or of a fold of one, and that fold or nothing."""
+        return config_below(self.root / 'configs', f'demo/{row}')
+
     def identity(self, row: str, seed: int) -> RunIdentity:
         """Who a run is."""
-        return RunIdentity(f'demo/{row}', seed, config_hash(load_config(self.config(row))))
+        return RunIdentity(f'demo/{row}', seed, config_hash(self.resolved(row)))
 
     def folder(self, row: str, seed: int) -> Path:
         """Folder of a run."""
@@ -165,8 +173,8 @@ class Project:
             config_hash=identity.config_hash,
             job_type='train',
             overrides={},
-            recipe=load_config(self.config(row)),
-            config_files=config_digests(self.config(row)),
+            recipe=self.resolved(row),
+            config_files=config_digests(self.file_and_fold(row)[0]),
             static=dict(params=1500000, macs=2000000, input_shape=[3, 8, 64, 64]),
             env=dict(python='3.11', torch='2.11'),
             git=dict(commit='c0ffee', dirty=True, diff_sha256='d1ff'),

@@ -1,0 +1,81 @@
+"""Two rows over three folds under two seeds, from the ledgers of their runs to every command."""
+
+import json
+
+import pytest
+
+from mmaction_ext.tables import build_table, load_spec
+from mmaction_ext.tracking.reading.find import find_runs
+
+TABLE = """
+id: demo
+caption: A demo
+seeds: [0, 1]
+folds: [1, 2, 3]
+columns:
+  - {key: params, head: Params, from: static.params, scale: 1.0e-6, fmt: .2f}
+  - {key: top1, head: Top-1, from: test/acc/top1, scale: 100, best: max}
+  - {key: delta, head: Delta, from: top1, relative_to: reference, fmt: +.1f}
+rows:
+  - {id: base, config: base.py, reference: true}
+  - {id: full, label: Full, config: full.py}
+"""
+#: by row, then seed, the accuracy in each fold
+TOP1 = {'base': ((0.25, 0.5, 0.75), (0.3, 0.5, 0.7)), 'full': ((0.5, 0.5, 0.8), (0.6, 0.6, 0.9))}
+
+
+@pytest.fixture
+def folded(project):
+    """All runs but the last fold of ``full`` under seed 1."""
+    config = project.config('base')
+    config.write_text("folds = (1, 2, 3)\nlists = 'test_{fold}.txt'\n" + config.read_text())
+    text = project.config('full').read_text()
+    project.config('full').write_text(text.replace('common.py', 'base.py'))
+    project.table.write_text(TABLE)
+    for row, seeds in TOP1.items():
+        for seed, folds in enumerate(seeds):
+            for fold, top1 in enumerate(folds, 1):
+                if (row, seed, fold) != ('full', 1, 3):
+                    project.train(f'{row}_fold{fold}', seed, top1)
+    return project
+
+
+def test_table_of_all_runs(folded):
+    """base: 50 and 50; full: 60 and 70; differences 10 and 20."""
+    folded.train('full_fold3', 1, 0.9)
+    table = build_table(load_spec(folded.table), find_runs(folded.runs))
+    assert [[cell.text for cell in row.cells] for row in table.body] == [
+        ['1.50', '50.0 ± 0.0', '–'],
+        ['1.50', '65.0 ± 7.1', '+15.0 ± 7.1'],
+    ]
+    assert table.is_complete
+
+
+def test_commands_name_the_fold_that_is_lacking(folded, command):
+    code, out, _ = command('plan', 'demo')
+    assert code == 1 and 'demo: 11 of 12 done' in out
+    assert 'train configs/demo/full.py --fold 3 --seed 1 --resume' in out
+    code, out, _ = command('status', 'demo')
+    assert 'full_fold3' in out and '1 missing' in out
+    code, out, _ = command('explain', 'demo', 'full', 'top1', '--json')
+    facts = json.loads(out)
+    assert facts['text'] == '60.0 (1/2)'
+    assert facts['note'] == 'seed 1 missing: of “Full, fold 3”: no run'
+    assert [part['row'] for part in facts['parts']] == ['full_fold1', 'full_fold2', 'full_fold3']
+    assert facts['parts'][0]['seeds'][0]['runs'][0]['config'] == 'demo/full_fold1'
+    code, out, _ = command('explain', 'demo', 'full_fold2', 'delta')
+    assert code == 0 and 'top1 of full_fold2 - top1 of base_fold2, paired by seed' in out
+    code, out, _ = command('train-table', folded.table, '--dry-run', '--rows', 'full')
+    assert 'full_fold3/seed1' in out and '1 runs to train' in out
+    code, out, _ = command('doctor')
+    assert '0 errors' in out and 'stale' not in out
+
+
+def test_page_and_lock_hold_every_fold(folded, command):
+    command('tables', 'demo')
+    assert 'demo/full_fold2' in (folded.root / 'reports/table.lock.json').read_text()
+    assert command('report', '-o', 'page.html')[0] == 0
+    page = (folded.root / 'page.html').read_text()
+    assert '<td>2, 1</td>' in page
+    for row in folded.runs.glob('demo/*'):
+        assert f'demo/{row.name}' in page.replace('<wbr>', '')
