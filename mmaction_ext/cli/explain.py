@@ -22,6 +22,7 @@ from mmaction_ext.cli.common import (
     read_records,
 )
 from mmaction_ext.cli.text import clean, fold, print_json
+from mmaction_ext.tracking.reading.record import tellers
 
 NAME = 'explain'
 HELP = 'where a printed number comes from'
@@ -250,7 +251,7 @@ def _run_lines(run: Facts, config: Facts | None) -> list[str]:
                 ),
             ),
             ('error', run['last_error']),
-            ('told by', _tellers(run)),
+            ('told by', ', '.join(tellers(run['uid'], run['sources']))),
             *(('conflict', text) for text in run['conflicts']),
         ],
         2,
@@ -280,15 +281,6 @@ def _run_lines(run: Facts, config: Facts | None) -> list[str]:
 def _place(run: Facts) -> str:
     logs = [item['log'] for item in run['attempts']]
     return run['folder'] or run['url'] or next(filter(None, logs), '?')
-
-
-def _tellers(run: Facts) -> str:
-    """Who tells of a run; its copy may be one of an offline log of another project."""
-    is_copy = run['uid'].startswith('imported/')
-    return ', '.join(
-        'a copy of its offline W&B log' if is_copy and source == 'wandb-online' else source
-        for source in run['sources']
-    )
 
 
 def _attempt(item: Facts) -> str:

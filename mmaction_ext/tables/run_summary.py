@@ -28,6 +28,7 @@ from mmaction_ext.tracking.reading.record import (
     RunRecord,
     is_web_address,
     order,
+    tellers,
 )
 
 FILE_NAME = 'runs.lock.json'
@@ -133,6 +134,11 @@ class RunSummary:
     attempts: tuple[AttemptSummary, ...] = ()
     tests: tuple[TestSummary, ...] = ()
     curves: Mapping[str, Curve] = field(default_factory=dict)
+
+    @property
+    def tellers(self) -> list[str]:
+        """Who tells of it, in words."""
+        return tellers(self.uid, self.sources)
 
 
 def summaries(

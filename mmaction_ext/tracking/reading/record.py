@@ -326,6 +326,19 @@ def is_web_address(text: str) -> bool:
     return bool(_WEB.fullmatch(text))
 
 
+def tellers(uid: str, sources: Iterable[str]) -> list[str]:
+    """Who tells of a run, in words.
+
+    >>> tellers('lab/p/r1', ['wandb-online']), tellers('imported/logs/r1', ['wandb-online'])
+    (['wandb-online'], ['copy of an offline W&B log'])
+    """
+    is_copy = uid.startswith('imported/')
+    return [
+        'copy of an offline W&B log' if is_copy and source == 'wandb-online' else source
+        for source in sources
+    ]
+
+
 def order(record: RunRecord) -> tuple[Any, ...]:
     """Sort key of records: config, seed, hash, id, trainings before tests, files."""
     return (

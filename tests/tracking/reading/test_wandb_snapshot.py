@@ -447,3 +447,8 @@ def test_runs_of_before_attempts_had_numbers(place, snapshot, change, names):
     for rows in (mine + yours, [row for pair in zip(mine, yours, strict=True) for row in pair]):
         snapshot(rows)
         assert [text.partition(':')[0] for text in place.find()[0].conflicts] == names
+
+
+def test_a_copy_of_an_offline_log_is_not_told_of_online():
+    assert tellers('imported/logs-0a/r1', ['wandb-online']) == ['copy of an offline W&B log']
+    assert tellers('lab/p/r1', ['ledger', 'wandb-online']) == ['ledger', 'wandb-online']
