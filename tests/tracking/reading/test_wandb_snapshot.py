@@ -9,6 +9,7 @@ from offline_runs import MARKUP, history, of_attempt
 
 from mmaction_ext.tracking.identity import RunIdentity
 from mmaction_ext.tracking.ledger.format import decode_object, encode_object
+from mmaction_ext.tracking.reading.record import tellers
 from mmaction_ext.tracking.reading.rows import split_by_phase
 
 WHOLE = history(0.75)
