@@ -275,7 +275,7 @@ def loop(tmp_path, monkeypatch):
         return SimpleNamespace(
             name=f'{name}/seed0',
             config=Path(f'configs/{name}.py'),
-            seed=0,
+            run=f'{name}/seed0',
             command=str(tmp_path / f'{name}_tool.py'),
             arguments=[],
         )
