@@ -25,7 +25,7 @@ def follow(guide: Path, folder: Path, **environment: str) -> None:
     Args:
         guide: the Markdown file.
         folder: where they are run.
-        environment: variables beside those of this process, whose interpreter is first in ``PATH``.
+        environment: variables beside those of this process; its interpreter is first in ``PATH``.
     """
     own = {
         'PATH': f'{Path(sys.executable).parent}:{os.environ["PATH"]}',
