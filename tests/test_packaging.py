@@ -2,6 +2,7 @@
 
 import functools
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -9,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from guides import follow
 
 ROOT = Path(__file__).parents[1]
 
@@ -74,6 +76,25 @@ def installed(wheel, tmp_path_factory):
     (site / 'host.pth').write_text('\n'.join(path for path in sys.path if 'packages' in path))
     return functools.partial(
         python, interpreter=folder / 'bin' / 'python', PYTHONPATH='', WANDB_MODE='disabled'
+    )
+
+
+@pytest.mark.slow
+def test_the_guide_of_the_installation(wheel, tmp_path):
+    """From a clone; what it depends on is what this environment holds, but for the package."""
+    shutil.copytree(wheel.parents[1] / 'source', tmp_path / 'mmaction_ext')
+    host = tmp_path / 'host'
+    host.mkdir()
+    for packages in filter(Path.is_dir, map(Path, sys.path)):
+        for path in packages.iterdir() if 'packages' in packages.name else ():
+            if 'mmaction_ext' not in path.name and not (host / path.name).exists():
+                (host / path.name).symlink_to(path)
+    follow(
+        ROOT / 'mmaction_ext/README.md',
+        tmp_path,
+        PYTHONPATH=str(host),
+        PIP_NO_INDEX='1',
+        PIP_NO_BUILD_ISOLATION='0',  # which means that there is none
     )
 
 
