@@ -57,7 +57,7 @@ def with_foreign_runs(spec: TableSpec) -> tuple[TableSpec, list[str]]:
         try:
             _refuse_others(source, run)
             taken.append((run, seed_of(source, run)))
-        except _LeftOut as reason:
+        except LeftOut as reason:
             left[str(reason)].append(run)
     if not spec.layout:
         spec = replace(spec, layout=_rows_of(spec, [run for run, _ in taken], left))
@@ -106,7 +106,7 @@ def with_locked_rows(spec: TableSpec, locked: Mapping[str, LockedTable]) -> Tabl
     return replace(spec, seeds=tuple(seeds) or (0,)) if spec.asks_seeds else spec
 
 
-class _LeftOut(Exception):
+class LeftOut(Exception):
     """Why a run is none of a table's."""
 
 
@@ -146,11 +146,11 @@ def is_same(wanted: Any, found: Any) -> bool:
 def _refuse_others(runs: Runs, run: SourceRun) -> None:
     for tag in runs.tags:
         if tag not in run.tags:
-            raise _LeftOut(f'has no tag {tag!r}')
+            raise LeftOut(f'has no tag {tag!r}')
     for key, wanted in runs.config.items():
         found = value_of(run, key)
         if not is_same(wanted, found):
-            raise _LeftOut(f'{key} is {found!r}, not {wanted!r}')
+            raise LeftOut(f'{key} is {found!r}, not {wanted!r}')
 
 
 def seed_of(runs: Runs, run: SourceRun) -> int:
@@ -165,7 +165,7 @@ def seed_of(runs: Runs, run: SourceRun) -> int:
             raise ValueError
         return int(seed)
     except (TypeError, ValueError, OverflowError):
-        raise _LeftOut(f'{where} is {found!r}, no whole number') from None
+        raise LeftOut(f'{where} is {found!r}, no whole number') from None
 
 
 def _group(runs: Runs, run: SourceRun, name: str) -> str | None:

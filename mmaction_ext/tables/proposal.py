@@ -9,19 +9,19 @@ from typing import Any
 
 import yaml
 
-from mmaction_ext.errors import InputError
+from mmaction_ext.errors import InputError, did_you_mean
 from mmaction_ext.printable import clean
-from mmaction_ext.tables.foreign_runs import ATTRIBUTES, seed_of, text_of, value_of
+from mmaction_ext.tables.foreign_runs import ATTRIBUTES, LeftOut, seed_of, text_of, value_of
 from mmaction_ext.tables.seed_runs import is_finite
 from mmaction_ext.tables.spec.model import Runs, plain
 from mmaction_ext.tracking.reading.foreign import foreign_runs, look_up
 from mmaction_ext.tracking.reading.rows import flat
 from mmaction_ext.tracking.reading.snapshots import SourceRun
 
-_SEED = re.compile(r'(?:^|.*[._/-])(?:seed|random_state|seed_everything)', re.IGNORECASE)
+_SEED = re.compile(r'(?:^|.*[._/ -])(?:seed|random_state|seed_everything)', re.IGNORECASE)
 _SEED_IN_NAME = r'(?P<row>.+?)[-_/ ]*(?:seed|s)[-_= ]?(?P<seed>\d+)$'
 _ROW = re.compile(
-    r'(?:^|.*[._/-])(?:method|model|arch|architecture|algo|algorithm|variant|module|backbone|'
+    r'(?:^|.*[._/ -])(?:method|model|arch|architecture|algo|algorithm|variant|module|backbone|'
     r'network|net|experiment|exp|exp_name|name|type)',
     re.IGNORECASE,
 )
@@ -39,12 +39,12 @@ _DIRECTIONS = (
 )
 #: what is logged beside metrics
 _NO_METRIC = re.compile(
-    r'(?:.*[._/-])?(?:epoch|step|steps|global_step|iter|iteration|lr|lr-.*|learning_rate|time|'
+    r'(?:.*[._/ -])?(?:epoch|step|steps|global_step|iter|iteration|lr|lr-.*|learning_rate|time|'
     r'runtime|eta|memory|seed|batch|batch_size|grad_norm|created|timestamp)',
     re.IGNORECASE,
 )
 _COUNT = re.compile(
-    r'(?:.*[._/-])?(?:n_|num_)?(?P<what>params|parameters|g?flops|g?macs)(?:_?[mg])?',
+    r'(?:.*[._/# -])?(?:n_|num_)?(?P<what>params|parameters|g?flops|g?macs)(?:_?[mg])?',
     re.IGNORECASE,
 )
 #: phases in the order in which their metrics are shown; training is not
@@ -126,8 +126,8 @@ def propose(
             it; what is left out is looked for.
 
     Raises:
-        InputError: the source cannot be read, has no finished run, or nothing in it looks like a
-            row or a seed; the message names what there is.
+        InputError: the source cannot be read, has no finished run, lacks a given key, or nothing
+            in it looks like a row or a seed; the message names what there is.
     """
     runs = [run for run in foreign_runs(source, folder) if not run.problem]
     finished = [run for run in runs if run.state == 'finished']
@@ -135,7 +135,7 @@ def propose(
         states = ', '.join(sorted({run.state or 'unknown' for run in runs})) or 'none'
         raise InputError(f'{source} has no finished run (states of those there are: {states})')
     found = _identification(source, finished, row_key, seed_key)
-    return _text(source, folder, runs, finished, found)
+    return _text(source, folder, runs, found)
 
 
 @dataclass
@@ -145,17 +145,25 @@ class _Identification:
     Attributes:
         runs: keys ``row``, ``seed`` and ``name`` of ``runs:``.
         keys: what tells rows apart; several where one does not.
-        seeds: run to seed.
+        seeds: those of :attr:`counted`.
+        counted: the finished runs that have a seed.
+        lines: comments on the choice.
     """
 
     runs: dict[str, Any]
     keys: tuple[str, ...]
     seeds: list[int]
+    counted: list[SourceRun]
+    lines: list[str] = field(default_factory=list)
 
 
 def _identification(
     source: str, runs: Sequence[SourceRun], row_key: str | None, seed_key: str | None
 ) -> _Identification:
+    for option, key in (('--row-key', row_key), ('--seed-key', seed_key)):
+        if key and all(value_of(run, key) is None for run in runs):
+            known = {*ATTRIBUTES, *(name for run in runs for name in flat(run.config))}
+            raise InputError(f'{source}: {option}: no run has {key!r}{did_you_mean(key, known)}')
     facts: dict[str, Any] = {}
     varying = _varying(runs)
     name_groups = [re.search(_SEED_IN_NAME, run.name) for run in runs]
@@ -172,15 +180,29 @@ def _identification(
     else:
         facts['seed'] = 0
     settings = Runs(source=source, **facts)
-    try:
-        seeds = [seed_of(settings, run) for run in runs]
-    except Exception as error:
-        raise InputError(f'{source}: {error}: say by --seed-key what tells the seed') from error
+    seeds, counted, reason = [], [], ''
+    for run in runs:
+        try:
+            seeds.append(seed_of(settings, run))
+            counted.append(run)
+        except LeftOut as error:
+            reason = reason or str(error)
+    if not counted:
+        raise InputError(f'{source}: {reason}: say by --seed-key what tells the seed')
+    lines = []
+    if len(counted) < len(runs):
+        lines.append(f'{len(runs) - len(counted)} finished runs have no seed and do not count')
     if row_key:
-        return _Identification({'row': row_key, **facts}, (row_key,), seeds)
+        return _Identification({'row': row_key, **facts}, (row_key,), seeds, counted, lines)
     if 'name' in facts:
-        return _Identification(facts, (), seeds)
-    keys = _row_keys(runs, seeds, [key for key in varying if key != seed])
+        return _Identification(facts, (), seeds, counted, lines)
+    varying = [key for key in _varying(counted) if key != seed]
+    keys = _row_keys(counted, seeds, varying)
+    if keys is None and (named := _naming_key(counted, seeds, varying)):
+        keys = (named,)
+        cells = {(_row(run, keys), seed) for run, seed in zip(counted, seeds, strict=True)}
+        if len(cells) < len(counted):
+            lines.append('some rows have several runs of one seed, of which a table takes none')
     if keys is None:
         what = 'row' if seed else 'row and seed'
         raise InputError(
@@ -188,7 +210,8 @@ def _identification(
             f'{len(runs)} finished runs: say it by --row-key and --seed-key; what varies is '
             f'{clean(", ".join(varying[:MOST_LISTED]) or "nothing")}'
         )
-    return _Identification({'row': keys[0], **facts} if len(keys) == 1 else facts, keys, seeds)
+    facts = {'row': keys[0], **facts} if len(keys) == 1 else facts
+    return _Identification(facts, keys, seeds, counted, lines)
 
 
 def _scalars(run: SourceRun) -> dict[str, Any]:
@@ -233,6 +256,21 @@ def _row_keys(
             is_apart = len(set(zip(rows, seeds, strict=True))) == len(runs)
             if is_apart and (not several or len(set(rows)) < len(runs)):
                 return keys
+    return None
+
+
+def _naming_key(
+    runs: Sequence[SourceRun], seeds: Sequence[int], varying: Sequence[str]
+) -> str | None:
+    """The key that is called like a row, where runs of several seeds repeat each row.
+
+    Their rows need not be told apart: it may be a single one, or a run that was made twice.
+    """
+    same = set(_scalars(runs[0])) - set(varying) if len(set(seeds)) == len(runs) else ()
+    for key in (*varying, *sorted(same, key=lambda key: (len(key), key))):
+        rows = {_row(run, (key,)) for run in runs}
+        if _ROW.fullmatch(key) and len(set(seeds)) > 1 and len(rows) < len(runs):
+            return f'config.{key}' if key in ATTRIBUTES else key
     return None
 
 
@@ -312,9 +350,9 @@ def _text(
     source: str,
     folder: Path,
     runs: Sequence[SourceRun],
-    finished: Sequence[SourceRun],
     found: _Identification,
 ) -> str:
+    finished = found.counted
     settings = Runs(source=source, **found.runs)
     rows: dict[tuple[str, ...], dict[str, Any]] = {}
     names = []
@@ -354,6 +392,7 @@ def _text(
     ]
     if found.runs.get('seed') == 0:
         lines.append('  # nothing looks like a seed: each row has one run')
+    lines += [f'  # {line}' for line in found.lines]
     if varying:
         listed = ', '.join(varying[:MOST_LISTED])
         lines.append(f'  # the runs also differ in {clean(listed)};')

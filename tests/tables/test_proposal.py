@@ -1,5 +1,6 @@
 """What `init --from-wandb` makes of runs: keys of rows and seeds, metrics, their good end."""
 
+import re
 from itertools import product
 
 import pytest
@@ -125,6 +126,72 @@ def test_said_keys_win(tmp_path):
     assert found['runs'] == dict(source='runs.csv', row='b', seed='n')
     with pytest.raises(InputError, match="a is 'x', no whole number: say by --seed-key"):
         propose('runs.csv', tmp_path, seed_key='a')
+
+
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (dict(row_key='mehtod'), "--row-key: no run has 'mehtod'; did you mean method?"),
+        (dict(seed_key='sed'), "--seed-key: no run has 'sed'; did you mean seed?"),
+    ],
+)
+def test_a_key_that_no_run_has(tmp_path, options, message):
+    write_run(tmp_path / 'wandb', 'r', config=dict(method='a', seed=0), rows=[{'acc': 0.5}])
+    with pytest.raises(InputError, match=re.escape(message)):
+        propose('wandb', tmp_path, **options)
+
+
+def test_a_run_without_seed_counts_for_nothing(tmp_path):
+    """A debugging run among nine good ones hides none of them."""
+
+    def make(start, method, seed):
+        return dict(config=dict(method=method, seed=seed), rows=[{'acc': 0.5}])
+
+    grid(tmp_path, make, ('a', 'b'), (0, 1))
+    write_run(tmp_path / 'wandb', 'debug', config=dict(method='a'), rows=[{'acc': 0.1}])
+    found, text, table, lines = proposed(tmp_path)
+    assert found['seeds'] == [0, 1] and table.is_complete
+    assert '# 1 finished runs have no seed' in text
+    assert len(lines) == 1 and 'run debug counts for nothing: seed is None' in lines[0]
+
+
+def test_a_single_row(tmp_path):
+    """Its mean over seeds is a table, too."""
+    grid(
+        tmp_path,
+        lambda start, seed: dict(config=dict(model='r18', seed=seed), rows=[{'acc': seed / 2}]),
+        range(2),
+    )
+    found, _, table, _ = proposed(tmp_path)
+    assert found['runs']['row'] == 'model'
+    assert [row.label for row in table.body] == ['r18']
+    assert table.body[0].cells[0].text == '25.0 ± 35.4'
+
+
+def test_a_run_that_was_made_twice(tmp_path):
+    def make(start, method, seed):
+        return dict(config=dict(method=method, seed=seed), rows=[{'acc': start / 10}])
+
+    grid(tmp_path, make, ('a', 'b'), (0, 1))
+    write_run(
+        tmp_path / 'wandb', 'again', config=dict(method='b', seed=1), rows=[{'acc': 0.9}], start=9
+    )
+    found, text, table, _ = proposed(tmp_path)
+    assert found['runs']['row'] == 'method' and 'several runs of one seed' in text
+    assert '(1/2)' in table.body[1].cells[0].text
+
+
+def test_keys_of_several_words(tmp_path):
+    (tmp_path / 'runs.csv').write_text(
+        'Run Name,Method,Random Seed,Acc@1 (%),#Params\n'
+        'a,A,1,70.5,2e7\nb,A,2,71.5,2e7\nc,B,1,72.5,3e7\nd,B,2,73.5,3e7\n'
+    )
+    found, *_ = proposed(tmp_path, 'runs.csv')
+    assert found['runs'] == {'source': 'runs.csv', 'row': 'Method', 'seed': 'Random Seed'}
+    assert [column['from'] for column in found['columns']] == [
+        'config.#Params',
+        'metric.Acc@1 (%)',
+    ]
 
 
 def test_runs_that_cannot_be_told_apart(tmp_path):
