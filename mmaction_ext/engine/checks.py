@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import inspect
 import os
 import os.path as osp
 import re
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 
 from mmaction.datasets import RawframeDataset, VideoDataset
 from mmaction.registry import (
+    DATA_SAMPLERS,
     DATASETS,
     HOOKS,
     LOOPS,
@@ -39,7 +41,7 @@ from mmaction_ext.datasets.guarded import GuardedRawframeDataset
 from mmaction_ext.engine.initial_weights import is_pretrained, names_weights
 from mmaction_ext.errors import InputError, check_at_least, did_you_mean, last_line
 from mmaction_ext.models import clips
-from mmaction_ext.models.building import build_model
+from mmaction_ext.models.building import build_model, unregistered
 from mmaction_ext.models.complexity import check_shape, count_model
 from mmaction_ext.models.host.building import is_timm
 from mmaction_ext.printable import clean
@@ -65,6 +67,8 @@ MADE_SETTINGS = (
     'worker_init_fn',
     'num_batch_per_epoch',
 )
+#: registries whose classes get all settings that a config has for them
+TAKING_ALL = (DATASETS, LOOPS, OPTIMIZERS, TRANSFORMS)
 #: a data set without samples
 _NOTHING: Any = ()
 #: settings of a loader that say how its worker processes work
@@ -199,10 +203,10 @@ def check_loaders(cfg: Config, splits: Sequence[str] = ('train', 'val', 'test'))
 
 
 def check_types(cfg: Config) -> None:
-    """See whether all that the runner builds beside model, data and metrics is registered.
+    """See whether all that the runner builds beside model and metrics is registered.
 
     Raises:
-        InputError: something is not; with what is named like it.
+        InputError: something is not, or takes no such argument; with what is named like it.
     """
     places: list[tuple[str, Registry, Any]] = [
         ('default_hooks', HOOKS, list((cfg.get('default_hooks') or {}).values())),
@@ -214,6 +218,15 @@ def check_types(cfg: Config) -> None:
         ('visualizer', VISBACKENDS, (cfg.get('visualizer') or {}).get('vis_backends')),
         *((name, LOOPS, cfg.get(name)) for name in ('train_cfg', 'val_cfg', 'test_cfg')),
     ]
+    for split in ('train', 'val', 'test'):
+        name = f'{split}_dataloader'
+        loader = cfg.get(name) or {}
+        places += [(name, DATA_SAMPLERS, loader.get(key)) for key in ('sampler', 'batch_sampler')]
+        datasets = [dataset_config(cfg, split)]
+        for dataset in datasets:  # and those that wrappers among them hold
+            datasets += inner_datasets(dataset)
+            places.append((name, DATASETS, dataset))
+            places.append((name, TRANSFORMS, dataset.get('pipeline')))
     with DefaultScope.overwrite_default_scope('mmaction'):
         for name, registry, found in places:
             for each in found if isinstance(found, (list, tuple)) else [found]:
@@ -221,14 +234,27 @@ def check_types(cfg: Config) -> None:
 
 
 def _check_type(config: Any, registry: Registry, where: str) -> None:
-    """Refuse a part of a config whose type is not registered; call it in mmaction2's scope."""
+    """Refuse a part of a config whose type is not registered; call it in mmaction2's scope.
+
+    Arguments that its type does not take are refused, too, where mmengine hands on all of them.
+    """
     kind = config.get('type') if isinstance(config, dict) else None
-    if isinstance(kind, str) and registry.get(kind) is None:
-        parent = registry.parent.module_dict if registry.parent else {}
-        raise InputError(
-            f'{where}: there is no {registry.name} {kind!r}'
-            + did_you_mean(kind, {**parent, **registry.module_dict})
-        )
+    if not isinstance(kind, str):
+        return
+    found = registry.get(kind)
+    if found is None:
+        raise InputError(f'{where}: {unregistered(kind, registry)}')
+    if registry not in TAKING_ALL:
+        return
+    parameters = inspect.signature(found).parameters
+    if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters.values()):
+        return
+    for name in config:
+        if name not in (*parameters, 'type', '_scope_'):
+            raise InputError(
+                f'{where}: {registry.name} {kind!r} takes no {name!r}'
+                + did_you_mean(name, parameters)
+            )
 
 
 def check_evaluators(cfg: Config, splits: Sequence[str] = ('val', 'test')) -> None:

@@ -1,15 +1,16 @@
 """Recognizers that are to be looked at or filled with weights, not trained from scratch."""
 
 import copy
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from mmaction.registry import MODELS
-from mmengine.registry import DefaultScope
+from mmengine.registry import DefaultScope, Registry
 from torch import nn
 
-from mmaction_ext.errors import InputError, last_line
+from mmaction_ext.errors import InputError, did_you_mean, last_line
 from mmaction_ext.models.host.building import is_timm
 
 
@@ -42,7 +43,15 @@ def build_model(
         TypeError,
         ValueError,
     ) as error:  # mmaction2's and torch's, for an unknown type or argument
-        raise InputError(f'the model cannot be built: {last_line(error)}') from error
+        lacking = re.search(r'([\w.]+) is not in the (\w+::)?model registry', str(error))
+        reason = unregistered(lacking[1], MODELS) if lacking else last_line(error)
+        raise InputError(f'the model cannot be built: {reason}') from error
+
+
+def unregistered(kind: str, registry: Registry) -> str:
+    """Words on a type that a registry lacks, with what is named like it there."""
+    known = {**(registry.parent.module_dict if registry.parent else {}), **registry.module_dict}
+    return f'there is no {registry.name} {kind!r}{did_you_mean(kind, known)}'
 
 
 def bare_timm(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -298,6 +298,37 @@ def test_metrics_are_built_before_training(evaluator, message):
         (dict(param_scheduler=[dict(type='OneCycleLr')]), 'did you mean OneCycleLR'),
         (dict(train_cfg=dict(type='EpochBasedLoop')), 'no loop .* mean EpochBasedTrainLoop'),
         (dict(visualizer=dict(vis_backends=[dict(type='RunWandb')])), 'no vis_backend'),
+        (
+            dict(train_cfg=dict(type='EpochBasedTrainLoop', max_epoch=1)),
+            "'max_epoch'; .* max_epochs",
+        ),
+        (
+            dict(optim_wrapper=dict(optimizer=dict(type='SGD', lrr=1))),
+            "SGD' takes no 'lrr'; .* lr",
+        ),
+        (
+            dict(train_dataloader=dict(sampler=dict(type='DefaltSampler'))),
+            'no data sampler .* mean DefaultSampler',
+        ),
+        (
+            dict(test_dataloader=dict(dataset=dict(type='VideoDatset'))),
+            'no dataset .* mean VideoDataset',
+        ),
+        (
+            dict(
+                val_dataloader=dict(
+                    dataset=dict(
+                        type='RepeatDataset',
+                        dataset=dict(type='VideoDataset', pipeline=[dict(type='VideoInt')]),
+                    )
+                )
+            ),
+            'no transform .* mean VideoInit',
+        ),
+        (
+            dict(val_dataloader=dict(dataset=dict(pipeline=[dict(type='CenterCrop', crop=1)]))),
+            "'CenterCrop' takes no 'crop'; did you mean crop_size",
+        ),
     ],
 )
 def test_what_the_runner_builds_must_be_registered(change, message):

@@ -43,6 +43,7 @@ def test_checkpointing_may_be_kept():
     'change, message',
     [
         (dict(type='Unheard'), 'the model cannot be built: .*Unheard'),
+        (dict(type='Recogniser2D'), "there is no model 'Recogniser2D'; did you mean Recognizer2D"),
         (dict(colour='red'), 'the model cannot be built: .*colour'),
         (dict(backbone=dict(MODEL['backbone'], num_segments=0)), 'the model cannot be built: .*0'),
     ],
