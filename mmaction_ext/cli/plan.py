@@ -258,7 +258,8 @@ def overview(plans: Sequence[TablePlan], only_missing: bool = False) -> list[str
         *lines,
         '',
         f'{total["done"]} of {total.total()} rows and seeds are done in '
-        f'{len(plans)} tables. `plan TABLE` lists the commands for the others.',
+        f'{len(plans)} table{"s" * (len(plans) > 1)}. `plan TABLE` lists the commands for the '
+        'others.',
     ]
 
 

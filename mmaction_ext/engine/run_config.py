@@ -260,12 +260,18 @@ def log_final_checkpoint(cfg: Config) -> None:
 
 
 class RecordedConfig(Config):
-    """A config that is written into logs, copies and checkpoints without its secrets."""
+    """A config that is written into logs, copies and checkpoints without its secrets.
+
+    Nor with the digests of source files, hundreds of lines, which the ledger and W&B hold.
+    """
 
     @property
     def pretty_text(self) -> str:
         """As text, see :func:`mmaction_ext.tracking.writing.masking.mask`."""
-        return Config(mask(self.to_dict())).pretty_text
+        text = Config(mask(self.to_dict()))
+        for backend in wandb_backends(text):
+            backend.get('config', {}).pop('sources', None)
+        return text.pretty_text
 
 
 def keep_private(options: Mapping[str, Any]) -> None:

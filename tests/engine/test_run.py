@@ -16,6 +16,7 @@ from mmengine.config import Config
 
 from mmaction_ext.engine import checks, initial_weights
 from mmaction_ext.engine.run import Run
+from mmaction_ext.engine.run_config import wandb_backends
 from mmaction_ext.errors import InputError
 from mmaction_ext.models.building import build_model
 from mmaction_ext.tracking.identity import config_hash, load_config
@@ -146,7 +147,10 @@ def test_secrets_are_used_and_not_written_down(tmp_path, monkeypatch):
         os.umask(before)
     assert sys.argv[1:] == ['row.py', '--cfg-options', 'a.api_key=***']
     assert run.cfg.test_dataloader.url == 'https://me:geheim@host/a'
-    assert 'geheim' not in copy.deepcopy(run.cfg).pretty_text
+    text = copy.deepcopy(run.cfg).pretty_text
+    assert 'geheim' not in text and 'mmaction_ext/engine/run.py' not in text
+    (backend,) = wandb_backends(run.cfg)
+    assert 'mmaction_ext/engine/run.py' in backend['config']['sources']
     assert oct((tmp_path / 'open').stat().st_mode)[-3:] == '644'
     for name in ('run.json', 'row.py'):
         assert oct((tmp_path / name).stat().st_mode)[-3:] == '600'
