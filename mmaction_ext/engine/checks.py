@@ -118,7 +118,8 @@ def check_initial_weights(cfg: Config) -> None:
     for key, path in found:
         if names_weights(path) and '://' not in path and not osp.isfile(osp.expanduser(path)):
             raise InputError(
-                f'{cfg.filename} starts from {path}, which does not exist ({key}); {_maker(path)}'
+                f'{cfg.filename} starts from {path}, which does not exist ({key})'
+                f'{_maker(key, path)}'
             )
 
 
@@ -136,16 +137,19 @@ def _initial_weights(node: Any, where: str) -> list[tuple[str, Any]]:
     ]
 
 
-def _maker(path: str) -> str:
-    """What makes a checkpoint: the run in whose folder it lies, or the conversion of a file."""
+def _maker(key: str, path: str) -> str:
+    """What makes a checkpoint: the run in whose folder it lies, or the conversion of a file.
+
+    None of a paper's code is converted for timm.
+    """
     run = re.search(r'work_dirs/(.+)/seed(\d+)/[^/]+$', path)
     if run:
         config, fold = Path('configs', f'{run[1]}.py'), ''
         with contextlib.suppress(InputError):
             config, fold = config_below('configs', run[1])
         option = f' --fold {fold}' if fold else ''
-        return f'first run mmaction-ext train {config.as_posix()}{option} --seed {run[2]}'
-    return 'mmaction-ext convert makes such a file'
+        return f'; first run mmaction-ext train {config.as_posix()}{option} --seed {run[2]}'
+    return '' if key.endswith('checkpoint_path') else '; mmaction-ext convert makes such a file'
 
 
 def check_datasets(cfg: Config, splits: Sequence[str] = ('train', 'val', 'test')) -> None:

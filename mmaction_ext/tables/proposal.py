@@ -342,7 +342,8 @@ def _counts(runs: Sequence[SourceRun], rows: Sequence[tuple[str, ...]]) -> list[
             facts['from'] = f'{kind}.{name}'
             if is_large:
                 facts['scale'] = 1e-6 if unit == 'M' else 1e-9
-            columns.append({**facts, 'fmt': '.2f'})
+            is_whole = not is_large and all(value == int(value) for value in values)
+            columns.append({**facts, 'fmt': '.0f' if is_whole else '.2f'})
     return columns
 
 

@@ -393,6 +393,7 @@ def test_files_that_parts_of_the_model_start_from_must_exist(tmp_path, part):
     assert re.search(
         r'\(model\.backbone\.(.*\.)?(pretrained|checkpoint(_path)?)\)', str(refused.value)
     )
+    assert ('convert' in str(refused.value)) is ('checkpoint_path' not in part)
     path.touch()
     checks.check_initial_weights(cfg(str(path)))
 

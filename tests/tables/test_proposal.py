@@ -192,6 +192,9 @@ def test_keys_of_several_words(tmp_path):
         'config.#Params',
         'metric.Acc@1 (%)',
     ]
+    (tmp_path / 'runs.csv').write_text('Method,FLOPs,Params,Top-1\nA,1.5,310,70.5\nB,2,290,71.5\n')
+    found, *_ = proposed(tmp_path, 'runs.csv')
+    assert [column['fmt'] for column in found['columns'][:2]] == ['.2f', '.0f']
 
 
 def test_runs_that_cannot_be_told_apart(tmp_path):
