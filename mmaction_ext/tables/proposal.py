@@ -33,7 +33,7 @@ _DIRECTIONS = (
     ('min', r'loss|err|error|mse|rmse|mae|nll|perplexity|ppl|fid|wer|cer|latency'),
     (
         'max',
-        r'acc|accuracy|top\d+|f1|map|ap\d*|auc|auroc|iou|miou|dice|bleu|rouge|psnr|ssim|recall|'
+        r'acc|accuracy|top\d*|f1|map|ap\d*|auc|auroc|iou|miou|dice|bleu|rouge|psnr|ssim|recall|'
         r'precision|reward|return|score|r2|success',
     ),
 )

@@ -231,6 +231,7 @@ def test_texts_of_runs_stay_values_and_comments(tmp_path, markup='a: [b]\n# {c} 
         ('test/acc', 'max', 0),
         ('val_loss', 'min', 1),
         ('evalTop1', 'max', 1),
+        ('Val/Top-1', 'max', 1),
         ('valid/mIoU', 'max', 1),
         ('train/loss', 'min', 3),
         ('FID', 'min', 2),
