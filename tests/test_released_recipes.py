@@ -11,6 +11,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 
 import mmaction_ext.register  # noqa: F401
+from mmaction_ext.tracking.identity import load_config
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 SELFY = 'selfy/table1_sthv1/selfy_tsm_r18_8f.py'
@@ -124,7 +125,7 @@ def test_second_clip_is_for_the_test_alone():
 @pytest.mark.parametrize('network', ['tcm_r50', 'tsm_r50'])
 @pytest.mark.parametrize('split', [1, 2, 3])
 def test_each_split_has_its_own_lists(data, network, split):
-    cfg = load(f'tcm/table_{data}/{network}_split{split}.py')
+    cfg = Config(load_config(CONFIGS / f'tcm/table_{data}/{network}.py', fold=f'split{split}'))
     lists = [cfg[f'{part}_dataloader'].dataset.ann_file for part in ('train', 'val', 'test')]
     assert lists == [f'data/{data}/{part}_split{split}.txt' for part in ('train', 'test', 'test')]
     assert cfg.load_from == f'work_dirs/tcm/table_k400/{network}_8f/seed0/epoch_75.pth'
@@ -144,8 +145,8 @@ OWN = [
 def test_rows_with_the_recipe_of_the_paper_train_alike(path):
     """``varies`` of their tables lets other methods have other recipes."""
     folder = path.parent
-    split = path.stem.rpartition('_')[2] if 'split' in path.stem else ''
-    name = f'tcm_r50_{split}.py' if split else REFERENCES[folder.parent.name]
-    own, reference = load(path), load(folder / name)
+    own = load(path)
+    name = 'tcm_r50.py' if 'folds' in own else REFERENCES[folder.parent.name]
+    reference = load(folder / name)
     for key in ('optim_wrapper', 'param_scheduler', 'train_cfg', 'global_batch_size'):
         assert own[key] == reference[key]

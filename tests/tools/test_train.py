@@ -520,13 +520,15 @@ def test_video_that_breaks_in_mid_training_is_named_and_loses_nothing(tmp_path, 
 
 def test_unforeseen_error_is_recorded(place):
     done = run_tool(
-        'train.py', place.config, '--cfg-options', 'visualizer.type=NoSuchThing', cwd=place.path
+        'train.py', place.config, '--cfg-options', 'randomness.no_such_thing=1', cwd=place.path
     )
     assert done.returncode == 1 and 'Traceback' in done.stderr
-    attempt = only(json.loads((place.run / 'run.json').read_text())['attempts'])
+    folder = only(place.run.parent.iterdir())
+    attempt = only(json.loads((folder / 'run.json').read_text())['attempts'])
     assert attempt['exit_code'] == 1 and attempt['end'] > attempt['start']
     assert (
-        attempt['last_error'].startswith('KeyError: ') and 'NoSuchThing' in attempt['last_error']
+        attempt['last_error'].startswith('TypeError: ')
+        and 'no_such_thing' in attempt['last_error']
     )
 
 
