@@ -53,7 +53,7 @@ def _groups(
     groups = []
     for (_, dilation), indices in members.items():
         wanted = {
-            index: _frame_pairs(num_frames, offsets[index], clip_border) for index in indices
+            index: frame_partners(num_frames, offsets[index], clip_border) for index in indices
         }
         pairs = sorted({pair for by_frame in wanted.values() for pair in by_frame.values()})
         runs = [
@@ -66,8 +66,8 @@ def _groups(
     return groups
 
 
-def _frame_pairs(num_frames: int, tau: int, clip_border: str) -> dict[int, tuple[int, int]]:
-    """For each frame that has a partner: both frames, the one that looks forward first."""
+def frame_partners(num_frames: int, tau: int, clip_border: str) -> dict[int, tuple[int, int]]:
+    """For each frame that has a partner at ``tau``: both, the one that looks forward first."""
     pairs = {}
     for frame in range(num_frames):
         partner = source_frame(frame + tau, num_frames, clip_border)

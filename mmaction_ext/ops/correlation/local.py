@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
 from mmaction_ext.errors import InputError, check_at_least, check_choice, whole_numbers
+from mmaction_ext.ops.correlation import native
 from mmaction_ext.ops.correlation.frame_pairs import correlation_backward, correlation_forward
 from mmaction_ext.ops.correlation.multiply import check_implementation
 from mmaction_ext.ops.correlation.reference import correlation_reference
@@ -49,8 +50,8 @@ def local_correlation(
         clip_border: What stands outside the clip: ``'zeros'``, ``'replicate'`` (the first and
             last frame go on) or ``'circular'``.
         scale: Factor of every product; ``1 / sqrt(C)`` (equation 1) when None.
-        implementation: ``'shifts'`` or ``'gram'``, ``'auto'``, the quicker of the two, or
-            ``'reference'`` (loops, slow).
+        implementation: ``'shifts'`` or ``'gram'``, ``'auto'``, the quicker of the two,
+            ``'native'`` (compiled C, float32 on the CPU) or ``'reference'`` (loops, slow).
 
     Returns:
         Tensor of shape (N, len(offsets) * U*V, T, H, W) and of the dtype of ``x``. Half
@@ -123,9 +124,14 @@ def _operator(
     scale: float,
     implementation: str,
 ) -> Tensor:
-    y = correlation_forward(
-        widened(x), offsets, window, dilations, clip_border, scale, implementation
-    )
+    wide = widened(x)
+    if native.is_chosen(implementation, wide, window, dilations):
+        pairs = native.clip_pairs(x.shape[2], tuple(offsets), tuple(dilations), clip_border)
+        y = native.forward(wide.unbind(2), pairs, len(offsets), x.shape[2], window, scale)
+    else:
+        y = correlation_forward(
+            wide, offsets, window, dilations, clip_border, scale, implementation
+        )
     return y.to(x.dtype)
 
 
@@ -157,9 +163,16 @@ def _operator_backward(
     scale: float,
     implementation: str,
 ) -> Tensor:
-    y = correlation_backward(
-        widened(grad), widened(x), offsets, window, dilations, clip_border, scale, implementation
-    )
+    wide = widened(x)
+    if native.is_chosen(implementation, wide, window, dilations):
+        pairs = native.clip_pairs(x.shape[2], tuple(offsets), tuple(dilations), clip_border)
+        y = wide.new_empty(wide.transpose(1, 2).shape)
+        native.backward(widened(grad), wide.unbind(2), pairs, window, scale, y.unbind(1))
+        y = y.transpose(1, 2)
+    else:
+        y = correlation_backward(
+            widened(grad), wide, offsets, window, dilations, clip_border, scale, implementation
+        )
     return y.to(x.dtype)
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
 from mmaction_ext.errors import check_at_least, whole_numbers
+from mmaction_ext.ops.correlation import native
 from mmaction_ext.ops.correlation.multiply import (
     check_implementation,
     multiply_frames,
@@ -44,8 +45,8 @@ def pair_correlation(
         window: ``(U, V)``, vertical and horizontal displacements, odd, or one int for both.
         dilation: Pixels between neighbouring displacements.
         scale: Factor of every product; ``1 / sqrt(C)`` when None.
-        implementation: ``'shifts'`` or ``'gram'``, ``'auto'``, the quicker of the two, or
-            ``'reference'`` (loops, slow).
+        implementation: ``'shifts'`` or ``'gram'``, ``'auto'``, the quicker of the two,
+            ``'native'`` (compiled C, float32 on the CPU) or ``'reference'`` (loops, slow).
 
     Returns:
         Tensor of shape (B, U*V, H, W) and of the dtype of ``queries``. Half precision is summed
@@ -105,8 +106,23 @@ def _operator(
     scale: float,
     implementation: str,
 ) -> Tensor:
-    y = multiply_frames(widened(queries) * scale, widened(keys), window, dilation, implementation)
+    frames = _alike(widened(queries), widened(keys))
+    if native.is_chosen(implementation, frames[0], window, (dilation,)):
+        y = native.forward(frames, _one_pair(dilation), 1, 1, window, scale).squeeze(2)
+    else:
+        y = multiply_frames(frames[0] * scale, frames[1], window, dilation, implementation)
     return y.to(queries.dtype)
+
+
+def _alike(queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
+    """Both maps with the same strides."""
+    if queries.stride() != keys.stride():
+        return queries.contiguous(), keys.contiguous()
+    return queries, keys
+
+
+def _one_pair(dilation: int) -> tuple[native.FramePair]:
+    return (native.FramePair(0, 1, dilation, (native.Slab(0, 0, False),)),)
 
 
 @_operator.register_fake
@@ -135,11 +151,15 @@ def _operator_backward(
     scale: float,
     implementation: str,
 ) -> tuple[Tensor, Tensor]:
-    grads = multiply_frames_backward(
-        widened(grad), widened(queries), widened(keys), window, dilation, implementation
-    )
-    of_queries, of_keys = (x.mul_(scale).to(queries.dtype) for x in grads)
-    return of_queries, of_keys
+    grad, frames = widened(grad), _alike(widened(queries), widened(keys))
+    if native.is_chosen(implementation, frames[0], window, (dilation,)):
+        of_queries, of_keys = grads = [frame.new_empty(frame.shape) for frame in frames]
+        native.backward(grad.unsqueeze(2), frames, _one_pair(dilation), window, scale, grads)
+    else:
+        of_queries, of_keys = multiply_frames_backward(
+            grad * scale, *frames, window, dilation, implementation
+        )
+    return of_queries.to(queries.dtype), of_keys.to(queries.dtype)
 
 
 @_operator_backward.register_fake
