@@ -24,7 +24,7 @@ import platformdirs
 import torch
 
 from mmaction_ext.errors import InputError
-from mmaction_ext.files.locks import wait_for_lock
+from mmaction_ext.files.locks import locked_folder
 
 #: Set to 0, no compiled operator is used.
 SWITCH = 'MMACTION_EXT_NATIVE'
@@ -65,13 +65,9 @@ def _library(source: Path) -> Path:
     folder = platformdirs.user_cache_path('mmaction_ext', appauthor=False) / 'compiled'
     _check_own(folder)
     path = folder / f'{source.stem}-{name}.so'
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        wait_for_lock(descriptor)  # of many processes that start at once, one compiles
+    with locked_folder(folder):  # of many processes that start at once, one compiles
         if not path.exists():
             _compile(compiler, source, path)
-    finally:
-        os.close(descriptor)
     return path
 
 

@@ -10,7 +10,7 @@ import ctypes
 import functools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -77,11 +77,15 @@ class _Features(ctypes.Structure):
 
 
 @functools.cache
-def _kernel() -> tuple[ctypes.CDLL, int] | None:
-    """The compiled kernel and the number of the best instruction set."""
+def _kernel() -> tuple[ctypes.CDLL, int]:
+    """The compiled kernel and the number of the best instruction set.
+
+    Raises:
+        InputError: it could not be compiled.
+    """
     library = compiled.load(_SOURCE)
     if library is None:
-        return None
+        raise InputError("implementation 'native' is not available: it could not be compiled")
     number, address = ctypes.c_int64, ctypes.c_void_p
     library.best_instructions.restype = number
     library.correlate.argtypes = [
@@ -113,10 +117,8 @@ def is_chosen(
         lack = f'it takes float32 on the CPU, not {x.dtype} on {x.device.type}'
     elif reach > _FURTHEST:
         lack = f'its window may reach {_FURTHEST} pixels beyond the columns, not {reach}'
-    elif _kernel() is None:
-        lack = 'it could not be compiled'
     else:
-        return True
+        return bool(_kernel())
     raise InputError(f"implementation 'native' is not available: {lack}")
 
 
@@ -192,8 +194,7 @@ def _features(
     frames: Sequence[Tensor], window: Sequence[int], reach: int, scale: float
 ) -> tuple[_Features, ctypes.Array[ctypes.c_void_p]]:
     """Frames (N, C, H, W) of equal strides for the kernel, and what must live as long."""
-    x = frames[0]
-    bases = (ctypes.c_void_p * len(frames))(*[frame.data_ptr() for frame in frames])
+    x, bases = frames[0], _addresses(frames)
     clip, channel, row, column = x.stride()
     return _Features(
         ctypes.addressof(bases),
@@ -209,6 +210,17 @@ def _features(
     ), bases
 
 
+def _addresses(tensors: Sequence[Tensor]) -> ctypes.Array[ctypes.c_void_p]:
+    return (ctypes.c_void_p * len(tensors))(*[each.data_ptr() for each in tensors])
+
+
+def _alike(frames: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Frames with the same strides."""
+    if len({frame.stride() for frame in frames}) > 1:
+        return [frame.contiguous() for frame in frames]
+    return frames
+
+
 def forward(
     frames: Sequence[Tensor],
     pairs: tuple[FramePair, ...],
@@ -220,7 +232,7 @@ def forward(
     """The volumes of frames.
 
     Args:
-        frames: T tensors (N, C, H, W), float32, of equal strides.
+        frames: T tensors (N, C, H, W), float32.
         pairs: what to multiply; no two of them share a slab.
         num_offsets: O.
         volume_frames: frames of a volume.
@@ -230,7 +242,8 @@ def forward(
     Returns:
         Tensor (N, O*D, volume_frames, H, W).
     """
-    library, instructions = _kernel() or _missing()
+    library, instructions = _kernel()
+    frames = _alike(frames)
     n, _, height, width = frames[0].shape
     num_displacements = window[0] * window[1]
     x, _bases = _features(frames, window, _reach(pairs, window), scale)
@@ -272,11 +285,11 @@ def backward(
         out: where it is written: for each frame (N, C, H, W), of equal strides, the last three
             dimensions contiguous.
     """
-    library, instructions = _kernel() or _missing()
-    grad = grad.contiguous()
+    library, instructions = _kernel()
+    grad, frames = grad.contiguous(), _alike(frames)
     height, width = grad.shape[-2:]
     x, _bases = _features(frames, window, _reach(pairs, window), scale)
-    places = (ctypes.c_void_p * len(frames))(*[each.data_ptr() for each in out])
+    places = _addresses(out)
     _, _, *tables = _plan(pairs, len(frames), grad.shape[2], window[0] * window[1], height * width)
 
     def work(begin: int, end: int) -> int:
@@ -297,7 +310,3 @@ def backward(
 
 def _reach(pairs: Iterable[FramePair], window: Sequence[int]) -> int:
     return max((pair.dilation for pair in pairs), default=1) * (window[1] // 2)
-
-
-def _missing() -> NoReturn:
-    raise InputError(f'{_SOURCE.name} could not be compiled')

@@ -106,19 +106,12 @@ def _operator(
     scale: float,
     implementation: str,
 ) -> Tensor:
-    frames = _alike(widened(queries), widened(keys))
+    frames = widened(queries), widened(keys)
     if native.is_chosen(implementation, frames[0], window, (dilation,)):
         y = native.forward(frames, _one_pair(dilation), 1, 1, window, scale).squeeze(2)
     else:
         y = multiply_frames(frames[0] * scale, frames[1], window, dilation, implementation)
     return y.to(queries.dtype)
-
-
-def _alike(queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
-    """Both maps with the same strides."""
-    if queries.stride() != keys.stride():
-        return queries.contiguous(), keys.contiguous()
-    return queries, keys
 
 
 def _one_pair(dilation: int) -> tuple[native.FramePair]:
@@ -151,13 +144,14 @@ def _operator_backward(
     scale: float,
     implementation: str,
 ) -> tuple[Tensor, Tensor]:
-    grad, frames = widened(grad), _alike(widened(queries), widened(keys))
+    grad, frames = widened(grad), (widened(queries), widened(keys))
     if native.is_chosen(implementation, frames[0], window, (dilation,)):
         of_queries, of_keys = grads = [frame.new_empty(frame.shape) for frame in frames]
         native.backward(grad.unsqueeze(2), frames, _one_pair(dilation), window, scale, grads)
     else:
-        of_queries, of_keys = multiply_frames_backward(
-            grad * scale, *frames, window, dilation, implementation
+        of_queries, of_keys = (
+            x.mul_(scale)
+            for x in multiply_frames_backward(grad, *frames, window, dilation, implementation)
         )
     return of_queries.to(queries.dtype), of_keys.to(queries.dtype)
 
