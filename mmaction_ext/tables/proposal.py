@@ -353,11 +353,48 @@ def _text(
     runs: Sequence[SourceRun],
     found: _Identification,
 ) -> str:
-    finished = found.counted
+    names, rows = _rows(source, found)
+    taken = [
+        *found.keys,
+        *([found.runs['seed']] if isinstance(found.runs.get('seed'), str) else []),
+    ]
+    metrics = _metrics(found.counted, taken)
+    if not metrics:
+        raise InputError(f'{source}: its finished runs logged no number that could be a column')
+    baseline = next((row for row in rows if _BASELINE.fullmatch(row['id'])), None)
+    if baseline:
+        baseline['reference'] = True
+    title = plain(folder.resolve().name) or 'table'
+    lines = [
+        f'# {len(runs)} runs of {clean(source)}, proposed by mmaction-ext init --from-wandb.',
+        '# Rows, heads and their order are yours to change; comments say what else there is.',
+        f'id: {_flow(title)}',
+        f'caption: {_flow(title)}',
+        'runs:',
+        f'  source: {_flow(source)}',
+        *(f'  {key}: {_flow(value)}' for key, value in found.runs.items()),
+        *_choices(runs, found, taken),
+        f'seeds: {_flow(sorted(set(found.seeds)))}',
+        *_selection(metrics),
+        'columns:',
+        *(f'  - {_flow(column)}' for column in _counts(found.counted, names)),
+        *_metric_lines(metrics, bool(baseline)),
+        'rows:',
+    ]
+    if not baseline:
+        lines.append('  # reference: true, in one row, is what differences are taken to')
+    lines += [f'  - {_flow(row)}' for row in rows]
+    return '\n'.join(lines) + '\n'
+
+
+def _rows(
+    source: str, found: _Identification
+) -> tuple[list[tuple[str, ...]], list[dict[str, Any]]]:
+    """What names the row of each run that counts, and the entries of the rows."""
     settings = Runs(source=source, **found.runs)
     rows: dict[tuple[str, ...], dict[str, Any]] = {}
     names = []
-    for run in finished:
+    for run in found.counted:
         if found.keys:
             name = _row(run, found.keys)
         else:
@@ -368,32 +405,16 @@ def _text(
             values = {key: value_of(run, key) for key in found.keys}
             rows[name] = _row_entry(name, values if len(found.keys) > 1 else {})
     _tell_apart(rows.values())
-    taken = [
-        *found.keys,
-        *([found.runs['seed']] if isinstance(found.runs.get('seed'), str) else []),
-    ]
-    metrics = _metrics(finished, taken)
-    if not metrics:
-        raise InputError(f'{source}: its finished runs logged no number that could be a column')
-    shown = [each for each in metrics if each.phase < len(_PHASES)][:MOST_COLUMNS] or metrics[:1]
-    baseline = next((row for row in rows.values() if _BASELINE.fullmatch(row['id'])), None)
-    if baseline:
-        baseline['reference'] = True
-    title = plain(folder.resolve().name) or 'table'
-    varying = [key for key in _varying(finished) if key not in taken]
-    others = [run for run in runs if run.state != 'finished']
-    lines = [
-        f'# {len(runs)} runs of {clean(source)}, proposed by mmaction-ext init --from-wandb.',
-        '# Rows, heads and their order are yours to change; comments say what else there is.',
-        f'id: {_flow(title)}',
-        f'caption: {_flow(title)}',
-        'runs:',
-        f'  source: {_flow(source)}',
-        *(f'  {key}: {_flow(value)}' for key, value in found.runs.items()),
-    ]
+    return names, list(rows.values())
+
+
+def _choices(runs: Sequence[SourceRun], found: _Identification, taken: Sequence[str]) -> list[str]:
+    """Comments on which runs count and which others could."""
+    lines = []
     if found.runs.get('seed') == 0:
         lines.append('  # nothing looks like a seed: each row has one run')
     lines += [f'  # {line}' for line in found.lines]
+    varying = [key for key in _varying(found.counted) if key not in taken]
     if varying:
         listed = ', '.join(varying[:MOST_LISTED])
         lines.append(f'  # the runs also differ in {clean(listed)};')
@@ -403,31 +424,28 @@ def _text(
         lines.append(
             f'  # tags there are: {clean(", ".join(tags[:MOST_LISTED]))}; tags: [ONE] takes some'
         )
+    others = [run for run in runs if run.state != 'finished']
     if others:
         states = sorted({run.state or 'unknown' for run in others})
         lines.append(
             f'  # {len(others)} of the runs are {clean(", ".join(states))} and do not count; '
             'they would by state: [finished, crashed]'
         )
-    lines.append(f'seeds: {_flow(sorted(set(found.seeds)))}')
-    lines += _selection(metrics)
-    lines.append('columns:')
-    counts = _counts(finished, names)
-    lines += [f'  - {_flow(column)}' for column in counts]
+    return lines
+
+
+def _metric_lines(metrics: Sequence[_Metric], has_baseline: bool) -> list[str]:
+    """Columns of the metrics that a table is about; the others as comments."""
+    shown = [each for each in metrics if each.phase < len(_PHASES)][:MOST_COLUMNS] or metrics[:1]
+    lines = []
     for i, metric in enumerate(shown):
         if metric.best is None:
             lines.append('  # add best: max or best: min for a bold number')
         lines.append(f'  - {_flow(metric.column())}')
         if not i:
-            lines += _difference(metric, bool(baseline))
-    lines += [f'  # - {_flow(each.column())}' for each in metrics if each not in shown][
-        :MOST_LISTED
-    ]
-    lines.append('rows:')
-    if not baseline:
-        lines.append('  # reference: true, in one row, is what differences are taken to')
-    lines += [f'  - {_flow(row)}' for row in rows.values()]
-    return '\n'.join(lines) + '\n'
+            lines += _difference(metric, has_baseline)
+    others = [f'  # - {_flow(each.column())}' for each in metrics if each not in shown]
+    return lines + others[:MOST_LISTED]
 
 
 def _row_entry(name: tuple[str, ...], values: dict[str, Any]) -> dict[str, Any]:
