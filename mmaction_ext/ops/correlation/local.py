@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
 from mmaction_ext.errors import InputError, check_at_least, check_choice, whole_numbers
-from mmaction_ext.ops.correlation import native
+from mmaction_ext.ops import launch
+from mmaction_ext.ops.correlation import native, triton
 from mmaction_ext.ops.correlation.frame_pairs import correlation_backward, correlation_forward
 from mmaction_ext.ops.correlation.multiply import check_implementation
 from mmaction_ext.ops.correlation.reference import correlation_reference
@@ -51,7 +52,8 @@ def local_correlation(
             last frame go on) or ``'circular'``.
         scale: Factor of every product; ``1 / sqrt(C)`` (equation 1) when None.
         implementation: ``'shifts'`` or ``'gram'``, ``'auto'``, the quicker of the two,
-            ``'native'`` (compiled C, float32 on the CPU) or ``'reference'`` (loops, slow).
+            ``'native'`` (compiled C, float32 on the CPU), ``'triton'`` (NVIDIA GPUs, no float64;
+            there ``'auto'`` takes it) or ``'reference'`` (loops, slow).
 
     Returns:
         Tensor of shape (N, len(offsets) * U*V, T, H, W) and of the dtype of ``x``. Half
@@ -124,6 +126,8 @@ def _operator(
     scale: float,
     implementation: str,
 ) -> Tensor:
+    if launch.is_chosen(implementation, x):
+        return triton.forward(x, x, _correlation(offsets, window, dilations, clip_border), scale)
     wide = widened(x)
     if native.is_chosen(implementation, wide, window, dilations):
         pairs = native.clip_pairs(x.shape[2], tuple(offsets), tuple(dilations), clip_border)
@@ -133,6 +137,14 @@ def _operator(
             wide, offsets, window, dilations, clip_border, scale, implementation
         )
     return y.to(x.dtype)
+
+
+def _correlation(
+    offsets: Sequence[int], window: Sequence[int], dilations: Sequence[int], clip_border: str
+) -> triton.Correlation:
+    return triton.Correlation(
+        tuple(offsets), tuple(dilations), (window[0], window[1]), clip_border
+    )
 
 
 @_operator.register_fake
@@ -163,6 +175,9 @@ def _operator_backward(
     scale: float,
     implementation: str,
 ) -> Tensor:
+    if launch.is_chosen(implementation, x):
+        what = _correlation(offsets, window, dilations, clip_border)
+        return triton.backward(grad, x, x, what, scale)[0]
     wide = widened(x)
     if native.is_chosen(implementation, wide, window, dilations):
         pairs = native.clip_pairs(x.shape[2], tuple(offsets), tuple(dilations), clip_border)

@@ -11,7 +11,7 @@ from torch import Tensor
 from mmaction_ext.errors import check_choice
 from mmaction_ext.ops.correlation import gram, shifts
 
-IMPLEMENTATIONS = ('auto', 'reference', 'shifts', 'gram', 'native')
+IMPLEMENTATIONS = ('auto', 'reference', 'shifts', 'gram', 'native', 'triton')
 
 # Share of a map that its window covers from which on the Gram matrix is taken. A choice that was
 # measured once, on two CPU cores; it was not measured on a GPU.

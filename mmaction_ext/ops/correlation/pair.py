@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
 from mmaction_ext.errors import check_at_least, whole_numbers
-from mmaction_ext.ops.correlation import native
+from mmaction_ext.ops import launch
+from mmaction_ext.ops.correlation import native, triton
 from mmaction_ext.ops.correlation.multiply import (
     check_implementation,
     multiply_frames,
@@ -46,7 +47,8 @@ def pair_correlation(
         dilation: Pixels between neighbouring displacements.
         scale: Factor of every product; ``1 / sqrt(C)`` when None.
         implementation: ``'shifts'`` or ``'gram'``, ``'auto'``, the quicker of the two,
-            ``'native'`` (compiled C, float32 on the CPU) or ``'reference'`` (loops, slow).
+            ``'native'`` (compiled C, float32 on the CPU), ``'triton'`` (NVIDIA GPUs, no float64;
+            there ``'auto'`` takes it) or ``'reference'`` (loops, slow).
 
     Returns:
         Tensor of shape (B, U*V, H, W) and of the dtype of ``queries``. Half precision is summed
@@ -106,6 +108,9 @@ def _operator(
     scale: float,
     implementation: str,
 ) -> Tensor:
+    if launch.is_chosen(implementation, queries):
+        what = triton.Correlation.of_pair(window, dilation)
+        return triton.forward(queries.unsqueeze(2), keys.unsqueeze(2), what, scale).squeeze(2)
     frames = widened(queries), widened(keys)
     if native.is_chosen(implementation, frames[0], window, (dilation,)):
         y = native.forward(frames, _one_pair(dilation), 1, 1, window, scale).squeeze(2)
@@ -144,6 +149,11 @@ def _operator_backward(
     scale: float,
     implementation: str,
 ) -> tuple[Tensor, Tensor]:
+    if launch.is_chosen(implementation, queries):
+        what = triton.Correlation.of_pair(window, dilation)
+        grad, queries, keys = (x.unsqueeze(2) for x in (grad, queries, keys))
+        of_queries, of_keys = triton.backward(grad, queries, keys, what, scale)
+        return of_queries.squeeze(2), of_keys.squeeze(2)
     grad, frames = widened(grad), (widened(queries), widened(keys))
     if native.is_chosen(implementation, frames[0], window, (dilation,)):
         of_queries, of_keys = grads = [frame.new_empty(frame.shape) for frame in frames]

@@ -1,0 +1,127 @@
+"""The kernels for GPUs, run by Triton's interpreter on the CPU.
+
+What the interpreter cannot show (registers, spills, bytes moved) stands in
+``reports/benchmarks/triton_static.csv``, which is held to the kernels at the end.
+"""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from mmaction_ext.ops import launch, local_correlation, pair_correlation
+from mmaction_ext.ops.correlation import triton
+
+BORDERS = ('zeros', 'replicate', 'circular')
+DTYPES = {torch.float32: 1e-5, torch.bfloat16: 2**-7, torch.float16: 2**-10}
+needs_triton = pytest.mark.skipif(
+    not launch.is_installed(), reason='triton comes with torch for CUDA, on Linux'
+)
+
+
+@pytest.fixture(scope='module')
+def interpreter():
+    """Kernels are interpreted, whether or not Triton was imported before."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('TRITON_INTERPRET', '1')
+        patch.delitem(sys.modules, triton._MODULE, raising=False)
+        from triton import language
+        from triton.runtime import interpreter
+
+        product = interpreter.InterpreterBuilder.create_dot
+
+        def create_dot(builder, *factors_and_more):
+            """As it is; the bits of bfloat16, which it takes for whole numbers, are widened."""
+            *factors, total, precision, imprecise = factors_and_more
+            for i, factor in enumerate(factors):
+                if factor.dtype.scalar == language.bfloat16:
+                    wide = (factor.data.astype(np.uint32) << 16).view(np.float32)
+                    factors[i] = interpreter.TensorHandle(wide, language.float32)
+            return product(builder, *factors, total, precision, imprecise)
+
+        patch.setattr(interpreter.InterpreterBuilder, 'create_dot', create_dot)
+        yield
+    sys.modules.pop(triton._MODULE, None)
+
+
+def features(shape, dtype=torch.float32, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(shape, generator=generator).to(dtype).requires_grad_()
+
+
+def check(operation, *inputs):
+    """Compare values and gradients with those of the loops in float64, rounded once."""
+    dtype = inputs[0].dtype
+    fast = operation(*inputs, implementation='triton')
+    wide = [x.detach().double().requires_grad_() for x in inputs]
+    slow = operation(*wide, implementation='reference')
+    tolerance = dict(rtol=DTYPES[dtype], atol=2 * DTYPES[dtype] if dtype.itemsize == 4 else 1e-5)
+    torch.testing.assert_close(fast, slow.to(dtype), **tolerance)
+    weight = features(fast.shape, dtype, 1).detach()
+    torch.testing.assert_close(
+        torch.autograd.grad(fast, inputs, weight),
+        tuple(x.to(dtype) for x in torch.autograd.grad(slow, wide, weight.double())),
+        **tolerance,
+    )
+
+
+def local(offsets, window, dilation, border):
+    return lambda x, implementation: local_correlation(
+        x, offsets, window, dilation, border, implementation=implementation
+    )
+
+
+@needs_triton
+@pytest.mark.usefixtures('interpreter')
+class TestInterpreted:
+    @pytest.mark.parametrize('border', BORDERS)
+    @pytest.mark.parametrize(
+        'shape, offsets, window, dilations',
+        [
+            ((2, 3, 3, 3, 5), (-2, -1, 1, 2), 3, (2, 1, 1, 2)),
+            ((1, 2, 2, 3, 2), (-1, 0, 1, 1), (1, 5), 1),  # wider than the map; one offset twice
+            ((1, 2, 1, 2, 2), (-3, 1), (3, 1), (1, 2)),  # one frame; no mirror images
+            ((1, 70, 3, 3, 10), (-1, 0, 1), 5, 1),  # many channels, no whole blocks of them
+            ((2, 64, 2, 9, 9), (-1, 1, 3), (3, 5), (2, 2, 1)),
+        ],
+    )
+    def test_equals_the_loops(self, border, shape, offsets, window, dilations):
+        check(local(offsets, window, dilations, border), features(shape))
+
+    @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+    @pytest.mark.parametrize('channels', [5, 64])
+    def test_half_precision_is_summed_in_single(self, dtype, channels):
+        check(local((-1, 1), 3, 1, 'zeros'), features((1, channels, 3, 4, 4), dtype))
+
+    @pytest.mark.parametrize('channels', [3, 64])
+    @pytest.mark.parametrize('keys_as', [lambda x: x, lambda x: x.mT.contiguous().mT])
+    def test_pairs_equal_the_loops(self, channels, keys_as):
+        check(
+            lambda queries, keys, implementation: pair_correlation(
+                queries, keys_as(keys), (3, 5), 2, implementation=implementation
+            ),
+            features((2, channels, 4, 5)),
+            features((2, channels, 4, 5), seed=1),
+        )
+
+    @pytest.mark.parametrize('limit', [1, 2**31])
+    @pytest.mark.parametrize('channels', [2, 64])
+    def test_wide_windows_are_taken_some_rows_at_a_time(self, monkeypatch, limit, channels):
+        """TCM's; also where indices need 64 bits."""
+        monkeypatch.setattr(triton, '_INT32', limit)
+        check(local((1,), (13, 11), 1, 'zeros'), features((1, channels, 2, 3, 3)))
+
+    @pytest.mark.parametrize(
+        'arrange',
+        [
+            lambda x: x.to(memory_format=torch.channels_last_3d),
+            lambda x: x.transpose(1, 2).contiguous().transpose(1, 2),
+            lambda x: x.flip(-1).flip(-1)[..., :3],
+            lambda x: x.repeat_interleave(2, dim=-1)[..., ::2],
+            lambda x: x[:1].expand(2, -1, -1, -1, -1),
+        ],
+    )
+    def test_any_strides(self, arrange):
+        x = arrange(features((2, 2, 3, 3, 4)).detach()).requires_grad_()
+        check(local((1,), (3, 5), 1, 'zeros'), x)
