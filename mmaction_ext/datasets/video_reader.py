@@ -39,6 +39,8 @@ HELD_BYTES, KEPT_BYTES = 256 << 20, 64 << 20
 _INDEXED_FORMATS = frozenset({'mov,mp4,m4a,3gp,3g2,mj2', 'matroska,webm'})
 #: FFmpeg's AV_FIELD_PROGRESSIVE; else a packet may be half a frame. PyAV tells from 16 or later on
 _PROGRESSIVE = 1
+#: PyAV 17 and later convert each small frame in slices, by threads that cost more than they save
+_CONVERSION: dict[str, Any] = {'threads': 1} if int(av.__version__.split('.')[0]) >= 17 else {}
 
 
 @dataclass(frozen=True)
@@ -180,8 +182,8 @@ class VideoReader:
         images = np.empty((len(numbers), height, width, 3), np.uint8)
         with self._naming():
             for number, frame in self._wanted(places):
-                image = self._reformatter.reformat(frame, width, height, 'rgb24').to_ndarray()
-                images[places[number]] = image
+                image = self._reformatter.reformat(frame, width, height, 'rgb24', **_CONVERSION)
+                images[places[number]] = image.to_ndarray()
         return images
 
     def decode(self) -> Iterator[av.VideoFrame]:
