@@ -25,6 +25,8 @@ from mmaction_ext.errors import (
 from mmaction_ext.modules.base import Displacements, MotionModule
 from mmaction_ext.ops import l2_normalize, local_correlation, soft_argmax
 from mmaction_ext.ops.correlation.local import CLIP_BORDERS
+from mmaction_ext.ops.pointwise import pointwise
+from mmaction_ext.ops.pooling import halved
 from mmaction_ext.ops.precision import widened
 from mmaction_ext.ops.window import Window, window_sides
 
@@ -84,7 +86,7 @@ class DCFBlock(nn.Module):
             (N, D, T, H, W).
         """
         volume = self._correlate(self._reduce(x))
-        field = self.bn2(self.conv2(torch.cat((volume, *passed), dim=1)))
+        field = self.bn2(pointwise((volume, *passed), self.conv2.weight))
         if self.relu == 'both':
             return x + F.relu(field), volume
         return F.relu(x + field) if self.relu == 'after_sum' else x + field, volume
@@ -119,7 +121,7 @@ class DCFBlock(nn.Module):
         )
 
     def _reduce(self, x: Tensor) -> Tensor:
-        return F.relu(self.bn1(self.conv1(x)))
+        return F.relu(self.bn1(pointwise((x,), self.conv1.weight)))
 
     def _correlate(self, reduced: Tensor, scale: float | None = None) -> Tensor:
         return local_correlation(
@@ -298,7 +300,7 @@ def _pool_to(volume: Tensor, x: Tensor) -> Tensor:
     """
     pooled = volume.flatten(1, 2)
     while pooled.shape[-1] > x.shape[-1]:
-        pooled = F.avg_pool2d(pooled, 2, ceil_mode=True)
+        pooled = halved(pooled)
     pooled = pooled.unflatten(1, volume.shape[1:3])
     while pooled.shape[2] > x.shape[2]:
         pooled = F.avg_pool3d(pooled, (2, 1, 1), ceil_mode=True)
