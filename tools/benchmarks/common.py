@@ -54,12 +54,13 @@ def keep_memory() -> None:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
-def parser(doc: str | None, name: str) -> argparse.ArgumentParser:
+def parser(doc: str | None, name: str, timed: bool = True) -> argparse.ArgumentParser:
     """A command line with what every benchmark takes.
 
     Args:
         doc: the module's docstring, which ``--help`` prints.
         name: of the table, without ``.csv``.
+        timed: whether it takes time.
     """
     made = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -72,6 +73,12 @@ def parser(doc: str | None, name: str) -> argparse.ArgumentParser:
         help=f'table to write, row by row (default: reports/benchmarks/{name}.csv)',
     )
     made.add_argument('--threads', type=int, default=1, help='threads of torch (default: 1)')
+    made.add_argument(
+        '--tiny', action='store_true', help='sizes of a test, which say nothing of speed'
+    )
+    if not timed:
+        made.set_defaults(clock='')
+        return made
     made.add_argument(
         '--clock',
         choices=('cpu', 'wall'),
@@ -90,9 +97,6 @@ def parser(doc: str | None, name: str) -> argparse.ArgumentParser:
         default=4.0,
         help=f'what would take longer than this in all rounds sits some of them out, but for '
         f'{_FEWEST_ROUNDS} (default: 4)',
-    )
-    made.add_argument(
-        '--tiny', action='store_true', help='sizes of a test, which say nothing of speed'
     )
     return made
 
@@ -142,7 +146,8 @@ def environment(args: argparse.Namespace, device: str = 'cpu') -> dict[str, Any]
     """The columns ``ENVIRONMENT`` but for ``load``: :func:`machine`, torch, the commit."""
     import torch
 
-    facts = machine('torch', 'triton') | dict(
+    facts = machine('triton') | dict(
+        torch=torch.__version__,
         threads=args.threads,
         clock=args.clock,
         compiler=_first_line([*os.environ.get('CC', 'cc').split(), '--version']),

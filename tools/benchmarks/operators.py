@@ -44,6 +44,8 @@ from mmaction_ext.ops import (
     regional_key_points,
     regional_mean,
 )
+from mmaction_ext.ops.correlation.multiply import IMPLEMENTATIONS
+from mmaction_ext.ops.keypoint.regions import MAXIMA_IMPLEMENTATIONS, MEAN_IMPLEMENTATIONS
 
 COLUMNS = (
     'operator',
@@ -157,13 +159,20 @@ def ours(size: Size, implementation: str, device: str, clips: int) -> Function:
             ),
         )
     rows, columns = borders(size, device, clips)
+    of_means = implementation if implementation in MEAN_IMPLEMENTATIONS else 'auto'
 
     def regions(x: Tensor) -> tuple[Tensor, ...]:
         points, values = regional_key_points(x, rows, columns, implementation)
-        means = regional_mean(x, rows, columns, whole_pixels=True)
+        means = regional_mean(x, rows, columns, True, of_means)
         return values, means, points[..., 0] * x.shape[-1] + points[..., 1]
 
     return regions
+
+
+def masks(x: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, ...]:
+    """Values, means and indices of maxima of regions, by masks."""
+    values, indices = peers.region_maxima(x, rows, columns)
+    return values, peers.region_means(x, rows, columns), indices
 
 
 def peer(size: Size, name: str, device: str, clips: int) -> Function | None:
@@ -172,7 +181,7 @@ def peer(size: Size, name: str, device: str, clips: int) -> Function | None:
         if name != 'masks':
             return None
         rows, columns = borders(size, device, clips)
-        return lambda x: peers.region_masks(x, rows, columns)
+        return lambda x: masks(x, rows, columns)
     compiled = name.startswith('compiled')
     form = name.removeprefix('compiled').removeprefix('_')
     if compiled and isinstance(size, PairSize):
@@ -224,22 +233,19 @@ def cases(size: Size, names: Sequence[str], device: str) -> Iterator[tuple[str, 
     for name in names:
         clips = fitting_clips(size, name)
         function = peer(size, name, device, clips)
-        if function is None and _is_ours(size, name):
-            function = ours(size, _own_name(name), device, clips)
+        own = _own_name(size, name)
+        if function is None and own:
+            function = ours(size, own, device, clips)
         if function is not None:
             yield name, Case(function, clips)
 
 
-def _own_name(name: str) -> str:
-    return 'auto' if name == 'portable' else name
-
-
-def _is_ours(size: Size, name: str) -> bool:
-    from mmaction_ext.ops.correlation.multiply import IMPLEMENTATIONS
-    from mmaction_ext.ops.keypoint.regions import MAXIMA_IMPLEMENTATIONS
-
+def _own_name(size: Size, name: str) -> str | None:
+    """What the operator calls an implementation; None where it has none of the name."""
     known = MAXIMA_IMPLEMENTATIONS if isinstance(size, RegionsSize) else IMPLEMENTATIONS
-    return _own_name(name) in known
+    if name not in known and name == 'portable':
+        return 'auto'
+    return name if name in known else None
 
 
 def truth(size: Size, given: Sequence[Tensor], device: str) -> tuple[Tensor, ...]:
@@ -248,7 +254,7 @@ def truth(size: Size, given: Sequence[Tensor], device: str) -> tuple[Tensor, ...
     wide = tuple(each[ends].double() for each in given)
     if isinstance(size, RegionsSize):
         rows, columns = (each[ends] for each in borders(size, device, len(given[0])))
-        return with_gradients(lambda x: peers.region_masks(x, rows, columns), wide)
+        return with_gradients(lambda x: masks(x, rows, columns), wide)
     function = peer(size, 'shift_loop', device, 2)
     assert function
     return with_gradients(function, wide)
@@ -420,9 +426,8 @@ def measure(
         )
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
-    made = common.parser(__doc__, 'operators')
+def add_choices(made: argparse.ArgumentParser) -> None:
+    """Arguments that say what is measured."""
     made.add_argument(
         '--sizes', nargs='+', choices=SIZES, metavar='SIZE', default=list(SIZES),
         help=f'of {", ".join(SIZES)} (default: all)',
@@ -433,42 +438,54 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         f'on a GPU {" ".join(CUDA_IMPLEMENTATIONS)}',
     )  # fmt: skip
     made.add_argument('--device', choices=('cpu', 'cuda'), default='cpu')
-    made.add_argument(
-        '--dtypes', nargs='+', choices=('float32', 'bfloat16', 'float16'), default=['float32']
-    )
-    args = common.parse(made, argv)
-    if args.implementations is None:
-        args.implementations = dict(cpu=CPU_IMPLEMENTATIONS, cuda=CUDA_IMPLEMENTATIONS)[
-            args.device
-        ]
+
+
+def chosen(args: argparse.Namespace) -> argparse.Namespace:
+    """Arguments with what was left open filled in.
+
+    Raises:
+        SystemExit: there is no GPU where one is asked for, or nothing of a name.
+    """
+    if args.device == 'cuda' and not torch.cuda.is_available():
+        sys.exit('--device cuda: torch finds no GPU here')
+    known = dict(cpu=CPU_IMPLEMENTATIONS, cuda=CUDA_IMPLEMENTATIONS)[args.device]
+    args.implementations = args.implementations or list(known)
+    kinds: tuple[Size, ...] = (LOCAL[0], PAIR[0], REGIONS[0])
+    for name in args.implementations:
+        if not any(dict(cases(size, [name], args.device)) for size in kinds):
+            sys.exit(f'--implementations: there is no {name}')
     return args
 
 
-def main(argv: Sequence[str] | None = None) -> common.Table:
+def checked(size: Size, dtype: torch.dtype, args: argparse.Namespace) -> dict[str, Case]:
+    """The cases of a size, all of them right."""
+    found = dict(cases(size, args.implementations, args.device))
+    given = inputs(size, args.device, dtype)
+    known: dict[int, tuple[Tensor, ...]] = {}
+    for name, case in found.items():
+        common.progress(f'checking {size.name} {dtype} {name}')
+        some = tuple(each[: case.clips] for each in given)
+        if case.clips not in known:
+            known[case.clips] = truth(size, some, args.device)
+        check(size, name, case, some, known[case.clips])
+    return found
+
+
+def main(argv: Sequence[str] | None = None) -> None:
     """Check everything, time everything."""
-    args = parse_args(argv)
-    if args.device == 'cuda' and not torch.cuda.is_available():
-        sys.exit('--device cuda: torch finds no GPU')
-    sizes = [SIZES[name].tiny() if args.tiny else SIZES[name] for name in args.sizes]
+    made = common.parser(__doc__, 'operators')
+    add_choices(made)
+    made.add_argument(
+        '--dtypes', nargs='+', choices=('float32', 'bfloat16', 'float16'), default=['float32']
+    )
+    args = chosen(common.parse(made, argv))
     dtypes = [getattr(torch, name) for name in args.dtypes]
-    checked = []
-    for size in sizes:
-        for dtype in dtypes:
-            found = dict(cases(size, args.implementations, args.device))
-            given = inputs(size, args.device, dtype)
-            known: dict[int, tuple[Tensor, ...]] = {}
-            for name, case in found.items():
-                common.progress(f'checking {size.name} {dtype} {name}')
-                some = tuple(each[: case.clips] for each in given)
-                if case.clips not in known:
-                    known[case.clips] = truth(size, some, args.device)
-                check(size, name, case, some, known[case.clips])
-            checked.append((size, dtype, found))
+    sizes = [SIZES[name].tiny() if args.tiny else SIZES[name] for name in args.sizes]
+    found = {(size, dtype): checked(size, dtype, args) for size in sizes for dtype in dtypes}
     table = common.Table(args.output, COLUMNS, SHOWN, common.environment(args, args.device))
-    for size, dtype, found in checked:
+    for (size, dtype), right in found.items():
         common.progress(f'timing {size.name} {dtype}')
-        measure(size, found, dtype, args, table)
-    return table
+        measure(size, right, dtype, args, table)
 
 
 if __name__ == '__main__':

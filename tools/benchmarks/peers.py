@@ -174,28 +174,45 @@ def symmetric(
     return Symmetric.apply
 
 
-def region_masks(x: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Values, means and indices of maxima of regions, each under a mask of its own.
+def region_maxima(x: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
+    """Largest values of regions and their indices, (N, G, K, C, T), each under a mask of its own.
 
     Args:
         x: (N, C, T, H, W).
         rows, columns: whole borders, (N, G, T, s+1); where all clips and frames share them, a
             view of one, of which masks are made once.
     """
-    if rows.stride(0) == rows.stride(2) == 0:
+    found = [
+        x.masked_fill(share == 0, float('-inf')).flatten(3).max(3)
+        for share in _shares(x, rows, columns)
+    ]
+    shape = rows.shape[1], (rows.shape[3] - 1) ** 2
+    values, indices = (
+        torch.stack(each, 1).unflatten(1, shape) for each in zip(*found, strict=True)
+    )
+    return values, indices
+
+
+def region_means(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Means of regions, (N, G, K, C, T); borders as in :func:`region_maxima`, whole or not."""
+    shares = _shares(x, rows, columns)
+    means = [(x * share).sum((3, 4)) / share.sum((3, 4)) for share in shares]
+    return torch.stack(means, 1).unflatten(1, (rows.shape[1], (rows.shape[3] - 1) ** 2))
+
+
+def _shares(x: Tensor, rows: Tensor, columns: Tensor) -> Iterator[Tensor]:
+    """Parts of pixels that lie in each region of each set, (N or 1, 1, T or 1, H, W)."""
+    if rows.stride(0) == rows.stride(2) == columns.stride(0) == columns.stride(2) == 0:
         rows, columns = rows[:1, :, :1], columns[:1, :, :1]
-    height, width = x.shape[-2:]
-    i, j = torch.arange(height, device=x.device), torch.arange(width, device=x.device)
-    values, means, indices = [], [], []
+    in_rows, in_columns = (
+        ((pixels + 1).minimum(lines[..., 1:, None]) - pixels.maximum(lines[..., :-1, None])).clamp(
+            min=0
+        )
+        for lines, side in ((rows, x.shape[3]), (columns, x.shape[4]))
+        for pixels in (torch.arange(side, device=x.device, dtype=lines.dtype),)
+    )
     for g in range(rows.shape[1]):
         for a in range(rows.shape[3] - 1):
             for b in range(rows.shape[3] - 1):
-                in_rows = (i >= rows[:, g, :, a, None]) & (i < rows[:, g, :, a + 1, None])
-                in_columns = (j >= columns[:, g, :, b, None]) & (j < columns[:, g, :, b + 1, None])
-                mask = (in_rows[..., :, None] & in_columns[..., None, :])[:, None]
-                value, index = x.masked_fill(~mask, float('-inf')).flatten(3).max(3)
-                values.append(value)
-                indices.append(index)
-                means.append((x * mask).sum((3, 4)) / mask.sum((3, 4)))
-    shape = (rows.shape[1], (rows.shape[3] - 1) ** 2)
-    return tuple(torch.stack(each, 1).unflatten(1, shape) for each in (values, means, indices))
+                share = in_rows[:, g, :, a, :, None] * in_columns[:, g, :, b, None, :]
+                yield share[:, None].to(x.dtype)

@@ -61,10 +61,12 @@ def test_masks_are_the_equations(name):
     size = SIZES[name]
     (x,) = operators.inputs(size, 'cpu', torch.float64)
     rows, columns = operators.borders(size, 'cpu', len(x))
-    values, means, indices = peers.region_masks(x, rows, columns)
+    values, means, indices = operators.masks(x, rows, columns)
     assert torch.equal(indices, maxima_reference(x, rows.long(), columns.long()))
     torch.testing.assert_close(means, means_reference(x, rows, columns))
-    every = x.permute(0, 1, 2, 3, 4).flatten(3)[:, None, None].expand(*values.shape, -1)
+    parts = [0.9 * lines + 0.2 for lines in (rows, columns)]
+    torch.testing.assert_close(peers.region_means(x, *parts), means_reference(x, *parts))
+    every = x.flatten(3)[:, None, None].expand(*values.shape, -1)
     assert torch.equal(values, every.gather(-1, indices[..., None]).squeeze(-1))
 
 
