@@ -136,4 +136,4 @@ def run(function: Callable[[int, int], int], items: int) -> None:
     others = [_pool(os.getpid(), threads - 1).submit(function, *each) for each in ranges[1:]]
     failed = [function(*ranges[0]), *(other.result() for other in others)]
     if any(failed):
-        raise MemoryError('too little memory for a correlation')
+        raise MemoryError('too little memory for a compiled operator')

@@ -5,23 +5,22 @@ The borders of its s x s regions differ from frame to frame and from set to set 
 Shape legend: N clips, G sets of regions, K = s*s regions, C channels, T frames, H rows, W columns,
 P = H*W pixels.
 
-Finding maxima and summing regions are operators of PyTorch (``mmaction_ext::regional_argmax``,
-``mmaction_ext::masked_sums``), so they run under autocast, ``torch.compile`` and on the meta
-device. Both are pooling: the FLOP counter counts nothing for them.
+Finding maxima and summing regions are operators of PyTorch, so they run under autocast,
+``torch.compile`` and on the meta device. Both are pooling: the FLOP counter counts nothing for
+them.
 """
-
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from mmaction_ext.errors import InputError, check_choice, check_positive
 from mmaction_ext.ops.keypoint.borders import coverage, keep_apart, pixel_borders, region_masks
+from mmaction_ext.ops.keypoint.maxima import IMPLEMENTATIONS, regional_maxima
 from mmaction_ext.ops.keypoint.reference import maxima_reference, means_reference
-from mmaction_ext.ops.keypoint.tables import maxima_by_tables
+from mmaction_ext.ops.keypoint.sums import masked_sums
 from mmaction_ext.ops.precision import wide_dtype, widened
 
-MAXIMA_IMPLEMENTATIONS = ('auto', 'reference', 'tables')
+MAXIMA_IMPLEMENTATIONS = (*IMPLEMENTATIONS, 'reference')
 MEAN_IMPLEMENTATIONS = ('auto', 'reference')
 # Values more than so many temperatures below the largest of their map weigh alike: e**-80 is
 # still a normal float32.
@@ -48,7 +47,8 @@ def regional_key_points(
             They are rounded and kept at least one pixel apart; the first and the last are the
             edges of the map.
         column_borders: Borders from left to right, likewise.
-        implementation: ``'tables'`` (not for float64), ``'reference'`` (loops) or ``'auto'``.
+        implementation: ``'native'`` (compiled C, on the CPU, not for float64), ``'portable'``
+            (PyTorch), ``'reference'`` (loops) or ``'auto'``: native where it can be.
 
     Returns:
         Coordinates ``I``, (N, G, K, C, T, 2), int64, (row, column) counted from 0; and values
@@ -57,22 +57,21 @@ def regional_key_points(
 
     Raises:
         InputError: For tensors of other shapes or kinds, a map with fewer than s pixels along a
-            side, an unknown implementation, or ``'tables'`` for float64; the message names the
-            value.
+            side, an unknown implementation, or ``'native'`` where it cannot be; the message
+            names the value.
     """
     _check(x, row_borders, column_borders)
     check_choice('implementation', implementation, MAXIMA_IMPLEMENTATIONS)
-    if implementation == 'tables' and x.dtype == torch.float64:
-        raise InputError("implementation='tables' holds values of 32 bits, got x of float64")
     height, width = x.shape[-2:]
     rows = pixel_borders(widened(row_borders), height)
     columns = pixel_borders(widened(column_borders), width)
-    if implementation == 'reference' or x.dtype == torch.float64:
-        index = maxima_reference(x.detach(), rows, columns).permute(0, 4, 1, 2, 3)
-    else:
-        index = _regional_argmax(x.detach(), rows, columns)
-    values = _pixels_first(x).gather(2, index.flatten(2, 3)).unflatten(2, index.shape[2:4])
-    points = torch.stack((index // width, index % width), dim=-1)
+    if implementation == 'reference':
+        index = maxima_reference(x.detach(), rows, columns)
+        pixel = index.permute(0, 3, 4, 1, 2).flatten(3)  # (N, C, T, G*K)
+        values = x.flatten(3).gather(3, pixel).unflatten(3, index.shape[1:3])
+        values = values.permute(0, 3, 4, 1, 2)
+        return torch.stack((index // width, index % width), dim=-1), values
+    values, points = regional_maxima(x, rows, columns, implementation)
     return points.permute(0, 2, 3, 4, 1, 5), values.permute(0, 2, 3, 4, 1)
 
 
@@ -115,8 +114,7 @@ def regional_mean(
         _shares(borders.to(exact), size, mean=True)
         for borders, size in ((rows, height), (columns, width))
     )
-    sums = _region_sums(_pixels_first(x), region_masks(rows, columns))
-    return sums.permute(0, 2, 3, 4, 1).to(x.dtype)
+    return _sums(x, rows, columns).to(x.dtype)
 
 
 def soft_key_points(
@@ -153,29 +151,28 @@ def soft_key_points(
     exact = wide_dtype(x.dtype)
     rows = _shares(keep_apart(widened(row_borders), height).to(exact), height)
     columns = _shares(keep_apart(widened(column_borders), width).to(exact), width)
-    pixels = _pixels_first(x).to(exact)
-    weight = _soft_weights(pixels, temperature)
+    x = x.to(exact)
+    weight = _soft_weights(x, temperature)
     total, at_row, at_column = (
-        _region_sums(weight, region_masks(*shares))
+        _sums(weight, *shares)
         for shares in (
             (rows, columns),
             (_times_position(rows), columns),
             (rows, _times_position(columns)),
         )
     )
-    values = _region_sums(weight * pixels, region_masks(rows, columns)) / total
-    points = torch.stack((at_row / total, at_column / total), dim=-1)
-    return points.permute(0, 2, 3, 4, 1, 5), values.permute(0, 2, 3, 4, 1)
+    values = _sums(weight * x, rows, columns) / total
+    return torch.stack((at_row / total, at_column / total), dim=-1), values
 
 
-def _soft_weights(pixels: Tensor, temperature: float) -> Tensor:
-    """``exp(value / (temperature * spread))`` but for a factor of the map, (N, T, P, C)."""
-    largest = pixels.amax(dim=2, keepdim=True)
-    magnitude = pixels.detach().abs().amax(dim=2, keepdim=True)
-    spread = largest - pixels.mean(dim=2, keepdim=True)
+def _soft_weights(x: Tensor, temperature: float) -> Tensor:
+    """``exp(value / (temperature * spread))`` but for a factor of the map, (N, C, T, H, W)."""
+    largest = x.amax(dim=(3, 4), keepdim=True)
+    magnitude = x.detach().abs().amax(dim=(3, 4), keepdim=True)
+    spread = largest - x.mean(dim=(3, 4), keepdim=True)
     spread = torch.maximum(spread, _LEAST_SPREAD * magnitude)
     spread = spread.where(magnitude > _ZERO, 1)
-    return ((pixels - largest) / spread / temperature).clamp(min=_LOWEST_EXPONENT).exp()
+    return ((x - largest) / spread / temperature).clamp(min=_LOWEST_EXPONENT).exp()
 
 
 def _check(x: Tensor, row_borders: Tensor, column_borders: Tensor) -> None:
@@ -203,14 +200,9 @@ def _check(x: Tensor, row_borders: Tensor, column_borders: Tensor) -> None:
         )
 
 
-def _pixels_first(x: Tensor) -> Tensor:
-    """(N, C, T, H, W) -> (N, T, H*W, C); a view of features in channels_last_3d."""
-    return x.permute(0, 2, 3, 4, 1).flatten(2, 3)
-
-
 def _shares(borders: Tensor, size: int, mean: bool = False) -> Tensor:
     """Shares of pixels in regions, (N, T, G, s, size), for a mean divided by their sum."""
-    borders = borders.transpose(1, 2)
+    borders = borders.transpose(1, 2).contiguous()
     shares = coverage(borders, size)
     return shares / borders.diff(dim=-1).unsqueeze(-1) if mean else shares
 
@@ -219,74 +211,8 @@ def _times_position(shares: Tensor) -> Tensor:
     return shares * torch.arange(shares.shape[-1], device=shares.device)
 
 
-def _region_sums(pixels: Tensor, masks: Tensor) -> Tensor:
-    """Sums of pixels (N, T, P, C) under masks (N, T, G, K, P), as (N, T, G, K, C)."""
-    sums = _masked_sums(pixels.flatten(0, 1), masks.flatten(2, 3).flatten(0, 1))
-    return sums.unflatten(1, masks.shape[2:4]).unflatten(0, masks.shape[:2])
-
-
-@torch.library.custom_op(
-    'mmaction_ext::regional_argmax',
-    mutates_args=(),
-    schema='(Tensor x, Tensor rows, Tensor columns) -> Tensor',
-)
-def _regional_argmax(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    frames = x.permute(0, 2, 3, 4, 1).flatten(0, 1)
-    rows, columns = (borders.transpose(1, 2).flatten(0, 1) for borders in (rows, columns))
-    return maxima_by_tables(frames, rows, columns).unflatten(0, (x.shape[0], x.shape[2]))
-
-
-@_regional_argmax.register_fake
-def _(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    n, num_sets, num_frames, num_borders = rows.shape
-    return rows.new_empty(n, num_frames, num_sets, (num_borders - 1) ** 2, x.shape[1])
-
-
-@torch.library.custom_op(
-    'mmaction_ext::masked_sums', mutates_args=(), schema='(Tensor pixels, Tensor masks) -> Tensor'
-)
-def _masked_sums(pixels: Tensor, masks: Tensor) -> Tensor:
-    """(B, P, C) under (B, R, P) -> (B, R, C), in the dtype of the masks."""
-    with torch.autocast(pixels.device.type, enabled=False):
-        return torch.bmm(masks, pixels.to(masks.dtype))
-
-
-@_masked_sums.register_fake
-def _(pixels: Tensor, masks: Tensor) -> Tensor:
-    return masks.new_empty(*masks.shape[:2], pixels.shape[2])
-
-
-@torch.library.custom_op(
-    'mmaction_ext::masked_sums_backward',
-    mutates_args=(),
-    schema='(Tensor grad, Tensor other, bool of_masks) -> Tensor',
-)
-def _masked_sums_backward(grad: Tensor, other: Tensor, of_masks: bool) -> Tensor:
-    """Gradient of the masks from the pixels, or of the pixels from the masks."""
-    with torch.autocast(grad.device.type, enabled=False):
-        other = other.to(grad.dtype).transpose(1, 2)
-        return torch.bmm(grad, other) if of_masks else torch.bmm(other, grad)
-
-
-@_masked_sums_backward.register_fake
-def _(grad: Tensor, other: Tensor, of_masks: bool) -> Tensor:
-    if of_masks:
-        return grad.new_empty(*grad.shape[:2], other.shape[1])
-    return grad.new_empty(grad.shape[0], other.shape[2], grad.shape[2])
-
-
-def _save(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-    pixels, masks = inputs
-    of_pixels, of_masks = ctx.needs_input_grad[:2]
-    ctx.dtype = pixels.dtype
-    ctx.save_for_backward(pixels if of_masks else None, masks if of_pixels else None)
-
-
-def _gradient(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
-    pixels, masks = ctx.saved_tensors
-    of_pixels = None if masks is None else _masked_sums_backward(grad, masks, False)
-    of_masks = None if pixels is None else _masked_sums_backward(grad, pixels, True)
-    return None if of_pixels is None else of_pixels.to(ctx.dtype), of_masks
-
-
-_masked_sums.register_autograd(_gradient, setup_context=_save)
+def _sums(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Sums of pixels times their shares of rows and of columns, (N, G, K, C, T)."""
+    masks = region_masks(rows, columns)
+    sums = masked_sums(x, masks.flatten(2, 3))
+    return sums.unflatten(2, masks.shape[2:4]).permute(0, 2, 3, 4, 1)

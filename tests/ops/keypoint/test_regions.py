@@ -9,7 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmaction_ext.ops import regional_key_points, regional_mean, soft_key_points
+from mmaction_ext.ops import compiled, regional_key_points, regional_mean, soft_key_points
+from mmaction_ext.ops.keypoint import native
+
+IMPLEMENTATIONS = ['portable', *(['native'] if compiled.load(native._SOURCE) else [])]
 
 
 def borders(n, g, t, side, size, generator=None, dtype=torch.float32):
@@ -39,12 +42,13 @@ def case(shape, side, sets=2, seed=0, dtype=torch.float32, levels=None):
     sets=st.integers(1, 2),
     levels=st.sampled_from([None, 1, 2]),
     seed=st.integers(0, 2**31),
+    implementation=st.sampled_from(IMPLEMENTATIONS),
 )
-def test_equal_the_reference(n, c, t, side, more, sets, levels, seed):
+def test_equal_the_reference(n, c, t, side, more, sets, levels, seed, implementation):
     """Bit by bit where something is chosen, also among equal values and zeros of both signs."""
     shape = (n, c, t, side + more[0], side + more[1])
     arguments = case(shape, side, sets, seed, levels=levels)
-    points, values = regional_key_points(*arguments, implementation='tables')
+    points, values = regional_key_points(*arguments, implementation)
     expected_points, expected_values = regional_key_points(*arguments, implementation='reference')
     assert torch.equal(points, expected_points)
     assert torch.equal(values, expected_values)
@@ -67,7 +71,7 @@ def test_by_hand():
     assert regional_mean(x, lines, lines).flatten().tolist() == [2.5, 0, 4.5, 0]
 
 
-@pytest.mark.parametrize('implementation', ['tables', 'reference'])
+@pytest.mark.parametrize('implementation', [*IMPLEMENTATIONS, 'reference'])
 def test_the_sign_of_a_zero_does_not_count(implementation):
     x = torch.tensor([-1, -0.0, 0.0, -0.0]).view(1, 1, 1, 1, 4)
     edges = torch.tensor([0.0, 9]).view(1, 1, 1, 2)
@@ -75,12 +79,13 @@ def test_the_sign_of_a_zero_does_not_count(implementation):
     assert points.flatten().tolist() == [0, 1]
 
 
-def test_infinite_values_are_found():
+@pytest.mark.parametrize('implementation', [*IMPLEMENTATIONS, 'reference'])
+def test_infinite_values_are_found(implementation):
     x = torch.full((1, 1, 1, 2, 2), float('-inf'))
     edges = torch.tensor([0.0, 2]).view(1, 1, 1, 2)
-    assert regional_key_points(x, edges, edges)[0].flatten().tolist() == [0, 0]
+    assert regional_key_points(x, edges, edges, implementation)[0].flatten().tolist() == [0, 0]
     x[0, 0, 0, 1, 0] = float('inf')
-    assert regional_key_points(x, edges, edges)[0].flatten().tolist() == [1, 0]
+    assert regional_key_points(x, edges, edges, implementation)[0].flatten().tolist() == [1, 0]
 
 
 @pytest.mark.parametrize('side', [1, 2, 3, 4])
@@ -334,26 +339,35 @@ def test_errors_name_other_values():
         regional_mean(x.long(), lines, lines)
     with pytest.raises(ValueError, match="'magic'"):
         regional_key_points(x, lines, lines, implementation='magic')
-    with pytest.raises(ValueError, match=r"'auto', 'reference'.*'tables'"):
-        regional_mean(x, lines, lines, implementation='tables')
-    with pytest.raises(ValueError, match=r"'tables'.*float64"):
-        regional_key_points(x.double(), lines, lines, implementation='tables')
+    with pytest.raises(ValueError, match=r"'auto', 'reference'.*'native'"):
+        regional_mean(x, lines, lines, implementation='native')
+    with pytest.raises(ValueError, match=r"'native'.*float64"):
+        regional_key_points(x.double(), lines, lines, implementation='native')
     for temperature in (0, -1, float('nan')):
         with pytest.raises(ValueError, match=str(temperature)):
             soft_key_points(x, lines, lines, temperature)
 
 
-def test_operator_contract():
+@pytest.mark.parametrize('implementation', IMPLEMENTATIONS)
+def test_contract_of_maxima(implementation):
     """Schemas, shape rules and gradients agree with what the kernels do (PyTorch's own check)."""
     ops = torch.ops.mmaction_ext
+    x = torch.randn(2, 3, 4, 5, 5, requires_grad=True)
     rows = torch.tensor([0, 2, 5]).expand(2, 3, 4, 3).contiguous()
-    torch.library.opcheck(ops.regional_argmax, (torch.randn(2, 3, 4, 5, 5), rows, rows))
-    pixels, masks = (torch.randn(*shape, requires_grad=True) for shape in ((2, 6, 3), (2, 4, 6)))
-    torch.library.opcheck(ops.masked_sums, (pixels, masks))
-    for other, of_masks in ((pixels, True), (masks, False)):
-        torch.library.opcheck(
-            ops.masked_sums_backward, (torch.randn(2, 4, 3), other.detach(), of_masks)
-        )
+    torch.library.opcheck(ops.regional_maxima, (x, rows, rows, implementation))
+    values, points = ops.regional_maxima(x.detach(), rows, rows, implementation)
+    torch.library.opcheck(ops.regional_maxima_backward, (values, points, 5, 5, implementation))
+
+
+def test_contract_of_sums():
+    ops = torch.ops.mmaction_ext
+    x, masks = (
+        torch.randn(*shape, requires_grad=True) for shape in ((2, 3, 4, 5, 2), (2, 4, 6, 10))
+    )
+    torch.library.opcheck(ops.masked_sums, (x, masks))
+    grad = torch.randn(2, 4, 6, 3)
+    torch.library.opcheck(ops.masked_sums_backward_x, (grad, masks.detach(), 5, 2))
+    torch.library.opcheck(ops.masked_sums_backward_masks, (grad, x.detach()))
 
 
 @pytest.mark.parametrize('operation', OPERATIONS.values(), ids=OPERATIONS)
