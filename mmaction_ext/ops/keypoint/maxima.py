@@ -11,14 +11,15 @@ import torch
 from torch import Tensor
 
 from mmaction_ext.errors import InputError
-from mmaction_ext.ops.keypoint import native, portable
+from mmaction_ext.ops import launch
+from mmaction_ext.ops.keypoint import native, portable, triton
 from mmaction_ext.ops.precision import widened
 
-IMPLEMENTATIONS = ('auto', 'native', 'portable')
+IMPLEMENTATIONS = ('auto', 'native', 'portable', 'triton')
 
 
 def _module(implementation: str, like: Tensor) -> ModuleType:
-    """What computes maxima of features like some.
+    """What computes maxima of features like some, if Triton does not.
 
     Raises:
         InputError: the kernel is asked for and cannot take them.
@@ -52,8 +53,10 @@ def regional_maxima(
         (N, T, G, K, C, 2), int64.
 
     Raises:
-        InputError: ``'native'`` is not available for such features.
+        InputError: ``'native'`` or ``'triton'`` is not available for such features.
     """
+    if launch.is_chosen(implementation, x):
+        return triton.maxima(x, rows, columns)
     module = _module(implementation, x)
     values, points = module.maxima(widened(x.detach()), rows, columns)
     return values.to(x.dtype), points
@@ -69,34 +72,40 @@ def _(x: Tensor, rows: Tensor, columns: Tensor, implementation: str) -> tuple[Te
 @torch.library.custom_op(
     'mmaction_ext::regional_maxima_backward',
     mutates_args=(),
-    schema='(Tensor grad, Tensor points, int height, int width, str implementation) -> Tensor',
+    schema='(Tensor grad, Tensor points, Tensor rows, int height, int width, str implementation) '
+    '-> Tensor',
 )
 def _backward(
-    grad: Tensor, points: Tensor, height: int, width: int, implementation: str
+    grad: Tensor, points: Tensor, rows: Tensor, height: int, width: int, implementation: str
 ) -> Tensor:
     """Gradient of the features, (N, C, T, H, W), channels last."""
-    module = _module(implementation, grad)
-    out = module.maxima_backward(widened(grad), points, height, width).to(grad.dtype)
+    if launch.is_chosen(implementation, grad):
+        out = triton.maxima_backward(grad, points, rows, height, width)
+    else:
+        module = _module(implementation, grad)
+        out = module.maxima_backward(widened(grad), points, height, width).to(grad.dtype)
     return out.permute(0, 4, 1, 2, 3)
 
 
 @_backward.register_fake
-def _(grad: Tensor, points: Tensor, height: int, width: int, implementation: str) -> Tensor:
+def _(
+    grad: Tensor, points: Tensor, rows: Tensor, height: int, width: int, implementation: str
+) -> Tensor:
     return grad.new_empty(*grad.shape[:2], height, width, grad.shape[-1]).permute(0, 4, 1, 2, 3)
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-    x, _, _, ctx.implementation = inputs
+    x, rows, _, ctx.implementation = inputs
     ctx.sides = x.shape[-2:]
     ctx.set_materialize_grads(False)  # zeros for the points, which have none, would be the largest
-    ctx.save_for_backward(output[1])
+    ctx.save_for_backward(output[1], rows)
 
 
 def _gradient(ctx: Any, grad: Tensor | None, _: None) -> tuple[Tensor | None, ...]:
-    (points,) = ctx.saved_tensors
+    points, rows = ctx.saved_tensors
     if grad is None:
         return None, None, None, None
-    return _backward(grad, points, *ctx.sides, ctx.implementation), None, None, None
+    return _backward(grad, points, rows, *ctx.sides, ctx.implementation), None, None, None
 
 
 regional_maxima.register_autograd(_gradient, setup_context=_save)

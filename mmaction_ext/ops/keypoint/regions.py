@@ -47,8 +47,9 @@ def regional_key_points(
             They are rounded and kept at least one pixel apart; the first and the last are the
             edges of the map.
         column_borders: Borders from left to right, likewise.
-        implementation: ``'native'`` (compiled C, on the CPU, not for float64), ``'portable'``
-            (PyTorch), ``'reference'`` (loops) or ``'auto'``: native where it can be.
+        implementation: ``'native'`` (compiled C, on the CPU) and ``'triton'`` (NVIDIA GPUs), which
+            ``'auto'`` takes where it can, not for float64; ``'portable'`` (PyTorch) or
+            ``'reference'`` (loops).
 
     Returns:
         Coordinates ``I``, (N, G, K, C, T, 2), int64, (row, column) counted from 0; and values
@@ -57,8 +58,8 @@ def regional_key_points(
 
     Raises:
         InputError: For tensors of other shapes or kinds, a map with fewer than s pixels along a
-            side, an unknown implementation, or ``'native'`` where it cannot be; the message
-            names the value.
+            side, an unknown implementation, or one that is not available; the message names
+            the value.
     """
     _check(x, row_borders, column_borders)
     check_choice('implementation', implementation, MAXIMA_IMPLEMENTATIONS)

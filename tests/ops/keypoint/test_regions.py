@@ -356,7 +356,7 @@ def test_contract_of_maxima(implementation):
     rows = torch.tensor([0, 2, 5]).expand(2, 3, 4, 3).contiguous()
     torch.library.opcheck(ops.regional_maxima, (x, rows, rows, implementation))
     values, points = ops.regional_maxima(x.detach(), rows, rows, implementation)
-    torch.library.opcheck(ops.regional_maxima_backward, (values, points, 5, 5, implementation))
+    torch.library.opcheck(ops.regional_maxima_backward, (values, points, rows, 5, 5, implementation))
 
 
 def test_contract_of_sums():
