@@ -1,4 +1,4 @@
-"""The operator ``mmaction_ext::regional_maxima``, by the implementation that suits.
+"""The operator ``mmaction_ext::region_maxima``, by the implementation that suits.
 
 Shape legend: N clips, C channels, T frames, H rows, W columns, G sets of regions, s regions along
 a side, K = s*s regions.
@@ -33,11 +33,11 @@ def _module(implementation: str, like: Tensor) -> ModuleType:
 
 
 @torch.library.custom_op(
-    'mmaction_ext::regional_maxima',
+    'mmaction_ext::region_maxima',
     mutates_args=(),
     schema='(Tensor x, Tensor rows, Tensor columns, str implementation) -> (Tensor, Tensor)',
 )
-def regional_maxima(
+def region_maxima(
     x: Tensor, rows: Tensor, columns: Tensor, implementation: str
 ) -> tuple[Tensor, Tensor]:
     """Largest value of each region and where it is; the gradient of a value goes to its pixel.
@@ -62,7 +62,7 @@ def regional_maxima(
     return values.to(x.dtype), points
 
 
-@regional_maxima.register_fake
+@region_maxima.register_fake
 def _(x: Tensor, rows: Tensor, columns: Tensor, implementation: str) -> tuple[Tensor, Tensor]:
     n, num_sets, num_frames, num_borders = rows.shape
     shape = n, num_frames, num_sets, (num_borders - 1) ** 2, x.shape[1]
@@ -70,7 +70,7 @@ def _(x: Tensor, rows: Tensor, columns: Tensor, implementation: str) -> tuple[Te
 
 
 @torch.library.custom_op(
-    'mmaction_ext::regional_maxima_backward',
+    'mmaction_ext::region_maxima_backward',
     mutates_args=(),
     schema='(Tensor grad, Tensor points, Tensor rows, int height, int width, str implementation) '
     '-> Tensor',
@@ -108,4 +108,4 @@ def _gradient(ctx: Any, grad: Tensor | None, _: None) -> tuple[Tensor | None, ..
     return _backward(grad, points, rows, *ctx.sides, ctx.implementation), None, None, None
 
 
-regional_maxima.register_autograd(_gradient, setup_context=_save)
+region_maxima.register_autograd(_gradient, setup_context=_save)

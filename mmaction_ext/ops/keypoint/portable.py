@@ -70,9 +70,11 @@ def maxima_backward(grad: Tensor, points: Tensor, height: int, width: int) -> Te
     Returns:
         Tensor of shape (N, T, H, W, C).
     """
-    pixel = (points[..., 0] * width + points[..., 1]).flatten(2, 3)
     out = grad.new_zeros(*grad.shape[:2], height * width, grad.shape[-1])
-    return out.scatter_add_(2, pixel, grad.flatten(2, 3)).unflatten(2, (height, width))
+    for clip, of_clip, place in zip(out, grad, points, strict=True):
+        pixel = (place[..., 0] * width + place[..., 1]).flatten(1, 2)
+        clip.scatter_add_(1, pixel, of_clip.flatten(1, 2))
+    return out.unflatten(2, (height, width))
 
 
 def _regions(borders: Tensor, size: int) -> Tensor:

@@ -14,14 +14,15 @@ import torch
 from torch import Tensor
 
 from mmaction_ext.errors import InputError, check_choice, check_positive
-from mmaction_ext.ops.keypoint.borders import coverage, keep_apart, pixel_borders, region_masks
-from mmaction_ext.ops.keypoint.maxima import IMPLEMENTATIONS, regional_maxima
+from mmaction_ext.ops.keypoint import maxima, sums
+from mmaction_ext.ops.keypoint.borders import coverage, keep_apart, pixel_borders
+from mmaction_ext.ops.keypoint.maxima import region_maxima
 from mmaction_ext.ops.keypoint.reference import maxima_reference, means_reference
-from mmaction_ext.ops.keypoint.sums import masked_sums
+from mmaction_ext.ops.keypoint.sums import region_sums
 from mmaction_ext.ops.precision import wide_dtype, widened
 
-MAXIMA_IMPLEMENTATIONS = (*IMPLEMENTATIONS, 'reference')
-MEAN_IMPLEMENTATIONS = ('auto', 'reference')
+MAXIMA_IMPLEMENTATIONS = (*maxima.IMPLEMENTATIONS, 'reference')
+MEAN_IMPLEMENTATIONS = (*sums.IMPLEMENTATIONS, 'reference')
 # Values more than so many temperatures below the largest of their map weigh alike: e**-80 is
 # still a normal float32.
 _LOWEST_EXPONENT = -80.0
@@ -72,7 +73,7 @@ def regional_key_points(
         values = x.flatten(3).gather(3, pixel).unflatten(3, index.shape[1:3])
         values = values.permute(0, 3, 4, 1, 2)
         return torch.stack((index // width, index % width), dim=-1), values
-    values, points = regional_maxima(x, rows, columns, implementation)
+    values, points = region_maxima(x, rows, columns, implementation)
     return points.permute(0, 2, 3, 4, 1, 5), values.permute(0, 2, 3, 4, 1)
 
 
@@ -92,7 +93,8 @@ def regional_mean(
         whole_pixels: Round the borders, as :func:`regional_key_points` does. If not, the mean is
             over the area between the borders, a pixel they cut counts in part, and borders get
             gradients. Both are the same where borders are whole.
-        implementation: ``'reference'`` (loops, no gradient for borders) or ``'auto'``.
+        implementation: ``'triton'`` (NVIDIA GPUs, not for float64), which ``'auto'`` takes where
+            it can, ``'portable'`` (PyTorch) or ``'reference'`` (loops, no gradient for borders).
 
     Returns:
         Tensor of shape (N, G, K, C, T) and of the dtype of ``x``; half precision is summed in
@@ -100,7 +102,8 @@ def regional_mean(
 
     Raises:
         InputError: For tensors of other shapes or kinds, a map with fewer than s pixels along a
-            side, or an unknown implementation; the message names the value.
+            side, an unknown implementation, or one that is not available; the message names
+            the value.
     """
     _check(x, row_borders, column_borders)
     check_choice('implementation', implementation, MEAN_IMPLEMENTATIONS)
@@ -115,7 +118,7 @@ def regional_mean(
         _shares(borders.to(exact), size, mean=True)
         for borders, size in ((rows, height), (columns, width))
     )
-    return _sums(x, rows, columns).to(x.dtype)
+    return _sums(x, rows, columns, implementation).to(x.dtype)
 
 
 def soft_key_points(
@@ -212,8 +215,6 @@ def _times_position(shares: Tensor) -> Tensor:
     return shares * torch.arange(shares.shape[-1], device=shares.device)
 
 
-def _sums(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+def _sums(x: Tensor, rows: Tensor, columns: Tensor, implementation: str = 'auto') -> Tensor:
     """Sums of pixels times their shares of rows and of columns, (N, G, K, C, T)."""
-    masks = region_masks(rows, columns)
-    sums = masked_sums(x, masks.flatten(2, 3))
-    return sums.unflatten(2, masks.shape[2:4]).permute(0, 2, 3, 4, 1)
+    return region_sums(x, rows, columns, implementation).permute(0, 2, 3, 4, 1)

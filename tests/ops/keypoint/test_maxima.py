@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mmaction_ext.ops import compiled, regional_key_points
 from mmaction_ext.ops.keypoint import native
-from mmaction_ext.ops.keypoint.maxima import regional_maxima
+from mmaction_ext.ops.keypoint.maxima import region_maxima
 from mmaction_ext.ops.keypoint.reference import maxima_reference
 
 HAS_NATIVE = compiled.load(native._SOURCE) is not None
@@ -34,7 +34,7 @@ def case(shape, side=2, sets=2, seed=0, levels=None):
 
 def check(x, rows, columns, implementation):
     """Bit by bit with loops; the gradient in float64."""
-    values, points = regional_maxima(x, rows, columns, implementation)
+    values, points = region_maxima(x, rows, columns, implementation)
     index = maxima_reference(x.detach(), rows, columns).permute(0, 4, 1, 2, 3)
     width = x.shape[-1]
     assert torch.equal(points, torch.stack((index // width, index % width), -1))
@@ -89,7 +89,7 @@ def test_values_do_not_depend_on_threads(implementation):
     before, found = torch.get_num_threads(), []
     for threads in (1, 2, 3):
         torch.set_num_threads(threads)
-        values, points = regional_maxima(x, rows, columns, implementation)
+        values, points = region_maxima(x, rows, columns, implementation)
         found.append((values, points, *torch.autograd.grad(values.square().sum(), x)))
     torch.set_num_threads(before)
     for other in found[1:]:
@@ -110,8 +110,8 @@ def test_values_do_not_depend_on_threads(implementation):
 def test_any_strides(implementation, arrange):
     x, rows, columns = case((2, 6, 3, 4, 5))
     x = arrange(x.detach())
-    found = regional_maxima(x, rows, columns, implementation)
-    known = regional_maxima(x.contiguous(), rows, columns, implementation)
+    found = region_maxima(x, rows, columns, implementation)
+    known = region_maxima(x.contiguous(), rows, columns, implementation)
     assert all(map(torch.equal, found, known))
 
 
@@ -121,7 +121,7 @@ def test_nothing_gives_nothing(implementation, empty):
     shape = [2, 3, 4, 5, 5]
     shape[empty] = 0
     x, rows, columns = case(shape)
-    values, _ = regional_maxima(x, rows, columns, implementation)
+    values, _ = region_maxima(x, rows, columns, implementation)
     assert values.numel() == 0
     assert torch.autograd.grad(values.sum(), x)[0].shape == x.shape
 
@@ -131,10 +131,10 @@ def test_a_nan_is_found_where_it_comes_first(implementation):
     """Of its own region; others are what they are without it."""
     x, rows, columns = case((1, 20, 2, 6, 6), 2, sets=1)
     x = x.detach()
-    known = regional_maxima(x, rows, columns, implementation)
+    known = region_maxima(x, rows, columns, implementation)
     first = x.clone()
     first[:, 3, 1, 0, 0] = float('nan')
-    values, points = regional_maxima(first, rows, columns, implementation)
+    values, points = region_maxima(first, rows, columns, implementation)
     assert values[0, 1, 0, 0, 3].isnan() and points[0, 1, 0, 0, 3].tolist() == [0, 0]
     values[0, 1, 0, 0, 3], points[0, 1, 0, 0, 3] = known[0][0, 1, 0, 0, 3], known[1][0, 1, 0, 0, 3]
     assert torch.equal(values, known[0]) and torch.equal(points, known[1])
@@ -142,7 +142,7 @@ def test_a_nan_is_found_where_it_comes_first(implementation):
     row, column = rows[0, 0, 1, 1], columns[0, 0, 1, 1]
     later[0, 3, 1, row:, column:] = float('nan')
     later[0, 3, 1, row, column] = -9
-    values, points = regional_maxima(later, rows, columns, implementation)
+    values, points = region_maxima(later, rows, columns, implementation)
     assert values[0, 1, 0, 3, 3] == -9
     assert points[0, 1, 0, 3, 3].tolist() == [row, column]
 
@@ -150,8 +150,8 @@ def test_a_nan_is_found_where_it_comes_first(implementation):
 @pytest.mark.parametrize('dtype', [torch.float64, torch.float32, torch.bfloat16, torch.half])
 def test_auto_takes_every_dtype(dtype):
     x, rows, columns = case((2, 3, 2, 5, 5), levels=2)
-    values, points = regional_maxima(x.to(dtype), rows, columns, 'auto')
-    known = regional_maxima(x, rows, columns, 'portable')
+    values, points = region_maxima(x.to(dtype), rows, columns, 'auto')
+    known = region_maxima(x, rows, columns, 'portable')
     assert values.dtype == dtype
     assert torch.equal(values.float(), known[0]) and torch.equal(points, known[1])
 
@@ -161,10 +161,10 @@ def test_switched_off_the_portable_path_serves(monkeypatch):
     x, rows, columns = case((1, 3, 2, 5, 5))
     with warnings.catch_warnings():
         warnings.simplefilter('error')
-        found = regional_maxima(x.detach(), rows, columns, 'auto')
-    assert all(map(torch.equal, found, regional_maxima(x.detach(), rows, columns, 'portable')))
+        found = region_maxima(x.detach(), rows, columns, 'auto')
+    assert all(map(torch.equal, found, region_maxima(x.detach(), rows, columns, 'portable')))
     with pytest.raises(ValueError, match="'native' is not available: it could not be compiled"):
-        regional_maxima(x, rows, columns, 'native')
+        region_maxima(x, rows, columns, 'native')
 
 
 def test_without_a_compiler_one_line_tells_and_the_portable_path_serves(monkeypatch, tmp_path):

@@ -339,7 +339,7 @@ def test_errors_name_other_values():
         regional_mean(x.long(), lines, lines)
     with pytest.raises(ValueError, match="'magic'"):
         regional_key_points(x, lines, lines, implementation='magic')
-    with pytest.raises(ValueError, match=r"'auto', 'reference'.*'native'"):
+    with pytest.raises(ValueError, match=r"'auto', 'portable', .*'native'"):
         regional_mean(x, lines, lines, implementation='native')
     with pytest.raises(ValueError, match=r"'native'.*float64"):
         regional_key_points(x.double(), lines, lines, implementation='native')
@@ -354,20 +354,21 @@ def test_contract_of_maxima(implementation):
     ops = torch.ops.mmaction_ext
     x = torch.randn(2, 3, 4, 5, 5, requires_grad=True)
     rows = torch.tensor([0, 2, 5]).expand(2, 3, 4, 3).contiguous()
-    torch.library.opcheck(ops.regional_maxima, (x, rows, rows, implementation))
-    values, points = ops.regional_maxima(x.detach(), rows, rows, implementation)
-    torch.library.opcheck(ops.regional_maxima_backward, (values, points, rows, 5, 5, implementation))
+    torch.library.opcheck(ops.region_maxima, (x, rows, rows, implementation))
+    values, points = ops.region_maxima(x.detach(), rows, rows, implementation)
+    torch.library.opcheck(ops.region_maxima_backward, (values, points, rows, 5, 5, implementation))
 
 
 def test_contract_of_sums():
     ops = torch.ops.mmaction_ext
-    x, masks = (
-        torch.randn(*shape, requires_grad=True) for shape in ((2, 3, 4, 5, 2), (2, 4, 6, 10))
-    )
-    torch.library.opcheck(ops.masked_sums, (x, masks))
-    grad = torch.randn(2, 4, 6, 3)
-    torch.library.opcheck(ops.masked_sums_backward_x, (grad, masks.detach(), 5, 2))
-    torch.library.opcheck(ops.masked_sums_backward_masks, (grad, x.detach()))
+    shapes = (2, 3, 4, 5, 2), (2, 4, 6, 2, 5), (2, 4, 6, 2, 2)
+    x, rows, columns = (torch.randn(shape, requires_grad=True) for shape in shapes)
+    torch.library.opcheck(ops.region_sums, (x, rows, columns, 'portable'))
+    x, rows, columns = x.detach(), rows.detach(), columns.detach()
+    grad = torch.randn(2, 4, 6, 4, 3)
+    for dtype in (torch.float32, torch.bfloat16):
+        torch.library.opcheck(ops.region_sums_backward_x, (grad, rows, columns, dtype, 'portable'))
+    torch.library.opcheck(ops.region_sums_backward_shares, (grad, x, rows, columns))
 
 
 @pytest.mark.parametrize('operation', OPERATIONS.values(), ids=OPERATIONS)
