@@ -283,8 +283,12 @@ class _CudaClock:
         return self.events[0].elapsed_time(self.events[1]) / 1000
 
 
-def captured(function: Callable[[], object]) -> Callable[[], object]:
-    """A function's work on the GPU as a CUDA graph: without the time that Python takes."""
+def captured(function: Callable[[], object]) -> Callable[[], object] | None:
+    """A function's work on the GPU as a CUDA graph, without the time that Python takes.
+
+    Returns:
+        ``None`` where it waits for the GPU in between and so cannot be captured.
+    """
     import torch
 
     stream = torch.cuda.Stream()
@@ -293,9 +297,15 @@ def captured(function: Callable[[], object]) -> Callable[[], object]:
         for _ in range(3):
             function()
     torch.cuda.current_stream().wait_stream(stream)
+    torch.cuda.synchronize()
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        function()
+    try:
+        with torch.cuda.graph(graph):
+            function()
+    except RuntimeError as error:
+        progress(f'not as a CUDA graph: {str(error).splitlines()[0]}')
+        torch.cuda.synchronize()
+        return None
     return graph.replay
 
 

@@ -11,8 +11,9 @@ outputs and the gradient of the inputs take by themselves, which nobody can do w
 as a multiple of the input.
 
 On the CPU: the process's largest resident size (``VmHWM``, reset after a call at a small size)
-less what was resident before, with the system's allocator as it is. On a GPU what PyTorch's
-allocator had given out. What lays windows out for all clips is measured for some (``clips``).
+less what was resident before, with the system's allocator as it is. On a GPU, in one process, what
+PyTorch's allocator had given out. What lays windows out is measured for fewer clips where all
+would not fit (``clips``). It takes about twenty minutes on two cores.
 Whether the operators are right is for ``operators.py`` to say, which this one asks at small sizes.
 """
 
@@ -143,7 +144,11 @@ def main(argv: Sequence[str] | None = None) -> None:
                 size=name,
                 shape='x'.join(map(str, size.shape)),
                 implementation=implementation,
-                **in_a_process(name, implementation, args),
+                **(
+                    measured(name, implementation, args.device, args.tiny)
+                    if args.device == 'cuda'
+                    else in_a_process(name, implementation, args)
+                ),
             )
 
 

@@ -22,10 +22,12 @@ large tensor) reached in the same rounds. ``both_of_copy`` is the share for both
 Implementations of ours go by their names; peers are ``shift_loop``, ``unfold``, ``windows`` (views
 and matrix products), ``compiled`` (torch.compile of a form that uses the symmetry of pairs and
 gathers its gradient, the quickest of those tried), ``compiled_loop`` and ``compiled_windows``, and
-``masks`` for regions. On a GPU all run as CUDA graphs with the cache emptied before each.
+``masks`` for regions. Compiled forms are measured in float32 only. On a GPU the cache is emptied
+before each call, and what can be captured runs as a CUDA graph (``graph``).
 """
 
 import argparse
+import functools
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -57,6 +59,7 @@ COLUMNS = (
     'implementation',
     'picked',
     'clips',
+    'graph',
     'rounds',
     'forward_ms',
     'forward_spread',
@@ -84,7 +87,7 @@ _SIZES: tuple[Size, ...] = (*LOCAL, *PAIR, *REGIONS)
 SIZES = {size.name: size for size in _SIZES}
 CPU_IMPLEMENTATIONS = ('native', 'portable', 'auto', 'shift_loop', 'unfold', 'compiled', 'masks')
 CUDA_IMPLEMENTATIONS = (
-    'triton', 'portable', 'auto', 'shift_loop', 'unfold', 'compiled', 'compiled_loop', 'masks',
+    'triton', 'portable', 'auto', 'shift_loop', 'unfold', 'compiled_loop', 'masks',
 )  # fmt: skip
 #: Largest error relative to the largest magnitude. Half precision is for peers, too, which sum
 #: the gradient in it.
@@ -197,19 +200,17 @@ def peer(size: Size, name: str, device: str, clips: int) -> Function | None:
     )
     if form not in forms:
         return None
-    if isinstance(size, PairSize):
-        pair_form, window, dilation = forms[form], size.window, size.dilation
-
-        def pair(queries: Tensor, keys: Tensor) -> Tensor:
-            return pair_form(queries * queries.shape[1] ** -0.5, keys, window, dilation)
-
-        called: Callable[..., Tensor] = pair
-    else:
-        local = peers.local_of(forms[form], size)
-        called = _compile(local) if compiled else local
-    return lambda *args: (called(*args),)
+    form_of_pairs = _compile(forms[form]) if compiled else forms[form]
+    if isinstance(size, CorrelationSize):
+        local = peers.local_of(form_of_pairs, size)
+        return lambda x: (local(x),)
+    window, dilation = size.window, size.dilation
+    return lambda queries, keys: (
+        form_of_pairs(queries * queries.shape[1] ** -0.5, keys, window, dilation),
+    )
 
 
+@functools.cache
 def _compile(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     import torch._dynamo
 
@@ -369,8 +370,10 @@ def measure(
         for kind, call in calls(case, tuple(each[: case.clips] for each in given)).items()
     }
     functions |= {(name, ''): call for name, call in rates(args.device, dtype, args.tiny).items()}
+    graphs: dict[tuple[str, str], Callable[[], object] | None] = {}
     if args.device == 'cuda':
-        functions = {key: common.captured(call) for key, call in functions.items()}
+        graphs = {key: common.captured(call) for key, call in functions.items()}
+        functions |= {key: graph for key, graph in graphs.items() if graph}
     seconds = common.in_turns(
         functions, args.rounds, args.seconds, common.clock(table.shared['clock'])
     )
@@ -409,6 +412,7 @@ def measure(
             implementation=name,
             picked='',
             clips=case.clips,
+            graph=str(bool(graphs[name, 'both'])) if graphs else '',
             rounds=len(seconds[name, 'both']),
             forward_ms=forward,
             forward_spread=common.spread(seconds[name, 'forward']),
@@ -459,7 +463,12 @@ def chosen(args: argparse.Namespace) -> argparse.Namespace:
 
 def checked(size: Size, dtype: torch.dtype, args: argparse.Namespace) -> dict[str, Case]:
     """The cases of a size, all of them right."""
-    found = dict(cases(size, args.implementations, args.device))
+    names = [
+        name
+        for name in args.implementations
+        if dtype == torch.float32 or not name.startswith('compiled')
+    ]
+    found = dict(cases(size, names, args.device))
     given = inputs(size, args.device, dtype)
     known: dict[int, tuple[Tensor, ...]] = {}
     for name, case in found.items():

@@ -29,10 +29,8 @@ Full size needs 3.5 GB of disk for a while and about half an hour on two cores.
 """
 
 import argparse
-import csv
 import json
 import os
-import platform
 import resource
 import shutil
 import subprocess
@@ -43,9 +41,10 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
+
+import common
 
 COLUMNS = (
     'suite',
@@ -66,6 +65,7 @@ COLUMNS = (
     'wandb',
     'date',
 )
+SHOWN = COLUMNS[:8]
 #: which metrics are asked for
 METRICS = ('all', 'table')
 #: what a table needs of a run
@@ -424,34 +424,18 @@ def measure(folder: str, jobs: str, cache: str, metrics: str) -> None:
     print(
         json.dumps(
             dict(
-                cpu_seconds=cpu(own) + cpu(below), peak_mb=max(own_peak(), below.ru_maxrss) / 1024
+                cpu_seconds=cpu(own) + cpu(below),
+                peak_mb=max(common.peak_mb(), below.ru_maxrss / 1024),
             )
         )
     )
 
 
-def own_peak() -> int:
-    """Largest resident size of this process in KiB; ``getrusage`` counts its parent's, too."""
-    for line in Path('/proc/self/status').read_text().splitlines():
-        if line.startswith('VmHWM'):
-            return int(line.split()[1])
-    return 0
-
-
 class Report:
     """Prints figures as they come and keeps them."""
 
-    def __init__(self) -> None:
-        import wandb
-
-        self.lines: list[dict[str, Any]] = []
-        self._shared = dict(
-            device=processor(),
-            cores=len(os.sched_getaffinity(0)),
-            python=platform.python_version(),
-            wandb=wandb.__version__,
-            date=datetime.now(timezone.utc).strftime('%Y-%m-%d'),
-        )
+    def __init__(self, path: Path | None) -> None:
+        self.table = common.Table(path, COLUMNS, SHOWN, common.machine('wandb'))
 
     def add(
         self,
@@ -465,7 +449,8 @@ class Report:
     ) -> None:
         """Measure once."""
         load = os.getloadavg()[0]
-        line: dict[str, Any] = dict(
+        found = function(suite, jobs, *args)
+        self.table.add(
             suite=suite.name,
             files=files,
             reader=reader,
@@ -475,33 +460,13 @@ class Report:
             steps=suite.steps,
             megabytes=suite.megabytes(),
             load=load,
-            **function(suite, jobs, *args),
-            **self._shared,
-        )
-        self.lines.append(
-            {
-                name: round(value, 2) if isinstance(value, float) else value
-                for name, value in line.items()
-            }
-        )
-        print(
-            f'{suite.name:6} {files:18} {reader:22} {metrics:6} {jobs} jobs '
-            f'{line["seconds"]:8.2f} s  {line["cpu_seconds"]:8.2f} CPU-s  '
-            f'{line["peak_mb"] and round(line["peak_mb"])} MB',
-            flush=True,
+            **found,
         )
 
     def add_before(self, suite: Suite, checkout: Path, jobs: int) -> None:
         """Read everything for the first time with the reader of another checkout."""
         shutil.rmtree(cache_home(suite), ignore_errors=True)
-        commit = subprocess.run(
-            ['git', 'rev-parse', '--short', 'HEAD'],
-            cwd=checkout,
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout.strip()
-        name = f'ours at {commit}, cold'
+        name = f'ours at {common.commit(checkout)}, cold'
         where = checkout.resolve()
         self.add(suite, 'ledgers + W&B logs', name, 'all', jobs, time_ours, True, 'all', where)
 
@@ -515,22 +480,6 @@ class Report:
         for metrics in METRICS:
             self.add(suite, files, 'ours, nothing changed', metrics, 1, time_ours, True, metrics)
 
-    def write(self, path: Path) -> None:
-        """Write the figures as CSV."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, 'w', newline='', encoding='utf-8') as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator='\n')
-            writer.writeheader()
-            writer.writerows(self.lines)
-
-
-def processor() -> str:
-    """Name of the processor."""
-    for line in Path('/proc/cpuinfo').read_text().splitlines():
-        if line.startswith('model name'):
-            return line.partition(':')[2].strip()
-    return platform.machine()
-
 
 def main() -> None:
     """Write the suites, check, measure, report."""
@@ -539,7 +488,7 @@ def main() -> None:
         return measure(*args.measure)
     if args.log:
         return log_with_sdk(args.log[0], int(args.log[1]))
-    report = Report()
+    report = Report(args.output)
     if args.folder:
         args.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
@@ -553,8 +502,6 @@ def main() -> None:
                 args,
                 report,
             )
-    if args.output:
-        report.write(args.output)
     return None
 
 

@@ -14,23 +14,17 @@ are those asked for.
 """
 
 import argparse
-import csv
 import io
-import json
 import multiprocessing
-import platform
-import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from datetime import datetime, timezone
-from importlib.metadata import version
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 import av
+import common
 import numpy as np
 
 from mmaction_ext.datasets.video_reader import VideoReader
@@ -113,7 +107,9 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('--clips', type=int, default=60, help='clips of each kind (default: 60)')
-    parser.add_argument('--output', required=True, metavar='FILE.csv', help='table to write')
+    parser.add_argument(
+        '--output', type=Path, required=True, metavar='FILE.csv', help='table to write'
+    )
     return parser.parse_args()
 
 
@@ -139,10 +135,15 @@ def write_video(
         container.mux(stream.encode())
 
 
-def check(path: Path) -> list[np.ndarray]:
-    """Frames as FFmpeg decodes them in order; ends the program where ours are others."""
+def frames_in_order(path: Path) -> list[np.ndarray]:
+    """Frames as FFmpeg decodes them."""
     with av.open(str(path)) as container:
-        truth = [frame.to_ndarray(format='rgb24') for frame in container.decode(video=0)]
+        return [frame.to_ndarray(format='rgb24') for frame in container.decode(video=0)]
+
+
+def check(path: Path) -> list[np.ndarray]:
+    """:func:`frames_in_order`; ends the program where ours are others."""
+    truth = frames_in_order(path)
     rng = np.random.default_rng(1)
     for _ in range(5):
         numbers = rng.integers(len(truth), size=8)
@@ -184,13 +185,7 @@ def serve(reader: str, path: str, rule: str, pipe: Connection) -> None:
         begin = time.process_time()
         numbers, images = read(path, rule, np.random.default_rng(seed))
         seconds = time.process_time() - begin
-        pipe.send((seconds, numbers, images, peak_mb()))
-
-
-def peak_mb() -> float:
-    """Largest resident size of this process; ``ru_maxrss`` would count its parent's."""
-    status = Path('/proc/self/status').read_text(encoding='ascii')
-    return int(status.partition('VmHWM:')[2].split()[0]) / 1024
+        pipe.send((seconds, numbers, images, common.peak_mb()))
 
 
 def measure(
@@ -223,26 +218,10 @@ def is_right(images: Sequence[np.ndarray], numbers: np.ndarray, truth: list[np.n
     )
 
 
-def environment() -> dict[str, Any]:
-    """What the figures depend on."""
-    model = platform.processor() or platform.machine()
-    for line in Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines():
-        if line.startswith('model name'):
-            model = line.partition(':')[2].strip()
-            break
-    return dict(
-        device=model,
-        cores=multiprocessing.cpu_count(),
-        python=platform.python_version(),
-        av=version('av'),
-        decord=version('decord'),
-        date=datetime.now(timezone.utc).date().isoformat(),
-    )
-
-
 def main() -> None:
     """Run the benchmark."""
-    args, rows, facts = parse_args(), [], environment()
+    args = parse_args()
+    table = common.Table(args.output, COLUMNS, COLUMNS[:12], common.machine('av', 'decord'))
     with tempfile.TemporaryDirectory() as folder:
         for name, (file, codec, size, frames, rate, options, rules) in FILES.items():
             path = Path(folder) / file
@@ -251,32 +230,24 @@ def main() -> None:
             for rule in rules:
                 found = measure(path, rule, args.clips, truth)
                 medians = {
-                    reader: statistics.median(each[0] for each in found[reader])
+                    reader: common.median([each[0] for each in found[reader]])
                     for reader in READERS
                 }
                 for reader in READERS:
-                    rows.append(
-                        dict(
-                            file=name,
-                            codec=codec,
-                            size='x'.join(map(str, size)),
-                            frames=frames,
-                            sampling=rule,
-                            reader=reader,
-                            clips=args.clips,
-                            cpu_ms=round(1000 * medians[reader], 2),
-                            clips_per_core=round(1 / medians[reader], 1),
-                            of_decord=round(medians[reader] / medians['decord'], 2),
-                            peak_mb=round(max(each[2] for each in found[reader])),
-                            right=sum(each[1] for each in found[reader]),
-                            **facts,
-                        )
+                    table.add(
+                        file=name,
+                        codec=codec,
+                        size='x'.join(map(str, size)),
+                        frames=frames,
+                        sampling=rule,
+                        reader=reader,
+                        clips=args.clips,
+                        cpu_ms=medians[reader],
+                        clips_per_core=1000 / medians[reader],
+                        of_decord=medians[reader] / medians['decord'],
+                        peak_mb=round(max(each[2] for each in found[reader])),
+                        right=sum(each[1] for each in found[reader]),
                     )
-                    print(json.dumps({key: rows[-1][key] for key in COLUMNS[:12]}), flush=True)
-    with open(args.output, 'w', encoding='utf-8', newline='') as output:
-        writer = csv.DictWriter(output, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 if __name__ == '__main__':
