@@ -19,21 +19,19 @@ folder=${1:-reports/benchmarks/gpu}
 if [ -n "$dry" ]; then
     export TRITON_INTERPRET=1
     folder=${1:-$(mktemp -d)}
-    options=(--tiny --device cpu --implementations triton portable auto unfold masks)
-    timing=(--rounds 1 --dtypes float32 bfloat16)
-    sizes=(--sizes x3d_10_L1 k4_per_frame)
+    options=(--tiny --device cpu --sizes x3d_10_L1 k4_per_frame)
+    timing=(--rounds 1 --implementations triton auto unfold masks) memory=(--implementations auto)
 else
     if ! "$python" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then
         echo "gpu.sh: torch finds no GPU here; --dry-run goes through the steps without one" >&2
         exit 2
     fi
-    options=(--device cuda) sizes=()
+    options=(--device cuda) memory=()
     timing=(--rounds 25 --seconds 1 --dtypes float32 bfloat16 float16)
 fi
 
 bench=tools/benchmarks
-"$python" $bench/operators.py "${options[@]}" "${timing[@]}" "${sizes[@]}" \
-    --output "$folder/operators.csv"
-"$python" $bench/memory.py "${options[@]}" "${sizes[@]}" --output "$folder/memory.csv"
+"$python" $bench/operators.py "${options[@]}" "${timing[@]}" --output "$folder/operators.csv"
+"$python" $bench/memory.py "${options[@]}" "${memory[@]}" --output "$folder/memory.csv"
 "$python" $bench/summary.py "$folder/operators.csv" --figure roofline | tee "$folder/operators.md"
 echo "measured: $folder/operators.csv, memory.csv, operators.md, operators.svg"

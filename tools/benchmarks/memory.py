@@ -136,7 +136,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         operators.checked(operators.SIZES[name].tiny(), torch.float32, args)
     table = common.Table(args.output, COLUMNS, SHOWN, common.environment(args, args.device))
     for name in args.sizes:
-        size = operators.SIZES[name]
+        size = operators.SIZES[name].tiny() if args.tiny else operators.SIZES[name]
         for implementation, _ in operators.cases(size, args.implementations, args.device):
             common.progress(f'measuring {name} {implementation}')
             table.add(

@@ -32,8 +32,7 @@ def test_a_dry_run_goes_through_all_steps(tmp_path):
     done = run('--dry-run', tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     rows = common.read(tmp_path / 'operators.csv')
-    assert {row['dtype'] for row in rows} == {'float32', 'bfloat16'}
     assert {row['implementation'] for row in rows} >= {'matmul', 'copy', 'triton', 'unfold'}
-    assert len(common.read(tmp_path / 'memory.csv')) > 1
+    assert len(common.read(tmp_path / 'memory.csv')) == 2
     assert (tmp_path / 'operators.svg').stat().st_size
     assert '| x3d_10_L1 |' in (tmp_path / 'operators.md').read_text()
