@@ -86,7 +86,7 @@ class DCFBlock(nn.Module):
             (N, D, T, H, W).
         """
         volume = self._correlate(self._reduce(x))
-        field = self.bn2(pointwise((volume, *passed), self.conv2.weight))
+        field = self.bn2(pointwise((volume, *passed), self.conv2.weight, like=x))
         if self.relu == 'both':
             return x + F.relu(field), volume
         return F.relu(x + field) if self.relu == 'after_sum' else x + field, volume

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def pointwise(parts: Sequence[Tensor], weight: Tensor) -> Tensor:
+def pointwise(parts: Sequence[Tensor], weight: Tensor, like: Tensor | None = None) -> Tensor:
     """Convolution with a 1x1x1 kernel over the channels of all parts, one after the other.
 
         y[n, o, p] = sum_i weight[o, i] * torch.cat(parts, dim=1)[n, i, p]
@@ -18,6 +18,8 @@ def pointwise(parts: Sequence[Tensor], weight: Tensor) -> Tensor:
     Args:
         parts: Tensors (N, C_i, T, H, W), at least one.
         weight: (O, sum of C_i, 1, 1, 1).
+        like: Tensor (N, C, T, H, W) that the result will be added to: where its channels come
+            last in memory, so do those of the result.
 
     Returns:
         Tensor of shape (N, O, T, H, W).
@@ -31,4 +33,8 @@ def pointwise(parts: Sequence[Tensor], weight: Tensor) -> Tensor:
         factors = matrix.expand(number, -1, -1), part.flatten(2)
         y = torch.bmm(*factors) if y is None else torch.baddbmm(y, *factors)
     assert y is not None
-    return y.unflatten(2, size)
+    y = y.unflatten(2, size)
+    last = torch.channels_last_3d
+    if like is None or like.is_contiguous() or not like.is_contiguous(memory_format=last):
+        return y
+    return y.contiguous(memory_format=last)

@@ -45,9 +45,12 @@ class _Spread(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, maps: Tensor) -> Tensor:
+        n, c, height, width = maps.shape
         quarters = maps * 0.25
-        rows = torch.stack((quarters, quarters), dim=-1).flatten(-2)
-        return torch.stack((rows, rows), dim=-2).flatten(-3, -2)
+        rows = maps.new_empty(n, c, height, 2, 2 * width)
+        rows[..., 0, 0::2], rows[..., 0, 1::2] = quarters, quarters
+        rows[..., 1, :] = rows[..., 0, :]
+        return rows.flatten(2, 3)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import torch
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -151,6 +152,9 @@ class MotionBackbone(BaseModule):
             RuntimeError: If the inner backbone did not run its stages in order.
         """
         size = map_size(x)
+        if self._returns_map and x.dim() == 4 and x.device.type == 'cpu':
+            # convolution, normalisation and pooling of frames take less time so on a CPU
+            x = x.contiguous(memory_format=torch.channels_last)
         if self.module is None:
             return self._final_map(self.backbone(x), size)
         running = self._pass = _Pass(self._count_clips(x), size)
