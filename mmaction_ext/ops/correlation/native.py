@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -248,8 +249,12 @@ def forward(
     num_displacements = window[0] * window[1]
     x, _bases = _features(frames, window, _reach(pairs, window), scale)
     shape = n, num_offsets * num_displacements, volume_frames, height, width
-    covered = sum(len(pair.slabs) for pair in pairs) == num_offsets * volume_frames
-    out = frames[0].new_empty(shape) if covered else frames[0].new_zeros(shape)
+    out = frames[0].new_empty(shape)
+    volumes = out.unflatten(1, (num_offsets, num_displacements))
+    written = {slab[:2] for pair in pairs for slab in pair.slabs}
+    for offset, frame in itertools.product(range(num_offsets), range(volume_frames)):
+        if (offset, frame) not in written:
+            volumes[:, offset, :, frame] = 0
     table, slabs, *_ = _plan(pairs, len(frames), volume_frames, num_displacements, height * width)
 
     def work(begin: int, end: int) -> int:
