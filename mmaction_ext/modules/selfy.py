@@ -13,9 +13,8 @@ w = ceil(W / 2) after the down-projection, L offsets, U x V window.
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
-import torch
 import torch.nn.functional as F
 from mmaction.registry import MODELS
 from torch import Tensor, nn
@@ -29,6 +28,7 @@ from mmaction_ext.errors import (
 )
 from mmaction_ext.modules.base import Displacements, MotionModule
 from mmaction_ext.ops import l2_normalize, local_correlation, soft_argmax
+from mmaction_ext.ops.pointwise import pointwise
 from mmaction_ext.ops.precision import widened
 from mmaction_ext.ops.window import Window, window_sides
 
@@ -116,7 +116,11 @@ class STSSConvolution(nn.Module):
         # kernel reaches along, so they need not become a huge batch of tiny maps.
         maps = volume.flatten(2).unflatten(1, (1, *self.window))
         maps = maps.to(next(self.layers.parameters()).dtype)
-        return self.layers(maps).flatten(1, 3).unflatten(-1, volume.shape[2:])
+        convolutions, last = self.layers[:-1], cast(Any, self.layers[-1])
+        # the last kernel covers the whole map: a product with all its values
+        values = convolutions(maps).flatten(1, 3)[:, :, None, None]
+        y = pointwise((values,), last.conv.weight.flatten(1)[..., None, None, None])
+        return last.relu(last.bn(y)).flatten(1, 3).unflatten(-1, volume.shape[2:])
 
 
 class STSSMLP(nn.Module):
@@ -251,7 +255,7 @@ class SELFYBlock(nn.Module):
 
     def _fuse(self, x: Tensor, motion: Tensor) -> Tensor:
         if self.fusion == 'concat':
-            return self.concat(torch.cat((x, motion), dim=1))
+            return pointwise((x, motion), self.concat.weight)
         return x + x * motion if self.fusion == 'multiply' else x + motion
 
 

@@ -33,7 +33,9 @@ def same_weights_every_time():
 
 
 def frames(clips=2, segments=4, size=32):
-    return torch.randn(clips * segments, 3, size, size)
+    """Laid out as the host hands them on, so that the inner backbone gives the same bits."""
+    x = torch.randn(clips * segments, 3, size, size)
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 def clips(n=2, num_frames=4, size=32):
@@ -130,6 +132,14 @@ def test_without_module_it_is_the_backbone():
     assert host.module is None
     assert torch.equal(host(x), host.backbone(x))
     assert all(name.startswith('backbone.') for name in host.state_dict())
+
+
+def test_frames_of_a_convolutional_network_lie_channels_last():
+    host, x = build_2d(module=None, stages=()).eval(), frames().contiguous()
+    expected, given = host.backbone(x), []
+    host.backbone.conv1.register_forward_pre_hook(lambda _, inputs: given.extend(inputs))
+    torch.testing.assert_close(host(x), expected)
+    assert [each.is_contiguous(memory_format=torch.channels_last) for each in given] == [True]
 
 
 def test_stage_1_is_the_stem_with_its_pooling():
