@@ -224,10 +224,8 @@ class Table:
                     writer.writeheader()
                 writer.writerow(row)
         self.rows.append(row)
-        own = {name: value for name, value in row.items() if name not in (*self.shared, 'load')}
-        print(
-            '  '.join(f'{name} {value}' for name, value in own.items() if value != ''), flush=True
-        )
+        said = (f'{name} {row[name]}' for name in self.shown if row[name] != '')
+        print('  '.join(said), flush=True)
         return row
 
 
