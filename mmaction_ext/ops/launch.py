@@ -9,8 +9,10 @@ operator starts.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib
 import importlib.util
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -34,6 +36,7 @@ class Launch(NamedTuple):
         constants: what it is compiled for, by the names of its arguments.
         warps: of 32 threads, for each program.
         stages: rounds of a loop that are under way at a time, where it loads ahead.
+        registers: that a thread has at most, where the compiler takes more than serve.
     """
 
     module: str
@@ -41,7 +44,13 @@ class Launch(NamedTuple):
     grid: int
     constants: dict[str, Any]
     warps: int
-    stages: int
+    stages: int = 1
+    registers: int | None = None
+
+    def options(self) -> dict[str, int]:
+        """Options of Triton's compiler."""
+        limit = {} if self.registers is None else dict(maxnreg=self.registers)
+        return dict(num_warps=self.warps, num_stages=self.stages, **limit)
 
 
 def is_chosen(implementation: str, x: Tensor) -> bool:
@@ -89,6 +98,13 @@ def interprets() -> bool:
     return bool(knobs.runtime.interpret)
 
 
+def digest(module: str) -> str:
+    """What tells one state of kernels and of their launcher, beside them, from another."""
+    kernels = Path(importlib.util.find_spec(module).origin)  # type: ignore[union-attr, arg-type]
+    launcher = kernels.with_name(kernels.name.replace('_kernels', ''))
+    return hashlib.sha256(kernels.read_bytes() + launcher.read_bytes()).hexdigest()[:16]
+
+
 def start(launch: Launch, *arguments: Tensor | float) -> None:
     """Start a kernel on the stream that is current on the device of its tensors.
 
@@ -101,6 +117,4 @@ def start(launch: Launch, *arguments: Tensor | float) -> None:
     kernel = getattr(importlib.import_module(launch.module), launch.kernel)
     device = arguments[0].device  # type: ignore[union-attr]
     with torch.cuda.device(device) if device.type == 'cuda' else contextlib.nullcontext():
-        kernel[launch.grid,](
-            *arguments, **launch.constants, num_warps=launch.warps, num_stages=launch.stages
-        )
+        kernel[launch.grid,](*arguments, **launch.constants, **launch.options())

@@ -15,12 +15,10 @@ from torch import Tensor
 from mmaction_ext.ops.launch import Launch, start
 
 _MODULE = 'mmaction_ext.ops.correlation.triton_kernels'
-#: From as many channels on, tiles of pixels go through the matrix units.
+#: From as many channels of half precision on, tiles of pixels go through the matrix units.
 _TILES_FROM = 64
-#: Columns that a tile's window may reach over at most, as a power of two.
-_REACH = 32
-#: Tiles are squares of as many pixels, a side.
-_SIDE = 8
+#: Pixels of a block, one for each thread, and rows and columns of a tile.
+_PIXELS, _HIGH, _WIDTH = 128, 4, 8
 _INT32 = 2**31
 
 
@@ -86,7 +84,7 @@ class Correlation(NamedTuple):
 
 
 def forward_launch(
-    what: Correlation, shape: Sequence[int], dtype: torch.dtype, row: int
+    what: Correlation, shape: Sequence[int], dtype: torch.dtype, row: int, plane: int
 ) -> Launch:
     """The kernel that makes a volume.
 
@@ -94,82 +92,87 @@ def forward_launch(
         what: offsets and windows.
         shape: of the features, (N, C, T, H, W).
         dtype: of the features.
-        row: elements from one row of their maps to the next.
+        row, plane: elements from one row of their maps to the next, and between channels.
     """
-    n, _, frames, height, width = shape
-    jobs = what.jobs()
-    name, constants, warps, stages = _common(what, shape, dtype, row, is_forward=True)
+    n, channels, frames, height, width = shape
+    constants = dict(_constants(what, shape, row, plane), JOBS=what.jobs())
+    if _by_tiles(what, channels, dtype):
+        # a strip of half as many products as there are threads leaves registers for the window
+        constants.update(_tile(what, 32), CHANNELS=32)
+        name, parts, warps, registers = 'tiles', _tiles(height, width), 4, 96
+    else:
+        constants.update(ROWS=max(1, min(what.window[0], 18 // what.window[1])), PIXELS=_PIXELS)
+        name, parts, warps, registers = 'pixels', _blocks(height, width), 4, None
     groups = -(-what.window[0] // constants['ROWS'])
-    return Launch(
-        _MODULE,
-        f'forward_by_{name}',
-        n * frames * len(jobs) * groups * _parts(constants, height, width),
-        dict(constants, JOBS=jobs),
-        warps,
-        stages,
-    )
+    programs = n * frames * len(constants['JOBS']) * groups * parts
+    return Launch(_MODULE, f'forward_by_{name}', programs, constants, warps, registers=registers)
 
 
 def backward_launch(
-    what: Correlation, shape: Sequence[int], dtype: torch.dtype, row: int
+    what: Correlation, shape: Sequence[int], dtype: torch.dtype, row: int, plane: int
 ) -> Launch:
     """The kernel that makes the gradient of features; arguments as of :func:`forward_launch`."""
     n, channels, frames, height, width = shape
-    sources = what.sources()
-    name, constants, warps, stages = _common(what, shape, dtype, row, is_forward=False)
-    parts = -(-channels // constants['CHANNELS'])
-    return Launch(
-        _MODULE,
-        f'backward_by_{name}',
-        n * frames * len(sources) * parts * _parts(constants, height, width),
-        dict(constants, SOURCES=sources),
-        warps,
-        stages,
-    )
+    constants = dict(_constants(what, shape, row, plane), SOURCES=what.sources())
+    if _by_tiles(what, channels, dtype):
+        constants.update(_tile(what, 64), CHANNELS=64)
+        name, parts, warps, registers = 'tiles', _tiles(height, width), 8, 128
+    else:
+        whole = [count for count in range(6, 13) if channels % count == 0]
+        constants.update(CHANNELS=max(whole, default=min(8, channels)), PIXELS=_PIXELS)
+        name, parts, warps, registers = 'pixels', _blocks(height, width), 4, 64
+    programs = n * frames * len(constants['SOURCES']) * parts
+    programs *= -(-channels // constants['CHANNELS'])
+    return Launch(_MODULE, f'backward_by_{name}', programs, constants, warps, registers=registers)
 
 
-def _parts(constants: dict[str, Any], height: int, width: int) -> int:
-    """Blocks or tiles of a map."""
-    if 'SIDE' in constants:
-        return -(-height // constants['SIDE']) * -(-width // constants['SIDE'])
-    return -(-height * width // constants['PIXELS'])
-
-
-def _common(
-    what: Correlation, shape: Sequence[int], dtype: torch.dtype, row: int, is_forward: bool
-) -> tuple[str, dict[str, Any], int, int]:
-    """Name, constants, warps and stages that serve a size best."""
+def _constants(what: Correlation, shape: Sequence[int], row: int, plane: int) -> dict[str, Any]:
+    """What all kernels are compiled for."""
     _, channels, frames, height, width = shape
-    sides = what.window
-    constants = dict(
+    return dict(
         C=channels,
         H=height,
         W=width,
-        U=sides[0],
-        V=sides[1],
+        U=what.window[0],
+        V=what.window[1],
         ROW=row,
+        PLANE=plane,
         OFFSETS=len(what.offsets),
         BORDER=what.clip_border,
-        WIDE=sides[0] * sides[1] * frames * height * width >= _INT32,
+        WIDE=max(what.window[0] * what.window[1] * frames * height * width, 64 * plane) >= _INT32,
     )
-    reach = _power(_SIDE + (sides[1] - 1) * max(what.dilations))
-    if channels >= _TILES_FROM and reach <= _REACH:
-        rows = min(sides[0], max(1, 128 // sides[1]))
-        constants.update(
-            ROWS=rows,
-            SIDE=_SIDE,
-            CHANNELS=32 if is_forward else 64,
-            STRIP=64 // reach,
-            REACH=reach,
-            SLOTS=max(16, _power(rows * sides[1])),
-            PRECISION='tf32x3',
-        )
-        return 'tiles', constants, 4 if is_forward else 8, 2
-    if is_forward:
-        constants.update(ROWS=max(1, min(sides[0], 25 // sides[1])), PIXELS=128)
-        return 'pixels', constants, 4, 1
-    constants.update(CHANNELS=16, PIXELS=128)
-    return 'pixels', constants, 4, 1
+
+
+def _by_tiles(what: Correlation, channels: int, dtype: torch.dtype) -> bool:
+    """Whether the matrix units serve: float32 takes three of their products and its registers."""
+    return dtype.itemsize == 2 and channels >= _TILES_FROM and _reach(what) <= 32
+
+
+def _tile(what: Correlation, products: int) -> dict[str, int]:
+    """Constants of tiles; a row of ``products`` of each pixel is made at a time."""
+    rows = min(what.window[0], max(1, 32 // what.window[1]))
+    reach = _reach(what)
+    return dict(
+        ROWS=rows,
+        HIGH=_HIGH,
+        WIDTH=_WIDTH,
+        STRIP=products // reach,
+        REACH=reach,
+        SLOTS=_power(rows * what.window[1]),
+    )
+
+
+def _reach(what: Correlation) -> int:
+    """Columns that the windows of a tile lie in, as a power of two that matrix units take."""
+    return max(16, _power(_WIDTH + (what.window[1] - 1) * max(what.dilations)))
+
+
+def _tiles(height: int, width: int) -> int:
+    return -(-height // _HIGH) * -(-width // _WIDTH)
+
+
+def _blocks(height: int, width: int) -> int:
+    return -(-height * width // _PIXELS)
 
 
 def _power(number: int) -> int:
@@ -206,8 +209,10 @@ def forward(queries: Tensor, keys: Tensor, what: Correlation, scale: float) -> T
     n, _, frames, height, width = queries.shape
     num_displacements = what.window[0] * what.window[1] * len(what.offsets)
     out = queries.new_empty(n, num_displacements, frames, height, width)
-    launch = forward_launch(what, queries.shape, queries.dtype, queries.stride(-2))
-    start(launch, queries, keys, out, *queries.stride()[:3], frames, scale)
+    launch = forward_launch(
+        what, queries.shape, queries.dtype, queries.stride(-2), queries.stride(1)
+    )
+    start(launch, queries, keys, out, queries.stride(0), queries.stride(2), frames, scale)
     return out
 
 
@@ -228,7 +233,7 @@ def backward(
     n, channels, frames, height, width = shape = queries.shape
     of_queries = queries.new_empty(n, frames, channels, height, width)
     of_keys = torch.empty_like(of_queries) if what.is_pair else of_queries
-    launch = backward_launch(what, shape, queries.dtype, queries.stride(-2))
+    launch = backward_launch(what, shape, queries.dtype, queries.stride(-2), queries.stride(1))
     start(
         launch,
         grad.contiguous(),
@@ -236,7 +241,8 @@ def backward(
         keys,
         of_queries,
         of_keys,
-        *queries.stride()[:3],
+        queries.stride(0),
+        queries.stride(2),
         frames,
         scale,
     )

@@ -12,9 +12,9 @@ program, so results are the same each time.
 What the constants mean (sizes are constants so that addresses within a map are, too):
 
 C, H, W, U, V: channels, rows and columns of a map, and sides of the window.
-ROW: elements from one row of a map to the next.
+ROW, PLANE: elements from one row of a map to the next, and from one channel to the next.
 BORDER: what stands outside the clip.
-WIDE: whether an index within the volume of one offset needs 64 bits.
+WIDE: whether indices within the volume of one offset, or some channels, need 64 bits.
 ROWS: rows of the window that a program takes at a time.
 JOBS: for each offset that is multiplied ``(index, tau, dilation, mirror)``: ``mirror`` is the
     index of the offset that has the same products, at the other pixel and under the opposite
@@ -87,10 +87,10 @@ def _sources(t, tau: tl.constexpr, T, BORDER: tl.constexpr, BACK: tl.constexpr):
 
 @triton.jit
 def forward_by_pixels(
-    queries, keys, out, clip, channel, frame, T, scale,
+    queries, keys, out, clip, frame, T, scale,
     C: tl.constexpr, H: tl.constexpr, W: tl.constexpr, U: tl.constexpr, V: tl.constexpr,
-    ROW: tl.constexpr, OFFSETS: tl.constexpr, JOBS: tl.constexpr, BORDER: tl.constexpr,
-    WIDE: tl.constexpr, ROWS: tl.constexpr, PIXELS: tl.constexpr,
+    ROW: tl.constexpr, PLANE: tl.constexpr, OFFSETS: tl.constexpr, JOBS: tl.constexpr,
+    BORDER: tl.constexpr, WIDE: tl.constexpr, ROWS: tl.constexpr, PIXELS: tl.constexpr,
 ):
     """Grid: clips, frames, jobs, groups of rows of the window, blocks of pixels."""
     blocks: tl.constexpr = (H * W + PIXELS - 1) // PIXELS
@@ -106,19 +106,19 @@ def forward_by_pixels(
     for which in tl.static_range(len(JOBS)):
         if job == which:
             _forward_by_pixels(
-                queries, keys, out, clip, channel, frame, T, scale, n, t, row, pixel,
+                queries, keys, out, clip, frame, T, scale, n, t, row, pixel,
                 JOBS[which][0], JOBS[which][1], JOBS[which][2], JOBS[which][3],
-                C, H, W, U, V, ROW, OFFSETS, BORDER, WIDE, ROWS,
+                C, H, W, U, V, ROW, PLANE, OFFSETS, BORDER, WIDE, ROWS,
             )
 
 
 @triton.jit
 def _forward_by_pixels(
-    queries, keys, out, clip, channel, frame, T, scale, n, t, row, pixel,
+    queries, keys, out, clip, frame, T, scale, n, t, row, pixel,
     INDEX: tl.constexpr, TAU: tl.constexpr, DILATION: tl.constexpr, MIRROR: tl.constexpr,
     C: tl.constexpr, H: tl.constexpr, W: tl.constexpr, U: tl.constexpr, V: tl.constexpr,
-    ROW: tl.constexpr, OFFSETS: tl.constexpr, BORDER: tl.constexpr, WIDE: tl.constexpr,
-    ROWS: tl.constexpr,
+    ROW: tl.constexpr, PLANE: tl.constexpr, OFFSETS: tl.constexpr, BORDER: tl.constexpr,
+    WIDE: tl.constexpr, ROWS: tl.constexpr,
 ):
     i, j = pixel // W, pixel % W
     on = pixel < H * W
@@ -135,14 +135,13 @@ def _forward_by_pixels(
         query = tl.load(here + place, mask=on, other=0).to(tl.float32)
         more = ()
         for k in tl.static_range(ROWS * V):
-            a: tl.constexpr = k // V * DILATION
-            b: tl.constexpr = k % V * DILATION
-            near = on & _inside(i + (up + a), j + (left + b), H, W)
-            key = tl.load(there + (place + (a * ROW + b)), mask=near, other=0)
+            near = on & _inside(i + (up + k // V * DILATION), j + (left + k % V * DILATION), H, W)
+            far = place + (k // V * DILATION * ROW + k % V * DILATION)
+            key = tl.load(there + far, mask=near, other=0)
             more = more + (sums[k] + query * key.to(tl.float32),)
         sums = more
-        here += channel
-        there += channel
+        here += PLANE
+        there += PLANE
     for k in tl.static_range(ROWS * V):
         if row + k // V < U:
             _write(
@@ -186,10 +185,10 @@ def _total(values):
 
 @triton.jit
 def backward_by_pixels(
-    grad, queries, keys, of_queries, of_keys, clip, channel, frame, T, scale,
+    grad, queries, keys, of_queries, of_keys, clip, frame, T, scale,
     C: tl.constexpr, H: tl.constexpr, W: tl.constexpr, U: tl.constexpr, V: tl.constexpr,
-    ROW: tl.constexpr, OFFSETS: tl.constexpr, SOURCES: tl.constexpr, BORDER: tl.constexpr,
-    WIDE: tl.constexpr, CHANNELS: tl.constexpr, PIXELS: tl.constexpr,
+    ROW: tl.constexpr, PLANE: tl.constexpr, OFFSETS: tl.constexpr, SOURCES: tl.constexpr,
+    BORDER: tl.constexpr, WIDE: tl.constexpr, CHANNELS: tl.constexpr, PIXELS: tl.constexpr,
 ):
     """Grid: clips, frames, maps that get a gradient, blocks of pixels, blocks of channels."""
     parts: tl.constexpr = (C + CHANNELS - 1) // CHANNELS
@@ -204,48 +203,72 @@ def backward_by_pixels(
     t, n = program % T, (program // T).to(tl.int64)
     if which == 0:
         _backward_by_pixels(
-            grad, keys, of_queries, clip, channel, frame, T, scale, n, t, c, pixel,
-            C, H, W, U, V, ROW, OFFSETS, SOURCES[0], BORDER, WIDE, CHANNELS,
+            grad, keys, of_queries, clip, frame, T, scale, n, t, c, pixel,
+            C, H, W, U, V, ROW, PLANE, OFFSETS, SOURCES[0], BORDER, WIDE, CHANNELS,
         )
     elif len(SOURCES) == 2:
         _backward_by_pixels(
-            grad, queries, of_keys, clip, channel, frame, T, scale, n, t, c, pixel,
-            C, H, W, U, V, ROW, OFFSETS, SOURCES[1], BORDER, WIDE, CHANNELS,
+            grad, queries, of_keys, clip, frame, T, scale, n, t, c, pixel,
+            C, H, W, U, V, ROW, PLANE, OFFSETS, SOURCES[1], BORDER, WIDE, CHANNELS,
         )
 
 
 @triton.jit
 def _backward_by_pixels(
-    grad, x, out, clip, channel, frame, T, scale, n, t, c, pixel,
+    grad, x, out, clip, frame, T, scale, n, t, c, pixel,
     C: tl.constexpr, H: tl.constexpr, W: tl.constexpr, U: tl.constexpr, V: tl.constexpr,
-    ROW: tl.constexpr, OFFSETS: tl.constexpr, SOURCES: tl.constexpr, BORDER: tl.constexpr,
+    ROW: tl.constexpr, PLANE: tl.constexpr, OFFSETS: tl.constexpr, SOURCES: tl.constexpr,
+    BORDER: tl.constexpr, WIDE: tl.constexpr, CHANNELS: tl.constexpr,
+):
+    i, j = pixel // W, pixel % W
+    on = pixel < H * W
+    place = x + n * clip + c.to(tl.int64) * PLANE
+    totals = ()
+    for _ in tl.static_range(CHANNELS):
+        totals = totals + (tl.full(pixel.shape, 0, tl.float32),)
+    for which in tl.static_range(len(SOURCES)):
+        totals = _add_by_pixels(
+            totals, grad, place, frame, T, n, t, c, i, j, on,
+            SOURCES[which][0], SOURCES[which][1], SOURCES[which][2], SOURCES[which][3],
+            C, H, W, U, V, ROW, PLANE, OFFSETS, BORDER, WIDE, CHANNELS,
+        )
+    for k in tl.static_range(CHANNELS):
+        _write_gradient(
+            out, totals[k] * scale, n, t, c + k, i, j, on & (c + k < C), T, C, H, W
+        )
+
+
+@triton.jit
+def _add_by_pixels(
+    totals, grad, place, frame, T, n, t, c, i, j, on,
+    TAU: tl.constexpr, DILATION: tl.constexpr, OWN: tl.constexpr, MIRRORED: tl.constexpr,
+    C: tl.constexpr, H: tl.constexpr, W: tl.constexpr, U: tl.constexpr, V: tl.constexpr,
+    ROW: tl.constexpr, PLANE: tl.constexpr, OFFSETS: tl.constexpr, BORDER: tl.constexpr,
     WIDE: tl.constexpr, CHANNELS: tl.constexpr,
 ):
-    i, j = (pixel // W)[None, :], (pixel % W)[None, :]
-    on = pixel[None, :] < H * W
-    c = c + tl.arange(0, CHANNELS)[:, None]
-    used = c < C
-    place = x + n * clip + c.to(tl.int64) * channel + (i * ROW + j)
-    total = tl.full((CHANNELS, pixel.shape[0]), 0, tl.float32)
-    for which in tl.static_range(len(SOURCES)):
-        dilation: tl.constexpr = SOURCES[which][1]
-        own: tl.constexpr = SOURCES[which][2]
-        mirrored: tl.constexpr = SOURCES[which][3]
-        first, last = _sources(t, SOURCES[which][0], T, BORDER, len(own) == 0)
-        for u in range(first, last):
-            for a in range(U):
-                dy = (a - U // 2) * dilation
-                for b in tl.static_range(V):
-                    dx: tl.constexpr = (b - V // 2) * dilation
-                    near = on & _inside(i + dy, j + dx, H, W)
-                    found = _gradients(
-                        grad, n, t, u, i, j, a * V + b, dy, dx, on, T, H, W, U * V, OFFSETS, own,
-                        mirrored, WIDE,
+    """What one of the sources adds to the gradient."""
+    left: tl.constexpr = -(V // 2) * DILATION
+    first, last = _sources(t, TAU, T, BORDER, len(OWN) == 0)
+    for u in range(first, last):
+        for a in range(U):
+            dy = (a - U // 2) * DILATION
+            there = place + (tl.cast(u, tl.int64) * frame + (dy * ROW + left))
+            for b in range(V):
+                near = on & _inside(i + dy, j + (left + b * DILATION), H, W)
+                gradient = _total(
+                    _gradients(
+                        grad, n, t, u, i, j, a * V + b, dy, left + b * DILATION, on, T, H, W,
+                        U * V, OFFSETS, OWN, MIRRORED, WIDE,
                     )
-                    there = place + (tl.cast(u, tl.int64) * frame + (dy * ROW + dx))
-                    value = tl.load(there, mask=used & near, other=0).to(tl.float32)
-                    total += _total(found) * value
-    _write_gradient(out, total * scale, n, t, c, i, j, used & on, T, C, H, W)
+                )
+                values = there + (i * ROW + j + b * DILATION)
+                more = ()
+                for k in tl.static_range(CHANNELS):
+                    used = near if C % CHANNELS == 0 else near & (c + k < C)
+                    value = tl.load(values + k * PLANE, mask=used, other=0)
+                    more = more + (totals[k] + gradient * value.to(tl.float32),)
+                totals = more
+    return totals
 
 
 @triton.jit
@@ -254,25 +277,26 @@ def _write_gradient(
 ):
     """Write features' gradients, which lie (N, T, C, H, W) in memory."""
     first = out + (n * T + t) * C * (H * W)
-    place = c.to(tl.int64) * (H * W) + (i * W + j)
+    place = tl.cast(c, tl.int64) * (H * W) + (i * W + j)
     tl.store(first + place, values.to(out.dtype.element_ty), mask=on)
 
 
 @triton.jit
 def forward_by_tiles(
-    queries, keys, out, clip, channel, frame, T, scale,
+    queries, keys, out, clip, frame, T, scale,
     C: tl.constexpr, H: tl.constexpr, W: tl.constexpr, U: tl.constexpr, V: tl.constexpr,
-    ROW: tl.constexpr, OFFSETS: tl.constexpr, JOBS: tl.constexpr, BORDER: tl.constexpr,
-    WIDE: tl.constexpr, ROWS: tl.constexpr, SIDE: tl.constexpr, CHANNELS: tl.constexpr,
-    STRIP: tl.constexpr, REACH: tl.constexpr, SLOTS: tl.constexpr, PRECISION: tl.constexpr,
+    ROW: tl.constexpr, PLANE: tl.constexpr, OFFSETS: tl.constexpr, JOBS: tl.constexpr,
+    BORDER: tl.constexpr, WIDE: tl.constexpr, ROWS: tl.constexpr, HIGH: tl.constexpr,
+    WIDTH: tl.constexpr, CHANNELS: tl.constexpr, STRIP: tl.constexpr, REACH: tl.constexpr,
+    SLOTS: tl.constexpr,
 ):
     """Grid: clips, frames, jobs, groups of rows of the window, tiles of pixels.
 
-    A tile has SIDE rows and columns; what it is multiplied with, STRIP rows of REACH columns. A
-    group has up to SLOTS displacements.
+    A tile has HIGH rows and WIDTH columns; what it is multiplied with at a time, STRIP rows of
+    REACH columns. A group has up to SLOTS displacements.
     """
-    columns: tl.constexpr = (W + SIDE - 1) // SIDE
-    tiles: tl.constexpr = (H + SIDE - 1) // SIDE * columns
+    columns: tl.constexpr = (W + WIDTH - 1) // WIDTH
+    tiles: tl.constexpr = (H + HIGH - 1) // HIGH * columns
     groups: tl.constexpr = (U + ROWS - 1) // ROWS
     program = tl.program_id(0)
     tile = program % tiles
@@ -282,56 +306,60 @@ def forward_by_tiles(
     job = program % len(JOBS)
     program //= len(JOBS)
     t, n = program % T, (program // T).to(tl.int64)
-    top, left = tile // columns * SIDE, tile % columns * SIDE
+    top, left = tile // columns * HIGH, tile % columns * WIDTH
     for which in tl.static_range(len(JOBS)):
         if job == which:
             _forward_by_tiles(
-                queries, keys, out, clip, channel, frame, T, scale, n, t, row, top, left,
+                queries, keys, out, clip, frame, T, scale, n, t, row, top, left,
                 JOBS[which][0], JOBS[which][1], JOBS[which][2], JOBS[which][3],
-                C, H, W, U, V, ROW, OFFSETS, BORDER, WIDE, ROWS, SIDE, CHANNELS, STRIP, REACH,
-                SLOTS, PRECISION,
+                C, H, W, U, V, ROW, PLANE, OFFSETS, BORDER, WIDE, ROWS, HIGH, WIDTH, CHANNELS,
+                STRIP, REACH, SLOTS,
             )
 
 
 @triton.jit
 def _forward_by_tiles(
-    queries, keys, out, clip, channel, frame, T, scale, n, t, row, top, left,
+    queries, keys, out, clip, frame, T, scale, n, t, row, top, left,
     INDEX: tl.constexpr, TAU: tl.constexpr, DILATION: tl.constexpr, MIRROR: tl.constexpr,
     C: tl.constexpr, H: tl.constexpr, W: tl.constexpr, U: tl.constexpr, V: tl.constexpr,
-    ROW: tl.constexpr, OFFSETS: tl.constexpr, BORDER: tl.constexpr, WIDE: tl.constexpr,
-    ROWS: tl.constexpr, SIDE: tl.constexpr, CHANNELS: tl.constexpr, STRIP: tl.constexpr,
-    REACH: tl.constexpr, SLOTS: tl.constexpr, PRECISION: tl.constexpr,
+    ROW: tl.constexpr, PLANE: tl.constexpr, OFFSETS: tl.constexpr, BORDER: tl.constexpr,
+    WIDE: tl.constexpr, ROWS: tl.constexpr, HIGH: tl.constexpr, WIDTH: tl.constexpr,
+    CHANNELS: tl.constexpr, STRIP: tl.constexpr, REACH: tl.constexpr, SLOTS: tl.constexpr,
 ):
     u, inside = _ahead(t, TAU, T, BORDER)
-    q = tl.arange(0, SIDE * SIDE)[:, None]
+    q = tl.arange(0, HIGH * WIDTH)[:, None]
     k = tl.arange(0, STRIP * REACH)[None, :]
     d = tl.arange(0, SLOTS)[None, :]
     a, b = d // V, d % V
-    i, j = top + q // SIDE, left + q % SIDE
+    i, j = top + q // WIDTH, left + q % WIDTH
     on = (i < H) & (j < W)
     up = (row - U // 2) * DILATION
     over: tl.constexpr = -(V // 2) * DILATION
-    strips: tl.constexpr = (SIDE + (ROWS - 1) * DILATION + STRIP - 1) // STRIP
+    strips: tl.constexpr = (HIGH + (ROWS - 1) * DILATION + STRIP - 1) // STRIP
     here = queries + n * clip + tl.cast(t, tl.int64) * frame
     there = keys + n * clip + tl.cast(u, tl.int64) * frame
-    values = tl.full((SIDE * SIDE, SLOTS), 0, tl.float32)
+    c = tl.arange(0, CHANNELS)
+    step = c.to(tl.int64) * PLANE if WIDE else c * PLANE
+    query_place = step[None, :] + (i * ROW + j)
+    values = tl.full((HIGH * WIDTH, SLOTS), 0, tl.float32)
     for strip in range(tl.where(inside, strips, 0)):
         y, x = top + up + strip * STRIP + k // REACH, left + over + k % REACH
         near = _inside(y, x, H, W)
-        products = tl.full((SIDE * SIDE, STRIP * REACH), 0, tl.float32)
+        products = tl.full((HIGH * WIDTH, STRIP * REACH), 0, tl.float32)
+        query_base, key_base = here, there
         for first in range(0, C, CHANNELS):
-            c = first + tl.arange(0, CHANNELS)
-            step = c.to(tl.int64) * channel
-            query = tl.load(
-                here + (step[None, :] + (i * ROW + j)), mask=on & (c < C)[None, :], other=0
-            )
+            used = c < C - first
+            query = tl.load(query_base + query_place, mask=on & used[None, :], other=0)
             key = tl.load(
-                there + (step[:, None] + (y * ROW + x)), mask=near & (c < C)[:, None], other=0
+                key_base + (step[:, None] + (y * ROW + x)), mask=near & used[:, None], other=0
             )
-            products = tl.dot(query, key, products, input_precision=PRECISION)
-        y = q // SIDE + a * DILATION - strip * STRIP
+            products = tl.dot(query, key, products)
+            query_base += CHANNELS * PLANE
+            key_base += CHANNELS * PLANE
+        # what differs from strip to strip comes first, so that no sums of the rest are kept
+        y = (a * DILATION - strip * STRIP) + q // WIDTH
         found = (y >= 0) & (y < STRIP) & (d < ROWS * V)
-        place = tl.where(found, y * REACH + q % SIDE + b * DILATION, 0)
+        place = tl.where(found, (y * REACH + q % WIDTH) + b * DILATION, 0)
         values = tl.where(found, tl.gather(products, place, 1), values)
     _write(
         out, values * scale, n, t, u, i, j, row * V + d, up + a * DILATION, over + b * DILATION,
@@ -341,16 +369,17 @@ def _forward_by_tiles(
 
 @triton.jit
 def backward_by_tiles(
-    grad, queries, keys, of_queries, of_keys, clip, channel, frame, T, scale,
+    grad, queries, keys, of_queries, of_keys, clip, frame, T, scale,
     C: tl.constexpr, H: tl.constexpr, W: tl.constexpr, U: tl.constexpr, V: tl.constexpr,
-    ROW: tl.constexpr, OFFSETS: tl.constexpr, SOURCES: tl.constexpr, BORDER: tl.constexpr,
-    WIDE: tl.constexpr, ROWS: tl.constexpr, SIDE: tl.constexpr, CHANNELS: tl.constexpr,
-    STRIP: tl.constexpr, REACH: tl.constexpr, SLOTS: tl.constexpr, PRECISION: tl.constexpr,
+    ROW: tl.constexpr, PLANE: tl.constexpr, OFFSETS: tl.constexpr, SOURCES: tl.constexpr,
+    BORDER: tl.constexpr, WIDE: tl.constexpr, ROWS: tl.constexpr, HIGH: tl.constexpr,
+    WIDTH: tl.constexpr, CHANNELS: tl.constexpr, STRIP: tl.constexpr, REACH: tl.constexpr,
+    SLOTS: tl.constexpr,
 ):
     """Grid: clips, frames, maps that get a gradient, tiles of pixels, blocks of channels."""
     parts: tl.constexpr = (C + CHANNELS - 1) // CHANNELS
-    columns: tl.constexpr = (W + SIDE - 1) // SIDE
-    tiles: tl.constexpr = (H + SIDE - 1) // SIDE * columns
+    columns: tl.constexpr = (W + WIDTH - 1) // WIDTH
+    tiles: tl.constexpr = (H + HIGH - 1) // HIGH * columns
     program = tl.program_id(0)
     c = program % parts * CHANNELS
     program //= parts
@@ -359,68 +388,89 @@ def backward_by_tiles(
     which = program % len(SOURCES)
     program //= len(SOURCES)
     t, n = program % T, (program // T).to(tl.int64)
-    top, left = tile // columns * SIDE, tile % columns * SIDE
+    top, left = tile // columns * HIGH, tile % columns * WIDTH
     if which == 0:
         _backward_by_tiles(
-            grad, keys, of_queries, clip, channel, frame, T, scale, n, t, c, top, left,
-            C, H, W, U, V, ROW, OFFSETS, SOURCES[0], BORDER, WIDE, ROWS, SIDE, CHANNELS, STRIP,
-            REACH, SLOTS, PRECISION,
+            grad, keys, of_queries, clip, frame, T, scale, n, t, c, top, left,
+            C, H, W, U, V, ROW, PLANE, OFFSETS, SOURCES[0], BORDER, WIDE, ROWS, HIGH, WIDTH,
+            CHANNELS, STRIP, REACH, SLOTS,
         )
     elif len(SOURCES) == 2:
         _backward_by_tiles(
-            grad, queries, of_keys, clip, channel, frame, T, scale, n, t, c, top, left,
-            C, H, W, U, V, ROW, OFFSETS, SOURCES[1], BORDER, WIDE, ROWS, SIDE, CHANNELS, STRIP,
-            REACH, SLOTS, PRECISION,
+            grad, queries, of_keys, clip, frame, T, scale, n, t, c, top, left,
+            C, H, W, U, V, ROW, PLANE, OFFSETS, SOURCES[1], BORDER, WIDE, ROWS, HIGH, WIDTH,
+            CHANNELS, STRIP, REACH, SLOTS,
         )
 
 
 @triton.jit
 def _backward_by_tiles(
-    grad, x, out, clip, channel, frame, T, scale, n, t, c, top, left,
+    grad, x, out, clip, frame, T, scale, n, t, c, top, left,
     C: tl.constexpr, H: tl.constexpr, W: tl.constexpr, U: tl.constexpr, V: tl.constexpr,
-    ROW: tl.constexpr, OFFSETS: tl.constexpr, SOURCES: tl.constexpr, BORDER: tl.constexpr,
-    WIDE: tl.constexpr, ROWS: tl.constexpr, SIDE: tl.constexpr, CHANNELS: tl.constexpr,
-    STRIP: tl.constexpr, REACH: tl.constexpr, SLOTS: tl.constexpr, PRECISION: tl.constexpr,
+    ROW: tl.constexpr, PLANE: tl.constexpr, OFFSETS: tl.constexpr, SOURCES: tl.constexpr,
+    BORDER: tl.constexpr, WIDE: tl.constexpr, ROWS: tl.constexpr, HIGH: tl.constexpr,
+    WIDTH: tl.constexpr, CHANNELS: tl.constexpr, STRIP: tl.constexpr, REACH: tl.constexpr,
+    SLOTS: tl.constexpr,
 ):
-    q = tl.arange(0, SIDE * SIDE)[:, None]
+    q = tl.arange(0, HIGH * WIDTH)[:, None]
+    i, j = top + q // WIDTH, left + q % WIDTH
+    channels = tl.arange(0, CHANNELS)[None, :]
+    step = channels.to(tl.int64) * PLANE if WIDE else channels * PLANE
+    base = x + n * clip + c.to(tl.int64) * PLANE
+    c = c + channels
+    total = tl.full((HIGH * WIDTH, CHANNELS), 0, tl.float32)
+    for which in tl.static_range(len(SOURCES)):
+        total = _add_by_tiles(
+            total, grad, base, step, frame, T, n, t, top, left, q, i, j, c < C,
+            SOURCES[which][0], SOURCES[which][1], SOURCES[which][2], SOURCES[which][3],
+            H, W, U, V, ROW, OFFSETS, BORDER, WIDE, ROWS, HIGH, WIDTH, STRIP, REACH, SLOTS,
+        )
+    on = (i < H) & (j < W) & (c < C)
+    _write_gradient(out, total * scale, n, t, c, i, j, on, T, C, H, W)
+
+
+@triton.jit
+def _add_by_tiles(
+    total, grad, base, step, frame, T, n, t, top, left, q, i, j, used,
+    TAU: tl.constexpr, DILATION: tl.constexpr, OWN: tl.constexpr, MIRRORED: tl.constexpr,
+    H: tl.constexpr, W: tl.constexpr, U: tl.constexpr, V: tl.constexpr, ROW: tl.constexpr,
+    OFFSETS: tl.constexpr, BORDER: tl.constexpr, WIDE: tl.constexpr, ROWS: tl.constexpr,
+    HIGH: tl.constexpr, WIDTH: tl.constexpr, STRIP: tl.constexpr, REACH: tl.constexpr,
+    SLOTS: tl.constexpr,
+):
+    """What one of the sources adds to the gradient.
+
+    The gradients of products, by displacement, are laid out by pixels of a strip and multiplied
+    with their features.
+    """
     k = tl.arange(0, STRIP * REACH)
     d = tl.arange(0, SLOTS)[None, :]
-    i, j = top + q // SIDE, left + q % SIDE
-    on = (i < H) & (j < W)
-    c = c + tl.arange(0, CHANNELS)[None, :]
-    used = c < C
-    channels = x + n * clip + c.to(tl.int64) * channel
-    total = tl.full((SIDE * SIDE, CHANNELS), 0, tl.float32)
-    for which in tl.static_range(len(SOURCES)):
-        dilation: tl.constexpr = SOURCES[which][1]
-        own: tl.constexpr = SOURCES[which][2]
-        mirrored: tl.constexpr = SOURCES[which][3]
-        over: tl.constexpr = -(V // 2) * dilation
-        strips: tl.constexpr = (SIDE + (ROWS - 1) * dilation + STRIP - 1) // STRIP
-        first, last = _sources(t, SOURCES[which][0], T, BORDER, len(own) == 0)
-        for u in range(first, last):
-            there = channels + tl.cast(u, tl.int64) * frame
-            for row in range(0, U, ROWS):
-                up = (row - U // 2) * dilation
-                gradients = _gradients(
-                    grad, n, t, u, i, j, row * V + d, up + d // V * dilation,
-                    over + d % V * dilation, on & (d < ROWS * V) & (row + d // V < U), T, H, W,
-                    U * V, OFFSETS, own, mirrored, WIDE,
-                )
-                if x.dtype.element_ty == tl.float32:
-                    gradients = (_total(gradients),)
-                for strip in range(strips):
-                    y, z = strip * STRIP + k // REACH, k % REACH
-                    near = _inside(top + up + y, left + over + z, H, W)[:, None]
-                    place = (top + up + y) * ROW + (left + over + z)
-                    key = tl.load(there + place[:, None], mask=near & used, other=0)
-                    dy, dx = y[None, :] - q // SIDE, z[None, :] - q % SIDE
-                    found = _inside(dy, dx, (ROWS - 1) * dilation + 1, (V - 1) * dilation + 1)
-                    if dilation > 1:
-                        found &= (dy % dilation == 0) & (dx % dilation == 0)
-                    slot = tl.where(found, dy // dilation * V + dx // dilation, 0)
-                    for each in tl.static_range(len(gradients)):
-                        band = tl.where(found, tl.gather(gradients[each], slot, 1), 0)
-                        band = band.to(x.dtype.element_ty)
-                        total = tl.dot(band, key, total, input_precision=PRECISION)
-    _write_gradient(out, total * scale, n, t, c, i, j, on & used, T, C, H, W)
+    y, x = k // REACH, k % REACH
+    over: tl.constexpr = -(V // 2) * DILATION
+    strips: tl.constexpr = (HIGH + (ROWS - 1) * DILATION + STRIP - 1) // STRIP
+    first, last = _sources(t, TAU, T, BORDER, len(OWN) == 0)
+    for u in range(first, last):
+        there = base + tl.cast(u, tl.int64) * frame
+        for row in range(0, U, ROWS):
+            up = (row - U // 2) * DILATION
+            on = (i < H) & (j < W) & (d < ROWS * V) & (row + d // V < U)
+            gradients = _gradients(
+                grad, n, t, u, i, j, row * V + d, up + d // V * DILATION,
+                over + d % V * DILATION, on, T, H, W, U * V, OFFSETS, OWN, MIRRORED, WIDE,
+            )
+            for strip in range(strips):
+                down = up + strip * STRIP
+                near = _inside(top + down + y, left + over + x, H, W)[:, None]
+                place = (top + down + y) * ROW + (left + over + x)
+                key = tl.load(there + (place[:, None] + step), mask=near & used, other=0)
+                dy = (strip * STRIP + y)[None, :] - q // WIDTH
+                dx = x[None, :] - q % WIDTH
+                found = _inside(dy, dx, (ROWS - 1) * DILATION + 1, (V - 1) * DILATION + 1)
+                if DILATION > 1:
+                    found &= (dy % DILATION == 0) & (dx % DILATION == 0)
+                slot = tl.where(found, dy // DILATION * V + dx // DILATION, 0)
+                for each in tl.static_range(len(gradients)):
+                    band = tl.where(found, tl.gather(gradients[each], slot, 1), 0)
+                    band = band.to(base.dtype.element_ty)
+                    total = tl.dot(band, key, total)
+    return total
