@@ -18,7 +18,7 @@ def maxima(x: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
     n, channels, num_frames, _, width = x.shape
     num_sets, side = rows.shape[1], rows.shape[3] - 1
     shape = n, num_frames, num_sets, side**2, channels
-    values, points = x.new_empty(shape), rows.new_empty(*shape, 2)
+    values, points = x.new_empty(shape), x.new_empty(*shape, 2, dtype=rows.dtype)
     # as wide as most regions, so that few lanes have no pixel
     launch = _launch('maxima', x, num_sets, side, (-(-width // side), 8), 128, side**2 * num_sets)
     borders = rows.contiguous(), columns.contiguous()
@@ -40,7 +40,7 @@ def maxima_backward(grad: Tensor, points: Tensor, rows: Tensor, height: int, wid
 def sums(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """See ``region_sums``; ``x`` is float32 or half precision, of any strides."""
     n, num_frames, num_sets, side, _ = rows.shape
-    out = rows.new_empty(n, num_frames, num_sets, side**2, x.shape[1])
+    out = x.new_empty(n, num_frames, num_sets, side**2, x.shape[1], dtype=rows.dtype)
     launch = _launch('sums', x, num_sets, side, (x.shape[4], 16), 64, num_sets * side)
     start(launch, x, rows.contiguous(), columns.contiguous(), out, *x.stride(), num_frames)
     return out
