@@ -49,6 +49,8 @@ import numpy as np
 import torch
 
 from mmaction_ext.ops.correlation import triton as correlation
+from mmaction_ext.ops.keypoint import triton as keypoint
+from mmaction_ext.ops.keypoint.borders import coverage
 from mmaction_ext.ops.launch import Launch, digest
 
 SECTOR = 32
@@ -87,7 +89,7 @@ class Case(NamedTuple):
     Attributes:
         names: values of the first columns.
         launch: what is started.
-        arguments: what it is started with; tensors have no values.
+        arguments: what it is started with; tensors have no values but where these are places.
         steps: for each tensor, elements from one frame to the next.
         clips: how many there are, outermost in each tensor and in the grid.
         frames: of a clip; the programs of each are neighbours.
@@ -160,8 +162,53 @@ def _correlation_cases(
         yield Case(names, launch, arguments, steps[direction], n, frames, looped)
 
 
+def regions_cases() -> Iterator[Case]:
+    """Key points and means of KPSEM, on even grids: borders decide what a program touches."""
+    for regions in (4, 9, 16):
+        for dtype in DTYPES:
+            yield from _regions_cases(regions, dtype)
+
+
+def _regions_cases(regions: int, dtype: str) -> Iterator[Case]:
+    (n, channels, frames, length, _), sets, side = (8, 384, 8, 14, 14), 8, math.isqrt(regions)
+    x = torch.empty(n, channels, frames, length, length, dtype=DTYPES[dtype], device='meta')
+    x = x.to(memory_format=torch.channels_last_3d)
+    even = (torch.arange(side + 1) * length / side).round()
+    rows, columns = (even.long().expand(n, sets, frames, -1).contiguous() for _ in range(2))
+    of_rows, of_columns = (
+        coverage(even, length).expand(n, frames, sets, -1, -1).contiguous() for _ in range(2)
+    )
+    found = x.new_empty(n, frames, sets, regions, channels)
+    points = x.new_empty(*found.shape, 2, dtype=torch.int64)
+    pixels, outputs, share = length**2 * channels, sets * regions * channels, sets * side * length
+    calls: dict[tuple[str, str], tuple[Callable[[], object], tuple[int, ...]]] = {
+        ('regional_key_points', 'forward'): (
+            lambda: keypoint.maxima(x, rows, columns),
+            (pixels, side + 1, side + 1, outputs, 2 * outputs),
+        ),
+        ('regional_key_points', 'backward'): (
+            lambda: keypoint.maxima_backward(found, points, rows, length, length),
+            (outputs, 2 * outputs, side + 1, pixels),
+        ),
+        ('regional_mean', 'forward'): (
+            lambda: keypoint.sums(x, of_rows, of_columns),
+            (pixels, share, share, outputs),
+        ),
+        ('regional_mean', 'backward'): (
+            lambda: keypoint.sums_backward(found.float(), of_rows, of_columns, x),
+            (outputs, share, share, pixels),
+        ),
+    }
+    for (operator, direction), (call, steps) in calls.items():
+        names = dict(
+            operator=operator, direction=direction, size=f'k{regions}', offsets='', dtype=dtype
+        )
+        launch, arguments = recorded(keypoint, call)
+        yield Case(names, launch, arguments, steps, n, frames)
+
+
 # every operator with kernels
-CASES = (correlation_cases,)
+CASES = (correlation_cases, regions_cases)
 
 
 def compiled(case: Case, target: int) -> dict[str, Any]:
@@ -263,7 +310,7 @@ def touched(case: Case) -> Touched:
     """What the programs of one frame touch, in a process that interprets kernels."""
     from triton.runtime import interpreter
 
-    tensors = {x: torch.empty_like(x, device='cpu') for x in case.tensors()}
+    tensors = {x: torch.empty_like(x, device='cpu') if x.is_meta else x for x in case.tensors()}
     arguments = [tensors[x] if isinstance(x, torch.Tensor) else x for x in case.arguments]
     bases = np.array([x.data_ptr() for x in tensors.values()])
     builder = interpreter.InterpreterBuilder
@@ -412,7 +459,7 @@ def lines(cases: Sequence[Case], bytes_too: bool = True) -> Iterator[dict[str, A
 
 def _told(constants: dict[str, Any]) -> str:
     """Those that are a choice."""
-    chosen = ('ROWS', 'PIXELS', 'HIGH', 'WIDTH', 'CHANNELS', 'STRIP', 'REACH', 'SLOTS')
+    chosen = ('ROWS', 'COLUMNS', 'PIXELS', 'HIGH', 'WIDTH', 'CHANNELS', 'STRIP', 'REACH', 'SLOTS')
     return ' '.join(f'{name}={constants[name]}' for name in chosen if name in constants)
 
 
