@@ -11,8 +11,8 @@ implementations of the operator.
 
 Outputs and gradients are first compared with those of the loops in float64, for all networks.
 ``error`` is the length of the difference over that of the truth, all tensors taken as one vector:
-TCM looks for a largest value, so that rounding can move a pixel altogether. Nothing is timed where
-it is above ``tolerance``. ``of_shift_loop`` is the ratio of medians of the same rounds: how many
+rounding can move a pixel altogether where TCM looks for a largest value, and a gradient where a
+ReLU opens. Nothing is timed where it is above ``tolerance``. ``of_shift_loop`` is the ratio of medians of the same rounds: how many
 times as long the shift loop takes.
 """
 
@@ -41,7 +41,7 @@ COLUMNS = (
     *common.ENVIRONMENT,
 )
 SHOWN = (*COLUMNS[:1], *COLUMNS[3:10])
-TOLERANCE = 1e-3
+TOLERANCE = 1e-2
 #: What a stage hands to a module: features (N, C, T, H, W).
 Features = dict[int, Tensor]
 
