@@ -12,8 +12,8 @@ implementations of the operator.
 Outputs and gradients are first compared with those of the loops in float64, for all networks.
 ``error`` is the length of the difference over that of the truth, all tensors taken as one vector:
 rounding can move a pixel altogether where TCM looks for a largest value, and a gradient where a
-ReLU opens. Nothing is timed where it is above ``tolerance``. ``of_shift_loop`` is the ratio of medians of the same rounds: how many
-times as long the shift loop takes.
+ReLU opens. Nothing is timed where it is above ``tolerance``. ``of_shift_loop`` is the ratio of
+medians of the same rounds: how many times as long the shift loop takes.
 """
 
 import copy
