@@ -9,6 +9,9 @@
 
 #ifndef TARGET
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,18 +44,31 @@ typedef struct {
 } Source;
 
 /* Columns that are computed together; a row is cut into tiles of them. */
-#define TILE 16
+#define TILE 32
 /* Channels whose products are summed before the next row of keys is met. */
 #define CHANNELS 64
+/* Values of a cache line. */
+#define LINE 16
+/* Channels and rows that are packed together, and the rows ahead for which memory is asked. */
+#define PACK_CHANNELS 16
+#define PACK_ROWS 16
+#define PACK_AHEAD 4
 /* Bytes of the products of a block of rows, which should stay in the cache. */
-#define BLOCK_BYTES (64 << 10)
+#define BLOCK_BYTES (128 << 10)
 
 static inline Int least(Int a, Int b) { return a < b ? a : b; }
 static inline Int most(Int a, Int b) { return a > b ? a : b; }
+static inline Int distance(Int a, Int b) { return a < b ? b - a : a - b; }
+
+/* Memory for so many values, on a cache line; NULL where there is none. */
+static float *allocate(Int values) {
+    return aligned_alloc(LINE * sizeof(float), (values + LINE) / LINE * LINE * sizeof(float));
+}
 
 /* Rows of a block, of each of which so many values are kept. */
 static Int block_rows(const Features *x, Int values) {
-    return least(x->height, most(2, BLOCK_BYTES / ((Int)sizeof(float) * most(values, 1))));
+    Int rows = BLOCK_BYTES / ((Int)sizeof(float) * most(values, 1));
+    return least(x->height, most(4, rows / 4 * 4)); /* whole pairs of rows, at dilation 2, too */
 }
 
 #define JOIN_(a, b) a##_##b
@@ -102,16 +118,16 @@ Int best_instructions(void) {
 }
 
 /* Items are (clip, pair): item = clip * num_pairs + pair. Writes every value of the slabs of its
-   pairs. Returns 0, or 1 without memory. */
+   pairs, past the cache if it `streams`. Returns 0, or 1 without memory. */
 int correlate(Int instructions, const Features *x, const Pair *pairs, Int num_pairs,
-              const Slab *slabs, float *out, Int out_clip, Int begin, Int end) {
+              const Slab *slabs, float *out, Int out_clip, Int streams, Int begin, Int end) {
 #if defined(__x86_64__)
     if (instructions == 2)
-        return correlate_avx512(x, pairs, num_pairs, slabs, out, out_clip, begin, end);
+        return correlate_avx512(x, pairs, num_pairs, slabs, out, out_clip, streams, begin, end);
     if (instructions == 1)
-        return correlate_avx2(x, pairs, num_pairs, slabs, out, out_clip, begin, end);
+        return correlate_avx2(x, pairs, num_pairs, slabs, out, out_clip, streams, begin, end);
 #endif
-    return correlate_portable(x, pairs, num_pairs, slabs, out, out_clip, begin, end);
+    return correlate_portable(x, pairs, num_pairs, slabs, out, out_clip, streams, begin, end);
 }
 
 /* Items are (clip, frame) of the gradient; `first[f]` to `first[f + 1]` are the sources of frame f,
@@ -137,26 +153,38 @@ typedef float NAME(loose) __attribute__((vector_size(LANES * 4), aligned(4), may
 #define LOAD(p) ((VEC) * (const NAME(loose) *)(p))
 #define STORE(p, v) (*(NAME(loose) *)(p) = (v))
 #define UNROLL _Pragma("GCC unroll 16")
+/* Loaded once, not by each instruction that takes it. */
+#if defined(__x86_64__)
+#define KEEP(v) __asm__("" : "+x"(v))
+#else
+#define KEEP(v) (void)(v)
+#endif
 
-/* The frames of one clip that a thread has met, each (H, tiles, C, pitch): a tile of columns, with
-   those that the window reaches on both sides of it, zeros where there are none. */
+/* The frames that a thread has met lately, each (H, C, pitch): `pad` zeros or more stand before
+   and behind every row of a channel. Frame f is in slot f % slots. */
 typedef struct {
     float *values, *block;
-    Int *clip_of;
-    Int tiles, pitch, row, size;
+    Int *clip_of, *frame_of, *rows_of;
+    Int slots, lead, pitch, row, size, columns;
 } NAME(Packed);
 #define PACKED NAME(Packed)
 
-static TARGET int NAME(prepare)(PACKED *packed, const Features *x, Int block_values) {
-    packed->tiles = (x->width + TILE - 1) / TILE;
-    packed->pitch = TILE + 2 * x->pad;
-    packed->row = packed->tiles * x->channels * packed->pitch;
-    packed->size = x->height * packed->row;
-    packed->values = calloc(x->frames * packed->size + TILE, sizeof(float));
-    packed->block = malloc((block_values + TILE) * sizeof(float));
-    packed->clip_of = malloc(x->frames * sizeof(Int));
+static TARGET int NAME(prepare)(PACKED *packed, const Features *x, Int slots, Int block_values) {
+    packed->slots = slots;
+    packed->columns = (x->width + LANES - 1) / LANES * LANES;
+    packed->pitch = (x->width + x->pad + 7) / 8 * 8;
+    packed->row = x->channels * packed->pitch;
+    packed->lead = (x->pad + LINE - 1) / LINE * LINE;
+    packed->size = packed->lead + x->height * packed->row;
+    Int values = slots * packed->size + x->pad + LINE;
+    packed->values = allocate(values);
+    packed->block = allocate(block_values + LINE);
+    packed->clip_of = malloc(3 * slots * sizeof(Int));
     if (!packed->values || !packed->block || !packed->clip_of) return 1;
-    for (Int f = 0; f < x->frames; f++) packed->clip_of[f] = -1;
+    packed->frame_of = packed->clip_of + slots;
+    packed->rows_of = packed->frame_of + slots;
+    memset(packed->values, 0, values * sizeof(float));
+    for (Int s = 0; s < slots; s++) packed->clip_of[s] = -1;
     return 0;
 }
 
@@ -175,28 +203,39 @@ INLINE void NAME(copy)(float *to, const float *from, Int count) {
         for (; j < count; j++) to[j] = from[j];
 }
 
-/* Frame f of a clip, packed now unless it was before. */
-static TARGET const float *NAME(frame)(PACKED *packed, const Features *x, Int clip, Int f) {
-    float *to = packed->values + f * packed->size;
-    if (packed->clip_of[f] == clip) return to;
-    packed->clip_of[f] = clip;
-    const float *from = x->bases[f] + clip * x->clip;
-    for (Int some = 0; some < x->channels; some += TILE)
-        for (Int i = 0; i < x->height; i++)
-            for (Int c = some; c < least(some + TILE, x->channels); c++) {
-                const float *row = from + c * x->channel + i * x->row;
-                for (Int tile = 0; tile < packed->tiles; tile++) {
-                    Int first = tile * TILE - x->pad, begin = most(0, first);
-                    Int count = least(x->width, first + packed->pitch) - begin;
-                    float *there = to + i * packed->row + (tile * x->channels + c) * packed->pitch +
-                                   begin - first;
-                    if (x->column == 1)
-                        NAME(copy)(there, row + begin, count);
-                    else
-                        for (Int j = 0; j < count; j++) there[j] = row[(begin + j) * x->column];
+/* The slot of frame f of a clip, of which as many rows are packed as it had before, if any. */
+static TARGET Int NAME(slot)(PACKED *packed, Int clip, Int f) {
+    Int slot = f % packed->slots;
+    if (packed->clip_of[slot] != clip || packed->frame_of[slot] != f) packed->rows_of[slot] = 0;
+    packed->clip_of[slot] = clip;
+    packed->frame_of[slot] = f;
+    return slot;
+}
+
+INLINE const float *NAME(frame)(const PACKED *packed, Int slot) {
+    return packed->values + slot * packed->size + packed->lead;
+}
+
+/* Pack the rows of a slot's frame before `end`, so far as they were not: shortly before they are
+   needed, while they are in the cache. */
+static TARGET void NAME(pack)(PACKED *packed, const Features *x, Int slot, Int end) {
+    float *to = (float *)NAME(frame)(packed, slot);
+    const float *from = x->bases[packed->frame_of[slot]] + packed->clip_of[slot] * x->clip;
+    for (Int first, last; (first = packed->rows_of[slot]) < least(end, x->height);) {
+        last = packed->rows_of[slot] = least(first + PACK_ROWS, x->height);
+        for (Int some = 0; some < x->channels; some += PACK_CHANNELS)
+            for (Int i = first; i < last; i++)
+                for (Int c = some; c < least(some + PACK_CHANNELS, x->channels); c++) {
+                    const float *row = from + c * x->channel + i * x->row;
+                    float *there = to + i * packed->row + c * packed->pitch;
+                    if (x->column == 1) {
+                        for (Int j = 0; j < x->width; j += LINE)
+                            __builtin_prefetch(row + PACK_AHEAD * x->row + j);
+                        NAME(copy)(there, row, x->width);
+                    } else
+                        for (Int j = 0; j < x->width; j++) there[j] = row[j * x->column];
                 }
-            }
-    return to;
+    }
 }
 
 /* Inner products over channels of ROWS vectors of queries with NB displacements of one of keys,
@@ -213,6 +252,7 @@ static TARGET const float *NAME(frame)(PACKED *packed, const Features *x, Int cl
             UNROLL for (int r = 0; r < ROWS; r++) query[r] = LOAD(q + r * q_rows);                \
             UNROLL for (int b = 0; b < NB; b++) {                                                 \
                 VEC key = LOAD(k + b * step);                                                     \
+                KEEP(key);                                                                        \
                 UNROLL for (int r = 0; r < ROWS; r++) sums[r][b] += query[r] * key;               \
             }                                                                                     \
         }                                                                                         \
@@ -228,17 +268,17 @@ static const NAME(Dot) NAME(dots)[2][5] = {
     {NAME(dot_1_1), NAME(dot_2_1), NAME(dot_3_1), NAME(dot_4_1), NAME(dot_5_1)},
     {NAME(dot_1_2), NAME(dot_2_2), NAME(dot_3_2), NAME(dot_4_2), NAME(dot_5_2)}};
 
-/* Products of query rows i and, if there are two, i + dilation, under all displacements (or, of
-   one frame, those from the middle row of the window on), into block (D, rows, columns). A row of
-   keys meets both under neighbouring displacements. */
+/* Products of a tile of query rows i and, if there are two, i + dilation, under all displacements
+   (or, of one frame, those from the middle row of the window on), into block (D, rows, columns). A
+   row of keys meets both under neighbouring displacements. */
 static TARGET void NAME(multiply_rows)(const Features *x, const Pair *pair, const PACKED *packed,
                                        const float *queries, const float *keys, Int tile, Int i,
                                        Int rows, Int block_first, Int block_rows) {
     Int u_side = x->window_rows, v_side = x->window_columns, step = pair->dilation;
-    Int columns = packed->tiles * TILE, pitch = packed->pitch, lowest = pair->half ? u_side / 2 : 0;
-    Int width = least(TILE, x->width - tile * TILE), parts = (v_side + 4) / 5;
+    Int columns = packed->columns, pitch = packed->pitch, lowest = pair->half ? u_side / 2 : 0;
+    Int end = least(tile + TILE, x->width), parts = (v_side + 4) / 5;
     Int displacement = block_rows * columns;
-    const float *q = queries + i * packed->row + tile * x->channels * pitch + x->pad;
+    const float *q = queries + i * packed->row;
     for (Int c = 0; c < x->channels; c += CHANNELS)
         for (Int m = lowest; m < u_side + rows - 1; m++) {
             Int y = i + (m - u_side / 2) * step;
@@ -246,74 +286,98 @@ static TARGET void NAME(multiply_rows)(const Features *x, const Pair *pair, cons
             /* the first row is met under window row m, the second under m - 1 */
             Int skip = m == u_side, both = rows == 2 && m > lowest && !skip;
             Int a = m - skip, row = i + skip * step - block_first;
-            const float *k = keys + y * packed->row + (tile * x->channels + c) * pitch + x->pad;
+            const float *k = keys + y * packed->row + c * pitch;
             for (Int part = 0, b = 0, count; part < parts; part++, b += count) {
                 count = (v_side - b + parts - part - 1) / (parts - part);
-                for (Int j = 0; j < width; j += LANES)
+                for (Int j = tile; j < end; j += LANES)
                     NAME(dots)[both][count - 1](
                         q + c * pitch + skip * step * packed->row + j, step * packed->row,
                         k + (b - v_side / 2) * step + j, pitch, least(CHANNELS, x->channels - c),
                         step, c == 0,
-                        packed->block + (a * v_side + b) * displacement + row * columns +
-                            tile * TILE + j,
+                        packed->block + (a * v_side + b) * displacement + row * columns + j,
                         displacement, step * columns - v_side * displacement);
             }
         }
 }
 
-/* Write the products of a block of rows under one displacement to a slab. */
+/* to[j] = from[j] * scale */
+INLINE void NAME(scale)(float *to, const float *from, Int count, float scale) {
+    Int j = 0;
+    for (; j + LANES <= count; j += LANES) STORE(to + j, LOAD(from + j) * scale);
+    if (j < count && count >= LANES)
+        STORE(to + count - LANES, LOAD(from + count - LANES) * scale);
+    else
+        for (; j < count; j++) to[j] = from[j] * scale;
+}
+
+/* Copy past the cache: what is written is larger than it, and lines need not be read first. */
+INLINE void NAME(stream)(float *to, const float *from, Int count) {
+#if defined(__x86_64__) && LANES >= 8
+    Int j = least(count, -((uintptr_t)to / sizeof(float)) % LINE);
+    NAME(copy)(to, from, j);
+    for (; j + LINE <= count; j += LINE) {
+        _mm256_stream_ps(to + j, _mm256_loadu_ps(from + j));
+        _mm256_stream_ps(to + j + 8, _mm256_loadu_ps(from + j + 8));
+    }
+    NAME(copy)(to + j, from + j, count - j);
+#else
+    NAME(copy)(to, from, count);
+#endif
+}
+
+/* Write the products of a block of rows under one displacement to a slab, by way of `line` if
+   there is one. */
 static TARGET void NAME(write_rows)(const Features *x, const Slab *slab, float *out, Int i,
                                     Int rows, Int a, Int b, Int step, const float *block,
                                     Int columns, float *line) {
-    Int u_side = x->window_rows, v_side = x->window_columns, width = x->width, count = 0;
+    Int u_side = x->window_rows, v_side = x->window_columns, width = x->width;
     Int dy = (a - u_side / 2) * step, dx = (b - v_side / 2) * step, d = a * v_side + b;
     if (slab->mirrored) d = u_side * v_side - 1 - d;
     Int begin = slab->mirrored && dx > 0 ? least(dx, width) : 0;
     Int from = slab->mirrored && dx < 0 ? least(-dx, width) : 0, length = width - begin - from;
-    Int first = -1;
-    for (Int r = 0; r < rows; r++) {
-        Int y = i + r + dy, target = slab->mirrored ? y : i + r;
-        if (target < 0 || target >= x->height) continue;
-        if (first < 0) first = target;
-        float *to = line + count;
-        count += width;
-        if (!slab->mirrored && (y < 0 || y >= x->height)) {
+    /* mirrored rows stand dy further on, those beyond the map nowhere */
+    Int first = slab->mirrored ? most(i, -dy) : i;
+    Int end = slab->mirrored ? least(i + rows, x->height - dy) : i + rows;
+    out += slab->offset + d * slab->stride + (first + (slab->mirrored ? dy : 0)) * width;
+    float *to = line ? line + (uintptr_t)out / sizeof(float) % LINE : out, *start = to;
+    for (Int r = first; r < end; r++, to += width) {
+        if (r + dy < 0 || r + dy >= x->height) {
             memset(to, 0, width * sizeof(float));
             continue;
         }
         for (Int j = 0; j < begin; j++) to[j] = 0;
-        Int j = 0;
-        for (; j + LANES <= length; j += LANES)
-            STORE(to + begin + j, LOAD(block + r * columns + from + j) * x->scale);
-        for (; j < length; j++) to[begin + j] = block[r * columns + from + j] * x->scale;
-        for (j = begin + length; j < width; j++) to[j] = 0;
+        NAME(scale)(to + begin, block + (r - i) * columns + from, length, x->scale);
+        for (Int j = begin + length; j < width; j++) to[j] = 0;
     }
-    if (!count) return;
-    out += slab->offset + d * slab->stride + first * width;
-    NAME(copy)(out, line, count);
+    if (line && end > first) NAME(stream)(out, start, (end - first) * width);
 }
 
 static TARGET void NAME(correlate_pair)(const Features *x, const Pair *pair, const Slab *slabs,
-                                        const float *queries, const float *keys,
-                                        const PACKED *packed, Int block_rows, float *line,
+                                        PACKED *packed, Int clip, Int block_rows, float *line,
                                         float *out) {
     Int u_side = x->window_rows, v_side = x->window_columns, step = pair->dilation;
-    Int columns = packed->tiles * TILE;
+    Int queries = NAME(slot)(packed, clip, pair->queries);
+    Int keys = NAME(slot)(packed, clip, pair->keys);
     for (Int i = 0; i < x->height; i += block_rows) {
         Int rows = least(block_rows, x->height - i);
-        for (Int tile = 0; tile < packed->tiles; tile++)
-            for (Int r = 0; r < rows; r++) /* r and r + step are one, of every 2 * step rows */
-                if (r % (2 * step) < step)
-                    NAME(multiply_rows)(x, pair, packed, queries, keys, tile, i + r,
-                                        r + step < rows ? 2 : 1, i, block_rows);
+        for (Int r = 0; r < rows; r++) { /* r and r + step are one, of every 2 * step rows */
+            if (r % (2 * step) >= step) continue;
+            NAME(pack)(packed, x, queries, i + r + step + 1);
+            NAME(pack)(packed, x, keys, i + r + (u_side / 2 + 1) * step + 1);
+            for (Int tile = 0; tile < x->width; tile += TILE)
+                NAME(multiply_rows)(x, pair, packed, NAME(frame)(packed, queries),
+                                    NAME(frame)(packed, keys), tile, i + r,
+                                    r + step < rows ? 2 : 1, i, block_rows);
+        }
         for (Int s = pair->first_slab; s < pair->end_slab; s++)
             for (Int a = 0; a < u_side; a++) {
                 Int is_lower = pair->half && a < u_side / 2;
                 if (is_lower || (pair->half && a == u_side / 2 && slabs[s].mirrored)) continue;
                 for (Int b = 0; b < v_side; b++)
                     NAME(write_rows)(x, slabs + s, out, i, rows, a, b, step,
-                                     packed->block + (a * v_side + b) * block_rows * columns,
-                                     columns, line);
+                                     packed->block + (a * v_side + b) * block_rows *
+                                                         packed->columns,
+                                     packed->columns, line);
             }
     }
     /* rows of a mirrored slab that look beyond the map, and those that half a window skips */
@@ -332,131 +396,168 @@ static TARGET void NAME(correlate_pair)(const Features *x, const Pair *pair, con
 }
 
 static TARGET int NAME(correlate)(const Features *x, const Pair *pairs, Int num_pairs,
-                                  const Slab *slabs, float *out, Int out_clip, Int begin,
-                                  Int end) {
+                                  const Slab *slabs, float *out, Int out_clip, Int streams,
+                                  Int begin, Int end) {
     PACKED packed;
-    Int num_displacements = x->window_rows * x->window_columns;
-    Int columns = (x->width + TILE - 1) / TILE * TILE;
+    Int num_displacements = x->window_rows * x->window_columns, furthest = 0;
+    for (Int p = 0; p < num_pairs; p++)
+        furthest = most(furthest, distance(pairs[p].queries, pairs[p].keys));
+    Int columns = (x->width + LANES - 1) / LANES * LANES;
     Int rows = block_rows(x, num_displacements * columns);
-    float *line = malloc((rows * x->width + TILE) * sizeof(float));
-    int failed = NAME(prepare)(&packed, x, num_displacements * rows * columns) || !line;
+    float *line = streams ? allocate(rows * x->width + LINE) : NULL;
+    int failed = NAME(prepare)(&packed, x, furthest + 1, num_displacements * rows * columns) ||
+                 (streams && !line);
     for (Int item = begin; !failed && item < end; item++) {
         Int clip = item / num_pairs;
-        const Pair *pair = pairs + item % num_pairs;
-        const float *queries = NAME(frame)(&packed, x, clip, pair->queries);
-        const float *keys = NAME(frame)(&packed, x, clip, pair->keys);
-        NAME(correlate_pair)(x, pair, slabs, queries, keys, &packed, rows, line,
+        NAME(correlate_pair)(x, pairs + item % num_pairs, slabs, &packed, clip, rows, line,
                              out + clip * out_clip);
     }
+#if defined(__x86_64__)
+    _mm_sfence();
+#endif
     free(line);
     NAME(release)(&packed);
     return failed;
 }
 
-/* The factors of a source's pixels: the sum of its slabs under displacement d, a block of rows,
-   into block (tiles, rows, ...) at `to`, rows and tiles as far apart as told. */
+/* Row i of a slab under displacement (a, b) of a source; of a mirrored one what stands there. */
+INLINE const float *NAME(slab_row)(const Features *x, const Source *source, const Slab *slab,
+                                   const float *grad, Int i, Int a, Int b) {
+    Int u_side = x->window_rows, v_side = x->window_columns, d = a * v_side + b;
+    if (!slab->mirrored) return grad + slab->offset + d * slab->stride + i * x->width;
+    Int y = i + (a - u_side / 2) * source->dilation, dx = (b - v_side / 2) * source->dilation;
+    return grad + slab->offset + (u_side * v_side - 1 - d) * slab->stride + y * x->width + dx;
+}
+
+/* The factors of a row of a source's pixels: the sum of its slabs under displacement (a, b). */
 static TARGET void NAME(sum_slabs)(const Features *x, const Source *source, const Slab *slabs,
-                                   const float *grad, Int i, Int rows, Int a, Int b, float *line,
-                                   Int tiles, float *to, Int to_rows, Int to_tiles) {
-    Int u_side = x->window_rows, v_side = x->window_columns, width = x->width;
-    Int d = a * v_side + b, last = u_side * v_side - 1;
-    Int dy = (a - u_side / 2) * source->dilation, dx = (b - v_side / 2) * source->dilation;
-    Int begin = least(width, most(0, -dx)), length = most(0, width - (dx < 0 ? -dx : dx));
-    float *sum = line, *part = line + tiles * TILE;
-    for (Int r = 0; r < rows; r++) {
-        if (i + r + dy < 0 || i + r + dy >= x->height) continue;
-        for (Int j = 0; j < tiles * TILE; j += LANES) STORE(sum + j, (VEC){0});
-        for (Int s = source->first_slab; s < source->end_slab; s++) {
-            const float *row =
-                grad + slabs[s].offset +
-                (slabs[s].mirrored ? (last - d) * slabs[s].stride + (i + r + dy) * width + dx
-                                   : d * slabs[s].stride + (i + r) * width);
-            for (Int j = 0; j < tiles * TILE; j += LANES) STORE(part + j, (VEC){0});
-            NAME(copy)(part + begin, row + begin, length);
-            for (Int j = 0; j < tiles * TILE; j += LANES)
-                STORE(sum + j, LOAD(sum + j) + LOAD(part + j));
-        }
-        for (Int tile = 0; tile < tiles; tile++)
-            for (Int j = 0; j < TILE; j += LANES)
-                STORE(to + tile * to_tiles + r * to_rows + j,
-                      LOAD(sum + tile * TILE + j) * x->scale);
+                                   const float *grad, Int i, Int a, Int b, float *to) {
+    Int width = x->width, dx = (b - x->window_columns / 2) * source->dilation;
+    Int j = least(width, most(0, -dx)), end = most(j, width - most(0, dx)), count = end - j;
+    memset(to, 0, j * sizeof(float));
+    memset(to + end, 0, (width - end) * sizeof(float));
+    const Slab *slab = slabs + source->first_slab, *behind = slabs + source->end_slab;
+    const float *one = NAME(slab_row)(x, source, slab++, grad, i, a, b), *other;
+    if (slab == behind) {
+        NAME(copy)(to + j, one + j, count);
+        return;
+    }
+    other = NAME(slab_row)(x, source, slab++, grad, i, a, b);
+    for (; j + LANES <= end; j += LANES) STORE(to + j, LOAD(one + j) + LOAD(other + j));
+    if (j < end && count >= LANES)
+        STORE(to + end - LANES, LOAD(one + end - LANES) + LOAD(other + end - LANES));
+    else
+        for (; j < end; j++) to[j] = one[j] + other[j];
+    for (; slab < behind; slab++) { /* where borders repeat a frame */
+        other = NAME(slab_row)(x, source, slab, grad, i, a, b);
+        for (j = end - count; j < end; j++) to[j] += other[j];
     }
 }
 
-/* Gradients of COUNT channels of a row of a tile: sums over sources and displacements. */
-#define GATHER(COUNT)                                                                             \
-    static TARGET __attribute__((noinline)) void NAME(JOIN(gather, COUNT))(                                                 \
-        const Features *x, const Source *sources, Int count, const float *const *frames,          \
-        const PACKED *packed, Int i, Int tile, Int c, const float *factors, float *out) {         \
-        enum { VECS = TILE / LANES };                                                             \
-        VEC sums[COUNT][VECS];                                                                    \
-        UNROLL for (int n = 0; n < COUNT; n++) UNROLL for (int v = 0; v < VECS; v++) sums[n][v] = \
-            (VEC){0};                                                                             \
-        Int u_side = x->window_rows, v_side = x->window_columns, pitch = packed->pitch;           \
-        Int place = (tile * x->channels + c) * pitch + x->pad;                                    \
-        for (Int s = 0; s < count; s++) {                                                         \
-            Int step = sources[s].dilation;                                                       \
-            const float *frame = frames[s] + place - v_side / 2 * step;                           \
-            for (Int a = 0; a < u_side; a++) {                                                    \
-                Int y = i + (a - u_side / 2) * step;                                              \
-                const float *end = factors + v_side * TILE, *k[COUNT];                            \
-                if (y < 0 || y >= x->height) {                                                    \
-                    factors = end;                                                                \
-                    continue;                                                                     \
-                }                                                                                 \
-                UNROLL for (int n = 0; n < COUNT; n++) k[n] = frame + y * packed->row + n * pitch; \
-                for (; factors < end; factors += TILE) {                                          \
-                    UNROLL for (int v = 0; v < VECS; v++) {                                       \
-                        VEC factor = LOAD(factors + v * LANES);                                   \
-                        UNROLL for (int n = 0; n < COUNT; n++) sums[n][v] +=                      \
-                            factor * LOAD(k[n] + v * LANES);                                      \
-                    }                                                                             \
-                    UNROLL for (int n = 0; n < COUNT; n++) k[n] += step;                          \
-                }                                                                                 \
+/* To each of some channels of ROWS rows of gradients, a vector at `to` each: the values of NB
+   displacements of a row of keys by their factors. */
+#define SPREAD(NB, ROWS)                                                                          \
+    static TARGET void NAME(JOIN(JOIN(spread, NB), ROWS))(                                        \
+        const float *f, Int f_rows, Int f_displacements, const float *k, Int pitch, Int channels, \
+        Int step, float *to, Int to_rows) {                                                       \
+        VEC factor[ROWS][NB];                                                                     \
+        UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int b = 0; b < NB; b++) factor[r][b] =  \
+            LOAD(f + r * f_rows + b * f_displacements);                                           \
+        for (Int c = 0; c < channels; c++, k += pitch, to += TILE) {                              \
+            VEC sums[ROWS];                                                                       \
+            UNROLL for (int r = 0; r < ROWS; r++) sums[r] = LOAD(to + r * to_rows);               \
+            UNROLL for (int b = 0; b < NB; b++) {                                                 \
+                VEC key = LOAD(k + b * step);                                                     \
+                KEEP(key);                                                                        \
+                UNROLL for (int r = 0; r < ROWS; r++) sums[r] += factor[r][b] * key;              \
             }                                                                                     \
-        }                                                                                         \
-        Int left = x->width - tile * TILE;                                                        \
-        for (int n = 0; n < COUNT; n++) {                                                         \
-            float *to = out + ((c + n) * x->height + i) * x->width + tile * TILE;                 \
-            float row[TILE];                                                                      \
-            if (left >= TILE)                                                                     \
-                UNROLL for (int v = 0; v < VECS; v++) STORE(to + v * LANES, sums[n][v]);          \
-            else {                                                                                \
-                UNROLL for (int v = 0; v < VECS; v++) STORE(row + v * LANES, sums[n][v]);         \
-                NAME(copy)(to, row, left);                                                        \
-            }                                                                                     \
+            UNROLL for (int r = 0; r < ROWS; r++) STORE(to + r * to_rows, sums[r]);               \
         }                                                                                         \
     }
-GATHER(1) GATHER(2) GATHER(4)
-#undef GATHER
+SPREAD(1, 1) SPREAD(2, 1) SPREAD(3, 1) SPREAD(4, 1) SPREAD(5, 1)
+SPREAD(1, 2) SPREAD(2, 2) SPREAD(3, 2) SPREAD(4, 2) SPREAD(5, 2)
+#undef SPREAD
+
+typedef void (*NAME(Spread))(const float *, Int, Int, const float *, Int, Int, Int, float *, Int);
+static const NAME(Spread) NAME(spreads)[2][5] = {
+    {NAME(spread_1_1), NAME(spread_2_1), NAME(spread_3_1), NAME(spread_4_1), NAME(spread_5_1)},
+    {NAME(spread_1_2), NAME(spread_2_2), NAME(spread_3_2), NAME(spread_4_2), NAME(spread_5_2)}};
+
+/* Gradients of a tile of row i and, if there are two, of row i + step, from the factors
+   (rows, sources, D, columns) of theirs. */
+static TARGET void NAME(gather_rows)(const Features *x, const Source *sources, Int count,
+                                     const PACKED *packed, Int tile, Int i, Int rows, Int step,
+                                     const float *factors, float *sums, float *out) {
+    Int u_side = x->window_rows, v_side = x->window_columns, columns = packed->columns;
+    Int pitch = packed->pitch, end = least(tile + TILE, x->width), parts = (v_side + 4) / 5;
+    Int factor_rows = count * u_side * v_side * columns, sum_rows = CHANNELS * TILE;
+    for (Int c = 0; c < x->channels; c += CHANNELS) {
+        Int channels = least(CHANNELS, x->channels - c), asked = 0;
+        Int per_pass = channels / most(1, count * (u_side + rows - 2)) + 1;
+        memset(sums, 0, rows * sum_rows * sizeof(float));
+        for (Int s = 0; s < count; s++)
+            for (Int m = 0; m < u_side + rows - 1; m++) {
+                Int y = i + (m - u_side / 2) * sources[s].dilation;
+                /* what is written at the end is asked for meanwhile */
+                for (Int some = 0; some < per_pass && asked < channels; some++, asked++)
+                    for (Int r = 0; r < rows; r++) {
+                        float *to = out + ((c + asked) * x->height + i + r * step) * x->width;
+                        for (Int j = tile; j < end; j += LINE) __builtin_prefetch(to + j, 1);
+                        __builtin_prefetch(to + end - 1, 1);
+                    }
+                if (y < 0 || y >= x->height) continue;
+                Int skip = m == u_side, both = rows == 2 && m > 0 && !skip;
+                const float *k = NAME(frame)(packed, sources[s].other % packed->slots) +
+                                 y * packed->row + c * pitch;
+                const float *f = factors + skip * step * factor_rows +
+                                 (s * u_side + m - skip) * v_side * columns;
+                for (Int part = 0, b = 0, some; part < parts; part++, b += some) {
+                    some = (v_side - b + parts - part - 1) / (parts - part);
+                    for (Int j = tile; j < end; j += LANES)
+                        NAME(spreads)[both][some - 1](
+                            f + b * columns + j, step * factor_rows - v_side * columns, columns,
+                            k + (b - v_side / 2) * sources[s].dilation + j, pitch, channels,
+                            sources[s].dilation, sums + skip * sum_rows + j - tile, sum_rows);
+                }
+            }
+        for (Int n = 0; n < channels; n++)
+            for (Int r = 0; r < rows; r++)
+                NAME(scale)(out + ((c + n) * x->height + i + r * step) * x->width + tile,
+                            sums + r * sum_rows + n * TILE, end - tile, x->scale);
+    }
+}
 
 static TARGET void NAME(backward_frame)(const Features *x, const Source *sources, Int count,
                                         const Slab *slabs, const float *grad,
-                                        const float *const *frames, const PACKED *packed,
-                                        Int block_rows, float *line, float *out) {
-    Int u_side = x->window_rows, v_side = x->window_columns, size = u_side * v_side * TILE;
+                                        PACKED *packed, Int clip, Int block_rows, float *sums,
+                                        float *out) {
+    Int u_side = x->window_rows, v_side = x->window_columns, columns = packed->columns;
+    Int factor_rows = count * u_side * v_side * columns;
+    /* rows of one dilation are paired, of several each is by itself */
+    Int step = count ? sources->dilation : 1, pair = 1;
+    for (Int s = 0; s < count; s++) pair &= sources[s].dilation == step;
     for (Int i = 0; i < x->height; i += block_rows) {
         Int rows = least(block_rows, x->height - i);
         for (Int s = 0; s < count; s++)
             for (Int a = 0; a < u_side; a++)
                 for (Int b = 0; b < v_side; b++)
-                    NAME(sum_slabs)(x, sources + s, slabs, grad, i, rows, a, b, line,
-                                    packed->tiles,
-                                    packed->block + s * size + (a * v_side + b) * TILE,
-                                    count * size, block_rows * count * size);
-        for (Int tile = 0; tile < packed->tiles; tile++)
-            for (Int r = 0; r < rows; r++) {
-                const float *factors = packed->block + (tile * block_rows + r) * count * size;
-                Int c = 0;
-                for (; c + 4 <= x->channels; c += 4)
-                    NAME(gather_4)(x, sources, count, frames, packed, i + r, tile, c, factors, out);
-                if (x->channels - c >= 2) {
-                    NAME(gather_2)(x, sources, count, frames, packed, i + r, tile, c, factors, out);
-                    c += 2;
-                }
-                if (c < x->channels)
-                    NAME(gather_1)(x, sources, count, frames, packed, i + r, tile, c, factors, out);
-            }
+                    for (Int r = 0; r < rows; r++) {
+                        Int y = i + r + (a - u_side / 2) * sources[s].dilation;
+                        if (y < 0 || y >= x->height) continue;
+                        NAME(sum_slabs)(x, sources + s, slabs, grad, i + r, a, b,
+                                        packed->block + r * factor_rows +
+                                            ((s * u_side + a) * v_side + b) * columns);
+                    }
+        for (Int r = 0; r < rows; r++) {
+            if (pair && r % (2 * step) >= step) continue;
+            for (Int s = 0; s < count; s++)
+                NAME(pack)(packed, x, NAME(slot)(packed, clip, sources[s].other),
+                           i + r + (pair ? step : 0) + u_side / 2 * sources[s].dilation + 1);
+            for (Int tile = 0; tile < x->width; tile += TILE)
+                NAME(gather_rows)(x, sources, count, packed, tile, i + r,
+                                  pair && r + step < rows ? 2 : 1, step,
+                                  packed->block + r * factor_rows, sums, out);
+        }
     }
 }
 
@@ -464,23 +565,22 @@ static TARGET int NAME(backward)(const Features *x, const Source *sources, const
                                  const Slab *slabs, const float *grad, Int grad_clip,
                                  float *const *out, Int out_clip, Int begin, Int end) {
     PACKED packed;
-    Int longest = 0;
+    Int longest = 0, furthest = 0;
     for (Int f = 0; f < x->frames; f++) longest = most(longest, first[f + 1] - first[f]);
-    Int columns = (x->width + TILE - 1) / TILE * TILE;
+    for (Int s = 0; s < first[x->frames]; s++)
+        furthest = most(furthest, distance(sources[s].frame, sources[s].other));
+    Int columns = (x->width + LANES - 1) / LANES * LANES;
     Int values = longest * x->window_rows * x->window_columns * columns;
     Int rows = block_rows(x, values);
-    float *line = malloc((2 * columns + TILE) * sizeof(float));
-    const float **frames = malloc((longest + 1) * sizeof(float *));
-    int failed = NAME(prepare)(&packed, x, rows * values) || !frames || !line;
+    float *sums = allocate(2 * CHANNELS * TILE);
+    int failed = NAME(prepare)(&packed, x, least(x->frames, 2 * furthest + 1), rows * values) ||
+                 !sums;
     for (Int item = begin; !failed && item < end; item++) {
         Int clip = item / x->frames, f = item % x->frames, count = first[f + 1] - first[f];
-        for (Int s = 0; s < count; s++)
-            frames[s] = NAME(frame)(&packed, x, clip, sources[first[f] + s].other);
-        NAME(backward_frame)(x, sources + first[f], count, slabs, grad + clip * grad_clip, frames,
-                             &packed, rows, line, out[f] + clip * out_clip);
+        NAME(backward_frame)(x, sources + first[f], count, slabs, grad + clip * grad_clip, &packed,
+                             clip, rows, sums, out[f] + clip * out_clip);
     }
-    free(line);
-    free(frames);
+    free(sums);
     NAME(release)(&packed);
     return failed;
 }
@@ -489,5 +589,6 @@ static TARGET int NAME(backward)(const Features *x, const Source *sources, const
 #undef LOAD
 #undef STORE
 #undef UNROLL
+#undef KEEP
 #undef PACKED
 #endif

@@ -21,8 +21,10 @@ from mmaction_ext.ops import compiled
 from mmaction_ext.ops.correlation.frame_pairs import frame_partners
 
 _SOURCE = Path(__file__).with_suffix('.c')
-#: Pixels that a window may reach beyond the columns of a map: each tile of columns has as many.
+#: Pixels that a window may reach beyond the columns of a map: every packed row has as many.
 _FURTHEST = 32
+#: Larger volumes are written past the cache, which they would not stay in.
+_CACHE_BYTES = 16 << 20
 
 
 class Slab(NamedTuple):
@@ -90,7 +92,7 @@ def _kernel() -> tuple[ctypes.CDLL, int]:
     number, address = ctypes.c_int64, ctypes.c_void_p
     library.best_instructions.restype = number
     library.correlate.argtypes = [
-        number, address, address, number, address, address, number, number, number,
+        number, address, address, number, address, address, number, number, number, number,
     ]  # fmt: skip
     library.correlate_backward.argtypes = [
         number, address, address, address, address, address, number, address, number, number,
@@ -266,6 +268,7 @@ def forward(
             slabs,
             out.data_ptr(),
             out.stride(0),
+            out.nbytes > _CACHE_BYTES,
             begin,
             end,
         )
