@@ -21,7 +21,7 @@ import mmaction_ext.register  # noqa: F401  what configs name
 from mmaction_ext import ops
 from mmaction_ext.engine.run_config import read_config
 from mmaction_ext.models.building import build_model
-from mmaction_ext.ops.correlation.multiply import IMPLEMENTATIONS
+from mmaction_ext.ops.correlation.choice import IMPLEMENTATIONS
 from mmaction_ext.ops.keypoint.borders import keep_apart, pixel_borders
 from mmaction_ext.ops.keypoint.regions import MAXIMA_IMPLEMENTATIONS, MEAN_IMPLEMENTATIONS
 

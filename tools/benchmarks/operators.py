@@ -46,7 +46,7 @@ from mmaction_ext.ops import (
     regional_key_points,
     regional_mean,
 )
-from mmaction_ext.ops.correlation.multiply import IMPLEMENTATIONS
+from mmaction_ext.ops.correlation.choice import IMPLEMENTATIONS
 from mmaction_ext.ops.keypoint.regions import MAXIMA_IMPLEMENTATIONS, MEAN_IMPLEMENTATIONS
 
 COLUMNS = (

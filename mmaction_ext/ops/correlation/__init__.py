@@ -5,7 +5,8 @@ Equations, shapes and cost are in the README of this folder. Both functions are 
 autocast, ``torch.compile``, the meta device and the FLOP counter.
 """
 
+from mmaction_ext.ops.correlation.choice import chosen_implementation
 from mmaction_ext.ops.correlation.local import local_correlation
 from mmaction_ext.ops.correlation.pair import pair_correlation
 
-__all__ = ['local_correlation', 'pair_correlation']
+__all__ = ['chosen_implementation', 'local_correlation', 'pair_correlation']

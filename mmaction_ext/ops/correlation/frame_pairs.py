@@ -119,7 +119,7 @@ def correlation_forward(
     dilations: Sequence[int],
     clip_border: str,
     scale: float,
-    implementation: str = 'auto',
+    implementation: str,
 ) -> Tensor:
     """Local correlation; see :func:`mmaction_ext.ops.local_correlation` for the arguments.
 
@@ -151,7 +151,7 @@ def correlation_backward(
     dilations: Sequence[int],
     clip_border: str,
     scale: float,
-    implementation: str = 'auto',
+    implementation: str,
 ) -> Tensor:
     """Gradient of :func:`correlation_forward` with respect to ``x``.
 

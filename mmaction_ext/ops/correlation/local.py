@@ -8,10 +8,9 @@ from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
 from mmaction_ext.errors import InputError, check_at_least, check_choice, whole_numbers
-from mmaction_ext.ops import launch
 from mmaction_ext.ops.correlation import native, triton
+from mmaction_ext.ops.correlation.choice import IMPLEMENTATIONS, chosen_implementation
 from mmaction_ext.ops.correlation.frame_pairs import correlation_backward, correlation_forward
-from mmaction_ext.ops.correlation.multiply import check_implementation
 from mmaction_ext.ops.correlation.reference import correlation_reference
 from mmaction_ext.ops.precision import widened
 from mmaction_ext.ops.window import Window, window_sides
@@ -51,9 +50,10 @@ def local_correlation(
         clip_border: What stands outside the clip: ``'zeros'``, ``'replicate'`` (the first and
             last frame go on) or ``'circular'``.
         scale: Factor of every product; ``1 / sqrt(C)`` (equation 1) when None.
-        implementation: ``'shifts'`` or ``'gram'``, ``'auto'``, the quicker of the two,
-            ``'native'`` (compiled C, float32 on the CPU), ``'triton'`` (NVIDIA GPUs, no float64;
-            there ``'auto'`` takes it) or ``'reference'`` (loops, slow).
+        implementation: ``'auto'``, the quickest there is (:func:`chosen_implementation` tells),
+            ``'native'`` (compiled C, on the CPU, no float64), ``'triton'`` (NVIDIA GPUs, no
+            float64), ``'portable'`` (PyTorch: ``'shifts'`` or ``'gram'``, which can be asked for,
+            too) or ``'reference'`` (loops, slow).
 
     Returns:
         Tensor of shape (N, len(offsets) * U*V, T, H, W) and of the dtype of ``x``. Half
@@ -70,7 +70,7 @@ def local_correlation(
     dilations = _dilations(dilation, len(offsets))
     window = window_sides(window)
     _check_options(offsets, dilations, clip_border)
-    check_implementation(implementation)
+    check_choice('implementation', implementation, IMPLEMENTATIONS)
     _check_features(x)
     if scale is None:
         scale = x.shape[1] ** -0.5
@@ -126,10 +126,11 @@ def _operator(
     scale: float,
     implementation: str,
 ) -> Tensor:
-    if launch.is_chosen(implementation, x):
+    implementation = chosen_implementation(x, window, dilations, implementation)
+    if implementation == 'triton':
         return triton.forward(x, x, _correlation(offsets, window, dilations, clip_border), scale)
     wide = widened(x)
-    if native.is_chosen(implementation, wide, window, dilations):
+    if implementation == 'native':
         pairs = native.clip_pairs(x.shape[2], tuple(offsets), tuple(dilations), clip_border)
         y = native.forward(wide.unbind(2), pairs, len(offsets), x.shape[2], window, scale)
     else:
@@ -175,11 +176,12 @@ def _operator_backward(
     scale: float,
     implementation: str,
 ) -> Tensor:
-    if launch.is_chosen(implementation, x):
+    implementation = chosen_implementation(x, window, dilations, implementation)
+    if implementation == 'triton':
         what = _correlation(offsets, window, dilations, clip_border)
         return triton.backward(grad, x, x, what, scale)[0]
     wide = widened(x)
-    if native.is_chosen(implementation, wide, window, dilations):
+    if implementation == 'native':
         pairs = native.clip_pairs(x.shape[2], tuple(offsets), tuple(dilations), clip_border)
         y = wide.new_empty(wide.transpose(1, 2).shape)
         native.backward(widened(grad), wide.unbind(2), pairs, window, scale, y.unbind(1))

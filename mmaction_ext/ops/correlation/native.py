@@ -16,7 +16,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mmaction_ext.errors import InputError
 from mmaction_ext.ops import compiled
 from mmaction_ext.ops.correlation.frame_pairs import frame_partners
 
@@ -81,14 +80,9 @@ class _Features(ctypes.Structure):
 
 @functools.cache
 def _kernel() -> tuple[ctypes.CDLL, int]:
-    """The compiled kernel and the number of the best instruction set.
-
-    Raises:
-        InputError: it could not be compiled.
-    """
+    """The compiled kernel, which must not lack, and the number of the best instruction set."""
     library = compiled.load(_SOURCE)
-    if library is None:
-        raise InputError("implementation 'native' is not available: it could not be compiled")
+    assert library is not None
     number, address = ctypes.c_int64, ctypes.c_void_p
     library.best_instructions.restype = number
     library.correlate.argtypes = [
@@ -101,28 +95,15 @@ def _kernel() -> tuple[ctypes.CDLL, int]:
     return library, library.best_instructions()
 
 
-def is_chosen(
-    implementation: str, x: Tensor, window: Sequence[int], dilations: Iterable[int]
-) -> bool:
-    """Whether the kernel is asked for.
-
-    Args:
-        implementation: ``'native'`` asks for it.
-        x: features (..., H, W).
-
-    Raises:
-        InputError: it is asked for and cannot take features like ``x``.
-    """
-    if implementation != 'native':
-        return False
+def lack(x: Tensor, window: Sequence[int], dilation: int | Sequence[int]) -> str | None:
+    """What keeps the kernel from taking features (..., H, W); None where nothing does."""
+    if x.device.type != 'cpu' or x.dtype == torch.float64:
+        return f'it takes 32 bits or less on the CPU, not {x.dtype} on {x.device.type}'
+    dilations = (dilation,) if isinstance(dilation, int) else dilation
     reach = max(dilations) * (window[1] // 2)
-    if x.device.type != 'cpu' or x.dtype != torch.float32:
-        lack = f'it takes float32 on the CPU, not {x.dtype} on {x.device.type}'
-    elif reach > _FURTHEST:
-        lack = f'its window may reach {_FURTHEST} pixels beyond the columns, not {reach}'
-    else:
-        return bool(_kernel())
-    raise InputError(f"implementation 'native' is not available: {lack}")
+    if reach > _FURTHEST:
+        return f'its window may reach {_FURTHEST} pixels beyond the columns, not {reach}'
+    return 'it could not be compiled' if compiled.load(_SOURCE) is None else None
 
 
 @functools.lru_cache(64)

@@ -7,14 +7,10 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
-from mmaction_ext.errors import check_at_least, whole_numbers
-from mmaction_ext.ops import launch
+from mmaction_ext.errors import check_at_least, check_choice, whole_numbers
 from mmaction_ext.ops.correlation import native, triton
-from mmaction_ext.ops.correlation.multiply import (
-    check_implementation,
-    multiply_frames,
-    multiply_frames_backward,
-)
+from mmaction_ext.ops.correlation.choice import IMPLEMENTATIONS, chosen_implementation
+from mmaction_ext.ops.correlation.multiply import multiply_frames, multiply_frames_backward
 from mmaction_ext.ops.correlation.reference import pair_reference
 from mmaction_ext.ops.precision import widened
 from mmaction_ext.ops.window import Window, window_sides
@@ -46,9 +42,10 @@ def pair_correlation(
         window: ``(U, V)``, vertical and horizontal displacements, odd, or one int for both.
         dilation: Pixels between neighbouring displacements.
         scale: Factor of every product; ``1 / sqrt(C)`` when None.
-        implementation: ``'shifts'`` or ``'gram'``, ``'auto'``, the quicker of the two,
-            ``'native'`` (compiled C, float32 on the CPU), ``'triton'`` (NVIDIA GPUs, no float64;
-            there ``'auto'`` takes it) or ``'reference'`` (loops, slow).
+        implementation: ``'auto'``, the quickest there is (:func:`chosen_implementation` tells),
+            ``'native'`` (compiled C, on the CPU, no float64), ``'triton'`` (NVIDIA GPUs, no
+            float64), ``'portable'`` (PyTorch: ``'shifts'`` or ``'gram'``, which can be asked for,
+            too) or ``'reference'`` (loops, slow).
 
     Returns:
         Tensor of shape (B, U*V, H, W) and of the dtype of ``queries``. Half precision is summed
@@ -62,7 +59,7 @@ def pair_correlation(
             dtype.
     """
     window = window_sides(window)
-    check_implementation(implementation)
+    check_choice('implementation', implementation, IMPLEMENTATIONS)
     (dilation,) = whole_numbers('dilation', (dilation,))
     check_at_least('dilation', dilation, 1)
     _check_maps(queries, keys)
@@ -108,11 +105,12 @@ def _operator(
     scale: float,
     implementation: str,
 ) -> Tensor:
-    if launch.is_chosen(implementation, queries):
+    implementation = chosen_implementation(queries, window, dilation, implementation)
+    if implementation == 'triton':
         what = triton.Correlation.of_pair(window, dilation)
         return triton.forward(queries.unsqueeze(2), keys.unsqueeze(2), what, scale).squeeze(2)
     frames = widened(queries), widened(keys)
-    if native.is_chosen(implementation, frames[0], window, (dilation,)):
+    if implementation == 'native':
         y = native.forward(frames, _one_pair(dilation), 1, 1, window, scale).squeeze(2)
     else:
         y = multiply_frames(frames[0] * scale, frames[1], window, dilation, implementation)
@@ -149,13 +147,14 @@ def _operator_backward(
     scale: float,
     implementation: str,
 ) -> tuple[Tensor, Tensor]:
-    if launch.is_chosen(implementation, queries):
+    implementation = chosen_implementation(queries, window, dilation, implementation)
+    if implementation == 'triton':
         what = triton.Correlation.of_pair(window, dilation)
         grad, queries, keys = (x.unsqueeze(2) for x in (grad, queries, keys))
         of_queries, of_keys = triton.backward(grad, queries, keys, what, scale)
         return of_queries.squeeze(2), of_keys.squeeze(2)
     grad, frames = widened(grad), (widened(queries), widened(keys))
-    if native.is_chosen(implementation, frames[0], window, (dilation,)):
+    if implementation == 'native':
         of_queries, of_keys = grads = [frame.new_empty(frame.shape) for frame in frames]
         native.backward(grad.unsqueeze(2), frames, _one_pair(dilation), window, scale, grads)
     else:

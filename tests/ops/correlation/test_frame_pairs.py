@@ -35,5 +35,5 @@ def multiplied(monkeypatch):
 )
 def test_each_pair_of_frames_is_multiplied_once(multiplied, offsets, dilations, border, expected):
     x = torch.randn(1, 2, 6, 4, 4)
-    frame_pairs.correlation_forward(x, offsets, (3, 3), dilations, border, 1.0)
+    frame_pairs.correlation_forward(x, offsets, (3, 3), dilations, border, 1.0, 'shifts')
     assert multiplied == expected

@@ -1,0 +1,69 @@
+"""Which implementation serves a correlation.
+
+Shape legend: N clips, C channels, T frames, H rows, W columns, U x V window.
+"""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from mmaction_ext.errors import InputError, check_choice
+from mmaction_ext.ops import launch
+from mmaction_ext.ops.correlation import native
+from mmaction_ext.ops.window import Window, window_sides
+
+IMPLEMENTATIONS = ('auto', 'triton', 'native', 'portable', 'shifts', 'gram', 'reference')
+
+# Shares of a map that its window covers from which on the Gram matrix is taken: in place of
+# shifts, and in place of the C kernel, which for two maps has no symmetry of pairs to use.
+# Measured once each, on two CPU cores, not on a GPU.
+_GRAM_SHARE = 0.25
+_GRAM_SHARE_OF_NATIVE = 2.0
+# Largest map with one: the Gram matrix of a pair of frames has the square of its pixels.
+_GRAM_PIXELS = 64**2
+
+
+def chosen_implementation(
+    x: Tensor,
+    window: Window = 5,
+    dilation: int | Sequence[int] = 1,
+    implementation: str = 'auto',
+) -> str:
+    """What a correlation would be computed by.
+
+    Args:
+        x: Features (N, C, T, H, W) of ``local_correlation``, or one of the two maps (N, C, H, W)
+            of ``pair_correlation``.
+        window: ``(U, V)``, or one int for both.
+        dilation: As of the operator.
+        implementation: As of the operator. ``'auto'`` takes kernels of Triton on a GPU that they
+            serve, the C kernel on the CPU unless the window is twice as large as two maps, and
+            ``'portable'`` otherwise; that is the Gram matrix where the window covers a quarter of
+            the map, and shifts elsewhere.
+
+    Returns:
+        ``'triton'``, ``'native'``, ``'shifts'``, ``'gram'`` or ``'reference'``.
+
+    Raises:
+        InputError: There is no implementation of that name, or it cannot take such features; the
+            message says why.
+    """
+    check_choice('implementation', implementation, IMPLEMENTATIONS)
+    window = window_sides(window)
+    pixels, displacements = x.shape[-2] * x.shape[-1], window[0] * window[1]
+    small = pixels <= _GRAM_PIXELS
+    if implementation == 'auto':
+        if x.is_cuda:
+            serves = None if launch.lack(x) else 'triton'
+        elif x.dim() == 4 and small and displacements >= _GRAM_SHARE_OF_NATIVE * pixels:
+            serves = 'gram'
+        else:
+            serves = None if native.lack(x, window, dilation) else 'native'
+        implementation = serves or 'portable'
+    elif implementation in ('triton', 'native'):
+        lack = launch.lack(x) if implementation == 'triton' else native.lack(x, window, dilation)
+        if lack:
+            raise InputError(f'implementation {implementation!r} is not available: {lack}')
+    if implementation == 'portable':
+        return 'gram' if small and displacements >= _GRAM_SHARE * pixels else 'shifts'
+    return implementation
