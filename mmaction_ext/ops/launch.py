@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from mmaction_ext.errors import InputError
+
 #: What kernels take; sums are in single precision.
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 #: Compute capability from which on they serve: the first with matrix units for bfloat16.
@@ -51,13 +53,31 @@ class Launch(NamedTuple):
         return dict(num_warps=self.warps, num_stages=self.stages, **limit)
 
 
+def is_chosen(implementation: str, x: Tensor) -> bool:
+    """Whether kernels of Triton are to take a tensor.
+
+    Args:
+        implementation: ``'triton'`` asks for them; ``'auto'`` takes them where they serve.
+        x: what they would read.
+
+    Raises:
+        InputError: they are asked for and cannot serve.
+    """
+    if implementation not in ('triton', 'auto') or (implementation == 'auto' and not x.is_cuda):
+        return False
+    lack = _lack(x)
+    if lack and implementation == 'triton':
+        raise InputError(f"implementation 'triton' is not available: {lack}")
+    return not lack
+
+
 def is_installed() -> bool:
     """Whether there is a Triton."""
     return importlib.util.find_spec('triton') is not None
 
 
-def lack(x: Tensor) -> str | None:
-    """What keeps kernels from taking a tensor; None where nothing does."""
+def _lack(x: Tensor) -> str | None:
+    """Why kernels cannot take a tensor."""
     if not is_installed():
         return 'triton is not installed'
     if x.dtype not in DTYPES:

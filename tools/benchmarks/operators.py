@@ -46,7 +46,7 @@ from mmaction_ext.ops import (
     regional_key_points,
     regional_mean,
 )
-from mmaction_ext.ops.correlation.choice import IMPLEMENTATIONS
+from mmaction_ext.ops.correlation.choice import IMPLEMENTATIONS, chosen_implementation
 from mmaction_ext.ops.keypoint.regions import MAXIMA_IMPLEMENTATIONS, MEAN_IMPLEMENTATIONS
 
 COLUMNS = (
@@ -234,19 +234,23 @@ def cases(size: Size, names: Sequence[str], device: str) -> Iterator[tuple[str, 
     for name in names:
         clips = fitting_clips(size, name)
         function = peer(size, name, device, clips)
-        own = _own_name(size, name)
-        if function is None and own:
-            function = ours(size, own, device, clips)
+        if function is None and _is_ours(size, name):
+            function = ours(size, name, device, clips)
         if function is not None:
             yield name, Case(function, clips)
 
 
-def _own_name(size: Size, name: str) -> str | None:
-    """What the operator calls an implementation; None where it has none of the name."""
+def _is_ours(size: Size, name: str) -> bool:
     known = MAXIMA_IMPLEMENTATIONS if isinstance(size, RegionsSize) else IMPLEMENTATIONS
-    if name not in known and name == 'portable':
-        return 'auto'
-    return name if name in known else None
+    return name in known
+
+
+def picked(size: Size, name: str, x: Tensor) -> str:
+    """What a choice of ours comes to; '' of what is no choice."""
+    if isinstance(size, RegionsSize) or name not in ('auto', 'portable'):
+        return ''
+    dilation = size.dilation if isinstance(size, PairSize) else size.dilations
+    return chosen_implementation(x, size.window, dilation, name)
 
 
 def truth(size: Size, given: Sequence[Tensor], device: str) -> tuple[Tensor, ...]:
@@ -410,7 +414,7 @@ def measure(
         table.add(
             **shared,
             implementation=name,
-            picked='',
+            picked=picked(size, name, given[0]),
             clips=case.clips,
             graph=str(bool(graphs[name, 'both'])) if graphs else '',
             rounds=len(seconds[name, 'both']),

@@ -17,7 +17,7 @@ IMPLEMENTATIONS = ('auto', 'triton', 'native', 'portable', 'shifts', 'gram', 're
 # Shares of a map that its window covers from which on the Gram matrix is taken: in place of
 # shifts, and in place of the C kernel, which for two maps has no symmetry of pairs to use.
 # Measured once each, on two CPU cores, not on a GPU.
-_GRAM_SHARE = 0.25
+_GRAM_SHARE = 0.1
 _GRAM_SHARE_OF_NATIVE = 2.0
 # Largest map with one: the Gram matrix of a pair of frames has the square of its pixels.
 _GRAM_PIXELS = 64**2
@@ -38,7 +38,7 @@ def chosen_implementation(
         dilation: As of the operator.
         implementation: As of the operator. ``'auto'`` takes kernels of Triton on a GPU that they
             serve, the C kernel on the CPU unless the window is twice as large as two maps, and
-            ``'portable'`` otherwise; that is the Gram matrix where the window covers a quarter of
+            ``'portable'`` otherwise; that is the Gram matrix where the window covers a tenth of
             the map, and shifts elsewhere.
 
     Returns:
@@ -51,19 +51,15 @@ def chosen_implementation(
     check_choice('implementation', implementation, IMPLEMENTATIONS)
     window = window_sides(window)
     pixels, displacements = x.shape[-2] * x.shape[-1], window[0] * window[1]
-    small = pixels <= _GRAM_PIXELS
+    if launch.is_chosen(implementation, x):
+        return 'triton'
     if implementation == 'auto':
-        if x.is_cuda:
-            serves = None if launch.lack(x) else 'triton'
-        elif x.dim() == 4 and small and displacements >= _GRAM_SHARE_OF_NATIVE * pixels:
-            serves = 'gram'
-        else:
-            serves = None if native.lack(x, window, dilation) else 'native'
-        implementation = serves or 'portable'
-    elif implementation in ('triton', 'native'):
-        lack = launch.lack(x) if implementation == 'triton' else native.lack(x, window, dilation)
-        if lack:
-            raise InputError(f'implementation {implementation!r} is not available: {lack}')
+        large = x.dim() == 4 and displacements >= _GRAM_SHARE_OF_NATIVE * pixels
+        lack = 'the window is large' if large else native.lack(x, window, dilation)
+        implementation = 'portable' if lack else 'native'
+    elif implementation == 'native' and (lack := native.lack(x, window, dilation)):
+        raise InputError(f"implementation 'native' is not available: {lack}")
     if implementation == 'portable':
-        return 'gram' if small and displacements >= _GRAM_SHARE * pixels else 'shifts'
+        pays = displacements >= _GRAM_SHARE * pixels and pixels <= _GRAM_PIXELS
+        return 'gram' if pays else 'shifts'
     return implementation
