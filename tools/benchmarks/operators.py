@@ -47,6 +47,7 @@ from mmaction_ext.ops import (
     regional_mean,
 )
 from mmaction_ext.ops.correlation.choice import IMPLEMENTATIONS, chosen_implementation
+from mmaction_ext.ops.keypoint import maxima
 from mmaction_ext.ops.keypoint.regions import MAXIMA_IMPLEMENTATIONS, MEAN_IMPLEMENTATIONS
 
 COLUMNS = (
@@ -247,8 +248,10 @@ def _is_ours(size: Size, name: str) -> bool:
 
 def picked(size: Size, name: str, x: Tensor) -> str:
     """What a choice of ours comes to; '' of what is no choice."""
-    if isinstance(size, RegionsSize) or name not in ('auto', 'portable'):
+    if name not in ('auto', 'portable'):
         return ''
+    if isinstance(size, RegionsSize):
+        return maxima.chosen_implementation(x, name)
     dilation = size.dilation if isinstance(size, PairSize) else size.dilations
     return chosen_implementation(x, size.window, dilation, name)
 

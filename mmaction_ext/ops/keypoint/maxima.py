@@ -4,7 +4,6 @@ Shape legend: N clips, C channels, T frames, H rows, W columns, G sets of region
 a side, K = s*s regions.
 """
 
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -18,18 +17,31 @@ from mmaction_ext.ops.precision import widened
 IMPLEMENTATIONS = ('auto', 'native', 'portable', 'triton')
 
 
-def _module(implementation: str, like: Tensor) -> ModuleType:
-    """What computes maxima of features like some, if Triton does not.
+_MODULES = {'native': native, 'portable': portable}
+
+
+def chosen_implementation(x: Tensor, implementation: str = 'auto') -> str:
+    """What ``regional_key_points`` would be computed by.
+
+    Args:
+        x: Its features, or their gradient.
+        implementation: ``'auto'`` takes kernels of Triton on a GPU that they serve, the C kernel
+            on the CPU but for float64, and ``'portable'`` otherwise.
+
+    Returns:
+        ``'triton'``, ``'native'`` or ``'portable'``.
 
     Raises:
-        InputError: the kernel is asked for and cannot take them.
+        InputError: The implementation asked for cannot take such features; the message says why.
     """
+    if launch.is_chosen(implementation, x):
+        return 'triton'
     if implementation == 'portable':
-        return portable
-    lack = native.lack(like.device, like.dtype)
+        return implementation
+    lack = native.lack(x.device, x.dtype)
     if lack and implementation == 'native':
         raise InputError(f"implementation 'native' is not available: {lack}")
-    return portable if lack else native
+    return 'portable' if lack else 'native'
 
 
 @torch.library.custom_op(
@@ -55,10 +67,10 @@ def region_maxima(
     Raises:
         InputError: ``'native'`` or ``'triton'`` is not available for such features.
     """
-    if launch.is_chosen(implementation, x):
+    implementation = chosen_implementation(x, implementation)
+    if implementation == 'triton':
         return triton.maxima(x, rows, columns)
-    module = _module(implementation, x)
-    values, points = module.maxima(widened(x.detach()), rows, columns)
+    values, points = _MODULES[implementation].maxima(widened(x.detach()), rows, columns)
     return values.to(x.dtype), points
 
 
@@ -79,11 +91,12 @@ def _backward(
     grad: Tensor, points: Tensor, rows: Tensor, height: int, width: int, implementation: str
 ) -> Tensor:
     """Gradient of the features, (N, C, T, H, W), channels last."""
-    if launch.is_chosen(implementation, grad):
+    implementation = chosen_implementation(grad, implementation)
+    if implementation == 'triton':
         out = triton.maxima_backward(grad, points, rows, height, width)
     else:
-        module = _module(implementation, grad)
-        out = module.maxima_backward(widened(grad), points, height, width).to(grad.dtype)
+        wide = _MODULES[implementation].maxima_backward(widened(grad), points, height, width)
+        out = wide.to(grad.dtype)
     return out.permute(0, 4, 1, 2, 3)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mmaction_ext.ops import compiled, regional_key_points
 from mmaction_ext.ops.keypoint import native
-from mmaction_ext.ops.keypoint.maxima import region_maxima
+from mmaction_ext.ops.keypoint.maxima import chosen_implementation, region_maxima
 from mmaction_ext.ops.keypoint.reference import maxima_reference
 
 HAS_NATIVE = compiled.load(native._SOURCE) is not None
@@ -179,3 +179,12 @@ def test_without_a_compiler_one_line_tells_and_the_portable_path_serves(monkeypa
     assert len(told) == 1
     known = regional_key_points(x, lines, lines, 'reference')
     assert all(map(torch.equal, found, known))
+
+
+def test_the_choice_can_be_asked_for():
+    x = torch.zeros(1, 2, 3, 4, 4)
+    assert chosen_implementation(x) == ('native' if HAS_NATIVE else 'portable')
+    assert chosen_implementation(x, 'portable') == 'portable'
+    assert chosen_implementation(x.double()) == 'portable'
+    with pytest.raises(ValueError, match="'native' is not available: .*float64"):
+        chosen_implementation(x.double(), 'native')
