@@ -70,10 +70,12 @@ SIZES = {
 SELFY_SIZES = {'selfy_14': (8, 128, 8, 14), 'selfy_28': (8, 128, 8, 28)}
 #: Why a kernel has fewer than half of the warps, where it has.
 WHY = {
-    'forward_by_tiles': 'products and window of a tile stay in registers, and its matrix products '
-    'are independent of each other; 20 warps hide what is left',
-    'backward_by_tiles': 'sums, gradients and band of a tile stay in registers, and its matrix '
-    'products are independent of its loads; fewer registers spill',
+    'forward_by_tiles': 'products, indices and window of a tile stay in registers; its products '
+    'do not depend on each other, which hides what 16 to 24 warps do not',
+    'backward_by_tiles': 'sums, gradients and indices of a tile stay in registers; fewer would '
+    'spill, and its loads do not wait for its products',
+    'backward_by_pixels': 'two registers too many for 32 warps; each of 28 has ten loads under '
+    'way, and fewer registers would spill',
 }
 COLUMNS = (
     'operator', 'direction', 'size', 'offsets', 'dtype', 'target', 'kernel', 'programs',

@@ -97,9 +97,8 @@ def forward_launch(
     n, channels, frames, height, width = shape
     constants = dict(_constants(what, shape, row, plane), JOBS=what.jobs())
     if _by_tiles(what, channels, dtype):
-        # a strip of half as many products as there are threads leaves registers for the window
-        constants.update(_tile(what, 32), CHANNELS=32)
-        name, parts, warps, registers = 'tiles', _tiles(height, width), 4, 96
+        constants.update(_tile(what, 32), CHANNELS=16)
+        name, parts, warps, registers = 'tiles', _tiles(height, width), 4, 112
     else:
         constants.update(ROWS=max(1, min(what.window[0], 18 // what.window[1])), PIXELS=_PIXELS)
         name, parts, warps, registers = 'pixels', _blocks(height, width), 4, None
@@ -115,12 +114,14 @@ def backward_launch(
     n, channels, frames, height, width = shape
     constants = dict(_constants(what, shape, row, plane), SOURCES=what.sources())
     if _by_tiles(what, channels, dtype):
-        constants.update(_tile(what, 64), CHANNELS=64)
+        # the more sources, the more indices stay in registers
+        few = len(constants['SOURCES'][0]) <= 2
+        constants.update(_tile(what, 64 if few else 32), CHANNELS=64)
         name, parts, warps, registers = 'tiles', _tiles(height, width), 8, 128
     else:
-        whole = [count for count in range(6, 13) if channels % count == 0]
+        whole = [count for count in range(4, 9) if channels % count == 0]
         constants.update(CHANNELS=max(whole, default=min(8, channels)), PIXELS=_PIXELS)
-        name, parts, warps, registers = 'pixels', _blocks(height, width), 4, 64
+        name, parts, warps, registers = 'pixels', _blocks(height, width), 4, None
     programs = n * frames * len(constants['SOURCES']) * parts
     programs *= -(-channels // constants['CHANNELS'])
     return Launch(_MODULE, f'backward_by_{name}', programs, constants, warps, registers=registers)
