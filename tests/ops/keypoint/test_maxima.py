@@ -186,5 +186,5 @@ def test_the_choice_can_be_asked_for():
     assert chosen_implementation(x) == ('native' if HAS_NATIVE else 'portable')
     assert chosen_implementation(x, 'portable') == 'portable'
     assert chosen_implementation(x.double()) == 'portable'
-    with pytest.raises(ValueError, match="'native' is not available: .*float64"):
+    with pytest.raises(ValueError, match=r"'native' is not available: .*float64"):
         chosen_implementation(x.double(), 'native')
