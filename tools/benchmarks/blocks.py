@@ -17,6 +17,7 @@ medians of the same rounds: how many times as long the shift loop takes.
 """
 
 import copy
+import functools
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -78,7 +79,7 @@ def step(module: Any, features: Features) -> list[Tensor]:
     outputs += [] if vector is None else [vector]
     inputs = leaves + [each for each in module.parameters() if each.requires_grad]
     grads = torch.autograd.grad(
-        outputs, inputs, [_gradient(y) for y in outputs], allow_unused=True
+        outputs, inputs, [_gradient(y.shape, y.dtype) for y in outputs], allow_unused=True
     )
     return [y.detach() for y in outputs] + [
         torch.zeros_like(x) if grad is None else grad
@@ -86,9 +87,10 @@ def step(module: Any, features: Features) -> list[Tensor]:
     ]
 
 
-def _gradient(y: Tensor) -> Tensor:
+@functools.cache  # no part of the step
+def _gradient(shape: torch.Size, dtype: torch.dtype) -> Tensor:
     generator = torch.Generator().manual_seed(1)
-    return torch.randn(y.shape, generator=generator).to(y.dtype)
+    return torch.randn(shape, generator=generator).to(dtype)
 
 
 def check(
