@@ -12,15 +12,20 @@ So each pair of frames is computed once, and both values, or in the backward pas
 share it. Pairs with a frame of zeros outside the clip are not computed.
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from mmaction_ext.ops.chunks import chunks
 from mmaction_ext.ops.correlation.multiply import multiply_frames, multiply_frames_backward
 from mmaction_ext.ops.correlation.reference import source_frame
 from mmaction_ext.ops.window import window_displacements
+
+# Values of the features of one step on the CPU: 4 MiB in float32.
+_CHUNK_ELEMENTS = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,14 @@ def _groups(
         if pairs:
             groups.append(_Group(dilation, [a for a, _ in pairs], [b for _, b in pairs], runs))
     return groups
+
+
+def _steps(
+    x: Tensor, offsets: Sequence[int], dilations: Sequence[int], clip_border: str
+) -> Iterator[tuple[slice, _Group]]:
+    """Slices of clips, of whose frames copies are made, and for each the groups of offsets."""
+    groups = _groups(x.shape[2], offsets, dilations, clip_border)
+    return itertools.product(chunks(x, x[:1].numel(), _CHUNK_ELEMENTS), groups)
 
 
 def frame_partners(num_frames: int, tau: int, clip_border: str) -> dict[int, tuple[int, int]]:
@@ -131,14 +144,14 @@ def correlation_forward(
     """
     n, _, num_frames, height, width = x.shape
     out = x.new_zeros(n, len(offsets), window[0] * window[1], num_frames, height, width)
-    frames = x.transpose(1, 2)
-    for group in _groups(num_frames, offsets, dilations, clip_border):
+    for clips, group in _steps(x, offsets, dilations, clip_border):
+        frames, outer = x[clips].transpose(1, 2), out[clips]
         queries = frames[:, group.queries].flatten(0, 1) * scale
         keys = frames[:, group.keys].flatten(0, 1)
         volume = multiply_frames(queries, keys, window, group.dilation, implementation)
-        volume = volume.unflatten(0, (n, len(group.queries))).transpose(1, 2)
+        volume = volume.unflatten(0, (len(frames), len(group.queries))).transpose(1, 2)
         for run in group.runs:
-            for there, here in _blocks(out[:, run.index], volume, run, window, group.dilation):
+            for there, here in _blocks(outer[:, run.index], volume, run, window, group.dilation):
                 there.copy_(here)
     return out.flatten(1, 2)
 
@@ -162,15 +175,15 @@ def correlation_backward(
     Returns:
         Tensor of the shape of ``x``, with the frames outermost but for N in memory.
     """
-    n, _, num_frames, height, width = x.shape
+    height, width = x.shape[3:]
     grad = grad.unflatten(1, (len(offsets), window[0] * window[1]))
-    frames = x.transpose(1, 2)
-    out = frames.new_zeros(frames.shape)
-    for group in _groups(num_frames, offsets, dilations, clip_border):
-        volume = grad.new_zeros(n, len(group.queries), grad.shape[2], height, width)
+    out = torch.zeros_like(x.transpose(1, 2), memory_format=torch.contiguous_format)
+    for clips, group in _steps(x, offsets, dilations, clip_border):
+        frames, outer = x[clips].transpose(1, 2), grad[clips]
+        volume = grad.new_zeros(len(frames), len(group.queries), grad.shape[2], height, width)
         for run in group.runs:
             for there, here in _blocks(
-                grad[:, run.index], volume.transpose(1, 2), run, window, group.dilation
+                outer[:, run.index], volume.transpose(1, 2), run, window, group.dilation
             ):
                 here.add_(there)
         queries, keys = (frames[:, i].flatten(0, 1) for i in (group.queries, group.keys))
@@ -178,10 +191,10 @@ def correlation_backward(
             volume.flatten(0, 1), queries, keys, window, group.dilation, implementation
         )
         for indices, pair_grad in zip((group.queries, group.keys), pair_grads, strict=True):
-            out.index_add_(
+            out[clips].index_add_(
                 1,
                 torch.tensor(indices, device=x.device),
-                pair_grad.unflatten(0, (n, len(indices))),
+                pair_grad.unflatten(0, (len(frames), len(indices))),
                 alpha=scale,
             )
     return out.transpose(1, 2)
