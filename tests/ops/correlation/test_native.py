@@ -124,6 +124,18 @@ def test_values_do_not_depend_on_threads():
         assert all(torch.equal(a, b) for a, b in zip(other, found[0], strict=True))
 
 
+@pytest.mark.parametrize('width', [1, 5, 16, 31, 32, 33, 70])
+@pytest.mark.parametrize('border', ['zeros', 'circular'])
+def test_volumes_written_past_the_cache_are_the_same(instructions, monkeypatch, width, border):
+    x = features((2, 67, 5, 9, width)).detach()
+    kept, streamed = [
+        monkeypatch.setattr(native, '_CACHE_BYTES', size)
+        or local_correlation(x, (-2, 0, 1), 5, (1, 1, 2), border, implementation='native')
+        for size in (1 << 60, 0)
+    ]
+    assert torch.equal(kept, streamed)
+
+
 @pytest.mark.parametrize(
     'arrange',
     [
