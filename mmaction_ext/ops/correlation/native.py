@@ -237,7 +237,7 @@ def forward(
     written = {slab[:2] for pair in pairs for slab in pair.slabs}
     for offset, frame in itertools.product(range(num_offsets), range(volume_frames)):
         if (offset, frame) not in written:
-            volumes[:, offset, :, frame] = 0
+            volumes[:, offset, :, frame].zero_()
     table, slabs, *_ = _plan(pairs, len(frames), volume_frames, num_displacements, height * width)
 
     def work(begin: int, end: int) -> int:
