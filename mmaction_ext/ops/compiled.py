@@ -17,7 +17,7 @@ import subprocess
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import platformdirs
@@ -77,7 +77,10 @@ def _compiler() -> list[str]:
     Raises:
         InputError: there is none.
     """
-    asked = shlex.split(os.environ.get('CC', ''))
+    try:
+        asked = shlex.split(os.environ.get('CC', ''))
+    except ValueError as error:
+        raise InputError(f'CC is no command: {error}') from error
     for command in [asked] if asked else [['cc'], ['gcc'], ['clang']]:
         found = shutil.which(command[0])
         if found:
@@ -134,6 +137,9 @@ def run(function: Callable[[int, int], int], items: int) -> None:
     bounds = [items * part // threads for part in range(threads + 1)]
     ranges = list(itertools.pairwise(bounds))
     others = [_pool(os.getpid(), threads - 1).submit(function, *each) for each in ranges[1:]]
-    failed = [function(*ranges[0]), *(other.result() for other in others)]
+    try:
+        failed = [function(*ranges[0]), *(other.result() for other in others)]
+    finally:
+        wait(others)  # interrupted, they still use the memory of the caller
     if any(failed):
         raise MemoryError('too little memory for a compiled operator')

@@ -95,11 +95,10 @@ def _kernel() -> tuple[ctypes.CDLL, int]:
     return library, library.best_instructions()
 
 
-def lack(x: Tensor, window: Sequence[int], dilation: int | Sequence[int]) -> str | None:
+def lack(x: Tensor, window: Sequence[int], dilations: Sequence[int]) -> str | None:
     """What keeps the kernel from taking features (..., H, W); None where nothing does."""
     if x.device.type != 'cpu' or x.dtype == torch.float64:
         return f'it takes 32 bits or less on the CPU, not {x.dtype} on {x.device.type}'
-    dilations = (dilation,) if isinstance(dilation, int) else dilation
     reach = max(dilations) * (window[1] // 2)
     if reach > _FURTHEST:
         return f'its window may reach {_FURTHEST} pixels beyond the columns, not {reach}'

@@ -37,6 +37,9 @@ def maxima(x: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
     shape = n, num_frames, num_sets, side**2, channels
     values, points = x.new_empty(shape), rows.new_empty(*shape, 2)
 
+    inference = torch.is_inference_mode_enabled()  # which threads do not inherit
+
+    @torch.inference_mode(inference)
     def work(begin: int, end: int) -> int:
         some, count = slice(begin, end), end - begin
         pixel = torch.arange(count * height * width, device=x.device)

@@ -1,5 +1,6 @@
 """Which implementation computes; that their values are right is tested on the operations."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -84,10 +85,32 @@ def test_without_the_kernel_the_portable_path_is_taken(
         chosen_implementation(x, window, dilation, 'native')
 
 
-def test_a_window_twice_as_large_as_two_maps_takes_the_matrix_product():
-    x = torch.zeros(1, 2, 7, 7)
-    assert chosen_implementation(x, (7, 15)) == 'gram'  # 105 of 49
-    assert chosen_implementation(x, (7, 13)) != 'gram'  # 91
+@pytest.mark.parametrize(
+    'channels, side, window, is_gram',
+    [
+        (512, 7, 7, True),  # 49 of 49, rows of 7 filled up to 16
+        (511, 7, 15, False),
+        (512, 7, (5, 7), False),
+        (512, 14, 15, False),  # 225 of 196, rows of 14
+        (512, 14, 21, True),
+        (512, 10, 11, True),
+    ],
+)
+@compiles
+def test_two_maps_of_many_channels_and_a_large_window_take_the_matrix_product(
+    channels, side, window, is_gram
+):
+    x = torch.zeros(1, channels, side, side)
+    assert chosen_implementation(x, window) == ('gram' if is_gram else 'native')
+    assert chosen_implementation(x.unsqueeze(2), window) == 'native'
+
+
+def test_what_is_no_dilation_is_refused_and_numpy_ones_are_taken():
+    x = torch.zeros(1, 2, 3, 4, 4)
+    for dilation in (0, (), (1, 0), 1.5):
+        with pytest.raises(InputError, match='dilation'):
+            chosen_implementation(x, 5, dilation)
+    assert chosen_implementation(x, 5, np.int64(2)) == chosen_implementation(x, 5, 2)
 
 
 def test_a_window_too_far_for_the_kernel_is_not_given_to_it():

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import time
 import warnings
 
 import pytest
@@ -197,7 +198,13 @@ def fresh(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    'compiler, reason', [('no-such-cc', 'no C compiler no-such-cc'), ('false', 'fails: exit code')]
+    'compiler, reason',
+    [
+        ('no-such-cc', 'no C compiler no-such-cc'),
+        ('false', 'fails: exit code'),
+        ('true', 'No such file'),
+        ('"cc', 'CC is no command'),
+    ],
 )
 def test_without_a_compiler_one_line_tells_and_the_portable_path_serves(
     fresh, monkeypatch, compiler, reason
@@ -214,6 +221,27 @@ def test_a_cache_that_others_can_write_is_not_loaded_from(fresh):
     fresh.chmod(0o777)
     with pytest.warns(RuntimeWarning, match='alone'):
         assert compiled.load(native._SOURCE) is None
+
+
+def test_an_interrupted_caller_waits_for_its_threads():
+    """They use its memory."""
+    ended = []
+
+    def work(begin, end):
+        if begin == 0:
+            raise KeyboardInterrupt
+        time.sleep(0.05)
+        ended.append(begin)
+        return 0
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            compiled.run(work, 3)
+    finally:
+        torch.set_num_threads(before)
+    assert sorted(ended) == [1, 2]
 
 
 def test_it_can_be_switched_off(monkeypatch):

@@ -83,6 +83,19 @@ def test_equal_loops_everywhere(shape, sets, levels, threads, implementation, da
 
 
 @pytest.mark.parametrize('implementation', IMPLEMENTATIONS)
+def test_threads_serve_inference_mode(implementation):
+    x, rows, columns = case((2, 3, 2, 5, 4))
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with torch.inference_mode():
+            found = region_maxima(x, rows, columns, implementation)
+    finally:
+        torch.set_num_threads(before)
+    assert all(map(torch.equal, found, region_maxima(x, rows, columns, implementation)))
+
+
+@pytest.mark.parametrize('implementation', IMPLEMENTATIONS)
 def test_values_do_not_depend_on_threads(implementation):
     """Bit for bit: no sum is made by two of them."""
     x, rows, columns = case((3, 5, 3, 9, 8), 3)
