@@ -111,7 +111,8 @@ def _compile(compiler: Sequence[str], source: Path, path: Path) -> None:
         )
         if done.returncode:
             lines = done.stderr.strip().splitlines() or [f'exit code {done.returncode}']
-            raise InputError(f'{compiler[0]} fails: {lines[0]}')
+            reason = next((line for line in lines if 'error' in line), lines[0])
+            raise InputError(f'{compiler[0]} fails: {reason}')
         os.replace(made, path)
 
 

@@ -87,10 +87,7 @@ static Int block_rows(const Features *x, Int values) {
 #if defined(__x86_64__)
 #define TARGET __attribute__((target("avx2,fma")))
 #define SUFFIX avx2
-#ifndef AVX2_LANES
-#define AVX2_LANES 8
-#endif
-#define LANES AVX2_LANES
+#define LANES 8
 #include "native.c"
 #undef TARGET
 #undef SUFFIX

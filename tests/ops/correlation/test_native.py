@@ -192,6 +192,7 @@ def test_a_fork_of_a_process_that_used_threads_computes_too():
 def fresh(tmp_path, monkeypatch):
     """Nothing is compiled yet."""
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    monkeypatch.delenv(compiled.SWITCH, raising=False)
     compiled._load.cache_clear()
     yield tmp_path / 'mmaction_ext' / 'compiled'
     compiled._load.cache_clear()
@@ -214,6 +215,15 @@ def test_without_a_compiler_one_line_tells_and_the_portable_path_serves(
         assert compiled.load(native._SOURCE) is None
         assert compiled.load(native._SOURCE) is None
     assert len(told) == 1 and '\n' not in str(told[0].message)
+
+
+def test_the_error_of_a_compiler_is_told(fresh, monkeypatch):
+    """Not where it was included from."""
+    monkeypatch.setenv(
+        'CC', "sh -c 'echo In file included from a.c >&2; echo a.c:1: error: odd >&2; exit 1'"
+    )
+    with pytest.warns(RuntimeWarning, match='fails: a.c:1: error: odd'):
+        assert compiled.load(native._SOURCE) is None
 
 
 def test_a_cache_that_others_can_write_is_not_loaded_from(fresh):

@@ -183,6 +183,7 @@ def test_switched_off_the_portable_path_serves(monkeypatch):
 def test_without_a_compiler_one_line_tells_and_the_portable_path_serves(monkeypatch, tmp_path):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     monkeypatch.setenv('CC', '/nonexistent')
+    monkeypatch.delenv(compiled.SWITCH, raising=False)
     compiled._load.cache_clear()
     x = torch.randn(1, 2, 2, 4, 4)
     lines = torch.tensor([0.0, 2, 4]).expand(1, 1, 2, 3)
