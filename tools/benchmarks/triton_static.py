@@ -74,7 +74,7 @@ WHY = {
     'do not depend on each other, which hides what 16 to 24 warps do not',
     'backward_by_tiles': 'sums, gradients and indices of a tile stay in registers; fewer would '
     'spill, and its loads do not wait for its products',
-    'backward_by_pixels': 'two registers too many for 32 warps; each of 28 has ten loads under '
+    'backward_by_pixels': 'each of 24 or 28 warps has ten loads under '
     'way, and fewer registers would spill',
 }
 COLUMNS = (
@@ -97,6 +97,8 @@ class Case(NamedTuple):
         frames: of a clip; the programs of each are neighbours.
         channels: what the kernel loops over, loading the same of each and storing afterwards; one
             is run and counted as often as there are.
+        parts: neighbours in the grid that do the same some elements further, so that one is run.
+        part_steps: for each tensor, elements from one of them to the next.
     """
 
     names: dict[str, str]
@@ -106,6 +108,8 @@ class Case(NamedTuple):
     clips: int
     frames: int
     channels: int = 1
+    parts: int = 1
+    part_steps: tuple[int, ...] = ()
 
     def tensors(self) -> dict[torch.Tensor, int]:
         """Those it is started with, each once, and the step between frames of each."""
@@ -160,8 +164,15 @@ def _correlation_cases(
             dtype=dtype,
         )  # fmt: skip
         launch, arguments = recorded(correlation, call)
-        looped = channels if launch.kernel == 'forward_by_pixels' else 1
-        yield Case(names, launch, arguments, steps[direction], n, frames, looped)
+        more: dict[str, Any] = {}
+        if launch.kernel == 'forward_by_pixels':
+            more = dict(channels=channels)
+        elif direction == 'backward':
+            width = launch.constants['CHANNELS'] * pixels
+            assert channels * pixels % width == 0, launch
+            steps_of_parts = (0, width * frames, width * frames, width, width)
+            more = dict(parts=channels * pixels // width, part_steps=steps_of_parts)
+        yield Case(names, launch, arguments, steps[direction], n, frames, **more)
 
 
 def regions_cases() -> Iterator[Case]:
@@ -316,7 +327,7 @@ def touched(case: Case) -> Touched:
     arguments = [tensors[x] if isinstance(x, torch.Tensor) else x for x in case.arguments]
     bases = np.array([x.data_ptr() for x in tensors.values()])
     builder = interpreter.InterpreterBuilder
-    programs = case.programs()
+    programs = case.programs() // case.parts
     issued = 0
     sectors: list[list[list[Any]]] = [[[] for _ in bases] for _ in range(programs)]
 
@@ -345,7 +356,9 @@ def touched(case: Case) -> Touched:
 
     def create_get_program_id(self: Any, axis: int) -> Any:
         found = number(self, axis)
-        found.data = found.data + np.int32(case.frames // 2 * programs)
+        found.data = found.data * np.int32(case.parts) + np.int32(
+            case.frames // 2 * case.programs()
+        )
         return found
 
     options = interpreter.InterpreterOptions(sanitize_overflow=False)
@@ -360,14 +373,21 @@ def touched(case: Case) -> Touched:
         if case.channels > 1:
             constants['C'] = 1
         kernel[programs,](*arguments, **constants)
+    found = [x for x in case.arguments if isinstance(x, torch.Tensor)]
+    by_tensor = dict(zip(found, case.part_steps or (0,) * len(found), strict=True))
+    of_parts = [step * x.element_size() for x, step in by_tensor.items()]
     addresses = [
-        [np.unique(np.concatenate(each)) if each else np.empty(0, np.int64) for each in of_program]
+        [
+            np.unique(np.concatenate(each)) + part * step if each else np.empty(0, np.int64)
+            for each, step in zip(of_program, of_parts, strict=True)
+        ]
         for of_program in sectors
+        for part in range(case.parts)
     ]
     distinct = sum(
         len(np.unique(each // SECTOR)) * SECTOR for of_program in addresses for each in of_program
     )
-    return Touched(issued, distinct, addresses)
+    return Touched(issued * case.parts, distinct, addresses)
 
 
 def _size(pointers: Any) -> int:

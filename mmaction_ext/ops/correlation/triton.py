@@ -119,7 +119,9 @@ def backward_launch(
         constants.update(_tile(what, 64 if few else 32), CHANNELS=64)
         name, parts, warps, registers = 'tiles', _tiles(height, width), 8, 128
     else:
-        whole = [count for count in range(4, 9) if channels % count == 0]
+        # the assembler spills eight channels of few beside the indices of four sources
+        most = 6 if channels < _TILES_FROM and len(constants['SOURCES'][0]) > 2 else 8
+        whole = [count for count in range(4, most + 1) if channels % count == 0]
         constants.update(CHANNELS=max(whole, default=min(8, channels)), PIXELS=_PIXELS)
         name, parts, warps, registers = 'pixels', _blocks(height, width), 4, None
     programs = n * frames * len(constants['SOURCES']) * parts

@@ -4,16 +4,20 @@ What the interpreter cannot show (registers, spills, bytes moved) stands in
 ``reports/benchmarks/triton_static.csv``, which is held to the kernels at the end.
 """
 
+import csv
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import triton_static
 
 from mmaction_ext.errors import InputError
 from mmaction_ext.ops import launch, local_correlation, pair_correlation
 from mmaction_ext.ops.correlation import triton
 
+TABLE = Path(__file__).parents[3] / 'reports/benchmarks/triton_static.csv'
 BORDERS = ('zeros', 'replicate', 'circular')
 DTYPES = {torch.float32: 1e-5, torch.bfloat16: 2**-7, torch.float16: 2**-10}
 needs_triton = pytest.mark.skipif(
@@ -178,3 +182,46 @@ def test_without_triton_it_says_so(monkeypatch):
     with pytest.raises(InputError, match='not installed'):
         local_correlation(x, (1,), implementation='triton')
     assert local_correlation(x, (1,)).shape == (1, 25, 2, 3, 3)
+
+
+@needs_triton
+@pytest.mark.parametrize(
+    'shape, dtype, what',
+    [
+        ((2, 24, 1, 14, 15), torch.float16, ((0,), (1,), (15, 15), 'zeros', True)),
+        ((2, 64, 1, 14, 15), torch.bfloat16, ((0,), (1,), (15, 15), 'zeros', True)),
+    ],
+)
+def test_compiles_without_a_spilled_register(tmp_path, monkeypatch, shape, dtype, what):
+    """For an H100, without one; the sizes of the benchmarks stand in the table."""
+    monkeypatch.setenv('TRITON_CACHE_DIR', str(tmp_path))
+    what = triton.Correlation(*what)
+    x, keys = (torch.empty(shape, dtype=dtype, device='meta') for _ in range(2))
+    displacements = len(what.offsets) * what.window[0] * what.window[1]
+    grad = x.new_empty(shape[0], displacements, *shape[2:])
+    for call in (
+        lambda: triton.forward(x, keys, what, 0.5),
+        lambda: triton.backward(grad, x, keys, what, 0.5),
+    ):
+        case = triton_static.Case({}, *triton_static.recorded(triton, call), (), 1, 1)
+        resources = triton_static.compiled(case, 90)
+        assert resources['spill_bytes'] == resources['local_bytes'] == 0, resources
+
+
+def test_the_table_is_that_of_these_kernels_and_keeps_its_bounds():
+    """Made again by ``tools/benchmarks/triton_static.py`` whenever kernels or constants change."""
+    with open(TABLE, newline='', encoding='utf-8') as file:
+        lines = [line for line in csv.DictReader(file) if 'correlation' in line['operator']]
+    sources = {launch.digest(triton._MODULE)}
+    assert {line['source'] for line in lines} == sources
+    for line in lines:
+        assert line['spill_bytes'] == line['local_bytes'] == '0', line
+        assert float(line['occupancy']) >= 0.5 or line['why'], line
+        most = 1.6 if line['size'].endswith(('_40', '_56')) else 2.5
+        if (line['size'], line['offsets'], line['kernel']) == (
+            'r50_56',
+            'L2',
+            'backward_by_tiles',
+        ):
+            most = 1.8  # a wave has three frames and needs seven, which L2 keeps between waves
+        assert float(line['ratio']) <= most, line
