@@ -66,9 +66,25 @@ def _library(source: Path) -> Path:
     _check_own(folder)
     path = folder / f'{source.stem}-{name}.so'
     with locked_folder(folder):  # of many processes that start at once, one compiles
-        if not path.exists():
+        if not _is_whole(path):  # to load a damaged one would end the process
             _compile(compiler, source, path)
+            _checksum(path).write_bytes(_digest(path))
     return path
+
+
+def _checksum(path: Path) -> Path:
+    return path.with_suffix('.sha256')
+
+
+def _digest(path: Path) -> bytes:
+    return hashlib.sha256(path.read_bytes()).digest()
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        return _checksum(path).read_bytes() == _digest(path)
+    except FileNotFoundError:
+        return False
 
 
 def _compiler() -> list[str]:

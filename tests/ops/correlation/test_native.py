@@ -226,6 +226,16 @@ def test_the_error_of_a_compiler_is_told(fresh, monkeypatch):
         assert compiled.load(native._SOURCE) is None
 
 
+def test_a_damaged_library_is_compiled_anew(fresh):
+    path = compiled._library(native._SOURCE)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:1000])
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        assert compiled.load(native._SOURCE) is not None
+    assert path.stat().st_size == len(whole)
+
+
 def test_a_cache_that_others_can_write_is_not_loaded_from(fresh):
     fresh.mkdir(parents=True)
     fresh.chmod(0o777)
