@@ -28,6 +28,7 @@ from mmaction_ext.files.locks import locked_folder
 
 #: Set to 0, no compiled operator is used.
 SWITCH = 'MMACTION_EXT_NATIVE'
+_HEADER = Path(__file__).with_name('instructions.h')
 _FLAGS = ('-O3', '-fno-tree-loop-distribute-patterns', '-std=gnu11', '-shared', '-fPIC')
 
 
@@ -60,7 +61,8 @@ def _load(source: Path) -> ctypes.CDLL | None:
 
 def _library(source: Path) -> Path:
     compiler = _compiler()
-    facts = (source.read_text(), compiler, _FLAGS, platform.machine(), platform.system())
+    sources = source.read_text(), _HEADER.read_text()
+    facts = (sources, compiler, _FLAGS, platform.machine(), platform.system())
     name = hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
     folder = platformdirs.user_cache_path('mmaction_ext', appauthor=False) / 'compiled'
     _check_own(folder)

@@ -71,48 +71,9 @@ static Int block_rows(const Features *x, Int values) {
     return least(x->height, most(4, rows / 4 * 4)); /* whole pairs of rows, at dilation 2, too */
 }
 
-#define JOIN_(a, b) a##_##b
-#define JOIN(a, b) JOIN_(a, b)
-#define NAME(name) JOIN(name, SUFFIX)
 #define INLINE static inline __attribute__((always_inline)) TARGET
-
-#define TARGET
-#define SUFFIX portable
-#define LANES 4
-#include "native.c"
-#undef TARGET
-#undef SUFFIX
-#undef LANES
-
-#if defined(__x86_64__)
-#define TARGET __attribute__((target("avx2,fma")))
-#define SUFFIX avx2
-#define LANES 8
-#include "native.c"
-#undef TARGET
-#undef SUFFIX
-#undef LANES
-
-#define TARGET __attribute__((target("avx2,fma,avx512f,avx512vl,avx512dq,avx512bw")))
-#define SUFFIX avx512
-#define LANES 16
-#include "native.c"
-#undef TARGET
-#undef SUFFIX
-#undef LANES
-#endif
-
-/* Instruction sets by number: 0 whatever there is, 1 AVX2 with FMA, 2 AVX-512. */
-Int best_instructions(void) {
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw"))
-        return 2;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return 1;
-#endif
-    return 0;
-}
+#define SELF "correlation/native.c"
+#include "../instructions.h"
 
 /* Items are (clip, pair): item = clip * num_pairs + pair. Writes every value of the slabs of its
    pairs, past the cache if it `streams`. Returns 0, or 1 without memory. */

@@ -28,47 +28,8 @@ typedef struct {
     Int row, column;
 } Point;
 
-#define JOIN_(a, b) a##_##b
-#define JOIN(a, b) JOIN_(a, b)
-#define NAME(name) JOIN(name, SUFFIX)
-
-#define TARGET
-#define SUFFIX portable
-#define LANES 4
-#include "native.c"
-#undef TARGET
-#undef SUFFIX
-#undef LANES
-
-#if defined(__x86_64__)
-#define TARGET __attribute__((target("avx2")))
-#define SUFFIX avx2
-#define LANES 8
-#include "native.c"
-#undef TARGET
-#undef SUFFIX
-#undef LANES
-
-#define TARGET __attribute__((target("avx2,avx512f,avx512vl,avx512dq,avx512bw")))
-#define SUFFIX avx512
-#define LANES 16
-#include "native.c"
-#undef TARGET
-#undef SUFFIX
-#undef LANES
-#endif
-
-/* Instruction sets by number: 0 whatever there is, 1 AVX2, 2 AVX-512. */
-Int best_instructions(void) {
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw"))
-        return 2;
-    if (__builtin_cpu_supports("avx2")) return 1;
-#endif
-    return 0;
-}
+#define SELF "keypoint/native.c"
+#include "../instructions.h"
 
 /* Items are the frames n * T + t. Writes the largest value of each region, (N, T, G, K, C), and
    its row and column, of equal ones the first by rows. Returns 0, or 1 without memory. */

@@ -13,7 +13,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mmaction_ext.errors import InputError
 from mmaction_ext.ops import compiled
 
 _SOURCE = Path(__file__).with_suffix('.c')
@@ -45,14 +44,9 @@ class _Maps(ctypes.Structure):
 
 @functools.cache
 def _kernel() -> tuple[ctypes.CDLL, int]:
-    """The compiled kernel and the number of the best instruction set.
-
-    Raises:
-        InputError: it could not be compiled.
-    """
+    """The compiled kernel, which must not lack, and the number of the best instruction set."""
     library = compiled.load(_SOURCE)
-    if library is None:
-        raise InputError("implementation 'native' is not available: it could not be compiled")
+    assert library is not None
     number, address = ctypes.c_int64, ctypes.c_void_p
     library.best_instructions.restype = number
     library.maxima.argtypes = [number, address, address, address, number, number]
