@@ -121,7 +121,7 @@ def check(
 def main(argv: Sequence[str] | None = None) -> None:
     """Check everything, time everything."""
     made = common.parser(__doc__, 'blocks')
-    hosts.add_choice(made)
+    common.add_choice(made, 'hosts', hosts.HOSTS)
     made.add_argument(
         '--implementations',
         nargs='+',

@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -99,6 +99,24 @@ def parser(doc: str | None, name: str, timed: bool = True) -> argparse.ArgumentP
         f'{_FEWEST_ROUNDS} (default: 4)',
     )
     return made
+
+
+def add_choice(made: argparse.ArgumentParser, name: str, known: Iterable[str]) -> None:
+    """The argument that says which of some things are measured: all, if it does not.
+
+    Args:
+        made: gets it.
+        name: what they are, in the plural.
+        known: their names.
+    """
+    made.add_argument(
+        f'--{name}',
+        nargs='+',
+        choices=list(known),
+        metavar=name.removesuffix('s').upper(),
+        default=list(known),
+        help=f'of {", ".join(known)} (default: all)',
+    )
 
 
 def parse(made: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:

@@ -134,14 +134,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     made = common.parser(__doc__, 'data_loading', timed=False)
     made.set_defaults(clock='cpu')
     made.add_argument('--clips', type=int, default=60, help='clips of each (default: 60)')
-    made.add_argument(
-        '--pipelines',
-        nargs='+',
-        choices=PIPELINES,
-        metavar='NAME',
-        default=list(PIPELINES),
-        help=f'of {", ".join(PIPELINES)} (default: all)',
-    )
+    common.add_choice(made, 'pipelines', PIPELINES)
     args = common.parse(made, argv)
     clips = 3 if args.tiny else args.clips
     with tempfile.TemporaryDirectory() as folder:

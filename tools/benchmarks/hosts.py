@@ -3,7 +3,6 @@
 Each module is on its paper's backbone and on SynthMotion's host, as in the rows of tables.
 """
 
-import argparse
 import contextlib
 import functools
 import importlib
@@ -54,18 +53,6 @@ HOSTS = {
     'tsm_selfy': Host('selfy/table1_sthv1/selfy_tsm_r50_8f.py', 'selfy', 1),
     'mfnet_kpsem': Host('kpsem/table1_mini_kinetics/mf_kpsem.py', 'kpsem', 1),
 }
-
-
-def add_choice(made: argparse.ArgumentParser) -> None:
-    """The argument that says which hosts are measured."""
-    made.add_argument(
-        '--hosts',
-        nargs='+',
-        choices=HOSTS,
-        metavar='HOST',
-        default=list(HOSTS),
-        help=f'of {", ".join(HOSTS)} (default: all)',
-    )
 
 
 def host_config(host: Host) -> Any:

@@ -85,7 +85,7 @@ def check(name: str, host: hosts.Host, network: Any, data: dict[str, Any]) -> fl
 def main(argv: Sequence[str] | None = None) -> None:
     """Check everything, time everything."""
     made = common.parser(__doc__, 'models')
-    hosts.add_choice(made)
+    common.add_choice(made, 'hosts', hosts.HOSTS)
     args = common.parse(made, argv)
     ready = {}
     for name in args.hosts:

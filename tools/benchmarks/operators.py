@@ -439,10 +439,7 @@ def measure(
 
 def add_choices(made: argparse.ArgumentParser) -> None:
     """Arguments that say what is measured."""
-    made.add_argument(
-        '--sizes', nargs='+', choices=SIZES, metavar='SIZE', default=list(SIZES),
-        help=f'of {", ".join(SIZES)} (default: all)',
-    )  # fmt: skip
+    common.add_choice(made, 'sizes', SIZES)
     made.add_argument(
         '--implementations', nargs='+', metavar='NAME',
         help=f'default: {" ".join(CPU_IMPLEMENTATIONS)}; '
