@@ -15,7 +15,7 @@ from mmaction_ext.tables.complexity import Counts
 from mmaction_ext.tracking.reading.record import SOURCE_CHOICES, RunRecord
 
 DEFAULT_CONFIGS, DEFAULT_RUNS = Path('configs'), Path('work_dirs')
-COMPLEXITY = Path('reports/complexity.csv')
+COMPLEXITY, LOCK = Path('reports/complexity.csv'), Path('reports/table.lock.json')
 #: those that come with the package; in a checkout its own
 PACKAGED_CONFIGS = (Path(__file__).parents[1] / '.mim' / 'configs').resolve()
 #: an explanation, as plain data
@@ -88,6 +88,14 @@ def add_complexity_option(parser: ArgumentParser) -> None:
         metavar='CSV',
         help=f'parameters and multiply-adds (default: {COMPLEXITY}), as '
         '`mmaction-ext complexity --csv` writes them',
+    )
+
+
+def add_lock_options(parser: ArgumentParser, text: str) -> None:
+    """``--locked``, of which the help is ``text``, and ``--lock``: no runs, but what they gave."""
+    parser.add_argument('--locked', action='store_true', help=text)
+    parser.add_argument(
+        '--lock', type=Path, default=LOCK, metavar='FILE', help=f'the lock file (default: {LOCK})'
     )
 
 

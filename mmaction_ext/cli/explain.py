@@ -7,7 +7,6 @@ its citation, and a cell without a number by what is wrong.
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from mmaction_ext.cli.common import (
@@ -15,6 +14,7 @@ from mmaction_ext.cli.common import (
     add_complexity_option,
     add_configs_option,
     add_json_option,
+    add_lock_options,
     add_runs_option,
     find_table,
     needed_metrics,
@@ -40,7 +40,6 @@ package that are not as they were are named, those of the network first; --json 
 exit codes: 0 explained, and the cell has its number; 1 explained, but the cell has none, is not
 complete, or a file behind it differs; 2 bad input
 """
-LOCK = Path('reports/table.lock.json')
 INDENT = '  '
 #: columns by which parts of parts are indented further
 MARGIN = 8
@@ -68,14 +67,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument('row', metavar='ROW', help='id of a row')
     parser.add_argument('column', metavar='COLUMN', help='key of a column')
     parser.add_argument('--seed', type=int, metavar='K', help='only the run of this seed')
-    parser.add_argument(
-        '--locked',
-        action='store_true',
-        help='build the table from its lock file instead of the runs',
-    )
-    parser.add_argument(
-        '--lock', type=Path, default=LOCK, metavar='FILE', help=f'the lock file (default: {LOCK})'
-    )
+    add_lock_options(parser, 'build the table from its lock file instead of the runs')
     add_configs_option(parser)
     add_runs_option(parser)
     add_complexity_option(parser)

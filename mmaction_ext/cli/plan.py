@@ -1,6 +1,7 @@
 """List what tables still lack: rows and seeds that are missing, failed, stale or running.
 
-Says for each row what training it costs, and for each gap the command that fills it.
+Says for each row what training it costs, and for each gap the command that fills it. With --power
+it says how many seeds a difference needs, and which rows are not told apart yet.
 """
 
 import functools
@@ -15,6 +16,7 @@ from typing import Any
 from mmaction_ext.cli.common import (
     add_complexity_option,
     add_json_option,
+    add_lock_options,
     add_runs_option,
     add_tables_argument,
     load_tables,
@@ -24,10 +26,11 @@ from mmaction_ext.cli.common import (
 )
 from mmaction_ext.cli.compute import TrainingCompute, training_compute
 from mmaction_ext.cli.text import clean, columns, fold, print_json, quantity
-from mmaction_ext.errors import check_at_least
-from mmaction_ext.tables import TableSpec, resolve_configs
+from mmaction_ext.errors import InputError, check_at_least, check_positive
+from mmaction_ext.tables import TableSpec, build_tables, read_lock, resolve_configs
 from mmaction_ext.tables.complexity import Counts
 from mmaction_ext.tables.gaps import Gap, find_gaps, job_kind, ordered_jobs
+from mmaction_ext.tables.power import table_power
 from mmaction_ext.tables.row_seeds import RowSeed, row_seeds
 from mmaction_ext.tracking.identity import load_config
 from mmaction_ext.tracking.reading.record import RunRecord
@@ -39,6 +42,8 @@ EPILOG = """examples:
   mmaction-ext plan configs/dcf/table1_components          its rows, costs and commands
   mmaction-ext plan dcf_table1 --missing --gpus 8          only the gaps, for 8 GPUs
   mmaction-ext plan dcf_table1 --commands | sh             train whatever is lacking, in order
+  mmaction-ext plan dcf_table1 --power 2                   seeds that 2 points of difference need
+  mmaction-ext plan dcf_table1 --power 2 --locked          the same without any run
 
 states:
   done       the table has its numbers     missing    no run, or none with a result
@@ -50,7 +55,12 @@ states:
 The cost of training is estimated as 3 x multiply-adds of a view x clips seen; multiply-adds come
 from reports/complexity.csv, clips from the training list (if it is on this machine) x epochs.
 
-exit codes: 0 nothing is lacking; 1 something is; 2 bad input
+--power counts in the unit in which the column is printed, percentage points of an accuracy. Each
+row is compared with the table's reference row, or the one that its relative_to names, seed by
+seed; at least three seeds must be common to both.
+
+exit codes: 0 nothing is lacking, or --power: each row has the seeds it needs; 1 something is;
+2 bad input
 """
 HEADS = ('row', 'seeds', 'params', 'MACs', 'length', 'samples', 'training')
 _COLOURS = dict(
@@ -78,6 +88,19 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar='N',
         help='write the commands for N GPUs, or CPU processes (default: 1)',
     )
+    parser.add_argument(
+        '--power',
+        type=float,
+        metavar='POINTS',
+        help='say instead how many seeds a difference of POINTS needs to be told from noise '
+        '(paired by seed, two-sided 5 %%, 80 %% power), and which rows are not told apart yet',
+    )
+    parser.add_argument(
+        '--metric',
+        metavar='KEY',
+        help='column that --power looks at (default: the first measured)',
+    )
+    add_lock_options(parser, 'with --power: go by the lock file of the tables instead of the runs')
     add_json_option(parser)
 
 
@@ -158,8 +181,12 @@ class TablePlan:
 
 
 def run(args: Namespace) -> int:
-    """Print the plan; returns 1 if anything is lacking."""
+    """Print the plan, or with --power that of seeds; returns 1 if anything is lacking."""
     check_at_least('--gpus', args.gpus, 1)
+    if args.power is not None:
+        return _plan_seeds(args)
+    if args.locked or args.metric:
+        raise InputError('--locked and --metric go with --power alone')
     specs = load_tables(args)
     records = read_records(args, specs, needed_metrics(specs))
     complexity = read_counts(args)
@@ -174,6 +201,26 @@ def run(args: Namespace) -> int:
     else:
         print('\n'.join(overview(plans, args.missing)))
     return int(not all(plan.is_done for plan in plans))
+
+
+def _plan_seeds(args: Namespace) -> int:
+    """Print how many seeds a difference needs; returns 1 if any row has fewer."""
+    from mmaction_ext.cli import power
+
+    check_positive('--power', args.power)
+    specs = load_tables(args, args.lock if args.locked else None)
+    if args.locked:
+        tables = build_tables(specs, (), locked=read_lock(args.lock))
+    else:
+        tables = build_tables(specs, read_records(args, specs, needed_metrics(specs)))
+    if not args.tables:  # some have no runs
+        tables = [table for table in tables if table.main_column]
+    found = [table_power(table, args.power, args.metric) for table in tables]
+    if args.json:
+        print_json([power.as_json(each) for each in found])
+    else:
+        print('\n\n'.join('\n'.join(power.describe(each)) for each in found))
+    return int(not all(each.is_enough for each in found))
 
 
 def plan_table(

@@ -1,5 +1,6 @@
-"""Statistics over seeds, exact as far as decimals go."""
+"""Statistics over seeds, exact as far as decimals go; the power of a comparison in floats."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from decimal import Context, Decimal
 from fractions import Fraction
@@ -8,6 +9,10 @@ from functools import lru_cache
 #: An interval from fewer values says more about their number than about their spread.
 LEAST_FOR_INTERVAL = 3
 CONFIDENCE = Fraction(95, 100)
+#: Share of comparisons that are to find a difference which is there (Cohen 1988, section 2.4).
+POWER = 0.8
+#: More pairs than that are not counted: no study has as many seeds.
+MOST_PAIRS = 10_000
 
 Interval = tuple[Fraction, Fraction]
 
@@ -74,6 +79,70 @@ def welch_interval(
     degrees = squared_error**2 / sum(part**2 / freedom for part, freedom in parts)
     reach = _t_quantile(degrees, Fraction(confidence)) * _square_root(squared_error)
     return centre - reach, centre + reach
+
+
+def paired_power(effect: float, pairs: int, confidence: Fraction = CONFIDENCE) -> float:
+    """Power of the two-sided paired t test: how often it finds a difference that is there.
+
+    Exact, by the noncentral t distribution with ``pairs - 1`` degrees of freedom and the
+    noncentrality ``effect * sqrt(pairs)`` (Cohen, *Statistical Power Analysis for the Behavioral
+    Sciences*, 1988, chapter 2; Johnson and Welch, Biometrika 31, 1940).
+
+    Args:
+        effect: true mean of the differences over their true standard deviation.
+        pairs: number of pairs, :data:`LEAST_FOR_INTERVAL` or more.
+        confidence: of the interval that must not hold 0.
+
+    Returns:
+        A share in (0, 1].
+    """
+    from scipy.special import nctdtr
+
+    degrees, shift = pairs - 1, abs(effect) * pairs**0.5
+    if shift > 30:  # 1 to a double's last digits; SciPy's distribution ends soon behind
+        return 1.0
+    reach = float(_t_quantile(degrees, confidence))
+    wrong_sign = nctdtr(degrees, shift, -reach) if shift < 5 else 0  # below 1e-8 from there on
+    return float(1 - nctdtr(degrees, shift, reach) + wrong_sign)
+
+
+def pairs_needed(effect: float, power: float = POWER) -> int | None:
+    """Least number of pairs with which the two-sided paired t test has a power.
+
+    Args:
+        effect: as for :func:`paired_power`, not 0.
+        power: the least that is wanted.
+
+    Returns:
+        :data:`LEAST_FOR_INTERVAL` or more; ``None`` for more than :data:`MOST_PAIRS`.
+    """
+    counts = range(LEAST_FOR_INTERVAL, MOST_PAIRS + 1)
+    place = bisect_left(counts, power, key=lambda pairs: paired_power(effect, pairs))
+    return counts[place] if place < len(counts) else None
+
+
+def least_effect(pairs: int, power: float = POWER) -> float:
+    """Least effect, see :func:`paired_power`, that so many pairs find with a power."""
+    from scipy.optimize import brentq
+
+    most = 30 / pairs**0.5
+    return float(brentq(lambda effect: paired_power(effect, pairs) - power, 0, most))
+
+
+def std_limit(std: float, values: int, confidence: Fraction = CONFIDENCE) -> float:
+    """Upper confidence limit of the standard deviation of normally distributed values.
+
+    ``std * sqrt((values - 1) / chi2)`` with the lower quantile of chi-square with ``values - 1``
+    degrees of freedom: a factor of 4.4 from 3 values, of 1.6 from 10.
+
+    Args:
+        std: standard deviation (ddof=1) of the values.
+        values: their number, 2 or more.
+        confidence: share of such limits that lie above the true one.
+    """
+    from scipy.special import chdtri
+
+    return float(std * ((values - 1) / chdtri(values - 1, float(confidence))) ** 0.5)
 
 
 @lru_cache

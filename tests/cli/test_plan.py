@@ -226,3 +226,64 @@ def test_lines_fit_100_columns(project, command):
     project.train('full', 0, exit_code=1, last_error='long ' * 60)
     _, out, _ = command('plan', 'configs/demo/table.yaml')
     assert max(map(len, out.splitlines())) <= 100
+
+
+def train_seeds(project, **results):
+    """Three seeds of each row; their top-1 in percent."""
+    text = project.table.read_text().replace('seeds: [0, 1]', 'seeds: [0, 1, 2]')
+    project.table.write_text(text)
+    for row, values in results.items():
+        for seed, value in enumerate(values):
+            project.train(row, seed, value / 100)
+
+
+def test_seeds_that_a_difference_needs(project, command):
+    """Differences of 1, 2 and 3 points: 1 standard deviation is found with 10 seeds."""
+    train_seeds(project, base=(70, 71, 70), full=(71, 73, 73))
+    code, out, err = command('plan', 'demo', '--power', '1')
+    assert (code, err) == (1, '')
+    assert row_of(out, 'full') == 'full base 3 +2.0 [-0.5, +4.5] 1.0 10 155 3.3'
+    assert row_of(out, 'both').startswith('both base 3 +1.0 [-0.2, +2.2] 0.5 5 ')
+    assert 'full 72.3: base +2.0 [-0.5, +4.5]' in out
+    assert 'With 10 seeds each row finds 1 (full needs most)' in out
+    assert command('plan', 'demo', '--power', '4')[0] == 0
+
+
+def test_power_by_a_lock_is_that_by_the_runs(project, command):
+    train_seeds(project, base=(70, 71, 70), full=(71, 73, 73))
+    assert command('tables')[0] == 0
+    by_runs = command('plan', 'demo', '--power', '1', '--json')
+    shutil.rmtree(project.runs)
+    assert command('plan', 'demo', '--power', '1', '--json', '--locked') == by_runs
+    [table] = json.loads(by_runs[1])
+    assert (table['column'], table['is_enough']) == ('top1', False)
+    full = next(row for row in table['rows'] if row['row'] == 'full')
+    assert full['needed'] == dict(estimate=10, at_most=155)
+    assert full['told_apart'] is False
+
+
+def test_power_says_where_seeds_are_too_few(project, command):
+    project.train('base', 0)
+    project.train('full', 0)
+    code, out, _ = command('plan', 'demo', '--power', '2')
+    assert code == 1
+    assert row_of(out, 'full') == 'full base 1 0.0 1 seed in common, 3 are needed'
+    (project.root / 'empty').mkdir()
+    _, out, _ = command('plan', 'demo', '--power', '2', '--runs', 'empty')
+    assert out == 'demo / top1 (Top-1): no result yet\n'
+
+
+@pytest.mark.parametrize(
+    ('words', 'error'),
+    [
+        (['--power', '0'], '--power must be positive, got 0.0'),
+        (['--power', 'nan'], '--power must be positive, got nan'),
+        (['--power', '2', '--metric', 'delta'], "no measured column 'delta'; it has top1"),
+        (['--locked'], '--locked and --metric go with --power alone'),
+        (['--power', '2', '--locked'], 'reports/table.lock.json cannot be read'),
+    ],
+)
+def test_a_power_that_cannot_be_told(project, command, words, error):
+    project.train('base', 0)
+    code, _, err = command('plan', 'demo', *words)
+    assert code == 2 and error in err and err.count('\n') == 1
