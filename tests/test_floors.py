@@ -29,11 +29,20 @@ FLOORS = [
     ('tables', 'register'),
     ('analysis', 'utils'),
     ('report',),
+    ('suites',),
     ('cli',),
     ('__main__',),
 ]
 #: what reads runs and shows them starts without these
-LIGHT = ['tracking.ledger', 'tracking.reading', 'tracking.doctor', 'tables', 'report', 'cli']
+LIGHT = [
+    'tracking.ledger',
+    'tracking.reading',
+    'tracking.doctor',
+    'tables',
+    'report',
+    'suites',
+    'cli',
+]
 HEAVY = ['torch', 'mmengine', 'mmcv', 'mmaction', 'wandb', 'pandas']
 
 

@@ -24,9 +24,9 @@ from mmaction_ext.cli.common import (
     read_counts,
     read_records,
 )
-from mmaction_ext.cli.compute import TrainingCompute, training_compute
 from mmaction_ext.cli.text import clean, columns, fold, print_json, quantity
 from mmaction_ext.errors import InputError, check_at_least, check_positive
+from mmaction_ext.suites.compute import TrainingCompute, training_compute
 from mmaction_ext.tables import TableSpec, build_tables, read_lock, resolve_configs
 from mmaction_ext.tables.complexity import Counts
 from mmaction_ext.tables.gaps import Gap, find_gaps, job_kind, ordered_jobs
@@ -270,7 +270,7 @@ def _row_plan(
         row.label,
         str(row.config),
         job_kind(content),
-        training_compute(group[0], content, records, complexity),
+        training_compute(group[0].config, content, records, complexity),
         seeds,
     )
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from mmaction_ext.cli.common import Facts
-from mmaction_ext.cli.progress import last_error
+from mmaction_ext.suites.progress import last_error
 from mmaction_ext.tables import Table, TableSpec
 from mmaction_ext.tables.cells import Cell, CellStatus, SeedResult
 from mmaction_ext.tables.spec import Column, Row

@@ -23,8 +23,8 @@ from mmaction_ext.cli.common import (
     note_unlisted_runs,
     read_records,
 )
-from mmaction_ext.cli.progress import Progress, progress, schedule_of
 from mmaction_ext.cli.text import clean, columns, cut, duration, is_screen, line_width, print_json
+from mmaction_ext.suites.progress import Progress, progress, schedule_of
 from mmaction_ext.tables import CellStatus, TableSpec, resolve_configs
 from mmaction_ext.tables.row_seeds import RowSeed, row_seeds
 from mmaction_ext.tables.seed_runs import how_it_ended, is_finite, why_diverged
@@ -83,7 +83,7 @@ class RunStatus:
         seed: the seed; ``None`` if unknown.
         state: word of :data:`EPILOG`.
         reason: why it is not finished.
-        progress: :class:`mmaction_ext.cli.progress.Progress`; ``None`` without a run.
+        progress: :class:`mmaction_ext.suites.progress.Progress`; ``None`` without a run.
         folder: run folder, empty if unknown.
     """
 

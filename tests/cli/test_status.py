@@ -5,9 +5,9 @@ import signal
 
 import pytest
 
-from mmaction_ext.cli.progress import progress, schedule_of
 from mmaction_ext.cli.status import RunStatus, describe
 from mmaction_ext.errors import Diverged
+from mmaction_ext.suites.progress import progress, schedule_of
 from mmaction_ext.tracking.ledger.format import MetricsRow, encode_row
 from mmaction_ext.tracking.ledger.forms import HeartbeatFile
 from mmaction_ext.tracking.reading.record import Attempt, RunRecord

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mmaction_ext.cli.compute import (
+from mmaction_ext.suites.compute import (
     STEP_FACTOR,
     TrainingCompute,
     global_batch,
@@ -64,7 +64,7 @@ def test_cost_of_a_row(project, length, clips):
     [row_seed, *_] = [
         each for each in row_seeds(spec, [], resolve_configs(spec)) if each.row.id == 'full'
     ]
-    compute = training_compute(row_seed, load_config(project.config('full')), [], {})
+    compute = training_compute(row_seed.config, load_config(project.config('full')), [], {})
     assert compute == TrainingCompute(
         None, None, *[('epoch', 2) if 'max_epochs' in length else ('iter', 10)], 16, clips
     )
@@ -76,7 +76,7 @@ def test_samples_are_those_a_run_recorded_where_the_list_is_not_here():
         RunRecord('u', 'train', name, data=dict(train=dict(num_samples=count)))
         for name, count in (('demo/full', 11), ('demo/other', 99), ('demo/full', [12]))
     ]
-    from mmaction_ext.cli.compute import _recorded_samples
+    from mmaction_ext.suites.compute import _recorded_samples
 
-    assert _recorded_samples(SimpleNamespace(config=config), runs) == 11
-    assert _recorded_samples(SimpleNamespace(config=config), runs[1:2]) is None
+    assert _recorded_samples(config, runs) == 11
+    assert _recorded_samples(config, runs[1:2]) is None

@@ -7,7 +7,7 @@ from typing import Any
 from mmaction_ext.datasets.configs import data_lists
 from mmaction_ext.tables.complexity import Counts, complexity_result
 from mmaction_ext.tables.gaps import job_kind
-from mmaction_ext.tables.row_seeds import RowSeed
+from mmaction_ext.tables.seed_runs import RowConfig
 from mmaction_ext.tracking.identity import training_length
 from mmaction_ext.tracking.reading.record import RunRecord
 
@@ -43,7 +43,7 @@ class TrainingCompute:
 
 
 def training_compute(
-    row_seed: RowSeed,
+    config: RowConfig,
     content: dict[str, Any],
     records: Iterable[RunRecord],
     counts: Counts,
@@ -51,21 +51,20 @@ def training_compute(
     """What training a row once takes; of an ensemble, the parameters and multiply-adds alone.
 
     Args:
-        row_seed: any :class:`mmaction_ext.tables.row_seeds.RowSeed` of the row.
-        content: its resolved config.
+        config: the row's :class:`mmaction_ext.tables.seed_runs.RowConfig`.
+        content: what it resolves to.
         records: run records, of which one may tell what no file here does.
         counts: as for :func:`mmaction_ext.tables.complexity.complexity_result`.
     """
     params, macs = (
         None if value is None else int(value)
         for value in (
-            complexity_result(records, row_seed.config, name, counts).value
-            for name in ('params', 'macs')
+            complexity_result(records, config, name, counts).value for name in ('params', 'macs')
         )
     )
     if job_kind(content) != 'train':
         return TrainingCompute(params, macs)
-    samples = training_samples(content) or _recorded_samples(row_seed, records)
+    samples = training_samples(content) or _recorded_samples(config, records)
     length = training_length(content)
     return TrainingCompute(params, macs, length, samples, _clips(content, length, samples))
 
@@ -86,12 +85,12 @@ def _repetitions(dataset: Any) -> int:
     return times
 
 
-def _recorded_samples(row_seed: RowSeed, records: Iterable[RunRecord]) -> int | None:
+def _recorded_samples(config: RowConfig, records: Iterable[RunRecord]) -> int | None:
     """What a run of the config says about its training list, also one of another seed."""
     counts = [
         record.data.get('train', {}).get('num_samples')
         for record in records
-        if row_seed.config.is_named(record.config, record.config_hash)
+        if config.is_named(record.config, record.config_hash)
     ]
     return max((count for count in counts if isinstance(count, int)), default=None)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
+from mmaction_ext.suites.compute import global_batch
 from mmaction_ext.tables.seed_runs import is_finite
 from mmaction_ext.tracking.identity import training_length
 from mmaction_ext.tracking.reading.record import RunRecord
@@ -126,8 +127,6 @@ def _logged_epoch(record: RunRecord) -> int | None:
 
 def _expected_epoch(record: RunRecord) -> int | None:
     """Iterations of an epoch, by the length of the training list and the size of a batch."""
-    from mmaction_ext.cli.compute import global_batch
-
     samples = record.data.get('train', {}).get('num_samples')
     batch = global_batch(record.recipe)
     return -(-samples // batch) if is_count(samples) and is_count(batch) else None

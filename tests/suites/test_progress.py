@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmaction_ext.cli.progress import (
+from mmaction_ext.suites.progress import (
     is_count,
     last_error,
     last_value,

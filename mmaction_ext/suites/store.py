@@ -1,0 +1,222 @@
+"""What a suite has handed to whom: a folder below that of the runs, which any machine can read.
+
+``<runs>/.suites/<name>/journal.jsonl`` gains a line whenever a run is handed to an executor or
+comes back. How the run fares is no matter of the journal: that stands in the run's ledger.
+"""
+
+import json
+import re
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmaction_ext.errors import InputError
+from mmaction_ext.files.journal import Journal
+from mmaction_ext.files.reading import read_regular
+from mmaction_ext.suites.claims import Claim, Holder
+from mmaction_ext.tables import TableSpec
+from mmaction_ext.tracking.identity import json_digest
+
+SUITES = '.suites'
+_JOURNAL, _LAUNCH, _PLANNING = 'journal.jsonl', 'launch', 'planning'
+_NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9_.+-]{0,127}')
+#: tables whose ids stand in the name of a suite
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Handed:
+    """A run in the hands of an executor.
+
+    Attributes:
+        run: its folder below that of all runs.
+        executor: ``'local'`` or ``'slurm'``.
+        handle: how the executor names it, e.g. ``1234_5``; empty for ``'local'``.
+        config_hash: of its config when it was handed over.
+        time: when, in seconds since the epoch.
+    """
+
+    run: str
+    executor: str
+    handle: str
+    config_hash: str
+    time: float
+
+
+def suite_name(specs: Sequence[TableSpec]) -> str:
+    """Name of a suite of some tables, the same for the same tables in any order."""
+    ids = sorted(spec.id for spec in specs)
+    if len(ids) <= _NAMED:
+        return '+'.join(ids)[:100]
+    return f'{ids[0]}+{len(ids) - 1}-more-{json_digest(ids)[:8]}'
+
+
+class Suite:
+    """A suite by its name.
+
+    Args:
+        runs: folder of all runs.
+        name: letters, digits and ``_.+-``.
+
+    Attributes:
+        folder: where its files lie.
+
+    Raises:
+        InputError: that is no name.
+    """
+
+    def __init__(self, runs: Path, name: str) -> None:
+        if not _NAME.fullmatch(name):
+            raise InputError(f'a suite is named with letters, digits and _.+-, got {name[:80]!r}')
+        self.name, self.folder = name, runs / SUITES / name
+
+    def make(self) -> 'Suite':
+        """Make its folder where there is none.
+
+        Raises:
+            InputError: it cannot be made.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f'{self.folder} cannot be made: {error.strerror}') from error
+        return self
+
+    @property
+    def launch(self) -> Claim:
+        """Held by the process that launches the suite, as long as it looks after its runs."""
+        return Claim(self.folder / _LAUNCH)
+
+    def hand(self, runs: Iterable[Handed]) -> None:
+        """Note that runs are handed over; to be called before they can start.
+
+        Raises:
+            InputError: the journal cannot be written.
+        """
+        self._append(dict(vars(each), event='handed') for each in runs)
+
+    def take_back(self, runs: Iterable[str], outcome: str) -> None:
+        """Note that runs are no longer with an executor.
+
+        Args:
+            runs: their folders below that of all runs.
+            outcome: how that came, in words.
+
+        Raises:
+            InputError: the journal cannot be written.
+        """
+        self._append(
+            dict(event='back', run=run, outcome=outcome, time=time.time()) for run in runs
+        )
+
+    def handed(self) -> dict[str, Handed]:
+        """What is handed over and has not come back, by run; the last word on each counts.
+
+        Raises:
+            InputError: the journal is there and cannot be read.
+        """
+        found: dict[str, Handed] = {}
+        for entry in self._entries():
+            run = entry.get('run')
+            if entry.get('event') == 'handed':
+                names = ('run', 'executor', 'handle', 'config_hash', 'time')
+                found[str(run)] = Handed(*(entry.get(name, '') for name in names))
+            elif entry.get('event') == 'back':
+                found.pop(str(run), None)
+        return found
+
+    def _append(self, entries: Iterable[dict[str, Any]]) -> None:
+        lines = [json.dumps(entry, sort_keys=True).encode() + b'\n' for entry in entries]
+        if not lines:
+            return
+        path = self.folder / _JOURNAL
+        try:
+            journal = Journal(path)
+            try:
+                journal.append(b''.join(lines), sync=True)
+            finally:
+                journal.close()
+        except OSError as error:
+            raise InputError(f'{path} cannot be written: {error.strerror}') from error
+
+    def _entries(self) -> Iterable[dict[str, Any]]:
+        """Lines of the journal; one that a kill left half written is none."""
+        path = self.folder / _JOURNAL
+        try:
+            text = read_regular(path).decode(errors='replace')
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise InputError(f'{path} cannot be read: {error.strerror}') from error
+        for line in text.splitlines():
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(entry, dict):
+                yield entry
+
+
+def all_suites(runs: Path) -> list[Suite]:
+    """Every suite that was launched in a folder of runs, by name."""
+    folders = sorted((runs / SUITES).glob(f'*/{_JOURNAL}'))
+    return [Suite(runs, path.parent.name) for path in folders if _NAME.fullmatch(path.parent.name)]
+
+
+def planning(runs: Path) -> Claim:
+    """Held while a suite is planned and handed over, so that no two hand over the same run."""
+    folder = runs / SUITES
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f'{folder} cannot be made: {error.strerror}') from error
+    return Claim(folder / _PLANNING)
+
+
+@dataclass(frozen=True)
+class InHand:
+    """A run that some suite has handed over and whose executor still has it.
+
+    Attributes:
+        suite: the suite.
+        handed: what was handed over.
+        launcher: the process that looks after it; ``None`` where a cluster does.
+    """
+
+    suite: Suite
+    handed: Handed
+    launcher: Holder | None = None
+
+    def __str__(self) -> str:
+        who = self.launcher or f'{self.handed.executor} job {self.handed.handle}'
+        return f'suite {self.suite.name}: {who}'
+
+
+def in_hand(runs: Path, queued: Callable[[Collection[str]], Collection[str]]) -> dict[str, InHand]:
+    """Runs that executors of any suite still have, which must not be started again.
+
+    Args:
+        runs: folder of all runs.
+        queued: tells which of some handles a cluster still has; asked once, and only if there are
+            any.
+
+    Returns:
+        Run to who has it.
+
+    Raises:
+        InputError: a journal cannot be read, or ``queued`` cannot tell.
+    """
+    found = [(suite, each) for suite in all_suites(runs) for each in suite.handed().values()]
+    handles = {each.handle for _, each in found if each.executor != 'local'}
+    still = set(queued(handles)) if handles else set()
+    holders = {
+        suite.name: suite.launch.holder() for suite, each in found if each.executor == 'local'
+    }
+    in_hand = {}
+    for suite, each in found:
+        holder = holders.get(suite.name) if each.executor == 'local' else None
+        if holder or each.handle in still:
+            in_hand[each.run] = InHand(suite, each, holder)
+    return in_hand
