@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from mmaction_ext.suites.compute import STEP_FACTOR, TrainingCompute, global_batch
 from mmaction_ext.suites.progress import schedule_of, total_iterations
@@ -77,8 +78,9 @@ def _seconds(record: RunRecord) -> float | None:
 
 def _macs(record: RunRecord) -> float | None:
     """Multiply-adds of a whole training, by what its run recorded."""
-    macs, batch = record.complexity.get('macs'), global_batch(record.recipe)
+    macs: Any = record.complexity.get('macs')
+    batch = global_batch(record.recipe)
     total = total_iterations(record, schedule_of(record))
     if not (is_finite(macs) and batch and total):
         return None
-    return float(macs) * STEP_FACTOR * batch * total
+    return macs * STEP_FACTOR * batch * total

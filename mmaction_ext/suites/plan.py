@@ -39,7 +39,7 @@ class Task:
     needs: tuple[str, ...] = ()
     serves: tuple[str, ...] = ()
     keep_best: tuple[str, ...] = ()
-    compute: TrainingCompute = TrainingCompute()
+    compute: TrainingCompute = field(default_factory=TrainingCompute)
     seconds: float | None = None
 
     @property

@@ -56,7 +56,7 @@ def test_command_names_the_config_hash(project):
     [task] = plan_of(project, rows=['full'], seeds=[1]).tasks
     digest = project.identity('full', 1).config_hash
     assert task.arguments(2) == [
-        *('train', 'configs/demo/full.py', '--seed', '1', '--resume'),
+        *('train', str(project.config('full')), '--seed', '1', '--resume'),
         *('--gpus', '2', '--config-hash', digest),
     ]
 
