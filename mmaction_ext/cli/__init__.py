@@ -100,10 +100,10 @@ def run_script(command: str) -> int:
 
 
 def _refuse(command: str, error: InputError | OSError | ModuleNotFoundError) -> int:
-    """Say in one line what kept a command from its work; returns exit code 2."""
+    """Say in one line what kept a command from its work; returns the exit code, 2 mostly."""
     if isinstance(error, InputError):
-        text = error.sentence()
-    elif isinstance(error, ModuleNotFoundError):
+        return error.exit()
+    if isinstance(error, ModuleNotFoundError):
         text = _lacking(command, error)
     else:
         text = f'{error.filename}: {error.strerror}' if error.filename else str(error)

@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import Any
 
+from mmaction_ext.engine.slurm_step import node_variables, process_variables
 from mmaction_ext.errors import check_at_least
 
 #: one machine: any port of so many, so that two runs do not meet
@@ -56,13 +57,13 @@ def add_processes_options(parser: ArgumentParser) -> None:
         metavar='N',
         help='start N processes on this machine with torchrun: one per GPU, or on the CPU where '
         'there is none. Several machines: start it on each, with NNODES, NODE_RANK, MASTER_ADDR '
-        'and PORT set',
+        'and PORT set, or with srun --ntasks-per-node=1',
     )
     group.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
         default='none',
-        help='how processes were started by something else',
+        help='how processes were started by something else (slurm: by srun, one task for each)',
     )
     group.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
@@ -71,15 +72,17 @@ def spread(args: Namespace) -> int | None:
     """Run the same command line in ``args.gpus`` processes.
 
     Environment variables ``NNODES``, ``NODE_RANK``, ``MASTER_ADDR`` and ``PORT`` say which other
-    machines take part.
+    machines take part; in a step of Slurm with one task on each of several nodes, Slurm does.
 
     Returns:
         The exit code of the first process that failed, or 0; ``None`` where this process itself
         is to do the work.
 
     Raises:
-        InputError: there are to be no processes.
+        InputError: there are to be no processes, or Slurm did not start this one.
     """
+    if args.launcher == 'slurm':
+        os.environ.update(process_variables(os.environ))
     if args.gpus is None or args.launcher != 'none':
         os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
         return None
@@ -87,6 +90,8 @@ def spread(args: Namespace) -> int | None:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import main as torchrun
 
+    if 'NNODES' not in os.environ:
+        os.environ.update(node_variables(os.environ))
     nodes = os.environ.get('NNODES', '1')
     port = random.choice(_PORTS) if nodes == '1' else 29500
     try:

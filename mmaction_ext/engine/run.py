@@ -27,6 +27,7 @@ from mmaction_ext.engine.run_config import (
     from_first_process,
     identify,
     identify_weights,
+    in_contact,
     join_processes,
     keep_private,
     override,
@@ -160,6 +161,7 @@ class Run:
         checks.check_frames(self.cfg, self._model, splits)
         checks.check_datasets(self.cfg, splits)
 
+    @in_contact()
     def claim(self, tested: str | None = None) -> None:
         """Mark the folder as the run's, see :func:`claim_work_dir`.
 
@@ -258,10 +260,10 @@ class Run:
             advice: What to do where the disk is full.
 
         Raises:
-            InputError: It is.
+            InputError: It is, or the other processes are lost.
         """
         try:
-            with self.ledger:
+            with self.ledger, in_contact():
                 yield
         except OSError as error:
             if error.errno != errno.ENOSPC:

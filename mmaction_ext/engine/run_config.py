@@ -1,11 +1,13 @@
 """Turn a config file and the command line into the config of one run."""
 
+import contextlib
 import copy
 import importlib
 import os
 import os.path as osp
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
@@ -13,7 +15,7 @@ from mmengine.config import Config
 from mmengine.dist import barrier, broadcast_object_list, get_dist_info, init_dist, is_distributed
 from mmengine.utils.dl_utils import set_multi_processing
 
-from mmaction_ext.errors import InputError, last_line
+from mmaction_ext.errors import InputError, check_positive, last_line
 from mmaction_ext.tracking.identity import (
     RunIdentity,
     config_hashes,
@@ -160,33 +162,84 @@ def identify_weights(
     return source, RunIdentity(name, seed, digest, tuple(aliases), fold)
 
 
+class LostContact(InputError):
+    """The processes of a run do not hear each other; started again, it can go on.
+
+    Each says so: it may be alone on its machine.
+    """
+
+    exit_code = os.EX_TEMPFAIL
+
+    def exit(self, every_rank: bool = True) -> int:
+        """As of any, on every process."""
+        return super().exit(every_rank=True)
+
+
+@contextlib.contextmanager
+def in_contact() -> Iterator[None]:
+    """Make one sentence of what breaks where processes talk to each other.
+
+    Raises:
+        LostContact: one waited for the others for longer than ``env_cfg.dist_cfg.timeout``, or
+            they are gone.
+    """
+    try:
+        yield
+    except RuntimeError as error:  # gloo has no type of its own
+        if not (isinstance(error, torch.distributed.DistError) or 'gloo' in str(error)):
+            raise
+        raise LostContact(
+            f'contact with the other processes is lost ({last_line(error)}); start all of them '
+            'again, with --resume to go on from the newest checkpoint'
+        ) from error
+
+
+@in_contact()
 def join_processes(launcher: str, env_cfg: Mapping[str, Any]) -> tuple[int, int]:
     """Start ``torch.distributed`` before the runner does.
 
     The runner would do it too late to agree on who prepares the folder, and asks for CUDA
-    whatever the backend; here processes without a GPU meet over gloo.
+    whatever the backend; here processes without a GPU meet over gloo. What Slurm started meets as
+    what torchrun did: mmengine would call ``scontrol``, which some compute nodes lack, and take a
+    task for one that sees the GPUs of all (``--gpus-per-task``).
 
     Args:
-        launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
-        env_cfg: the config's ``env_cfg``.
+        launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``; for the second and third the
+            environment is that of torchrun, see
+            :func:`mmaction_ext.engine.slurm_step.process_variables`.
+        env_cfg: the config's ``env_cfg``; ``dist_cfg.timeout`` is how many seconds a process
+            waits for the others before it takes them for lost.
 
     Returns:
         Rank and number of processes.
 
     Raises:
-        InputError: ``launcher`` does not work without GPUs.
+        InputError: ``launcher`` does not work without GPUs, the timeout is no positive number, or
+            the processes do not find each other.
     """
-    if launcher != 'none' and not is_distributed():
-        set_multi_processing(**env_cfg.get('mp_cfg', {}), distributed=True)
-        if torch.cuda.is_available():
-            init_dist(launcher, **env_cfg.get('dist_cfg', {}))
-        elif launcher == 'pytorch':
-            torch.distributed.init_process_group('gloo')
-        else:
-            raise InputError(f'--launcher {launcher} needs GPUs; without one use pytorch')
+    if launcher == 'none' or is_distributed():
+        return get_dist_info()
+    options = dict(env_cfg.get('dist_cfg') or {})
+    if 'timeout' in options:
+        check_positive('env_cfg.dist_cfg.timeout', options['timeout'])
+    set_multi_processing(**env_cfg.get('mp_cfg', {}), distributed=True)
+    if launcher == 'slurm':
+        if count := torch.cuda.device_count():
+            os.environ['LOCAL_RANK'] = str(int(os.environ['LOCAL_RANK']) % count)
+        launcher = 'pytorch'
+    if torch.cuda.is_available():
+        init_dist(launcher, **options)
+    elif launcher == 'pytorch':
+        seconds = options.get('timeout')
+        torch.distributed.init_process_group(
+            'gloo', timeout=None if seconds is None else timedelta(seconds=seconds)
+        )
+    else:
+        raise InputError(f'--launcher {launcher} needs GPUs; without one use pytorch or slurm')
     return get_dist_info()
 
 
+@in_contact()
 def from_first_process(function: Callable[..., Result], *args: Any) -> Result:
     """Call a function on the first process once all have come this far; all get its result.
 
