@@ -26,6 +26,7 @@ MODULES = (
     'prepare',
     'browse',
     'complexity',
+    'preflight',
     'train',
     'test',
     'test_ensemble',

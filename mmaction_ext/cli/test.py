@@ -32,16 +32,6 @@ EPILOG = """examples:
 exit codes: 0 tested; 2 the config, data or checkpoint cannot be used (one line says why)
 """
 EXPECTED = (InputError,)
-#: settings that only training needs
-TRAINING = (
-    'train_cfg',
-    'train_dataloader',
-    'optim_wrapper',
-    'param_scheduler',
-    'val_cfg',
-    'val_dataloader',
-    'val_evaluator',
-)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -117,7 +107,7 @@ def prepare(args: Namespace) -> Run:
     from mmaction_ext import compat
 
     compat.apply()
-    from mmaction_ext.engine import work_dir
+    from mmaction_ext.engine import run_config, work_dir
     from mmaction_ext.engine.run import Run
 
     run = Run(args.config, 'test', args.cfg_options, args.fold)
@@ -125,7 +115,7 @@ def prepare(args: Namespace) -> Run:
         raise InputError(
             f'{args.config} is an ensemble: use mmaction-ext test-ensemble {args.config}'
         )
-    run.cfg.update(dict.fromkeys(TRAINING))
+    run_config.drop_training(run.cfg)
     run.join(args.launcher)
     args.checkpoint = args.checkpoint or find_checkpoint(run, args.seed)
     meta = work_dir.checkpoint_meta(args.checkpoint)

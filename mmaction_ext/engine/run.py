@@ -12,6 +12,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.dist import barrier, get_dist_info
 from mmengine.runner import Runner
+from torch import nn
 
 from mmaction_ext.datasets.configs import data_lists
 from mmaction_ext.engine import checks
@@ -70,6 +71,7 @@ class Run:
         rank: This process's among those of the run.
         identity: Who the run is.
         overrides: Those options that change the recipe.
+        model: The model on the meta device.
         complexity: Parameters and multiply-adds.
         ledger: What records the run; on other processes than the first a context that does
             nothing.
@@ -77,6 +79,7 @@ class Run:
 
     identity: RunIdentity
     overrides: dict[str, Any]
+    model: nn.Module
     complexity: dict[str, Any]
     ledger: RunLedger | contextlib.nullcontext[None]
 
@@ -153,12 +156,12 @@ class Run:
             splits: Those whose data are used: ``'train'``, ``'val'``, ``'test'``.
         """
         checks.check_output_folder(self.cfg.work_dir)
-        self._model, self.complexity = checks.check_model(self.cfg)
+        self.model, self.complexity = checks.check_model(self.cfg)
         checks.check_types(self.cfg)
         checks.check_loaders(self.cfg, splits)
         checks.check_testing_views(self.cfg, splits)
         checks.check_evaluators(self.cfg, splits)
-        checks.check_frames(self.cfg, self._model, splits)
+        checks.check_frames(self.cfg, self.model, splits)
         checks.check_datasets(self.cfg, splits)
 
     @in_contact()
@@ -188,7 +191,7 @@ class Run:
             self.cfg.load_from, self.cfg.resume = checkpoint, True
             return
         checks.check_initial_weights(self.cfg)
-        self._fits = check_fit(self.cfg, self._model)
+        self._fits = check_fit(self.cfg, self.model)
         for fit in self._fits if self.rank == 0 else ():
             print(clean(fit.sentence()))
 

@@ -26,6 +26,16 @@ from mmaction_ext.tracking.identity import (
 from mmaction_ext.tracking.writing.masking import mask, mask_arguments
 
 Result = TypeVar('Result')
+#: settings that only training needs
+TRAINING = (
+    'train_cfg',
+    'train_dataloader',
+    'optim_wrapper',
+    'param_scheduler',
+    'val_cfg',
+    'val_dataloader',
+    'val_evaluator',
+)
 
 
 def read_config(
@@ -94,6 +104,11 @@ def override(cfg: Config, options: dict[str, Any]) -> None:
         cfg.merge_from_dict(options)
     except Exception as error:
         raise InputError(f'config {cfg.filename} cannot be used: {last_line(error)}') from error
+
+
+def drop_training(cfg: Config) -> None:
+    """Leave nothing in a config that only training needs."""
+    cfg.update(dict.fromkeys(TRAINING))
 
 
 def choose_seed(cfg: Config, seed: int | None = None) -> int:
