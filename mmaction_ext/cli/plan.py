@@ -114,6 +114,7 @@ class SeedPlan:
         reason: why it is not done, and why nothing is to be run.
         command: what would mend it; empty where nothing is to be run.
         needs: commands to be run before, for runs whose weights or predictions it takes.
+        kind: of ``command``, as a :class:`mmaction_ext.tables.gaps.Job` has it.
     """
 
     seed: int
@@ -121,6 +122,7 @@ class SeedPlan:
     reason: str
     command: str
     needs: tuple[str, ...] = ()
+    kind: str = ''
 
 
 @dataclass(frozen=True)
@@ -166,11 +168,7 @@ class TablePlan:
     def training(self) -> tuple[int, int]:
         """Multiply-adds of the trainings that are lacking, and how many have no known cost."""
         costs = [
-            row.compute.training
-            for row in self.rows
-            if row.kind == 'train'
-            for seed in row.seeds
-            if seed.command
+            row.compute.training for row in self.rows for seed in row.seeds if seed.kind == 'train'
         ]
         return sum(filter(None, costs)), costs.count(None)
 
@@ -279,7 +277,8 @@ def _seed_plan(row_seed: RowSeed, gap: Gap | None, gpus: int) -> SeedPlan:
     if gap is None:
         return SeedPlan(row_seed.seed, 'done', '', '')
     *needs, command = [job.line(gpus) for job in gap.jobs] or ['']
-    return SeedPlan(row_seed.seed, row_seed.status.value, gap.reason, command, tuple(needs))
+    kind = gap.jobs[-1].kind if gap.jobs else ''
+    return SeedPlan(row_seed.seed, row_seed.status.value, gap.reason, command, tuple(needs), kind)
 
 
 def overview(plans: Sequence[TablePlan], only_missing: bool = False) -> list[str]:

@@ -1,7 +1,9 @@
 """Evaluate a checkpoint on its config's test split and log the result to the run's W&B group.
 
 The predictions are written to predictions.npz in the folder of the log (names of the samples,
-labels, class probabilities), from which `mmaction-ext test-ensemble` averages them.
+labels, class probabilities), from which `mmaction-ext test-ensemble` averages them; those of
+--best to predictions_best.npz. The result stands in tables as that of a training does, which may
+have been made with --no-test, or killed before its test.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ NAME = 'test'
 HELP = 'evaluate a checkpoint on the test split'
 EPILOG = """examples:
   mmaction-ext test CONFIG --seed 1                 the newest checkpoint of that run
+  mmaction-ext test CONFIG --seed 1 --best          the one that validated best, if it was kept
   mmaction-ext test CONFIG CHECKPOINT --gpus 8      on 8 GPUs (or CPU processes)
 
 exit codes: 0 tested; 2 the config, data or checkpoint cannot be used (one line says why)
@@ -44,6 +47,14 @@ def add_arguments(parser: ArgumentParser) -> None:
         help='checkpoint file (default: the newest one '
         "of the config's run under the seed, or of the run of the config that "
         'its weights_of names)',
+    )
+    parser.add_argument(
+        '--best',
+        nargs='?',
+        const='',
+        metavar='METRIC',
+        help='test the checkpoint that the run keeps as the best by METRIC of the validation '
+        '(acc/top1; may be left out where it keeps one)',
     )
     parser.add_argument(
         '--seed',
@@ -87,15 +98,31 @@ def add_dump(cfg: Config, path: str) -> None:
     cfg.test_evaluator = [*evaluators, dict(type='DumpResults', out_file_path=path)]
 
 
-def find_checkpoint(run: Run, seed: int | None) -> str:
-    """The newest checkpoint of the run that trains the config's weights."""
+def find_checkpoint(run: Run, seed: int | None, best: str | None = None) -> str:
+    """The newest checkpoint of the run that trains the config's weights, or its best one.
+
+    Args:
+        run: the test.
+        seed: of both.
+        best: the metric, see :func:`mmaction_ext.engine.work_dir.best_checkpoint`; the newest one
+            if ``None``.
+    """
     from mmaction_ext.engine import run_config, work_dir
 
     source, trained = run.identify_weights(run_config.choose_seed(run.cfg, seed))
-    found = run_config.from_first_process(work_dir.newest_checkpoint, trained.work_dir())
+    home = trained.work_dir()
+    if best is not None:
+        kept = run_config.from_first_process(work_dir.best_checkpoint, home, best)
+        if kept is None:
+            raise InputError(
+                f'{home} keeps no checkpoint as the best{f" by {best}" if best else ""}: train '
+                'with --keep-best METRIC'
+            )
+        return kept
+    found = run_config.from_first_process(work_dir.newest_checkpoint, home)
     if found is None:
         raise InputError(
-            f'{trained.work_dir()} holds no readable checkpoint to test; run '
+            f'{home} holds no readable checkpoint to test; run '
             f'mmaction-ext train {source}{f" --fold {run.fold}" if run.fold else ""} '
             f'--seed {trained.seed} first'
         )
@@ -109,6 +136,7 @@ def prepare(args: Namespace) -> Run:
     compat.apply()
     from mmaction_ext.engine import run_config, work_dir
     from mmaction_ext.engine.run import Run
+    from mmaction_ext.evaluation.predictions import BEST_FILE_NAME
 
     run = Run(args.config, 'test', args.cfg_options, args.fold)
     if 'ensemble' in run.cfg:
@@ -117,7 +145,11 @@ def prepare(args: Namespace) -> Run:
         )
     run_config.drop_training(run.cfg)
     run.join(args.launcher)
-    args.checkpoint = args.checkpoint or find_checkpoint(run, args.seed)
+    if args.checkpoint and args.best is not None:
+        raise InputError(f'name a checkpoint or --best, not both: {args.checkpoint}')
+    args.checkpoint = args.checkpoint or find_checkpoint(run, args.seed, args.best)
+    if args.best is not None:
+        run.predictions = BEST_FILE_NAME
     meta = work_dir.checkpoint_meta(args.checkpoint)
     run.identify(meta.get('seed') if args.seed is None else args.seed)
     trained_with = work_dir.trained_config_hash(args.checkpoint)

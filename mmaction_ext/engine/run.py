@@ -71,6 +71,7 @@ class Run:
         rank: This process's among those of the run.
         identity: Who the run is.
         overrides: Those options that change the recipe.
+        predictions: Name of the file that a test's predictions are written to.
         model: The model on the meta device.
         complexity: Parameters and multiply-adds.
         ledger: What records the run; on other processes than the first a context that does
@@ -92,6 +93,7 @@ class Run:
     ) -> None:
         self.path, self.job_type, self.options = path, job_type, options or {}
         self.fold = fold or ''
+        self.predictions = FILE_NAME
         self.cfg = read_config(path, fold=self.fold)
         self._file = unscoped(self.cfg.to_dict())
         check_fold(path, self._file, 'name one with --fold')
@@ -285,7 +287,9 @@ class Run:
         run = dict(self.identity.facts, overrides=mask(dict(self.overrides)))
         self.cfg.custom_hooks = [
             *(self.cfg.get('custom_hooks') or ()),
-            dict(type='PredictionsHook', path=osp.join(self.cfg.work_dir, FILE_NAME), run=run),
+            dict(
+                type='PredictionsHook', path=osp.join(self.cfg.work_dir, self.predictions), run=run
+            ),
             dict(type='WandbResultsHook'),
             dict(type='DivergenceHook', patience=patience),
         ]

@@ -23,6 +23,7 @@ from mmaction_ext.tracking.ledger.forms import RunFile
 from mmaction_ext.tracking.writing.attempts import read_run_file, write_run_file
 
 _CHECKPOINT = re.compile(r'(epoch|iter)_(?P<number>\d+)\.pth')
+_BEST = re.compile(r'best_(?P<metric>.+)_(epoch|iter)_(?P<number>\d+)\.pth')
 _WORD = re.compile(r'[A-Za-z0-9][A-Za-z0-9_-]{0,63}')
 #: seconds that a killed run's loader processes may hold on to its folder
 LOCK_SECONDS = 30
@@ -196,6 +197,35 @@ def _loads(file: Path) -> bool:
         print(clean(f'{file} is damaged and is passed over'))
         return False
     return True
+
+
+def best_checkpoint(work_dir: FilePath, metric: str = '') -> str | None:
+    """The checkpoint that a run keeps as its best, ``best_<metric>_epoch_3.pth``, or ``None``.
+
+    Args:
+        work_dir: the run's folder.
+        metric: of the validation, e.g. ``acc/top1``; may be left out where there is one.
+
+    Raises:
+        InputError: there are some of several metrics, of which none was named; or the file cannot
+            be read.
+    """
+    matches = {file: _BEST.fullmatch(file.name) for file in Path(work_dir).glob('best_*.pth')}
+    found: dict[str, list[tuple[int, Path]]] = {}
+    for file, match in matches.items():
+        if match:
+            found.setdefault(match['metric'], []).append((int(match['number']), file))
+    wanted = metric.replace('/', '_') if metric else next(iter(found), '')
+    if not metric and len(found) > 1:
+        raise InputError(
+            f'{work_dir} keeps the best checkpoints by {", ".join(sorted(found))}: name one with '
+            '--best METRIC'
+        )
+    if wanted not in found:
+        return None
+    best = max(found[wanted])[1]
+    load_plain(best)
+    return str(best)
 
 
 def checkpoint_meta(path: FilePath) -> dict[str, Any]:

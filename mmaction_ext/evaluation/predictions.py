@@ -18,6 +18,8 @@ from mmaction_ext.files.reading import open_regular
 from mmaction_ext.files.writing import write_atomically
 
 FILE_NAME = 'predictions.npz'
+#: of the checkpoint that validated best, where that is tested apart
+BEST_FILE_NAME = 'predictions_best.npz'
 #: no test has as many bytes of predictions
 MOST_BYTES = 1 << 30
 #: arrays of a file and their kinds, in numpy's letters

@@ -270,6 +270,8 @@ class _Builder:
         content = self.load(job.config, *fold)
         config = RowConfig.of(config_name(job.config, *fold), content, code=of_row.code)
         compute = training_compute(config, content, self.records, self.counts)
+        if job.kind != 'train':
+            compute = replace(compute, length=None, samples=None, clips=None)
         seconds = self.pace.seconds(config, compute) if job.kind == 'train' else None
         return Task(job, config.digest, compute=compute, seconds=seconds)
 

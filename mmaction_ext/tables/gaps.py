@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from mmaction_ext.tracking.reading.record import RunRecord
 
 #: what is done with a config, and the command that does it, in the order in which one needs those
 #: before it
-COMMANDS = {'train': 'train', 'weights_of': 'test', 'ensemble': 'test-ensemble'}
+COMMANDS = {'train': 'train', 'test': 'test', 'weights_of': 'test', 'ensemble': 'test-ensemble'}
 #: what to do where finished runs log no such metric
 NO_SUCH_METRIC = 'another run would log no other: mend the column, or what the config evaluates'
 #: states that another run would not mend, and what to do
@@ -48,10 +48,12 @@ class Job:
 
     Attributes:
         name: ``row/seed0``, or with the config's name where the table has no such row.
-        kind: see :func:`job_kind`.
+        kind: see :func:`job_kind`; ``'test'`` for a run that is trained and lacks the test alone.
         config: the config file.
         seed: the seed.
         fold: the fold of the config; empty for none.
+        best: metric of the validation by which the checkpoint is the best that is tested, as
+            ``acc/top1``; empty for the last one.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Job:
     config: Path
     seed: int
     fold: str = ''
+    best: str = ''
 
     @property
     def run(self) -> str:
@@ -82,6 +85,7 @@ class Job:
             '--seed',
             str(self.seed),
             *resume,
+            *(['--best', self.best] if self.best else []),
         ]
 
     def line(self, gpus: int = 1) -> str:
@@ -161,7 +165,9 @@ class _Finder:
 
     def __init__(self, spec: TableSpec, records: Sequence[RunRecord], load: LoadConfig) -> None:
         self.rows = {row.config_name: row for row in spec.configured}
-        self.metrics = spec.metrics
+        self.metrics, self.protocol = spec.metrics, spec.protocol
+        own = (column.select for column in spec.columns if column.select)
+        self.selects = list(dict.fromkeys([spec.select, *own]))
         self.records, self.load = records, functools.cache(load)
         self.sources = functools.cache(self._sources)
 
@@ -189,7 +195,16 @@ class _Finder:
                     row_seed, obstacle=f'{process_of(living)} works on {job.name}, which it needs'
                 )
             jobs.append(job)
-        return Gap(row_seed, (*jobs, self._job(config, row_seed)))
+        return Gap(row_seed, (*jobs, self._cheapest(self._job(config, row_seed), row_seed)))
+
+    def _cheapest(self, job: Job, row_seed: RowSeed) -> Job:
+        """The test alone, where that is all that a training still lacks."""
+        for select in self.selects if job.kind == 'train' else ():
+            runs = SeedRuns(self.records, row_seed.config, row_seed.seed, select, self.protocol)
+            if runs.is_to_be_tested:
+                best = (select.metric or '').removeprefix('val/')
+                return replace(job, kind='test', best=best if select.policy == 'best' else '')
+        return job
 
     def _sources(self, path: Path, *fold: str) -> list[Path]:
         """Configs on whose runs one is tested, in the order in which to make them."""

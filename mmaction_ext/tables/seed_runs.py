@@ -255,6 +255,36 @@ class SeedRuns:
             (CellStatus.UNTRUSTED, CellStatus.RUNNING),
         )
 
+    @property
+    def is_to_be_tested(self) -> bool:
+        """Whether a run has the checkpoint that counts in its folder, and no test of it ended."""
+        return any(
+            self._has_checkpoint(record, *place)
+            for record in self.fresh
+            if record.job_type == 'train' and not record.corrupt
+            for place in self._counting_places(record)
+            if not any(
+                test.attempt.exit_code == 0 and test.values.get(place[0]) == place[1]
+                for each in self.fresh
+                for test in each.evaluations
+            )
+        )
+
+    def _counting_places(self, record: RunRecord) -> list[tuple[str, Any]]:
+        """Where in a run the checkpoint that counts was made: ``('epoch', 6)``."""
+        if self.select.policy == 'last':
+            return [self.config.schedule] if self.config.schedule else []
+        best = self._best_row(record) or {}
+        return [(unit, best[unit]) for unit in ('epoch', 'iter') if unit in best]
+
+    def _has_checkpoint(self, record: RunRecord, unit: str, number: object) -> bool:
+        """Whether it is there, as mmengine's ``CheckpointHook`` names it."""
+        name = f'{unit}_{number}.pth'
+        if self.select.policy == 'best':
+            metric = (self.select.metric or '').removeprefix('val/').replace('/', '_')
+            name = f'best_{metric}_{name}'
+        return record.path is not None and (record.path / name).is_file()
+
     def _settled(self, metric: str) -> SeedResult:
         """What the runs that ended say, where any did."""
         disagreeing = [record for record in self.fresh if record.conflicts]

@@ -470,3 +470,19 @@ def test_a_checkpoint_with_other_kinds_of_values_tells_nothing(tmp_path, content
     torch.save(content, tmp_path / 'x.pth')
     assert work_dir.checkpoint_meta(tmp_path / 'x.pth') == {}
     assert work_dir.trained_config_hash(tmp_path / 'x.pth') == 'unknown'
+
+
+def test_the_best_checkpoint_is_that_of_the_metric_that_is_asked_for(tmp_path):
+    for name in ('best_acc_top1_epoch_2', 'best_acc_top1_epoch_10', 'epoch_11', 'best_epoch'):
+        torch.save(dict(meta={}), tmp_path / f'{name}.pth')
+    best = str(tmp_path / 'best_acc_top1_epoch_10.pth')
+    assert work_dir.best_checkpoint(tmp_path) == best
+    assert work_dir.best_checkpoint(tmp_path, 'acc/top1') == best
+    assert work_dir.best_checkpoint(tmp_path, 'acc/top5') is None
+    assert work_dir.best_checkpoint(tmp_path / 'nowhere') is None
+    torch.save(dict(meta={}), tmp_path / 'best_auc_iter_7.pth')
+    with pytest.raises(InputError, match='by acc_top1, auc: name one with --best METRIC'):
+        work_dir.best_checkpoint(tmp_path)
+    (tmp_path / 'best_auc_iter_7.pth').write_bytes(b'')
+    with pytest.raises(InputError, match='best_auc_iter_7'):
+        work_dir.best_checkpoint(tmp_path, 'auc')

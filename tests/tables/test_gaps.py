@@ -152,3 +152,46 @@ def test_kinds():
     assert job_kind({'weights_of': None}) == 'train' and job_kind({}) == 'train'
     assert job_kind({'weights_of': 'a.py'}) == 'weights_of'
     assert job_kind({'ensemble': {}}) == 'ensemble'
+
+
+def trained(make, folder, *files, **facts):
+    """A training of 2 epochs that left some checkpoints and no test."""
+    home = folder / 'work_dirs/full'
+    home.mkdir(parents=True, exist_ok=True)
+    for name in files:
+        (home / name).touch()
+    return make.record('demo/full', top1=None, root=folder / 'work_dirs', folder='full', **facts)
+
+
+@pytest.fixture
+def scheduled(gaps, tmp_path):
+    """The gaps of a row whose config says how long it trains."""
+    with open(tmp_path / 'configs/demo/base.py', 'a') as file:
+        file.write("train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=2)\n")
+    return gaps
+
+
+@pytest.mark.parametrize('exit_code', [0, 1, None])
+def test_a_training_that_lacks_its_test_alone_is_tested(make, scheduled, tmp_path, exit_code):
+    record = trained(make, tmp_path, 'epoch_2.pth', exit_code=exit_code, state='killed')
+    [gap] = scheduled('full', record)
+    assert gap.jobs[0].kind == 'test'
+    assert gap.jobs[0].line(gpus=8) == f'mmaction-ext test {gap.jobs[0].config} --seed 0'
+
+
+@pytest.mark.parametrize('files', [[], ['epoch_1.pth'], ['best_acc_top1_epoch_2.pth']])
+def test_without_its_last_checkpoint_a_training_goes_on(make, scheduled, tmp_path, files):
+    [gap] = scheduled('full', trained(make, tmp_path, *files))
+    assert gap.jobs[0].kind == 'train' and gap.jobs[0].arguments[-1] == '--resume'
+
+
+def test_a_test_that_tells_nothing_is_not_repeated(make, scheduled, tmp_path):
+    """The last checkpoint was damaged, so that an older one was tested."""
+    record = trained(make, tmp_path, 'epoch_2.pth')
+    early = make.record('demo/full', epoch=1, iteration=4, job_type='test')
+    [gap] = scheduled('full', record, early)
+    assert gap.jobs[0].kind == 'test', 'of that checkpoint there is none'
+    [gap] = scheduled(
+        'full', record, make.record('demo/full', job_type='test', values={'test/acc/top1': 'none'})
+    )
+    assert gap.jobs[0].kind == 'train'
