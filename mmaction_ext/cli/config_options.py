@@ -1,10 +1,14 @@
 """Options of the commands that read a config: overrides of its settings, processes that run it."""
 
 import argparse
+import contextlib
 import os
 import random
+import signal
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from mmaction_ext.engine.slurm_step import node_variables, process_variables
@@ -73,12 +77,14 @@ def spread(args: Namespace) -> int | None:
 
     Environment variables ``NNODES``, ``NODE_RANK``, ``MASTER_ADDR`` and ``PORT`` say which other
     machines take part; in a step of Slurm with one task on each of several nodes, Slurm does.
+    Warnings ahead of a preemption reach the processes, too.
 
     Returns:
         The exit code of the first process that failed, or 0; ``None`` where this process itself
         is to do the work.
 
     Raises:
+        KeyboardInterrupt: Ctrl-C, once the processes have ended.
         InputError: there are to be no processes, or Slurm did not start this one.
     """
     if args.launcher == 'slurm':
@@ -87,6 +93,7 @@ def spread(args: Namespace) -> int | None:
         os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
         return None
     check_at_least('--gpus', args.gpus, 1)
+    from torch.distributed.elastic.multiprocessing import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import main as torchrun
 
@@ -94,6 +101,8 @@ def spread(args: Namespace) -> int | None:
         os.environ.update(node_variables(os.environ))
     nodes = os.environ.get('NNODES', '1')
     port = random.choice(_PORTS) if nodes == '1' else 29500
+    for warning in (signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(warning, _pass_on)
     try:
         torchrun(
             [
@@ -112,4 +121,16 @@ def spread(args: Namespace) -> int | None:
     except ChildFailedError as error:
         code = error.get_first_failure()[1].exitcode
         return 128 - code if code < 0 else code
+    except SignalException as error:
+        if error.sigval == signal.SIGINT:
+            raise KeyboardInterrupt from None
+        return 128 + error.sigval
     return 0
+
+
+def _pass_on(signum: int, frame: FrameType | None) -> None:
+    """Send a signal to the processes that torchrun has started; each has a session of its own."""
+    for children in Path('/proc/self/task').glob('*/children'):
+        for child in map(int, children.read_text().split()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signum)

@@ -1,0 +1,98 @@
+"""What is read of Slurm's words, without one."""
+
+import math
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmaction_ext.errors import InputError
+from mmaction_ext.suites.executors import slurm
+from mmaction_ext.suites.executors.slurm import Unanswered, ask, partitions, read_time
+from mmaction_ext.suites.executors.slurm_task import starts_in_vain
+from mmaction_ext.tracking.ledger.forms import AttemptEntry
+
+SINFO = """
+cpu*|up|2:00:00|30:00|10|64|250000|(null)
+gpu|up|7-00:00:00|n/a|4|128|500000|gpu:a100:4(S:0-1),nvme:1
+gpu|up|7-00:00:00|n/a|1|96|1000000|gpu:8
+old|inact|infinite|n/a|1|96|1000000|gpu:8
+"""
+
+
+def test_partitions_of_many_kinds(monkeypatch):
+    monkeypatch.setattr(slurm, 'ask', lambda *words: SINFO.strip())
+    cpu, gpu = partitions().values()
+    assert (cpu.name, cpu.is_default, cpu.limit, cpu.usual) == ('cpu', True, 7200, 1800)
+    assert [each.gpus for each in (*cpu.nodes, *gpu.nodes)] == [0, 4, 8]
+    assert (gpu.is_default, gpu.limit, gpu.usual) == (False, 7 * 86400, 7 * 86400)
+    share = slurm.Resources(8, 'gpu').share()
+    assert (share.nodes, share.gpus, share.processes, share.cpus) == (1, 8, 8, 96)
+    share = slurm.Resources(16, 'gpu', cpus=32, time='1-12').share()
+    assert (share.nodes, share.gpus, share.cpus) == (4, 4, 32)
+    share = slurm.Resources(3).share()
+    assert (share.nodes, share.gpus, share.cpus, share.time) == (1, 0, 15, '30')
+
+
+@given(st.integers(0, 6), st.integers(0, 23), st.integers(0, 59), st.integers(0, 59))
+def test_times(days, hours, minutes, seconds):
+    total = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    assert read_time(f'{days}-{hours}:{minutes:02}:{seconds:02}') == total
+    assert read_time(f'{days * 24 + hours}:{minutes}:{seconds}') == total
+    assert read_time(f'{days}-{hours:02}:{minutes}') == total - seconds
+    assert read_time(f'{days}-{hours}') == total - seconds - 60 * minutes
+    assert read_time(f'{minutes}') == 60 * minutes
+    assert read_time(f'{minutes}:{seconds}') == 60 * minutes + seconds
+    assert read_time('UNLIMITED') == read_time('infinite') == math.inf
+
+
+@pytest.mark.parametrize('said', ['', '-1', '1:2:3:4', '1h', '90 ', '1.5'])
+def test_what_is_no_time(said):
+    with pytest.raises(InputError, match='--time'):
+        read_time(said)
+
+
+@pytest.mark.parametrize(
+    'begun, count',
+    [
+        ([], 0),
+        ([0], 1),
+        ([0, 0, None], 3),
+        ([0, 5, 5, 9], 1),
+        ([0, 5, 5], 2),
+        ([4, None], 1),
+    ],
+)
+def test_starts_that_got_no_further(begun, count):
+    """Those of another job do not count; one that came to no step began where it was."""
+    entries = [AttemptEntry(slurm_job='7', resumed_from_iter=each) for each in begun]
+    other = AttemptEntry(slurm_job='6', resumed_from_iter=begun[-1] if begun else 0)
+    assert starts_in_vain([other, *entries], '7') == count
+
+
+def says(words, code):
+    return [sys.executable, '-c', f'import sys; print({words!r}, file=sys.stderr); exit({code})']
+
+
+def test_what_slurm_says_is_told(monkeypatch):
+    with pytest.raises(InputError, match='cannot be called') as told:
+        ask('no-such-command-of-slurm')
+    assert not isinstance(told.value, Unanswered)
+    with pytest.raises(InputError, match='invalid account') as told:
+        ask(*says('error: time limit\nerror: invalid account', 1))
+    assert not isinstance(told.value, Unanswered)
+    for words in ('Unable to contact slurm controller', 'Socket timed out on send/recv operation'):
+        with pytest.raises(Unanswered, match=words):
+            ask(*says(words, 1))
+
+
+def test_a_job_in_which_launch_runs_is_no_part_of_the_jobs(monkeypatch):
+    monkeypatch.setenv('SLURM_MEM_PER_CPU', '1')
+    monkeypatch.setenv('SQUEUE_FORMAT', '%i')
+    monkeypatch.setenv('SLURM_CONF', '/here')
+    monkeypatch.setenv('SBATCH_ACCOUNT', 'mine')
+    code = "import os; print(*(n for n in os.environ if n.startswith(('S'))))"
+    found = set(ask(sys.executable, '-c', code).split())
+    assert {'SLURM_CONF', 'SBATCH_ACCOUNT'} <= found
+    assert not found & {'SLURM_MEM_PER_CPU', 'SQUEUE_FORMAT'}
