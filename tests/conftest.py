@@ -41,12 +41,12 @@ settings.load_profile('ci' if os.environ.get('CI') else 'desk')
 
 @pytest.fixture(scope='session', autouse=True)
 def cache_home(tmp_path_factory):
-    """Folder in which the reader of runs keeps what it has read, for all tests."""
-    from mmaction_ext.tracking.reading import cache
+    """Folder in which is kept what was read of runs and configs, for all tests."""
+    from mmaction_ext.files import cache_folder
 
-    home = tmp_path_factory.mktemp('cache') / 'runs'
+    home = tmp_path_factory.mktemp('cache') / 'home'
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cache, '_home', lambda: home)
+        patch.setattr(cache_folder, '_home', lambda: home)
         yield home
 
 

@@ -20,6 +20,7 @@ FLOORS = [
     ('models', 'networks'),
     ('datasets',),
     ('evaluation',),
+    ('tracking.config_cache',),
     ('tracking.identity',),
     ('tracking.ledger',),
     ('tracking.reading',),

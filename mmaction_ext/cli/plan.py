@@ -32,6 +32,7 @@ from mmaction_ext.tables.complexity import Counts
 from mmaction_ext.tables.gaps import Gap, find_gaps, job_kind, ordered_jobs
 from mmaction_ext.tables.power import table_power
 from mmaction_ext.tables.row_seeds import RowSeed, row_seeds
+from mmaction_ext.tables.run_index import RunIndex
 from mmaction_ext.tracking.identity import load_config
 from mmaction_ext.tracking.reading.record import RunRecord
 
@@ -186,7 +187,7 @@ def run(args: Namespace) -> int:
     if args.locked or args.metric:
         raise InputError('--locked and --metric go with --power alone')
     specs = load_tables(args)
-    records = read_records(args, specs, needed_metrics(specs))
+    records = RunIndex(read_records(args, specs, needed_metrics(specs)))
     complexity = read_counts(args)
     load = functools.cache(load_config)
     plans = [plan_table(spec, records, complexity, load, args.gpus) for spec in specs]

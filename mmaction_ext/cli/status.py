@@ -27,6 +27,7 @@ from mmaction_ext.cli.text import clean, columns, cut, duration, is_screen, line
 from mmaction_ext.suites.progress import Progress, progress, schedule_of
 from mmaction_ext.tables import CellStatus, TableSpec, resolve_configs
 from mmaction_ext.tables.row_seeds import RowSeed, row_seeds
+from mmaction_ext.tables.run_index import RunIndex
 from mmaction_ext.tables.seed_runs import how_it_ended, is_finite, why_diverged
 from mmaction_ext.tracking.identity import load_config
 from mmaction_ext.tracking.reading.find import find_runs
@@ -138,7 +139,7 @@ def collect(args: Namespace, notes: bool = False) -> dict[str, list[RunStatus]]:
     groups = {name: folder_lines(name, args.source) for name in folders}
     if args_tables or not args.tables:
         specs = load_tables(_with_tables(args, args_tables))
-        records = read_records(args, specs, needed_metrics(specs) | PROGRESS_METRICS)
+        records = RunIndex(read_records(args, specs, needed_metrics(specs) | PROGRESS_METRICS))
         if notes and not args.tables:
             note_unlisted_runs(records, specs, args.configs)
         ran = {record.config for record in records}

@@ -7,6 +7,7 @@ from typing import Any
 from mmaction_ext.datasets.configs import data_lists
 from mmaction_ext.tables.complexity import Counts, complexity_result
 from mmaction_ext.tables.gaps import job_kind
+from mmaction_ext.tables.run_index import RunIndex
 from mmaction_ext.tables.seed_runs import RowConfig
 from mmaction_ext.tracking.identity import training_length
 from mmaction_ext.tracking.reading.record import RunRecord
@@ -56,6 +57,7 @@ def training_compute(
         records: run records, of which one may tell what no file here does.
         counts: as for :func:`mmaction_ext.tables.complexity.complexity_result`.
     """
+    records = RunIndex.of(records).like(config)
     params, macs = (
         None if value is None else int(value)
         for value in (

@@ -12,6 +12,7 @@ from mmaction_ext.tables import TableSpec, resolve_configs
 from mmaction_ext.tables.complexity import Counts
 from mmaction_ext.tables.gaps import COMMANDS, Gap, Job, find_gaps
 from mmaction_ext.tables.row_seeds import row_seeds
+from mmaction_ext.tables.run_index import RunIndex
 from mmaction_ext.tables.seed_runs import RowConfig
 from mmaction_ext.tracking.identity import config_name, load_config
 from mmaction_ext.tracking.reading.record import RunRecord
@@ -187,6 +188,7 @@ def plan_suite(
     """
     _check_rows(specs, rows)
     load = functools.cache(load)
+    records = RunIndex.of(records)
     suite = _Builder(records, counts, load, Pace.of(records))
     for spec in specs:
         asked = replace(spec, seeds=tuple(dict.fromkeys(seeds or spec.seeds)))

@@ -1,5 +1,7 @@
 """The source files that a table's numbers depend on, so that a change to them shows."""
 
+import functools
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -43,6 +45,8 @@ class TrackedCode:
         Args:
             recorded: path to SHA-256 of the run; where it is empty, nobody can tell.
         """
+        if not self.globs:
+            return []
         package = {path: digest for path, digest in recorded.items() if not is_own(path)}
         changed = {path for path in code_changes(package, self.files) if self.tracks(path)}
         return sorted(changed | self.own_changes(recorded))
@@ -84,6 +88,11 @@ class TrackedCode:
 
 def matches(path: str, globs: Iterable[str]) -> bool:
     """Whether a path matches any of some patterns."""
+    return _matches(path, tuple(globs))
+
+
+@functools.cache
+def _matches(path: str, globs: tuple[str, ...]) -> bool:
     return any(
         fnmatchcase(path, form) for glob in globs for form in (glob, glob.replace('**/', ''))
     )
@@ -102,11 +111,19 @@ def finds(glob: str) -> bool:
 def tracked_code(globs: Iterable[str]) -> TrackedCode:
     """The files of the package that match any of some patterns."""
     globs = tuple(globs)
-    package = Path(mmaction_ext.__file__).parent
-    found = {
-        path.relative_to(package.parent).as_posix(): path
-        for path in (sorted(package.rglob('*.py')) if globs else ())
-    }
+    package = os.path.dirname(mmaction_ext.__file__)
+    above = len(os.path.dirname(package)) + 1
+    names = [
+        f'{folder[above:]}/{name}'
+        for folder, _, files in (os.walk(package) if globs else ())
+        for name in files
+        if name.endswith('.py')
+    ]
     return TrackedCode(
-        globs, {name: current_sha256(path) for name, path in found.items() if matches(name, globs)}
+        globs,
+        {
+            name: current_sha256(package[:above] + name)
+            for name in sorted(names)
+            if matches(name, globs)
+        },
     )

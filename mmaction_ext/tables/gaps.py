@@ -11,6 +11,7 @@ from typing import Any
 
 from mmaction_ext.tables.cells import CellStatus
 from mmaction_ext.tables.row_seeds import RowSeed, living_run, process_of
+from mmaction_ext.tables.run_index import RunIndex
 from mmaction_ext.tables.seed_runs import RowConfig, SeedRuns, without_metric
 from mmaction_ext.tables.spec import LAST, TableSpec
 from mmaction_ext.tracking.identity import (
@@ -168,7 +169,7 @@ class _Finder:
         self.metrics, self.protocol = spec.metrics, spec.protocol
         own = (column.select for column in spec.columns if column.select)
         self.selects = list(dict.fromkeys([spec.select, *own]))
-        self.records, self.load = records, functools.cache(load)
+        self.records, self.load = RunIndex.of(records), functools.cache(load)
         self.sources = functools.cache(self._sources)
 
     def gap(self, row_seed: RowSeed) -> Gap:
@@ -200,7 +201,13 @@ class _Finder:
     def _cheapest(self, job: Job, row_seed: RowSeed) -> Job:
         """The test alone, where that is all that a training still lacks."""
         for select in self.selects if job.kind == 'train' else ():
-            runs = SeedRuns(self.records, row_seed.config, row_seed.seed, select, self.protocol)
+            runs = SeedRuns(
+                self.records.named(row_seed.config.name),
+                row_seed.config,
+                row_seed.seed,
+                select,
+                self.protocol,
+            )
             if runs.is_to_be_tested:
                 best = (select.metric or '').removeprefix('val/')
                 return replace(job, kind='test', best=best if select.policy == 'best' else '')
@@ -221,7 +228,7 @@ class _Finder:
         _, *fold = row_seed.row.load_arguments
         name, content = config_name(path, *fold), self.load(path, *fold)
         config = RowConfig.of(name, content, code=row_seed.config.code)
-        return SeedRuns(self.records, config, row_seed.seed, LAST)
+        return SeedRuns(self.records.named(name), config, row_seed.seed, LAST)
 
     def _job(self, path: Path, row_seed: RowSeed) -> Job:
         _, *fold = row_seed.row.load_arguments

@@ -3,13 +3,13 @@
 Both answer the same two questions, ``result`` and ``complexity``.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mmaction_ext.tables import protocol
 from mmaction_ext.tables.cells import CellStatus, Measurement, SeedResult, Table
 from mmaction_ext.tables.complexity import Counts, compared, complexity_result
+from mmaction_ext.tables.run_index import RunIndex
 from mmaction_ext.tables.seed_runs import RowConfig, SeedRuns, resolve_configs
 from mmaction_ext.tables.spec import Column, TableSpec
 from mmaction_ext.tracking.reading.conflicts import same
@@ -34,14 +34,10 @@ class RunResults:
         complexity: Counts,
     ) -> None:
         self.configs, self.counts, self.protocol = configs, complexity, spec.protocol
-        self.records: defaultdict[str | None, list[RunRecord]] = defaultdict(list)
-        self.networks: defaultdict[str, list[RunRecord]] = defaultdict(list)
-        for record in records:
-            self.records[record.config].append(record)
-            self.networks[str(record.complexity.get('network'))].append(record)
+        self.records = RunIndex.of(records)
         self.seeds = {
             (row.id, seed): SeedRuns(
-                self.records[configs[row.id].name],
+                self.records.named(configs[row.id].name),
                 configs[row.id],
                 seed,
                 spec.select,
@@ -57,14 +53,13 @@ class RunResults:
             return self.seeds[row_id, seed].result(column.metric)
         config = self.configs[row_id]
         return SeedRuns(
-            self.records[config.name], config, seed, column.select, self.protocol
+            self.records.named(config.name), config, seed, column.select, self.protocol
         ).result(column.metric)
 
     def complexity(self, row_id: str, column: Column) -> SeedResult:
         """Parameters or multiply-adds of the model of a row."""
         config = self.configs[row_id]
-        records = [*self.records[config.name], *self.networks[config.network]]
-        return complexity_result(records, config, column.name, self.counts)
+        return complexity_result(self.records.like(config), config, column.name, self.counts)
 
 
 @dataclass(frozen=True)

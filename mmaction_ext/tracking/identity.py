@@ -14,6 +14,7 @@ from typing import Any
 
 from mmaction_ext.compat import MIM_NAME, replace_pkg_resources
 from mmaction_ext.errors import InputError, did_you_mean
+from mmaction_ext.tracking import config_cache
 
 #: a resolved config, or a part of one, as plain data
 Settings = dict[str, Any]
@@ -356,15 +357,48 @@ def _read_in_fold(path: Path, fold: str) -> Settings:
 
 
 def _read_config(path: Path | str) -> Settings:
-    from mmengine.config import Config
-
     if not Path(path).is_file():
         raise InputError(f'config {path} does not exist')
+    found = config_cache.kept(path)
+    if found is not None:
+        return found
+    from mmengine.config import Config
+
     replace_pkg_resources()
     try:
-        return unscoped(Config.fromfile(str(path), import_custom_modules=False).to_dict())
+        found = unscoped(Config.fromfile(str(path), import_custom_modules=False).to_dict())
     except Exception as error:
         raise InputError(f'config {path} cannot be read: {error}') from error
+    config_cache.keep(path, found, dict(config_chain(path)).values())
+    return found
+
+
+def config_chain(path: Path | str) -> list[tuple[str, str]]:
+    """A config and all that it inherits from, itself first.
+
+    Args:
+        path: the config file, which can be read.
+
+    Returns:
+        (name, file) pairs: the path from ``configs/`` on, of another package as in ``_base_``
+        (``mmaction::...``).
+    """
+    found, waiting = [], [(f'configs/{config_name(path)}.py', str(path))]
+    while waiting:
+        name, file = waiting.pop(0)
+        found.append((name, file))
+        waiting += _bases(file)
+    return found
+
+
+def _bases(file: str) -> list[tuple[str, str]]:
+    from mmengine.config import Config
+
+    bases = []
+    for base in Config._get_base_files(file):
+        place, _ = Config._get_cfg_path(base, file)
+        bases.append((base if '::' in base else f'configs/{config_name(place)}.py', place))
+    return bases
 
 
 def unscoped(node: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 import mmaction_ext
 from mmaction_ext.files.writing import file_sha256
-from mmaction_ext.tracking.identity import config_name
+from mmaction_ext.tracking.identity import config_chain
 
 #: what ``static.macs`` counts
 COUNTER = (
@@ -64,16 +64,7 @@ def config_digests(path: Path | str) -> dict[str, str]:
     Args:
         path: the config file.
     """
-    from mmengine.config import Config
-
-    digests, waiting = {}, [(f'configs/{config_name(path)}.py', str(path))]
-    while waiting:
-        name, file = waiting.pop(0)
-        digests[name] = file_sha256(file)
-        for base in Config._get_base_files(file):
-            found, _ = Config._get_cfg_path(base, file)
-            waiting.append((base if '::' in base else f'configs/{config_name(found)}.py', found))
-    return digests
+    return {name: file_sha256(file) for name, file in config_chain(path)}
 
 
 def weights_file(path: str | None) -> dict[str, str | None] | None:

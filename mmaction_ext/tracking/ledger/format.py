@@ -49,6 +49,8 @@ MOST_VALUES = 200_000
 LARGEST = 10**300
 #: what rows are looked through for beside endless digits: numbers that are none of JSON's, lists
 _ODD = (b'NaN"', b'Infinity"', b'[')
+#: the same of objects, whose strings may be told by numbers of letters
+_ODD_WORDS = (b'NaN"', b'Infinity"', b'\\u')
 _ALL_ZEROS, _ENDLESS = bytes.maketrans(b'123456789', b'0' * 9), b'0' * 300
 #: a line ends in its checksum, which takes so many bytes
 CHECKSUM_BYTES = len(', "crc32": "00000000"}')
@@ -121,7 +123,7 @@ def decode_rows(lines: Sequence[bytes]) -> list[MetricsRow | None]:
     read a row.
     """
     text = b','.join(lines)
-    if not _is_odd(text) and text.count(b'{') == 2 * len(lines):
+    if not _is_odd(text, _ODD) and text.count(b'{') == 2 * len(lines):
         try:
             contents = json.loads(b'[%b]' % text)
             if len(contents) == len(lines):
@@ -131,9 +133,9 @@ def decode_rows(lines: Sequence[bytes]) -> list[MetricsRow | None]:
     return [_odd_row(line) for line in lines]
 
 
-def _is_odd(text: bytes) -> bool:
+def _is_odd(text: bytes, parts: Sequence[bytes]) -> bool:
     # a regular expression for long runs of digits takes longer than parsing the rows
-    return any(part in text for part in _ODD) or _ENDLESS in text.translate(_ALL_ZEROS)
+    return any(part in text for part in parts) or _ENDLESS in text.translate(_ALL_ZEROS)
 
 
 def _row(content: Any) -> MetricsRow | None:
@@ -225,7 +227,21 @@ def from_json(text: str | bytes) -> Any:
     Raises:
         ValueError: the text is not JSON, or nested too deeply.
     """
-    return from_plain(json.loads(text))
+    node, data = json.loads(text), text.encode() if isinstance(text, str) else text
+    if _is_odd(data, _ODD_WORDS):
+        return from_plain(node)
+    _check_depth(node, DEEPEST)
+    return node
+
+
+def _check_depth(node: Any, depth: int) -> None:
+    if not isinstance(node, (dict, list)):
+        return
+    if not depth:
+        raise ValueError('nested too deeply')
+    for value in node.values() if isinstance(node, dict) else node:
+        if isinstance(value, (dict, list)):
+            _check_depth(value, depth - 1)
 
 
 def from_plain(node: Any, names: Mapping[str, float] = NON_FINITE, depth: int = DEEPEST) -> Any:

@@ -1,44 +1,26 @@
 """What was read from files that have not changed since.
 
-One small file per log, in the user's cache directory, in a folder for each folder of runs. It is
-replaced as a whole, carries a checksum, and is passed over if anything about it is not as it
-should be.
+One small file per log, in a folder of the user's cache directory for each folder of runs.
 """
 
-import contextlib
 import functools
 import hashlib
 import json
 import os
-import re
-import stat
-import time
-import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
-from mmaction_ext.errors import InputError
-from mmaction_ext.files.reading import LOG_BYTES, read_regular
-from mmaction_ext.files.writing import remove_unfinished, replace_files
+from mmaction_ext.files.cache_folder import CacheFolder, is_settled, state_facts
+from mmaction_ext.tracking.ledger.forms import Facts
+from mmaction_ext.tracking.reading.ledger import LedgerRun
 from mmaction_ext.tracking.reading.record import Attempt
 from mmaction_ext.tracking.reading.rows import Row
 
-#: Marks a folder as one of ours, in the form that backup programs know.
-TAG_FILE = 'CACHEDIR.TAG'
-TAG = (
-    b'Signature: 8a477f597d28d172789f06886806bc55\n'
-    b'# What mmaction_ext has read of runs; it may be deleted.\n'
-)
-#: A file that was written this recently may be written again without its time changing.
-SETTLED_SECONDS = 2
-#: What was kept of a folder of runs goes once it has not been read for so long.
-UNUSED_SECONDS = 90 * 24 * 3600
-_ENTRY_NAME = re.compile(r'[0-9a-f]{32}\.json')
+#: what runs told is dropped once it is so old and nobody has asked for it
+RECORD_SECONDS = 24 * 3600
 #: what of an attempt a file does not say, or its rows do
 _NOT_KEPT = frozenset(
     {'root', 'path', 'history', 'rows', 'phases', 'results', 'tags', 'summary', 'entry', 'ledger'}
@@ -64,7 +46,7 @@ class Entry:
         """Pack attempts as a file tells of them."""
         heads = [replace(attempt, rows={}) for attempt in attempts]
         rows = [
-            {phase: _pack(rows) for phase, rows in sorted(attempt.rows.items())}
+            {phase: pack(rows) for phase, rows in sorted(attempt.rows.items())}
             for attempt in attempts
         ]
         return cls(heads, json.dumps(rows, separators=(',', ':')).encode(), is_read)
@@ -76,13 +58,13 @@ class Entry:
                 head,
                 root=root,
                 path=path,
-                rows={phase: _unpack(blocks) for phase, blocks in phases.items()},
+                rows={phase: unpack(blocks) for phase, blocks in phases.items()},
             )
             for head, phases in zip(self.heads, json.loads(self.packed or b'[]'), strict=True)
         ]
 
 
-def _pack(rows: list[Row]) -> list[tuple[list[str], list[list[Any]]]]:
+def pack(rows: Iterable[Row]) -> list[tuple[list[str], list[list[Any]]]]:
     """Successive rows with the same names as (names, rows of values)."""
     return [
         (names, [[row[name] for name in names] for row in block])
@@ -90,26 +72,24 @@ def _pack(rows: list[Row]) -> list[tuple[list[str], list[list[Any]]]]:
     ]
 
 
-def _unpack(blocks: list[tuple[list[str], list[list[Any]]]]) -> list[Row]:
+def unpack(blocks: list[tuple[list[str], list[list[Any]]]]) -> list[Row]:
+    """Inverse of :func:`pack`."""
     return [dict(zip(names, values, strict=True)) for names, rows in blocks for values in rows]
 
 
 class Cache:
     """Entries of the files below one folder, in a folder of the user's cache directory.
 
-    Nothing is read, written or removed but in a folder with our tag, and there nothing but files
-    with names of ours; no link is followed.
-
     Args:
         root: the folder of runs. Where there is no cache directory, or it cannot be written,
             nothing is kept.
+        keys: names of the metrics that are asked for, ``None`` for all.
     """
 
-    def __init__(self, root: Path | str) -> None:
+    def __init__(self, root: Path | str, keys: Collection[str] | None = None) -> None:
         place = os.path.realpath(root)
-        self._folder = _home() / hashlib.sha256(os.fsencode(place)).hexdigest()[:32]
-        self._is_ours = _is_ours(self._folder)
-        self._used: set[str] = set()
+        self.folder, self.records = CacheFolder('runs', place), CacheFolder('records', place)
+        self._keys = None if keys is None else sorted(keys)
 
     def get(self, path: str, state: os.stat_result) -> Entry | None:
         """What is known of a file; ``None`` if that is nothing, or of another state of it.
@@ -118,16 +98,13 @@ class Cache:
             path: the file, relative to the folder of runs.
             state: what ``os.stat`` says of it.
         """
-        place = self._place(path)
+        content = self.folder.get(path, _facts(state))
+        if content is None:
+            return None
+        heads, _, packed = content.partition(b'\n')
         try:
-            if not self._is_ours or place.is_symlink():
-                return None
-            key, _, content = read_regular(place, LOG_BYTES).partition(b'\n')
-            if key != _key(path, state, content):
-                return None
-            heads, _, packed = content.partition(b'\n')
             return Entry([Attempt(**head) for head in json.loads(heads)], packed)
-        except (OSError, ValueError, TypeError):
+        except (ValueError, TypeError):
             return None
 
     def put(self, entries: Mapping[str, tuple[os.stat_result, Entry]]) -> Collection[str]:
@@ -141,99 +118,63 @@ class Cache:
             The files of which it is kept.
         """
         settled = {
-            path: (state, entry)
+            path: (_facts(state), _content(entry))
             for path, (state, entry) in entries.items()
-            if time.time() - state.st_mtime >= SETTLED_SECONDS
+            if is_settled(state)
         }
-        with contextlib.suppress(OSError, InputError):
-            self._is_ours = self._is_ours or _make_ours(self._folder)
-            if self._is_ours:
-                contents = {self._place(path): _content(path, *settled[path]) for path in settled}
-                replace_files(contents, sync=False)
-                return settled
-        return ()
+        return settled if self.folder.put(settled) else ()
+
+    def told(self, ledger: LedgerRun, path: str, state: os.stat_result) -> Facts | None:
+        """What is kept of a run that is over, its rows put together, as :meth:`put_told` got it.
+
+        Args:
+            ledger: its ledger without its rows.
+            path: the file of its rows, relative to the folder of runs.
+            state: what ``os.stat`` says of it.
+        """
+        content = self.records.get(self._told_name(path), _facts(state, ledger.digest))
+        try:
+            found = None if content is None else json.loads(content)
+        except ValueError:
+            return None
+        if found:
+            self.folder.use(path)
+        return found
+
+    def put_told(self, told: Iterable[tuple[LedgerRun, str, os.stat_result, Facts]]) -> None:
+        """Keep what runs that are over tell.
+
+        Args:
+            told: of each its ledger, the file of its rows, that file's state and what they tell.
+        """
+        self.records.put(
+            {
+                self._told_name(path): (_facts(state, ledger.digest), json.dumps(facts).encode())
+                for ledger, path, state, facts in told
+                if is_settled(state)
+            }
+        )
+
+    def _told_name(self, path: str) -> str:
+        return f'{path} {json.dumps(self._keys)}'
 
     def tidy(self) -> None:
         """Drop what nobody has asked for: of files that are gone, of roots not read for long."""
-        with contextlib.suppress(OSError):
-            if self._is_ours:
-                os.utime(self._folder / TAG_FILE)
-                _clear(self._folder, self._used)
-            for folder in self._folder.parent.iterdir():
-                if _is_ours(folder) and _age(folder / TAG_FILE) > UNUSED_SECONDS:
-                    _clear(folder)
-                    (folder / TAG_FILE).unlink()
-                    folder.rmdir()
-
-    def _place(self, path: str) -> Path:
-        name = f'{hashlib.sha256(os.fsencode(path)).hexdigest()[:32]}.json'
-        self._used.add(name)
-        return self._folder / name
+        self.folder.tidy()
+        self.records.tidy(RECORD_SECONDS)
 
 
-def _home() -> Path:
-    """Folder of all caches; in a home that nobody knows there is none, and nothing is kept."""
-    return platformdirs.user_cache_path('mmaction_ext', appauthor=False) / 'runs'
-
-
-def _is_ours(folder: Path) -> bool:
-    """Whether a folder is one that :func:`_make_ours` made for this user, and no link to one."""
-    try:
-        state = folder.lstat()
-        return (
-            stat.S_ISDIR(state.st_mode)
-            and state.st_uid == os.geteuid()
-            and not folder.parent.is_symlink()
-            and read_regular(folder / TAG_FILE) == TAG
-        )
-    except OSError:
-        return False
-
-
-def _make_ours(folder: Path) -> bool:
-    """Make a folder and its tag where there is nothing; whether it is ours then."""
-    is_free = not (os.path.lexists(folder) and os.listdir(folder))
-    if is_free and folder.is_absolute() and not folder.parent.is_symlink():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir(0o700, exist_ok=True)
-        replace_files({folder / TAG_FILE: TAG}, sync=False)
-    return _is_ours(folder)
-
-
-def _clear(folder: Path, used: Collection[str] = ()) -> None:
-    """Remove the entries of a folder of ours that are not used, and what was not finished."""
-    remove_unfinished(folder)
-    for place in folder.iterdir():
-        if place.name not in used and _ENTRY_NAME.fullmatch(place.name):
-            with contextlib.suppress(OSError):
-                place.unlink()
-
-
-def _age(path: Path) -> float:
-    return time.time() - path.stat().st_mtime
-
-
-def _content(path: str, state: os.stat_result, entry: Entry) -> bytes:
+def _content(entry: Entry) -> bytes:
     heads = [
         {name: value for name, value in vars(head).items() if name not in _NOT_KEPT}
         for head in entry.heads
     ]
-    content = json.dumps(heads).encode() + b'\n' + (entry.packed or b'')
-    return _key(path, state, content) + b'\n' + content
+    return json.dumps(heads).encode() + b'\n' + (entry.packed or b'')
 
 
-def _key(path: str, state: os.stat_result, content: bytes) -> bytes:
-    """First line of an entry: which state of which file it is of, and a checksum."""
-    facts = dict(
-        reader=reader_version(),
-        path=path,
-        size=state.st_size,
-        mtime_ns=state.st_mtime_ns,
-        ctime_ns=state.st_ctime_ns,
-        inode=state.st_ino,
-        crc32=zlib.crc32(content),
-    )
-    return json.dumps(facts).encode()
+def _facts(state: os.stat_result, ledger: str = '') -> dict[str, Any]:
+    """Which state of a file, and of the ledger beside it, an entry is of, and who read it."""
+    return dict(state_facts(state), reader=reader_version(), ledger=ledger)
 
 
 @functools.cache

@@ -16,12 +16,14 @@ from typing import Any, TypeVar
 
 from mmaction_ext.errors import InputError, check_at_least, check_choice
 from mmaction_ext.tracking.ledger.format import METRICS_FILE, NON_FINITE_SAMPLES, RUN_FILE
+from mmaction_ext.tracking.ledger.forms import Facts
 from mmaction_ext.tracking.reading import metrics, wandb_offline, wandb_snapshot
 from mmaction_ext.tracking.reading.cache import Cache, Entry
 from mmaction_ext.tracking.reading.csv_runs import read_csv_runs
 from mmaction_ext.tracking.reading.ledger import LedgerRun, read_ledger, unreadable
 from mmaction_ext.tracking.reading.merge import merge
 from mmaction_ext.tracking.reading.record import SOURCE_CHOICES, Attempt, RunRecord, order
+from mmaction_ext.tracking.reading.told import as_told, told_by
 from mmaction_ext.tracking.reading.wandb_log import LOG_NAME, record_class
 
 #: Fewer bytes than this are read sooner than processes start.
@@ -183,20 +185,72 @@ def _find(
     homes = {(ledger.root, ledger.folder) for ledger in ledgers if ledger.run}
     if source == 'wandb':
         ledgers = []
-    caches = {root: Cache(root) for root in roots} if cache else {}
+    caches = {root: Cache(root, keys) for root in roots} if cache else {}
     for file in files:
         file.cache = caches.get(file.root)
     files = _chosen(files, ledgers, source, compare)
-    _read(files, jobs)
-    for kept in caches.values():
-        kept.tidy()
     rows = {(file.root, file.path): file for file in files if file.source == 'ledger'}
-    ledgers = [
-        _with_rows(ledger, rows.get((ledger.root, _below(ledger.folder, METRICS_FILE))))
+    of_ledgers = [
+        (ledger, rows.get((ledger.root, _below(ledger.folder, METRICS_FILE))))
         for ledger in ledgers
     ]
-    runs = _group(ledgers, files)
-    return [_record(key, run, homes, keys, compare) for key, run in runs.items()]
+    if not compare:
+        for ledger, of_it in of_ledgers:
+            ledger.told = _kept(ledger, of_it)
+    kept = {id(of_it) for ledger, of_it in of_ledgers if ledger.told}
+    _read([file for file in files if id(file) not in kept], jobs)
+    runs = _group(
+        [ledger if ledger.told else _with_rows(ledger, of_it) for ledger, of_it in of_ledgers],
+        files,
+    )
+    for run in runs.values():
+        if len(run.ledgers) + len(run.files) > 1:
+            run.ledgers = [_with_told_rows(ledger, rows) for ledger in run.ledgers]
+    records = [_record(key, run, homes, keys, compare) for key, run in runs.items()]
+    if not compare:
+        _keep_told(zip(records, runs.values(), strict=True), rows)
+    for each in caches.values():
+        each.tidy()
+    return records
+
+
+def _kept(ledger: LedgerRun, rows: _File | None) -> Facts | None:
+    """What a run that is over tells, if its files are those of which a cache has kept that."""
+    if not (rows and rows.cache and ledger.is_over and not ledger.damage):
+        return None
+    try:
+        return rows.cache.told(ledger, rows.path, os.stat(rows.root / rows.path))
+    except OSError:
+        return None
+
+
+def _keep_told(
+    found: Iterable[tuple[RunRecord, _Run]], rows: dict[tuple[Path, str], _File]
+) -> None:
+    """Leave to the caches what runs tell that are over and of which one ledger alone tells."""
+    new: dict[Cache, list[tuple[LedgerRun, str, os.stat_result, Facts]]] = defaultdict(list)
+    for record, run in found:
+        if len(run.ledgers) != 1 or run.files:
+            continue
+        [ledger] = run.ledgers
+        file = rows.get((ledger.root, _below(ledger.folder, METRICS_FILE)))
+        if not (file and file.cache and file.state) or ledger.read_rows != file.attempts:
+            continue
+        if ledger.is_over and not ledger.damage and not ledger.told:
+            with contextlib.suppress(OSError):
+                if _is_same(os.stat(file.root / file.path), file.state):
+                    new[file.cache].append((ledger, file.path, file.state, told_by(record)))
+    for cache, told in new.items():
+        cache.put_told(told)
+
+
+def _with_told_rows(ledger: LedgerRun, rows: dict[tuple[Path, str], _File]) -> LedgerRun:
+    """A ledger with its rows, where they are asked for though it is kept what they tell."""
+    if ledger.told is None:
+        return ledger
+    ledger.told, file = None, rows[ledger.root, _below(ledger.folder, METRICS_FILE)]
+    _read([file], 1)
+    return _with_rows(ledger, file)
 
 
 def _chosen(
@@ -349,14 +403,17 @@ def _keep(files: list[_File], cache: Cache) -> None:
     for file in files:
         with contextlib.suppress(OSError):
             state, was = os.stat(file.root / file.path), file.state
-            is_same = was and (state.st_size, state.st_mtime_ns) == (was.st_size, was.st_mtime_ns)
-            if is_same and file.entry and file.entry.is_read:
+            if was and _is_same(state, was) and file.entry and file.entry.is_read:
                 unchanged[file.path] = state, file.entry
     kept = cache.put(unchanged)
     for file in files:
         if file.path in kept:
             file.state, entry = unchanged[file.path]
             entry.packed = None
+
+
+def _is_same(one: os.stat_result, other: os.stat_result) -> bool:
+    return (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
 
 
 def _parsed(files: list[_File], jobs: int | None) -> Iterator[tuple[list[_File], list[Entry]]]:
@@ -481,6 +538,8 @@ def _record(
 ) -> RunRecord:
     """Put together what was found of one run."""
     uid, job_type, _ = key
+    if run.ledgers and run.ledgers[0].told:
+        return as_told(uid, job_type, run.ledgers[0])
     logs = [log for file in run.files if file.source == 'wandb-offline' for log in file.attempts()]
     snapshots = [file.attempts() for file in run.files if file.source == 'wandb-online']
     home = _home(run.files, homes)

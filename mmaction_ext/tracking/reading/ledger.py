@@ -1,5 +1,6 @@
 """The ledger of one run, beside its rows: who it is, its attempts, its results, its pulse."""
 
+import hashlib
 import os
 import re
 from collections.abc import Callable
@@ -45,6 +46,8 @@ class LedgerRun:
             damaged, its name tells attempt and iteration, and ``metrics`` are ``None``.
         heartbeat: the last sign of life; ``None`` without one.
         damage: files that cannot be read as they were written, in words.
+        digest: of all that was read of it but the heartbeat.
+        told: what its rows tell beside, where a cache has kept that and they were not read.
     """
 
     root: Path
@@ -56,6 +59,8 @@ class LedgerRun:
     results: list[ResultFile] = field(default_factory=list)
     heartbeat: HeartbeatFile | None = None
     damage: list[str] = field(default_factory=list)
+    digest: str = field(default='', compare=False)
+    told: Facts | None = None
 
     @property
     def path(self) -> Path:
@@ -118,13 +123,15 @@ def read_ledger(root: Path | str, folder: str) -> LedgerRun:
         The ledger without its rows of metrics.
     """
     ledger = LedgerRun(Path(root), folder)
-    run = _read(ledger, RUN_FILE, RunFile)
+    content = hashlib.sha256()
+    run = _read(ledger, RUN_FILE, RunFile, content)
     if run is not None:
         ledger.entries, run.attempts = run.attempts or [], None
         # others may use that name
         ledger.run = None if None in (run.config, run.seed, run.config_hash) else run
     ledger.heartbeat = _read(ledger, HEARTBEAT_FILE, HeartbeatFile)
-    ledger.results = _read_results(ledger)
+    ledger.results = _read_results(ledger, content)
+    ledger.digest = content.hexdigest()
     return ledger
 
 
@@ -133,10 +140,15 @@ def as_dict(value: object) -> Facts:
     return value if isinstance(value, dict) else {}
 
 
-def _read(ledger: LedgerRun, name: str, form: type[F]) -> F | None:
+def _read(
+    ledger: LedgerRun, name: str, form: type[F], content: 'hashlib._Hash | None' = None
+) -> F | None:
     """An object in the run's folder; ``None`` if the file does not exist, or is damaged."""
     try:
-        return form.parse(read_regular(ledger.path / name))
+        data = read_regular(os.path.join(ledger.root, ledger.folder, name))
+        if content:
+            content.update(f'{name} {len(data)}\n'.encode() + data)
+        return form.parse(data)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -156,10 +168,10 @@ def unreadable(error: OSError) -> str:
     return f'unreadable: {error.strerror}'
 
 
-def _read_results(ledger: LedgerRun) -> list[ResultFile]:
+def _read_results(ledger: LedgerRun, content: 'hashlib._Hash') -> list[ResultFile]:
     """The result files; what is none of this run's is named."""
     try:
-        names = os.listdir(ledger.path / RESULTS_FOLDER)
+        names = os.listdir(os.path.join(ledger.root, ledger.folder, RESULTS_FOLDER))
     except OSError as error:
         if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
             place = Path(ledger.folder, RESULTS_FOLDER).as_posix()
@@ -168,7 +180,7 @@ def _read_results(ledger: LedgerRun) -> list[ResultFile]:
     results = []
     for name in sorted((name for name in names if name.endswith('.json')), key=_numbers):
         file = f'{RESULTS_FOLDER}/{name}'
-        result = _read(ledger, file, ResultFile)
+        result = _read(ledger, file, ResultFile, content)
         if result is None:
             found = _RESULT_NAME.fullmatch(name)
             if found:

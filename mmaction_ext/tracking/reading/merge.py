@@ -247,9 +247,9 @@ def _identity(
     logs = _with_identity(logs)
     _compare_identities(_told_identities(ledgers, logs), conflicts)
     if runs:
-        return _known(facts := runs[-1].facts(), facts)
+        return known(facts := runs[-1].facts(), facts)
     if logs:
-        return _known(logs[-1].config, logs[-1].config['identity'])
+        return known(logs[-1].config, logs[-1].config['identity'])
     place = _RUN_FOLDER.match(last.path)
     return dict(config=place['config'], seed=int(place['seed'])) if place else {}
 
@@ -269,15 +269,14 @@ def _told_identities(
     ] + [(log.config['identity'], log.teller) for log in _with_identity(logs)]
 
 
-def _known(facts: Row, identity: Row) -> Row:
-    known: Row = {name: as_dict(facts.get(name)) for name in ('recipe', 'env', 'git', 'data')}
-    known['complexity'], known['code'] = (
-        as_dict(facts.get(name)) for name in ('static', 'sources')
-    )
+def known(facts: Row, identity: Row) -> Row:
+    """What ``run.json``, or the config of a W&B run, says of a run, as records have it."""
+    told: Row = {name: as_dict(facts.get(name)) for name in ('recipe', 'env', 'git', 'data')}
+    told['complexity'], told['code'] = (as_dict(facts.get(name)) for name in ('static', 'sources'))
     for name, kind in (('config', str), ('seed', int), ('config_hash', str)):
         value = identity.get(name)
-        known[name] = value if isinstance(value, kind) else None
-    return dict(known, overrides=as_dict(identity.get('overrides')))
+        told[name] = value if isinstance(value, kind) else None
+    return dict(told, overrides=as_dict(identity.get('overrides')))
 
 
 def _compare_identities(sources: Sequence[tuple[Row, str]], conflicts: Conflicts) -> None:

@@ -2,6 +2,7 @@ import json
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import ledger_runs
@@ -10,11 +11,12 @@ from disks import small_disk
 from ledger_runs import write_ledger
 from offline_runs import history
 
+from mmaction_ext.files import cache_folder
 from mmaction_ext.files.writing import UNFINISHED
 from mmaction_ext.tracking.reading import cache, find
 from mmaction_ext.tracking.reading.find import find_runs
 
-HOME = cache._home
+HOME = cache_folder._home
 
 
 @pytest.fixture
@@ -45,47 +47,57 @@ def home(tmp_path, monkeypatch):
     """The cache directory of a user who has read nothing yet."""
     home = tmp_path / 'home/.cache'
     monkeypatch.setenv('XDG_CACHE_HOME', str(home))
-    monkeypatch.setattr(cache, '_home', HOME)
+    monkeypatch.setattr(cache_folder, '_home', HOME)
     return home
 
 
+def shown(records):
+    """All that records say, sets in an order that is always the same."""
+    return repr([replace(record, logged=sorted(record.logged)) for record in records])
+
+
 def folder_of(root):
-    return cache.Cache(root)._folder
+    return cache.Cache(root).folder.path
 
 
 def entries(root):
     return sorted(folder_of(root).glob('*.json'))
 
 
+def told(root):
+    """What is kept of runs that are over, put together."""
+    return sorted(cache.Cache(root).records.path.glob('*.json'))
+
+
 def test_nothing_is_read_twice_and_the_answer_is_the_same(runs, reads):
-    expected = repr(find_runs(runs, cache=False))
+    expected = shown(find_runs(runs, cache=False))
     reads.clear()
-    assert repr(find_runs(runs)) == expected
+    assert shown(find_runs(runs)) == expected
     assert sorted(reads) == sorted(set(reads)) and len(reads) == len(entries(runs))
     reads.clear()
-    assert repr(find_runs(runs)) == expected
+    assert shown(find_runs(runs)) == expected
     for keys in (['test/acc/top1'], ['train/loss']):
-        chosen = repr(find_runs(runs, keys))
+        chosen = shown(find_runs(runs, keys))
         assert not reads
-        assert chosen == repr(find_runs(runs, keys, cache=False))
+        assert chosen == shown(find_runs(runs, keys, cache=False))
         reads.clear()
 
 
 def test_rows_are_kept_in_one_place_and_read_again_where_that_is_lost(runs, monkeypatch):
     """The memory for a suite is not that for the rows of all of its runs."""
-    expected, group = repr(find_runs(runs, cache=False)), find._group
+    expected, group = shown(find_runs(runs, cache=False)), find._group
 
     def lose(ledgers, files):
-        assert len(files) > 5 and not any(file.entry.packed for file in files)
+        assert len(files) > 5 and not any(file.entry and file.entry.packed for file in files)
         shutil.rmtree(folder_of(runs))
         return group(ledgers, files)
 
     monkeypatch.setattr(find, '_group', lose)
-    assert repr(find_runs(runs)) == expected
+    assert shown(find_runs(runs)) == expected
     with monkeypatch.context() as patch:
         patch.setattr(find, '_group', group)
         find_runs(runs)
-    assert repr(find_runs(runs)) == expected, 'of a folder that was in the cache'
+    assert shown(find_runs(runs)) == expected, 'of a folder that was in the cache'
 
 
 def test_what_changes_is_read_again(runs, reads):
@@ -143,8 +155,8 @@ def test_file_that_changes_while_it_is_read_is_not_remembered(runs, monkeypatch)
 
 
 def test_damaged_entries_are_passed_over_and_replaced(runs, reads):
-    expected = repr(find_runs(runs))
-    good = {path: path.read_bytes() for path in entries(runs)}
+    expected = shown(find_runs(runs))
+    good = {path: path.read_bytes() for path in entries(runs) + told(runs)}
     for damage in (
         lambda data: b'',
         lambda data: data[:-1],
@@ -157,20 +169,22 @@ def test_damaged_entries_are_passed_over_and_replaced(runs, reads):
         for path, data in good.items():
             path.write_bytes(damage(data))
         reads.clear()
-        assert repr(find_runs(runs)) == expected
-        assert len(reads) == len(good)
-        assert {path: path.read_bytes() for path in entries(runs)} == good
+        assert shown(find_runs(runs)) == expected
+        assert len(reads) == len(entries(runs))
+        assert {path: path.read_bytes() for path in entries(runs) + told(runs)} == good
 
 
 def test_entry_of_another_file_or_another_reader_does_not_count(runs, reads, monkeypatch):
-    expected = repr(find_runs(runs))
+    expected = shown(find_runs(runs))
     first, second = entries(runs)[:2]
     shutil.copy(first, second)
+    for path in told(runs):
+        path.unlink()
     reads.clear()
-    assert repr(find_runs(runs)) == expected and len(reads) == 1
+    assert shown(find_runs(runs)) == expected and len(reads) == 1
     monkeypatch.setattr(cache, 'reader_version', lambda: 'newer')
     reads.clear()
-    assert repr(find_runs(runs)) == expected and len(reads) == len(entries(runs))
+    assert shown(find_runs(runs)) == expected and len(reads) == len(entries(runs))
 
 
 def test_entries_of_files_that_are_gone_go_too(runs):
@@ -196,11 +210,11 @@ def test_what_was_kept_of_runs_that_nobody_reads_any_more_goes(runs, tmp_path, h
         ledger_runs.age(root)
         find_runs(root)
     kept = entries(other)
-    os.utime(folder_of(other) / cache.TAG_FILE, (1, 1))
+    os.utime(folder_of(other) / cache_folder.TAG_FILE, (1, 1))
     foreign = folder_of(other).with_name('f' * 32)
     foreign.mkdir()
-    (foreign / cache.TAG_FILE).write_bytes(b'Signature: 8a477f597d28d172789f06886806bc55')
-    os.utime(foreign / cache.TAG_FILE, (1, 1))
+    (foreign / cache_folder.TAG_FILE).write_bytes(b'Signature: 8a477f597d28d172789f06886806bc55')
+    os.utime(foreign / cache_folder.TAG_FILE, (1, 1))
     find_runs(runs)
     assert kept and not folder_of(other).exists()
     assert entries(runs) and foreign.is_dir(), 'it has another tag'
@@ -237,7 +251,7 @@ def test_no_file_of_another_program_is_touched(runs, home):
 
 @pytest.mark.parametrize('place', ['folder', 'runs', 'entry', 'tag'])
 def test_no_link_is_followed(runs, tmp_path, place):
-    expected = repr(find_runs(runs, cache=False))
+    expected = shown(find_runs(runs, cache=False))
     target = tmp_path / 'target'
     target.mkdir()
     (target / f'{"0" * 32}.json').write_text('{}')
@@ -251,22 +265,22 @@ def test_no_link_is_followed(runs, tmp_path, place):
     elif place == 'tag':
         folder.mkdir(parents=True)
         (folder / 'a.json').write_text('{}')
-        (folder / cache.TAG_FILE).symlink_to(target / 'gone')
+        (folder / cache_folder.TAG_FILE).symlink_to(target / 'gone')
     else:
         link = folder if place == 'folder' else folder.parent
         link.parent.mkdir(parents=True)
         link.symlink_to(target)
     if place == 'folder':
-        (target / cache.TAG_FILE).write_bytes(cache.TAG)
+        (target / cache_folder.TAG_FILE).write_bytes(cache_folder.TAG)
     before = snapshot(target)
     for _ in range(2):
-        assert repr(find_runs(runs)) == expected
+        assert shown(find_runs(runs)) == expected
     assert snapshot(target) == before
 
 
 @pytest.mark.parametrize('obstacle', ['file', 'folder', 'foreign', 'no home'])
 def test_folder_that_cannot_keep_anything(runs, home, obstacle, monkeypatch):
-    expected = repr(find_runs(runs, cache=False))
+    expected = shown(find_runs(runs, cache=False))
     if obstacle == 'file':
         home.parent.mkdir()
         home.write_text('in the way')
@@ -275,7 +289,7 @@ def test_folder_that_cannot_keep_anything(runs, home, obstacle, monkeypatch):
         (folder_of(runs) / 'settings.json').write_text('{}')
     elif obstacle == 'no home':
         monkeypatch.setattr(
-            cache.platformdirs,
+            cache_folder.platformdirs,
             'user_cache_path',
             lambda *args, **how: Path('~/.cache/mmaction_ext'),
         )
@@ -285,27 +299,73 @@ def test_folder_that_cannot_keep_anything(runs, home, obstacle, monkeypatch):
         for path in entries(runs):
             path.unlink()
             path.mkdir()
-    assert repr(find_runs(runs)) == expected
+    assert shown(find_runs(runs)) == expected
     assert not list(runs.parent.rglob(f'*{UNFINISHED}')) and not Path('~').exists()
 
 
 def test_read_only_disk(runs, tmp_path, monkeypatch):
-    expected = repr(find_runs(runs, cache=False))
+    expected = shown(find_runs(runs, cache=False))
     with small_disk(tmp_path, '1m') as disk:
         subprocess.run(['mount', '-o', 'remount,ro', str(disk)], check=True)
         monkeypatch.setenv('XDG_CACHE_HOME', str(disk))
-        assert repr(find_runs(runs)) == expected and not list(disk.iterdir())
+        assert shown(find_runs(runs)) == expected and not list(disk.iterdir())
 
 
 def test_full_disk(runs, tmp_path, monkeypatch):
-    expected = repr(find_runs(runs, cache=False))
+    expected = shown(find_runs(runs, cache=False))
     with small_disk(tmp_path, '16k') as disk:
         monkeypatch.setenv('XDG_CACHE_HOME', str(disk))
         for _ in range(2):
-            assert repr(find_runs(runs)) == expected
+            assert shown(find_runs(runs)) == expected
         assert not list(disk.rglob(f'*{UNFINISHED}'))
 
 
 def test_first_line_of_an_entry_tells_what_it_is_of(runs):
     find_runs(runs)
     assert all(json.loads(path.read_bytes().partition(b'\n')[0]) for path in entries(runs))
+
+
+def changed(place, ledger):
+    """Ways in which a run that is over changes, by the file that does."""
+    more = dict(seed=9, attempts=[ledger_runs.attempt(exit_code=1, last_error='out of memory')])
+    lines = ledger_runs.lines(history(0.25))
+    return {
+        'run.json': lambda: write_ledger(ledger, history(0.5), **more),
+        'metrics.jsonl': lambda: (ledger / 'metrics.jsonl').write_bytes(lines),
+        'another attempt': lambda: write_ledger(ledger, history(0.5), history(0.6), seed=9),
+        'a result': lambda: ledger_runs.write_test_result(ledger, history(0.125)[-1], seed=9),
+        'heartbeat': lambda: (ledger / 'heartbeat').write_text('{"attempt": 1, "iter": 77}'),
+        'a copy': lambda: shutil.copytree(ledger, place / 'elsewhere/seed9'),
+    }
+
+
+@pytest.mark.parametrize('what', changed(None, None))
+def test_run_that_is_over_is_put_together_once_until_it_changes(runs, monkeypatch, what):
+    place, ledger = runs / 'demo', runs / 'demo/other/seed9'
+    find_runs(runs)
+    merged, merge = [], find.merge
+
+    def count(uid, job_type, ledgers, *rest):
+        merged.extend(each.folder for each in ledgers)
+        return merge(uid, job_type, ledgers, *rest)
+
+    monkeypatch.setattr(find, 'merge', count)
+    assert shown(find_runs(runs)) == shown(find_runs(runs, cache=False))
+    assert merged.count('demo/other/seed9') == 1, 'without a cache, not with one'
+    assert len(told(runs)) == 1
+    changed(place, ledger)[what]()
+    ledger_runs.age(runs, 30)
+    assert shown(find_runs(runs)) == shown(find_runs(runs, cache=False))
+    merged.clear()
+    assert shown(find_runs(runs, ['test/acc/top1'])) == shown(
+        find_runs(runs, ['test/acc/top1'], cache=False)
+    )
+    assert merged
+
+
+def test_what_a_damaged_ledger_tells_is_not_kept(runs):
+    ledger = runs / 'demo/other/seed9'
+    (ledger / 'heartbeat').write_text('{')
+    find_runs(runs)
+    assert not told(runs)
+    assert any(record.damage for record in find_runs(runs) if record.seed == 9)
