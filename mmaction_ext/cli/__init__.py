@@ -30,6 +30,7 @@ MODULES = (
     'train',
     'test',
     'test_ensemble',
+    'evaluate',
     'train_table',
     'plan',
     'status',

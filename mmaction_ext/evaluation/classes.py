@@ -41,6 +41,47 @@ def predicted_classes(scores: np.ndarray) -> np.ndarray:
     return np.where(usable_rows(scores), scores.argmax(axis=1), NO_PREDICTION)
 
 
+def hits(scores: np.ndarray, labels: np.ndarray, k: int = 1) -> np.ndarray:
+    """Which samples have their class among the ``k`` that score highest.
+
+    Of equal scores those count that mmaction2's ``AccMetric`` counts, so that the mean is what a
+    test logs.
+
+    Args:
+        scores: ``(N, num_classes)``; a sample of which one is not finite has none.
+        labels: true classes, ``(N,)``.
+        k: at least 1.
+
+    Returns:
+        ``(N,)`` of bool.
+    """
+    best = np.argsort(scores, axis=1)[:, -k:]
+    return (best == labels[:, None]).any(axis=1) & usable_rows(scores)
+
+
+def mean_class_accuracy(labels: np.ndarray, predicted: np.ndarray) -> float:
+    """Mean of the classes' shares of recognized samples, of those classes that have samples."""
+    shares = [right / samples for samples, right in counts_by_class(labels, predicted).values()]
+    return float(np.mean(shares))
+
+
+def confusion(labels: np.ndarray, predicted: np.ndarray, num_classes: int) -> np.ndarray:
+    """Number of samples of each class by the class that is predicted.
+
+    Args:
+        labels: true classes, ``(N,)``.
+        predicted: predicted classes, ``(N,)``, see :func:`predicted_classes`.
+        num_classes: number of classes.
+
+    Returns:
+        ``(num_classes, num_classes + 1)``, true by predicted; those without a prediction stand in
+        the last column.
+    """
+    counts = np.zeros((num_classes, num_classes + 1), int)
+    np.add.at(counts, (labels, predicted), 1)  # NO_PREDICTION is the last one
+    return counts
+
+
 def counts_by_class(labels: np.ndarray, predicted: np.ndarray) -> dict[int, tuple[int, int]]:
     """Number of samples of each class, and how many of them are recognized.
 

@@ -107,12 +107,17 @@ def _array(data: bytes, kinds: str) -> np.ndarray:
     return array
 
 
-def average(predictions: Sequence[Predictions], files: Sequence[str]) -> np.ndarray:
+def average(
+    predictions: Sequence[Predictions],
+    files: Sequence[str],
+    weights: Sequence[float] | None = None,
+) -> np.ndarray:
     """Mean of the class probabilities of several models on the same samples.
 
     Args:
         predictions: the models' predictions.
         files: where each was read from, for error messages.
+        weights: positive, one for each model; all alike if left out.
 
     Returns:
         Probabilities, ``(N, num_classes)``, float32; the mean is taken in float64.
@@ -124,10 +129,13 @@ def average(predictions: Sequence[Predictions], files: Sequence[str]) -> np.ndar
     first = predictions[0]
     for other, file in zip(predictions, files, strict=True):
         _check_probabilities(other.scores, file)
-        difference = _difference(first, other)
-        if difference:
-            raise InputError(f'{files[0]} and {file} cannot be averaged: {difference}')
-    total = np.sum([each.scores for each in predictions], axis=0, dtype=np.float64)
+        found = difference(first, other)
+        if found:
+            raise InputError(f'{files[0]} and {file} cannot be averaged: {found}')
+    scores = [each.scores for each in predictions]
+    if weights is not None:
+        return np.asarray(np.average(scores, axis=0, weights=weights), dtype=np.float32)
+    total = np.sum(scores, axis=0, dtype=np.float64)
     return np.asarray(total / len(predictions), dtype=np.float32)
 
 
@@ -142,7 +150,7 @@ def _check_probabilities(scores: np.ndarray, file: str) -> None:
         )
 
 
-def _difference(first: Predictions, other: Predictions) -> str:
+def difference(first: Predictions, other: Predictions) -> str:
     """Why two models were not tested on the same thing; empty if they were."""
     if len(first.names) != len(other.names):
         return f'{len(first.names)} and {len(other.names)} samples'
