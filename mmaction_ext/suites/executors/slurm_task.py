@@ -18,7 +18,7 @@ from typing import Any
 from mmaction_ext.errors import InputError
 from mmaction_ext.printable import clean
 from mmaction_ext.suites.executors.slurm import ask
-from mmaction_ext.suites.store import Suite
+from mmaction_ext.suites.store import all_suites
 from mmaction_ext.tracking.ledger.forms import AttemptEntry
 from mmaction_ext.tracking.reading.ledger import read_ledger
 
@@ -40,7 +40,7 @@ def main(path: str) -> int:
     """
     content = json.loads(Path(path).read_text())
     task, runs = content['tasks'][int(os.environ['SLURM_ARRAY_TASK_ID'])], Path(content['runs'])
-    obstacle = _obstacle(Suite(runs, content['suite']), task)
+    obstacle = _obstacle(runs, content['suite'], task)
     if not obstacle and int(os.environ.get('SLURM_RESTART_COUNT', 0)):
         starts = starts_in_vain(read_ledger(runs, task['run']).entries, os.environ['SLURM_JOB_ID'])
         if starts > content['retries']:
@@ -54,15 +54,17 @@ def main(path: str) -> int:
     return code
 
 
-def _obstacle(suite: Suite, task: dict[str, Any]) -> str:
+def _obstacle(runs: Path, suite: str, task: dict[str, Any]) -> str:
     """Why a run is not to be started, in words; empty if it is."""
     until = time.monotonic() + JOURNAL_SECONDS
     while True:
-        found = suite.handed().get(task['run'])
-        if found and found.handle == task['handle']:
+        found = {each.name: each.handed().get(task['run']) for each in all_suites(runs)}
+        for name, handed in found.items():
+            if handed and handed.handle != task['handle'] and handed.time > task['time']:
+                return f'{handed.handle or handed.executor} has it since, of suite {name}'
+        own = found.get(suite)
+        if own and own.handle == task['handle']:
             return ''
-        if found and found.time > task['time']:
-            return f'{found.handle or found.executor} has it since'
         if time.monotonic() > until:
             return 'it was taken back'
         time.sleep(1)
