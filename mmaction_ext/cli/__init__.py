@@ -52,8 +52,10 @@ EPILOG = """examples:
   mmaction-ext train CONFIG --seed 0          train, test, record
   mmaction-ext train-table TABLE.yaml         train whatever a table lacks
   mmaction-ext plan                           what is left to train, what it costs, and how
+  mmaction-ext preflight dcf_table1           can its rows be trained here?
   mmaction-ext status --watch 10              what runs now, how far it is, what failed
   mmaction-ext tables                         write the tables
+  mmaction-ext evaluate dcf_table1/full       classes, ensembles, significance of saved tests
   mmaction-ext explain dcf_table1 full top1   where a printed number comes from
   mmaction-ext COMMAND --help                 arguments, examples and exit codes of one command
 

@@ -218,7 +218,11 @@ def _plan_seeds(args: Namespace) -> int:
     if args.json:
         print_json([power.as_json(each) for each in found])
     else:
-        print('\n\n'.join('\n'.join(power.describe(each)) for each in found))
+        shown = found if args.tables else [each for each in found if each.means]
+        texts = ['\n'.join(power.describe(each)) for each in shown]
+        if len(shown) < len(found):
+            texts.append(f'without any result: {len(found) - len(shown)} of {len(found)} tables')
+        print('\n\n'.join(texts))
     return int(not all(each.is_enough for each in found))
 
 

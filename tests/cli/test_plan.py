@@ -271,6 +271,8 @@ def test_power_says_where_seeds_are_too_few(project, command):
     (project.root / 'empty').mkdir()
     _, out, _ = command('plan', 'demo', '--power', '2', '--runs', 'empty')
     assert out == 'demo / top1 (Top-1): no result yet\n'
+    _, out, _ = command('plan', '--power', '2', '--runs', 'empty')
+    assert out == 'without any result: 1 of 1 tables\n'
 
 
 @pytest.mark.parametrize(

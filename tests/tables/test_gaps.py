@@ -177,6 +177,7 @@ def test_a_training_that_lacks_its_test_alone_is_tested(make, scheduled, tmp_pat
     [gap] = scheduled('full', record)
     assert gap.jobs[0].kind == 'test'
     assert gap.jobs[0].line(gpus=8) == f'mmaction-ext test {gap.jobs[0].config} --seed 0'
+    assert scheduled('full', record, make.record('demo/full', job_type='test')) == []
 
 
 @pytest.mark.parametrize('files', [[], ['epoch_1.pth'], ['best_acc_top1_epoch_2.pth']])

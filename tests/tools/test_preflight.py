@@ -54,6 +54,7 @@ def tree(folder):
     }
 
 
+@pytest.mark.slow
 def test_each_row_has_its_outcome_whatever_becomes_of_its_process(place, monkeypatch):
     monkeypatch.chdir(place.path)
     (place.path / 'odd.py').write_text(ODD)
@@ -88,6 +89,7 @@ def test_a_row_that_comes_to_no_end(place, monkeypatch):
     assert time.monotonic() - began < 300
 
 
+@pytest.mark.slow
 def test_the_first_and_the_last_video_are_read(place, monkeypatch):
     monkeypatch.chdir(place.path)
     link = place.path / 'data/synthmotion'
@@ -100,6 +102,7 @@ def test_the_first_and_the_last_video_are_read(place, monkeypatch):
     assert last.name in outcome.problem
 
 
+@pytest.mark.slow
 def test_checkpoints_are_as_large_as_those_of_a_training(trained, monkeypatch):
     monkeypatch.chdir(trained.path)
     [outcome] = preflight([Target(trained.config)], makes_step=False)
@@ -156,6 +159,7 @@ def test_rows_come_once_behind_what_they_need():
     assert names[0] == 'full'
 
 
+@pytest.mark.slow
 def test_command_line(place, monkeypatch, capsys):
     """A test alone: 2 clips of each video with the weights of another row; and an ensemble."""
     monkeypatch.chdir(place.path)
