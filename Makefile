@@ -41,7 +41,7 @@ data: env
 	@$(PY) tools/prepare_data.py synthmotion --root $(DATA) --workers $(JOBS) $(DATA_ARGS)
 
 train: data
-	@$(PY) tools/train_table.py $(TABLE) --seeds $(SEEDS) --jobs $(JOBS) \
+	@$(PY) tools/launch.py $(TABLE) --seeds $(SEEDS) --max-parallel $(JOBS) \
 	    $(if $(ROWS),--rows $(ROWS))
 
 tables: env
@@ -59,7 +59,7 @@ check: env
 
 # A failed run must not hide the numbers of the others: the table is made in any case.
 demo: data
-	@$(PY) tools/train_table.py $(TABLE) --seeds $(SEEDS) --jobs $(JOBS) \
+	@$(PY) tools/launch.py $(TABLE) --seeds $(SEEDS) --max-parallel $(JOBS) \
 	    $(if $(ROWS),--rows $(ROWS)); status=$$?; \
 	$(PY) tools/make_tables.py $(TABLE) --out $(DEMO) --forget --print \
 	    --formats md tex html csv json || exit $$?; \

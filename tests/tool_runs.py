@@ -131,7 +131,7 @@ class ForkedTool(subprocess.Popen):
             target=_be, args=(command[3:], stdout.fileno(), stdout.fileno(), preexec_fn)
         )
         self._process.start()
-        self.returncode = None
+        self.returncode, self.pid = None, self._process.pid
 
     def poll(self):
         """As of any process."""

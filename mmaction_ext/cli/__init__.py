@@ -31,8 +31,9 @@ MODULES = (
     'test',
     'test_ensemble',
     'evaluate',
-    'train_table',
     'plan',
+    'launch',
+    'cancel',
     'status',
     'tables',
     'explain',
@@ -50,9 +51,9 @@ EXPECTED = (InputError, OSError, ModuleNotFoundError)
 
 EPILOG = """examples:
   mmaction-ext train CONFIG --seed 0          train, test, record
-  mmaction-ext train-table TABLE.yaml         train whatever a table lacks
   mmaction-ext plan                           what is left to train, what it costs, and how
   mmaction-ext preflight dcf_table1           can its rows be trained here?
+  mmaction-ext launch TABLE                   make whatever a table lacks
   mmaction-ext status --watch 10              what runs now, how far it is, what failed
   mmaction-ext tables                         write the tables
   mmaction-ext evaluate dcf_table1/full       classes, ensembles, significance of saved tests

@@ -10,6 +10,7 @@ from typing import Any
 
 from mmaction_ext.errors import InputError, did_you_mean
 from mmaction_ext.printable import clean
+from mmaction_ext.suites.store import Suite, all_suites
 from mmaction_ext.tables import TableSpec
 from mmaction_ext.tables.complexity import Counts
 from mmaction_ext.tracking.reading.record import SOURCE_CHOICES, RunRecord
@@ -261,6 +262,32 @@ def read_records(
             return foreign
         paths = [DEFAULT_RUNS]
     return foreign + read_runs(paths, metrics, source=args.source, compare=compare)
+
+
+def find_suite(name: str) -> Suite:
+    """A suite that was launched here.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    suites = {suite.name: suite for suite in all_suites(DEFAULT_RUNS)}
+    if name not in suites:
+        raise InputError(
+            f'no suite {name} was launched in {DEFAULT_RUNS}; '
+            f'there are {", ".join(suites) or "none"}{did_you_mean(name, suites)}'
+        )
+    return suites[name]
+
+
+def queued(handles: Collection[str]) -> Collection[str]:
+    """Which of some jobs a cluster still has; it is asked only where there are any.
+
+    Raises:
+        InputError: it does not answer.
+    """
+    from mmaction_ext.suites.executors import slurm
+
+    return slurm.queued(handles)
 
 
 def needed_metrics(specs: Iterable[TableSpec]) -> set[str]:

@@ -387,8 +387,8 @@ def _command_lines(plan: TablePlan) -> list[str]:
         return []
     lines = ['', 'to run:', *(f'  {clean(command)}' for command in plan.commands)]
     if len(plan.commands) > 1:
-        table = shlex.join(['mmaction-ext', 'train-table', str(plan.spec.path)])
-        lines += ['or all of it on this machine:', f'  {clean(table)}']
+        table = shlex.join(['mmaction-ext', 'launch', str(plan.spec.path)])
+        lines += ['or all of it:', f'  {clean(table)}']
     return lines
 
 

@@ -10,21 +10,26 @@ import time
 from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mmaction_ext.cli.common import (
+    DEFAULT_RUNS,
     add_json_option,
     add_runs_option,
     add_tables_argument,
+    find_suite,
     load_tables,
     needed_metrics,
     note_unlisted_runs,
+    queued,
     read_records,
 )
 from mmaction_ext.cli.text import clean, columns, cut, duration, is_screen, line_width, print_json
+from mmaction_ext.errors import InputError, check_positive
 from mmaction_ext.suites.progress import Progress, progress, schedule_of
+from mmaction_ext.suites.store import Suite, in_hand
 from mmaction_ext.tables import CellStatus, TableSpec, resolve_configs
 from mmaction_ext.tables.row_seeds import RowSeed, row_seeds
 from mmaction_ext.tables.run_index import RunIndex
@@ -40,13 +45,15 @@ EPILOG = """examples:
   mmaction-ext status dcf_table1                        all rows and seeds of one table
   mmaction-ext status work_dirs/dcf/table1_components   every run below a folder
   mmaction-ext status dcf_table1 --watch 30             again every 30 s, until all have ended
+  mmaction-ext status --suite dcf_table1                what `launch` handed over, row by seed
 
 states:
   finished   the table has its numbers      running    a process works on it
   failed     ended with an error or a       killed     its process is dead and left no word
              signal                         diverged   losses, scores or a result not finite
   no result  ended well, but was not tested stale      only runs of another version of the config
-  missing    no run                         unfinished no exit record, and nobody can tell why
+  missing    no run                         waiting    launched, and not yet begun
+  unfinished no exit record, and nobody can tell why
   conflict   results contradict each other  untrusted  a log is damaged
 
 The time left is that of the remaining training iterations at their recent pace, without
@@ -101,6 +108,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_tables_argument(parser, 'TABLE|RUNS')
     add_runs_option(parser)
     parser.add_argument(
+        '--suite',
+        metavar='NAME',
+        help='the runs of a suite that was launched here, with those that wait, row by seed',
+    )
+    parser.add_argument(
         '--watch',
         type=float,
         metavar='SECONDS',
@@ -111,15 +123,15 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Print the status, once or again and again; returns 1 if anything went wrong."""
-    from mmaction_ext.errors import check_positive
-
     if args.watch is not None:
         check_positive('--watch', args.watch)
+    if args.suite and (args.tables or args.runs):
+        raise InputError('--suite goes without TABLE, RUNS and --runs')
     groups = collect(args, notes=True)
     while True:
         _show(groups, args)
         states = {line.state for lines in groups.values() for line in lines}
-        if args.watch is None or 'running' not in states:
+        if args.watch is None or not states & {'running', 'waiting'}:
             return int(bool(states & set(PROBLEMS)))
         sys.stdout.flush()
         time.sleep(args.watch)
@@ -134,6 +146,9 @@ def collect(args: Namespace, notes: bool = False) -> dict[str, list[RunStatus]]:
         notes: whether to say on standard error which runs no table shows, where all of both are
             looked at.
     """
+    if args.suite:
+        suite = find_suite(args.suite)
+        return {suite.name: suite_lines(suite, args.source)}
     folders = [name for name in args.tables if _is_runs_folder(Path(name))]
     args_tables = [name for name in args.tables if name not in folders]
     groups = {name: folder_lines(name, args.source) for name in folders}
@@ -165,29 +180,56 @@ def _is_runs_folder(path: Path) -> bool:
 
 def folder_lines(folder: str | Path, source: str = 'auto') -> list[RunStatus]:
     """Status of every run below a folder, by its record in ``source``."""
+    records = find_runs(folder, PROGRESS_METRICS, source=source, cache=False)
+    return [_record_line(record, Path(folder)) for record in records]
+
+
+def _record_line(record: RunRecord, folder: Path) -> RunStatus:
+    """Status of a run of a folder by itself."""
+    name = record.config or record.uid
+    found = progress(record, schedule_of(record), ('test/acc/top1',))
+    state = 'untrusted' if record.corrupt else _WORDS.get(record.state, record.state)
+    reason = how_it_ended(record) if record.exit_code else '; '.join(record.damage)
+    if state == 'finished' and record.evaluations and not is_finite(found.value):
+        is_float = isinstance(found.value, float) and not math.isfinite(found.value)
+        state = 'diverged' if is_float else 'failed'  # as tables have it
+        reason = f'{found.metric} is {found.value}'
+    if record.diverged and state in ('finished', 'failed', 'killed'):
+        reason = reason if state == 'diverged' else why_diverged(record)
+        state = 'diverged'
+    return RunStatus(
+        name if record.job_type == 'train' else f'{name} (test)',
+        record.seed,
+        state,
+        reason,
+        found,
+        (folder / record.folder).as_posix(),
+    )
+
+
+def suite_lines(suite: Suite, source: str = 'auto') -> list[RunStatus]:
+    """Status of every run that a suite was ever launched for, those that wait among them.
+
+    Args:
+        suite: the suite.
+        source: which record of each run is read.
+    """
+    records: dict[str, RunRecord] = {}
+    if DEFAULT_RUNS.is_dir():
+        found = find_runs(DEFAULT_RUNS, PROGRESS_METRICS, source=source)
+        records = {record.folder: record for record in found}
+    busy = in_hand(DEFAULT_RUNS, queued)
     lines = []
-    for record in find_runs(folder, PROGRESS_METRICS, source=source, cache=False):
-        name = record.config or record.uid
-        found = progress(record, schedule_of(record), ('test/acc/top1',))
-        state = 'untrusted' if record.corrupt else _WORDS.get(record.state, record.state)
-        reason = how_it_ended(record) if record.exit_code else '; '.join(record.damage)
-        if state == 'finished' and record.evaluations and not is_finite(found.value):
-            is_float = isinstance(found.value, float) and not math.isfinite(found.value)
-            state = 'diverged' if is_float else 'failed'  # as tables have it
-            reason = f'{found.metric} is {found.value}'
-        if record.diverged and state in ('finished', 'failed', 'killed'):
-            reason = reason if state == 'diverged' else why_diverged(record)
-            state = 'diverged'
-        lines.append(
-            RunStatus(
-                name if record.job_type == 'train' else f'{name} (test)',
-                record.seed,
-                state,
-                reason,
-                found,
-                (Path(folder) / record.folder).as_posix(),
-            )
-        )
+    for run, (handed, _) in suite.known().items():
+        record = records.get(run)
+        line = RunStatus(handed.row, handed.seed, 'missing')
+        if record:
+            line = replace(_record_line(record, DEFAULT_RUNS), run=handed.row)
+        is_new = record is not None and record.config_hash == handed.config_hash
+        is_there = line.state == 'running' or (is_new and line.state == 'finished')
+        if run in busy and busy[run].suite.name == suite.name and not is_there:
+            line = RunStatus(handed.row, handed.seed, 'waiting', folder=line.folder)
+        lines.append(line)
     return lines
 
 
@@ -263,7 +305,26 @@ def _show(groups: dict[str, list[RunStatus]], args: Namespace) -> None:
         print('\x1b[H\x1b[2J', end='')  # from the top of an empty screen
     if not groups:
         print('no table has a run yet; mmaction-ext plan says how to train them')
+    if args.suite:
+        for lines in groups.values():
+            _show_matrix(lines)
+        return
     print('\n\n'.join('\n'.join(describe(title, lines)) for title, lines in groups.items()))
+
+
+def _show_matrix(lines: list[RunStatus]) -> None:
+    """Rows and seeds, and below them what is wrong."""
+    from rich.console import Console
+
+    from mmaction_ext.cli.board import Cell, matrix
+
+    cells = [
+        Cell(line.run, line.seed or 0, line.state, line.progress or Progress()) for line in lines
+    ]
+    Console(highlight=False).print(matrix(cells))
+    for line in lines:
+        for remark in _remarks(line):
+            print(cut(f'{clean(line.run)}/seed{line.seed}: {remark.strip()}', line_width()))
 
 
 def describe(title: str, lines: list[RunStatus]) -> list[str]:

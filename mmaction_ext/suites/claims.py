@@ -48,6 +48,18 @@ class Holder:
         return f'process {self.pid} on {self.host} ({self.purpose})'
 
 
+class Taken(InputError):
+    """A claim is held by another process.
+
+    Attributes:
+        holder: who that is; ``None`` where nobody can tell.
+    """
+
+    def __init__(self, path: Path, holder: Holder | None) -> None:
+        super().__init__(f'{path} is held by {holder or "another process"}')
+        self.holder = holder
+
+
 class Claim:
     """A claim on a name in a folder.
 
@@ -82,7 +94,8 @@ class Claim:
             purpose: what for, told to whoever comes meanwhile.
 
         Raises:
-            InputError: another process holds it, or the folder cannot be written.
+            Taken: another process holds it.
+            InputError: the folder cannot be written.
         """
         number = self._take(purpose)
         stop = threading.Event()
@@ -102,7 +115,7 @@ class Claim:
         """Make the next claim; its number."""
         number, found = self._highest()
         if found and self._is_alive(number, found):
-            raise InputError(f'{self.path} is held by {found}')
+            raise Taken(self.path, found)
         me = Holder(
             process.host() or socket.gethostname(),
             process.boot_id(),
@@ -125,7 +138,7 @@ class Claim:
         except OSError as error:
             raise InputError(f'{file} cannot be written: {error.strerror}') from error
         if not won:
-            raise InputError(f'{self.path} is held by {_read(file) or "another process"}')
+            raise Taken(self.path, _read(file))
         for older in range(number, 0, -1):
             try:
                 self._file(older).unlink()

@@ -1,18 +1,31 @@
 """How far a run is, when it will be through, and what it said last."""
 
+import os
 import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeGuard
 
+from mmaction_ext.files.reading import open_regular
 from mmaction_ext.suites.compute import global_batch
 from mmaction_ext.tables.seed_runs import is_finite
 from mmaction_ext.tracking.identity import training_length
-from mmaction_ext.tracking.reading.record import RunRecord
+from mmaction_ext.tracking.ledger.format import (
+    METRICS_FILE,
+    MetricsRow,
+    decode_rows,
+    is_intact_line,
+)
+from mmaction_ext.tracking.reading.ledger import read_ledger
+from mmaction_ext.tracking.reading.liveness import state_of
+from mmaction_ext.tracking.reading.record import Attempt, RunRecord
 
 #: rows of the training log over which the time of an iteration is taken
 RECENT_ROWS = 20
+#: so much of the end of a log is looked at to tell how a run that goes on fares
+TAIL_BYTES = 1 << 16
 #: no run has as many iterations or samples
 MOST = 10**15
 
@@ -77,6 +90,51 @@ def progress(
         last_error(record),
         len(record.attempts),
     )
+
+
+def glance(root: Path, folder: str) -> Progress:
+    """Progress of the last attempt at a run, however long its log is.
+
+    Args:
+        root: folder of all runs.
+        folder: that of the run, below it.
+    """
+    ledger = read_ledger(root, folder)
+    if not ledger.run or not ledger.entries:
+        return Progress()
+    entry = ledger.entries[-1]
+    rows = [row for row in _last_rows(ledger.path / METRICS_FILE) if row.attempt == entry.number]
+    record = RunRecord(
+        ledger.uid,
+        ledger.job_type,
+        recipe=ledger.run.recipe or {},
+        data=ledger.run.data or {},
+        attempts=(Attempt('ledger', last_iter=max((row.iter for row in rows), default=None)),)
+        * len(ledger.entries),
+        rows={
+            phase: [
+                {'iter': row.iter, 'epoch': row.epoch, **row.metrics}
+                for row in rows
+                if row.phase == phase
+            ]
+            for phase in ('train', 'val')
+        },
+        state=state_of(entry, ledger.heartbeat, ledger.path),
+        heartbeat=ledger.heartbeat,
+        last_error=entry.last_error or '',
+    )
+    return progress(record, schedule_of(record))
+
+
+def _last_rows(path: Path) -> list[MetricsRow]:
+    """The rows in the last :data:`TAIL_BYTES` of a log; of one that cannot be read, none."""
+    try:
+        with open_regular(path) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
+            lines = file.read(TAIL_BYTES).split(b'\n')
+    except OSError:
+        return []
+    return [row for row in decode_rows([*filter(is_intact_line, lines)]) if row]
 
 
 def schedule_of(record: RunRecord) -> tuple[str, int] | None:

@@ -8,7 +8,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ class Handed:
         handle: how the executor names it, e.g. ``1234_5``; empty for ``'local'``.
         config_hash: of its config when it was handed over.
         time: when, in seconds since the epoch.
+        name: ``row/seed0``, as people call it; empty in journals of before.
     """
 
     run: str
@@ -43,6 +44,17 @@ class Handed:
     handle: str
     config_hash: str
     time: float
+    name: str = ''
+
+    @property
+    def row(self) -> str:
+        """The row of its name; without one, the name of its config."""
+        return self.name.rpartition('/')[0] or self.run.split('/')[-2]
+
+    @property
+    def seed(self) -> int:
+        """Its seed."""
+        return int(self.run.rpartition('/seed')[2])
 
 
 def suite_name(specs: Sequence[TableSpec]) -> str:
@@ -111,21 +123,73 @@ class Suite:
             dict(event='back', run=run, outcome=outcome, time=time.time()) for run in runs
         )
 
+    def cancel(self, runs: Iterable[str]) -> None:
+        """Note that runs are not wanted; who looks after them stops them.
+
+        Raises:
+            InputError: the journal cannot be written.
+        """
+        self._append(dict(event='cancel', run=run, time=time.time()) for run in runs)
+
     def handed(self) -> dict[str, Handed]:
         """What is handed over and has not come back, by run; the last word on each counts.
 
         Raises:
             InputError: the journal is there and cannot be read.
         """
-        found: dict[str, Handed] = {}
+        return {run: each for run, (each, event) in self.known().items() if event != 'back'}
+
+    def cancelled(self) -> set[str]:
+        """Runs that are handed over and are not wanted.
+
+        Raises:
+            InputError: as :meth:`handed`.
+        """
+        return {run for run, (_, event) in self.known().items() if event == 'cancel'}
+
+    def known(self) -> dict[str, tuple[Handed, str]]:
+        """Every run that was ever handed over, as it was last, and the last word on it.
+
+        Returns:
+            Run to what was handed over and ``'handed'``, ``'cancel'`` or ``'back'``.
+
+        Raises:
+            InputError: as :meth:`handed`.
+        """
+        found: dict[str, tuple[Handed, str]] = {}
         for entry in self._entries():
-            run = entry.get('run')
-            if entry.get('event') == 'handed':
-                names = ('run', 'executor', 'handle', 'config_hash', 'time')
-                found[str(run)] = Handed(*(entry.get(name, '') for name in names))
-            elif entry.get('event') == 'back':
-                found.pop(str(run), None)
+            run, event = str(entry.get('run')), str(entry.get('event'))
+            if event == 'handed':
+                facts = (entry.get(each.name, '') for each in fields(Handed))
+                found[run] = Handed(*facts), event
+            elif run in found and event in ('cancel', 'back'):
+                is_over = found[run][1] == 'back'
+                found[run] = found[run][0], 'back' if is_over else event
         return found
+
+    def found_sound(self, config_hash: str, how: str) -> None:
+        """Note that a config was found to be trainable.
+
+        Args:
+            config_hash: its hash.
+            how: where and by what, in words.
+
+        Raises:
+            InputError: the journal cannot be written.
+        """
+        self._append([dict(event='sound', config_hash=config_hash, how=how)])
+
+    def sound(self, how: str) -> set[str]:
+        """Hashes of the configs that were found to be trainable in some way.
+
+        Raises:
+            InputError: as :meth:`handed`.
+        """
+        return {
+            str(entry.get('config_hash'))
+            for entry in self._entries()
+            if entry.get('event') == 'sound' and entry.get('how') == how
+        }
 
     def _append(self, entries: Iterable[dict[str, Any]]) -> None:
         lines = [json.dumps(entry, sort_keys=True).encode() + b'\n' for entry in entries]

@@ -65,8 +65,8 @@ def test_commands_name_the_fold_that_is_lacking(folded, command):
     assert facts['parts'][0]['seeds'][0]['runs'][0]['config'] == 'demo/full_fold1'
     code, out, _ = command('explain', 'demo', 'full_fold2', 'delta')
     assert code == 0 and 'top1 of full_fold2 - top1 of base_fold2, paired by seed' in out
-    code, out, _ = command('train-table', folded.table, '--dry-run', '--rows', 'full')
-    assert 'full_fold3/seed1' in out and '1 runs to train' in out
+    code, out, _ = command('launch', folded.table, '--dry-run', '--rows', 'full')
+    assert '\n  full_fold3  1 ' in out and '1 runs to train' in out
     code, out, _ = command('doctor')
     assert '0 errors' in out and 'stale' not in out
 

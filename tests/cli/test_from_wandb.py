@@ -133,7 +133,7 @@ def test_what_is_lacking_is_not_to_be_trained_here(command, tmp_path):
     assert command('plan', 'results', '--commands')[1].strip() == ''
     plan = json.loads(command('plan', 'results', '--json')[1])
     assert [row['kind'] for row in plan[0]['rows']] == ['imported'] * 3
-    code, _, err = command('train-table', 'results/table.yaml')
+    code, _, err = command('launch', 'results/table.yaml')
     assert code == 2 and 'has no row that is trained here' in err
     code, out, _ = command('tables', 'results', '--print')
     assert code == 0 and '(2/3)' in out

@@ -26,7 +26,7 @@ def test_what_is_lacking_and_the_commands_that_make_it(project, command):
     assert commands == [
         f'mmaction-ext train {project.config(row)} --seed 1 --resume' for row in ('base', 'full')
     ]
-    assert f'mmaction-ext train-table {project.table}' in out
+    assert f'mmaction-ext launch {project.table}' in out
 
 
 def test_costs_of_a_row_that_never_ran_come_from_the_file_of_costs(project, command):

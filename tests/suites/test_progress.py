@@ -1,8 +1,13 @@
 """How far a run is, by whatever its record says."""
 
+from dataclasses import replace
+
 import pytest
 
 from mmaction_ext.suites.progress import (
+    TAIL_BYTES,
+    Progress,
+    glance,
     is_count,
     last_error,
     last_value,
@@ -138,3 +143,24 @@ def test_error_is_its_last_line_or_the_signal():
         signal='SIGTERM',
     )
     assert last_error(RunRecord('uid', 'train', attempts=(killed,))) == 'ended by SIGTERM'
+
+
+def test_a_glance_tells_the_same_without_the_whole_log(project, hold):
+    folder = project.train('full', 0, exit_code=None, last=5)
+    hold(folder)
+    found = glance(project.runs, 'demo/full/seed0')
+    assert (found.iteration, found.total, found.fraction) == (5, 8, 5 / 8)
+    assert found.seconds_left == 3 * 0.5
+    assert (found.metric, found.value) == ('val/acc/top1', 0.25)
+    whole = (folder / 'metrics.jsonl').read_bytes()
+    (folder / 'metrics.jsonl').write_bytes(b'x' * TAIL_BYTES + b'\n' + whole + whole[:30])
+    assert glance(project.runs, 'demo/full/seed0') == replace(
+        found, heartbeat_age=pytest.approx(found.heartbeat_age, abs=30)
+    )
+
+
+def test_a_glance_at_no_run(project):
+    project.folder('full', 0).mkdir(parents=True)
+    assert glance(project.runs, 'demo/full/seed0') == Progress()
+    (project.folder('full', 0) / 'run.json').write_text('{')
+    assert glance(project.runs, 'demo/full/seed0') == Progress()

@@ -429,7 +429,7 @@ class SlurmExecutor:
         folder = self.suite.folder / 'slurm' / name
         now = time.time()
         handed = [
-            Handed(task.run, 'slurm', f'{name}_{index}', task.config_hash, now)
+            Handed(task.run, 'slurm', f'{name}_{index}', task.config_hash, now, task.job.name)
             for index, task in enumerate(tasks)
         ]
         several = share.nodes > 1 or share.processes > 1

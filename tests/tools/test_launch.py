@@ -1,21 +1,24 @@
-"""tools/train_table.py: trains what is lacking, nothing else, and one failure stops nothing."""
+"""tools/launch.py: makes what is lacking, nothing else, and one failure stops nothing."""
 
 import contextlib
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import ledger_runs
 import pytest
-from tool_runs import main_of, run_tool
+from tool_runs import run_tool, start_tool
 
-from mmaction_ext.cli import main, train_table
+from mmaction_ext.cli import main
+from mmaction_ext.files.locks import is_locked
 from mmaction_ext.tracking.identity import RunIdentity, config_hash, load_config
 from mmaction_ext.tracking.ledger import process
 from mmaction_ext.tracking.ledger.format import LOCK_FILE
 from mmaction_ext.tracking.ledger.forms import RunFile
+from mmaction_ext.tracking.reading.ledger import read_ledger
 from mmaction_ext.tracking.writing.attempts import write_run_file
 
 TABLE = """
@@ -57,19 +60,19 @@ def table(place):
 
 @pytest.mark.slow
 def test_loop_trains_what_is_lacking_and_only_that(table, place):
-    dry = run_tool('train_table.py', table, '--dry-run', cwd=place.path)
+    dry = run_tool('launch.py', table, '--dry-run', cwd=place.path)
     assert '3 runs to train' in dry.stdout and not (place.path / 'work_dirs').exists()
 
-    first = run_tool('train_table.py', table, '--jobs', '2', cwd=place.path)
+    first = run_tool('launch.py', table, '--max-parallel', '2', cwd=place.path)
     assert first.returncode == 1, first.stdout + first.stderr
-    assert 'broken/seed0: FAILED: error: ' in first.stdout and 'broken.py' in first.stdout
+    assert 'broken/seed0: left out: ' in first.stdout and 'stage' in first.stdout
     assert 'plain/seed0: done' in first.stdout and 'full/seed0: done' in first.stdout
 
-    second = run_tool('train_table.py', table, '--rows', 'plain', 'full', cwd=place.path)
+    second = run_tool('launch.py', table, '--rows', 'plain', 'full', cwd=place.path)
     assert second.returncode == 0 and '0 runs to train' in second.stdout
 
     more = run_tool(
-        'train_table.py',
+        'launch.py',
         table,
         '--rows',
         'plain',
@@ -79,7 +82,7 @@ def test_loop_trains_what_is_lacking_and_only_that(table, place):
         '--dry-run',
         cwd=place.path,
     )
-    assert 'tiny: 1 runs to train\n  plain/seed1' in more.stdout
+    assert 'tiny: 1 runs to train\n' in more.stdout and '\n  plain  1 ' in more.stdout
 
     report = run_tool('make_tables.py', table, '--print', cwd=place.path)
     lines = {
@@ -106,7 +109,7 @@ def test_ensemble_follows_its_members_and_the_mean_needs_no_run(table, place):
         )
         + 'published: published.yaml\n'
     )
-    done = run_tool('train_table.py', table, '--jobs', '2', cwd=place.path)
+    done = run_tool('launch.py', table, '--max-parallel', '2', cwd=place.path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert '3 runs to train' in done.stdout
     assert done.stdout.index('full/seed0: done') < done.stdout.index('both/seed0: started')
@@ -140,9 +143,9 @@ def test_weights_of_another_config_are_trained_once_and_tested_again(table, plac
     table.write_text(
         ''.join(lines) + '  - {id: both, config: both.py}\n  - {id: again, config: again.py}\n'
     )
-    done = run_tool('train_table.py', table, cwd=place.path)
+    done = run_tool('launch.py', table, cwd=place.path)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert '3 runs to train\n  tiny/plain/seed0\n  again/seed0\n  both/seed0' in done.stdout
+    assert re.search(r'3 runs to train\n.*\n  tiny/plain .*\n  again .*\n  both ', done.stdout)
     assert not list((place.path / 'work_dirs/tiny/again').rglob('*.pth'))
     table.write_text(table.read_text() + '  - {id: plain, config: plain.py}\n')
     report = run_tool('make_tables.py', table, '--print', '--strict', cwd=place.path)
@@ -153,9 +156,9 @@ def test_weights_of_another_config_are_trained_once_and_tested_again(table, plac
         if line.startswith(('| both', '| again', '| plain'))
     }
     assert len(shown) == 1 and 0 <= float(shown.pop()) <= 100
-    assert '0 runs to train' in run_tool('train_table.py', table, cwd=place.path).stdout
+    assert '0 runs to train' in run_tool('launch.py', table, cwd=place.path).stdout
     (folder / 'plain.py').write_text((folder / 'plain.py').read_text() + 'changed = True\n')
-    stale = run_tool('train_table.py', table, '--dry-run', cwd=place.path)
+    stale = run_tool('launch.py', table, '--dry-run', cwd=place.path)
     assert '3 runs to train' in stale.stdout
 
 
@@ -234,7 +237,7 @@ def living(tmp_path):
 
 def test_what_a_process_works_on_is_left_to_it(living, tmp_path):
     table = tmp_path / 'configs/tiny/table.yaml'
-    done = run_tool('train_table.py', table, cwd=tmp_path)
+    done = run_tool('launch.py', table, cwd=tmp_path)
     assert done.returncode == 1, done.stdout + done.stderr
     who = f'process {living} on {process.host()}'
     [line] = [line for line in done.stdout.splitlines() if 'left alone' in line]
@@ -247,7 +250,7 @@ def test_what_a_process_works_on_is_left_to_it(living, tmp_path):
 def test_unknown_row_is_named_with_those_there_are(table, place):
     table.write_text(TABLE + ENSEMBLE + 'published: published.yaml\n')
     for name in ('ful', 'mean'):
-        done = run_tool('train_table.py', table, '--rows', name, cwd=place.path)
+        done = run_tool('launch.py', table, '--rows', name, cwd=place.path)
         assert done.returncode == 2
         assert f'has no row {name} to train; it has plain, broken, full, both' in done.stderr
         assert ('; did you mean full?' in done.stderr) == (name == 'ful')
@@ -255,128 +258,10 @@ def test_unknown_row_is_named_with_those_there_are(table, place):
 
 def test_table_that_points_to_no_config_is_named(table, place):
     table.write_text(TABLE.replace('row.py', 'gone.py'))
-    done = run_tool('train_table.py', table, cwd=place.path)
+    done = run_tool('launch.py', table, cwd=place.path)
     assert done.returncode == 2
     assert 'gone.py' in done.stderr and 'table.yaml:' in done.stderr
     assert 'Traceback' not in done.stderr
-
-
-EPOCH = 'Epoch(train)  [{}][ 4/20]  lr: 1e-2  eta: 0:07:00  time: 0.1  loss: {}'
-
-
-@pytest.fixture
-def loop(tmp_path, monkeypatch):
-    """The tool as a module in an empty folder; ``loop.job`` makes a job of a Python program."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(train_table, 'PROGRAM', (sys.executable,))
-
-    def job(program, name='row'):
-        (tmp_path / f'{name}_tool.py').write_text(program)
-        return SimpleNamespace(
-            name=f'{name}/seed0',
-            config=Path(f'configs/{name}.py'),
-            run=f'{name}/seed0',
-            command=str(tmp_path / f'{name}_tool.py'),
-            arguments=[],
-        )
-
-    monkeypatch.setattr(train_table, 'job', job, raising=False)
-    return train_table
-
-
-def test_what_an_earlier_process_said_is_not_said_of_a_new_one(loop):
-    earlier = loop.Process(loop.job(f'print({EPOCH.format(1, 0.5)!r})\nraise SystemExit("old")'))
-    assert earlier.process.wait() == 1
-    assert (earlier.outcome(), earlier.progress()[:7]) == ('FAILED: old', 'epoch 1')
-    process = loop.Process(loop.job('raise SystemExit(1)'))
-    assert process.process.wait() == 1 and process.log == earlier.log
-    assert (process.outcome(), process.progress()) == ('FAILED: no output', 'starting')
-
-
-def test_a_growing_log_is_read_on_from_where_it_was_read_to(loop):
-    process = loop.Process(loop.job(''))
-    process.process.wait()
-    first, second = (EPOCH.format(number, 0.5 / number) + '\n' for number in (1, 2))
-    seen = []
-    with open(process.log, 'ab', buffering=0) as log:
-        for text in ('starts', f'\n{first}', second[:30], second[30:], 'saves', '\n\n'):
-            log.write(text.encode())
-            seen.append((process.progress()[:7], process.taken_in))
-    ends = [0, 7 + len(first), 7 + len(first + second)]
-    assert seen == [
-        ('startin', ends[0]),
-        ('epoch 1', ends[1]),
-        ('epoch 1', ends[1]),
-        ('epoch 2', ends[2]),
-        ('epoch 2', ends[2]),
-        ('epoch 2', ends[2] + 7),
-    ]
-    process.log.unlink()
-    assert process.progress() == 'epoch 2, batch 4 of 20, 0:07:00 left, loss 0.25'
-    assert process.outcome() == 'done'
-
-
-def test_nothing_that_a_process_or_a_name_says_moves_the_cursor(loop, capsys):
-    program = 'raise SystemExit("\\x1b]0;title\\x07\\x1b[2Jgone\\u202e")'
-    loop.train_all([loop.job(program, 'a\x1b[31m\u202eb')], 1)
-    said = capsys.readouterr().out
-    assert 'FAILED: ' in said and 'gone' in said and 'ab/seed0: started' in said
-    assert all(char.isprintable() for line in said.splitlines() for char in line)
-
-
-def test_odd_names_beside_checkpoints_stop_nothing(loop):
-    folder = loop.DEFAULT_RUNS / 'row/seed0'
-    folder.mkdir(parents=True)
-    for name in ('epoch_2_backup', 'epoch_', 'epoch_x', 'old_epoch_9'):
-        (folder / f'{name}.pth').touch()
-    assert loop.last_epoch(folder) is None
-    for number in (3, 12):
-        (folder / f'epoch_{number}.pth').touch()
-    process = loop.Process(loop.job(''))
-    assert (process.start, process.process.wait()) == ('goes on after epoch 12', 0)
-
-
-def test_a_job_that_cannot_be_started_leaves_those_that_train_alone(loop, capsys):
-    """The log of the second one cannot be written: a folder stands in its place."""
-    (loop.DEFAULT_RUNS / '.logs/second/seed0.log').mkdir(parents=True)
-    jobs = [
-        loop.job('import time; time.sleep(1); open("through", "w")', 'first'),
-        loop.job('', 'second'),
-        loop.job('', 'third'),
-    ]
-    loop.train_all(jobs, 2)
-    said = capsys.readouterr().out
-    assert Path('through').exists() and 'first/seed0: done (' in said
-    assert re.search('second/seed0: FAILED: .*Is a directory', said)
-    assert 'third/seed0: done (' in said
-
-
-def test_a_run_that_another_process_took_first_has_not_failed(loop, capsys):
-    program = (
-        'import sys; sys.exit(print("error: work_dirs/row is in use by process 7", '
-        'file=sys.stderr) or {})'
-    )
-    loop.train_all([loop.job(program.format(2)), loop.job(program.format(1), 'other')], 1)
-    said = capsys.readouterr().out
-    assert 'row/seed0: left alone, another process works on it (process 7) (1 of 2)' in said
-    assert 'other/seed0: FAILED: error: ' in said
-
-
-def test_a_config_that_breaks_while_the_table_trains_is_one_line(loop, monkeypatch, capsys):
-    table = Path('configs/tiny/table.yaml')
-    table.parent.mkdir(parents=True)
-    table.write_text(
-        ''.join(
-            line
-            for line in TABLE.splitlines(keepends=True)
-            if 'broken' not in line and 'full' not in line
-        )
-    )
-    (table.parent / 'plain.py').write_text('train_cfg = dict(max_epochs=1)\n')
-    monkeypatch.setattr(loop, 'train_all', lambda *_: (table.parent / 'plain.py').write_text('('))
-    assert main_of('train-table')([table]) == 2
-    said = capsys.readouterr().err
-    assert said.startswith('error: ') and said.count('\n') == 1 and 'plain.py' in said
 
 
 @pytest.mark.slow
@@ -384,7 +269,7 @@ def test_a_run_started_by_hand_between_look_and_start_is_left_alone(table, place
     folder = place.path / 'work_dirs/tiny/plain/seed0'
     folder.mkdir(parents=True)
     with holding(folder) as holder:
-        done = run_tool('train_table.py', table, '--rows', 'plain', cwd=place.path)
+        done = run_tool('launch.py', table, '--rows', 'plain', cwd=place.path)
     assert done.returncode == 1 and 'FAILED' not in done.stdout
     assert (
         f'plain/seed0: left alone, another process works on it (process {holder.pid}) (1 of 1)'
@@ -395,5 +280,64 @@ def test_rows_without_the_reference(tmp_path, monkeypatch, capsys):
     """What a row is compared with need not be trained with it."""
     table = Path(__file__).parents[2] / 'configs/synthmotion/dcf/table1_components/table.yaml'
     monkeypatch.chdir(tmp_path)
-    main(['train-table', str(table), '--rows', 'full', '--seeds', '0', '--dry-run'])
-    assert capsys.readouterr().out.splitlines()[-1] == '  full/seed0'
+    main(['launch', str(table), '--rows', 'full', '--seeds', '0', '--dry-run'])
+    lines = capsys.readouterr().out.splitlines()
+    assert 'synthmotion_dcf_table1: 1 runs to train' in lines
+    assert [line.split()[:2] for line in lines if line.startswith('  ')] == [
+        ['run', 'seeds'],
+        ['full', '0'],
+    ]
+
+
+@pytest.mark.slow
+def test_killed_and_interrupted_each_run_is_finished_once_in_the_end(table, place):
+    """The launcher is killed, the next one interrupted; the last one makes exactly the rest."""
+    place.config.write_text(place.config.read_text().replace('max_epochs=1', 'max_epochs=4'))
+    lines = [line for line in TABLE.splitlines(keepends=True) if 'broken' not in line]
+    table.write_text(''.join(lines).replace('seeds: [0]', 'seeds: [0, 1]'))
+    folders = [
+        place.path / 'work_dirs/tiny' / row / f'seed{seed}'
+        for row in ('plain', 'row')
+        for seed in (0, 1)
+    ]
+    logs = [folder / 'metrics.jsonl' for folder in folders]
+
+    def begin(name):
+        with open(place.path / name, 'w') as said:
+            return start_tool(
+                'launch.py',
+                table,
+                '--max-parallel',
+                '2',
+                '--no-preflight',
+                cwd=place.path,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+            )
+
+    def wait_until(is_so):
+        until = time.monotonic() + 300
+        while not is_so():
+            assert time.monotonic() < until
+            time.sleep(0.1)
+
+    first = begin('first')
+    wait_until(lambda: any(log.exists() for log in logs))
+    first.kill()
+    first.wait()
+    wait_until(lambda: not any(is_locked(folder / LOCK_FILE) for folder in folders))
+    sizes = {log: log.stat().st_size for log in logs if log.exists()}
+    second = begin('second')
+    wait_until(lambda: any(log.stat().st_size > size for log, size in sizes.items()))
+    second.send_signal(signal.SIGINT)
+    assert second.wait() == 130, (place.path / 'second').read_text()
+    assert not any(is_locked(folder / LOCK_FILE) for folder in folders)
+    was_done = {folder for folder in folders if list(folder.glob('results/*.json'))}
+    third = begin('third')
+    said = (place.path / 'third').read_text
+    assert third.wait() == 0, said()
+    assert f'tiny: {4 - len(was_done)} runs to train' in said()
+    for folder in folders:
+        codes = [attempt.exit_code for attempt in read_ledger(folder, '.').entries]
+        assert codes[-1] == 0 and 0 not in codes[:-1]
+        assert len(list(folder.glob('results/*.json'))) == 1

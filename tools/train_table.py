@@ -1,8 +1,0 @@
-"""The same as ``mmaction-ext train-table``."""
-
-import sys
-
-from mmaction_ext.cli import run_script
-
-if __name__ == '__main__':
-    sys.exit(run_script('train-table'))
