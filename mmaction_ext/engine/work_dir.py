@@ -15,11 +15,19 @@ from mmengine.runner import Runner
 from mmaction_ext.checkpoint_file import DamagedFile, load_plain
 from mmaction_ext.errors import InputError
 from mmaction_ext.files.locks import LockFile
+from mmaction_ext.files.reading import read_regular
 from mmaction_ext.files.writing import FilePath, refuse_foreign, refuse_link
 from mmaction_ext.printable import clean
 from mmaction_ext.tracking.identity import RunIdentity
-from mmaction_ext.tracking.ledger.format import LOCK_FILE, RUN_FILE
+from mmaction_ext.tracking.ledger import process
+from mmaction_ext.tracking.ledger.format import (
+    HEARTBEAT_FILE,
+    HEARTBEAT_STALE_SECONDS,
+    LOCK_FILE,
+    RUN_FILE,
+)
 from mmaction_ext.tracking.ledger.forms import RunFile
+from mmaction_ext.tracking.reading.ledger import read_ledger
 from mmaction_ext.tracking.writing.attempts import read_run_file, write_run_file
 
 _CHECKPOINT = re.compile(r'(epoch|iter)_(?P<number>\d+)\.pth')
@@ -83,6 +91,11 @@ def claim_work_dir(
     work_dir = Path(work_dir)
     _refuse_links(work_dir)
     lock = _lock(work_dir)
+    try:
+        _outwait(work_dir)
+    except InputError:
+        lock.close()
+        raise
     found = read_run_file(work_dir)
     if (work_dir / RUN_FILE).exists() and not _is_of(found, identity, job_type):
         if not movable:
@@ -168,6 +181,55 @@ def _lock(work_dir: Path) -> LockFile:
             break
         time.sleep(0.1)
     raise InputError(f'{work_dir} is in use by process {lock.holder}')
+
+
+def _outwait(work_dir: Path) -> None:
+    """Make sure that no process on another machine works in a folder whose lock it cannot see.
+
+    One that left without a word is watched until it is dead: a heart that beats is alive, whatever
+    the clocks of the two machines say. How long ago it last did, one clock tells: that of the
+    machine that has the files.
+
+    Raises:
+        InputError: one does.
+    """
+    ledger = read_ledger(work_dir, '')
+    entry = ledger.entries[-1] if ledger.entries else None
+    if entry is None or entry.exit_code is not None or entry.host in (None, process.host()):
+        return
+    heart, began = work_dir / HEARTBEAT_FILE, time.monotonic()
+    first, age = _pulse(heart), _age(heart, work_dir / LOCK_FILE)
+    if not first:
+        return
+    left = HEARTBEAT_STALE_SECONDS - max(0.0, age)
+    if left > 0:
+        print(
+            clean(
+                f'{work_dir}: process {entry.pid} on {entry.host} left without a word; it is dead '
+                f'if it gives no sign of life for {left:.0f} s'
+            ),
+            flush=True,
+        )
+    while time.monotonic() < began + left:
+        if _pulse(heart) != first:
+            raise InputError(f'{work_dir} is in use by process {entry.pid} on {entry.host}')
+        time.sleep(min(1.0, left / 20))
+
+
+def _pulse(heart: Path) -> bytes:
+    try:
+        return read_regular(heart)
+    except OSError:
+        return b''
+
+
+def _age(path: Path, now: Path) -> float:
+    """Seconds since a file was written, by the clock that a file gets its time from."""
+    try:
+        os.utime(now)
+        return now.stat().st_mtime - path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _free_name(path: str) -> str:

@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from mmengine.runner import Runner
 from mmaction_ext.engine import work_dir
 from mmaction_ext.errors import InputError
 from mmaction_ext.tracking.identity import RunIdentity
+from mmaction_ext.tracking.ledger import process
 from mmaction_ext.tracking.writing.attempts import RunLedger
 from mmaction_ext.tracking.writing.metrics_file import MetricsFile
 from mmaction_ext.tracking.writing.results import write_result
@@ -486,3 +489,42 @@ def test_the_best_checkpoint_is_that_of_the_metric_that_is_asked_for(tmp_path):
     (tmp_path / 'best_auc_iter_7.pth').write_bytes(b'')
     with pytest.raises(InputError, match='best_auc_iter_7'):
         work_dir.best_checkpoint(tmp_path, 'auc')
+
+
+def left_elsewhere(folder, age=0.0, **entry):
+    """A folder whose last attempt, on another machine, said nothing of its end."""
+    work_dir.claim_work_dir(folder, RUN).close()
+    content = json.loads((folder / 'run.json').read_text())
+    content.pop('crc32', None)
+    attempts = [dict(number=1, host='elsewhere', boot_id='b', pid=7, start=1.0) | entry]
+    (folder / 'run.json').write_text(json.dumps(dict(content, schema=1, attempts=attempts)))
+    heart = folder / 'heartbeat'
+    heart.write_text(json.dumps(dict(attempt=1, host='elsewhere', iter=3, time=1.0, beat=1)))
+    os.utime(heart, (time.time() - age,) * 2)
+    return heart
+
+
+def test_folder_in_which_another_machine_works_is_refused_whatever_its_clock(
+    tmp_path, monkeypatch
+):
+    """On a network folder two machines may each have the lock."""
+    monkeypatch.setattr(work_dir, 'HEARTBEAT_STALE_SECONDS', 5)
+    heart = left_elsewhere(tmp_path)
+    timer = threading.Timer(0.2, heart.write_text, ['{"attempt": 1, "time": 1.0, "beat": 2}'])
+    timer.start()
+    with pytest.raises(InputError, match='is in use by process 7 on elsewhere'):
+        work_dir.claim_work_dir(tmp_path, RUN)
+    timer.join()
+    assert (tmp_path / 'run.lock').exists()
+    monkeypatch.setattr(work_dir, 'HEARTBEAT_STALE_SECONDS', 0.2)
+    work_dir.claim_work_dir(tmp_path, RUN).close()
+
+
+@pytest.mark.parametrize(
+    'age, entry', [(9, {}), (0, dict(exit_code=1)), (0, dict(host=process.host())), (-9, {})]
+)
+def test_who_waits_for_a_sign_of_life(tmp_path, monkeypatch, capsys, age, entry):
+    monkeypatch.setattr(work_dir, 'HEARTBEAT_STALE_SECONDS', 0.5)
+    left_elsewhere(tmp_path, age, **entry)
+    work_dir.claim_work_dir(tmp_path, RUN).close()
+    assert ('left without a word' in capsys.readouterr().out) == (age < 0)

@@ -119,7 +119,7 @@ class RunLedger:
         with open(create_own(self.folder / SPARE_FILE), 'wb') as spare:
             spare.write(bytes(size + SPARE_BYTES))
         write_run_file(self.folder, self._run)
-        self.heartbeat = Heartbeat(self.folder, self.number)
+        self.heartbeat = Heartbeat(self.folder, self.number, successor=self.successor)
         self.expect_termination()
 
     @property
@@ -130,12 +130,29 @@ class RunLedger:
     def update(self, **facts: Any) -> None:
         """Change the attempt's entry, e.g. ``resumed_from_iter``.
 
+        What a later attempt has written since is left as it is.
+
         Raises:
             OSError: the ledger cannot be written.
         """
         for name, value in facts.items():
             setattr(self.entry, name, value)
-        write_run_file(self.folder, self._run)
+        if not self.successor():
+            write_run_file(self.folder, self._run)
+
+    def successor(self) -> str:
+        """The process that has begun a later attempt, or this one anew, in words; mostly empty.
+
+        It took this one for dead, as its machine was cut off or suspended, or began at the same
+        time on a folder whose lock does nothing.
+        """
+        try:
+            found = RunFile.of(read_run_file(self.folder)).attempts or []
+        except (InputError, WrongForm):
+            return ''
+        last = found[-1] if len(found) >= self.number else self.entry
+        facts = [(each.number, each.host, each.boot_id, each.pid) for each in (last, self.entry)]
+        return '' if facts[0] == facts[1] else f'process {last.pid} on {last.host}'
 
     def expect_termination(self) -> None:
         """Be the first to learn of a SIGTERM, before what was registered up to now."""

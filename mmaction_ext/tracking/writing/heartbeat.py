@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mmaction_ext.files.writing import FilePath, write_atomically
+from mmaction_ext.printable import clean
 from mmaction_ext.tracking.ledger import process
 from mmaction_ext.tracking.ledger.format import HEARTBEAT_FILE, HEARTBEAT_SECONDS, to_json
 from mmaction_ext.tracking.ledger.forms import HeartbeatFile
@@ -26,13 +27,22 @@ class Heartbeat:
         folder: the run's folder, which exists.
         attempt: number of the attempt.
         seconds: time between two beats.
+        successor: called before each beat for the process that has taken the run's place, in
+            words; where there is one, this process ends at once.
 
     Attributes:
         iteration: called at each beat for the number of training iterations completed.
     """
 
-    def __init__(self, folder: FilePath, attempt: int, seconds: float = HEARTBEAT_SECONDS) -> None:
+    def __init__(
+        self,
+        folder: FilePath,
+        attempt: int,
+        seconds: float = HEARTBEAT_SECONDS,
+        successor: Callable[[], str] = str,
+    ) -> None:
         self.iteration: Callable[[], int] = lambda: 0
+        self._successor = successor
         self._path = Path(folder) / HEARTBEAT_FILE
         self._facts: dict[str, Any] = dict(
             attempt=attempt, pid=os.getpid(), host=process.host(), boot_id=process.boot_id()
@@ -72,5 +82,16 @@ class Heartbeat:
         self._iteration = self.iteration()
 
     def _beat(self, number: int) -> None:
+        if successor := self._successor():
+            give_way(f'{self._path.parent} is in use by {successor}')
         beat = HeartbeatFile(**self._facts, iter=self._iteration, time=time.time(), beat=number)
         write_atomically(self._path, to_json(beat.facts()) + '\n', sync=False)
+
+
+def give_way(reason: str) -> None:
+    """End this process as it stands: another one goes on with what it did.
+
+    A machine that was cut off, or suspended, comes back with processes that were thought dead.
+    """
+    os.write(2, clean(f'mmaction-ext: {reason}: this process gives way').encode() + b'\n')
+    os._exit(2)

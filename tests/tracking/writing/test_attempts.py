@@ -229,7 +229,9 @@ class Silent:
 def test_clock_that_goes_back_between_attempts_changes_no_order(tmp_path, monkeypatch):
     clock = iter([1000.0, 900.0, 10.0, 20.0])
     monkeypatch.setattr(attempts.time, 'time', lambda: next(clock))
-    monkeypatch.setattr(attempts, 'Heartbeat', lambda *args: Silent())  # the clock is not its
+    monkeypatch.setattr(
+        attempts, 'Heartbeat', lambda *args, **how: Silent()
+    )  # the clock is not its
     for _ in range(2):
         with RunLedger(tmp_path, FACTS):
             pass

@@ -2,10 +2,13 @@
 
 import json
 import os
+import subprocess
+import sys
 import threading
 import time
 
 from mmaction_ext.tracking.ledger import process
+from mmaction_ext.tracking.writing.attempts import RunLedger
 from mmaction_ext.tracking.writing.heartbeat import Heartbeat
 
 
@@ -88,3 +91,49 @@ def test_clock_that_goes_back_does_not_change_the_count(tmp_path, monkeypatch):
     beat = read(tmp_path)['beat']
     wait_for(lambda: read(tmp_path)['beat'] > beat)
     heartbeat.stop()
+
+
+SUPERSEDED = """
+import sys, time
+from mmaction_ext.tracking.writing.attempts import RunLedger
+facts = dict(uid='u', job_type='train', config='c', seed=0, config_hash='h')
+ledger = RunLedger(sys.argv[1], facts)
+print('begun', flush=True)
+sys.stdin.readline()
+for number in range(2, 99):
+    ledger.heartbeat._attempt(ledger.heartbeat._beat, number)
+    time.sleep(0.05)
+"""
+
+
+def test_process_whose_place_another_has_taken_gives_way_and_writes_nothing(tmp_path):
+    """A machine that was cut off, or suspended, comes back."""
+    facts = dict(uid='u', job_type='train', config='c', seed=0, config_hash='h')
+    old = subprocess.Popen(
+        [sys.executable, '-c', SUPERSEDED, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert old.stdout.readline() == 'begun\n'
+    with RunLedger(tmp_path, facts) as ledger:
+        wait_for(lambda: read(tmp_path)['attempt'] == 2)
+        _, said = old.communicate('go on\n')
+        assert old.returncode == 2
+        assert f'{tmp_path} is in use by process {os.getpid()} on {process.host()}' in said
+        assert read(tmp_path)['attempt'] == 2 and not ledger.successor()
+    attempts = json.loads((tmp_path / 'run.json').read_text())['attempts']
+    assert [each['exit_code'] for each in attempts] == [None, 0]
+
+
+def test_end_of_an_attempt_leaves_a_later_one_in_the_ledger(tmp_path):
+    facts = dict(uid='u', job_type='train', config='c', seed=0, config_hash='h')
+    first = RunLedger(tmp_path, facts)
+    first.heartbeat.stop()
+    with RunLedger(tmp_path, facts) as second:
+        first.end(0)
+        second.update(resumed_from_iter=4)
+    attempts = json.loads((tmp_path / 'run.json').read_text())['attempts']
+    assert [each['exit_code'] for each in attempts] == [None, 0]
+    assert attempts[1]['resumed_from_iter'] == 4
