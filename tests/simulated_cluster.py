@@ -85,6 +85,8 @@ class Job:
     index: int
     array: int
     tasks: Path
+    run: str
+    is_late: bool
     state: str = 'PENDING'
     restarts: int = 0
     node: str = ''
@@ -336,8 +338,21 @@ class World:
         tasks = json.loads((folder / slurm.TASKS_FILE).read_text())['tasks']
         # one that does not answer may take jobs long after it was asked
         delay = self.chance.choice((0, 3000)) if self.deaf else 0
-        for index in range(len(tasks)):
-            job = Job(folder.name, index, self.arrays, folder / slurm.TASKS_FILE)
+        there = {
+            job.run
+            for job in self.jobs.values()
+            if job.state in ('PENDING', 'RUNNING') and not job.is_late
+        }
+        for index, task in enumerate(tasks):
+            assert task['run'] not in there, f'{task["run"]} is in the queue twice'
+            job = Job(
+                folder.name,
+                index,
+                self.arrays,
+                folder / slurm.TASKS_FILE,
+                task['run'],
+                delay > 0,
+            )
             self.at(delay, lambda job=job: self.jobs.update({(job.name, job.index): job}))
 
     def schedule(self):

@@ -8,6 +8,7 @@ import threading
 import time
 
 from mmaction_ext.tracking.ledger import process
+from mmaction_ext.tracking.writing import termination
 from mmaction_ext.tracking.writing.attempts import RunLedger
 from mmaction_ext.tracking.writing.heartbeat import Heartbeat
 
@@ -95,6 +96,7 @@ def test_clock_that_goes_back_does_not_change_the_count(tmp_path, monkeypatch):
 
 SUPERSEDED = """
 import sys, time
+from mmaction_ext.tracking.writing import termination
 from mmaction_ext.tracking.writing.attempts import RunLedger
 facts = dict(uid='u', job_type='train', config='c', seed=0, config_hash='h')
 ledger = RunLedger(sys.argv[1], facts)
@@ -131,6 +133,7 @@ def test_end_of_an_attempt_leaves_a_later_one_in_the_ledger(tmp_path):
     facts = dict(uid='u', job_type='train', config='c', seed=0, config_hash='h')
     first = RunLedger(tmp_path, facts)
     first.heartbeat.stop()
+    termination.remove(first._terminate)
     with RunLedger(tmp_path, facts) as second:
         first.end(0)
         second.update(resumed_from_iter=4)
