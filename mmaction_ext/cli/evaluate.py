@@ -58,6 +58,8 @@ in the table, and `mmaction-ext plan --power`.
 exit codes: 0 evaluated; 2 predictions are missing, damaged or of other samples (one line says
 which)
 """
+#: what a sample may be among; of fewer classes, all are
+DEFAULT_TOP = (1, 5)
 #: confusions that are printed
 MOST_CONFUSIONS = 10
 
@@ -84,7 +86,6 @@ def add_arguments(parser: ArgumentParser) -> None:
         '--top',
         nargs='+',
         type=int,
-        default=[1, 5],
         metavar='K',
         help='count a sample as right whose class is among the K likeliest (default: 1 5); '
         '--versus compares by the first',
@@ -155,7 +156,8 @@ class Tested:
 
 def run(args: Namespace) -> int:
     """Evaluate; returns the exit code."""
-    for k in args.top:
+    top = args.top or DEFAULT_TOP
+    for k in top:
         check_at_least('--top', k, 1)
     finder = _Finder(args)
     first, second = (
@@ -166,7 +168,7 @@ def run(args: Namespace) -> int:
         raise InputError('--weights are those of an --ensemble')
     if args.ensemble:
         first, second = [_mean(first, args.weights)], [_mean(second)] if second else []
-    pairs = [(*pair, _compared(*pair, args.top[0])) for pair in _pairs(first, second)]
+    pairs = [(*pair, _compared(*pair, top[0])) for pair in _pairs(first, second)]
     classes = _per_class(first, second) if args.per_class is not None else []
     class_heads = _CLASS_HEADS if second else _CLASS_HEADS[:3]
     if args.per_class:
@@ -177,13 +179,11 @@ def run(args: Namespace) -> int:
         rows = [[name, *counts] for name, counts in zip(names, confusion.tolist(), strict=True)]
         _write_csv(args.confusion, ['true \\ predicted', *names, 'none'], rows)
     if args.json:
-        print_json(_as_json(args, [*first, *second], pairs, classes, confusion))
+        print_json(_as_json(top, [*first, *second], pairs, classes, confusion))
         return 0
-    lines = _score_lines(first, args.top) + (
-        ['', *_score_lines(second, args.top)] if second else []
-    )
+    lines = _score_lines(first, top) + (['', *_score_lines(second, top)] if second else [])
     if pairs:
-        lines += ['', *(line for pair in pairs for line in _pair_lines(*pair, args.top[0]))]
+        lines += ['', *(line for pair in pairs for line in _pair_lines(*pair, top[0]))]
     if args.per_class == '':
         shares = [[*row[:2], *(f'{100 * value:.1f}' for value in row[2:])] for row in classes]
         lines += ['', *columns(shares, class_heads, right=class_heads[1:])]
@@ -255,7 +255,7 @@ class _Finder:
         if not len(predictions.labels):
             raise InputError(f'{name} holds no samples')
         num_classes = predictions.scores.shape[1]
-        if max(self.args.top) > num_classes and self.args.top != [1, 5]:
+        if max(self.args.top or [1]) > num_classes:
             raise InputError(f'--top {max(self.args.top)}: {name} has {num_classes} classes')
         names = class_names({}, self.args.labels) if self.args.labels else class_names_of(record)
         return Tested(name, predictions, protocol, names)
@@ -477,7 +477,7 @@ def _write_csv(path: str, heads: Sequence[str], rows: Sequence[Sequence[Any]]) -
 
 
 def _as_json(
-    args: Namespace,
+    top: Sequence[int],
     tests: Sequence[Tested],
     pairs: Sequence[tuple[Tested, Tested, PairedSamples]],
     classes: Sequence[Sequence[Any]],
@@ -488,7 +488,7 @@ def _as_json(
         dict(
             name=each.name,
             samples=len(each.predictions.labels),
-            top={k: each.accuracy(k) for k in args.top},
+            top={k: each.accuracy(k) for k in top},
             mean_class_accuracy=each.mean_class_accuracy,
             protocol=each.protocol,
             meta=each.predictions.meta,
@@ -496,7 +496,7 @@ def _as_json(
         for each in tests
     ]
     compared = [
-        dict(first=mine.name, second=theirs.name, top=args.top[0], **asdict(found))
+        dict(first=mine.name, second=theirs.name, top=top[0], **asdict(found))
         for mine, theirs, found in pairs
     ]
     named = [dict(zip(_CLASS_HEADS, row, strict=False)) for row in classes]

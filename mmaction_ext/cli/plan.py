@@ -207,6 +207,8 @@ def _plan_seeds(args: Namespace) -> int:
     from mmaction_ext.cli import power
 
     check_positive('--power', args.power)
+    if args.missing or args.commands:
+        raise InputError('--missing and --commands do not go with --power')
     specs = load_tables(args, args.lock if args.locked else None)
     if args.locked:
         tables = build_tables(specs, (), locked=read_lock(args.lock))

@@ -111,6 +111,8 @@ def find_targets(args: Namespace) -> Iterator[Target]:
             tables.append(name)
     if not tables:
         return
+    if args.fold:
+        raise InputError(f'--fold {args.fold} is for config files; a table names its folds')
     for spec in load_tables(Namespace(tables=tables, configs=args.configs)):
         for row in spec.configured:
             yield from _with_sources(*row.load_arguments)

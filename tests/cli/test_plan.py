@@ -281,6 +281,7 @@ def test_power_says_where_seeds_are_too_few(project, command):
         (['--power', '0'], '--power must be positive, got 0.0'),
         (['--power', 'nan'], '--power must be positive, got nan'),
         (['--power', '2', '--metric', 'delta'], "no measured column 'delta'; it has top1"),
+        (['--power', '2', '--commands'], '--missing and --commands do not go with --power'),
         (['--locked'], '--locked and --metric go with --power alone'),
         (['--power', '2', '--locked'], 'reports/table.lock.json cannot be read'),
     ],

@@ -177,6 +177,7 @@ def test_command_line(place, monkeypatch, capsys):
     for words, error in (
         (['configs/tiny/none.py'], 'configs/tiny/none.py'),
         (['nowhere'], 'nowhere'),
+        (['nowhere', '--fold', '1'], '--fold 1 is for config files'),
         (['configs/tiny/row.py', '--gpus', '0'], '--gpus must be at least 1'),
         (['configs/tiny/row.py', '--timeout', '0'], '--timeout must be positive'),
     ):
