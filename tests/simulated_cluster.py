@@ -371,7 +371,7 @@ class World:
         """What a job does: steps of its process."""
         content = json.loads(job.tasks.read_text())
         task = content['tasks'][job.index]
-        if slurm_task._obstacle(Suite(self.runs, content['suite']), task):
+        if slurm_task._obstacle(self.runs, content['suite'], task):
             return 1
         if job.restarts:
             entries = read_ledger(self.runs, task['run']).entries

@@ -163,9 +163,9 @@ def run(args: Namespace) -> int:
     )
     specs = load_tables(args)
     suite = Suite(DEFAULT_RUNS, args.name or suite_name(specs))
-    plan = find_lacking(specs, args)
+    busy, plan = in_hand(DEFAULT_RUNS, queued), find_lacking(specs, args)
     if args.dry_run or not plan.tasks:
-        say_plan(suite, specs, plan, args, place)
+        say_plan(suite, specs, plan, busy, args, place)
         return 0 if args.dry_run else say_leftovers(specs, plan)
     suite.make()
     with contextlib.ExitStack() as held:
@@ -180,8 +180,10 @@ def run(args: Namespace) -> int:
             # what a launcher had that was killed
             lost = [run for run, each in suite.handed().items() if each.executor == 'local']
             suite.take_back(lost, 'its launcher is gone')
-            # again, as nobody else hands anything over any more
-            tasks = say_plan(suite, specs, find_lacking(specs, args), args, place)
+            # again, as nobody else hands anything over any more; who has what is asked before the
+            # runs are read: one that comes to its end between the two is then left alone, too
+            busy = in_hand(DEFAULT_RUNS, queued)
+            tasks = say_plan(suite, specs, find_lacking(specs, args), busy, args, place)
             if not args.no_preflight:
                 tasks = say_trainable(suite, tasks, args)
             if not isinstance(place, Slots):
@@ -266,6 +268,7 @@ def say_plan(
     suite: Suite,
     specs: Sequence[TableSpec],
     plan: SuitePlan,
+    busy: Mapping[str, InHand],
     args: Namespace,
     place: Slots | Resources,
 ) -> tuple[Task, ...]:
@@ -274,7 +277,6 @@ def say_plan(
     Raises:
         InputError: an executor has a run whose config has changed since.
     """
-    busy = in_hand(DEFAULT_RUNS, queued)
     check_unchanged(plan, busy)
     lines = [
         f'{_named(specs, table, gap)} is left alone ({gap.row_seed.status.value}): {gap.reason}'
