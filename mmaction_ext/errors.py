@@ -4,6 +4,7 @@ import difflib
 import math
 import operator
 import os
+import signal
 import sys
 from collections.abc import Iterable
 from numbers import Integral, Real
@@ -48,6 +49,26 @@ class Diverged(InputError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(self.words + reason)
+
+
+class Preempted(SystemExit):
+    """A warning that the job is about to be ended has stopped the program.
+
+    Args:
+        signum: The signal that brought it.
+        where: What the program stopped at, and what goes on from there.
+    """
+
+    #: ``EX_TEMPFAIL`` of sysexits.h: start it again
+    exit_code = 75
+
+    def __init__(self, signum: int, where: str) -> None:
+        super().__init__(self.exit_code)
+        self.signal = signal.Signals(signum).name
+        self.where = where
+
+    def __str__(self) -> str:
+        return f'stopped on {self.signal} {self.where}'
 
 
 def last_line(error: BaseException) -> str:

@@ -7,6 +7,8 @@ folds needs one of them, --fold, which stands behind its name there.
 
 from __future__ import annotations
 
+import os
+import sys
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
@@ -16,11 +18,12 @@ from mmaction_ext.cli.config_options import (
     add_processes_options,
     spread,
 )
-from mmaction_ext.errors import Diverged, InputError, check_at_least
+from mmaction_ext.errors import Diverged, InputError, Preempted, check_at_least
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
+    from mmaction_ext.engine.interruption import Interruption
     from mmaction_ext.engine.run import Run
 
 NAME = 'train'
@@ -31,8 +34,14 @@ EPILOG = """examples:
   mmaction-ext train CONFIG --cfg-options train_cfg.max_epochs=2 optim_wrapper.optimizer.lr=1e-3
   mmaction-ext train CONFIG --gpus 8          the same on 8 GPUs (or CPU processes)
 
+A run that is resumed goes on at the next batch, whatever interrupted it, with the weights that
+it would have had without: to the bit on the CPU with --deterministic. SIGUSR1 and SIGUSR2 (the
+warnings of Slurm and submitit), SIGTERM and Ctrl-C have it save a checkpoint after the step under
+way first.
+
 exit codes: 0 trained and tested; 2 the config, data or folder cannot be used (one line says why);
-3 the loss stayed non-finite; 130 interrupted
+3 the loss stayed non-finite; 75 stopped on a warning: start it again with --resume; 130
+interrupted by Ctrl-C; 143 by SIGTERM
 """
 INTERRUPTED = 'interrupted; --resume goes on from the newest checkpoint'
 EXPECTED = (InputError,)
@@ -54,6 +63,22 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar='CHECKPOINT',
         help='go on from CHECKPOINT, or from the newest readable one of the '
         'work dir; starts from scratch where there is none',
+    )
+    parser.add_argument(
+        '--checkpoint-interval',
+        metavar='INTERVAL',
+        help='save a checkpoint between two epochs, too: every so many iterations (200) or every '
+        "so long (30s, 10min, 2h); default: the config's checkpoint_interval, or none",
+    )
+    parser.add_argument(
+        '--keep-best',
+        metavar='METRIC',
+        help='also keep the checkpoint with the best METRIC of the validation (acc/top1)',
+    )
+    parser.add_argument(
+        '--config-hash',
+        metavar='HASH',
+        help='refuse to train if the config has another hash: it was edited since',
     )
     parser.add_argument(
         '--log-artifact',
@@ -103,12 +128,24 @@ def run(args: Namespace) -> int:
     code = spread(args)
     if code is not None:
         return code
-    begun = prepare(args)
-    try:
-        with begun.under_way('free some and use --resume'):
-            train(begun, args.max_nonfinite_losses, not args.no_test)
-    except InputError as error:
-        return error.exit(every_rank=not isinstance(error, Diverged))
+    from mmaction_ext import compat
+
+    compat.apply()
+    from mmaction_ext.engine.interruption import Interruption
+
+    interruption = Interruption()
+    with interruption.expected():
+        try:
+            begun = prepare(args)
+            try:
+                with begun.under_way('free some and use --resume'):
+                    train(begun, args.max_nonfinite_losses, not args.no_test, interruption)
+            except InputError as error:
+                return error.exit(every_rank=not isinstance(error, Diverged))
+        except Preempted as error:
+            if os.environ.get('RANK', '0') == '0':
+                print(error, file=sys.stderr)
+            return error.exit_code
     return 0
 
 
@@ -125,16 +162,18 @@ def configure(cfg: Config, args: Namespace) -> None:
         run_config.scale_learning_rate(cfg)
     if args.log_artifact:
         run_config.log_final_checkpoint(cfg)
+    if args.checkpoint_interval:
+        cfg.checkpoint_interval = args.checkpoint_interval
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    if args.keep_best:
+        run_config.keep_best(cfg, args.keep_best)
 
 
 def prepare(args: Namespace) -> Run:
     """The run up to its attempt; raises InputError where the user can help."""
-    from mmaction_ext import compat
-
-    compat.apply()
     from mmaction_ext.engine.checks import check_trainable
+    from mmaction_ext.engine.interruption import read_interval
     from mmaction_ext.engine.run import Run
     from mmaction_ext.engine.work_dir import check_resumable
 
@@ -154,8 +193,15 @@ def prepare(args: Namespace) -> Run:
     run.join(args.launcher)
     changes = {name: True for name in ('amp', 'auto_scale_lr') if getattr(args, name)}
     run.identify(args.seed, **changes)
+    if args.config_hash and args.config_hash not in run.identity.hashes:
+        raise InputError(
+            f'{args.config} has the hash {run.identity.config_hash}, not {args.config_hash}: it '
+            'was changed since this training was planned'
+        )
     run.cfg.randomness = dict(run.cfg.get('randomness', {}), seed=run.identity.seed)
     configure(run.cfg, args)
+    if run.cfg.get('checkpoint_interval'):
+        read_interval(run.cfg.checkpoint_interval)
     run.settle(args.work_dir)
     if args.resume not in (None, 'auto'):
         check_resumable(args.resume, run.identity)
@@ -166,11 +212,11 @@ def prepare(args: Namespace) -> Run:
     return run
 
 
-def train(run: Run, patience: int, test: bool) -> None:
-    """Train, then test the last checkpoint from its file."""
+def train(run: Run, patience: int, test: bool, interruption: Interruption) -> None:
+    """Train, then test the last checkpoint from its file, unless that has been done."""
     from mmaction_ext.engine.work_dir import keep_checkpoint, load_for_test
 
-    runner = run.runner(patience)
+    runner = run.runner(patience, interruption)
     if run.cfg.get('resume'):
         keep_checkpoint(runner)
     # goes into checkpoints

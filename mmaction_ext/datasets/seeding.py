@@ -4,7 +4,7 @@ mmengine seeds each loader process once. What a sample looks like then depends o
 processes load it, on how many GPUs train, and on whether the run was resumed. With
 :class:`SeedSample` first in a training pipeline and :class:`EpochSeedHook` in the hooks, one
 seed gives one stream of clips: a run on two processes sees the batches of a run on one, and a
-run resumed at an epoch's end repeats the uninterrupted one.
+run that is resumed with another number of loader processes repeats the uninterrupted one.
 """
 
 import random
@@ -71,6 +71,11 @@ def set_epoch(dataset: Any, seed: int, epoch: int) -> None:
     for transform in _transforms(dataset):
         if isinstance(transform, SeedSample):
             transform.set_epoch(seed, epoch)
+
+
+def seeds_samples(dataset: Any) -> bool:
+    """Whether every sample of a data set is seeded by itself."""
+    return any(isinstance(transform, SeedSample) for transform in _transforms(dataset))
 
 
 def _transforms(dataset: Any) -> list[Any]:

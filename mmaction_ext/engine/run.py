@@ -19,6 +19,7 @@ from mmaction_ext.engine import checks
 from mmaction_ext.engine.divergence import PATIENCE
 from mmaction_ext.engine.environment import environment, git_state
 from mmaction_ext.engine.initial_weights import Fit, check_fit
+from mmaction_ext.engine.interruption import Interruption, InterruptionHook
 from mmaction_ext.engine.own_sources import own_sources
 from mmaction_ext.engine.run_config import (
     RecordedConfig,
@@ -35,6 +36,7 @@ from mmaction_ext.engine.run_config import (
     read_config,
     wandb_backends,
 )
+from mmaction_ext.engine.runner import ResumableRunner
 from mmaction_ext.engine.work_dir import (
     as_begun,
     claim_work_dir,
@@ -42,7 +44,7 @@ from mmaction_ext.engine.work_dir import (
     default_work_dir,
     newest_checkpoint,
 )
-from mmaction_ext.errors import InputError
+from mmaction_ext.errors import InputError, Preempted
 from mmaction_ext.evaluation.predictions import FILE_NAME
 from mmaction_ext.files.locks import LockFile
 from mmaction_ext.printable import clean
@@ -270,12 +272,16 @@ class Run:
         try:
             with self.ledger, in_contact():
                 yield
+        except (Preempted, KeyboardInterrupt) as error:
+            if getattr(error, 'is_agreed', False):
+                barrier()  # once one process ends, whoever started them ends the first one too
+            raise
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
             raise InputError(f'the disk of {self.cfg.work_dir} is full; {advice}') from error
 
-    def runner(self, patience: int = PATIENCE) -> Runner:
+    def runner(self, patience: int = PATIENCE, interruption: Interruption | None = None) -> Runner:
         """mmengine's runner of the config, which the ledger follows.
 
         It stops where the loss stays non-finite; its tests leave their predictions in the folder,
@@ -283,6 +289,8 @@ class Run:
 
         Args:
             patience: See :class:`mmaction_ext.engine.divergence.DivergenceHook`.
+            interruption: Who may want training to stop, which then saves a checkpoint; others are
+                saved as often as ``checkpoint_interval`` of the config says.
         """
         run = dict(self.identity.facts, overrides=mask(dict(self.overrides)))
         self.cfg.custom_hooks = [
@@ -293,8 +301,12 @@ class Run:
             dict(type='WandbResultsHook'),
             dict(type='DivergenceHook', patience=patience),
         ]
-        runner = Runner.from_cfg(self.cfg)
+        runner = ResumableRunner.from_cfg(self.cfg)
         record_progress(runner, self.ledger)
+        if interruption:
+            runner.register_hook(
+                InterruptionHook(interruption, self.cfg.get('checkpoint_interval'))
+            )
         return runner
 
 

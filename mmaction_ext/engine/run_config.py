@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import torch
 from mmengine.config import Config
 from mmengine.dist import barrier, broadcast_object_list, get_dist_info, init_dist, is_distributed
+from mmengine.hooks import CheckpointHook
 from mmengine.utils.dl_utils import set_multi_processing
 
 from mmaction_ext.errors import InputError, check_positive, last_line
@@ -305,6 +306,32 @@ def use_amp(cfg: Config) -> None:
         raise InputError('--amp needs a GPU, and there is none')
     wrapper.type = 'AmpOptimWrapper'
     wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def keep_best(cfg: Config, metric: str) -> None:
+    """Have the checkpoint that is best by a metric of the validation stay beside the last ones.
+
+    Args:
+        cfg: the config; its recipe and hash stay what they are.
+        metric: as validation names it, ``acc/top1``, or with ``val/`` before it.
+
+    Raises:
+        InputError: nothing is validated, or which values of the metric are good is not known.
+    """
+    if not (cfg.get('val_dataloader') and cfg.get('val_cfg')):
+        raise InputError(f'--keep-best {metric}: {cfg.filename} is not validated')
+    metric = metric.removeprefix('val/')
+    hook = cfg.setdefault('default_hooks', {}).setdefault(
+        'checkpoint', dict(type='CheckpointHook')
+    )
+    known = hook.get('save_best') or []
+    names = [known] if isinstance(known, str) else list(known)
+    if metric not in names and names != ['auto']:
+        try:
+            CheckpointHook(save_best=metric)
+        except ValueError as error:
+            raise InputError(f'--keep-best {metric}: {last_line(error)}') from error
+        hook.save_best = [*names, metric] if names else metric
 
 
 def scale_learning_rate(cfg: Config) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from mmaction_ext.checkpoint_file import DamagedFile, load_plain
+from mmaction_ext.checkpoint_file import DamagedFile, check_whole, load_plain
 from mmaction_ext.errors import InputError
 from mmaction_ext.files.locks import LockFile
 from mmaction_ext.files.reading import read_regular
@@ -30,7 +30,7 @@ from mmaction_ext.tracking.ledger.forms import RunFile
 from mmaction_ext.tracking.reading.ledger import read_ledger
 from mmaction_ext.tracking.writing.attempts import read_run_file, write_run_file
 
-_CHECKPOINT = re.compile(r'(epoch|iter)_(?P<number>\d+)\.pth')
+_CHECKPOINT = re.compile(r'(?P<unit>epoch|iter)_(?P<number>\d+)\.pth')
 _BEST = re.compile(r'best_(?P<metric>.+)_(epoch|iter)_(?P<number>\d+)\.pth')
 _WORD = re.compile(r'[A-Za-z0-9][A-Za-z0-9_-]{0,63}')
 #: seconds that a killed run's loader processes may hold on to its folder
@@ -238,27 +238,34 @@ def _free_name(path: str) -> str:
 
 
 def newest_checkpoint(work_dir: FilePath) -> str | None:
-    """The newest ``epoch_*.pth`` or ``iter_*.pth`` of a run that can be read, or ``None``.
+    """The ``epoch_*.pth`` or ``iter_*.pth`` of a run with the most iterations, or ``None``.
 
-    A kill in the middle of saving leaves a broken file behind; it is passed over.
+    One that is not whole, or whose bytes have changed since they were written, is passed over.
 
     Raises:
         InputError: a file is whole but cannot be read, or asks for more than weights and plain
             data.
     """
+    found: list[tuple[int, str, Path]] = []
     matches = {file: _CHECKPOINT.fullmatch(file.name) for file in Path(work_dir).glob('*.pth')}
-    numbers = {file: int(match['number']) for file, match in matches.items() if match}
-    files = sorted(numbers, key=numbers.__getitem__, reverse=True)
-    return next((str(file) for file in files if _loads(file)), None)
-
-
-def _loads(file: Path) -> bool:
-    try:
-        load_plain(file)
-    except DamagedFile:
-        print(clean(f'{file} is damaged and is passed over'))
-        return False
-    return True
+    for unit in ('epoch', 'iter'):
+        numbers = {
+            file: int(match['number'])
+            for file, match in matches.items()
+            if match and match['unit'] == unit
+        }
+        for file in sorted(numbers, key=numbers.__getitem__, reverse=True):
+            try:
+                check_whole(file)
+                content = load_plain(file)
+            except DamagedFile:
+                print(clean(f'{file} is damaged and is passed over'))
+                continue
+            meta = _part(content, 'meta') if isinstance(content, dict) else {}
+            found.append((meta.get('iter', numbers[file]), unit, file))
+            break
+    # of two of one iteration that of the end of an epoch
+    return str(max(found, key=lambda each: (each[0], each[1] == 'epoch'))[2]) if found else None
 
 
 def best_checkpoint(work_dir: FilePath, metric: str = '') -> str | None:
@@ -314,8 +321,9 @@ def check_resumable(checkpoint: FilePath, identity: RunIdentity) -> None:
     """Make sure that a checkpoint belongs to a run before that run goes on from it.
 
     Raises:
-        InputError: it cannot be read, or was trained with another config.
+        InputError: it cannot be read, is damaged, or was trained with another config.
     """
+    check_whole(checkpoint)
     digest = trained_config_hash(checkpoint)
     if digest not in identity.hashes:
         raise InputError(

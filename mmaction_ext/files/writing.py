@@ -103,6 +103,30 @@ def _replace(files: Mapping[Path, tuple[Path, str | bytes]], sync: bool) -> None
 
 
 @contextlib.contextmanager
+def replacing(path: FilePath) -> Iterator[Path]:
+    """A place to write a file to that has its own once the block is left, whole and on the disk.
+
+    A block that fails, or that a kill breaks off, leaves the file as it was;
+    :func:`remove_unfinished` takes away what a kill leaves.
+
+    Args:
+        path: the file; its folder exists.
+
+    Raises:
+        OSError: it cannot be written; it is then what it was before.
+    """
+    path = Path(path)
+    with _unfinished_below(path.parent) as place:
+        temporary = place / path.name
+        yield temporary
+        with naming(path):
+            with open(temporary, 'rb') as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+            sync_folder(path.parent)
+
+
+@contextlib.contextmanager
 def _unfinished_below(folder: FilePath) -> Iterator[Path]:
     """A folder in a folder for files that are being written; gone in the end, with what is in it.
 

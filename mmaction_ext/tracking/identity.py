@@ -77,6 +77,7 @@ NO_RECIPE = HashRule(
         'default_hooks.visualization',
         'default_hooks.checkpoint.interval',
         'default_hooks.checkpoint.max_keep_ckpts',
+        'checkpoint_interval',
         'find_unused_parameters',
     }
     | {

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from mmaction_ext.errors import InputError
+from mmaction_ext.errors import InputError, Preempted
 from mmaction_ext.files.locks import LockFile
 from mmaction_ext.files.reading import read_regular
 from mmaction_ext.files.writing import FilePath, create_own, synced_size, write_atomically
@@ -156,8 +156,13 @@ class RunLedger:
 
     def expect_termination(self) -> None:
         """Be the first to learn of a SIGTERM, before what was registered up to now."""
-        termination.remove(self._terminate)
+        self._forget_termination()
         termination.at_termination(self._terminate)
+        termination.at_postponement(self._postpone)
+
+    def _forget_termination(self) -> None:
+        for callback in (self._terminate, self._postpone):
+            termination.remove(callback)
 
     def end(
         self, exit_code: int, signal: str | None = None, last_error: str | None = None
@@ -194,7 +199,7 @@ class RunLedger:
             if error is None:  # else it is the reason that counts
                 raise
         finally:
-            termination.remove(self._terminate)
+            self._forget_termination()
             if self._lock:
                 self._lock.close()
 
@@ -206,6 +211,10 @@ class RunLedger:
 
     def _terminate(self, signum: int) -> None:
         self.end(128 + signum, signal.Signals(signum).name)
+
+    def _postpone(self, signum: int) -> None:
+        """Enter the end that is to come, before which a few more rows may be logged."""
+        self.update(end=time.time(), exit_code=128 + signum, signal=signal.Signals(signum).name)
 
 
 def _new_entry(number: int, world_size: int, commit: str | None) -> AttemptEntry:
@@ -282,7 +291,8 @@ def outcome(error: BaseException | None) -> dict[str, Any]:
         return dict(exit_code=130, signal='SIGINT')
     if isinstance(error, SystemExit):
         code = error.code or 0
-        return dict(exit_code=code if isinstance(code, int) else 1)
+        ended_by = dict(signal=error.signal) if isinstance(error, Preempted) else {}
+        return dict(exit_code=code if isinstance(code, int) else 1, **ended_by)
     if isinstance(error, InputError):
         return dict(
             exit_code=error.exit_code, last_error=mask_text(error.sentence())[:ERROR_LENGTH]
