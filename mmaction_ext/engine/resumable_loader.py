@@ -60,16 +60,14 @@ class ResumableLoader(DataLoader[Any]):
         self,
         state: dict[str, Any] | None,
         position: int = 0,
-        when_begun: Callable[[], None] | None = None,
     ) -> None:
         """Have the next iteration begin where another loader was.
 
         Args:
             state: that of the other one, where it had as many processes.
             position: number of batches to leave out.
-            when_begun: called once the processes are started, before any batch is loaded.
         """
-        self._start.position, self._start.when_begun = position, when_begun
+        self._start.position = position
         if state and len(state['workers']) == self.num_workers:
             is_alive = position > 0 or self.persistent_workers
             self._workers = list(state['workers']) if is_alive else self._workers
@@ -84,16 +82,15 @@ class ResumableLoader(DataLoader[Any]):
         start, persists = self._start, self.persistent_workers
         if not persists and not start.position:
             self._workers = [None] * self.num_workers
-        self.position, when_begun = start.position, start.when_begun
+        self.position = start.position
         self.worker_init_fn = _Init(self._init, tuple(self._workers))
-        # no second random number is drawn for processes that were started before the interruption
-        before = torch.get_rng_state() if persists and self._is_begun else None
+        # no second random number is drawn for what had been begun before the interruption
+        is_begun = start.position > 0 or (persists and self._is_begun)
+        before = torch.get_rng_state() if is_begun else None
         batches = super().__iter__()
         if before is not None:
             torch.set_rng_state(before)
-        self._is_begun, start.position, start.when_begun = True, 0, None
-        if when_begun:
-            when_begun()
+        self._is_begun, start.position = True, 0
         for batch, state in batches:
             if batch is None:
                 continue
@@ -108,7 +105,6 @@ class _Start:
 
     def __init__(self) -> None:
         self.position = 0
-        self.when_begun: Callable[[], None] | None = None
 
 
 class _Later:

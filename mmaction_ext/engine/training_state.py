@@ -105,7 +105,7 @@ class Taken:
             )
 
     def go_on(self) -> None:
-        """Be where the checkpoint was: at once, or as soon as the loader has been begun."""
+        """Be where the checkpoint was."""
         position, self.position = self.position, 0
         if not self.state:
             self._loader.go_on(None, position)
@@ -125,20 +125,13 @@ class Taken:
         for name, each in own['gradients'].items():
             parameters[name].grad = each.to(parameters[name].device, copy=True)
         for name, loader in _loaders(self._runner).items():
-            if loader is not self._loader:
-                loader.go_on(own['loaders'].get(name))
-
-        def restore() -> None:
-            if 'random' in own:
-                restore_random_state(own['random'])
-            else:
-                seed = derive_seed(self._runner.seed, self._runner.iter, rank)
-                for begin in (torch.manual_seed, np.random.seed, random.seed):
-                    begin(seed)
-
-        self._loader.go_on(own['loaders'].get('train'), position, restore if position else None)
-        if not position:
-            restore()
+            loader.go_on(own['loaders'].get(name), position if loader is self._loader else 0)
+        if 'random' in own:
+            restore_random_state(own['random'])
+            return
+        seed = derive_seed(self._runner.seed, self._runner.iter, rank)
+        for begin in (torch.manual_seed, np.random.seed, random.seed):
+            begin(seed)
 
     def _say_what_differs(self, size: int) -> None:
         """Say, once, why the uninterrupted run would not be repeated to the bit."""
