@@ -72,8 +72,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         '--keep-best',
+        action='append',
+        default=[],
         metavar='METRIC',
-        help='also keep the checkpoint with the best METRIC of the validation (acc/top1)',
+        help='also keep the checkpoint with the best METRIC of the validation (acc/top1); '
+        'may be given several times',
     )
     parser.add_argument(
         '--config-hash',
@@ -166,8 +169,8 @@ def configure(cfg: Config, args: Namespace) -> None:
         cfg.checkpoint_interval = args.checkpoint_interval
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-    if args.keep_best:
-        run_config.keep_best(cfg, args.keep_best)
+    for metric in args.keep_best:
+        run_config.keep_best(cfg, metric)
 
 
 def prepare(args: Namespace) -> Run:
