@@ -14,7 +14,7 @@ from mmaction_ext.tables.gaps import COMMANDS, Gap, Job, find_gaps
 from mmaction_ext.tables.row_seeds import row_seeds
 from mmaction_ext.tables.run_index import RunIndex
 from mmaction_ext.tables.seed_runs import RowConfig
-from mmaction_ext.tracking.identity import config_name, load_config
+from mmaction_ext.tracking.identity import config_name, load_config, network_of
 from mmaction_ext.tracking.reading.record import RunRecord
 
 _KINDS = list(COMMANDS)
@@ -189,7 +189,7 @@ def plan_suite(
     _check_rows(specs, rows)
     load = functools.cache(load)
     records = RunIndex.of(records)
-    suite = _Builder(records, counts, load, Pace.of(records))
+    suite = _Builder(records, counts, load, Pace.of(records), len(specs) > 1)
     for spec in specs:
         asked = replace(spec, seeds=tuple(dict.fromkeys(seeds or spec.seeds)))
         suite.add(asked, rows)
@@ -218,6 +218,7 @@ class _Builder:
     counts: Counts
     load: Callable[..., dict[str, Any]]
     pace: Pace
+    several: bool
     tasks: dict[str, Task] = field(default_factory=dict)
     goals: list[Goal] = field(default_factory=list)
     left: list[tuple[str, Gap]] = field(default_factory=list)
@@ -259,6 +260,8 @@ class _Builder:
             for select in selects
             if select.policy == 'best' and select.metric
         ]
+        if self.several:  # rows of several tables have the same ids
+            job = replace(job, name=job.run)
         known = self.tasks.get(job.run) or self._task(job, gap.row_seed.config)
         self.tasks[job.run] = replace(
             known,
@@ -270,7 +273,12 @@ class _Builder:
     def _task(self, job: Job, of_row: RowConfig) -> Task:
         fold = [job.fold] if job.fold else []
         content = self.load(job.config, *fold)
-        config = RowConfig.of(config_name(job.config, *fold), content, code=of_row.code)
+        config = RowConfig.of(
+            config_name(job.config, *fold),
+            content,
+            code=of_row.code,
+            network=network_of(job.config, self.load, job.fold),
+        )
         compute = training_compute(config, content, self.records, self.counts)
         if job.kind != 'train':
             compute = replace(compute, length=None, samples=None, clips=None)

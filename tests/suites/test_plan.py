@@ -11,6 +11,7 @@ from mmaction_ext.errors import InputError
 from mmaction_ext.suites.plan import Goal, SuitePlan, Task, plan_suite
 from mmaction_ext.tables import load_spec
 from mmaction_ext.tables.gaps import Job
+from mmaction_ext.tracking.identity import load_config, network_of
 from mmaction_ext.tracking.reading.find import find_runs
 
 OTHER = """
@@ -41,6 +42,7 @@ def test_run_that_two_tables_share_is_there_once(project):
         f'demo/{row}/seed{seed}' for seed in (0, 1) for row in ('base', 'full')
     ]
     full = plan.tasks[1]
+    assert full.job.name == 'demo/full/seed0'  # as other tables may have a row of that id
     assert full.serves == ('demo: full/seed0', 'other: full/seed0')
     assert full.keep_best == ('acc/top1',)
     assert plan.tasks[0].keep_best == ()
@@ -83,6 +85,14 @@ def test_time_that_runs_took_here(project):
         'demo/full/seed0': None,  # nobody knows its multiply-adds
         'demo/full/seed1': None,
     }
+
+
+def test_multiply_adds_by_the_network_of_a_row_that_never_ran(project):
+    network = network_of(project.config('full'), load_config)
+    counts = {network: dict(params=5, macs=7)}
+    plan = plan_suite([load_spec(project.table)], [], counts)
+    macs = {task.job.name: task.compute.macs for task in plan.tasks}
+    assert macs == {'base/seed0': None, 'base/seed1': None, 'full/seed0': 7, 'full/seed1': 7}
 
 
 def test_what_needs_what_is_left_out_is_left_out_too():
