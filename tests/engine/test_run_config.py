@@ -1,5 +1,6 @@
 """From command line to config: seeds, folders, batches, checkpoints."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -118,3 +119,31 @@ def test_missing_and_broken_configs_are_named(tmp_path):
     broken.write_text('model = dict(')
     with pytest.raises(InputError, match=r'broken.py cannot be used'):
         run_config.read_config(str(broken))
+
+
+def test_a_task_of_slurm_that_sees_one_gpu_uses_that(monkeypatch):
+    """As with ``--gpus-per-task``; mmengine's own way would ask scontrol and take GPU 3 of 1."""
+    called = []
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 1)
+    monkeypatch.setattr(run_config, 'init_dist', lambda *args, **more: called.append((args, more)))
+    monkeypatch.setenv('LOCAL_RANK', '3')
+    run_config.join_processes('slurm', dict(dist_cfg=dict(backend='nccl', timeout=600)))
+    assert called == [(('pytorch',), dict(backend='nccl', timeout=600))]
+    assert os.environ['LOCAL_RANK'] == '0'
+
+
+@pytest.mark.parametrize('seconds', [0, -1, 'long', float('nan'), None])
+def test_a_timeout_that_is_none_is_refused(seconds):
+    with pytest.raises(InputError, match=r'env_cfg.dist_cfg.timeout must be positive'):
+        run_config.join_processes('pytorch', dict(dist_cfg=dict(timeout=seconds)))
+
+
+def test_processes_that_lost_each_other_say_so_and_other_errors_stay():
+    lost = '[../third_party/gloo/gloo/transport/tcp/pair.cc:534] Connection closed by peer'
+    for error in (RuntimeError(lost), torch.distributed.DistNetworkError('timed out')):
+        with pytest.raises(run_config.LostContact, match=r'is lost \(.*; start all'):
+            with run_config.in_contact():
+                raise error
+    with pytest.raises(RuntimeError, match=r'^size mismatch$'), run_config.in_contact():
+        raise RuntimeError('size mismatch')
