@@ -31,7 +31,7 @@ def task(run, words, *needs, kind='train'):
         run=run,
         needs=needs,
         config_hash='c0ffee',
-        job=SimpleNamespace(kind=kind),
+        job=SimpleNamespace(kind=kind, name=run),
         arguments=lambda processes: words,
     )
 

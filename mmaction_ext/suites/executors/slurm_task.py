@@ -17,13 +17,12 @@ from typing import Any
 
 from mmaction_ext.errors import InputError
 from mmaction_ext.printable import clean
+from mmaction_ext.suites.executors.local import LOGS, PROGRAM
 from mmaction_ext.suites.executors.slurm import ask
 from mmaction_ext.suites.store import all_suites
 from mmaction_ext.tracking.ledger.forms import AttemptEntry
 from mmaction_ext.tracking.reading.ledger import read_ledger
 
-#: folder below that of the runs, of what their processes say
-LOGS = '.logs'
 #: seconds after which a journal on a shared folder tells what was written elsewhere
 JOURNAL_SECONDS = 60
 #: warnings ahead of the end: Slurm's, and that of submitit
@@ -58,15 +57,16 @@ def _obstacle(runs: Path, suite: str, task: dict[str, Any]) -> str:
     """Why a run is not to be started, in words; empty if it is."""
     until = time.monotonic() + JOURNAL_SECONDS
     while True:
-        found = {each.name: each.handed().get(task['run']) for each in all_suites(runs)}
-        for name, handed in found.items():
-            if handed and handed.handle != task['handle'] and handed.time > task['time']:
+        known = {each.name: each.known().get(task['run']) for each in all_suites(runs)}
+        for name, (handed, event) in ((name, each) for name, each in known.items() if each):
+            is_other = handed.handle != task['handle']
+            if event != 'back' and is_other and handed.time > task['time']:
                 return f'{handed.handle or handed.executor} has it since, of suite {name}'
-        own = found.get(suite)
-        if own and own.handle == task['handle']:
-            return ''
+        own = known.get(suite)
+        if own and own[0].handle == task['handle']:
+            return dict(cancel='it was cancelled', back='it was taken back').get(own[1], '')
         if time.monotonic() > until:
-            return 'it was taken back'
+            return 'the journal does not have it'
         time.sleep(1)
 
 
@@ -96,9 +96,11 @@ def _run(task: dict[str, Any], runs: Path) -> int:
     for number in (*_WARNINGS, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     with open(log, 'ab') as said:
-        command = [sys.executable, '-m', 'mmaction_ext', *task['arguments']]
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT
+            [*PROGRAM, *task['arguments']],
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
         )
         code = process.wait()
     code = 128 - code if code < 0 else code
