@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mmaction_ext.files.cache_folder import CacheFolder, is_settled, state_facts
+from mmaction_ext.tracking.ledger.format import parse_json
 from mmaction_ext.tracking.ledger.forms import Facts
 from mmaction_ext.tracking.reading.ledger import LedgerRun
 from mmaction_ext.tracking.reading.record import Attempt
@@ -60,7 +61,7 @@ class Entry:
                 path=path,
                 rows={phase: unpack(blocks) for phase, blocks in phases.items()},
             )
-            for head, phases in zip(self.heads, json.loads(self.packed or b'[]'), strict=True)
+            for head, phases in zip(self.heads, parse_json(self.packed or b'[]'), strict=True)
         ]
 
 
@@ -103,7 +104,7 @@ class Cache:
             return None
         heads, _, packed = content.partition(b'\n')
         try:
-            return Entry([Attempt(**head) for head in json.loads(heads)], packed)
+            return Entry([Attempt(**head) for head in parse_json(heads)], packed)
         except (ValueError, TypeError):
             return None
 
@@ -134,7 +135,7 @@ class Cache:
         """
         content = self.records.get(self._told_name(path), _facts(state, ledger.digest))
         try:
-            found = None if content is None else json.loads(content)
+            found = None if content is None else parse_json(content)
         except ValueError:
             return None
         if found:

@@ -23,6 +23,7 @@ from mmaction_ext.tracking.ledger.format import (
     encode_row,
     from_json,
     is_intact_line,
+    parse_json,
     to_json,
 )
 
@@ -231,3 +232,42 @@ def test_truncation_of_a_file_at_every_byte_leaves_the_rows_before(tmp_path):
         if rest and not data[length:].startswith(b'\n'):
             with pytest.raises(DamagedLine):
                 decode_row(rest)
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        *('NaN', '[Infinity, -Infinity]', '-0', '-0.0', '1e400', '5e-324', '1e-400', '[]', ' {} '),
+        *(
+            '"\\ud800"',
+            '{"a": 1, "a": 2}',
+            '"é"',
+            '1' * 299,
+            '0.1',
+            '123456789.123456789',
+            '"\x7f"',
+        ),
+    ],
+)
+def test_quick_parser_gives_what_the_usual_one_gives(text):
+    for form in (text, text.encode()):
+        assert repr(parse_json(form)) == repr(json.loads(form))
+
+
+@pytest.mark.parametrize(
+    'text', ['', '{', '[1,]', '01', '1.', '{}x', '"\x01"', "{'a': 1}", b'\xff']
+)
+def test_what_is_no_json_is_none_for_the_quick_parser(text):
+    with pytest.raises(ValueError):
+        parse_json(text)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_quick_parser_reads_any_json(content):
+    text = json.dumps(content)
+    assert repr(parse_json(text)) == repr(json.loads(text))
