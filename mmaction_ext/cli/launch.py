@@ -33,7 +33,15 @@ from mmaction_ext.suites.claims import Taken
 from mmaction_ext.suites.executors.machine import Slots
 from mmaction_ext.suites.pace import STEP_TIME
 from mmaction_ext.suites.plan import SuitePlan, Task, plan_suite
-from mmaction_ext.suites.store import Handed, InHand, Suite, in_hand, planning, suite_name
+from mmaction_ext.suites.store import (
+    Handed,
+    InHand,
+    Suite,
+    handing_time,
+    in_hand,
+    planning,
+    suite_name,
+)
 from mmaction_ext.tables import TableSpec
 from mmaction_ext.tables.gaps import Gap
 from mmaction_ext.tables.row_seeds import process_of
@@ -188,8 +196,9 @@ def run(args: Namespace) -> int:
                 tasks = say_trainable(suite, tasks, args)
             if not isinstance(place, Slots):
                 return run_there(suite, tasks, args, place)
+            now = handing_time(DEFAULT_RUNS, {task.run for task in tasks})
             suite.hand(
-                Handed(task.run, 'local', '', task.config_hash, time.time(), task.job.name)
+                Handed(task.run, 'local', '', task.config_hash, now, task.job.name)
                 for task in tasks
             )
         code = run_here(suite, tasks, args, place)

@@ -229,6 +229,28 @@ def all_suites(runs: Path) -> list[Suite]:
     return [Suite(runs, path.parent.name) for path in folders if _NAME.fullmatch(path.parent.name)]
 
 
+def handing_time(runs: Path, wanted: Collection[str]) -> float:
+    """Now, in seconds since the epoch, but later than any suite has handed over some runs.
+
+    Of two jobs for a run, of different suites, the one that was handed over later counts; clocks
+    of machines differ, and go back.
+
+    Args:
+        runs: folder of all runs.
+        wanted: their folders below it.
+
+    Raises:
+        InputError: a journal cannot be read.
+    """
+    told = [
+        each.time
+        for suite in all_suites(runs)
+        for run, (each, _) in suite.known().items()
+        if run in wanted
+    ]
+    return max([time.time(), *(when + 0.001 for when in told)])
+
+
 def planning(runs: Path) -> Claim:
     """Held while a suite is planned and handed over, so that no two hand over the same run."""
     folder = runs / SUITES

@@ -1,9 +1,11 @@
 """The journal of a suite, and who has which run."""
 
+import time
+
 import pytest
 
 from mmaction_ext.errors import InputError
-from mmaction_ext.suites.store import Handed, Suite, all_suites, in_hand
+from mmaction_ext.suites.store import Handed, Suite, all_suites, handing_time, in_hand
 
 
 def handed(run, handle='', executor='local', when=1.0):
@@ -61,3 +63,14 @@ def test_no_cluster_is_asked_without_jobs_on_one(tmp_path):
 def test_names_that_are_no_folder_are_refused(tmp_path, name):
     with pytest.raises(InputError, match='a suite is named'):
         Suite(tmp_path, name)
+
+
+def test_run_is_handed_over_later_than_ever_before_whatever_the_clock_says(tmp_path):
+    now = time.time()
+    assert handing_time(tmp_path, {'a'}) >= now
+    ahead = Suite(tmp_path, 'ahead').make()
+    ahead.hand([handed('a', when=now + 9000), handed('b', when=now + 500)])
+    ahead.take_back(['a'], 'done')
+    assert now + 9000 < handing_time(tmp_path, {'a', 'b'}) < now + 9001
+    assert now + 500 < handing_time(tmp_path, {'b'}) < now + 501
+    assert handing_time(tmp_path, {'c'}) < now + 400

@@ -20,7 +20,6 @@ import secrets
 import shlex
 import subprocess
 import sys
-import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +28,7 @@ from typing import Any
 from mmaction_ext.errors import InputError, check_at_least, did_you_mean
 from mmaction_ext.files.writing import write_atomically
 from mmaction_ext.suites.plan import Task
-from mmaction_ext.suites.store import Handed, Suite
+from mmaction_ext.suites.store import Handed, Suite, handing_time
 
 #: seconds after which a command of Slurm has not answered
 ANSWER_SECONDS = 60.0
@@ -427,7 +426,7 @@ class SlurmExecutor:
         """Submit one array."""
         name = f'{self.suite.name[:80]}.{secrets.token_hex(4)}'
         folder = self.suite.folder / 'slurm' / name
-        now = time.time()
+        now = handing_time(self.runs, {task.run for task in tasks})
         handed = [
             Handed(task.run, 'slurm', f'{name}_{index}', task.config_hash, now, task.job.name)
             for index, task in enumerate(tasks)
