@@ -6,8 +6,10 @@ from argparse import Namespace
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from mmaction_ext.checkpoint_file import DamagedFile, find_weights, load_plain
+from mmaction_ext.checkpoint_file import DamagedFile, check_whole, find_weights, load_plain
 from mmaction_ext.errors import InputError
 
 
@@ -46,6 +48,44 @@ def test_other_objects_are_named(tmp_path):
     torch.save({'state_dict': {'a': torch.ones(1)}, 'args': Namespace(lr=1)}, tmp_path / 'a.pth')
     with pytest.raises(InputError, match=r'asks for argparse\.Namespace'):
         load_plain(tmp_path / 'a.pth')
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.floats(0, 1, exclude_max=True))
+def test_no_flipped_bit_changes_what_is_loaded(tmp_path, place):
+    """Every bit of the file: most are noticed, the others are of no account (times, padding)."""
+    path, content = tmp_path / 'flipped.pth', dict(a=torch.arange(500.0), b=[7, 'text'])
+    torch.save(content, path)
+    check_whole(path)
+    whole = bytearray(path.read_bytes())
+    bit = int(place * 8 * len(whole))
+    whole[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(whole)
+    try:
+        check_whole(path)
+        found = load_plain(path)
+    except DamagedFile:
+        return
+    assert torch.equal(found.pop('a'), content['a']) and found == dict(b=[7, 'text'])
+
+
+def test_flipped_weight_is_noticed_by_the_checksum_alone(tmp_path):
+    path = tmp_path / 'flipped.pth'
+    torch.save(dict(a=torch.full((1000,), 1.5)), path)
+    whole = bytearray(path.read_bytes())
+    whole[whole.index(torch.tensor(1.5).numpy().tobytes()) + 2] ^= 1
+    path.write_bytes(whole)
+    assert load_plain(path)['a'][0] != 1.5
+    with pytest.raises(DamagedFile, match=r'flipped.pth is damaged \(.*data/0\)'):
+        check_whole(path)
+
+
+def test_file_of_old_has_no_checksums_and_passes(tmp_path):
+    path = tmp_path / 'old.pth'
+    torch.save(dict(a=torch.ones(3)), path, _use_new_zipfile_serialization=False)
+    check_whole(path)
+    with pytest.raises(InputError, match='cannot be read: No such file'):
+        check_whole(tmp_path / 'gone.pth')
 
 
 @pytest.mark.parametrize('damage', ['truncated', 'truncated_old', 'empty', 'page'])

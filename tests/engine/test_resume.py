@@ -1,7 +1,10 @@
 """Training that is broken off anywhere and goes on: everything must be as if it had not been."""
 
 import contextlib
+import multiprocessing
+import os
 import random
+import signal
 
 import numpy as np
 import pytest
@@ -12,13 +15,15 @@ from mmengine.hooks import Hook
 from mmengine.logging import MessageHub
 from mmengine.model import BaseModel
 from mmengine.registry import DATASETS, METRICS, MODELS
+from tool_runs import free_port
 from torch import nn
 
-from mmaction_ext.engine.interruption import Interruption, InterruptionHook
+from mmaction_ext.engine.interruption import Interruption, InterruptionHook, read_interval
 from mmaction_ext.engine.runner import ResumableRunner
 from mmaction_ext.engine.work_dir import newest_checkpoint
+from mmaction_ext.errors import InputError, Preempted
 
-EPOCHS, BATCHES = 3, 5
+EPOCHS, BATCHES = 3, 6
 
 
 @DATASETS.register_module()
@@ -29,7 +34,7 @@ class NoisySamples:
         self.metainfo = dict(name='noisy')
 
     def __len__(self):
-        return 10
+        return 12
 
     def __getitem__(self, index):
         noise = torch.rand(3) + torch.tensor(np.random.rand(3), dtype=torch.float32)
@@ -106,7 +111,9 @@ def config(folder, workers=0, **settings):
                     dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=7),
                     dict(type='MultiStepLR', milestones=[2], by_epoch=True),
                 ],
-                default_hooks=dict(checkpoint=dict(type='CheckpointHook', max_keep_ckpts=2)),
+                default_hooks=dict(
+                    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2)
+                ),
                 randomness=dict(seed=3, deterministic=True),
                 default_scope='mmengine',
                 log_level='ERROR',
@@ -116,12 +123,12 @@ def config(folder, workers=0, **settings):
     )
 
 
-def train(cfg, *hooks, interval=1, resume=None):
+def train(cfg, *hooks, interval=1, resume=None, interruption=None):
     """Train until the end or a hook's exception; the runner."""
     cfg = Config(dict(cfg.to_dict(), experiment_name=f'run{random.SystemRandom().random()}'))
     cfg.load_from, cfg.resume = resume, bool(resume)
     runner = ResumableRunner.from_cfg(cfg)
-    runner.register_hook(InterruptionHook(Interruption(), interval))
+    runner.register_hook(InterruptionHook(interruption or Interruption(), interval))
     for hook in hooks:
         runner.register_hook(hook)
     try:
@@ -192,7 +199,9 @@ FORMS = {
         custom_hooks=[dict(type='EMAHook', momentum=0.1, update_buffers=True, begin_iter=4)]
     ),
     'best': dict(
-        default_hooks=dict(checkpoint=dict(type='CheckpointHook', save_best='acc', rule='greater'))
+        default_hooks=dict(
+            checkpoint=dict(type='CheckpointHook', interval=1, save_best='acc', rule='greater')
+        )
     ),
     'stopping': dict(
         custom_hooks=[dict(type='EarlyStoppingHook', monitor='acc', rule='greater', patience=1)]
@@ -261,3 +270,188 @@ def test_training_that_is_killed_anywhere_ends_as_if_it_had_not_been(form, tmp_p
     assert sorted(path.name for path in killed.glob('*.pth')) == names
     for name in names:
         equal(content(killed / name), content(whole / name), name)
+
+
+class SeenHook(Hook):
+    """Keeps which samples each iteration was trained with."""
+
+    def __init__(self):
+        self.seen = {}
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        self.seen[runner.iter] = sorted(int(each) for each in data_batch['data_samples'])
+
+
+class SignalHook(Hook):
+    """Has this process get a signal in the middle of a step."""
+
+    def __init__(self, signum, iteration):
+        self.signum, self.iteration = signum, iteration
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter == self.iteration:
+            os.kill(os.getpid(), self.signum)
+
+
+def run_rank(rank, size, port, folder, resume, signal_at, answer):
+    """Train as one of several processes, of which the second may get a warning."""
+    os.environ.update(
+        RANK=str(rank),
+        LOCAL_RANK=str(rank),
+        WORLD_SIZE=str(size),
+        MASTER_ADDR='127.0.0.1',
+        MASTER_PORT=port,
+    )
+    torch.distributed.init_process_group('gloo')
+    cfg = config(folder)
+    cfg.train_dataloader.batch_size = 4 // size
+    if size > 1:
+        cfg.launcher = 'pytorch'
+        cfg.model_wrapper_cfg = dict(type='mmaction.CPUDistributedDataParallel')
+    seen, interruption, end = SeenHook(), Interruption(), 'trained'
+    hooks = [SignalHook(signal.SIGUSR1, signal_at)] * (rank == size - 1 and signal_at is not None)
+    with interruption.expected():
+        try:
+            train(cfg, seen, *hooks, interval=None, resume=resume, interruption=interruption)
+        except Preempted as error:
+            end = str(error)
+    answer.send((end, seen.seen))
+
+
+def train_together(size, folder, resume=None, signal_at=None):
+    """How training ended for each process, and which samples each iteration had."""
+    context, port = multiprocessing.get_context('forkserver'), free_port()
+    answers, processes = [], []
+    for rank in range(size):
+        receiver, sender = context.Pipe(duplex=False)
+        process = context.Process(
+            target=run_rank, args=(rank, size, port, folder, resume, signal_at, sender)
+        )
+        process.start()
+        sender.close()
+        processes.append(process)
+        answers.append(receiver)
+    found = [receiver.recv() for receiver in answers]
+    for process in processes:
+        process.join()
+    seen = {
+        number: sorted(each for _, batches in found for each in batches[number])
+        for number in found[0][1]
+    }
+    return [end for end, _ in found], seen
+
+
+def test_processes_agree_to_stop_and_any_number_goes_on(tmp_path):
+    whole, broken = tmp_path / 'whole', tmp_path / 'broken'
+    _, seen = train_together(2, whole)
+    ends, _ = train_together(2, broken, signal_at=3)
+    # in the fourth of nine steps one of them is warned, at the end of the next one both stop
+    assert ends == ['stopped on SIGUSR1 at iteration 5; --resume goes on from iter_5.pth'] * 2
+    checkpoint = newest_checkpoint(broken)
+    ends, rest = train_together(2, broken, checkpoint)
+    assert ends == ['trained'] * 2 and rest == {number: seen[number] for number in range(5, 9)}
+    equal(content(broken / 'epoch_3.pth'), content(whole / 'epoch_3.pth'))
+    ends, alone = train_together(1, tmp_path / 'alone', str(broken / 'epoch_2.pth'))
+    assert alone == {number: seen[number] for number in range(6, 9)}
+
+
+@pytest.mark.parametrize(
+    'value, iterations, seconds',
+    [(200, 200, 0), ('200', 200, 0), ('30s', 0, 30), ('10min', 0, 600), ('1.5 h', 0, 5400)],
+)
+def test_interval_of_checkpoints(value, iterations, seconds):
+    assert read_interval(value) == (iterations, seconds)
+
+
+@pytest.mark.parametrize('value', [0, -1, True, 2.5, '', 'often', '10', '0s', '3 weeks', '1e3'])
+def test_interval_that_is_none_is_refused(value):
+    if value == '10':
+        assert read_interval(value) == (10, 0)
+        return
+    with pytest.raises(InputError, match='the interval of checkpoints must be iterations'):
+        read_interval(value)
+
+
+def test_checkpoints_come_by_the_clock(tmp_path, monkeypatch):
+    times = iter(range(0, 1000, 4))
+    monkeypatch.setattr('mmaction_ext.engine.interruption.time.monotonic', lambda: next(times))
+    saved = []
+
+    class Spy(Hook):
+        def before_save_checkpoint(self, runner, checkpoint):
+            saved.append(checkpoint['meta']['iter'])
+
+    train(
+        config(tmp_path, val_cfg=None, val_dataloader=None, val_evaluator=None),
+        Spy(),
+        interval='10s',
+    )
+    assert len(saved) > EPOCHS and sorted(path.name for path in tmp_path.glob('*.pth')) == [
+        'epoch_2.pth',
+        'epoch_3.pth',
+    ]
+
+
+@pytest.mark.parametrize(
+    'signum, raised',
+    [(signal.SIGUSR1, Preempted), (signal.SIGUSR2, Preempted), (2, KeyboardInterrupt)],
+)
+def test_signal_in_a_step_saves_a_checkpoint_first(tmp_path, signum, raised):
+    interruption = Interruption()
+    with interruption.expected(), pytest.raises(raised):
+        train(config(tmp_path), SignalHook(signum, 7), interval=None, interruption=interruption)
+    assert newest_checkpoint(tmp_path) == str(tmp_path / 'iter_8.pth')
+
+
+def test_second_interrupt_and_a_warning_while_validating_stop_at_once(tmp_path):
+    class Impatient(Hook):
+        def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+            if runner.iter == 7:
+                for _ in range(2):
+                    os.kill(os.getpid(), signal.SIGINT)
+
+    class Warned(Hook):
+        def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+            os.kill(os.getpid(), signal.SIGUSR1)
+            raise AssertionError('it went on')
+
+    for hook, raised in ((Impatient(), KeyboardInterrupt), (Warned(), Preempted)):
+        interruption = Interruption()
+        with interruption.expected(), pytest.raises(raised):
+            train(config(tmp_path), hook, interval=None, interruption=interruption)
+        assert newest_checkpoint(tmp_path) == str(tmp_path / 'epoch_1.pth')
+
+
+def test_best_checkpoint_outlives_the_writing_of_the_next(tmp_path, monkeypatch):
+    cfg = config(tmp_path, **FORMS['best'])
+    whole = config(tmp_path / 'whole', **FORMS['best'])
+    train(whole)
+    best = [path.name for path in (tmp_path / 'whole').glob('best_*.pth')]
+    assert len(best) == 1
+    seen = []
+
+    class Spy(Hook):
+        def before_save_checkpoint(self, runner, checkpoint):
+            seen.append(len(list(tmp_path.glob('best_*.pth'))))
+
+    train(cfg, Spy(), interval=None)
+    assert 0 not in seen[3:] and [path.name for path in tmp_path.glob('best_*.pth')] == best
+
+
+def test_best_by_what_is_not_measured_is_refused(tmp_path):
+    hook = dict(type='CheckpointHook', save_best='top', rule='greater')
+    with pytest.raises(InputError, match='the best checkpoint by top cannot be kept: validation'):
+        train(config(tmp_path, default_hooks=dict(checkpoint=hook)))
+
+
+def test_folder_that_was_moved_loses_no_file_elsewhere(tmp_path):
+    form = FORMS['best']
+    with pytest.raises(Killed):
+        train(config(tmp_path / 'old', **form), KillHook('after_validation', 1))
+    (tmp_path / 'new').mkdir()
+    for path in (tmp_path / 'old').glob('*.pth'):
+        (tmp_path / 'new' / path.name).write_bytes(path.read_bytes())
+    before = sorted((tmp_path / 'old').glob('*.pth'))
+    train(config(tmp_path / 'new', **form), resume=newest_checkpoint(tmp_path / 'new'))
+    assert sorted((tmp_path / 'old').glob('*.pth')) == before
+    assert len(list((tmp_path / 'new').glob('best_*.pth'))) == 1

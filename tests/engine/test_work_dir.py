@@ -226,6 +226,31 @@ def test_newest_checkpoint_of_training_by_iteration(tmp_path):
     assert work_dir.newest_checkpoint(tmp_path) == str(tmp_path / 'iter_1500.pth')
 
 
+@pytest.mark.parametrize(
+    'saved, newest',
+    [
+        ({'epoch_3': 18, 'iter_7': 7}, 'epoch_3'),
+        ({'epoch_3': 18, 'iter_20': 20}, 'iter_20'),
+        ({'epoch_3': 18, 'iter_18': 18}, 'epoch_3'),
+        ({'epoch_2': 12, 'epoch_10': 60, 'iter_61': 61, 'iter_9': 9}, 'iter_61'),
+    ],
+)
+def test_newest_checkpoint_is_that_with_the_most_iterations(tmp_path, saved, newest, capsys):
+    for name, iteration in saved.items():
+        torch.save(dict(meta=dict(iter=iteration), x=torch.ones(9)), tmp_path / f'{name}.pth')
+    assert work_dir.newest_checkpoint(tmp_path) == str(tmp_path / f'{newest}.pth')
+    path = tmp_path / f'{newest}.pth'
+    whole = bytearray(path.read_bytes())
+    whole[whole.index(torch.ones(9).numpy().tobytes()) + 5] ^= 4
+    path.write_bytes(whole)
+    rest = {each: saved[each] for each in saved if each != newest}
+    found = work_dir.newest_checkpoint(tmp_path)
+    assert found == str(tmp_path / f'{max(rest, key=rest.__getitem__)}.pth')
+    assert f'{newest}.pth is damaged and is passed over' in capsys.readouterr().out
+    with pytest.raises(InputError, match=f'{newest}.pth is damaged'):
+        work_dir.check_resumable(path, RUN)
+
+
 class Mean(BaseMetric):
     """The weight under test."""
 

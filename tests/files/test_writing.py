@@ -1,5 +1,6 @@
 """Files that are replaced as a whole or not at all."""
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -14,6 +15,8 @@ from mmaction_ext.errors import InputError
 from mmaction_ext.files import writing
 from mmaction_ext.files.writing import (
     file_sha256,
+    remove_unfinished,
+    replacing,
     synced_size,
     write_atomically,
     write_output,
@@ -27,6 +30,41 @@ def test_content_is_replaced(tmp_path):
         write_atomically(path, text)
         assert path.read_text(encoding='utf-8') == text
     assert [file.name for file in tmp_path.iterdir()] == ['run.json']
+
+
+@pytest.mark.parametrize('failure', ['block', 'fsync', 'replace', None])
+def test_file_written_in_a_block_is_as_it_was_or_whole(tmp_path, monkeypatch, failure):
+    path = tmp_path / 'epoch_1.pth'
+    path.write_text('old')
+
+    def fail(*args):
+        raise OSError(28, 'No space left on device')
+
+    if failure in ('fsync', 'replace'):
+        monkeypatch.setattr(writing.os, failure, fail)
+    with contextlib.suppress(OSError), replacing(path) as place:
+        place.write_text('new')
+        assert path.read_text() == 'old'
+        if failure == 'block':
+            fail()
+    assert path.read_text() == ('old' if failure else 'new')
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_kill_leaves_of_a_block_is_taken_away(tmp_path):
+    program = (
+        'import os, sys\n'
+        'from mmaction_ext.files.writing import replacing\n'
+        'with replacing(sys.argv[1]) as place:\n'
+        "    place.write_text('new')\n"
+        '    os.kill(os.getpid(), 9)\n'
+    )
+    path = tmp_path / 'epoch_1.pth'
+    subprocess.run([sys.executable, '-c', program, str(path)])
+    assert not path.exists() and len(list(tmp_path.iterdir())) == 1
+    assert not list(tmp_path.glob('*.pth'))
+    remove_unfinished(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize('function', ['fsync', 'replace'])

@@ -87,6 +87,48 @@ at_termination(lambda signum: time.sleep(600))
     assert (code, output) == (-signal.SIGALRM, [])
 
 
+DECIDE = """
+at_termination(say('end'))
+termination.at_postponement(say('later'))
+def finish(signum):
+    say('asked')(signum)
+    threading.Timer(0.2, lambda: steps.append(1)).start()
+    return True
+import threading
+steps = []
+with termination.decide(finish):
+    print('going', flush=True)
+    while not steps:
+        time.sleep(0.01)
+    {then}
+"""
+
+
+def test_death_is_postponed_for_a_step():
+    code, output, _ = terminate(
+        DECIDE.format(then="print('saved', flush=True); termination.die()")
+    )
+    assert (code, output) == (-signal.SIGTERM, ['asked 15', 'later 15', 'saved', 'end 15'])
+
+
+def test_step_that_takes_too_long_is_not_waited_for():
+    limit = 'termination.CALLBACK_SECONDS = 1\n'
+    code, output, _ = terminate(limit + DECIDE.format(then='time.sleep(60)'))
+    assert (code, output) == (-signal.SIGALRM, ['asked 15', 'later 15'])
+
+
+def test_decider_of_a_warning_may_end_the_program():
+    child = start("""
+at_preemption(say('warned'))
+def stop(signum):
+    raise SystemExit(75)
+decision = termination.decide(stop)
+decision.__enter__()
+""")
+    child.send_signal(signal.SIGUSR2)
+    assert child.communicate(timeout=60)[0] == 'warned 12\n' and child.returncode == 75
+
+
 FORK = """
 at_termination(say('parent'))
 at_preemption(say('parent'))
