@@ -217,7 +217,9 @@ def prepare(args: Namespace) -> Run:
 
 def train(run: Run, patience: int, test: bool, interruption: Interruption) -> None:
     """Train, then test the last checkpoint from its file, unless that has been done."""
+    from mmaction_ext.engine.run_config import from_first_process
     from mmaction_ext.engine.work_dir import keep_checkpoint, load_for_test
+    from mmaction_ext.tracking.writing.results import is_measured
 
     runner = run.runner(patience, interruption)
     if run.cfg.get('resume'):
@@ -227,7 +229,13 @@ def train(run: Run, patience: int, test: bool, interruption: Interruption) -> No
     try:
         runner.train()
         if test and run.cfg.get('test_dataloader'):
-            load_for_test(runner, run.newest_checkpoint())
+            checkpoint = run.newest_checkpoint()
+            if checkpoint and from_first_process(is_measured, run.cfg.work_dir, checkpoint):
+                runner.logger.info(
+                    f'{checkpoint} has been tested; mmaction-ext test does it again'
+                )
+                return
+            load_for_test(runner, checkpoint)
             runner.test()
     finally:
         runner.visualizer.close()

@@ -1,12 +1,14 @@
 """Result files: what one evaluation on the test split measured, on what and how."""
 
+import contextlib
 import itertools
 import os
 from pathlib import Path
 from typing import Any
 
-from mmaction_ext.files.writing import FilePath, refuse_link, write_atomically
-from mmaction_ext.tracking.ledger.format import RESULTS_FOLDER, SCHEMA, to_plain
+from mmaction_ext.files.reading import read_regular
+from mmaction_ext.files.writing import FilePath, file_sha256, refuse_link, write_atomically
+from mmaction_ext.tracking.ledger.format import RESULTS_FOLDER, SCHEMA, decode_object, to_plain
 from mmaction_ext.tracking.ledger.forms import ResultFile
 
 
@@ -37,6 +39,17 @@ def write_result(folder: FilePath, attempt: int, result: dict[str, Any]) -> Path
     content = to_plain(dict(schema=SCHEMA, attempt=attempt, **result, finished=True))
     write_atomically(path, ResultFile.of(content).text())
     return path
+
+
+def is_measured(folder: FilePath, checkpoint: FilePath) -> bool:
+    """Whether a result file of a run's folder tells what a checkpoint, with these bytes, gave."""
+    digest = file_sha256(checkpoint)
+    for path in Path(folder, RESULTS_FOLDER).glob('*.json'):
+        with contextlib.suppress(OSError, ValueError):
+            found = ResultFile.of(decode_object(read_regular(path)))
+            if found.metrics and (found.checkpoint or {}).get('sha256') == digest:
+                return True
+    return False
 
 
 def relative_path(path: FilePath, folder: FilePath) -> str:
