@@ -2,6 +2,7 @@
 
 import copy
 import functools
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,12 @@ class ResumableRunner(Runner):
     @functools.cached_property
     def side_group(self) -> Any:
         """A group of all processes in which no GPU is waited for; ``None`` for a single one."""
-        return torch.distributed.new_group(backend='gloo') if is_distributed() else None
+        if not is_distributed():
+            return None
+        seconds = ((self.cfg.get('env_cfg') or {}).get('dist_cfg') or {}).get('timeout')
+        return torch.distributed.new_group(
+            backend='gloo', timeout=None if seconds is None else timedelta(seconds=seconds)
+        )
 
     @staticmethod
     def build_dataloader(

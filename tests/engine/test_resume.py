@@ -152,6 +152,7 @@ def content(path):
         not in (
             'cfg',
             'experiment_name',
+            'mmengine_version',
             'epoch',
             'iter',
             'eta',
