@@ -283,6 +283,56 @@ def test_interrupted_and_resumed_run_equals_the_uninterrupted_one(
     assert state == 'finished' and ours == theirs
 
 
+def test_warning_to_whoever_started_two_processes_stops_both_and_one_goes_on(trained, place):
+    process = start(place, '--gpus', 2)
+    wait_for(process, 8)
+    os.kill(process.pid, signal.SIGUSR1)
+    said = process.stdout.read()
+    assert process.wait(60) == 75, said[-2000:]
+    entry = only(read_ledger(place.run).attempts)
+    assert (entry['exit_code'], entry['signal'], entry['world_size']) == (75, 'SIGUSR1', 2)
+    checkpoint = only(place.run.glob('iter_*.pth'))
+    reached = int(checkpoint.stem.removeprefix('iter_'))
+    assert f'stopped on SIGUSR1 at iteration {reached}; --resume goes on from' in said
+    damaged = bytearray(checkpoint.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    checkpoint.write_bytes(damaged)
+    done = run_tool('train.py', place.config, '--resume', cwd=place.path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert f'{checkpoint.name} is damaged and is passed over' in done.stdout
+    assert [entry['resumed_from_iter'] for entry in read_ledger(place.run).attempts] == [0, 6]
+    assert not list(place.run.glob('iter_*.pth'))
+    losses = [
+        [row['train/loss'] for row in only(find_runs(each.path / 'work_dirs')).rows['train']]
+        for each in (place, trained)
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)
+
+
+def test_config_that_was_edited_in_the_queue_is_refused(place):
+    digest = config_hash(load_config(place.config))
+    done = run_tool('train.py', place.config, '--config-hash', '0' * 16, cwd=place.path)
+    line = errors(done)
+    assert f'has the hash {digest}, not {"0" * 16}: it was changed since' in line
+    line = errors(
+        run_tool(
+            'train.py',
+            place.config,
+            '--config-hash',
+            digest,
+            '--checkpoint-interval',
+            'often',
+            cwd=place.path,
+        )
+    )
+    assert 'the interval of checkpoints must be iterations' in line and "'often'" in line
+    line = errors(
+        run_tool('train.py', place.config, '--no-validate', '--keep-best', 'x', cwd=place.path)
+    )
+    assert '--keep-best x' in line and 'is not validated' in line
+    assert not place.run.exists()
+
+
 def check_attempts(place, before):
     """The ledger of a resumed run against what it was after it was interrupted last."""
     ledger = read_ledger(place.run)
