@@ -15,6 +15,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import MessageHub
 from mmengine.model import BaseModel
 from mmengine.registry import DATASETS, METRICS, MODELS
+from nested import assert_equal
 from tool_runs import free_port
 from torch import nn
 
@@ -170,24 +171,6 @@ def content(path):
     return dict(found, info=info, scalars=scalars, meta=meta)
 
 
-def equal(one, other, where=''):
-    """Compare two nested contents to the bit."""
-    if isinstance(one, dict):
-        assert one.keys() == other.keys(), where
-        for key in one:
-            equal(one[key], other[key], f'{where}.{key}')
-    elif isinstance(one, (list, tuple)):
-        assert len(one) == len(other), where
-        for place, pair in enumerate(zip(one, other, strict=True)):
-            equal(*pair, f'{where}[{place}]')
-    elif isinstance(one, torch.Tensor):
-        assert torch.equal(one, other), where
-    elif isinstance(one, np.ndarray):
-        assert np.array_equal(one, other), where
-    else:
-        assert one == other or (one != one and other != other), (where, one, other)
-
-
 FORMS = {
     'plain': dict(),
     'workers': dict(workers=2),
@@ -270,7 +253,7 @@ def test_training_that_is_killed_anywhere_ends_as_if_it_had_not_been(form, tmp_p
     names = sorted(path.name for path in whole.glob('*.pth'))
     assert sorted(path.name for path in killed.glob('*.pth')) == names
     for name in names:
-        equal(content(killed / name), content(whole / name), name)
+        assert_equal(content(killed / name), content(whole / name), name)
 
 
 class SeenHook(Hook):
@@ -351,7 +334,7 @@ def test_processes_agree_to_stop_and_any_number_goes_on(tmp_path):
     checkpoint = newest_checkpoint(broken)
     ends, rest = train_together(2, broken, checkpoint)
     assert ends == ['trained'] * 2 and rest == {number: seen[number] for number in range(5, 9)}
-    equal(content(broken / 'epoch_3.pth'), content(whole / 'epoch_3.pth'))
+    assert_equal(content(broken / 'epoch_3.pth'), content(whole / 'epoch_3.pth'))
     ends, alone = train_together(1, tmp_path / 'alone', str(broken / 'epoch_2.pth'))
     assert alone == {number: seen[number] for number in range(6, 9)}
 

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from disks import small_disk
+from nested import assert_equal
 from tool_runs import main_of, make_place, run_tool, start_tool
 
 from mmaction_ext import compat
@@ -264,7 +265,7 @@ def test_interrupted_and_resumed_run_equals_the_uninterrupted_one(
             torch.load(each.run / name, weights_only=True) for each in (place, trained)
         )
         for key in ('state_dict', 'optimizer', 'param_schedulers', 'training_state'):
-            torch.testing.assert_close(ours[key], theirs[key], rtol=0, atol=0)
+            assert_equal(ours[key], theirs[key], key)
     record, expected = (only(find_runs(each.path / 'work_dirs')) for each in (place, trained))
     assert len(record.attempts) == len(SIGNALS) + 1
     for phase, metric in (('train', 'train/loss'), ('val', 'val/acc/top1')):
