@@ -128,27 +128,27 @@ class InterruptionHook(Hook):
     def __init__(self, interruption: Interruption, interval: object = None) -> None:
         self._interruption = interruption
         self._iterations, self._seconds = read_interval(interval) if interval else (0, 0.0)
-        self._saved = time.monotonic()
+        self._asked_for = time.monotonic()  # a checkpoint, by the clock of the first process
         self._asked: tuple[Any, torch.Tensor] | None = None
         self._rounds = 0
 
     def before_train(self, runner: Any) -> None:
         """From now on steps are under way."""
         _ = runner.side_group  # which all processes make together
-        self._saved, self._interruption.is_training = time.monotonic(), True
+        self._asked_for, self._interruption.is_training = time.monotonic(), True
 
     def after_step(self, runner: Any) -> None:
         """Save and stop, if any process wishes for it."""
         is_due = self._iterations and runner.iter % self._iterations == 0
         wish = _wish(self._interruption.signum)
-        if not wish and self._seconds and runner.rank == 0:
-            wish = _SAVE if time.monotonic() - self._saved >= self._seconds else 0
+        is_late = time.monotonic() - self._asked_for >= self._seconds > 0
+        if is_late and runner.rank == 0 and not wish:
+            wish, self._asked_for = _SAVE, time.monotonic()
         wish = self._agree(runner, wish)
         if not (is_due or wish):
             return
         hooks = [hook for hook in runner.hooks if isinstance(hook, ResumableCheckpointHook)]
         name = hooks[0].save_between(runner) if hooks else ''
-        self._saved = time.monotonic()
         if wish > _SAVE:
             self._stop(
                 _SIGNALS[wish - _SAVE - 1],
