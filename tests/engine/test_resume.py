@@ -214,6 +214,7 @@ FORMS = {
 KILLS = [
     ('after_train_iter', 3),
     ('after_step', 2),
+    ('before_save_checkpoint', 1),
     ('after_train_epoch', 1),
     ('before_val', 1),
     ('after_val_iter', 2),
