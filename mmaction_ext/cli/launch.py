@@ -10,6 +10,7 @@ time: it goes on from where all stands.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from argparse import ArgumentParser, Namespace
@@ -69,7 +70,9 @@ comes back when it has them. Without GPUs in the partition they are trained on C
 A run that is ended by a signal from elsewhere, is stopped for being preempted, or for which the
 machine has no memory left is started again; after an error it is not.
 
-Hours are those that runs of the same config took on this machine, or else go by multiply-adds.
+Hours are those that runs of the same config took on this machine, or else the time of a few steps
+(`preflight`) times their number, or else go by multiply-adds. Where none of them is known, --hours
+has a few configs timed first.
 
 exit codes: 0 nothing is lacking, only listed, or Slurm has it; 1 something is, if only since a
 process is at it; 2 bad input (one line says what); 130, 143 stopped by Ctrl-C or SIGTERM
@@ -77,6 +80,8 @@ process is at it; 2 bad input (one line says what); 130, 143 stopped by Ctrl-C o
 INTERRUPTED = 'interrupted; the same command goes on from here'
 #: more lines of a kind are counted, but with --dry-run
 MOST_LINES = 40
+#: configs whose steps are timed before a budget is spent on what nobody knows the length of
+MOST_TIMED = 4
 HEADS = ('run', 'seeds', 'MACs each', 'time each', 'time')
 
 
@@ -169,6 +174,8 @@ def run(args: Namespace) -> int:
     place = (
         Slots.of_machine(args.gpus_per_run, args.max_parallel) if is_local(args) else cluster(args)
     )
+    if isinstance(place, Slots):  # a step that is timed has the threads that runs have
+        os.environ.update(place.environment(()))
     specs = load_tables(args)
     suite = Suite(DEFAULT_RUNS, args.name or suite_name(specs))
     busy, plan = in_hand(DEFAULT_RUNS, queued), find_lacking(specs, args)
@@ -190,12 +197,20 @@ def run(args: Namespace) -> int:
             suite.take_back(lost, 'its launcher is gone')
             # again, as nobody else hands anything over any more; who has what is asked before the
             # runs are read: one that comes to its end between the two is then left alone, too
-            busy = in_hand(DEFAULT_RUNS, queued)
-            tasks = say_plan(suite, specs, find_lacking(specs, args), busy, args, place)
-            if not args.no_preflight:
-                tasks = say_trainable(suite, tasks, args)
+            busy, plan = in_hand(DEFAULT_RUNS, queued), find_lacking(specs, args)
+            looks, bad = not args.no_preflight, set[str]()
+            if looks and args.hours is not None:
+                bad |= say_untrainable(suite, of_unknown_length(timed(suite, plan, args)), args)
+            tasks = say_plan(suite, specs, plan.without(bad), busy, args, place)
+            if looks:
+                bad |= say_untrainable(suite, tasks, args)
+                rest = timed(suite, SuitePlan(tasks).without(bad), args)
+                if rest.tasks != tasks:
+                    print(f'{len(rest.tasks)} runs, {total(rest.tasks, place)}', flush=True)
+                tasks = rest.tasks
             if not isinstance(place, Slots):
-                return run_there(suite, tasks, args, place)
+                run_there(suite, tasks, args, place)
+                return int(bool(bad))
             now = handing_time(DEFAULT_RUNS, {task.run for task in tasks})
             suite.hand(
                 Handed(task.run, 'local', '', task.config_hash, now, task.job.name)
@@ -287,6 +302,7 @@ def say_plan(
         InputError: an executor has a run whose config has changed since.
     """
     check_unchanged(plan, busy)
+    plan = timed(suite, plan, args)
     lines = [
         f'{_named(specs, table, gap)} is left alone ({gap.row_seed.status.value}): {gap.reason}'
         for table, gap in plan.left
@@ -311,36 +327,60 @@ def say_plan(
     return chosen.tasks
 
 
-def say_trainable(suite: Suite, tasks: Sequence[Task], args: Namespace) -> tuple[Task, ...]:
-    """Look whether configs can be trained here; say which cannot, and return the tasks that can.
+def _how(args: Namespace) -> str:
+    """How configs are looked at: for a cluster no step is made, as its nodes are others."""
+    return f'on {process.host()}' + ', without a step' * (args.executor != 'local')
 
-    For a cluster no step is made: its nodes are other machines. What was found sound by this
-    suite is not looked at again.
+
+def timed(suite: Suite, plan: SuitePlan, args: Namespace) -> SuitePlan:
+    """A plan with the times that steps took when configs were looked at."""
+    found = suite.sound(_how(args))
+    return plan.timed({digest: seconds for digest, seconds in found.items() if seconds})
+
+
+def of_unknown_length(plan: SuitePlan) -> list[Task]:
+    """A few tasks of unknown length, from the least multiply-adds to the most.
+
+    What their steps take tells how long others do.
+    """
+    unknown = {
+        task.config_hash: task
+        for task in plan.tasks
+        if task.job.kind == 'train' and task.seconds is None
+    }
+    by_cost = sorted(unknown.values(), key=lambda task: task.compute.training or 0)
+    last = min(MOST_TIMED, len(by_cost)) - 1
+    return [by_cost[number * (len(by_cost) - 1) // max(1, last)] for number in range(last + 1)]
+
+
+def say_untrainable(suite: Suite, tasks: Iterable[Task], args: Namespace) -> set[str]:
+    """Look whether configs can be trained here; say which cannot, and return their runs.
+
+    What was found sound by this suite is not looked at again.
     """
     from mmaction_ext.engine.preflight import Target, preflight
 
-    makes_step = args.executor == 'local'
-    how = f'on {process.host()}' + ', without a step' * (not makes_step)
+    sound = suite.sound(_how(args))
     by_config: dict[Target, list[Task]] = {}
-    sound = suite.sound(how)
     for task in tasks:
         if task.config_hash not in sound:
             by_config.setdefault(Target(task.job.config, task.job.fold), []).append(task)
     if by_config:
-        print(f'looking whether {len(by_config)} configs can be trained here', flush=True)
-    bad: list[str] = []
+        plural = 's' * (len(by_config) > 1)
+        print(f'looking whether {len(by_config)} config{plural} can be trained here', flush=True)
+    bad: set[str] = set()
     for group, outcome in zip(
         by_config.values(),
         preflight(by_config, processes=args.gpus_per_run, makes_step=args.executor == 'local'),
         strict=True,
     ):
         if outcome.problem:
-            bad += [task.run for task in group]
+            bad.update(task.run for task in group)
             names = ', '.join(task.job.name for task in group)
             print(clean(f'{names}: left out: {outcome.problem}'), flush=True)
         else:
-            suite.found_sound(group[0].config_hash, how)
-    return SuitePlan(tuple(tasks)).without(bad).tasks
+            suite.found_sound(group[0].config_hash, _how(args), outcome.training)
+    return bad
 
 
 def check_unchanged(plan: SuitePlan, busy: Mapping[str, InHand]) -> None:
@@ -437,8 +477,8 @@ def run_here(suite: Suite, tasks: Sequence[Task], args: Namespace, slots: Slots)
     return 128 + executor.signal
 
 
-def run_there(suite: Suite, tasks: Sequence[Task], args: Namespace, resources: Resources) -> int:
-    """Hand runs to Slurm; returns 0 once it has them."""
+def run_there(suite: Suite, tasks: Sequence[Task], args: Namespace, resources: Resources) -> None:
+    """Hand runs to Slurm; comes back when it has them."""
     from mmaction_ext.suites.executors.slurm import SlurmExecutor
 
     handed = SlurmExecutor(suite, DEFAULT_RUNS, resources, args.retries).submit(tasks)
@@ -446,7 +486,6 @@ def run_there(suite: Suite, tasks: Sequence[Task], args: Namespace, resources: R
         f'Slurm has {len(handed)} runs now: mmaction-ext status --suite {suite.name}, '
         f'mmaction-ext cancel {suite.name}'
     )
-    return 0
 
 
 def say_leftovers(specs: Sequence[TableSpec], plan: SuitePlan) -> int:
@@ -454,7 +493,7 @@ def say_leftovers(specs: Sequence[TableSpec], plan: SuitePlan) -> int:
     lines = [
         f'still running: {_named(specs, table, gap)} ({process_of(gap.row_seed.living)})'
         if gap.row_seed.living
-        else _without_result(_named(specs, table, gap))
+        else f'still without a result: {_named(specs, table, gap)} ({gap.reason})'
         for table, gap in plan.left
     ]
     lacking = dict.fromkeys(name for task in plan.tasks for name in task.serves)

@@ -5,6 +5,7 @@ Takes tables, of which every row is shown under every seed, and folders of runs.
 
 import functools
 import math
+import os
 import sys
 import time
 from argparse import ArgumentParser, Namespace
@@ -53,6 +54,7 @@ states:
              signal                         diverged   losses, scores or a result not finite
   no result  ended well, but was not tested stale      only runs of another version of the config
   missing    no run                         waiting    launched, and not yet begun
+  stopped    asked to save and end, of a suite: launch goes on with it
   unfinished no exit record, and nobody can tell why
   conflict   results contradict each other  untrusted  a log is damaged
 
@@ -65,6 +67,8 @@ exit codes: 0 nothing is wrong; 1 a run failed, diverged, was killed, is in conf
 """
 HEADS = ('run', 'seed', 'state', 'iteration', 'done', 'left', 'last result', 'alive')
 PROBLEMS = ('failed', 'killed', 'conflict', 'untrusted', 'diverged')
+#: exit codes of runs that were asked to save and end: by a warning, Ctrl-C, SIGTERM
+_STOPPED = (os.EX_TEMPFAIL, 130, 143)
 #: metrics that say how far a run is
 PROGRESS_METRICS = frozenset({'train/time', 'train/loss', 'val/acc/top1', 'test/acc/top1'})
 _COLOURS = dict(
@@ -225,6 +229,8 @@ def suite_lines(suite: Suite, source: str = 'auto') -> list[RunStatus]:
         line = RunStatus(handed.row, handed.seed, 'missing')
         if record:
             line = replace(_record_line(record, DEFAULT_RUNS), run=handed.row)
+            if record.exit_code in _STOPPED:
+                line = replace(line, state='stopped', reason='')
         is_new = record is not None and record.config_hash == handed.config_hash
         is_there = line.state == 'running' or (is_new and line.state == 'finished')
         if run in busy and busy[run].suite.name == suite.name and not is_there:

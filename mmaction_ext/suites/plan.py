@@ -1,6 +1,7 @@
 """What a suite is to run: the jobs of several tables, each once, with what it needs and costs."""
 
 import functools
+import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -105,6 +106,27 @@ class SuitePlan:
             if gone.intersection(task.needs):
                 gone.add(task.run)
         return replace(self, tasks=tuple(task for task in self.tasks if task.run not in gone))
+
+    def timed(self, measured: Mapping[str, float]) -> 'SuitePlan':
+        """The same with lengths of trainings that nobody knew.
+
+        Args:
+            measured: seconds of a training by the hash of its config; others go by their
+                multiply-adds, at the median pace of these.
+        """
+        costs = {task.config_hash: task.compute.training for task in self.tasks}
+        rates = [seconds / cost for key, seconds in measured.items() if (cost := costs.get(key))]
+        rate = statistics.median(rates) if rates else None
+
+        def known(task: Task) -> Task:
+            if task.seconds is not None or task.job.kind != 'train':
+                return task
+            seconds = measured.get(task.config_hash)
+            if seconds is None and rate is not None and task.compute.training:
+                seconds = rate * task.compute.training
+            return replace(task, seconds=seconds)
+
+        return replace(self, tasks=tuple(map(known, self.tasks)))
 
     def within(self, seconds: float) -> 'SuitePlan':
         """The runs that complete the most cells in some time, those first that do so soonest.

@@ -167,26 +167,27 @@ class Suite:
                 found[run] = found[run][0], 'back' if is_over else event
         return found
 
-    def found_sound(self, config_hash: str, how: str) -> None:
+    def found_sound(self, config_hash: str, how: str, seconds: float | None = None) -> None:
         """Note that a config was found to be trainable.
 
         Args:
             config_hash: its hash.
             how: where and by what, in words.
+            seconds: that the steps of its training take, if they were timed.
 
         Raises:
             InputError: the journal cannot be written.
         """
-        self._append([dict(event='sound', config_hash=config_hash, how=how)])
+        self._append([dict(event='sound', config_hash=config_hash, how=how, seconds=seconds)])
 
-    def sound(self, how: str) -> set[str]:
-        """Hashes of the configs that were found to be trainable in some way.
+    def sound(self, how: str) -> dict[str, float | None]:
+        """Hashes of configs that were found to be trainable in some way, and their seconds.
 
         Raises:
             InputError: as :meth:`handed`.
         """
         return {
-            str(entry.get('config_hash'))
+            str(entry.get('config_hash')): entry.get('seconds')
             for entry in self._entries()
             if entry.get('event') == 'sound' and entry.get('how') == how
         }

@@ -173,6 +173,23 @@ def test_rows_that_cannot_be_trained_are_left_out(project, launch, command, monk
     assert looked[2:] == ['demo/full']  # base was found sound
 
 
+def test_a_budget_is_spent_by_steps_that_were_timed(project, launch, command, monkeypatch):
+    project.complexity(base=2_000_000, full=4_000_000)
+    looked = []
+
+    def preflight_of(targets, **options):
+        for target in targets:
+            looked.append(target.name)
+            seconds = 100.0 if 'base' in target.name else 200.0
+            yield preflight.Outcome(target.name, step=seconds, iterations=1)
+
+    monkeypatch.setattr(preflight, 'preflight', preflight_of)
+    code, out, _ = command('launch', 'demo', '--hours', '0.06', '--max-parallel', '1')
+    assert looked == ['demo/base', 'demo/full'] and launch.started() == ALL[:2]
+    assert code == 1 and 'demo: 2 runs to train of 4, those for 0.06 h' in out
+    assert 'about 3 min, one after the other 3 min' in out
+
+
 def test_status_and_cancel_of_a_suite(project, launch, command):
     project.write('wait', 'base')
     told = {}

@@ -1,6 +1,7 @@
 """What a suite is to run: each run once, what completes the most cells first."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmaction_ext.errors import InputError
+from mmaction_ext.suites.compute import TrainingCompute
 from mmaction_ext.suites.plan import Goal, SuitePlan, Task, plan_suite
 from mmaction_ext.tables import load_spec
 from mmaction_ext.tables.gaps import Job
@@ -99,6 +101,20 @@ def test_what_needs_what_is_left_out_is_left_out_too():
     plan = SuitePlan((task('a'), task('b', needs=('a/seed0',)), task('c', needs=('b/seed0',))))
     assert plan.without(['a/seed0']).tasks == ()
     assert [each.job.name for each in plan.without(['c/seed0']).tasks] == ['a', 'b']
+
+
+def test_lengths_that_nobody_knew_go_by_what_was_timed():
+    def costly(name, macs, seconds=None):
+        compute = TrainingCompute(macs=macs, clips=1) if macs else TrainingCompute()
+        return replace(task(name, seconds), config_hash=name, compute=compute)
+
+    plan = SuitePlan(
+        (costly('a', 10), costly('b', 20), costly('c', 30), costly('d', 10, 7.0), costly('e', 0))
+    )
+    found = plan.timed({'a': 5.0, 'b': 14.0, 'e': 3.0, 'gone': 9.0})
+    by_name = {each.job.name: each.seconds for each in found.tasks}
+    assert by_name == {'a': 5.0, 'b': 14.0, 'c': pytest.approx(18.0), 'd': 7.0, 'e': 3.0}
+    assert plan.timed({}) == plan
 
 
 def completed(plan, order):
