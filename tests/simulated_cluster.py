@@ -40,6 +40,8 @@ from mmaction_ext.tracking.writing.results import write_result
 HOUR = 3600.0
 #: iterations of a training, between two checkpoints, and seconds that one takes on a good node
 TOTAL, SAVED, SECONDS = 30, 10, 90.0
+#: seconds between two heartbeats
+BEAT = 45.0
 NODES = 8
 COLUMNS = '{key: top1, head: Top-1, from: test/acc/top1, scale: 100}'
 
@@ -148,6 +150,7 @@ class World:
         self.slow = {node: self.chance.choice((1, 1, 1, 4)) for node in self.nodes}
         self.jobs, self.arrays = {}, 0
         self.full = self.deaf = False
+        self.silent_until = 0.0
         self.known, self.beats, self.log = {}, {}, []
         self.calm, self.happened = False, 0
         self.actor = self.actor_at('login1')
@@ -375,6 +378,8 @@ class World:
             return 1
         if job.restarts:
             entries = read_ledger(self.runs, task['run']).entries
+            if slurm_task.is_done_by(entries, self.slurm_id(job)):
+                return 0
             if slurm_task.starts_in_vain(entries, self.slurm_id(job)) > content['retries']:
                 return 1
         return (yield from self.training(actor, task))
@@ -450,8 +455,9 @@ class World:
         ledger.heartbeat.beat()
         with contextlib.closing(MetricsFile(folder, ledger.number)) as metrics:
             while done < TOTAL:
-                yield SECONDS * self.slow.get(actor.host, 1)
-                ledger.heartbeat.beat()
+                for _ in range(int(SECONDS / BEAT) * self.slow.get(actor.host, 1)):
+                    yield BEAT
+                    ledger.heartbeat.beat()
                 self.works(actor, identity)
                 done += 1
                 metrics.append('train', done, 1, {'train/loss': 1 / done, 'train/time': SECONDS})
@@ -515,6 +521,9 @@ class World:
         run = self.run(identity)
         assert identity.config_hash not in run.finished, f'{identity} is finished and begun again'
         assert identity.config_hash == task['config_hash'], f'{identity} is not what was planned'
+        older = run.newest
+        if older and older.alive and not older.asleep and self.now > self.silent_until:
+            raise AssertionError(f'{identity} is begun though a process works on it')
         run.newest = actor
         run.begun[identity.config_hash] = run.begun.get(identity.config_hash, 0) + 1
 
@@ -533,7 +542,10 @@ class World:
         job = self.chance.choice(running) if running else None
         self.happened += 1
         kind = self.chance.choice(
-            ('warn', 'preempt', 'lose', 'cut', 'cut', 'full', 'deaf', 'clock', 'edit', 'twice')
+            (
+                *('warn', 'preempt', 'lose', 'cut', 'cut', 'unseen'),
+                *('full', 'deaf', 'clock', 'edit', 'twice'),
+            )
         )
         getattr(self, f'_{kind}')(job)
         self.at(self.chance.uniform(30, 600), self.misfortune)
@@ -577,8 +589,18 @@ class World:
             self.requeue(job)
 
     def _full(self, _):
-        self.full = True
-        self.at(self.chance.uniform(60, 1800), lambda: setattr(self, 'full', False))
+        self.full, seconds = True, self.chance.uniform(60, 1800)
+        # hearts are silent meanwhile, and for a beat more
+        self.silent_until = max(self.silent_until, self.now + seconds + 300)
+        self.at(seconds, lambda: setattr(self, 'full', False))
+
+    def _unseen(self, job):
+        """Slurm loses sight of a node; its process goes on."""
+        if job and job.actor and self.nodes[job.node]:
+            node, actor = job.node, job.actor
+            self.nodes[node] = False
+            self.at(self.chance.uniform(300, HOUR), lambda: self.nodes.update({node: True}))
+            self._lost(job, actor)
 
     def _deaf(self, _):
         self.deaf = True

@@ -1,5 +1,6 @@
 """The folder of a run: who owns it, and which checkpoint in it is the newest sound one."""
 
+import contextlib
 import functools
 import os
 import os.path as osp
@@ -184,8 +185,9 @@ def _lock(work_dir: Path) -> LockFile:
 
 
 def _outwait(work_dir: Path) -> None:
-    """Make sure that no process on another machine works in a folder whose lock it cannot see.
+    """Make sure that no process works in a folder whose lock does nothing, or was lost.
 
+    On this machine the number of the process tells, on another one its heart.
     One that left without a word is watched until it is dead: a heart that beats is alive, whatever
     the clocks of the two machines say. How long ago it last did, one clock tells: that of the
     machine that has the files.
@@ -195,7 +197,11 @@ def _outwait(work_dir: Path) -> None:
     """
     ledger = read_ledger(work_dir, '')
     entry = ledger.entries[-1] if ledger.entries else None
-    if entry is None or entry.exit_code is not None or entry.host in (None, process.host()):
+    if entry is None or entry.exit_code is not None or entry.host is None:
+        return
+    if entry.host == process.host():
+        if entry.boot_id == process.boot_id() and _works(entry.pid, entry.process_start):
+            raise InputError(f'{work_dir} is in use by process {entry.pid}')
         return
     heart, began = work_dir / HEARTBEAT_FILE, time.monotonic()
     first, age = _pulse(heart), _age(heart, work_dir / LOCK_FILE)
@@ -210,10 +216,23 @@ def _outwait(work_dir: Path) -> None:
             ),
             flush=True,
         )
-    while time.monotonic() < began + left:
+    while True:
+        # looked at once more when time is up: this process may have been stopped meanwhile, too
+        is_up = time.monotonic() >= began + left
         if _pulse(heart) != first:
             raise InputError(f'{work_dir} is in use by process {entry.pid} on {entry.host}')
+        if is_up:
+            return
         time.sleep(min(1.0, left / 20))
+
+
+def _works(pid: int | None, started: float | None) -> bool:
+    """Whether another process of this machine lives, and has not just left its number behind."""
+    if pid in (None, os.getpid()) or started is None or process.process_start(pid) != started:
+        return False
+    with contextlib.suppress(OSError):
+        return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] not in 'ZX'
+    return True
 
 
 def _pulse(heart: Path) -> bytes:

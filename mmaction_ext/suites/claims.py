@@ -168,13 +168,16 @@ class Claim:
         if first is not None and abs(time.time() - first) < self.stale:
             return True
         until = time.monotonic() + self.stale
-        while time.monotonic() < until:
+        while True:
+            # looked at once more when time is up: this process may have been stopped meanwhile
+            is_up = time.monotonic() >= until
             if _read(file) != holder:
                 return False
             if _sign(file) != first:
                 return True
+            if is_up:
+                return False
             time.sleep(min(1.0, self.stale / 20))
-        return False
 
 
 def _beat(file: Path, stop: threading.Event, seconds: float) -> None:

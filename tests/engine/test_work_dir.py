@@ -545,6 +545,20 @@ def test_folder_in_which_another_machine_works_is_refused_whatever_its_clock(
     work_dir.claim_work_dir(tmp_path, RUN).close()
 
 
+def test_folder_in_which_a_process_of_this_machine_works_without_its_lock(tmp_path):
+    """As a network file system takes locks away from a machine that was cut off for a while."""
+    other = subprocess.Popen([sys.executable, '-c', 'input()'], stdin=subprocess.PIPE)
+    here = dict(host=process.host(), boot_id=process.boot_id(), pid=other.pid)
+    left_elsewhere(tmp_path, process_start=process.process_start(other.pid), **here)
+    with pytest.raises(InputError, match=f'is in use by process {other.pid}'):
+        work_dir.claim_work_dir(tmp_path, RUN)
+    other.kill()
+    os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)  # it is dead, and not yet buried
+    work_dir.claim_work_dir(tmp_path, RUN).close()
+    other.communicate()
+    work_dir.claim_work_dir(tmp_path, RUN).close()
+
+
 @pytest.mark.parametrize(
     'age, entry', [(9, {}), (0, dict(exit_code=1)), (0, dict(host=process.host())), (-9, {})]
 )

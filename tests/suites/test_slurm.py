@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mmaction_ext.errors import InputError
 from mmaction_ext.suites.executors import slurm
 from mmaction_ext.suites.executors.slurm import Unanswered, ask, partitions, read_time
-from mmaction_ext.suites.executors.slurm_task import starts_in_vain
+from mmaction_ext.suites.executors.slurm_task import is_done_by, starts_in_vain
 from mmaction_ext.tracking.ledger.forms import AttemptEntry
 
 SINFO = """
@@ -96,3 +96,10 @@ def test_a_job_in_which_launch_runs_is_no_part_of_the_jobs(monkeypatch):
     found = set(ask(sys.executable, '-c', code).split())
     assert {'SLURM_CONF', 'SBATCH_ACCOUNT'} <= found
     assert not found & {'SLURM_MEM_PER_CPU', 'SQUEUE_FORMAT'}
+
+
+@pytest.mark.parametrize('code, job, done', [(0, '7', True), (1, '7', False), (0, '8', False)])
+def test_job_that_starts_again_after_a_node_that_was_taken_for_lost_finished_it(code, job, done):
+    first = AttemptEntry(number=1, slurm_job='7', exit_code=None)
+    assert not is_done_by([], '7') and not is_done_by([first], '7')
+    assert is_done_by([first, AttemptEntry(number=2, slurm_job=job, exit_code=code)], '7') == done

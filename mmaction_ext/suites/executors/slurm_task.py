@@ -41,7 +41,11 @@ def main(path: str) -> int:
     task, runs = content['tasks'][int(os.environ['SLURM_ARRAY_TASK_ID'])], Path(content['runs'])
     obstacle = _obstacle(runs, content['suite'], task)
     if not obstacle and int(os.environ.get('SLURM_RESTART_COUNT', 0)):
-        starts = starts_in_vain(read_ledger(runs, task['run']).entries, os.environ['SLURM_JOB_ID'])
+        entries, job = read_ledger(runs, task['run']).entries, os.environ['SLURM_JOB_ID']
+        if is_done_by(entries, job):
+            print(clean(f'{task["run"]}: an earlier start of this job has finished it'))
+            return 0
+        starts = starts_in_vain(entries, job)
         if starts > content['retries']:
             obstacle = f'{starts} starts of this job got no further'
     if obstacle:
@@ -68,6 +72,16 @@ def _obstacle(runs: Path, suite: str, task: dict[str, Any]) -> str:
         if time.monotonic() > until:
             return 'the journal does not have it'
         time.sleep(1)
+
+
+def is_done_by(entries: Sequence[AttemptEntry], job: str) -> bool:
+    """Whether a job that starts again has done its run: on a node that Slurm took for lost.
+
+    Args:
+        entries: attempts at the run, oldest first.
+        job: Slurm's number of the job.
+    """
+    return bool(entries) and entries[-1].exit_code == 0 and entries[-1].slurm_job == job
 
 
 def starts_in_vain(entries: Sequence[AttemptEntry], job: str) -> int:
