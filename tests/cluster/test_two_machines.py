@@ -12,7 +12,7 @@ from tool_runs import ROOT, variables
 
 pytestmark = pytest.mark.slow
 #: seconds without a word after which the others are lost
-TIMEOUT = 12
+TIMEOUT = 20
 
 
 def ip(*words):
