@@ -318,8 +318,3 @@ class _Builder:
 def _joined(some: Iterable[str], others: Iterable[str]) -> tuple[str, ...]:
     """Both, each once, in the order in which they came."""
     return tuple(dict.fromkeys([*some, *others]))
-
-
-def by_run(tasks: Iterable[Task]) -> Mapping[str, Task]:
-    """Tasks by the run that they make."""
-    return {task.run: task for task in tasks}
