@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from mmaction_ext.engine.slurm_step import node_variables, process_variables
+from mmaction_ext.engine.slurm_step import node_variables
 from mmaction_ext.errors import check_at_least
 
 #: one machine: any port of so many, so that two runs do not meet
@@ -85,10 +85,8 @@ def spread(args: Namespace) -> int | None:
 
     Raises:
         KeyboardInterrupt: Ctrl-C, once the processes have ended.
-        InputError: there are to be no processes, or Slurm did not start this one.
+        InputError: there are to be no processes, or Slurm has not one task on each node.
     """
-    if args.launcher == 'slurm':
-        os.environ.update(process_variables(os.environ))
     if args.gpus is None or args.launcher != 'none':
         os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
         return None

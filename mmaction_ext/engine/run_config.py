@@ -16,6 +16,7 @@ from mmengine.dist import barrier, broadcast_object_list, get_dist_info, init_di
 from mmengine.hooks import CheckpointHook
 from mmengine.utils.dl_utils import set_multi_processing
 
+from mmaction_ext.engine.slurm_step import process_variables
 from mmaction_ext.errors import InputError, check_positive, last_line
 from mmaction_ext.tracking.identity import (
     RunIdentity,
@@ -220,9 +221,7 @@ def join_processes(launcher: str, env_cfg: Mapping[str, Any]) -> tuple[int, int]
     task for one that sees the GPUs of all (``--gpus-per-task``).
 
     Args:
-        launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``; for the second and third the
-            environment is that of torchrun, see
-            :func:`mmaction_ext.engine.slurm_step.process_variables`.
+        launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
         env_cfg: the config's ``env_cfg``; ``dist_cfg.timeout`` is how many seconds a process
             waits for the others before it takes them for lost.
 
@@ -230,8 +229,8 @@ def join_processes(launcher: str, env_cfg: Mapping[str, Any]) -> tuple[int, int]
         Rank and number of processes.
 
     Raises:
-        InputError: ``launcher`` does not work without GPUs, the timeout is no positive number, or
-            the processes do not find each other.
+        InputError: ``launcher`` does not work without GPUs or here, the timeout is no positive
+            number, or the processes do not find each other.
     """
     if launcher == 'none' or is_distributed():
         return get_dist_info()
@@ -240,6 +239,8 @@ def join_processes(launcher: str, env_cfg: Mapping[str, Any]) -> tuple[int, int]
         check_positive('env_cfg.dist_cfg.timeout', options['timeout'])
     set_multi_processing(**env_cfg.get('mp_cfg', {}), distributed=True)
     if launcher == 'slurm':
+        # not before: until here each task tells what is wrong, as srun ends them with the first
+        os.environ.update(process_variables(os.environ))
         if count := torch.cuda.device_count():
             os.environ['LOCAL_RANK'] = str(int(os.environ['LOCAL_RANK']) % count)
         launcher = 'pytorch'

@@ -127,7 +127,10 @@ def test_a_task_of_slurm_that_sees_one_gpu_uses_that(monkeypatch):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: 1)
     monkeypatch.setattr(run_config, 'init_dist', lambda *args, **more: called.append((args, more)))
-    monkeypatch.setenv('LOCAL_RANK', '3')
+    for name in ('JOB_ID', 'STEP_ID', 'PROCID', 'STEP_NUM_TASKS', 'LOCALID', 'STEP_NODELIST'):
+        monkeypatch.setenv(f'SLURM_{name}', '3')
+    for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT'):
+        monkeypatch.setenv(name, '')  # as it was, in the end
     run_config.join_processes('slurm', dict(dist_cfg=dict(backend='nccl', timeout=600)))
     assert called == [(('pytorch',), dict(backend='nccl', timeout=600))]
     assert os.environ['LOCAL_RANK'] == '0'
