@@ -33,7 +33,7 @@ from mmaction_ext.errors import InputError, check_at_least, check_positive
 from mmaction_ext.suites.claims import Taken
 from mmaction_ext.suites.executors.machine import Slots
 from mmaction_ext.suites.pace import STEP_TIME
-from mmaction_ext.suites.plan import SuitePlan, Task, plan_suite
+from mmaction_ext.suites.plan import CHECKPOINT_INTERVAL, SuitePlan, Task, plan_suite
 from mmaction_ext.suites.store import (
     Handed,
     InHand,
@@ -130,6 +130,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         help='how many runs at a time (default: as GPUs, or CPU cores, suffice for)',
     )
     group.add_argument(
+        '--checkpoint-interval',
+        metavar='N|TIME',
+        help='how often each training saves a checkpoint between epochs, in iterations or as 30s, '
+        f'10min, 2h (default: what its config says, else {CHECKPOINT_INTERVAL})',
+    )
+    group.add_argument(
         '--retries',
         type=int,
         default=2,
@@ -171,6 +177,10 @@ def run(args: Namespace) -> int:
     if args.hours is not None:
         check_positive('--hours', args.hours)
     check_at_least('--retries', args.retries, 0)
+    if args.checkpoint_interval is not None:
+        from mmaction_ext.engine.interruption import read_interval
+
+        read_interval(args.checkpoint_interval)
     place = (
         Slots.of_machine(args.gpus_per_run, args.max_parallel) if is_local(args) else cluster(args)
     )
@@ -285,7 +295,14 @@ def find_lacking(specs: Sequence[TableSpec], args: Namespace) -> SuitePlan:
     metrics = needed_metrics(specs) | {STEP_TIME}
     has_runs = args.runs is not None or DEFAULT_RUNS.is_dir()
     records = read_records(args, specs, metrics) if has_runs else []
-    return plan_suite(specs, records, read_counts(args), args.rows, args.seeds)
+    return plan_suite(
+        specs,
+        records,
+        read_counts(args),
+        args.rows,
+        args.seeds,
+        checkpoint_interval=args.checkpoint_interval,
+    )
 
 
 def say_plan(

@@ -19,6 +19,8 @@ from mmaction_ext.tracking.identity import config_name, load_config, network_of
 from mmaction_ext.tracking.reading.record import RunRecord
 
 _KINDS = list(COMMANDS)
+#: what a kill costs at most, where nobody says otherwise
+CHECKPOINT_INTERVAL = '10min'
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Task:
         serves: the rows and seeds that lack it, ``table: row/seed0``.
         keep_best: validation metrics whose best checkpoint is kept, as ``acc/top1``: those by
             which tables select.
+        checkpoint_interval: how often a checkpoint is saved between epochs, as ``10min``; empty
+            where the config says so itself.
         compute: what it takes.
         seconds: how long it takes on this machine, one process; ``None`` where nobody knows.
     """
@@ -41,6 +45,7 @@ class Task:
     needs: tuple[str, ...] = ()
     serves: tuple[str, ...] = ()
     keep_best: tuple[str, ...] = ()
+    checkpoint_interval: str = ''
     compute: TrainingCompute = field(default_factory=TrainingCompute)
     seconds: float | None = None
 
@@ -60,6 +65,8 @@ class Task:
             return words
         for metric in self.keep_best:
             words += ['--keep-best', metric]
+        if self.checkpoint_interval:
+            words += ['--checkpoint-interval', self.checkpoint_interval]
         if processes > 1:
             words += ['--gpus', str(processes)]
         return [*words, '--config-hash', self.config_hash]
@@ -192,6 +199,7 @@ def plan_suite(
     rows: Sequence[str] | None = None,
     seeds: Sequence[int] | None = None,
     load: Callable[..., dict[str, Any]] = load_config,
+    checkpoint_interval: str | None = None,
 ) -> SuitePlan:
     """What some tables lack, each run once whoever needs it.
 
@@ -203,6 +211,8 @@ def plan_suite(
         rows: ids of rows, or of folds of rows, that are asked for; all if ``None``.
         seeds: seeds that are asked for, instead of each table's.
         load: reads a config file.
+        checkpoint_interval: see :class:`Task`; for all trainings, or if ``None``
+            :data:`CHECKPOINT_INTERVAL` for those whose config has none.
 
     Raises:
         InputError: a row that is asked for is in none of the tables, or is not trained here; a
@@ -211,7 +221,7 @@ def plan_suite(
     _check_rows(specs, rows)
     load = functools.cache(load)
     records = RunIndex.of(records)
-    suite = _Builder(records, counts, load, Pace.of(records), len(specs) > 1)
+    suite = _Builder(records, counts, load, Pace.of(records), len(specs) > 1, checkpoint_interval)
     for spec in specs:
         asked = replace(spec, seeds=tuple(dict.fromkeys(seeds or spec.seeds)))
         suite.add(asked, rows)
@@ -241,6 +251,7 @@ class _Builder:
     load: Callable[..., dict[str, Any]]
     pace: Pace
     several: bool
+    checkpoint_interval: str | None
     tasks: dict[str, Task] = field(default_factory=dict)
     goals: list[Goal] = field(default_factory=list)
     left: list[tuple[str, Gap]] = field(default_factory=list)
@@ -305,7 +316,16 @@ class _Builder:
         if job.kind != 'train':
             compute = replace(compute, length=None, samples=None, clips=None)
         seconds = self.pace.seconds(config, compute) if job.kind == 'train' else None
-        return Task(job, config.digest, compute=compute, seconds=seconds)
+        interval = self.checkpoint_interval
+        if interval is None:
+            interval = '' if content.get('checkpoint_interval') else CHECKPOINT_INTERVAL
+        return Task(
+            job,
+            config.digest,
+            checkpoint_interval=interval,
+            compute=compute,
+            seconds=seconds,
+        )
 
     def plan(self) -> SuitePlan:
         """All that was added."""

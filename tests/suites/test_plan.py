@@ -61,8 +61,13 @@ def test_command_names_the_config_hash(project):
     digest = project.identity('full', 1).config_hash
     assert task.arguments(2) == [
         *('train', str(project.config('full')), '--seed', '1', '--resume'),
-        *('--gpus', '2', '--config-hash', digest),
+        *('--checkpoint-interval', '10min', '--gpus', '2', '--config-hash', digest),
     ]
+    [task] = plan_of(project, rows=['full'], seeds=[1], checkpoint_interval='5').tasks
+    assert task.checkpoint_interval == '5'
+    project.write('configs/demo/full.py', "_base_ = ['common.py']\ncheckpoint_interval = '1min'\n")
+    [task] = plan_of(project, rows=['full'], seeds=[1]).tasks
+    assert '--checkpoint-interval' not in task.arguments()
 
 
 def test_what_is_done_or_cannot_be_mended_is_left(project):
