@@ -384,6 +384,7 @@ def config_chain(path: Path | str) -> list[tuple[str, str]]:
         (name, file) pairs: the path from ``configs/`` on, of another package as in ``_base_``
         (``mmaction::...``).
     """
+    replace_pkg_resources()  # which a config that is kept was read without
     found, waiting = [], [(f'configs/{config_name(path)}.py', str(path))]
     while waiting:
         name, file = waiting.pop(0)

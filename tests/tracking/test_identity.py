@@ -243,6 +243,20 @@ print([m for m in ('torch', 'mmaction', 'mmcv') if m in sys.modules])
     assert done.stdout.strip() == '[]', done.stderr
 
 
+def test_chain_of_a_config_that_nothing_has_read(tmp_path):
+    """As where what it resolves to was kept by an earlier process."""
+    row = tmp_path / 'configs/row.py'
+    row.parent.mkdir()
+    row.write_text("_base_ = 'mmaction::_base_/default_runtime.py'\n")
+    code = f"""
+from mmaction_ext.tracking.identity import config_chain
+print([name for name, _ in config_chain({str(row)!r})])
+"""
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    expected = ['configs/row.py', 'mmaction::_base_/default_runtime.py']
+    assert done.stdout.strip() == str(expected), done.stderr
+
+
 def test_unreadable_configs_are_named(tmp_path):
     with pytest.raises(ValueError, match=r'nowhere.py does not exist'):
         load_config(tmp_path / 'nowhere.py')
