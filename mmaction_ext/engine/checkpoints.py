@@ -45,6 +45,7 @@ class ResumableCheckpointHook(CheckpointHook):
         if source and Path(source).resolve().parent == Path(self.out_dir).resolve():
             self._last = runner.iter, Path(source).name
             self.last_ckpt = str(Path(self.out_dir, self._last[1]))
+            self._prune_after(runner, runner.epoch if self.by_epoch else runner.iter, runner.iter)
 
     def save_between(self, runner: Any) -> str:
         """Save a checkpoint between two steps, where there is none yet; each process calls it.
@@ -56,7 +57,7 @@ class ResumableCheckpointHook(CheckpointHook):
             name = f'iter_{runner.iter}.pth'
             runner.logger.info(f'Saving checkpoint at {runner.iter} iterations')
             self._save(runner, name, dict(epoch=runner.epoch, iter=runner.iter))
-            self._prune(self._between(runner), KEPT_BETWEEN, runner.iter)
+            self._prune_after(runner, -1, runner.iter)
         return self._last[1]
 
     def after_validation(self, runner: Any) -> None:
@@ -71,9 +72,7 @@ class ResumableCheckpointHook(CheckpointHook):
 
     def _save_checkpoint_with_step(self, runner: Any, step: int, meta: dict[str, Any]) -> None:
         self._save(runner, self.filename_tmpl.format(step), meta)
-        if self.max_keep_ckpts > 0:
-            self._prune(self._regular(runner), self.max_keep_ckpts, step)
-        self._prune(self._between(runner), 0, meta['iter'])
+        self._prune_after(runner, step, meta['iter'])
 
     def _save(self, runner: Any, name: str, meta: dict[str, Any]) -> None:
         self._state = gather_state(runner, meta['iter'])
@@ -112,6 +111,20 @@ class ResumableCheckpointHook(CheckpointHook):
             or self.interval < 1
             or ((number - self.save_begin) % self.interval and number != runner.max_iters)
         }
+
+    def _prune_after(self, runner: Any, step: int, iteration: int) -> None:
+        """Remove what the last checkpoint makes superfluous.
+
+        Args:
+            runner: the runner of the training.
+            step: number of the last checkpoint, if it is one that the config asks for.
+            iteration: number of iterations that are done.
+        """
+        regular = self._regular(runner)
+        is_regular = step in regular and regular[step].name == self._last[1]
+        if is_regular and self.max_keep_ckpts > 0:
+            self._prune(regular, self.max_keep_ckpts, step)
+        self._prune(self._between(runner), 0 if is_regular else KEPT_BETWEEN, iteration)
 
     def _prune(self, files: dict[int, Path], kept: int, reached: int) -> None:
         """Remove all but the last files up to what is reached."""

@@ -59,9 +59,11 @@ class _Resumable:
 class EpochLoop(_Resumable, EpochBasedTrainLoop):
     """mmengine's ``EpochBasedTrainLoop``, which goes on at the next batch of an epoch."""
 
+    _is_under_way = False
+
     def position(self, iteration: int) -> int:
-        """Batches of the epoch that are done."""
-        return self.dataloader.position % len(self.dataloader)
+        """Batches of the epoch under way that are done, which may be all of them."""
+        return self.dataloader.position if self._is_under_way else 0
 
     def run(self) -> nn.Module:
         """Train."""
@@ -80,13 +82,14 @@ class EpochLoop(_Resumable, EpochBasedTrainLoop):
     def _run_epoch(self, taken: training_state.Taken) -> None:
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
-        begin = taken.position
+        begin, self._is_under_way = taken.position, True
         if begin:
             taken.go_on()
         for index, batch in enumerate(self.dataloader, begin):
             self.run_iter(index, batch)
             if index + 1 < len(self.dataloader):
                 self.runner.call_hook('after_step')
+        self._is_under_way = False
         self.runner.call_hook('after_train_epoch')
         self._epoch += 1
         self.runner.call_hook('after_step')

@@ -39,6 +39,7 @@ from mmaction_ext.engine.run_config import (
 from mmaction_ext.engine.runner import ResumableRunner
 from mmaction_ext.engine.work_dir import (
     as_begun,
+    check_resumable,
     claim_work_dir,
     claimed_uid,
     default_work_dir,
@@ -187,10 +188,15 @@ class Run:
         Args:
             checkpoint: The file, or ``'auto'`` for the newest readable one of the folder. Without
                 one training starts from scratch.
+
+        Raises:
+            InputError: The newest one is of another run, or cannot be gone on from.
         """
         self._first_weights = self.cfg.get('load_from')
         if checkpoint == 'auto':
             checkpoint = self.newest_checkpoint()
+            if checkpoint:
+                from_first_process(check_resumable, checkpoint, self.identity)
         if checkpoint:
             self.cfg.load_from, self.cfg.resume = checkpoint, True
             return

@@ -332,24 +332,36 @@ def trained_config_hash(checkpoint: FilePath) -> str:
     Raises:
         InputError: as :func:`checkpoint_meta`.
     """
-    hub = _part(_read_checkpoint(checkpoint), 'message_hub')
-    return str(_part(hub, 'runtime_info').get('config_hash', 'unknown'))
+    return _config_hash(_read_checkpoint(checkpoint))
 
 
 def check_resumable(checkpoint: FilePath, identity: RunIdentity) -> None:
     """Make sure that a checkpoint belongs to a run before that run goes on from it.
 
     Raises:
-        InputError: it cannot be read, is damaged, or was trained with another config.
+        InputError: it cannot be read, is damaged, was trained with another config or under
+            another seed, or holds no state of the optimizer, as the best ones by a metric.
     """
     check_whole(checkpoint)
-    digest = trained_config_hash(checkpoint)
+    content = _read_checkpoint(checkpoint)
+    digest, seed = _config_hash(content), _part(content, 'meta').get('seed', identity.seed)
     if digest not in identity.hashes:
-        raise InputError(
-            f'checkpoint {checkpoint} was trained with another config (hash '
-            f'{digest}, not {identity.config_hash}); to start from its weights use '
-            f'--cfg-options load_from={checkpoint}'
-        )
+        fault = f'was trained with another config (hash {digest}, not {identity.config_hash})'
+    elif seed != identity.seed:
+        fault = f'was trained under another seed ({seed}, not {identity.seed})'
+    elif 'optimizer' not in content:
+        fault = 'holds no state of the optimizer, so that training cannot go on from it'
+    else:
+        return
+    raise InputError(
+        f'checkpoint {checkpoint} {fault}; to start from its weights use '
+        f'--cfg-options load_from={checkpoint}'
+    )
+
+
+def _config_hash(content: dict[str, Any]) -> str:
+    hub = _part(content, 'message_hub')
+    return str(_part(hub, 'runtime_info').get('config_hash', 'unknown'))
 
 
 def _read_checkpoint(path: FilePath) -> dict[str, Any]:

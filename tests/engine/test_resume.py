@@ -190,6 +190,9 @@ FORMS = {
     'stopping': dict(
         custom_hooks=[dict(type='EarlyStoppingHook', monitor='acc', rule='greater', patience=1)]
     ),
+    'counted': dict(
+        default_hooks=dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=3))
+    ),
     'seldom': dict(
         train_cfg=dict(by_epoch=True, max_epochs=EPOCHS, val_interval=2),
         default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=2)),

@@ -74,7 +74,8 @@ def test_run_of_an_earlier_rule_goes_on_under_its_own_name(tmp_path):
     work_dir.claim_work_dir(tmp_path, begun, movable=False).close()
     work_dir.claim_work_dir(tmp_path, now, movable=False).close()
     assert json.loads((tmp_path / 'run.json').read_text())['config_hash'] == 'aaaa'
-    torch.save(dict(message_hub=dict(runtime_info=dict(config_hash='aaaa'))), tmp_path / 'a.pth')
+    hub = dict(runtime_info=dict(config_hash='aaaa'))
+    torch.save(dict(message_hub=hub, optimizer={}), tmp_path / 'a.pth')
     work_dir.check_resumable(tmp_path / 'a.pth', now)
     with pytest.raises(InputError, match='trained with another config'):
         work_dir.check_resumable(tmp_path / 'a.pth', RunIdentity(RUN.config, 0, 'bbbb'))
@@ -211,9 +212,15 @@ def test_folder_the_user_chose_is_never_moved(tmp_path):
 
 def test_checkpoint_says_which_config_it_is_of(tmp_path):
     path = tmp_path / 'x.pth'
-    torch.save(dict(message_hub=dict(runtime_info=dict(config_hash='aaaa'))), path)
+    content = dict(message_hub=dict(runtime_info=dict(config_hash='aaaa')), meta=dict(seed=0))
+    torch.save(dict(content, optimizer={}), path)
     assert work_dir.trained_config_hash(path) == 'aaaa'
     work_dir.check_resumable(path, RUN)
+    with pytest.raises(InputError, match=r'x.pth was trained under another seed \(0, not 1\)'):
+        work_dir.check_resumable(path, RunIdentity(RUN.config, 1, 'aaaa'))
+    torch.save(content, path)
+    with pytest.raises(InputError, match=r'x.pth holds no state of the optimizer'):
+        work_dir.check_resumable(path, RUN)
     torch.save(dict(state_dict={}), path)
     assert work_dir.trained_config_hash(path) == 'unknown'
     with pytest.raises(InputError, match=r'x.pth was trained with another config'):
