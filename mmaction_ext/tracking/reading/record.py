@@ -317,8 +317,10 @@ class RunRecord:
 
     @property
     def last_iter(self) -> int | None:
-        """Iteration that the last attempt had reached."""
-        return self.attempts[-1].last_iter
+        """Iteration that the last attempt had reached, be it by going on from there."""
+        last = self.attempts[-1]
+        begin = int(last.resumed_from or 0) or None
+        return begin if last.last_iter is None else last.last_iter
 
 
 def is_web_address(text: str) -> bool:

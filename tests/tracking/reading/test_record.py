@@ -15,7 +15,7 @@ from mmaction_ext.tracking.reading.record import (
 )
 
 
-def attempt(exit_code=0, corrupt=False, truncated=False, last_iter=8):
+def attempt(exit_code=0, corrupt=False, truncated=False, last_iter=8, resumed_from=None):
     return Attempt(
         path='path',
         start_time=1.0,
@@ -25,6 +25,7 @@ def attempt(exit_code=0, corrupt=False, truncated=False, last_iter=8):
         exit_code=exit_code,
         corrupt=corrupt,
         truncated=truncated,
+        resumed_from=resumed_from,
     )
 
 
@@ -34,6 +35,8 @@ def attempt(exit_code=0, corrupt=False, truncated=False, last_iter=8):
         ([attempt()], (0, False, False, True, 8)),
         ([attempt(1, last_iter=4), attempt()], (0, False, False, True, 8)),
         ([attempt(), attempt(None, last_iter=None)], (None, False, False, False, None)),
+        # resumed, with nothing left to do
+        ([attempt(), attempt(last_iter=None, resumed_from=8)], (0, False, False, True, 8)),
         ([attempt(corrupt=True), attempt()], (0, True, False, False, 8)),  # of any
         ([attempt(truncated=True), attempt()], (0, False, False, True, 8)),  # of the last
         ([attempt(), attempt(1, truncated=True)], (1, False, True, False, 8)),
