@@ -77,6 +77,9 @@ def main(argv: Sequence[str] | None = None, script: str | None = None) -> int:
     Returns:
         The exit code. A command line that cannot be read raises ``SystemExit(2)``.
     """
+    for name in ('stdout', 'stderr'):
+        if getattr(sys, name) is None:  # closed by whoever started this, as with `>&-`
+            setattr(sys, name, open(os.devnull, 'w'))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, 'reconfigure'):
             stream.reconfigure(errors='replace')  # a terminal without the character

@@ -50,6 +50,14 @@ def test_runs_as_a_module():
         assert f'\n    {name}' in done.stdout
 
 
+def test_closed_streams_are_no_error():
+    """As `command >&- 2>&-` has it; a suite is launched that way, too."""
+    words = f'{sys.executable} -m mmaction_ext launch configs/dcf/table1_components --dry-run'
+    root = Path(__file__).parents[2]
+    done = subprocess.run(f'{words} >&- 2>&-', shell=True, cwd=root, env=PATHS, timeout=120)
+    assert done.returncode == 0
+
+
 def test_console_script_is_this_program():
     setup = configparser.ConfigParser()
     setup.read(Path(__file__).parents[2] / 'setup.cfg')
