@@ -121,6 +121,18 @@ def check_positive(name: str, value: float) -> None:
         raise InputError(f'{name} must be positive, got {value!r}')
 
 
+def check_seed(seed: Any) -> None:
+    """Refuse what no generator of random numbers takes.
+
+    Raises:
+        InputError: with the value.
+    """
+    if not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise InputError(
+            f'the seed must be a whole number between 0 and 2**32 - 1, got {str(seed)[:80]!r}'
+        )
+
+
 def whole_numbers(name: str, values: Iterable[int]) -> tuple[int, ...]:
     """The values as ints, NumPy's among them; refuses what would have to be rounded or read.
 

@@ -29,7 +29,7 @@ from mmaction_ext.cli.common import (
     read_records,
 )
 from mmaction_ext.cli.text import clean, columns, duration, quantity
-from mmaction_ext.errors import InputError, check_at_least, check_positive
+from mmaction_ext.errors import InputError, check_at_least, check_positive, check_seed
 from mmaction_ext.suites.claims import Taken
 from mmaction_ext.suites.executors.machine import Slots
 from mmaction_ext.suites.pace import STEP_TIME
@@ -181,6 +181,8 @@ def run(args: Namespace) -> int:
         from mmaction_ext.engine.interruption import read_interval
 
         read_interval(args.checkpoint_interval)
+    for seed in args.seeds or ():
+        check_seed(seed)
     place = (
         Slots.of_machine(args.gpus_per_run, args.max_parallel) if is_local(args) else cluster(args)
     )

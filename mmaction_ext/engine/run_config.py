@@ -17,7 +17,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.utils.dl_utils import set_multi_processing
 
 from mmaction_ext.engine.slurm_step import process_variables
-from mmaction_ext.errors import InputError, check_positive, last_line
+from mmaction_ext.errors import InputError, check_positive, check_seed, last_line
 from mmaction_ext.tracking.identity import (
     RunIdentity,
     config_hashes,
@@ -117,10 +117,8 @@ def choose_seed(cfg: Config, seed: int | None = None) -> int:
     """The seed asked for, else the config's, else 0; a run always has one."""
     if seed is None:
         seed = cfg.get('randomness', {}).get('seed')
-    if seed is not None and not (isinstance(seed, int) and 0 <= seed < 2**32):
-        raise InputError(
-            f'the seed must be a whole number between 0 and 2**32 - 1, got {str(seed)[:80]!r}'
-        )
+    if seed is not None:
+        check_seed(seed)
     return seed or 0
 
 

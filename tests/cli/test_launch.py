@@ -231,6 +231,8 @@ def test_status_and_cancel_of_a_suite(project, launch, command):
         (['demo', '--hours', 'nan'], '--hours must be positive'),
         (['demo', '--gpus-per-run', '4096'], '--gpus-per-run 4096: this machine has no GPU'),
         (['demo', '--gpus-per-run', '0'], '--gpus-per-run must be at least 1'),
+        (['demo', '--seeds', '-1'], "between 0 and 2**32 - 1, got '-1'"),
+        (['demo', '--seeds', '4294967296'], "2**32 - 1, got '4294967296'"),
         (['demo', '--retries', '-1'], '--retries must be at least 0'),
         (['demo', '--name', '../x'], "a suite is named with letters, digits and _.+-, got '../x'"),
         (['demo', '--rows', 'ful'], 'did you mean full?'),
