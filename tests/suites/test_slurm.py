@@ -14,6 +14,7 @@ from mmaction_ext.suites.executors.slurm_task import is_done_by, starts_in_vain
 from mmaction_ext.tracking.ledger.forms import AttemptEntry
 
 SINFO = """
+Welcome to the cluster | be kind
 cpu*|up|2:00:00|30:00|10|64|250000|(null)
 gpu|up|7-00:00:00|n/a|4|128|500000|gpu:a100:4(S:0-1),nvme:1
 gpu|up|7-00:00:00|n/a|1|96|1000000|gpu:8
@@ -33,6 +34,30 @@ def test_partitions_of_many_kinds(monkeypatch):
     assert (share.nodes, share.gpus, share.cpus) == (4, 4, 32)
     share = slurm.Resources(3).share()
     assert (share.nodes, share.gpus, share.cpus, share.time) == (1, 0, 15, '30')
+
+
+@pytest.mark.parametrize(
+    ('asked', 'told'),
+    [
+        (dict(cpus=-1), '--cpus-per-node must be at least 0'),
+        (dict(time='0'), '--time 0: partition cpu ends jobs after 2 h'),
+        (dict(options={'job_name': 'mine'}), '--sbatch job_name: launch decides that itself'),
+        (dict(options={'arr': '0-5'}), '--sbatch arr: launch decides that itself'),
+        (dict(options={'time': '1'}), '--sbatch time: launch decides that itself'),
+    ],
+)
+def test_what_no_job_can_have(monkeypatch, asked, told):
+    monkeypatch.setattr(slurm, 'ask', lambda *words: SINFO.strip())
+    with pytest.raises(InputError, match=told):
+        slurm.Resources(**asked).share()
+    slurm.Resources(options=dict(account='vision', mail_user='me', nice='5', exclude='n1')).share()
+
+
+def test_jobs_are_found_among_what_else_is_said(monkeypatch):
+    lines = 'Welcome!\na.1f|0|7|RUNNING|node1\na.1f|1|7|COMPLETED|node1\nb|0|8|PENDING|(Priority)'
+    monkeypatch.setattr(slurm, 'ask', lambda *words: lines)
+    found = slurm.queued({'a.1f_0', 'a.1f_1'})
+    assert found == {'a.1f_0': slurm.QueuedJob('7_0', 'RUNNING', 'node1')}
 
 
 @given(st.integers(0, 6), st.integers(0, 23), st.integers(0, 59), st.integers(0, 59))
@@ -82,6 +107,8 @@ def test_what_slurm_says_is_told(monkeypatch):
     with pytest.raises(InputError, match='invalid account') as told:
         ask(*says('error: time limit\nerror: invalid account', 1))
     assert not isinstance(told.value, Unanswered)
+    with pytest.raises(InputError, match=r"unrecognized option '--nonsense=1'$"):
+        ask(*says('x: unrecognized option \'--nonsense=1\'\nTry "x --help" for more', 1))
     for words in ('Unable to contact slurm controller', 'Socket timed out on send/recv operation'):
         with pytest.raises(Unanswered, match=words):
             ask(*says(words, 1))

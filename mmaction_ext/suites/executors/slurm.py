@@ -45,6 +45,13 @@ _ENDED = (
 _UNANSWERED = re.compile('timed out|[Uu]nable to contact|[Cc]onnection|Zero Bytes')
 #: variables of Slurm that are the user's, not those of a job in which ``launch`` may run
 _OF_THE_USER = ('SLURM_CONF', 'SLURM_CLUSTERS', 'SLURM_JWT')
+#: options of sbatch by which jobs are found, started once for each task, and come back
+_OWN = (
+    *('array', 'cpus-per-task', 'dependency', 'error', 'gpus-per-node', 'job-name'),
+    *('kill-on-invalid-dep', 'no-requeue', 'nodes', 'ntasks', 'ntasks-per-node', 'open-mode'),
+    *('output', 'parsable', 'requeue', 'signal', 'test-only', 'wait', 'wrap'),
+    *('mem', 'partition', 'time'),  # options of `launch`
+)
 #: cores of each process on nodes without GPUs, as mmaction2's scripts have it
 _CPUS_PER_PROCESS = 5
 
@@ -82,7 +89,9 @@ def ask(*command: str) -> str:
             'commands are installed'
         ) from error
     if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip() or 'no reason').splitlines()[-1]
+        lines = (done.stderr.strip() or done.stdout.strip() or 'no reason').splitlines()
+        told = [line for line in lines if not line.startswith('Try "')] or lines  # to see --help
+        said = told[-1].removeprefix(f'{command[0]}: ')
         kind = Unanswered if _UNANSWERED.search(done.stderr) else InputError
         raise kind(f'{command[0]}: {said}')
     return done.stdout
@@ -136,9 +145,10 @@ def partitions() -> dict[str, Partition]:
     for line in ask(
         'sinfo', '--noheader', '--all', '--exact', '--format=%P|%a|%l|%L|%D|%c|%m|%G'
     ).splitlines():
-        name, available, limit, usual, count, cpus, memory, devices = line.strip().split('|')
-        if available != 'up':
+        facts = line.strip().split('|')
+        if len(facts) != 8 or facts[1] != 'up':  # some clusters greet whoever calls a command
             continue
+        name, _, limit, usual, count, cpus, memory, devices = facts
         gpus = sum(
             int(match[1] or 1)
             for device in re.sub(r'\([^)]*\)', '', devices).split(',')
@@ -232,10 +242,15 @@ class Resources:
 
         Raises:
             InputError: the partition is unknown, has not so many GPUs, cores or memory, or does
-                not let jobs take so long; Slurm cannot be asked.
+                not let jobs take so long; an option of sbatch is none that can be chosen; Slurm
+                cannot be asked.
         """
         processes = self.processes if processes is None else processes
         check_at_least('--gpus-per-run', processes, 1)
+        check_at_least('--cpus-per-node', self.cpus, 0)
+        for name in self.options:
+            if any(own.startswith(name.replace('_', '-')) for own in _OWN):  # as sbatch reads it
+                raise InputError(f'--sbatch {name}: launch decides that itself')
         place = self._place()
         where = f'partition {place.name}'
         gpus, nodes = 0, 1
@@ -257,7 +272,7 @@ class Resources:
             raise InputError(
                 f'--mem {self.memory}: {where} has no node with more than {memory} MB'
             )
-        if self.time and read_time(self.time) > place.limit:
+        if self.time and (read_time(self.time) or math.inf) > place.limit:  # 0: without a limit
             raise InputError(
                 f'--time {self.time}: {where} ends jobs after {place.limit / 3600:g} h'
             )
@@ -334,7 +349,10 @@ def queued(handles: Collection[str]) -> dict[str, QueuedJob]:
             f'--name={",".join(names[start : start + 500])}',
             '--format=%j|%K|%F|%T|%R',
         ).splitlines():
-            name, index, array, state, where = line.strip().split('|', 4)
+            facts = line.strip().split('|', 4)
+            if len(facts) != 5:  # as in :func:`partitions`
+                continue
+            name, index, array, state, where = facts
             handle = f'{name}_{index}'
             if handle in handles and state not in _ENDED:
                 found[handle] = QueuedJob(f'{array}_{index}', state, where.strip('()'))
@@ -376,6 +394,8 @@ class SlurmExecutor:
                 '(pip install submitit)'
             ) from error
         self.suite, self.runs, self.resources, self.retries = suite, runs, resources, retries
+        if '%' in str(suite.folder.absolute()):
+            raise InputError(f'{suite.folder.absolute()}: Slurm takes the % for a pattern')
         self._shares = {
             processes: resources.share(processes) for processes in {resources.processes, 1}
         }
@@ -503,8 +523,9 @@ class SlurmExecutor:
             jobs = ''
             with contextlib.suppress(Unanswered):
                 jobs = ask('squeue', '-h', '--all', '--states=all', f'--name={name}', '-o%F')
-            if jobs.strip():
-                return jobs.split()[0]
+            numbers = [word for word in jobs.split() if word.isdecimal()]
+            if numbers:
+                return numbers[0]
             raise Unanswered(
                 f'{error}; launch again once it does: if it takes job {name} later yet, that job '
                 'does nothing'
