@@ -18,10 +18,12 @@ from mmaction_ext.files.reading import read_regular
 from mmaction_ext.suites.claims import Claim, Holder
 from mmaction_ext.tables import TableSpec
 from mmaction_ext.tracking.identity import json_digest
+from mmaction_ext.tracking.reading.ledger import read_ledger
 
 SUITES = '.suites'
 _JOURNAL, _LAUNCH, _PLANNING = 'journal.jsonl', 'launch', 'planning'
 _NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9_.+-]{0,127}')
+_RUN = re.compile(r'(?:.*/)?[^/]+/seed\d+', re.DOTALL)
 #: tables whose ids stand in the name of a suite
 _NAMED = 3
 
@@ -55,6 +57,15 @@ class Handed:
     def seed(self) -> int:
         """Its seed."""
         return int(self.run.rpartition('/seed')[2])
+
+
+def _handed(entry: dict[str, Any]) -> Handed | None:
+    """What a line of a journal tells that was handed over; ``None`` if it is none of ours."""
+    facts = {each.name: entry.get(each.name, '') for each in fields(Handed)}
+    when = facts.pop('time')
+    if type(when) not in (int, float) or not all(isinstance(each, str) for each in facts.values()):
+        return None
+    return Handed(**facts, time=when) if _RUN.fullmatch(facts['run']) else None
 
 
 def suite_name(specs: Sequence[TableSpec]) -> str:
@@ -160,8 +171,9 @@ class Suite:
         for entry in self._entries():
             run, event = str(entry.get('run')), str(entry.get('event'))
             if event == 'handed':
-                facts = (entry.get(each.name, '') for each in fields(Handed))
-                found[run] = Handed(*facts), event
+                handed = _handed(entry)
+                if handed:
+                    found[run] = handed, event
             elif run in found and event in ('cancel', 'back'):
                 is_over = found[run][1] == 'back'
                 found[run] = found[run][0], 'back' if is_over else event
@@ -281,6 +293,31 @@ class InHand:
         return f'suite {self.suite.name}: {who}'
 
 
+def _asked(
+    runs: Path,
+    found: Sequence[tuple[Suite, Handed]],
+    queued: Callable[[Collection[str]], Collection[str]],
+) -> set[str]:
+    """Handles that a cluster still has.
+
+    Raises:
+        InputError: it cannot be asked, and not all of the runs have come to their end.
+    """
+    handles = {each.handle for _, each in found}
+    if not handles:
+        return set()
+    try:
+        return set(queued(handles))
+    except InputError as error:
+        for suite, each in found:
+            ledger = read_ledger(runs, each.run)
+            if not ledger.entries or ledger.entries[-1].exit_code != 0:
+                raise type(error)(
+                    f'whether the cluster still has runs of suite {suite.name}: {error}'
+                ) from error
+        return set()
+
+
 def in_hand(runs: Path, queued: Callable[[Collection[str]], Collection[str]]) -> dict[str, InHand]:
     """Runs that executors of any suite still have, which must not be started again.
 
@@ -293,11 +330,11 @@ def in_hand(runs: Path, queued: Callable[[Collection[str]], Collection[str]]) ->
         Run to who has it.
 
     Raises:
-        InputError: a journal cannot be read, or ``queued`` cannot tell.
+        InputError: a journal cannot be read, or ``queued`` cannot tell of runs that have not
+            come to their end.
     """
     found = [(suite, each) for suite in all_suites(runs) for each in suite.handed().values()]
-    handles = {each.handle for _, each in found if each.executor != 'local'}
-    still = set(queued(handles)) if handles else set()
+    still = _asked(runs, [each for each in found if each[1].executor != 'local'], queued)
     holders = {
         suite.name: suite.launch.holder() for suite, each in found if each.executor == 'local'
     }
