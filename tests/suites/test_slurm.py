@@ -11,6 +11,7 @@ from mmaction_ext.errors import InputError
 from mmaction_ext.suites.executors import slurm
 from mmaction_ext.suites.executors.slurm import Unanswered, ask, partitions, read_time
 from mmaction_ext.suites.executors.slurm_task import is_done_by, starts_in_vain
+from mmaction_ext.suites.store import Suite
 from mmaction_ext.tracking.ledger.forms import AttemptEntry
 
 SINFO = """
@@ -51,6 +52,13 @@ def test_what_no_job_can_have(monkeypatch, asked, told):
     with pytest.raises(InputError, match=told):
         slurm.Resources(**asked).share()
     slurm.Resources(options=dict(account='vision', mail_user='me', nice='5', exclude='n1')).share()
+
+
+@pytest.mark.parametrize('name', ['50%', 'a\\\\b'])
+def test_folders_in_whose_names_slurm_reads_something_else(tmp_path, name):
+    """Jobs would end without a word: their logs cannot be opened."""
+    with pytest.raises(InputError, match='Slurm has a meaning of its own for'):
+        slurm.SlurmExecutor(Suite(tmp_path / name, 'demo'), tmp_path, slurm.Resources())
 
 
 def test_jobs_are_found_among_what_else_is_said(monkeypatch):

@@ -381,8 +381,8 @@ class SlurmExecutor:
         retries: how often a job is started again that got no further since its last start.
 
     Raises:
-        InputError: ``submitit`` or Slurm is not installed, or the cluster has not what is asked
-            for.
+        InputError: ``submitit`` or Slurm is not installed, the cluster has not what is asked for,
+            or Slurm would find no such folder.
     """
 
     def __init__(self, suite: Suite, runs: Path, resources: Resources, retries: int = 2) -> None:
@@ -394,8 +394,10 @@ class SlurmExecutor:
                 '(pip install submitit)'
             ) from error
         self.suite, self.runs, self.resources, self.retries = suite, runs, resources, retries
-        if '%' in str(suite.folder.absolute()):
-            raise InputError(f'{suite.folder.absolute()}: Slurm takes the % for a pattern')
+        folder = str(suite.folder.absolute())
+        for sign in '%\\':
+            if sign in folder:
+                raise InputError(f'{folder}: Slurm has a meaning of its own for {sign} in a path')
         self._shares = {
             processes: resources.share(processes) for processes in {resources.processes, 1}
         }
