@@ -4,6 +4,7 @@
 comes back. How the run fares is no matter of the journal: that stands in the run's ledger.
 """
 
+import contextlib
 import json
 import re
 import time
@@ -14,7 +15,7 @@ from typing import Any
 
 from mmaction_ext.errors import InputError
 from mmaction_ext.files.journal import Journal
-from mmaction_ext.files.reading import read_regular
+from mmaction_ext.files.reading import LOG_BYTES, read_regular
 from mmaction_ext.suites.claims import Claim, Holder
 from mmaction_ext.tables import TableSpec
 from mmaction_ext.tracking.identity import json_digest
@@ -94,6 +95,7 @@ class Suite:
         if not _NAME.fullmatch(name):
             raise InputError(f'a suite is named with letters, digits and _.+-, got {name[:80]!r}')
         self.name, self.folder = name, runs / SUITES / name
+        self._known: tuple[tuple[int, ...], dict[str, tuple[Handed, str]]] = (), {}
 
     def make(self) -> 'Suite':
         """Make its folder where there is none.
@@ -167,6 +169,15 @@ class Suite:
         Raises:
             InputError: as :meth:`handed`.
         """
+        state: tuple[int, ...] = ()
+        with contextlib.suppress(OSError):
+            now = (self.folder / _JOURNAL).stat()
+            state = now.st_ino, now.st_size, now.st_mtime_ns
+        if not state or state != self._known[0]:  # who looks after runs asks all the time
+            self._known = state, self._read()
+        return dict(self._known[1])
+
+    def _read(self) -> dict[str, tuple[Handed, str]]:
         found: dict[str, tuple[Handed, str]] = {}
         for entry in self._entries():
             run, event = str(entry.get('run')), str(entry.get('event'))
@@ -222,7 +233,7 @@ class Suite:
         """Lines of the journal; one that a kill left half written is none."""
         path = self.folder / _JOURNAL
         try:
-            text = read_regular(path).decode(errors='replace')
+            text = read_regular(path, LOG_BYTES).decode(errors='replace')
         except FileNotFoundError:
             return
         except OSError as error:

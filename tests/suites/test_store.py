@@ -6,6 +6,7 @@ import time
 import pytest
 
 from mmaction_ext.errors import InputError
+from mmaction_ext.suites import store
 from mmaction_ext.suites.store import Handed, Suite, all_suites, handing_time, in_hand
 
 
@@ -49,6 +50,18 @@ def test_lines_that_are_none_of_ours_are_passed_over(tmp_path):
     with open(suite.folder / 'journal.jsonl', 'a') as journal:
         journal.writelines(json.dumps(each) + '\n' for each in damaged)
     assert suite.handed() == {'a/seed0': handed('a')}
+
+
+def test_journal_of_many_launches_is_read_once_between_two_changes(tmp_path, monkeypatch):
+    suite = Suite(tmp_path, 'demo').make()
+    suite.hand([handed('a'), handed('b')])
+    suite.take_back(['a/seed0'], 'x' * (17 << 20))
+    assert suite.handed() == {'b/seed0': handed('b')}
+    with monkeypatch.context() as patch:
+        patch.setattr(store, 'read_regular', lambda *_: 1 / 0)
+        assert suite.handed() == {'b/seed0': handed('b')}
+    Suite(tmp_path, 'demo').cancel(['b/seed0'])  # as another process does
+    assert suite.cancelled() == {'b/seed0'}
 
 
 def test_cluster_that_is_gone_need_not_be_asked_about_runs_that_are_through(project):
