@@ -222,11 +222,12 @@ def last_value(record: RunRecord, metrics: Sequence[str] = ()) -> tuple[str, Any
     tests = [item.values for item in record.evaluations]
     names_val = [name for name in metrics if name.startswith('val/')]
     names_val += [name.replace('test/', 'val/', 1) for name in names] + ['val/acc/top1']
-    for rows, wanted in (
-        (tests, [*names, 'test/acc/top1']),
-        (record.rows.get('val', ()), names_val),
-        (record.rows.get('train', ()), ['train/loss']),
+    for phase, wanted in (
+        ('test', [*names, 'test/acc/top1']),
+        ('val', names_val),
+        ('train', ['train/loss']),
     ):
+        rows = tests if phase == 'test' else record.rows.get(phase, ())
         for name in wanted:
             values = [row[name] for row in rows if name in row]
             if values:

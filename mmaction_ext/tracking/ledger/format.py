@@ -251,13 +251,18 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def _check_depth(node: Any, depth: int) -> None:
-    if not isinstance(node, (dict, list)):
-        return
-    if not depth:
-        raise ValueError('nested too deeply')
-    for value in node.values() if isinstance(node, dict) else node:
-        if isinstance(value, (dict, list)):
-            _check_depth(value, depth - 1)
+    """Refuse what a parser gave that is nested more deeply; level by level, which is quick."""
+    level = [node] if isinstance(node, (dict, list)) else []
+    while level:
+        if not depth:
+            raise ValueError('nested too deeply')
+        depth -= 1
+        level = [
+            value
+            for each in level
+            for value in (each.values() if type(each) is dict else each)
+            if type(value) is dict or type(value) is list
+        ]
 
 
 def from_plain(node: Any, names: Mapping[str, float] = NON_FINITE, depth: int = DEEPEST) -> Any:

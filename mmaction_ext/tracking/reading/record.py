@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -250,7 +250,7 @@ class RunRecord:
     name: str = ''
     group: str = ''
     attempts: tuple[Attempt, ...] = ()
-    rows: dict[str, list[Row]] = field(default_factory=dict)
+    rows: Mapping[str, list[Row]] = field(default_factory=dict)
     evaluations: tuple[Evaluation, ...] = ()
     logged: frozenset[str] = field(default=frozenset(), compare=False)
     folder: str = ''
@@ -311,8 +311,10 @@ class RunRecord:
     @property
     def lost_loss(self) -> float | None:
         """The loss logged last, where it is not finite and no test has come since."""
-        row = lost_row(self.rows.get('train', ()))
         tested = self.evaluations[-1].values.get('iter', 0) if self.evaluations else -1
+        if self.attempts and self.last_iter is not None and tested >= self.last_iter:
+            return None  # no row is later
+        row = lost_row(self.rows.get('train', ()))
         return row[TRAIN_LOSS] if row and tested < row['iter'] else None
 
     @property

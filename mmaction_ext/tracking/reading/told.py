@@ -4,6 +4,10 @@ Rows are many and what a table asks of them is little: read once, they need not 
 again as long as neither they nor the ledger change. What stands in the ledger is taken from there.
 """
 
+import json
+from collections.abc import Iterator, Mapping
+
+from mmaction_ext.tracking.ledger.format import parse_json
 from mmaction_ext.tracking.ledger.forms import Facts
 from mmaction_ext.tracking.reading.cache import pack, unpack
 from mmaction_ext.tracking.reading.ledger import LedgerRun
@@ -16,6 +20,36 @@ _AS_THEY_ARE = (
     *('imported', 'url', 'summary'),
 )
 _UNSAID = vars(Attempt())
+
+
+class KeptRows(Mapping[str, list[Row]]):
+    """Rows by phase, unpacked when they are asked for: of most runs nobody asks.
+
+    Args:
+        packed: phase to JSON of what :func:`mmaction_ext.tracking.reading.cache.pack` gives.
+    """
+
+    def __init__(self, packed: Mapping[str, str]) -> None:
+        self._packed: Mapping[str, str] = packed
+        self._rows: dict[str, list[Row]] = {}
+
+    def __getitem__(self, phase: str) -> list[Row]:
+        """Rows of a phase, always the same list."""
+        if phase not in self._rows:
+            self._rows[phase] = unpack(parse_json(self._packed[phase]))
+        return self._rows[phase]
+
+    def __iter__(self) -> Iterator[str]:
+        """The phases."""
+        return iter(self._packed)
+
+    def __len__(self) -> int:
+        """How many phases there are."""
+        return len(self._packed)
+
+    def __repr__(self) -> str:
+        """As a dict of them."""
+        return repr(dict(self))
 
 
 def told_by(record: RunRecord) -> Facts:
@@ -31,7 +65,7 @@ def told_by(record: RunRecord) -> Facts:
             {name: value for name, value in vars(attempt).items() if value != _UNSAID[name]}
             for attempt in record.attempts
         ],
-        rows={phase: pack(rows) for phase, rows in record.rows.items()},
+        rows={phase: json.dumps(pack(rows)) for phase, rows in record.rows.items()},
         evaluations=[
             {**vars(item), 'attempt': attempts[id(item.attempt)]} for item in record.evaluations
         ],
@@ -56,7 +90,7 @@ def as_told(uid: str, job_type: str, ledger: LedgerRun) -> RunRecord:
         job_type,
         **facts,
         attempts=tuple(attempts),
-        rows={phase: unpack(blocks) for phase, blocks in told['rows'].items()},
+        rows=KeptRows(told['rows']),
         evaluations=tuple(
             Evaluation(**{**item, 'attempt': attempts[item['attempt']]})
             for item in told['evaluations']
