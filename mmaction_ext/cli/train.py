@@ -165,7 +165,7 @@ def configure(cfg: Config, args: Namespace) -> None:
         run_config.scale_learning_rate(cfg)
     if args.log_artifact:
         run_config.log_final_checkpoint(cfg)
-    if args.checkpoint_interval:
+    if args.checkpoint_interval is not None:
         cfg.checkpoint_interval = args.checkpoint_interval
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
@@ -203,7 +203,7 @@ def prepare(args: Namespace) -> Run:
         )
     run.cfg.randomness = dict(run.cfg.get('randomness', {}), seed=run.identity.seed)
     configure(run.cfg, args)
-    if run.cfg.get('checkpoint_interval'):
+    if run.cfg.get('checkpoint_interval') is not None:
         read_interval(run.cfg.checkpoint_interval)
     run.settle(args.work_dir)
     if args.resume not in (None, 'auto'):

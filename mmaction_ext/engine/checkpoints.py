@@ -117,14 +117,14 @@ class ResumableCheckpointHook(CheckpointHook):
 
         Args:
             runner: the runner of the training.
-            step: number of the last checkpoint, if it is one that the config asks for.
+            step: number of the last checkpoint, where it is one that the config asks for.
             iteration: number of iterations that are done.
         """
-        regular = self._regular(runner)
-        is_regular = step in regular and regular[step].name == self._last[1]
+        between, last = self._between(runner), Path(self.out_dir, self._last[1])
+        is_regular = last not in between.values()
         if is_regular and self.max_keep_ckpts > 0:
-            self._prune(regular, self.max_keep_ckpts, step)
-        self._prune(self._between(runner), 0 if is_regular else KEPT_BETWEEN, iteration)
+            self._prune(self._regular(runner), self.max_keep_ckpts, step)
+        self._prune(between, 0 if is_regular else KEPT_BETWEEN, iteration)
 
     def _prune(self, files: dict[int, Path], kept: int, reached: int) -> None:
         """Remove all but the last files up to what is reached."""
@@ -173,7 +173,7 @@ class ResumableCheckpointHook(CheckpointHook):
 
 
 def _numbered(folder: str, template: str) -> dict[int, Path]:
-    """Files of a folder by the numbers in their names."""
-    pattern = re.compile(re.escape(template).replace(r'\{\}', r'(\d+)'))
+    """Files of a folder by the numbers in their names, if the template has a place for one."""
+    pattern = re.compile(r'(\d+)'.join(map(re.escape, re.split(r'\{.*?\}', template, maxsplit=1))))
     matches = {path: pattern.fullmatch(path.name) for path in Path(folder).glob('*')}
-    return {int(match[1]): path for path, match in matches.items() if match}
+    return {int(match[1]): path for path, match in matches.items() if match and match.groups()}

@@ -127,7 +127,7 @@ class InterruptionHook(Hook):
 
     def __init__(self, interruption: Interruption, interval: object = None) -> None:
         self._interruption = interruption
-        self._iterations, self._seconds = read_interval(interval) if interval else (0, 0.0)
+        self._iterations, self._seconds = (0, 0.0) if interval is None else read_interval(interval)
         self._asked_for = time.monotonic()  # a checkpoint, by the clock of the first process
         self._asked: tuple[Any, torch.Tensor] | None = None
         self._rounds = 0

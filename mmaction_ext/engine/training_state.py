@@ -108,6 +108,8 @@ class Taken:
         """Be where the checkpoint was."""
         position, self.position = self.position, 0
         if not self.state:
+            for loader in _loaders(self._runner).values() if self._runner.iter else ():
+                loader.go_on(dict(workers=[None] * loader.num_workers, is_begun=True))
             self._loader.go_on(None, position)
             return
         rank, size = get_dist_info()

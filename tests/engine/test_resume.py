@@ -42,6 +42,14 @@ class NoisySamples:
         return dict(inputs=noise + random.random() + index, data_samples=index)
 
 
+@DATASETS.register_module()
+class SeededSamples(NoisySamples):
+    """Samples that all readings give alike."""
+
+    def __getitem__(self, index):
+        return dict(inputs=torch.full((3,), float(index)), data_samples=index)
+
+
 @MODELS.register_module()
 class NoisyModel(BaseModel):
     """Batch statistics, dropout, and a module that is averaged."""
@@ -424,6 +432,33 @@ def test_best_checkpoint_outlives_the_writing_of_the_next(tmp_path, monkeypatch)
 
     train(cfg, Spy(), interval=None)
     assert 0 not in seen[3:] and [path.name for path in tmp_path.glob('best_*.pth')] == best
+
+
+def test_checkpoint_of_before_there_were_states_repeats_no_draw(tmp_path):
+    """Where each epoch begins with a seed, loader processes that live on had been begun before."""
+
+    class EpochSeed(Hook):
+        def before_train_epoch(self, runner):
+            torch.manual_seed(runner.epoch)
+
+    loader = dict(dataset=dict(type='SeededSamples'), num_workers=1, persistent_workers=True)
+    form = dict(train_dataloader=dict(loader, batch_size=2, sampler=dict(type='DefaultSampler')))
+    train(config(tmp_path / 'whole', **form), EpochSeed(), interval=None)
+    old = torch.load(tmp_path / 'whole' / 'epoch_2.pth', weights_only=False)
+    del old['training_state']
+    (tmp_path / 'old').mkdir()
+    torch.save(old, tmp_path / 'old' / 'epoch_2.pth')
+    train(config(tmp_path / 'old', **form), EpochSeed(), resume=str(tmp_path / 'old/epoch_2.pth'))
+    found, whole = (content(tmp_path / each / 'epoch_3.pth') for each in ('old', 'whole'))
+    for name in ('state_dict', 'optimizer'):
+        assert_equal(found[name], whole[name], name)
+
+
+def test_checkpoints_of_any_name_are_pruned(tmp_path):
+    for template, names in (('e{:02d}.pth', ['e02.pth', 'e03.pth']), ('last.pth', ['last.pth'])):
+        hook = dict(type='CheckpointHook', interval=1, filename_tmpl=template, max_keep_ckpts=2)
+        train(config(tmp_path / template, default_hooks=dict(checkpoint=hook)))
+        assert sorted(path.name for path in (tmp_path / template).glob('*.pth')) == names
 
 
 def test_best_by_what_is_not_measured_is_refused(tmp_path):
