@@ -32,7 +32,7 @@ class Holder:
 
     Attributes:
         host, boot_id, pid, process_start: the process, see
-            :mod:`mmaction_ext.tracking.ledger.process`.
+            :mod:`mmaction_ext.tracking.ledger.process`; the boot with the container on it.
         purpose: what for, in words.
         nonce: of this claim alone.
     """
@@ -118,7 +118,7 @@ class Claim:
             raise Taken(self.path, found)
         me = Holder(
             process.host() or socket.gethostname(),
-            process.boot_id(),
+            _numbering(),
             os.getpid(),
             process.process_start(),
             purpose,
@@ -160,7 +160,7 @@ class Claim:
         return number, _read(self._file(number)) if number else None
 
     def _is_alive(self, number: int, holder: Holder) -> bool:
-        if (holder.host, holder.boot_id) == (process.host(), process.boot_id()):
+        if (holder.host, holder.boot_id) == (process.host(), _numbering()):
             started = process.process_start(holder.pid)
             return started is not None and started == holder.process_start
         file = self._file(number)
@@ -178,6 +178,14 @@ class Claim:
             if is_up:
                 return False
             time.sleep(min(1.0, self.stale / 20))
+
+
+def _numbering() -> str | None:
+    """Where a number means the same process: a boot of a machine, and a container on it."""
+    try:
+        return f'{process.boot_id()} {os.readlink("/proc/self/ns/pid")}'
+    except OSError:
+        return process.boot_id()
 
 
 def _beat(file: Path, stop: threading.Event, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -72,6 +73,22 @@ def test_claim_of_a_killed_process_is_free(tmp_path):
         assert claim.holder().pid == os.getpid()
     assert claim.holder() is None
     assert len(list(tmp_path.glob('launch.*'))) == 1
+
+
+def test_holder_in_another_container_of_this_machine_is_alive(tmp_path):
+    """Its number is that of another process here, or of none."""
+    container = ['unshare', '--pid', '--fork', '--kill-child', '--mount-proc']
+    if not shutil.which('unshare') or subprocess.run([*container, 'true']).returncode:
+        pytest.skip('this user may not make a container')
+    (tmp_path / 'go').touch()
+    holder = subprocess.Popen([*container, sys.executable, '-c', TAKER, str(tmp_path), '0'])
+    try:
+        waited_for(tmp_path, 'won.*', 1)
+        with pytest.raises(InputError, match='suite 0'), Claim(tmp_path / 'launch').held('me'):
+            pass
+    finally:
+        holder.kill()
+        holder.wait()
 
 
 def foreign(tmp_path, age):
