@@ -24,7 +24,7 @@ from mmaction_ext.tracking.reading.ledger import read_ledger
 SUITES = '.suites'
 _JOURNAL, _LAUNCH, _PLANNING = 'journal.jsonl', 'launch', 'planning'
 _NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9_.+-]{0,127}')
-_RUN = re.compile(r'(?:.*/)?[^/]+/seed\d+', re.DOTALL)
+_SEED = re.compile(r'/seed(\d+)$')
 #: tables whose ids stand in the name of a suite
 _NAMED = 3
 
@@ -52,12 +52,13 @@ class Handed:
     @property
     def row(self) -> str:
         """The row of its name; without one, the name of its config."""
-        return self.name.rpartition('/')[0] or self.run.split('/')[-2]
+        return self.name.rpartition('/')[0] or Path(self.run).parent.name or self.run
 
     @property
     def seed(self) -> int:
-        """Its seed."""
-        return int(self.run.rpartition('/seed')[2])
+        """Its seed; 0 of a run whose folder names none."""
+        found = _SEED.search(self.run)
+        return int(found[1]) if found else 0
 
 
 def _handed(entry: dict[str, Any]) -> Handed | None:
@@ -66,7 +67,7 @@ def _handed(entry: dict[str, Any]) -> Handed | None:
     when = facts.pop('time')
     if type(when) not in (int, float) or not all(isinstance(each, str) for each in facts.values()):
         return None
-    return Handed(**facts, time=when) if _RUN.fullmatch(facts['run']) else None
+    return Handed(**facts, time=when) if facts['run'] else None
 
 
 def suite_name(specs: Sequence[TableSpec]) -> str:

@@ -42,7 +42,6 @@ def test_lines_that_are_none_of_ours_are_passed_over(tmp_path):
     line = dict(vars(handed('b', '1_0', 'slurm')), event='handed')
     damaged = (
         {},
-        dict(line, run='b'),
         dict(line, run=7),
         dict(line, handle=[]),
         dict(line, time='x'),
@@ -50,6 +49,9 @@ def test_lines_that_are_none_of_ours_are_passed_over(tmp_path):
     with open(suite.folder / 'journal.jsonl', 'a') as journal:
         journal.writelines(json.dumps(each) + '\n' for each in damaged)
     assert suite.handed() == {'a/seed0': handed('a')}
+    odd = Handed('x', 'local', '', 'hash', 1.0)
+    assert (odd.row, odd.seed) == ('x', 0)
+    assert (handed('a/b').row, handed('a/b').seed) == ('b', 0)
 
 
 def test_journal_of_many_launches_is_read_once_between_two_changes(tmp_path, monkeypatch):
