@@ -501,6 +501,8 @@ def run_there(suite: Suite, tasks: Sequence[Task], args: Namespace, resources: R
     from mmaction_ext.suites.executors.slurm import SlurmExecutor
 
     handed = SlurmExecutor(suite, DEFAULT_RUNS, resources, args.retries).submit(tasks)
+    if not handed:  # why was said
+        return
     print(
         f'Slurm has {len(handed)} runs now: mmaction-ext status --suite {suite.name}, '
         f'mmaction-ext cancel {suite.name}'

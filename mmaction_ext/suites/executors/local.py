@@ -111,10 +111,16 @@ class _Process:
     @property
     def start(self) -> str:
         """How it begins, in words."""
-        last = max(self.checkpoints, key=_number, default=None)
+        last = max(self.checkpoints, key=self._written, default=None)
         if last is None:
             return 'started'
         return f'goes on after {last.removesuffix(".pth").replace("_", " ")}'
+
+    def _written(self, name: str) -> float:
+        """When a checkpoint was: names count epochs or iterations."""
+        with contextlib.suppress(OSError):
+            return (self.folder / name).stat().st_mtime
+        return 0.0
 
     @property
     def made_progress(self) -> bool:
@@ -152,10 +158,6 @@ class _Process:
 
 def _checkpoints(folder: Path) -> set[str]:
     return {path.name for path in folder.glob('*.pth') if _CHECKPOINT.fullmatch(path.name)}
-
-
-def _number(name: str) -> int:
-    return int(''.join(filter(str.isdecimal, name)))
 
 
 def _signal_name(number: int) -> str:
