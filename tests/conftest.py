@@ -13,9 +13,12 @@ os.environ['WANDB_MODE'] = 'offline'
 os.environ['WANDB_ERROR_REPORTING'] = 'false'
 os.environ['WANDB_SILENT'] = 'true'
 
-# a shell starts what runs in the background deaf to Ctrl-C, and so would be all that tests start
+# a shell starts what runs in the background deaf to Ctrl-C, `nohup` to a terminal's end, and so
+# would be all that tests start
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 from mmaction_ext import compat
 
