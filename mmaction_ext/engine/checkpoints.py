@@ -145,9 +145,7 @@ class ResumableCheckpointHook(CheckpointHook):
         before, last = self._best(), self.last_ckpt
         for name in before:
             self._set_best(name, None)
-        self.last_ckpt: str | None = (
-            None  # or mmengine would save it once more, before validation is over
-        )
+        self.last_ckpt = None  # or mmengine would save it once more, before validation is over
         super()._save_best_checkpoint(runner, metrics)
         self.last_ckpt = last
         for name, path in before.items():
