@@ -22,6 +22,7 @@ from mmaction_ext.printable import clean
 from mmaction_ext.tracking.identity import RunIdentity
 from mmaction_ext.tracking.ledger import process
 from mmaction_ext.tracking.ledger.format import (
+    CHECKPOINT_FILE,
     HEARTBEAT_FILE,
     HEARTBEAT_STALE_SECONDS,
     LOCK_FILE,
@@ -31,7 +32,6 @@ from mmaction_ext.tracking.ledger.forms import RunFile
 from mmaction_ext.tracking.reading.ledger import read_ledger
 from mmaction_ext.tracking.writing.attempts import read_run_file, write_run_file
 
-_CHECKPOINT = re.compile(r'(?P<unit>epoch|iter)_(?P<number>\d+)\.pth')
 _BEST = re.compile(r'best_(?P<metric>.+)_(epoch|iter)_(?P<number>\d+)\.pth')
 _WORD = re.compile(r'[A-Za-z0-9][A-Za-z0-9_-]{0,63}')
 #: seconds that a killed run's loader processes may hold on to its folder
@@ -266,7 +266,7 @@ def newest_checkpoint(work_dir: FilePath) -> str | None:
             data.
     """
     found: list[tuple[int, str, Path]] = []
-    matches = {file: _CHECKPOINT.fullmatch(file.name) for file in Path(work_dir).glob('*.pth')}
+    matches = {file: CHECKPOINT_FILE.fullmatch(file.name) for file in Path(work_dir).glob('*.pth')}
     for unit in ('epoch', 'iter'):
         numbers = {
             file: int(match['number'])

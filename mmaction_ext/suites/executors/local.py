@@ -20,6 +20,7 @@ from mmaction_ext.suites.executors.machine import Slots
 from mmaction_ext.suites.plan import Task
 from mmaction_ext.suites.progress import Progress, glance
 from mmaction_ext.suites.store import Suite
+from mmaction_ext.tracking.ledger.format import CHECKPOINT_FILE
 from mmaction_ext.tracking.reading.ledger import read_ledger
 
 #: starts the commands
@@ -36,7 +37,6 @@ _SAID_BYTES = 1 << 14
 _IN_USE = re.compile(r'^error: .* is in use by (process \d+|process)')
 #: what Python, torch and its loaders say where the system had no memory left
 _NO_MEMORY = re.compile(r'killed by signal|Cannot allocate memory|\bMemoryError\b')
-_CHECKPOINT = re.compile(r'(epoch|iter)_\d+\.pth')
 #: states of a run that has not ended
 OPEN = ('waiting', 'running')
 
@@ -157,7 +157,7 @@ class _Process:
 
 
 def _checkpoints(folder: Path) -> set[str]:
-    return {path.name for path in folder.glob('*.pth') if _CHECKPOINT.fullmatch(path.name)}
+    return {path.name for path in folder.glob('*.pth') if CHECKPOINT_FILE.fullmatch(path.name)}
 
 
 def _signal_name(number: int) -> str:

@@ -32,6 +32,8 @@ METRICS_FILE = 'metrics.jsonl'
 HEARTBEAT_FILE = 'heartbeat'
 RESULTS_FOLDER = 'results'
 LOCK_FILE = 'run.lock'
+#: names of the checkpoints that a training can go on from
+CHECKPOINT_FILE = re.compile(r'(?P<unit>epoch|iter)_(?P<number>\d+)\.pth')
 #: metric of a test: samples whose scores are not finite; only where there are any
 NON_FINITE_SAMPLES = 'test/nonfinite_samples'
 #: metric of training whose last value tells whether it diverged
