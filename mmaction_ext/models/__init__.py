@@ -7,6 +7,7 @@ compat.apply()  # heads and backbones import mmaction2's own, which need it
 from mmaction_ext import modules  # noqa: E402
 from mmaction_ext.models.backbones import (  # noqa: E402
     S3D,
+    FrameResNet,
     MFNet,
     R2Plus1D,
     ResizedTimeSformer,
@@ -21,6 +22,7 @@ from mmaction_ext.models.host import MotionBackbone  # noqa: E402
 __all__ = [
     'S3D',
     'ConcatHead',
+    'FrameResNet',
     'MFNet',
     'MotionBackbone',
     'R2Plus1D',

@@ -1,5 +1,6 @@
 """Backbones."""
 
+from mmaction_ext.models.backbones.frame_resnet import FrameResNet
 from mmaction_ext.models.backbones.mfnet import MFNet
 from mmaction_ext.models.backbones.r2plus1d import R2Plus1D
 from mmaction_ext.models.backbones.resnet_tam import ResNetTAM
@@ -10,6 +11,7 @@ from mmaction_ext.models.backbones.x3d import X3DStem
 
 __all__ = [
     'S3D',
+    'FrameResNet',
     'MFNet',
     'R2Plus1D',
     'ResNetTAM',

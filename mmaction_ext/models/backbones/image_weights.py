@@ -4,12 +4,60 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mmengine.model import BaseModule, PretrainedInit
 from torch import Tensor, nn
 
 from mmaction_ext.checkpoint_file import find_weights, load_address, load_plain
 from mmaction_ext.errors import InputError, last_line
 
 _LISTED = 8
+
+
+class ImageStart(BaseModule):
+    """A network that may start from the weights of an image network of the same layout.
+
+    Args:
+        pretrained: Image weights, see :func:`load_image_weights`; None for none.
+        init_cfg: As of mmengine's ``BaseModule``.
+
+    Raises:
+        InputError: If both load weights.
+    """
+
+    def __init__(
+        self, pretrained: str | None, init_cfg: dict[str, Any] | list[dict[str, Any]]
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        self.pretrained = pretrained
+        if pretrained is not None and self._loads_by_init_cfg():
+            raise InputError(
+                f'pretrained={pretrained!r} and init_cfg={init_cfg} both load weights: give one'
+            )
+
+    def init_weights(self) -> None:
+        """Initialise; then load the image weights of ``pretrained``, if any.
+
+        Raises:
+            InputError: If these do not fit; the message lists the names.
+        """
+        fresh = not self.is_init
+        super().init_weights()
+        if not fresh or self._loads_by_init_cfg():
+            return
+        self.init_blocks()
+        if self.pretrained is not None:
+            inflate(self, load_image_weights(self.pretrained), self.image_name, self.pretrained)
+
+    def init_blocks(self) -> None:
+        """Initialise what starts in another way than ``init_cfg`` says."""
+
+    def image_name(self, name: str) -> str | None:
+        """Name in the image network of a weight of this one, or None if images lack it."""
+        return name
+
+    def _loads_by_init_cfg(self) -> bool:
+        configs = [self.init_cfg] if isinstance(self.init_cfg, dict) else self.init_cfg
+        return any(config['type'] in ('Pretrained', PretrainedInit) for config in configs)
 
 
 def load_image_weights(source: str) -> dict[str, Tensor]:

@@ -9,11 +9,10 @@ from typing import Any
 
 import torch.nn.functional as F
 from mmaction.registry import MODELS
-from mmengine.model import BaseModule, PretrainedInit
 from torch import Tensor, nn
 
-from mmaction_ext.errors import InputError, check_choice
-from mmaction_ext.models.backbones.image_weights import inflate, load_image_weights
+from mmaction_ext.errors import check_choice
+from mmaction_ext.models.backbones.image_weights import ImageStart
 from mmaction_ext.models.backbones.stem import build_stem
 
 _DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
@@ -89,7 +88,7 @@ class R2Plus1DBottleneck(nn.Module):
 
 
 @MODELS.register_module()
-class R2Plus1D(BaseModule):
+class R2Plus1D(ImageStart):
     """R(2+1)D-50 or -101 of DCF's Table 6: a ResNet with depthwise temporal convolutions.
 
     ``stage1`` is the stem with its pool, ``stage2`` to ``stage5`` are the residual stages; the
@@ -139,17 +138,12 @@ class R2Plus1D(BaseModule):
         pretrained: str | None = None,
         init_cfg: dict[str, Any] | list[dict[str, Any]] | None = None,
     ) -> None:
-        super().__init__(init_cfg=list(_INIT) if init_cfg is None else init_cfg)
+        super().__init__(pretrained, list(_INIT) if init_cfg is None else init_cfg)
         check_choice('depth', depth, _DEPTHS)
         check_choice('order', order, ('temporal_first', 'spatial_first'))
         check_choice('temporal_norm', temporal_norm, ('bn_relu', 'bn', 'none'))
         check_choice('temporal_init', temporal_init, ('identity', 'random'))
         self.temporal_init, self.zero_init_residual = temporal_init, zero_init_residual
-        self.pretrained = pretrained
-        if pretrained is not None and self._loads_by_init_cfg():
-            raise InputError(
-                f'pretrained={pretrained!r} and init_cfg={init_cfg} both load weights: give one'
-            )
         self.stage1 = build_stem(in_channels, base_channels, (1, 7, 7))
         width = base_channels
         for i, blocks in enumerate(_DEPTHS[depth]):
@@ -176,46 +170,28 @@ class R2Plus1D(BaseModule):
         x = self.stage1(x)
         return self.stage5(self.stage4(self.stage3(self.stage2(x))))
 
-    def init_weights(self) -> None:
-        """Initialise; then load the image weights of ``pretrained``, if any.
+    def init_blocks(self) -> None:
+        """Start the temporal convolutions and, where asked for, the last normalisations."""
+        for block in self.modules():
+            if isinstance(block, R2Plus1DBottleneck):
+                if self.temporal_init == 'identity':
+                    nn.init.dirac_(block.temporal.weight, groups=block.temporal.groups)
+                if self.zero_init_residual:
+                    nn.init.zeros_(block.bn3.weight)
 
-        Raises:
-            InputError: If these do not fit; the message lists the names.
+    def image_name(self, name: str) -> str | None:
+        """Name that torchvision and timm give a weight of this network in an image ResNet.
+
+        Args:
+            name: Name in the state dict, e.g. ``'stage2.0.conv1.weight'``.
+
+        Returns:
+            E.g. ``'layer1.0.conv1.weight'``, or None for the temporal units, which images lack.
         """
-        fresh = not self.is_init
-        super().init_weights()
-        if not fresh or self._loads_by_init_cfg():
-            return
-        for module in self.modules():
-            if isinstance(module, R2Plus1DBottleneck):
-                self._init_block(module)
-        if self.pretrained is not None:
-            inflate(self, load_image_weights(self.pretrained), image_name, self.pretrained)
-
-    def _init_block(self, block: R2Plus1DBottleneck) -> None:
-        if self.temporal_init == 'identity':
-            nn.init.dirac_(block.temporal.weight, groups=block.temporal.groups)
-        if self.zero_init_residual:
-            nn.init.zeros_(block.bn3.weight)
-
-    def _loads_by_init_cfg(self) -> bool:
-        configs = [self.init_cfg] if isinstance(self.init_cfg, dict) else self.init_cfg
-        return any(config['type'] in ('Pretrained', PretrainedInit) for config in configs)
-
-
-def image_name(name: str) -> str | None:
-    """Name that torchvision and timm give a weight of :class:`R2Plus1D` in an image ResNet.
-
-    Args:
-        name: Name in the state dict, e.g. ``'stage2.0.conv1.weight'``.
-
-    Returns:
-        E.g. ``'layer1.0.conv1.weight'``, or None for the temporal units, which images lack.
-    """
-    stage, _, rest = name.partition('.')
-    if '.temporal' in rest:
-        return None
-    if stage == 'stage1':
-        kind, _, leaf = rest.partition('.')
-        return f'{kind}1.{leaf}'
-    return f'layer{int(stage.removeprefix("stage")) - 1}.{rest}'
+        stage, _, rest = name.partition('.')
+        if '.temporal' in rest:
+            return None
+        if stage == 'stage1':
+            kind, _, leaf = rest.partition('.')
+            return f'{kind}1.{leaf}'
+        return f'layer{int(stage.removeprefix("stage")) - 1}.{rest}'

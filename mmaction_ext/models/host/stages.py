@@ -19,6 +19,7 @@ _NUMBERED = {stage: f'stage{stage}' for stage in STAGES}
 #: stage; a list of modules stands for its last one.
 STAGE_NAMES: dict[str, dict[int, str]] = {
     'C2D': {1: 'maxpool3d_1', **_RESIDUAL},
+    'FrameResNet': {1: 'maxpool', **_RESIDUAL},
     'MFNet': _NUMBERED,
     'MobileNetV2': {1: 'layer1', 2: 'layer2', 3: 'layer3', 4: 'layer5', 5: 'layer7'},
     'R2Plus1D': _NUMBERED,

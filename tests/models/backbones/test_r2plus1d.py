@@ -8,7 +8,7 @@ import torchvision
 from torch import nn
 
 from mmaction_ext.models import R2Plus1D
-from mmaction_ext.models.backbones.r2plus1d import R2Plus1DBottleneck, image_name
+from mmaction_ext.models.backbones.r2plus1d import R2Plus1DBottleneck
 from mmaction_ext.models.complexity import count
 
 
@@ -184,7 +184,8 @@ def test_names_in_an_image_network():
     """Every name of torchvision's and timm's ResNet-50 has its place, and only those."""
     for image in (torchvision.models.resnet50(), timm.create_model('resnet50')):
         expected = {name for name in image.state_dict() if not name.startswith('fc.')}
-        found = [image_name(name) for name in R2Plus1D(base_channels=2).state_dict()]
+        network = R2Plus1D(base_channels=2)
+        found = [network.image_name(name) for name in network.state_dict()]
         assert set(found) - {None} == expected
         assert sum(name is None for name in found) == 16 * 6
 
