@@ -17,7 +17,7 @@ FLOORS = [
     ('registry', 'startup'),
     ('ops',),
     ('modules',),
-    ('models', 'networks'),
+    ('models', 'networks', 'schedules'),
     ('datasets',),
     ('evaluation',),
     ('tracking.config_cache',),
