@@ -457,6 +457,21 @@ def thin_resnet10(
     return _thin_frames_network(backbone, 128, num_segments, num_classes, **motion)
 
 
+def thin_frame_resnet(
+    num_segments: int, type: str = 'FrameResNet', depth: int = 26, **network: Any
+) -> Network:
+    """A video ResNet at an eighth of its width, two bottlenecks a stage; ``FrameResNet`` is TSN.
+
+    Args:
+        num_segments: ``T``, frames of a clip.
+        type: a registered ``FrameResNet`` or one that derives from it.
+        depth: of these, see there.
+        network: what it takes beside.
+    """
+    backbone = dict(type=type, depth=depth, num_segments=num_segments, base_channels=8, **network)
+    return _thin_frames_network(backbone, 256, num_segments)
+
+
 def thin_tsm_r18(num_segments: int, **motion: Any) -> Network:
     """TSM-ResNet-18 at a quarter of its width."""
     backbone = dict(type='ThinResNetTSM', depth=18, base_channels=16, num_segments=num_segments)

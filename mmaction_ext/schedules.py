@@ -17,6 +17,10 @@ def adamw_one_cycle(lr: float, epochs: int) -> tuple[Options, list[Options]]:
         ``optim_wrapper`` and ``param_scheduler`` of a config.
     """
     cycle = dict(
-        type='OneCycleLR', eta_max=lr, total_steps=epochs, by_epoch=True, convert_to_iter_based=True
+        type='OneCycleLR',
+        eta_max=lr,
+        total_steps=epochs,
+        by_epoch=True,
+        convert_to_iter_based=True,
     )
     return dict(optimizer=dict(type='AdamW', lr=lr, weight_decay=1e-2)), [cycle]
