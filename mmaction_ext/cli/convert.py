@@ -35,16 +35,17 @@ from mmaction_ext.printable import clean
 NAME = 'convert'
 HELP = "turn a checkpoint of a paper's own code into one for this project"
 EPILOG = 'exit codes: 0 written; 2 nothing was written, the reason is on standard error'
-KNOWN = {
-    'selfy': ('selfy/table1_sthv1/selfy_tsm_r50_8f.py', 'selfy/table1_sthv1/selfy_tsm_r50_16f.py'),
-    'tcm': ('tcm/table_sthv1/tcm_r50_8f.py', 'tcm/table_sthv1/tcm_r50_16f.py'),
-    'mfnet': ('kpsem/pretraining/mfnet_k400.py',),
-}
+#: a module each, not imported for the sake of ``--help``
+KINDS = Path(__file__).parents[1] / 'engine' / 'official_checkpoints' / 'kinds'
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument('kind', choices=sorted(KNOWN), help='whose file it is')
+    parser.add_argument(
+        'kind',
+        choices=sorted(file.stem for file in KINDS.glob('[a-z]*.py')),
+        help='whose file it is',
+    )
     parser.add_argument('source', type=Path, metavar='IN', help='the checkpoint, never changed')
     parser.add_argument(
         'out', type=Path, metavar='OUT', help='checkpoint to write, in a folder that exists'
@@ -53,7 +54,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         '--num-segments',
         type=int,
         metavar='T',
-        help='frames of a clip the network was trained with (selfy, tcm)',
+        help='frames of a clip the network was trained with, where the file does not tell',
     )
     parser.add_argument(
         '--force', action='store_true', help='overwrite OUT, and the config beside it'
@@ -76,7 +77,7 @@ def convert_file(
     """Convert one checkpoint.
 
     Args:
-        kind: Key of :data:`KNOWN`.
+        kind: The network that the file is of.
         source: Checkpoint of the paper's own code.
         out: File to write.
         num_segments: Frames of a clip, where they are known.
@@ -155,17 +156,18 @@ def nearest_config(kind: str, settings: Mapping[str, Any]) -> tuple[Path, dict[s
     """The repository's config that differs least from a network.
 
     Args:
-        kind: Key of :data:`KNOWN`.
+        kind: The network that the file is of.
         settings: Dotted keys to values.
 
     Returns:
         Its path, and those of the settings that it does not have. Where these are of clips of
         another length, there are also settings for the data.
     """
+    from mmaction_ext.engine.official_checkpoints import KINDS
     from mmaction_ext.engine.run_config import read_config
 
     found = []
-    for name in KNOWN[kind]:
+    for name in KINDS[kind].configs:
         cfg = read_config(PACKAGED_CONFIGS / name)
         differing = {
             key: value
@@ -207,7 +209,7 @@ def fit(
     """Convert weights for a config, build its model and load them into it strictly.
 
     Args:
-        kind: Key of :data:`KNOWN`.
+        kind: The network that the file is of.
         weights: With the names of the released code.
         config: Config file.
         differing: Settings that override the config's, by dotted key.

@@ -1,10 +1,12 @@
 """From the weights of a file to a state dict of this project's model."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
+from mmaction_ext.engine.official_checkpoints.kinds import KINDS
 from mmaction_ext.engine.official_checkpoints.names import COUNTER, official_name
 from mmaction_ext.errors import InputError
 
@@ -17,7 +19,7 @@ def convert(
     """Weights of a file under the names, and in the shapes, of this project's model.
 
     Args:
-        kind: Key of :data:`~mmaction_ext.engine.official_checkpoints.names.KINDS`.
+        kind: Key of :data:`~mmaction_ext.engine.official_checkpoints.kinds.KINDS`.
         weights: With the names of the released code.
         target: State dict of the model.
 
@@ -27,33 +29,33 @@ def convert(
     Raises:
         InputError: If a weight is unknown, missing or of another shape; the message lists them.
     """
+    weights = {
+        name: tensor
+        for name, tensor in weights.items()
+        if not re.fullmatch(KINDS[kind].unused, name)
+    }
     names = {official_name(kind, ours): ours for ours in target}
-    shapes = {name: _official_shapes(kind, ours, target[ours]) for name, ours in names.items()}
     _refuse(
         unknown=[name for name in weights if name not in names],
         missing=[name for name in names if name not in weights and not name.endswith(COUNTER)],
         misshapen=[
-            f'{name}: {_text(weights[name].shape)} in the file, {_text(wanted[0])} here'
-            for name, wanted in shapes.items()
-            if name in weights and tuple(weights[name].shape) not in wanted
+            f'{name}: {_text(weights[name].shape)} in the file, {_text(wanted)} here'
+            for name, ours in names.items()
+            if name in weights
+            for wanted in _misfit(kind, ours, target[ours], weights[name])
         ],
     )
     return {ours: _take(weights.get(name), target[ours]) for name, ours in names.items()}
 
 
-def _official_shapes(kind: str, ours: str, tensor: Tensor) -> list[tuple[int, ...]]:
-    """Shapes that a weight may have in a file, the released one first.
-
-    They differ from those here in the place of axes of length 1 only: the classifier of SELFY
-    and TCM is a 1x1 convolution, and the kernels of SELFY's extraction are (l, u, v) = (1, 3, 3)
-    there, and (u, v, pixels) = (3, 3, 1) here.
-    """
-    shape = tuple(tensor.shape)
-    if '.extraction.' in ours and len(shape) == 5:
-        return [(*shape[:2], shape[4], *shape[2:4])]
-    if kind != 'mfnet' and ours == 'cls_head.fc_cls.weight':
-        return [(*shape, 1), shape]
-    return [shape]
+def _misfit(kind: str, ours: str, target: Tensor, tensor: Tensor) -> list[Sequence[int]]:
+    """The shape that a weight should have in the file, if it has not."""
+    wanted = KINDS[kind].shape(ours, tuple(target.shape))
+    if wanted is not None:
+        return [] if tuple(tensor.shape) == wanted else [wanted]
+    # a 1x1 convolution for a linear layer, a 1 x k x k kernel for one of frames
+    same = tensor.squeeze().shape == target.squeeze().shape
+    return [] if same else [target.shape]
 
 
 def _take(tensor: Tensor | None, target: Tensor) -> Tensor:

@@ -1,111 +1,17 @@
-"""Names of weights in the released code and here.
-
-SELFY's and TCM's files have ``module.base_model.<torchvision's name in a ResNet>``, the block as
-``selfy.`` or ``tcm_layer.`` beside it, and ``module.new_fc``, a 1x1 ``Conv1d``; networks without
-dropout have ``base_model.fc1`` instead. MFNet's have ``module.<name>``.
-"""
+"""Names of weights in the released code and here."""
 
 import re
 from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
+from mmaction_ext.engine.official_checkpoints.kinds import KINDS
 from mmaction_ext.errors import InputError
-
-#: Each network, and a part of a name that no other one has.
-KINDS = {'selfy': 'selfy.', 'tcm': 'tcm_layer.', 'mfnet': '.conv_i1.'}
 
 #: Last part of the names that torch before 0.4.1 did not write.
 COUNTER = 'num_batches_tracked'
 
 _BN = ('weight', 'bias', 'running_mean', 'running_var')
-_INNER = r'backbone\.backbone\.'
-_RESNET = {
-    r'cls_head\.fc_cls': 'new_fc',
-    _INNER + r'conv1\.conv': 'conv1',
-    _INNER + r'conv1\.bn': 'bn1',
-    _INNER + r'(layer\d\.\d+)\.conv(\d)\.conv(?:\.net)?': r'\1.conv\2',
-    _INNER + r'(layer\d\.\d+)\.conv(\d)\.bn': r'\1.bn\2',
-    _INNER + r'(layer\d\.\d+\.downsample)\.conv': r'\1.0',
-    _INNER + r'(layer\d\.\d+\.downsample)\.bn': r'\1.1',
-}
-
-
-def _selfy_layers() -> dict[str, str]:
-    layers = {
-        'transformation.conv': 'stss_transformation.downsample.0',
-        'transformation.bn': 'stss_transformation.downsample.1',
-    }
-    for part, theirs, count in (
-        ('extraction.layers', 'stss_extraction', 4),
-        ('integration.shared', 'stss_integration', 3),
-    ):
-        for index in range(count):
-            layers[f'{part}.{index}.conv'] = f'{theirs}.conv{index}.0'
-            layers[f'{part}.{index}.bn'] = f'{theirs}.conv{index}.1'
-    layers.update(
-        {
-            'integration.fuse.conv': 'stss_integration.conv3_fuse.1',
-            'integration.fuse.bn': 'stss_integration.conv3_fuse.2',
-            'integration.up': 'stss_integration.upsample.0',
-            'integration.bn': 'stss_integration.upsample.1',
-        }
-    )
-    return {
-        f'backbone.module.blocks.3.0.{ours}': f'selfy.{theirs}' for ours, theirs in layers.items()
-    }
-
-
-def _tcm_layers() -> dict[str, str]:
-    layers = {'mtdm.conv': 'mtdm.chnl_reduction.0', 'mtdm.bn': 'mtdm.chnl_reduction.1'}
-    # each convolution stands in a Sequential before its normalisation and its ReLU
-    places = [
-        ('conv1', 0),
-        ('conv1', 3),
-        ('conv1', 6),
-        ('conv1', 9),
-        ('conv2', 0),
-        ('conv2', 3),
-        ('conv3', 0),
-        ('conv3', 3),
-        ('conv4', 0),
-        ('conv4', 3),
-    ]
-    for index, (group, position) in enumerate(places):
-        layers[f'tam.transformation.{index}.conv'] = f'tam.{group}.{position}'
-        layers[f'tam.transformation.{index}.bn'] = f'tam.{group}.{position + 1}'
-    layers['tam.gate'] = 'tam.ETA.conv'
-    return {
-        f'backbone.module.blocks.3.{ours}': f'tcm_layer.{theirs}'
-        for ours, theirs in layers.items()
-    }
-
-
-def _mfnet_layers() -> dict[str, str]:
-    layers = {
-        'cls_head.fc_cls': 'classifier',
-        'backbone.backbone.stage1.conv': 'conv1.conv',
-        'backbone.backbone.stage1.bn': 'conv1.bn',
-        'backbone.backbone.tail.bn': 'tail.bn',
-    }
-    parts = {
-        'multiplexer_in': 'conv_i1',
-        'multiplexer_out': 'conv_i2',
-        'conv1': 'conv_m1',
-        'conv2': 'conv_m2',
-        'shortcut': 'conv_w1',
-    }
-    for stage, depth in ((2, 3), (3, 4), (4, 6), (5, 3)):
-        for unit in range(depth):
-            for ours, theirs in parts.items():
-                for layer in ('bn', 'conv'):
-                    layers[f'backbone.backbone.stage{stage}.{unit}.{ours}.{layer}'] = (
-                        f'conv{stage}.B{unit + 1:02d}.{theirs}.{layer}'
-                    )
-    return layers
-
-
-_LAYERS = {'selfy': _selfy_layers(), 'tcm': _tcm_layers(), 'mfnet': _mfnet_layers()}
 
 
 def official_name(kind: str, name: str) -> str:
@@ -113,17 +19,14 @@ def official_name(kind: str, name: str) -> str:
 
     Args:
         kind: Key of :data:`KINDS`.
-        name: Key of the state dict of a model of ``configs/{selfy,tcm,kpsem}``.
+        name: Key of the state dict of a model of its configs.
 
     Raises:
         ValueError: If the released network has nothing like it.
     """
     layer, _, leaf = name.rpartition('.')
-    if layer in _LAYERS[kind]:
-        return f'{_LAYERS[kind][layer]}.{leaf}'
-    for pattern, replacement in _RESNET.items():
-        match = re.fullmatch(pattern, layer)
-        if match and kind != 'mfnet':
+    for pattern, replacement in KINDS[kind].layers.items():
+        if match := re.fullmatch(pattern, layer):
             return f'{match.expand(replacement)}.{leaf}'
     raise ValueError(f'{name} has no counterpart in the released code of {kind}')
 
@@ -162,9 +65,10 @@ def released_names(kind: str, weights: Mapping[str, Tensor]) -> tuple[dict[str, 
     Returns:
         The weights, and whether layers were renamed.
     """
-    theirs = [
-        name for name in weights if name.startswith(KINDS[kind]) and not name.endswith(COUNTER)
-    ]
+    block = KINDS[kind].block
+    if not block:
+        return dict(weights), False
+    theirs = [name for name in weights if name.startswith(block) and not name.endswith(COUNTER)]
     ours = _block_names(kind)
     if set(theirs) & set(ours) or _leaves(theirs) != _leaves(ours):
         return dict(weights), False
@@ -176,7 +80,8 @@ def _block_names(kind: str) -> list[str]:
     """Names of a block's weights in the released code, in its order, without the counters."""
     return [
         f'{theirs}.{leaf}'
-        for ours, theirs in _LAYERS[kind].items()
+        for ours, theirs in KINDS[kind].layers.items()
+        if theirs.startswith(KINDS[kind].block)
         for leaf in (_BN if ours.endswith('.bn') else ('weight',))
     ]
 
