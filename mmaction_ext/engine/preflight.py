@@ -289,7 +289,9 @@ def _checkpoint_bytes(model: Any, cfg: Config, length: tuple[str, int] | None) -
 
 
 def _checkpoints_kept(cfg: Config, length: tuple[str, int] | None) -> int:
-    """How many checkpoints there are at most at one time."""
+    """How many checkpoints there are at most at one time, with those between two epochs."""
+    from mmaction_ext.engine.checkpoints import KEPT_BETWEEN
+
     hook = (cfg.get('default_hooks') or {}).get('checkpoint')
     if not hook:
         return 0
@@ -297,7 +299,7 @@ def _checkpoints_kept(cfg: Config, length: tuple[str, int] | None) -> int:
     kept = hook.get('max_keep_ckpts', -1)
     if kept < 1:
         kept = length[1] // max(hook.get('interval') or 1, 1) if length else 1
-    return int(kept) + 1 + (1 if isinstance(best, str) else len(best))
+    return int(kept) + KEPT_BETWEEN + 1 + (1 if isinstance(best, str) else len(best))
 
 
 def _tensor_bytes(content: Any) -> int:
