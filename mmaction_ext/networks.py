@@ -17,6 +17,9 @@ IMAGENET = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 X3D = ((114.75, 114.75, 114.75), (57.38, 57.38, 57.38))
 HALF = ((127.5, 127.5, 127.5), (127.5, 127.5, 127.5))
 SYNTHMOTION = ((127.5, 127.5, 127.5), (64.0, 64.0, 64.0))
+#: Of five frames that are the channels of one.
+IMAGENET_FIVE = (IMAGENET[0] * 5, IMAGENET[1] * 5)
+SYNTHMOTION_FIVE = (SYNTHMOTION[0] * 5, SYNTHMOTION[1] * 5)
 SYNTHMOTION_CLASSES = 12
 
 Colours = tuple[tuple[float, ...], tuple[float, ...]]
@@ -65,6 +68,11 @@ def _frames_head(kind: str, in_channels: int, num_classes: int, **more: Any) -> 
     return _head(
         kind, in_channels, num_classes, consensus=dict(type='AvgConsensus', dim=1), **more
     )
+
+
+def _segments_head(num_classes: int, num_segments: int) -> Network:
+    """The head of TSN's code for a ResNet, whose weights start near zero."""
+    return _frames_head('TSMHead', 2048, num_classes, num_segments=num_segments, init_std=0.001)
 
 
 def with_kpsem(network: Network, stage: int, out_channels: int, num_frames: int) -> Network:
@@ -279,6 +287,31 @@ def tsn_inception_v3(num_classes: int) -> Network:
     return _recognizer(2, backbone, cls_head, HALF)
 
 
+def tdn(num_classes: int, num_segments: int, depth: int = 50) -> Network:
+    """TDN with ResNet-50 or -101 from ImageNet, as in its released code (MCG-NJU/TDN).
+
+    It sees five frames of each of ``num_segments`` segments, as 15 channels.
+    """
+    backbone = dict(
+        type='TDN',
+        depth=depth,
+        num_segments=num_segments,
+        pretrained=f'torchvision://resnet{depth}',
+    )
+    return _recognizer(2, backbone, _segments_head(num_classes, num_segments), IMAGENET_FIVE)
+
+
+def tea(num_classes: int, num_segments: int) -> Network:
+    """TEA-50 from Res2Net on ImageNet, as in its released code.
+
+    That is Phoenix1327/tea-action-recognition.
+    """
+    backbone = dict(
+        type='TEA', depth=50, num_segments=num_segments, pretrained='timm.res2net50_26w_4s.in1k'
+    )
+    return _recognizer(2, backbone, _segments_head(num_classes, num_segments))
+
+
 def trn_r50(num_classes: int, num_segments: int) -> Network:
     """TRN-Multiscale with ResNet-50 from ImageNet, as in mmaction2's configs."""
     backbone = dict(type='ResNet', depth=50, norm_eval=False, partial_bn=True, pretrained=RESNET50)
@@ -442,11 +475,12 @@ def _thin_frames_network(
     in_channels: int,
     num_segments: int,
     num_classes: int = SYNTHMOTION_CLASSES,
+    colours: Colours = SYNTHMOTION,
     **motion: Any,
 ) -> Network:
     cls_head = _frames_head('TSNHead', in_channels, num_classes, dropout_ratio=0.0, init_std=0.01)
     hosted = _host(backbone, num_segments=num_segments, **motion)
-    return _recognizer(2, hosted, cls_head, SYNTHMOTION)
+    return _recognizer(2, hosted, cls_head, colours)
 
 
 def thin_resnet10(
@@ -482,6 +516,29 @@ def thin_tsm_r50(num_segments: int, **motion: Any) -> Network:
     """TSM-ResNet-50 at an eighth of its width."""
     backbone = dict(type='ThinResNetTSM', depth=50, base_channels=8, num_segments=num_segments)
     return _thin_frames_network(backbone, 256, num_segments, **motion)
+
+
+def thin_tdn(num_segments: int, **switches: bool) -> Network:
+    """TDN at an eighth of its width, with two blocks a stage.
+
+    Args:
+        num_segments: of five frames each.
+        switches: ``short_term`` and ``long_term``, see :class:`mmaction_ext.models.TDN`.
+    """
+    backbone = dict(type='TDN', depth=26, num_segments=num_segments, base_channels=8, **switches)
+    return _thin_frames_network(backbone, 256, num_segments, colours=SYNTHMOTION_FIVE)
+
+
+def thin_tea(num_segments: int, **switches: bool) -> Network:
+    """TEA at a quarter of its width, with one block a stage.
+
+    Args:
+        num_segments: frames of a clip.
+        switches: ``motion_excitation`` and ``temporal_aggregation``, see
+            :class:`mmaction_ext.models.TEA`.
+    """
+    backbone = dict(type='TEA', depth=14, num_segments=num_segments, base_channels=16, **switches)
+    return _thin_frames_network(backbone, 512, num_segments)
 
 
 def thin_r2plus1d(**motion: Any) -> Network:

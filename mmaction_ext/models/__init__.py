@@ -7,6 +7,8 @@ compat.apply()  # heads and backbones import mmaction2's own, which need it
 from mmaction_ext import modules  # noqa: E402
 from mmaction_ext.models.backbones import (  # noqa: E402
     S3D,
+    TDN,
+    TEA,
     FrameResNet,
     MFNet,
     R2Plus1D,
@@ -21,6 +23,8 @@ from mmaction_ext.models.host import MotionBackbone  # noqa: E402
 
 __all__ = [
     'S3D',
+    'TDN',
+    'TEA',
     'ConcatHead',
     'FrameResNet',
     'MFNet',

@@ -6,11 +6,15 @@ from mmaction_ext.models.backbones.r2plus1d import R2Plus1D
 from mmaction_ext.models.backbones.resnet_tam import ResNetTAM
 from mmaction_ext.models.backbones.resnet_tsm import ResNetTSMEveryBlock, ThinResNetTSM
 from mmaction_ext.models.backbones.s3d import S3D
+from mmaction_ext.models.backbones.tdn import TDN
+from mmaction_ext.models.backbones.tea import TEA
 from mmaction_ext.models.backbones.timesformer import ResizedTimeSformer
 from mmaction_ext.models.backbones.x3d import X3DStem
 
 __all__ = [
     'S3D',
+    'TDN',
+    'TEA',
     'FrameResNet',
     'MFNet',
     'R2Plus1D',

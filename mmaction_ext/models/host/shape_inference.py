@@ -44,7 +44,9 @@ def sees_frames(backbone: nn.Module) -> bool:
 
 def example_input(backbone: nn.Module, num_segments: int | None) -> Tensor:
     """One clip without data, of the size a backbone is built for (224x224 if any will do)."""
-    channels, size = _first_convolution(backbone).in_channels, _input_size(backbone)
+    channels = getattr(backbone, 'input_channels', None)  # of those that split them
+    channels = channels or _first_convolution(backbone).in_channels
+    size = _input_size(backbone)
     if sees_frames(backbone):
         assert num_segments is not None
         return torch.empty(num_segments, channels, *size, device='meta')
