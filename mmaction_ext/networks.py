@@ -492,7 +492,11 @@ def thin_resnet10(
 
 
 def thin_frame_resnet(
-    num_segments: int, type: str = 'FrameResNet', depth: int = 26, **network: Any
+    num_segments: int,
+    type: str = 'FrameResNet',
+    depth: int = 26,
+    colours: Colours = SYNTHMOTION,
+    **network: Any,
 ) -> Network:
     """A video ResNet at an eighth of its width, two bottlenecks a stage; ``FrameResNet`` is TSN.
 
@@ -500,10 +504,21 @@ def thin_frame_resnet(
         num_segments: ``T``, frames of a clip.
         type: a registered ``FrameResNet`` or one that derives from it.
         depth: of these, see there.
+        colours: mean and standard deviation of each channel of the input.
         network: what it takes beside.
     """
     backbone = dict(type=type, depth=depth, num_segments=num_segments, base_channels=8, **network)
-    return _thin_frames_network(backbone, 256, num_segments)
+    return _thin_frames_network(backbone, 256, num_segments, colours=colours)
+
+
+def thin_tdn(num_segments: int, **switches: bool) -> Network:
+    """TDN as of :func:`thin_frame_resnet`, which sees five frames of each segment.
+
+    Args:
+        num_segments: ``T``, segments of a clip.
+        switches: ``short_term`` and ``long_term``, see :class:`mmaction_ext.models.TDN`.
+    """
+    return thin_frame_resnet(num_segments, 'TDN', colours=SYNTHMOTION_FIVE, **switches)
 
 
 def thin_tsm_r18(num_segments: int, **motion: Any) -> Network:
@@ -516,29 +531,6 @@ def thin_tsm_r50(num_segments: int, **motion: Any) -> Network:
     """TSM-ResNet-50 at an eighth of its width."""
     backbone = dict(type='ThinResNetTSM', depth=50, base_channels=8, num_segments=num_segments)
     return _thin_frames_network(backbone, 256, num_segments, **motion)
-
-
-def thin_tdn(num_segments: int, **switches: bool) -> Network:
-    """TDN at an eighth of its width, with two blocks a stage.
-
-    Args:
-        num_segments: of five frames each.
-        switches: ``short_term`` and ``long_term``, see :class:`mmaction_ext.models.TDN`.
-    """
-    backbone = dict(type='TDN', depth=26, num_segments=num_segments, base_channels=8, **switches)
-    return _thin_frames_network(backbone, 256, num_segments, colours=SYNTHMOTION_FIVE)
-
-
-def thin_tea(num_segments: int, **switches: bool) -> Network:
-    """TEA at a quarter of its width, with one block a stage.
-
-    Args:
-        num_segments: frames of a clip.
-        switches: ``motion_excitation`` and ``temporal_aggregation``, see
-            :class:`mmaction_ext.models.TEA`.
-    """
-    backbone = dict(type='TEA', depth=14, num_segments=num_segments, base_channels=16, **switches)
-    return _thin_frames_network(backbone, 512, num_segments)
 
 
 def thin_r2plus1d(**motion: Any) -> Network:
