@@ -5,7 +5,9 @@ from mmaction_ext.models.backbones.mfnet import MFNet
 from mmaction_ext.models.backbones.r2plus1d import R2Plus1D
 from mmaction_ext.models.backbones.resnet_tam import ResNetTAM
 from mmaction_ext.models.backbones.resnet_tsm import ResNetTSMEveryBlock, ThinResNetTSM
+from mmaction_ext.models.backbones.rsanet import RSANet
 from mmaction_ext.models.backbones.s3d import S3D
+from mmaction_ext.models.backbones.smallbig import SmallBigNet
 from mmaction_ext.models.backbones.tdn import TDN
 from mmaction_ext.models.backbones.tea import TEA
 from mmaction_ext.models.backbones.timesformer import ResizedTimeSformer
@@ -18,9 +20,11 @@ __all__ = [
     'FrameResNet',
     'MFNet',
     'R2Plus1D',
+    'RSANet',
     'ResNetTAM',
     'ResNetTSMEveryBlock',
     'ResizedTimeSformer',
+    'SmallBigNet',
     'ThinResNetTSM',
     'X3DStem',
 ]

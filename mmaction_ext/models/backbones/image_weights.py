@@ -46,7 +46,9 @@ class ImageStart(BaseModule):
             return
         self.init_blocks()
         if self.pretrained is not None:
-            inflate(self, load_image_weights(self.pretrained), self.image_name, self.pretrained)
+            weights = load_image_weights(self.pretrained)
+            kept = {name: value for name, value in weights.items() if not self.leaves_out(name)}
+            inflate(self, kept, self.image_name, self.pretrained)
 
     def init_blocks(self) -> None:
         """Initialise what starts in another way than ``init_cfg`` says."""
@@ -54,6 +56,10 @@ class ImageStart(BaseModule):
     def image_name(self, name: str) -> str | None:
         """Name in the image network of a weight of this one, or None if images lack it."""
         return name
+
+    def leaves_out(self, name: str) -> bool:
+        """Whether a weight of the image network, not of its classifier, has no place here."""
+        return False
 
     def _loads_by_init_cfg(self) -> bool:
         configs = [self.init_cfg] if isinstance(self.init_cfg, dict) else self.init_cfg

@@ -7,6 +7,7 @@ import timm
 import torch
 from torch import nn
 
+from mmaction_ext.models import FrameResNet
 from mmaction_ext.models.backbones import image_weights
 from mmaction_ext.models.backbones.image_weights import inflate, load_image_weights
 
@@ -59,6 +60,24 @@ def test_old_files_without_counters_of_batches_are_taken():
     network = video()
     inflate(network, weights, rename, 'here')
     assert torch.equal(network[0].weight[:, :, 0], weights['0.weight'])
+
+
+def test_a_network_leaves_out_what_it_starts_anew(tmp_path):
+    class Anew(FrameResNet):
+        def image_name(self, name):
+            return None if name.startswith('layer4.0.conv2.') else name
+
+        def leaves_out(self, name):
+            return self.image_name(name) is None
+
+    torch.manual_seed(0)
+    weights = FrameResNet(14, 2, base_channels=4).state_dict()
+    torch.save(weights, tmp_path / 'image.pth')
+    network = Anew(14, 2, base_channels=4, pretrained=str(tmp_path / 'image.pth'))
+    network.init_weights()
+    found = network.state_dict()
+    changed = [name for name, value in found.items() if not value.equal(weights[name])]
+    assert changed == ['layer4.0.conv2.weight']
 
 
 @pytest.mark.parametrize('wrap', [lambda w: w, lambda w: dict(state_dict=w, meta=dict(epoch=3))])
