@@ -312,6 +312,35 @@ def tea(num_classes: int, num_segments: int) -> Network:
     return _recognizer(2, backbone, _segments_head(num_classes, num_segments))
 
 
+def smallbig(num_classes: int, num_segments: int, depth: int = 50, extra: bool = False) -> Network:
+    """SmallBigNet with ResNet-50 or -101 from ImageNet, as in its released code.
+
+    That is xhl-video/SmallBigNet. There is no dropout, and the classifier starts with the spread
+    that torch gives a linear layer.
+    """
+    backbone = dict(
+        type='SmallBigNet',
+        depth=depth,
+        num_segments=num_segments,
+        extra=extra,
+        pretrained=f'torchvision://resnet{depth}',
+    )
+    cls_head = _frames_head('TSNHead', 2048, num_classes, dropout_ratio=0.0, init_std=0.0128)
+    return _recognizer(2, backbone, cls_head)
+
+
+def rsanet(num_classes: int, num_segments: int) -> Network:
+    """RSANet-50 from ImageNet, as in its released code (KimManjin/RSA).
+
+    The labels are smoothed by 0.1. Dropout is that of the authors' log.
+    """
+    backbone = dict(type='RSANet', depth=50, num_segments=num_segments, pretrained=RESNET50)
+    cls_head = _frames_head(
+        'XavierTSMHead', 2048, num_classes, num_segments=num_segments, label_smooth_eps=0.1
+    )
+    return _recognizer(2, backbone, cls_head)
+
+
 def trn_r50(num_classes: int, num_segments: int) -> Network:
     """TRN-Multiscale with ResNet-50 from ImageNet, as in mmaction2's configs."""
     backbone = dict(type='ResNet', depth=50, norm_eval=False, partial_bn=True, pretrained=RESNET50)
@@ -519,6 +548,23 @@ def thin_tdn(num_segments: int, **switches: bool) -> Network:
         switches: ``short_term`` and ``long_term``, see :class:`mmaction_ext.models.TDN`.
     """
     return thin_frame_resnet(num_segments, 'TDN', colours=SYNTHMOTION_FIVE, **switches)
+
+
+def thin_rsanet(num_segments: int, **switches: Any) -> Network:
+    """RSANet as of :func:`thin_frame_resnet`, with the attention in each second block.
+
+    There are four queries, so that one of the first stage has two channels and not one, whose
+    length of one would leave no more than a sign. No block is skipped, as there is no dropout.
+
+    Args:
+        num_segments: ``T``, frames of a clip.
+        switches: ``kernel_type`` and ``feat_type``, see
+            :class:`mmaction_ext.modules.rsa.RelationalSelfAttention`.
+    """
+    places = ((1, 1), (2, 1), (3, 1), (4, 1))
+    return thin_frame_resnet(
+        num_segments, 'RSANet', places=places, survival=1.0, num_queries=4, **switches
+    )
 
 
 def thin_tsm_r18(num_segments: int, **motion: Any) -> Network:
