@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from mmaction.utils.gradcam_utils import GradCAM
-from torch import nn
+from torch import Tensor, nn
 
 from mmaction_ext.analysis.pictures import Legend, ramp
+from mmaction_ext.datasets.clip_loading import middle_frame
 from mmaction_ext.errors import InputError
 from mmaction_ext.models.host.layouts import is_channels_last
 from mmaction_ext.models.host.motion_backbone import MotionBackbone
@@ -140,11 +141,19 @@ def draw_grad_cam(model: BaseRecognizer, data: dict[str, Any], layer: str) -> np
     for head in model.cls_head.modules():
         if hasattr(head, 'average_clips'):
             head.average_clips = 'score'  # the gradient of the score, not of the softmax
-    cam = GradCAM(model, layer.replace('.', '/'), COLOURS)
+    cam = _MiddleFrameCAM(model, layer.replace('.', '/'), COLOURS)
     with warnings.catch_warnings(), torch.enable_grad():
         warnings.filterwarnings('ignore', '.*non-full backward hook.*')
         blended, _ = cam(data)
     return (255 * blended[0]).round().byte().numpy()
+
+
+class _MiddleFrameCAM(GradCAM):
+    """Blends with the middle one of frames that are the channels of one."""
+
+    def _alpha_blending(self, localization_map: Tensor, input_imgs: Any, alpha: float) -> Tensor:
+        shown = [middle_frame(clip) for clip in input_imgs]
+        return super()._alpha_blending(localization_map, shown, alpha)
 
 
 def grad_cam_legend() -> Legend:

@@ -92,7 +92,8 @@ def frames_of(inputs: Tensor) -> np.ndarray:
 
     Args:
         inputs: ``(M, C, T, H, W)`` or ``(M*T, C, H, W)``, of uint8 or floating point; the
-            latter is stretched to the range from black to white.
+            latter is stretched to the range from black to white. More channels than three are
+            those of frames in a row, which are shown one after another, too.
 
     Returns:
         ``(M*T, H, W, C)`` of uint8.
@@ -102,8 +103,9 @@ def frames_of(inputs: Tensor) -> np.ndarray:
     """
     if inputs.dim() == 5:
         inputs = inputs.transpose(1, 2).flatten(0, 1)
-    if inputs.dim() != 4 or inputs.shape[1] != 3:
+    if inputs.dim() != 4 or not inputs.shape[1] or inputs.shape[1] % 3:
         raise InputError(f'the pipeline gives {tuple(inputs.shape)}, not frames of three colours')
+    inputs = inputs.unflatten(1, (-1, 3)).flatten(0, 1)
     if inputs.is_floating_point():
         inputs = inputs - inputs.min()
         inputs = (inputs * (255 / inputs.max().clamp(min=1e-12))).round()

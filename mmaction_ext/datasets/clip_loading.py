@@ -149,14 +149,21 @@ def config_steps(cfg: Config) -> list[dict[str, Any]]:
 
 
 def _uniform_steps(cfg: Config) -> list[dict[str, Any]]:
-    _, num_frames, height, width = cfg.input_shape
+    channels, num_frames, height, width = cfg.input_shape
+    in_a_row = max(1, channels // 3)
     preprocessor = cfg.model.get('data_preprocessor') or {}
     layout = 'NCTHW' if cfg.model.type == 'Recognizer3D' else 'NCHW'
     return [
-        dict(type='SampleSegments', num_segments=num_frames, test_mode=True),
+        dict(
+            type='SampleSegments',
+            num_segments=num_frames,
+            consecutive=in_a_row,
+            test_mode=True,
+        ),
         dict(type='VideoDecode'),
         dict(type='Resize', scale=(-1, max(height, width))),
         dict(type='CenterCrop', crop_size=(width, height)),
+        dict(type='FramesToChannels', frames=in_a_row),
         dict(type='FormatShape', input_format=preprocessor.get('format_shape', layout)),
         dict(type='PackActionInputs'),
     ]
@@ -184,6 +191,8 @@ def _one_view(step: dict[str, Any]) -> dict[str, Any]:
         return dict(type='CenterCrop', crop_size=step['crop_size'])
     if step.get('clip_len', 1) > 1 and 'num_clips' in step:
         step = dict(step, num_clips=1)  # with clip_len=1, num_clips is the number of segments
+    if 'num_segments' in step and 'num_clips' in step:
+        step = dict(step, num_clips=1, random_clips=False)
     if step.get('twice_sample'):
         step = dict(step, twice_sample=False)
     return step
@@ -191,8 +200,15 @@ def _one_view(step: dict[str, Any]) -> dict[str, Any]:
 
 def _frames(inputs: Tensor) -> np.ndarray:
     """(T, C, H, W) of a 2-D recognizer or (1, C, T, H, W) of a 3-D one, as (T, H, W, C)."""
+    inputs = middle_frame(inputs)
     clip = inputs if inputs.dim() == 4 else inputs[0].transpose(0, 1)
     return np.ascontiguousarray(clip.permute(0, 2, 3, 1).numpy())
+
+
+def middle_frame(inputs: Tensor) -> Tensor:
+    """The colours, axis 1, of the middle one of frames in a row that are the channels of one."""
+    first = max(0, (inputs.shape[1] // 3 - 1) // 2 * 3)
+    return inputs[:, first : first + 3]
 
 
 def _check_size(frames: np.ndarray, cfg: Config, video: str | Path) -> None:

@@ -120,13 +120,16 @@ def split_lists(root: str) -> list[Loader]:
     ]
 
 
-def synthmotion_train(num_segments: int, input_format: str, crop: int = 64) -> Pipeline:
+def synthmotion_train(
+    num_segments: int, input_format: str, crop: int = 64, consecutive: int = 1
+) -> Pipeline:
     """Training pipeline for SynthMotion: random segments, random crop, horizontal flip.
 
     Args:
         num_segments: frames per clip.
         input_format: ``'NCHW'`` for 2-D hosts, ``'NCTHW'`` for 3-D ones.
         crop: side of the square crop in pixels, out of a centre window of ``crop + 8``.
+        consecutive: frames in a row around each of these, as the channels of one; TDN has 5.
 
     The flip swaps the labels of left/right motion and of turning clockwise/counter-clockwise,
     which it turns into each other.
@@ -135,18 +138,25 @@ def synthmotion_train(num_segments: int, input_format: str, crop: int = 64) -> P
         dict(type='CenterCrop', crop_size=crop + 8),
         dict(type='RandomCrop', size=crop),
         dict(type='Flip', flip_ratio=0.5, flip_label_map=dict(FLIP_LABELS)),
+        *_as_channels(consecutive),
     ]
-    return frames_pipeline('videos', _segments(num_segments), steps, input_format, SEED)
+    sampling = _segments(num_segments, consecutive)
+    return frames_pipeline('videos', sampling, steps, input_format, SEED)
 
 
 def synthmotion_test(
-    num_segments: int, input_format: str, crop: int = 64, twice: bool = False
+    num_segments: int,
+    input_format: str,
+    crop: int = 64,
+    twice: bool = False,
+    consecutive: int = 1,
 ) -> Pipeline:
     """Evaluation pipeline for SynthMotion: segment centres, one centre crop.
 
     With ``twice`` there is a second clip, of the segments' first frames, for 2-D hosts.
+    ``consecutive`` is as of :func:`synthmotion_train`.
     """
-    sampling = _segments(num_segments, test_mode=True)
+    sampling = _segments(num_segments, consecutive, test_mode=True)
     if twice:
         sampling = dict(
             type='SampleFrames',
@@ -155,8 +165,8 @@ def synthmotion_test(
             test_mode=True,
             twice_sample=True,
         )
-    crops = [dict(type='CenterCrop', crop_size=crop)]
-    return frames_pipeline('videos', sampling, crops, input_format)
+    steps: Pipeline = [dict(type='CenterCrop', crop_size=crop), *_as_channels(consecutive)]
+    return frames_pipeline('videos', sampling, steps, input_format)
 
 
 def rawframe_train(
@@ -249,8 +259,14 @@ def interval_clips(
     )
 
 
-def _segments(num_segments: int, **mode: bool) -> Step:
-    return dict(type='SampleSegments', num_segments=num_segments, **mode)
+def _segments(num_segments: int, consecutive: int = 1, **mode: bool) -> Step:
+    rows = dict(consecutive=consecutive) if consecutive > 1 else {}
+    return dict(type='SampleSegments', num_segments=num_segments, **rows, **mode)
+
+
+def _as_channels(consecutive: int) -> Pipeline:
+    """The last step but the formatting where rows of frames are the channels of one."""
+    return [dict(type='FramesToChannels', frames=consecutive)] if consecutive > 1 else []
 
 
 def _jittered(
@@ -357,10 +373,65 @@ def cross_test(num_segments: int, input_format: str, crop: int) -> Pipeline:
     return frames_pipeline('rawframes', sampling, _tsn_test_steps(crop), input_format)
 
 
+def segments_train(
+    num_segments: int, media: str, flip: Step | None = None, consecutive: int = 1
+) -> Pipeline:
+    """Training pipeline of the released code of TEA and TDN, for 2-D hosts.
+
+    One of 13 places and sides of 1, .875, .75 or .66 of the frame's shorter side, the two at most
+    one step apart, is cut out of the frame as it is stored and resized to 224 x 224.
+
+    Args:
+        num_segments: segments of a clip.
+        media: ``'rawframes'`` or ``'videos'``.
+        flip: the step that flips; TEA has none for Something-Something.
+        consecutive: frames in a row of each segment, as the channels of one; TDN has 5.
+    """
+    sampling = dict(type='SampleTSNSegments', num_segments=num_segments, consecutive=consecutive)
+    steps = [*_multi_scale_crop(224), *([flip] if flip else []), *_as_channels(consecutive)]
+    return frames_pipeline(media, sampling, steps, 'NCHW', SEED)
+
+
+def segments_test(
+    num_segments: int, media: str, views: bool = False, consecutive: int = 1
+) -> Pipeline:
+    """Evaluation pipeline that belongs to :func:`segments_train`; the shorter side is 256 pixels.
+
+    One clip, of the segments' centres, and the centre crop of 224 x 224; or with ``views`` ten
+    random clips of three crops of 256 x 256 along the longer side.
+    """
+    sampling = dict(
+        type='SampleTSNSegments',
+        num_segments=num_segments,
+        consecutive=consecutive,
+        test_mode=True,
+        num_clips=10 if views else 1,
+        random_clips=views,
+    )
+    steps: Pipeline = [
+        dict(type='Resize', scale=(-1, 256)),
+        dict(type=CROPPING[3 if views else 1], crop_size=256 if views else 224),
+        *_as_channels(consecutive),
+    ]
+    return frames_pipeline(media, sampling, steps, 'NCHW')
+
+
+def swapping_flip() -> Step:
+    """Step that flips a half of the clips of Something-Something, with the labels of sides."""
+    return dict(type='DirectionAwareFlip', classes=dict(SOMETHING_FLIP_LABELS), sided='swap')
+
+
 def _tsn_train_steps(something: bool, crop: int = 224) -> Pipeline:
     classes = dict(SOMETHING_FLIP_LABELS) if something else {}
     return [
         dict(type='Resize', scale=(320, 240), keep_ratio=False),
+        *_multi_scale_crop(crop),
+        dict(type='DirectionAwareFlip', classes=classes, sided='skip'),
+    ]
+
+
+def _multi_scale_crop(crop: int) -> Pipeline:
+    return [
         dict(
             type='MultiScaleCrop',
             input_size=crop,
@@ -369,7 +440,6 @@ def _tsn_train_steps(something: bool, crop: int = 224) -> Pipeline:
             num_fixed_crops=13,
         ),
         dict(type='Resize', scale=(crop, crop), keep_ratio=False),
-        dict(type='DirectionAwareFlip', classes=classes, sided='skip'),
     ]
 
 

@@ -13,7 +13,7 @@ from mmengine.fileio import FileClient
 
 from mmaction_ext.datasets.flips import flip_label_map, read_labels, sided_classes
 from mmaction_ext.datasets.video_reader import VideoReader
-from mmaction_ext.errors import InputError
+from mmaction_ext.errors import InputError, check_at_least
 
 
 def segment_indices(num_frames: int, num_segments: int, rng: Any = None) -> np.ndarray:
@@ -43,6 +43,22 @@ def segment_indices(num_frames: int, num_segments: int, rng: Any = None) -> np.n
     return np.concatenate([first, (num_frames - 1 - first)[: num_segments - half][::-1]])
 
 
+def frames_in_a_row(starts: np.ndarray, consecutive: int, num_frames: int) -> np.ndarray:
+    """So many frames from each of some starts on; at an end of the video its frame repeats.
+
+    Args:
+        starts: first frame of each row, of shape ``(n,)``; may lie before the video.
+        consecutive: frames of a row.
+        num_frames: frames in the video.
+
+    Returns:
+        ``int64`` array of shape ``(n * consecutive,)``, one row behind the other, in
+        ``[0, num_frames)``.
+    """
+    rows = starts[:, None] + np.arange(consecutive)
+    return rows.clip(0, num_frames - 1).reshape(-1)
+
+
 @TRANSFORMS.register_module()
 class SampleSegments(BaseTransform):
     """Segment-based sampling: one frame of each of ``num_segments`` equal parts.
@@ -52,21 +68,25 @@ class SampleSegments(BaseTransform):
     Source: DCF section 4.1, "segment based sampling".
 
     Required keys: ``total_frames``, ``start_index``. Added keys: ``frame_inds`` of shape
-    ``(num_segments,)``, ``clip_len``, ``num_clips``, ``frame_interval``.
+    ``(num_segments * consecutive,)``, ``clip_len``, ``num_clips``, ``frame_interval``.
 
     Args:
-        num_segments: frames per clip, ``T``.
+        num_segments: segments of a clip, ``T``.
         test_mode: take the centres.
+        consecutive: frames in a row of each segment, an odd number: the chosen one in their
+            middle, as symmetric under time reversal. See :class:`FramesToChannels`.
 
     Raises:
-        ValueError: ``num_segments`` is below 1, or (as :class:`InputError`) the video
-            holds no frame.
+        ValueError: ``num_segments`` is below 1, or (as :class:`InputError`) ``consecutive`` is no
+            odd number or the video holds no frame.
     """
 
-    def __init__(self, num_segments: int, test_mode: bool = False) -> None:
+    def __init__(self, num_segments: int, test_mode: bool = False, consecutive: int = 1) -> None:
         if num_segments < 1:
             raise ValueError(f'num_segments must be at least 1, got {num_segments}')
-        self.num_segments = num_segments
+        if consecutive < 1 or consecutive % 2 == 0:
+            raise InputError(f'consecutive must be an odd number, got {consecutive}')
+        self.num_segments, self.consecutive = num_segments, consecutive
         self.test_mode = test_mode
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -74,17 +94,51 @@ class SampleSegments(BaseTransform):
         if results['total_frames'] < 1:
             name = results.get('filename') or results.get('frame_dir')
             raise InputError(f'{name}: the video holds no frame')
-        inds = segment_indices(
-            results['total_frames'], self.num_segments, None if self.test_mode else np.random
-        )
+        total = results['total_frames']
+        centres = segment_indices(total, self.num_segments, None if self.test_mode else np.random)
+        inds = frames_in_a_row(centres - self.consecutive // 2, self.consecutive, total)
         results['frame_inds'] = inds + results.get('start_index', 0)
         results.update(clip_len=self.num_segments, num_clips=1, frame_interval=None)
         return results
 
     def __repr__(self) -> str:
         return (
-            f'{type(self).__name__}(num_segments={self.num_segments}, test_mode={self.test_mode})'
+            f'{type(self).__name__}(num_segments={self.num_segments}, '
+            f'test_mode={self.test_mode}, consecutive={self.consecutive})'
         )
+
+
+@TRANSFORMS.register_module()
+class FramesToChannels(BaseTransform):
+    """Frames in a row as the channels of one: red, green, blue of the first, of the second, ...
+
+    TDN's input: five frames of each segment. It stands behind what changes the frames.
+
+    Required and changed key: ``imgs``, a list of ``n * frames`` pictures (H, W, 3), which becomes
+    one of ``n`` pictures (H, W, 3 * ``frames``).
+
+    Args:
+        frames: how many make one.
+
+    Raises:
+        InputError: ``frames`` is below 1, or the pictures do not divide by it.
+    """
+
+    def __init__(self, frames: int) -> None:
+        check_at_least('frames', frames, 1)
+        self.frames = frames
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Join the pictures of one sample."""
+        images, frames = results['imgs'], self.frames
+        if len(images) % frames:
+            raise InputError(f'{len(images)} pictures do not divide into rows of {frames}')
+        starts = range(0, len(images), frames)
+        joined = [np.concatenate(images[start : start + frames], axis=2) for start in starts]
+        return dict(results, imgs=joined)
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(frames={self.frames})'
 
 
 @TRANSFORMS.register_module()

@@ -38,6 +38,13 @@ class Toy3D(Toy2D):
         super().__init__(nn.Conv3d)
 
 
+class MiddleOfFive(Toy2D):
+    """The same of the middle one of five frames that are the channels of one."""
+
+    def forward(self, x):
+        return super().forward(x[:, 6:9])
+
+
 class Flat(Toy2D):
     """Its last submodule gives no map."""
 
@@ -71,8 +78,8 @@ def build(kind):
                 cls_head=dict(head, average_clips='prob'),
                 data_preprocessor=dict(
                     type='ActionDataPreprocessor',
-                    mean=[100.0] * 3,
-                    std=[50.0] * 3,
+                    mean=[100.0] * (15 if kind is MiddleOfFive else 3),
+                    std=[50.0] * (15 if kind is MiddleOfFive else 3),
                     format_shape='NCTHW' if three else 'NCHW',
                 ),
             )
@@ -129,6 +136,14 @@ def test_map_is_the_hand_computed_one(kind):
     # a step of the colour map, 1/256 of the heat, changes a colour by up to 2
     assert abs(found - expected).max() < 3
     assert expected.std() > 20
+
+
+def test_of_five_frames_the_middle_one_is_below_the_heat():
+    data, frames = batch(False)
+    expected = draw_grad_cam(build(Toy2D), data, 'backbone.features')
+    others = 255 - frames
+    data['inputs'] = [torch.cat((others, others, frames, others, others), dim=1)]
+    assert (draw_grad_cam(build(MiddleOfFive), data, 'backbone.features') == expected).all()
 
 
 def test_the_model_is_left_as_it_was():

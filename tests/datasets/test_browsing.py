@@ -35,6 +35,11 @@ def test_frames_come_in_the_order_of_views_and_time():
     assert (frames_of(clip.transpose(1, 2).flatten(0, 1)) == frames).all()
 
 
+def test_frames_that_are_channels_of_one_are_shown_one_after_another():
+    segments = torch.arange(2 * 6).reshape(2, 6, 1, 1).byte()
+    assert frames_of(segments)[:, 0, 0].tolist() == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9, 10, 11]]
+
+
 def test_floating_point_is_stretched_and_other_forms_are_refused():
     assert frames_of(torch.tensor([-2.0, 0.0, 2.0]).reshape(1, 3, 1, 1)).ravel().tolist() == [
         0,

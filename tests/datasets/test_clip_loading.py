@@ -128,6 +128,24 @@ def test_ten_clips_of_three_crops_become_one_of_one(movie):
     ]
 
 
+@pytest.mark.parametrize('pipeline', [None, synthmotion_test(4, 'NCHW', 32, consecutive=5)])
+def test_of_frames_that_are_channels_the_middle_one_is_shown(movie, pipeline):
+    """As a pipeline has it, or, without one, as ``input_shape`` says."""
+    clip = load_clip(config(pipeline, (15, 4, 32, 32)), movie)
+    inputs = clip.data['inputs'][0]
+    assert inputs.shape == (4, 15, 32, 32) and clip.frames.shape == (4, 32, 32, 3)
+    assert (clip.frames == inputs[:, 6:9].permute(0, 2, 3, 1).numpy()).all()
+    steps = np.diff(inputs[1].unflatten(0, (5, 3)).float().mean((1, 2, 3)).numpy())
+    assert (steps > 10).all()  # 16 from frame to frame
+
+
+def test_random_clips_of_a_test_are_one_of_centres(movie):
+    steps = [dict(type='SampleTSNSegments', num_segments=4, num_clips=10, random_clips=True)]
+    assert adapt_steps(steps, 'open', 'decode')[1] == dict(
+        type='SampleTSNSegments', num_segments=4, num_clips=1, random_clips=False
+    )
+
+
 def test_the_config_is_left_as_it_is(movie):
     cfg = config(synthmotion_test(4, 'NCHW', crop=32))
     before = cfg.to_dict()

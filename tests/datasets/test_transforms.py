@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from mmengine.dataset import Compose
 from published_data import write_frames
@@ -10,6 +10,7 @@ from published_data import write_frames
 from mmaction_ext.datasets.flips import SOMETHING_FLIP_LABELS
 from mmaction_ext.datasets.transforms import (
     DirectionAwareFlip,
+    FramesToChannels,
     NamedRawFrameDecode,
     SampleSegments,
     VideoDecode,
@@ -77,7 +78,33 @@ def test_sample_segments_serves_both_layouts_and_counts_from_start_index():
     assert (results['clip_len'], results['num_clips']) == (4, 1)
 
 
+@given(frames, segments, st.sampled_from([1, 3, 5]))
+def test_rows_of_a_reversed_video_are_the_same_frames_in_reverse(num_frames, num_segments, row):
+    """The chosen frame in their middle; at an end of the video its frame repeats."""
+    assume(num_segments % 2 == 0 or num_frames % 2 == 1)
+    sample = SampleSegments(num_segments, test_mode=True, consecutive=row)
+    inds = sample(dict(total_frames=num_frames))['frame_inds']
+    rows = inds.reshape(num_segments, row)
+    assert (rows[:, row // 2] == segment_indices(num_frames, num_segments)).all()
+    expected = rows[:, row // 2, None] + np.arange(row) - row // 2
+    assert (rows == np.clip(expected, 0, num_frames - 1)).all()
+    assert (inds == (num_frames - 1 - inds)[::-1]).all()
+
+
+def test_frames_become_channels_of_one():
+    images = [np.full((2, 3, 3), 10 * i, np.uint8) + np.uint8([0, 1, 2]) for i in range(6)]
+    found = FramesToChannels(3)(dict(imgs=images))['imgs']
+    assert [image.shape for image in found] == [(2, 3, 9)] * 2
+    assert found[1][1, 2].tolist() == [30, 31, 32, 40, 41, 42, 50, 51, 52]
+    with pytest.raises(InputError, match='6 pictures do not divide into rows of 4'):
+        FramesToChannels(4)(dict(imgs=images))
+    with pytest.raises(InputError, match='frames must be at least 1, got 0'):
+        FramesToChannels(0)
+
+
 def test_sample_segments_refuses_what_it_cannot_do():
+    with pytest.raises(InputError, match='consecutive must be an odd number, got 4'):
+        SampleSegments(4, consecutive=4)
     with pytest.raises(ValueError, match='num_segments must be at least 1, got 0'):
         SampleSegments(num_segments=0)
     with pytest.raises(InputError, match=r'empty.mp4: the video holds no frame'):

@@ -13,6 +13,9 @@ import mmaction_ext.register  # noqa: F401
 from mmaction_ext.datasets.pipelines import (
     cross_test,
     cross_train,
+    segments_test,
+    segments_train,
+    swapping_flip,
     training_loader,
     tsn_test,
     tsn_train,
@@ -142,6 +145,8 @@ def test_transform_draws_in_training():
         (dict(num_segments=0), 'num_segments must be at least 1, got 0'),
         (dict(num_segments=8, num_clips=2), 'got 2'),
         (dict(num_segments=8, num_clips=3, test_mode=True), 'got 3'),
+        (dict(num_segments=8, num_clips=0, test_mode=True, random_clips=True), 'got 0'),
+        (dict(num_segments=8, consecutive=0), 'consecutive must be at least 1, got 0'),
     ],
 )
 def test_errors_name_the_value(options, message):
@@ -152,6 +157,49 @@ def test_errors_name_the_value(options, message):
 def test_video_without_frames_is_named():
     with pytest.raises(InputError, match=r'gone\.mp4: the video holds no frame'):
         SampleTSNSegments(8)(dict(total_frames=0, filename='gone.mp4'))
+
+
+@pytest.mark.parametrize(
+    'num_frames, expected',
+    [
+        (28, [1, 4, 7, 10, 13, 16, 19, 22]),  # tick = 3
+        (36, [2, 6, 10, 14, 18, 22, 26, 30]),
+        (13, [0, 1, 2, 3, 5, 6, 7, 8]),
+        (12, [0] * 8),  # as many places as segments
+        (3, [0] * 8),
+    ],
+)
+def test_fixed_rows_of_five_by_hand(num_frames, expected):
+    found = SampleTSNSegments(8, test_mode=True, consecutive=5)(dict(total_frames=num_frames))
+    rows = found['frame_inds'].reshape(8, 5)
+    assert rows[:, 0].tolist() == expected
+    assert (rows == np.minimum(rows[:, :1] + np.arange(5), num_frames - 1)).all()
+    assert (found['clip_len'], found['num_clips']) == (8, 1)
+
+
+@given(frames, segments, st.integers(1, 9), st.integers(0, 2**32 - 1))
+def test_random_rows_as_the_code_of_tdn_draws_them(num_frames, num_segments, row, seed):
+    found = random_tsn_indices(num_frames, num_segments, np.random.RandomState(seed), row)
+    rng, places = np.random.RandomState(seed), num_frames - (row - 1)
+    length = places // num_segments
+    if length > 0:
+        expected = [i * length for i in range(num_segments)]
+        expected += rng.randint(length, size=num_segments)
+    elif num_frames > num_segments and places > 0:
+        expected = np.sort(rng.randint(places, size=num_segments))
+    else:
+        expected = [0] * num_segments
+    assert found.tolist() == list(expected) and found.dtype == np.int64
+
+
+def test_random_clips_of_a_test_differ_and_can_be_drawn_again():
+    sample = SampleTSNSegments(4, test_mode=True, num_clips=10, consecutive=5, random_clips=True)
+    found = sample(dict(total_frames=120, start_index=1))['frame_inds']
+    np.random.rand()
+    assert found.tolist() == sample(dict(total_frames=120, start_index=1))['frame_inds'].tolist()
+    clips = found.reshape(10, 4, 5)
+    assert len({tuple(clip.ravel()) for clip in clips}) == 10
+    assert ((clips[:, :, 0] - 1) // 29 == np.arange(4)).all()  # 116 places, 29 of each segment
 
 
 def run_from_decoded(pipeline, label=0, size=(120, 160)):
@@ -193,6 +241,56 @@ def test_sided_classes_are_never_flipped(something, label, mirrored):
     seen = [run_from_decoded(pipeline, label)['inputs'][0, 0].numpy() for _ in range(20)]
     assert any(image[0, 0] > image[0, -1] for image in seen) == mirrored
     assert {image.shape for image in seen} == {(224, 224)}
+
+
+@pytest.mark.parametrize(
+    'pipeline, label, labels, mirrored',
+    [
+        (segments_train(2, 'rawframes'), 86, {86}, False),  # TEA
+        (segments_train(2, 'rawframes', swapping_flip()), 86, {86, 87}, True),  # TDN
+        (segments_train(2, 'rawframes', swapping_flip()), 0, {0}, True),
+    ],
+)
+def test_flips_of_tea_and_tdn(pipeline, label, labels, mirrored):
+    np.random.seed(0)
+    random.seed(0)
+    seen = [run_from_decoded(pipeline, label) for _ in range(20)]
+    found = {
+        (int(each['data_samples'].gt_label), bool(image[0, 0] > image[0, -1]))
+        for each in seen
+        if (image := each['inputs'][0, 0].numpy()).shape == (224, 224)
+    }
+    assert {own for own, _ in found} == labels
+    assert any(flipped for _, flipped in found) == mirrored
+    if len(labels) == 2:
+        assert found == {(86, False), (87, True)}
+
+
+@pytest.mark.parametrize('views, shape', [(False, (1, 15, 224, 224)), (True, (3, 15, 256, 256))])
+def test_images_of_tdns_tests(views, shape):
+    """Of one row of five frames of 120 x 160 that grow brighter by 10."""
+    pipeline = segments_test(1, 'rawframes', views, consecutive=5)
+    sampling = next(step for step in pipeline if step['type'] == 'SampleTSNSegments')
+    assert sampling['num_clips'] == (10 if views else 1)
+    start = [step['type'] for step in pipeline].index('NamedRawFrameDecode') + 1
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        steps = Compose(pipeline[start:])
+    images = [np.full((120, 160, 3), 10 * i, np.uint8) + np.uint8([0, 1, 2]) for i in range(5)]
+    packed = steps(
+        dict(
+            imgs=images,
+            img_shape=(120, 160),
+            original_shape=(120, 160),
+            label=0,
+            modality='RGB',
+            num_clips=1,
+            clip_len=1,
+            frame_dir='x',
+        )
+    )
+    assert packed['inputs'].shape == shape
+    expected = [10 * frame + colour for frame in range(5) for colour in range(3)]
+    assert packed['inputs'][0, :, 100, 100].tolist() == expected
 
 
 def test_cross_pipelines_have_other_frames_and_the_same_images():
