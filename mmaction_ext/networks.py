@@ -15,6 +15,7 @@ RESNET50 = 'torchvision://resnet50'
 #: Mean and standard deviation of colours, 0 to 255, in the order RGB.
 IMAGENET = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 X3D = ((114.75, 114.75, 114.75), (57.38, 57.38, 57.38))
+PYSLOWFAST = ((114.75,) * 3, (57.375,) * 3)
 HALF = ((127.5, 127.5, 127.5), (127.5, 127.5, 127.5))
 SYNTHMOTION = ((127.5, 127.5, 127.5), (64.0, 64.0, 64.0))
 #: Of five frames that are the channels of one.
@@ -192,6 +193,30 @@ def tcm_tsm_r50(num_classes: int, num_segments: int, pretrained: str | None = RE
     cls_head = _frames_head('XavierTSMHead', 2048, num_classes)
     module = dict(type='TCM', num_segments=num_segments)
     return _motion_tsm_r50(cls_head, num_segments, pretrained, module=module, stages=(3,))
+
+
+def tada2d_r50(num_classes: int, num_segments: int) -> Network:
+    """TAda2D-R50, as in the released code (github.com/alibaba-mmai-research/TAdaConv).
+
+    There the classifier starts as torch's linear layers do, with this standard deviation.
+    """
+    backbone = dict(type='TAda2D', depth=50, num_segments=num_segments, pretrained=RESNET50)
+    cls_head = _frames_head('TSNHead', 2048, num_classes, init_std=0.0128)
+    return _recognizer(2, backbone, cls_head, PYSLOWFAST)
+
+
+def ctnet_r50(num_classes: int, num_segments: int) -> Network:
+    """CT-Net-R50, as in the released code (github.com/Andy1621/CT-Net)."""
+    backbone = dict(type='CTNet', depth=50, num_segments=num_segments, pretrained=RESNET50)
+    cls_head = _frames_head(
+        'TSMHead',
+        2048,
+        num_classes,
+        dropout_ratio=0.3,
+        num_segments=num_segments,
+        init_std=0.001,
+    )
+    return _recognizer(2, backbone, cls_head)
 
 
 def mfnet(num_classes: int, dropout_ratio: float = 0.5) -> Network:
@@ -447,7 +472,7 @@ def mvit_b(num_classes: int, blends: bool = False, **start: Any) -> Network:
         label_smooth_eps=0.1,
         average_clips='prob',
     )
-    network = _recognizer(3, backbone, cls_head, ((114.75,) * 3, (57.375,) * 3))
+    network = _recognizer(3, backbone, cls_head, PYSLOWFAST)
     if blends:
         network['data_preprocessor']['blending'] = dict(
             type='RandomBatchAugment',

@@ -1,5 +1,6 @@
 """Backbones."""
 
+from mmaction_ext.models.backbones.ctnet import CTNet
 from mmaction_ext.models.backbones.frame_resnet import FrameResNet
 from mmaction_ext.models.backbones.mfnet import MFNet
 from mmaction_ext.models.backbones.r2plus1d import R2Plus1D
@@ -8,6 +9,7 @@ from mmaction_ext.models.backbones.resnet_tsm import ResNetTSMEveryBlock, ThinRe
 from mmaction_ext.models.backbones.rsanet import RSANet
 from mmaction_ext.models.backbones.s3d import S3D
 from mmaction_ext.models.backbones.smallbig import SmallBigNet
+from mmaction_ext.models.backbones.tada2d import TAda2D
 from mmaction_ext.models.backbones.tdn import TDN
 from mmaction_ext.models.backbones.tea import TEA
 from mmaction_ext.models.backbones.timesformer import ResizedTimeSformer
@@ -17,6 +19,7 @@ __all__ = [
     'S3D',
     'TDN',
     'TEA',
+    'CTNet',
     'FrameResNet',
     'MFNet',
     'R2Plus1D',
@@ -25,6 +28,7 @@ __all__ = [
     'ResNetTSMEveryBlock',
     'ResizedTimeSformer',
     'SmallBigNet',
+    'TAda2D',
     'ThinResNetTSM',
     'X3DStem',
 ]

@@ -7,7 +7,7 @@ frames in some of its blocks is this one with blocks of its own.
 Shape legend: N clips, T frames, C channels, H rows, W columns.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 from mmaction.registry import MODELS
 from torch import Tensor, nn
@@ -32,7 +32,7 @@ class FrameResNet(ImageStart):
 
     Subclasses override :meth:`make_block`, or :meth:`forward` where there is more than a stem and
     four stages, ``init_blocks`` for what does not start as convolutions and normalisations do,
-    and ``image_name`` where they have weights that an image network lacks.
+    ``image_name`` where they have weights that an image network lacks, and ``pools_stem``.
 
     Args:
         depth: 50 or 101; or 14 or 26, with one and two bottlenecks a stage.
@@ -45,6 +45,9 @@ class FrameResNet(ImageStart):
         InputError: If an argument is out of its range; while initialising, if the weights of
             ``pretrained`` do not fit.
     """
+
+    #: Whether a max pooling halves the maps behind the stem. Where none does, layer 1 halves them.
+    pools_stem: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -62,12 +65,13 @@ class FrameResNet(ImageStart):
         self.conv1 = nn.Conv2d(3, base_channels, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(base_channels)
         self.relu = nn.ReLU(inplace=True)
-        self.maxpool = nn.MaxPool2d(3, 2, 1)
+        self.maxpool = nn.MaxPool2d(3, 2, 1) if self.pools_stem else nn.Identity()
         inplanes = base_channels
         for layer, blocks in enumerate(DEPTHS[depth], start=1):
             stage, planes = nn.Sequential(), base_channels * 2 ** (layer - 1)
             for index in range(blocks):
-                stride = 2 if layer > 1 and index == 0 else 1
+                halves = index == 0 and (layer > 1 or not self.pools_stem)
+                stride = 2 if halves else 1
                 stage.append(self.make_block(layer, index, inplanes, planes, stride))
                 inplanes = planes * Bottleneck.expansion
             self.add_module(f'layer{layer}', stage)
