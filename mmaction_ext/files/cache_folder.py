@@ -85,7 +85,7 @@ class CacheFolder:
 
     def use(self, name: str) -> None:
         """Ask for an entry without reading it."""
-        self._place(name)
+        self._used.add(_file_name(name))
 
     def tidy(self, least_age: float = 0) -> None:
         """Drop entries that nobody has asked for, and folders that nobody has for long.
@@ -104,9 +104,8 @@ class CacheFolder:
                     folder.rmdir()
 
     def _place(self, name: str) -> Path:
-        file = f'{_digest(name)}.json'
-        self._used.add(file)
-        return self.path / file
+        self.use(name)
+        return self.path / _file_name(name)
 
 
 def is_settled(state: os.stat_result) -> bool:
@@ -122,6 +121,10 @@ def state_facts(state: os.stat_result) -> dict[str, int]:
         ctime_ns=state.st_ctime_ns,
         inode=state.st_ino,
     )
+
+
+def _file_name(name: str) -> str:
+    return f'{_digest(name)}.json'
 
 
 def _digest(name: str) -> str:
@@ -165,11 +168,11 @@ def _make_ours(folder: Path) -> bool:
 def _clear(folder: Path, used: Collection[str] = (), least_age: float = 0) -> None:
     """Remove the entries of a folder of ours that are not used, and what was not finished."""
     remove_unfinished(folder)
-    for place in folder.iterdir():
-        if place.name not in used and _ENTRY_NAME.fullmatch(place.name):
+    for name in os.listdir(folder):
+        if name not in used and _ENTRY_NAME.fullmatch(name):
             with contextlib.suppress(OSError):
-                if _age(place) >= least_age:
-                    place.unlink()
+                if _age(folder / name) >= least_age:
+                    (folder / name).unlink()
 
 
 def _age(path: Path) -> float:

@@ -13,15 +13,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import pydantic_core
+
 from mmaction_ext.files.cache_folder import CacheFolder, is_settled, state_facts
 from mmaction_ext.tracking.ledger.format import parse_json
-from mmaction_ext.tracking.ledger.forms import Facts
-from mmaction_ext.tracking.reading.ledger import LedgerRun
 from mmaction_ext.tracking.reading.record import Attempt
 from mmaction_ext.tracking.reading.rows import Row
 
-#: what runs told is dropped once it is so old and nobody has asked for it
-RECORD_SECONDS = 24 * 3600
 #: what of an attempt a file does not say, or its rows do
 _NOT_KEPT = frozenset(
     {'root', 'path', 'history', 'rows', 'phases', 'results', 'tags', 'summary', 'entry', 'ledger'}
@@ -50,7 +48,7 @@ class Entry:
             {phase: pack(rows) for phase, rows in sorted(attempt.rows.items())}
             for attempt in attempts
         ]
-        return cls(heads, json.dumps(rows, separators=(',', ':')).encode(), is_read)
+        return cls(heads, to_text(rows), is_read)
 
     def attempts(self, root: Path, path: str) -> list[Attempt]:
         """Unpack; ``root`` and ``path`` are what the attempts are to name as their file."""
@@ -63,6 +61,14 @@ class Entry:
             )
             for head, phases in zip(self.heads, parse_json(self.packed or b'[]'), strict=True)
         ]
+
+
+def to_text(content: Any) -> bytes:
+    """Plain data as :func:`parse_json` takes it, numbers that are not finite as they are."""
+    try:
+        return pydantic_core.to_json(content, inf_nan_mode='constants')
+    except ValueError:  # it refuses half a surrogate
+        return json.dumps(content).encode()
 
 
 def pack(rows: Iterable[Row]) -> list[tuple[list[str], list[list[Any]]]]:
@@ -84,13 +90,10 @@ class Cache:
     Args:
         root: the folder of runs. Where there is no cache directory, or it cannot be written,
             nothing is kept.
-        keys: names of the metrics that are asked for, ``None`` for all.
     """
 
-    def __init__(self, root: Path | str, keys: Collection[str] | None = None) -> None:
-        place = os.path.realpath(root)
-        self.folder, self.records = CacheFolder('runs', place), CacheFolder('records', place)
-        self._keys = None if keys is None else sorted(keys)
+    def __init__(self, root: Path | str) -> None:
+        self.folder = CacheFolder('runs', os.path.realpath(root))
 
     def get(self, path: str, state: os.stat_result) -> Entry | None:
         """What is known of a file; ``None`` if that is nothing, or of another state of it.
@@ -125,44 +128,13 @@ class Cache:
         }
         return settled if self.folder.put(settled) else ()
 
-    def told(self, ledger: LedgerRun, path: str, state: os.stat_result) -> Facts | None:
-        """What is kept of a run that is over, its rows put together, as :meth:`put_told` got it.
-
-        Args:
-            ledger: its ledger without its rows.
-            path: the file of its rows, relative to the folder of runs.
-            state: what ``os.stat`` says of it.
-        """
-        content = self.records.get(self._told_name(path), _facts(state, ledger.digest))
-        try:
-            found = None if content is None else parse_json(content)
-        except ValueError:
-            return None
-        if found:
-            self.folder.use(path)
-        return found
-
-    def put_told(self, told: Iterable[tuple[LedgerRun, str, os.stat_result, Facts]]) -> None:
-        """Keep what runs that are over tell.
-
-        Args:
-            told: of each its ledger, the file of its rows, that file's state and what they tell.
-        """
-        self.records.put(
-            {
-                self._told_name(path): (_facts(state, ledger.digest), json.dumps(facts).encode())
-                for ledger, path, state, facts in told
-                if is_settled(state)
-            }
-        )
-
-    def _told_name(self, path: str) -> str:
-        return f'{path} {json.dumps(self._keys)}'
+    def use(self, path: str) -> None:
+        """Go on keeping what is known of a file that need not be read."""
+        self.folder.use(path)
 
     def tidy(self) -> None:
         """Drop what nobody has asked for: of files that are gone, of roots not read for long."""
         self.folder.tidy()
-        self.records.tidy(RECORD_SECONDS)
 
 
 def _content(entry: Entry) -> bytes:
@@ -173,9 +145,9 @@ def _content(entry: Entry) -> bytes:
     return json.dumps(heads).encode() + b'\n' + (entry.packed or b'')
 
 
-def _facts(state: os.stat_result, ledger: str = '') -> dict[str, Any]:
-    """Which state of a file, and of the ledger beside it, an entry is of, and who read it."""
-    return dict(state_facts(state), reader=reader_version(), ledger=ledger)
+def _facts(state: os.stat_result) -> dict[str, Any]:
+    """Which state of a file an entry is of, and who read it."""
+    return dict(state_facts(state), reader=reader_version())
 
 
 @functools.cache
@@ -188,6 +160,7 @@ def reader_version() -> str:
             *tracking.glob('reading/*.py'),
             tracking / 'ledger' / 'format.py',
             tracking / 'ledger' / 'forms.py',
+            tracking / 'identity.py',
         ]
     ):
         digest.update(path.read_bytes())

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
@@ -16,14 +16,13 @@ from typing import Any, TypeVar
 
 from mmaction_ext.errors import InputError, check_at_least, check_choice
 from mmaction_ext.tracking.ledger.format import METRICS_FILE, NON_FINITE_SAMPLES, RUN_FILE
-from mmaction_ext.tracking.ledger.forms import Facts
 from mmaction_ext.tracking.reading import metrics, wandb_offline, wandb_snapshot
 from mmaction_ext.tracking.reading.cache import Cache, Entry
 from mmaction_ext.tracking.reading.csv_runs import read_csv_runs
 from mmaction_ext.tracking.reading.ledger import LedgerRun, read_ledger, unreadable
-from mmaction_ext.tracking.reading.merge import merge
+from mmaction_ext.tracking.reading.merge import chosen, merge
 from mmaction_ext.tracking.reading.record import SOURCE_CHOICES, Attempt, RunRecord, order
-from mmaction_ext.tracking.reading.told import as_told, told_by
+from mmaction_ext.tracking.reading.told import KeptRuns
 from mmaction_ext.tracking.reading.wandb_log import LOG_NAME, record_class
 
 #: Fewer bytes than this are read sooner than processes start.
@@ -178,14 +177,16 @@ def _find(
         folders += [(folder, root) for folder in places]
     several = len(roots) > 1
     files = _sorted_once(files, lambda file: (file.path, file.root), several)
+    caches = {root: Cache(root) for root in roots} if cache else {}
+    is_kept = cache and not compare and source != 'wandb'
+    kept = {root: _kept_runs(root, caches[root]) for root in roots} if is_kept else {}
     ledgers = [
-        read_ledger(root, folder)
+        (root in kept and kept[root].find(folder)) or read_ledger(root, folder)
         for folder, root in _sorted_once(folders, lambda place: place, several)
     ]
     homes = {(ledger.root, ledger.folder) for ledger in ledgers if ledger.run}
     if source == 'wandb':
         ledgers = []
-    caches = {root: Cache(root, keys) for root in roots} if cache else {}
     for file in files:
         file.cache = caches.get(file.root)
     files = _chosen(files, ledgers, source, compare)
@@ -194,63 +195,45 @@ def _find(
         (ledger, rows.get((ledger.root, _below(ledger.folder, METRICS_FILE))))
         for ledger in ledgers
     ]
-    if not compare:
-        for ledger, of_it in of_ledgers:
-            ledger.told = _kept(ledger, of_it)
-    kept = {id(of_it) for ledger, of_it in of_ledgers if ledger.told}
-    _read([file for file in files if id(file) not in kept], jobs)
+    told = {id(file) for ledger, file in of_ledgers if ledger.told}
+    _read([file for file in files if id(file) not in told], jobs)
+    for file in files:
+        if file.cache and id(file) in told:
+            file.cache.use(file.path)
     runs = _group(
-        [ledger if ledger.told else _with_rows(ledger, of_it) for ledger, of_it in of_ledgers],
+        [ledger if ledger.told else _with_rows(ledger, file) for ledger, file in of_ledgers],
         files,
     )
-    for run in runs.values():
-        if len(run.ledgers) + len(run.files) > 1:
+    records = []
+    for key, run in runs.items():
+        is_alone = len(run.ledgers) == 1 and not run.files
+        if not is_alone:
             run.ledgers = [_with_told_rows(ledger, rows) for ledger in run.ledgers]
-    records = [_record(key, run, homes, keys, compare) for key, run in runs.items()]
-    if not compare:
-        _keep_told(zip(records, runs.values(), strict=True), rows)
+        records.append(_record(key, run, homes, keys, compare, kept if is_alone else {}))
+    for runs_of_root in kept.values():
+        runs_of_root.save()
     for each in caches.values():
         each.tidy()
     return records
 
 
-def _kept(ledger: LedgerRun, rows: _File | None) -> Facts | None:
-    """What a run that is over tells, if its files are those of which a cache has kept that."""
-    if not (rows and rows.cache and ledger.is_over and not ledger.damage):
-        return None
-    try:
-        return rows.cache.told(ledger, rows.path, os.stat(rows.root / rows.path))
-    except OSError:
-        return None
+def _kept_runs(root: Path, cache: Cache) -> KeptRuns:
+    def read_again(folder: str) -> RunRecord:
+        file = _File(root, _below(folder, METRICS_FILE), 'ledger', cache)
+        _read([file], 1)
+        ledger = _with_rows(read_ledger(root, folder), file)
+        return merge(ledger.uid, ledger.job_type, [ledger], [], [])
 
-
-def _keep_told(
-    found: Iterable[tuple[RunRecord, _Run]], rows: dict[tuple[Path, str], _File]
-) -> None:
-    """Leave to the caches what runs tell that are over and of which one ledger alone tells."""
-    new: dict[Cache, list[tuple[LedgerRun, str, os.stat_result, Facts]]] = defaultdict(list)
-    for record, run in found:
-        if len(run.ledgers) != 1 or run.files:
-            continue
-        [ledger] = run.ledgers
-        file = rows.get((ledger.root, _below(ledger.folder, METRICS_FILE)))
-        if not (file and file.cache and file.state) or ledger.read_rows != file.attempts:
-            continue
-        if ledger.is_over and not ledger.damage and not ledger.told:
-            with contextlib.suppress(OSError):
-                if _is_same(os.stat(file.root / file.path), file.state):
-                    new[file.cache].append((ledger, file.path, file.state, told_by(record)))
-    for cache, told in new.items():
-        cache.put_told(told)
+    return KeptRuns(root, read_again)
 
 
 def _with_told_rows(ledger: LedgerRun, rows: dict[tuple[Path, str], _File]) -> LedgerRun:
     """A ledger with its rows, where they are asked for though it is kept what they tell."""
     if ledger.told is None:
         return ledger
-    ledger.told, file = None, rows[ledger.root, _below(ledger.folder, METRICS_FILE)]
+    file = rows[ledger.root, _below(ledger.folder, METRICS_FILE)]
     _read([file], 1)
-    return _with_rows(ledger, file)
+    return _with_rows(read_ledger(ledger.root, ledger.folder), file)
 
 
 def _chosen(
@@ -273,7 +256,7 @@ def _chosen(
 
 
 def _below(folder: str, name: str) -> str:
-    return (Path(folder) / name).as_posix()
+    return name if folder == '.' else f'{folder}/{name}'
 
 
 def _with_rows(ledger: LedgerRun, rows: _File | None) -> LedgerRun:
@@ -334,18 +317,19 @@ def _search(root: Path) -> tuple[list[_File], list[str]]:
             raise InputError(f'{place} cannot be read: {error.strerror}') from error
         folders.append(place.relative_to(root).as_posix())
 
-    for folder, _, names in os.walk(root, onerror=fail):
-        place = PurePosixPath(Path(folder).relative_to(root).as_posix())
-        sources = {name: _source(place, name) for name in names}
-        files += [
-            _File(root, str(place / name), source) for name, source in sources.items() if source
-        ]
+    start = len(os.path.join(root, ''))
+    for path, _, names in os.walk(root, onerror=fail):
+        folder = path[start:] or '.'
+        for name in names:
+            source = _source(folder, name)
+            if source:
+                files.append(_File(root, _below(folder, name), source))
         if RUN_FILE in names or METRICS_FILE in names:
-            folders.append(str(place))
+            folders.append(folder)
     return files, folders
 
 
-def _source(folder: PurePosixPath, name: str) -> str | None:
+def _source(folder: str, name: str) -> str | None:
     """Which of the readers a file is for, if any."""
     if name == METRICS_FILE:
         return 'ledger'
@@ -353,8 +337,8 @@ def _source(folder: PurePosixPath, name: str) -> str | None:
         return 'wandb-offline'
     is_snapshot = (
         name.endswith('.json')
-        and len(folder.parts) == 3
-        and folder.parts[0] == wandb_snapshot.SNAPSHOT_FOLDER
+        and folder.count('/') == 2
+        and folder.startswith(f'{wandb_snapshot.SNAPSHOT_FOLDER}/')
     )
     return 'wandb-online' if is_snapshot else None
 
@@ -535,15 +519,20 @@ def _record(
     homes: set[tuple[Path, str]],
     keys: Collection[str] | None,
     compare: bool,
+    kept: Mapping[Path, KeptRuns],
 ) -> RunRecord:
-    """Put together what was found of one run."""
+    """Put together what was found of one run, and keep it where it can be."""
     uid, job_type, _ = key
-    if run.ledgers and run.ledgers[0].told:
-        return as_told(uid, job_type, run.ledgers[0])
+    [ledger] = run.ledgers if kept else [None]
+    if ledger and ledger.told:
+        return kept[ledger.root].record(uid, job_type, ledger, keys)
     logs = [log for file in run.files if file.source == 'wandb-offline' for log in file.attempts()]
     snapshots = [file.attempts() for file in run.files if file.source == 'wandb-online']
     home = _home(run.files, homes)
-    return merge(uid, job_type, run.ledgers, logs, snapshots, home, keys, compare)
+    record = merge(uid, job_type, run.ledgers, logs, snapshots, home, compare)
+    if ledger:
+        kept[ledger.root].add(ledger, record)
+    return chosen(record, keys)
 
 
 def _home(files: list[_File], homes: set[tuple[Path, str]]) -> tuple[Path | None, str]:

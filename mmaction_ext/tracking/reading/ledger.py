@@ -1,6 +1,5 @@
 """The ledger of one run, beside its rows: who it is, its attempts, its results, its pulse."""
 
-import hashlib
 import os
 import re
 from collections.abc import Callable
@@ -46,8 +45,7 @@ class LedgerRun:
             damaged, its name tells attempt and iteration, and ``metrics`` are ``None``.
         heartbeat: the last sign of life; ``None`` without one.
         damage: files that cannot be read as they were written, in words.
-        digest: of all that was read of it but the heartbeat.
-        told: what its rows tell beside, where a cache has kept that and they were not read.
+        told: what else it tells, where that is kept and its files were not read.
     """
 
     root: Path
@@ -59,7 +57,6 @@ class LedgerRun:
     results: list[ResultFile] = field(default_factory=list)
     heartbeat: HeartbeatFile | None = None
     damage: list[str] = field(default_factory=list)
-    digest: str = field(default='', compare=False)
     told: Facts | None = None
 
     @property
@@ -123,16 +120,19 @@ def read_ledger(root: Path | str, folder: str) -> LedgerRun:
         The ledger without its rows of metrics.
     """
     ledger = LedgerRun(Path(root), folder)
-    content = hashlib.sha256()
-    run = _read(ledger, RUN_FILE, RunFile, content)
+    run = _read(ledger, RUN_FILE, RunFile)
     if run is not None:
         ledger.entries, run.attempts = run.attempts or [], None
         # others may use that name
         ledger.run = None if None in (run.config, run.seed, run.config_hash) else run
-    ledger.heartbeat = _read(ledger, HEARTBEAT_FILE, HeartbeatFile)
-    ledger.results = _read_results(ledger, content)
-    ledger.digest = content.hexdigest()
+    read_heartbeat(ledger)
+    ledger.results = _read_results(ledger)
     return ledger
+
+
+def read_heartbeat(ledger: LedgerRun) -> None:
+    """Read the last sign of life."""
+    ledger.heartbeat = _read(ledger, HEARTBEAT_FILE, HeartbeatFile)
 
 
 def as_dict(value: object) -> Facts:
@@ -140,15 +140,10 @@ def as_dict(value: object) -> Facts:
     return value if isinstance(value, dict) else {}
 
 
-def _read(
-    ledger: LedgerRun, name: str, form: type[F], content: 'hashlib._Hash | None' = None
-) -> F | None:
+def _read(ledger: LedgerRun, name: str, form: type[F]) -> F | None:
     """An object in the run's folder; ``None`` if the file does not exist, or is damaged."""
     try:
-        data = read_regular(os.path.join(ledger.root, ledger.folder, name))
-        if content:
-            content.update(f'{name} {len(data)}\n'.encode() + data)
-        return form.parse(data)
+        return form.parse(read_regular(os.path.join(ledger.root, ledger.folder, name)))
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -168,7 +163,7 @@ def unreadable(error: OSError) -> str:
     return f'unreadable: {error.strerror}'
 
 
-def _read_results(ledger: LedgerRun, content: 'hashlib._Hash') -> list[ResultFile]:
+def _read_results(ledger: LedgerRun) -> list[ResultFile]:
     """The result files; what is none of this run's is named."""
     try:
         names = os.listdir(os.path.join(ledger.root, ledger.folder, RESULTS_FOLDER))
@@ -178,9 +173,9 @@ def _read_results(ledger: LedgerRun, content: 'hashlib._Hash') -> list[ResultFil
             ledger.damage.append(f'{place} is {unreadable(error)}')
         return []
     results = []
-    for name in sorted((name for name in names if name.endswith('.json')), key=_numbers):
+    for name in sorted(filter(is_result_name, names), key=_numbers):
         file = f'{RESULTS_FOLDER}/{name}'
-        result = _read(ledger, file, ResultFile, content)
+        result = _read(ledger, file, ResultFile)
         if result is None:
             found = _RESULT_NAME.fullmatch(name)
             if found:
@@ -191,6 +186,11 @@ def _read_results(ledger: LedgerRun, content: 'hashlib._Hash') -> list[ResultFil
             result.file = file
             results.append(result)
     return results
+
+
+def is_result_name(name: str) -> bool:
+    """Whether a file among the results is taken for one."""
+    return name.endswith('.json')
 
 
 def _numbers(name: str) -> tuple[list[int], str]:

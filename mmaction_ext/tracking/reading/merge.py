@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from itertools import chain, combinations
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,6 @@ def merge(
     logs: Sequence[Attempt],
     snapshots: Sequence[Sequence[Attempt]],
     home: tuple[Path | None, str] = (None, ''),
-    keys: Collection[str] | None = None,
     compare: bool = False,
 ) -> RunRecord:
     """Put a run together.
@@ -56,7 +56,6 @@ def merge(
         snapshots: for each of its snapshots, the attempts that it tells of.
         home: the folder that was searched and, relative to it, that of the run, where no ledger
             says so.
-        keys: names of the metrics wanted; all if ``None``.
         compare: whether to tell where sources disagree.
     """
     conflicts = Conflicts()
@@ -82,9 +81,9 @@ def merge(
         **_identity(ledgers, used, last, conflicts),
         **_names(ledgers, used),
         attempts=tuple(shown.values()),
-        **_rows(attempts, keys),
+        **_rows(attempts),
         evaluations=tuple(
-            item for each in attempts for item in _evaluations(each, shown[id(each)], keys)
+            item for each in attempts for item in _evaluations(each, shown[id(each)])
         ),
         folder=folder,
         root=root,
@@ -202,40 +201,50 @@ def _unknown(
     }
 
 
-def _rows(attempts: Sequence[Attempt], keys: Collection[str] | None) -> Row:
+def chosen(record: RunRecord, keys: Collection[str] | None) -> RunRecord:
+    """A record with the wanted metrics alone, and the loss where that tells that it diverged.
+
+    Args:
+        record: with all of them.
+        keys: their names; all if ``None``.
+    """
+    if keys is None:
+        return record
+    wanted = {*keys, TRAIN_LOSS} if lost_row(record.rows.get('train', ())) else keys
+    rows = {phase: project(rows, wanted) for phase, rows in record.rows.items()}
+    return replace(
+        record,
+        rows={phase: found for phase, found in rows.items() if found},
+        evaluations=tuple(
+            replace(item, values=values)
+            for item in record.evaluations
+            for values in project([item.values], keys)
+        ),
+    )
+
+
+def _rows(attempts: Sequence[Attempt]) -> Row:
     """Joined ``rows`` of every phase but the tests, and the names ``logged`` in all."""
     histories = [(attempt.training(), attempt.resumed_from) for attempt in attempts]
     for history, _ in histories:
         if 'train' in history:
             history['train'] = thin(history['train'])
     stitched = stitch(histories)
-    if keys is not None and lost_row(stitched.get('train', ())):
-        keys = {*keys, TRAIN_LOSS}  # tells that the run diverged
-    joined = {phase: project(rows, keys) for phase, rows in sorted(stitched.items())}
     shown = [rows[-LAST_ROWS:] if phase == 'train' else rows for phase, rows in stitched.items()]
     tests = [attempt.phases.get('test', {}).values() for attempt in attempts]
     return dict(
-        rows={phase: rows for phase, rows in joined.items() if rows},
+        rows={phase: rows for phase, rows in sorted(stitched.items()) if rows},
         logged=frozenset().union(*chain(*shown, *tests)) - {'iter', 'epoch'},
     )
 
 
-def _evaluations(
-    attempt: Attempt, shown: Attempt, keys: Collection[str] | None
-) -> list[Evaluation]:
+def _evaluations(attempt: Attempt, shown: Attempt) -> list[Evaluation]:
     found: list[Evaluation] = []
     for place, row in attempt.phases.get('test', {}).items():
         result = attempt.results.get(place) or ResultFile()
-        found += [
-            Evaluation(
-                values,
-                shown,
-                result.protocol or {},
-                result.predictions,
-                result.checkpoint,
-            )
-            for values in project([row], keys)
-        ]
+        found.append(
+            Evaluation(row, shown, result.protocol or {}, result.predictions, result.checkpoint)
+        )
     return found
 
 

@@ -1,7 +1,10 @@
 import json
+import multiprocessing
 import os
 import shutil
 import subprocess
+import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +15,11 @@ from ledger_runs import write_ledger
 from offline_runs import history
 
 from mmaction_ext.files import cache_folder
+from mmaction_ext.files.cache_folder import CacheFolder
 from mmaction_ext.files.writing import UNFINISHED
+from mmaction_ext.tracking.ledger.forms import HeartbeatFile
 from mmaction_ext.tracking.reading import cache, find
+from mmaction_ext.tracking.reading import told as told_by_runs
 from mmaction_ext.tracking.reading.find import find_runs
 
 HOME = cache_folder._home
@@ -64,9 +70,17 @@ def entries(root):
     return sorted(folder_of(root).glob('*.json'))
 
 
+def records(root):
+    """The entries that say what runs tell, put together: the index, and what is large."""
+    return sorted(CacheFolder('records', os.path.realpath(root)).path.glob('*.json'))
+
+
 def told(root):
-    """What is kept of runs that are over, put together."""
-    return sorted(cache.Cache(root).records.path.glob('*.json'))
+    """Folders of the runs of which it is kept what they tell."""
+    found = CacheFolder('records', os.path.realpath(root)).get(
+        told_by_runs.INDEX, {'reader': cache.reader_version()}
+    )
+    return sorted(json.loads(found)) if found else []
 
 
 def test_nothing_is_read_twice_and_the_answer_is_the_same(runs, reads):
@@ -156,7 +170,7 @@ def test_file_that_changes_while_it_is_read_is_not_remembered(runs, monkeypatch)
 
 def test_damaged_entries_are_passed_over_and_replaced(runs, reads):
     expected = shown(find_runs(runs))
-    good = {path: path.read_bytes() for path in entries(runs) + told(runs)}
+    good = {path: path.read_bytes() for path in entries(runs) + records(runs)}
     for damage in (
         lambda data: b'',
         lambda data: data[:-1],
@@ -164,25 +178,26 @@ def test_damaged_entries_are_passed_over_and_replaced(runs, reads):
         lambda data: data[:-50] + bytes([data[-50] ^ 1]) + data[-49:],
         lambda data: b'{}\n[]\n[]',
         lambda data: b'\xff' + data,
-        lambda data: data.replace(b'"size": ', b'"size": 1', 1),
+        lambda data: data.replace(b'"crc32": ', b'"crc32": 1', 1),
     ):
         for path, data in good.items():
             path.write_bytes(damage(data))
         reads.clear()
         assert shown(find_runs(runs)) == expected
         assert len(reads) == len(entries(runs))
-        assert {path: path.read_bytes() for path in entries(runs) + told(runs)} == good
+        assert {path: path.read_bytes() for path in entries(runs) + records(runs)} == good
 
 
 def test_entry_of_another_file_or_another_reader_does_not_count(runs, reads, monkeypatch):
     expected = shown(find_runs(runs))
     first, second = entries(runs)[:2]
     shutil.copy(first, second)
-    for path in told(runs):
+    for path in records(runs):
         path.unlink()
     reads.clear()
     assert shown(find_runs(runs)) == expected and len(reads) == 1
-    monkeypatch.setattr(cache, 'reader_version', lambda: 'newer')
+    for reader in (cache, told_by_runs):
+        monkeypatch.setattr(reader, 'reader_version', lambda: 'newer')
     reads.clear()
     assert shown(find_runs(runs)) == expected and len(reads) == len(entries(runs))
 
@@ -325,6 +340,21 @@ def test_first_line_of_an_entry_tells_what_it_is_of(runs):
     assert all(json.loads(path.read_bytes().partition(b'\n')[0]) for path in entries(runs))
 
 
+def flip(path):
+    """Change a letter and nothing else: neither size nor the time of the last change."""
+    state, data = path.stat(), path.read_bytes()
+    path.write_bytes(data.replace(b'"', b"'", 1))
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+
+def replace_alike(path):
+    """Put another file in the place of one, of the same size and age."""
+    state, other = path.stat(), path.with_name('other')
+    other.write_bytes(path.read_bytes().replace(b'"seed": 9', b'"seed": 8'))
+    os.utime(other, ns=(state.st_atime_ns, state.st_mtime_ns))
+    other.replace(path)
+
+
 def changed(place, ledger):
     """Ways in which a run that is over changes, by the file that does."""
     more = dict(seed=9, attempts=[ledger_runs.attempt(exit_code=1, last_error='out of memory')])
@@ -336,12 +366,20 @@ def changed(place, ledger):
         'a result': lambda: ledger_runs.write_test_result(ledger, history(0.125)[-1], seed=9),
         'heartbeat': lambda: (ledger / 'heartbeat').write_text('{"attempt": 1, "iter": 77}'),
         'a copy': lambda: shutil.copytree(ledger, place / 'elsewhere/seed9'),
+        'damage': lambda: flip(ledger / 'run.json'),
+        'damaged result': lambda: flip(ledger / 'results/1-8.json'),
+        'damaged rows': lambda: flip(ledger / 'metrics.jsonl'),
+        'another file': lambda: replace_alike(ledger / 'run.json'),
+        'its end': lambda: os.truncate(ledger / 'run.json', 99),
+        'its rows': lambda: (ledger / 'metrics.jsonl').unlink(),
     }
 
 
 @pytest.mark.parametrize('what', changed(None, None))
 def test_run_that_is_over_is_put_together_once_until_it_changes(runs, monkeypatch, what):
     place, ledger = runs / 'demo', runs / 'demo/other/seed9'
+    ledger_runs.write_test_result(ledger, history(0.5)[-1], seed=9)
+    ledger_runs.age(ledger)
     find_runs(runs)
     merged, merge = [], find.merge
 
@@ -352,8 +390,9 @@ def test_run_that_is_over_is_put_together_once_until_it_changes(runs, monkeypatc
     monkeypatch.setattr(find, 'merge', count)
     assert shown(find_runs(runs)) == shown(find_runs(runs, cache=False))
     assert merged.count('demo/other/seed9') == 1, 'without a cache, not with one'
-    assert len(told(runs)) == 1
+    assert told(runs) == ['demo/other/seed9']
     changed(place, ledger)[what]()
+    assert shown(find_runs(runs)) == shown(find_runs(runs, cache=False)), 'at once'
     ledger_runs.age(runs, 30)
     assert shown(find_runs(runs)) == shown(find_runs(runs, cache=False))
     merged.clear()
@@ -369,3 +408,65 @@ def test_what_a_damaged_ledger_tells_is_not_kept(runs):
     find_runs(runs)
     assert not told(runs)
     assert any(record.damage for record in find_runs(runs) if record.seed == 9)
+
+
+def test_what_is_large_is_read_once_it_is_asked_for_and_shared_and_made_anew_if_lost(runs):
+    ledger = runs / 'demo/other/seed9'
+    facts = {f'mmaction_ext/{number}.py': 'f' * 64 for number in range(99)}
+    ledger_runs.change(ledger / 'run.json', sources=facts)
+    shutil.copytree(ledger, runs / 'demo/other/seed8')
+    ledger_runs.change(runs / 'demo/other/seed8/run.json', seed=8, uid=ledger_runs.identity(8).uid)
+    ledger_runs.age(runs)
+    find_runs(runs)
+    index, part = sorted(records(runs), key=lambda path: b'index' not in path.read_bytes()[:200])
+    good = part.read_bytes()
+    assert told(runs) == ['demo/other/seed8', 'demo/other/seed9']
+    for damage in (b'', good[:-1], good.replace(b'/1.py', b'/2.py'), None):
+        found = [each for each in find_runs(runs) if each.folder.startswith('demo/other')]
+        part.unlink() if damage is None else part.write_bytes(damage)
+        assert [record.code for record in found] == [facts] * 2
+        assert part.read_bytes() == good
+    find_runs(runs)
+    part.unlink()
+    assert len(find_runs(runs)) and not part.exists(), 'nobody asked'
+    assert index.exists()
+
+
+def test_change_of_a_ledger_without_a_change_of_its_size_within_one_tick_of_the_clock(tmp_path):
+    folder = write_ledger(tmp_path / 'seed0', history(0.5), seed=3)
+    state = (folder / 'run.json').stat()
+    find_runs(tmp_path)
+    ledger_runs.change(folder / 'run.json', seed=4)
+    os.utime(folder / 'run.json', ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert not told(tmp_path) and [record.seed for record in find_runs(tmp_path)] == [4]
+
+
+def test_run_is_asked_each_time_whether_it_lives(tmp_path):
+    """Its process may be dead, or have been asleep; nothing is kept of one that lives."""
+    entry = dict(ledger_runs.attempt(exit_code=None), host='elsewhere')
+    folder = write_ledger(tmp_path / 'seed0', history(0.5), attempts=[entry])
+    ledger_runs.age(tmp_path)
+    states = []
+    for age in (0, 9999, 9999, 0):
+        beat = HeartbeatFile.of(dict(attempt=1, host='elsewhere', iter=5, time=time.time() - age))
+        (folder / 'heartbeat').write_text(json.dumps(beat.facts()))
+        [record] = find_runs(tmp_path)
+        assert shown([record]) == shown(find_runs(tmp_path, cache=False))
+        states.append((record.state, told(tmp_path)))
+    assert states == [
+        ('running', []),
+        ('killed', ['seed0']),
+        ('killed', ['seed0']),
+        ('running', ['seed0']),
+    ]
+
+
+def test_many_processes_at_once(runs):
+    expected = shown(find_runs(runs, cache=False))
+    with ProcessPoolExecutor(4, multiprocessing.get_context('fork')) as pool:
+        found = pool.map(_read_whole, [runs] * 12)
+        assert all(text == expected for text in found)
+
+
+def _read_whole(root):
+    return shown(find_runs(root))
