@@ -16,7 +16,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,14 @@ _PURE_MODULES = frozenset({'__future__', 'collections', 'copy', 'functools', 'it
 _ENVIRONMENT = re.compile(rb'\{\{\s*\$')
 
 
+#: digest of what a config resolves to, to the hashes of that
+_HASHES: dict[str, tuple[str, ...]] = {}
+
+
 def kept(path: Path | str) -> dict[str, Any] | None:
     """What a config resolves to; ``None`` unless it is kept and nothing has changed since.
+
+    Its hashes are known from then on, see :func:`known_hashes`.
 
     Args:
         path: the config file.
@@ -45,21 +51,38 @@ def kept(path: Path | str) -> dict[str, Any] | None:
     found = _folder().get(os.path.abspath(path), _facts())
     if found is None:
         return None
-    files, _, content = found.partition(b'\n')
+    head, _, content = found.partition(b'\n')
     try:
-        is_same = all(_digest(file) == digest for file, digest in json.loads(files).items())
-        return json.loads(content, object_hook=_decoded) if is_same else None
+        files, digest, hashes = json.loads(head)
+        if any(_digest(file) != was for file, was in files.items()):
+            return None
+        _HASHES[digest] = tuple(hashes)
+        return json.loads(content, object_hook=_decoded)
     except (OSError, ValueError):
         return None
 
 
-def keep(path: Path | str, content: dict[str, Any], chain: Iterable[str]) -> None:
+def known_hashes(config: dict[str, Any]) -> tuple[str, ...]:
+    """The hashes that were kept of a resolved config; empty where there are none."""
+    try:
+        return _HASHES.get(_content_digest(config), ()) if _HASHES else ()
+    except (TypeError, ValueError, RecursionError):
+        return ()
+
+
+def keep(
+    path: Path | str,
+    content: dict[str, Any],
+    chain: Iterable[str],
+    hashes: Callable[[dict[str, Any]], tuple[str, ...]],
+) -> None:
     """Keep what a config resolves to, if nothing but files decides that.
 
     Args:
         path: the config file.
         content: what it resolves to.
         chain: it, and all that it inherits from.
+        hashes: gives those of a resolved config.
     """
     try:
         files = {os.path.abspath(file): '' for file in chain}
@@ -72,7 +95,8 @@ def keep(path: Path | str, content: dict[str, Any], chain: Iterable[str]) -> Non
     except (OSError, ValueError, TypeError, SyntaxError, RecursionError):
         return
     folder = _folder()
-    entry = json.dumps(digests).encode() + b'\n' + text.encode()
+    head = json.dumps([digests, _content_digest(content), hashes(content)])
+    entry = f'{head}\n{text}'.encode()
     folder.put({os.path.abspath(path): (_facts(), entry)})
 
 
@@ -89,11 +113,20 @@ def _folder() -> CacheFolder:
 def _facts() -> dict[str, str]:
     """What decides how files are read."""
     return dict(
-        reader=hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16],
+        reader=hashlib.sha256(
+            b''.join(
+                file.read_bytes() for file in (Path(__file__), PACKAGE / 'tracking/identity.py')
+            )
+        ).hexdigest()[:16],
         python=sys.version,
         mmengine=importlib.metadata.version('mmengine'),
         package=str(PACKAGE),
     )
+
+
+def _content_digest(config: dict[str, Any]) -> str:
+    """Equal for two configs whose hashes must be."""
+    return hashlib.sha256(json.dumps(config).encode()).hexdigest()
 
 
 def _digest(path: str) -> str:

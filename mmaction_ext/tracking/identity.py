@@ -370,7 +370,7 @@ def _read_config(path: Path | str) -> Settings:
         found = unscoped(Config.fromfile(str(path), import_custom_modules=False).to_dict())
     except Exception as error:
         raise InputError(f'config {path} cannot be read: {error}') from error
-    config_cache.keep(path, found, dict(config_chain(path)).values())
+    config_cache.keep(path, found, dict(config_chain(path)).values(), config_hashes)
     return found
 
 
@@ -487,7 +487,9 @@ def config_hashes(config: Settings) -> tuple[str, ...]:
     Args:
         config: as for :func:`config_hash`.
     """
-    return tuple(json_digest(_recipe(config, rule)) for rule in HASH_RULES)
+    return config_cache.known_hashes(config) or tuple(
+        json_digest(_recipe(config, rule)) for rule in HASH_RULES
+    )
 
 
 def network_hash(configs: Iterable[Settings]) -> str:

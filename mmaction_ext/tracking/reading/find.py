@@ -19,7 +19,12 @@ from mmaction_ext.tracking.ledger.format import METRICS_FILE, NON_FINITE_SAMPLES
 from mmaction_ext.tracking.reading import metrics, wandb_offline, wandb_snapshot
 from mmaction_ext.tracking.reading.cache import Cache, Entry
 from mmaction_ext.tracking.reading.csv_runs import read_csv_runs
-from mmaction_ext.tracking.reading.ledger import LedgerRun, read_ledger, unreadable
+from mmaction_ext.tracking.reading.ledger import (
+    LedgerRun,
+    read_heartbeat,
+    read_ledger,
+    unreadable,
+)
 from mmaction_ext.tracking.reading.merge import chosen, merge
 from mmaction_ext.tracking.reading.record import SOURCE_CHOICES, Attempt, RunRecord, order
 from mmaction_ext.tracking.reading.told import KeptRuns
@@ -201,7 +206,10 @@ def _find(
         if file.cache and id(file) in told:
             file.cache.use(file.path)
     runs = _group(
-        [ledger if ledger.told else _with_rows(ledger, file) for ledger, file in of_ledgers],
+        [
+            ledger if ledger.told else _with_rows(ledger, file, kept.get(ledger.root))
+            for ledger, file in of_ledgers
+        ],
         files,
     )
     records = []
@@ -259,7 +267,7 @@ def _below(folder: str, name: str) -> str:
     return name if folder == '.' else f'{folder}/{name}'
 
 
-def _with_rows(ledger: LedgerRun, rows: _File | None) -> LedgerRun:
+def _with_rows(ledger: LedgerRun, rows: _File | None, kept: KeptRuns | None = None) -> LedgerRun:
     """A ledger with its rows; that of a run which goes on is read again.
 
     Its end tells how many rows there were: of rows that were read before, some would seem to be
@@ -269,13 +277,17 @@ def _with_rows(ledger: LedgerRun, rows: _File | None) -> LedgerRun:
     Args:
         ledger: as it was before its rows were read.
         rows: the :class:`_File` of its rows; ``None`` if there was none.
+        kept: knows whether anything has changed meanwhile.
     """
     if (
         rows is None
         or not ledger.is_over
         or any((head.number or 0) > len(ledger.entries) for head in rows.heads)
     ):
-        ledger, rows = _read_again(ledger.root, ledger.folder, rows)
+        if rows and kept and kept.is_unchanged(ledger) and not ledger.damage:
+            read_heartbeat(ledger)
+        else:
+            ledger, rows = _read_again(ledger.root, ledger.folder, rows)
     if rows:
         ledger.read_rows, ledger.size = rows.attempts, rows.size
         ledger.damage += [f'{rows.path} is {head.problem}' for head in rows.heads if head.problem]

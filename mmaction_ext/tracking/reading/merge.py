@@ -28,7 +28,6 @@ from mmaction_ext.tracking.reading.record import (
     Row,
     RunRecord,
     is_web_address,
-    lost_row,
     oldest_first,
 )
 from mmaction_ext.tracking.reading.rows import before_first, project, stitch, thin
@@ -210,7 +209,7 @@ def chosen(record: RunRecord, keys: Collection[str] | None) -> RunRecord:
     """
     if keys is None:
         return record
-    wanted = {*keys, TRAIN_LOSS} if lost_row(record.rows.get('train', ())) else keys
+    wanted = {*keys, TRAIN_LOSS} if record.lost_row else keys
     rows = {phase: project(rows, wanted) for phase, rows in record.rows.items()}
     return replace(
         record,

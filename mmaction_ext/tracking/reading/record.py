@@ -1,8 +1,9 @@
 """What tables see of a run: one record, whatever files it was read from."""
 
+import functools
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -186,13 +187,6 @@ def is_diverged(values: Row) -> bool:
     return isinstance(count, (int, float)) and count != 0
 
 
-def lost_row(rows: Sequence[Row]) -> Row | None:
-    """The last of the training rows that has a loss, where that is not finite."""
-    row = next((row for row in reversed(rows) if TRAIN_LOSS in row), {})
-    loss = row.get(TRAIN_LOSS)
-    return row if isinstance(loss, float) and not math.isfinite(loss) else None
-
-
 @dataclass
 class RunRecord:
     """One training or test run, stitched from its attempts.
@@ -314,8 +308,15 @@ class RunRecord:
         tested = self.evaluations[-1].values.get('iter', 0) if self.evaluations else -1
         if self.attempts and self.last_iter is not None and tested >= self.last_iter:
             return None  # no row is later
-        row = lost_row(self.rows.get('train', ()))
+        row = self.lost_row
         return row[TRAIN_LOSS] if row and tested < row['iter'] else None
+
+    @functools.cached_property
+    def lost_row(self) -> Row | None:
+        """The last of its training rows that has a loss, where that is not finite."""
+        row = next((row for row in reversed(self.rows.get('train', ())) if TRAIN_LOSS in row), {})
+        loss = row.get(TRAIN_LOSS)
+        return row if isinstance(loss, float) and not math.isfinite(loss) else None
 
     @property
     def last_iter(self) -> int | None:

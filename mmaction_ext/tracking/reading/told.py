@@ -29,7 +29,6 @@ from mmaction_ext.tracking.reading.record import (
     Evaluation,
     Row,
     RunRecord,
-    lost_row,
 )
 from mmaction_ext.tracking.reading.rows import project
 
@@ -163,6 +162,15 @@ class KeptRuns:
         self._told[folder] = state, told
         return ledger
 
+    def is_unchanged(self, ledger: LedgerRun) -> bool:
+        """Whether the files of a ledger that was not found are what they were before it was read.
+
+        Then it and its rows are of one moment, although its run may go on.
+        """
+        state = self._states.get(ledger.folder)
+        now = _state(self._root, ledger.folder) if state else None
+        return now is not None and now[0] == state
+
     def add(self, ledger: LedgerRun, record: RunRecord) -> None:
         """Keep what a ledger tells, if no process works on its run and nothing has changed.
 
@@ -170,16 +178,16 @@ class KeptRuns:
             ledger: the ledger, which alone tells of the run.
             record: all that is known of that, with every metric.
         """
-        state, run = self._states.get(ledger.folder), ledger.run
-        if state and run and not ledger.damage and _is_at_rest(record, ledger):
-            now = _state(self._root, ledger.folder)
-            if now and now[0] == state:
-                facts = run.model_dump(include=set(_IDENTITY))
-                facts['attempts'] = [entry.facts() for entry in ledger.entries]
-                told = dict(self._without_large(told_by(record)), run=facts)
-                self._told[ledger.folder] = state, told
-                if sum(map(len, self._waiting.values())) > BATCH_BYTES:
-                    self._put_large()
+        run = ledger.run
+        if run is None or ledger.damage or not _is_at_rest(record, ledger):
+            return
+        if self.is_unchanged(ledger):
+            facts = run.model_dump(include=set(_IDENTITY))
+            facts['attempts'] = [entry.facts() for entry in ledger.entries]
+            told = dict(self._without_large(told_by(record)), run=facts)
+            self._told[ledger.folder] = self._states[ledger.folder], told
+            if sum(map(len, self._waiting.values())) > BATCH_BYTES:
+                self._put_large()
 
     def record(
         self, uid: str, job_type: str, ledger: LedgerRun, keys: Collection[str] | None
@@ -198,8 +206,9 @@ class KeptRuns:
         facts |= {name: self._kept_facts(ledger.folder, name, told[name]) for name in _FACTS}
         if told['state'] == KILLED:
             facts['state'] = state_of(ledger.entries[-1], ledger.heartbeat, ledger.path)
-        wanted = None if keys is None else {*keys, *told['lost']}
-        return RunRecord(
+        lost = told['lost_row']
+        wanted = None if keys is None else {*keys, *([TRAIN_LOSS] if lost else ())}
+        record = RunRecord(
             uid,
             job_type,
             **facts,
@@ -222,6 +231,8 @@ class KeptRuns:
             root=ledger.root,
             heartbeat=ledger.heartbeat,
         )
+        record.lost_row = lost
+        return record
 
     def save(self) -> None:
         """Leave it to the cache directory, without what is gone."""
@@ -304,7 +315,7 @@ def told_by(record: RunRecord) -> Facts:
             phase: (sorted(set().union(*rows) - {'iter', 'epoch'}), to_text(pack(rows)))
             for phase, rows in record.rows.items()
         },
-        lost=[TRAIN_LOSS] if lost_row(record.rows.get('train', ())) else [],
+        lost_row=record.lost_row,
         evaluations=[
             {**vars(item), 'attempt': attempts[id(item.attempt)]} for item in record.evaluations
         ],

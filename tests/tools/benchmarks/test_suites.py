@@ -1,5 +1,6 @@
 """The runs of the benchmark of suites, and that nothing of them is read or parsed twice."""
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from mmaction_ext.tracking.reading.find import find_runs
 ROOT = Path(__file__).parents[3]
 
 
-def test_plan_reads_and_parses_nothing_twice(tmp_path, monkeypatch, capsys):
+def test_nothing_is_read_or_parsed_twice_and_what_is_said_is_the_same(
+    tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(cache_folder, '_home', lambda: tmp_path / 'home')
     tables, started = suites.write_runs(tmp_path / 'runs', 20)
@@ -37,10 +40,16 @@ def test_plan_reads_and_parses_nothing_twice(tmp_path, monkeypatch, capsys):
     counted(Config, 'fromfile')
     counted(find, '_parse')
     counted(find, 'merge')
+    counted(find, 'read_ledger')
+    (tmp_path / 'file').touch()
     said = []
-    for _ in range(2):
-        calls.clear()
-        assert cli.main(['plan', *map(str, tables), '--runs', str(tmp_path / 'runs')]) == 1
-        said.append(capsys.readouterr().out)
-    assert said[0] == said[1]
-    assert calls == {'merge': 3}, 'of two runs that go on and one that left without a word'
+    for home in ('file', 'home', 'home'):  # nothing can be kept, nothing is, all is
+        monkeypatch.setattr(cache_folder, '_home', lambda home=home: tmp_path / home)
+        for command in ('plan', 'status', 'tables'):
+            calls.clear()
+            options = [] if command == 'tables' else ['--json']
+            told = ['--runs', str(tmp_path / 'runs'), *options]
+            assert cli.main([command, *map(str, tables), *told]) in (0, 1)
+            said.append(re.sub(r'"heartbeat_age": [^,\n]*', '', capsys.readouterr().out))
+    assert said[:3] == said[3:6] == said[6:]
+    assert calls == {'merge': 2, 'read_ledger': 2}, 'of two runs that go on'
