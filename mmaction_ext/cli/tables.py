@@ -107,7 +107,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         default=[],
         metavar='MARKDOWN',
         help='also renew the tables in these files, between the lines '
-        '"<!-- table: ID -->" and "<!-- /table -->"',
+        '"<!-- table: ID -->" and "<!-- /table -->", and the cells between '
+        '"<!-- cell: ID ROW COLUMN -->" and "<!-- /cell -->"',
     )
     parser.add_argument(
         '--print', action='store_true', dest='show', help='also print the Markdown'

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mmaction_ext.errors import InputError
@@ -11,6 +11,7 @@ from mmaction_ext.tables.render.text import one_line
 
 _SPECIAL = re.compile(r'([\\`*_\[\]|~$])')
 _LIST_OR_HEADING = re.compile(r'^(\d*)([-+=#.)])')
+_CELL = re.compile(r'(<!-- *cell: *(\S+) +(\S+) +(\S+) *-->)(.*?)<!-- /cell -->')
 _BEGIN, _END = re.compile(r'<!-- *table: *(.*?) *--> *'), '<!-- /table -->'
 _ENTITIES = {'&': '&amp;', '<': '&lt;', '>': '&gt;'}
 
@@ -41,11 +42,12 @@ def render(table: Table) -> str:
 def embed(
     text: str, tables: Sequence[Table], path: str | Path = 'document', every: bool = False
 ) -> str:
-    """Put tables where a document asks for them.
+    """Put tables, and single cells of them, where a document asks for them.
 
     Args:
         text: Markdown in which ``<!-- table: ID -->`` and ``<!-- /table -->``, each on a line
-            of its own, enclose what an earlier call put there.
+            of its own, enclose what an earlier call put there; within a line,
+            ``<!-- cell: ID ROW COLUMN -->`` and ``<!-- /cell -->`` do.
         tables: tables; those the document does not name are left out.
         path: the document's file, for messages.
         every: whether these are all tables there are. If not, what the document holds of others
@@ -55,11 +57,14 @@ def embed(
         The document.
 
     Raises:
-        InputError: a place for a table has no end or, with ``every``, no table has its id; the
-            message names file, line and id.
+        InputError: a place has no end, a table lacks a cell's row or column or, with ``every``,
+            no table has an id; the message names file, line and id.
     """
     by_id = {table.id: table for table in tables}
-    lines = text.split('\n')
+    lines = [
+        _with_cells(line, by_id, f'{path}:{number}', every)
+        for number, line in enumerate(text.split('\n'), start=1)
+    ]
     places = _places(lines, path)
     for begin, _, name in places if every else ():
         if name not in by_id:
@@ -68,6 +73,33 @@ def embed(
         if name in by_id:
             lines[begin + 1 : end] = [f'\n{render(by_id[name])}']
     return '\n'.join(lines)
+
+
+def _with_cells(line: str, tables: Mapping[str, Table], place: str, every: bool) -> str:
+    """A line with its cells as they are in the tables."""
+
+    def renewed(match: re.Match[str]) -> str:
+        name, *key = match.group(2, 3, 4)
+        if name not in tables:
+            if every:
+                raise InputError(f'{place}: there is no table {name!r}')
+            return match[0]
+        cells = {
+            (row.id, column.key): cell
+            for row in tables[name].rows
+            for column, cell in zip(tables[name].columns, row.cells, strict=False)
+        }
+        if tuple(key) not in cells:
+            raise InputError(f'{place}: table {name!r} has no row {key[0]!r} with {key[1]!r}')
+        return f'{match[1]}{escape(cells[key[0], key[1]].text)}<!-- /cell -->'
+
+    done = _CELL.sub(renewed, line)
+    if len(re.findall('<!-- *cell:', line)) > len(_CELL.findall(line)):
+        raise InputError(
+            f'{place}: a place of a cell has no end on its line, or is none: it is written '
+            '<!-- cell: TABLE ROW COLUMN --><!-- /cell -->'
+        )
+    return done
 
 
 def _places(lines: Sequence[str], path: str | Path) -> list[tuple[int, int, str]]:

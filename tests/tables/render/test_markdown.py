@@ -57,6 +57,39 @@ def test_places_that_cannot_be_filled(table, text, every, message):
         embed(text, [table], 'docs/a.md', every)
 
 
+def test_cells_stand_within_a_line(table):
+    row = next(row for row in table.rows if row.cells)
+    first, last = table.columns[0].key, table.columns[-1].key
+    start, end = f'<!-- cell: demo {row.id}', '<!-- /cell -->'
+    text = (
+        f'It is {start} {last} -->old{end} and {start} {first} -->{end}; <!--cell: x y z -->1{end}'
+    )
+    done = embed(text, [table])
+    assert done == (
+        f'It is {start} {last} -->{escape(row.cells[-1].text)}{end} and '
+        f'{start} {first} -->{escape(row.cells[0].text)}{end}; <!--cell: x y z -->1{end}'
+    )
+    assert embed(done, [table]) == done
+
+
+@pytest.mark.parametrize(
+    'text, every, message',
+    [
+        ('\n<!-- cell: gone a b --><!-- /cell -->', True, "2: there is no table 'gone'"),
+        (
+            '<!-- cell: demo a b --><!-- /cell -->',
+            False,
+            "1: table 'demo' has no row 'a' with 'b'",
+        ),
+        ('<!-- cell: other a b -->1', False, '1: a place of a cell has no end'),
+        ('<!-- cell: other a -->1<!-- /cell -->', False, '1: a place of a cell has no end'),
+    ],
+)
+def test_cells_that_cannot_be_filled(table, text, every, message):
+    with pytest.raises(InputError, match=f'^docs/a.md:{message}'):
+        embed(text, [table], 'docs/a.md', every)
+
+
 def test_a_table_may_stand_in_several_places(table):
     place = '<!-- table: demo -->\n<!-- /table -->\n'
     filled = f'<!-- table: demo -->\n\n{render(table)}\n<!-- /table -->\n'
