@@ -1,0 +1,19 @@
+_base_ = []
+
+from mmaction_ext.datasets.pipelines import (evaluation_loader, segments_test, segments_train,
+                                             training_loader)
+
+# Something-Something V2 as in the released code of TEA, without flips. The figures are those of the
+# validation set: ten random clips of three crops of 256x256 (its "accuracy" test).
+data_root = 'data/sthv2'
+num_segments = 16
+input_shape = (3, num_segments, 256, 256)
+global_batch_size = 64
+train_dataloader = training_loader(
+    'videos', data_root, segments_train(num_segments, 'videos'), 8)
+val_dataloader = evaluation_loader(
+    train_dataloader, f'{data_root}/val.txt', segments_test(num_segments, 'videos'), 8)
+test_dataloader = evaluation_loader(
+    train_dataloader, f'{data_root}/val.txt', segments_test(num_segments, 'videos', views=True), 1)
+val_evaluator = dict(type='AccMetric')
+test_evaluator = val_evaluator

@@ -1,0 +1,2 @@
+_base_ = '../tdn.py'
+model = dict(backbone=dict(backbone=dict(short_term=False, long_term=False)))

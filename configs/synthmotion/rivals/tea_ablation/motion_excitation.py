@@ -1,0 +1,2 @@
+_base_ = '../tea.py'
+model = dict(backbone=dict(backbone=dict(temporal_aggregation=False)))

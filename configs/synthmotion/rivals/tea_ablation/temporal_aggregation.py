@@ -1,0 +1,2 @@
+_base_ = '../tea.py'
+model = dict(backbone=dict(backbone=dict(motion_excitation=False)))
