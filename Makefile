@@ -20,7 +20,7 @@ export PYTHONUNBUFFERED = 1
 export MALLOC_MMAP_MAX_ ?= 0
 export MALLOC_TRIM_THRESHOLD_ ?= 100000000000
 
-.PHONY: help env lint data train tables report check demo test clean
+.PHONY: help env lint data stress-data train tables report check demo test clean
 
 help:
 	@echo "make demo    install, make the data, train the SynthMotion rows, print their table"
@@ -28,6 +28,7 @@ help:
 	@echo "make lint    see whether the code is laid out, clean and typed (ruff, mypy)"
 	@echo "make env     create $(VENV) and install the project into it"
 	@echo "make data    make SynthMotion in $(DATA)"
+	@echo "make stress-data  make the data sets of configs/synthmotion/stress and hard"
 	@echo "make train   train what TABLE lacks   (ROWS=\"$(ROWS)\" SEEDS=\"$(SEEDS)\" JOBS=$(JOBS))"
 	@echo "make tables  rebuild every table from the runs in work_dirs, the README's and the report too"
 	@echo "make report  build reports/index.html and every format of every table, without any run"
@@ -39,6 +40,9 @@ env:
 
 data: env
 	@$(PY) tools/prepare_data.py synthmotion --root $(DATA) --workers $(JOBS) $(DATA_ARGS)
+
+stress-data: env
+	@$(PY) tools/prepare_data.py synthmotion-stress --workers $(JOBS)
 
 train: data
 	@$(PY) tools/launch.py $(TABLE) --seeds $(SEEDS) --max-parallel $(JOBS) \

@@ -143,6 +143,15 @@ def add_arguments(parser: ArgumentParser) -> None:
             description='Make SynthMotion, or whatever of it is missing or damaged.',
         )
     )
+    _add_stress(
+        data_sets.add_parser(
+            'synthmotion-stress',
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            help='SynthMotion made harder, one thing at a time',
+            description='Make the data sets of configs/synthmotion/stress and hard, or whatever '
+            'of them is missing or damaged.',
+        )
+    )
     _add_clips(
         data_sets.add_parser(
             'clips',
@@ -179,7 +188,6 @@ def run(args: Namespace) -> int:
 
 
 def _add_synthmotion(parser: ArgumentParser) -> None:
-    from mmaction_ext.datasets.synthmotion.generate import usable_processors
     from mmaction_ext.datasets.synthmotion.scenes import PRESETS
 
     parser.add_argument(
@@ -195,15 +203,8 @@ def _add_synthmotion(parser: ArgumentParser) -> None:
             help=f'{split} base clips; each gives two files',
         )
     parser.add_argument('--preset', choices=PRESETS, default='default', help='kind of scenes')
-    parser.add_argument(
-        '--workers',
-        type=int,
-        default=usable_processors(),
-        metavar='N',
-        help='number of processes',
-    )
+    _add_making_options(parser)
     parser.add_argument('--overwrite', action='store_true', help='make everything again')
-    parser.add_argument('--quiet', action='store_true', help='no progress bar')
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument(
         '--verify',
@@ -214,6 +215,35 @@ def _add_synthmotion(parser: ArgumentParser) -> None:
         '--contact-sheet', type=Path, metavar='PNG', help='only draw six frames of each class'
     )
     parser.set_defaults(make=_run_synthmotion)
+
+
+def _add_stress(parser: ArgumentParser) -> None:
+    from mmaction_ext.datasets.synthmotion.stress import ROOT, SETS
+
+    parser.add_argument(
+        'names', nargs='*', metavar='NAME', help=f'some alone of {", ".join(SETS)}', default=()
+    )
+    parser.add_argument('--root', type=Path, default=Path(ROOT), help='folder of their folders')
+    _add_making_options(parser)
+    parser.add_argument(
+        '--verify',
+        action='store_true',
+        help='only check what is there; exit code 1 if anything is wrong',
+    )
+    parser.set_defaults(make=_run_stress)
+
+
+def _add_making_options(parser: ArgumentParser) -> None:
+    from mmaction_ext.datasets.synthmotion.generate import usable_processors
+
+    parser.add_argument(
+        '--workers',
+        type=int,
+        default=usable_processors(),
+        metavar='N',
+        help='number of processes',
+    )
+    parser.add_argument('--quiet', action='store_true', help='no progress bar')
 
 
 def _add_published(name: str, media: str, parser: ArgumentParser) -> None:
@@ -368,6 +398,19 @@ def _run_synthmotion(args: Namespace) -> int:
     )
     print(clean(f'{args.root}: complete, {_summary(args.root)}'))
     return 0
+
+
+def _run_stress(args: Namespace) -> int:
+    from mmaction_ext.datasets.synthmotion.stress import SETS, generate_set
+
+    faulty = 0
+    for name in args.names or SETS:
+        if args.verify:
+            faulty |= _verify(args.root / name)
+        else:
+            root = generate_set(args.root, name, args.workers, not args.quiet)
+            print(clean(f'{root}: complete, {_summary(root)}'), flush=True)
+    return faulty
 
 
 def _verify(root: Path) -> int:

@@ -14,6 +14,7 @@ from published_data import imitate, write_frames
 from tool_runs import main_of
 
 from mmaction_ext.datasets.publishers import READERS
+from mmaction_ext.datasets.synthmotion import stress
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'prepare_data.py'
 SMALL = ['--num-train', '6', '--num-val', '2', '--num-test', '6', '--workers', '1']
@@ -94,6 +95,24 @@ def test_runs_as_a_program_from_any_folder(tmp_path):
     )
     assert (result.returncode, result.stderr) == (0, '')
     assert (tmp_path / 'data/synthmotion/train.txt').exists()
+
+
+def test_stress_sets_are_made_beside_each_other(main, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(stress, 'SETS', {'size_3': (1, 1, 3), 'hard': (2, 1, 1)})
+    command = ['synthmotion-stress', '--root', str(tmp_path), '--workers', '1', '--quiet']
+    assert main(command) == 0
+    assert f'{tmp_path}/hard: complete, 8 clips' in capsys.readouterr().out
+    small = json.loads((tmp_path / 'size_3/manifest.json').read_text())['parameters']
+    assert (small['preset'], small['num_train'], small['num_test']) == ('size_3', 1, 3)
+    before = (tmp_path / 'hard/manifest.json').stat().st_mtime_ns
+    (tmp_path / 'size_3/videos/test/000001_r.mp4').unlink()
+    assert main([*command, '--verify']) == 1
+    assert main([*command, 'hard', '--verify']) == 0
+    assert main([*command, 'size_3']) == main([*command, '--verify']) == 0
+    assert (tmp_path / 'hard/manifest.json').stat().st_mtime_ns == before
+    capsys.readouterr()
+    assert main([*command, 'size_4']) == 2
+    assert "got 'size_4'" in capsys.readouterr().err
 
 
 def test_help_names_every_option_with_its_default(main, capsys):

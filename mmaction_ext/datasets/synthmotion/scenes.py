@@ -4,9 +4,10 @@ Twelve classes form six time-reversal pairs: a clip of class ``2k + 1`` is the e
 reversal of a clip of class ``2k``. Both hold the same bag of frames, hence no model that
 ignores the order of frames can tell the two classes of a pair apart.
 
-Every scene has an actor, a second object and at most a few static ones in front of noise,
-seen by a slightly shaking camera; the actor rests, moves at constant speed and rests again.
-Camera shake and gain are drawn from distributions that look the same backwards.
+Every scene has an actor, a second object and at most a few others, which stand still or go
+there and back, in front of noise, seen by a shaking camera; the actor rests, moves at constant
+speed and rests again. Camera shake and gain are drawn from distributions that look the same
+backwards.
 
 The frames depend on nothing but the arguments: only ``Generator.random`` is drawn from,
 geometry is rounded to ``1 / 1024`` before rasterising, and rasterising uses only operations
@@ -17,7 +18,7 @@ Shapes: ``T`` frames, ``H`` rows, ``W`` columns; lengths in pixels, colours in [
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -85,7 +86,10 @@ class Preset:
             axis, pixels.
         gain: Largest relative change of brightness from frame to frame.
         noise: Amplitudes of the coarse and of the fine background noise.
-        max_clutter: Largest number of static objects beside the two named ones.
+        max_clutter: Largest number of objects beside the two named ones, at most 6.
+        min_clutter: Smallest number of them.
+        roam: How far each of them goes, pixels: there and back once in every clip, which is the
+            same backwards; zero for ones that stand still.
     """
 
     radii: Mapping[str, tuple[float, float]]
@@ -97,19 +101,80 @@ class Preset:
     gain: float = 0.03
     noise: tuple[float, float] = (0.06, 0.03)
     max_clutter: int = 1
+    min_clutter: int = 0
+    roam: float = 0.0
 
+
+def _each(buckets: Sequence[str], low: Any, high: Any) -> Mapping[str, Any]:
+    """One range for all buckets."""
+    return MappingProxyType(dict.fromkeys(buckets, (low, high)))
+
+
+_DEFAULT = Preset(
+    radii=MappingProxyType({'small': (5.0, 7.0), 'medium': (8.0, 10.0), 'large': (11.0, 14.0)}),
+    moving_frames=MappingProxyType({'slow': (15, 23), 'fast': (6, 9)}),
+)
+#: ``displacement_8``: 38 pixels in 14 frame steps are 8 from one of 8 sampled frames to the next,
+#: three frames later
+_PACES = {5: 23, 8: 14, 16: 7, 23: 5, 38: 3}
+
+STRESS = MappingProxyType(
+    {
+        'size': {
+            str(radius): replace(_DEFAULT, radii=_each(SIZES, radius, radius))
+            for radius in (3, 4, 6, 9, 13)
+        },
+        'displacement': {
+            str(pixels): replace(
+                _DEFAULT, travel=(38.0, 38.0), moving_frames=_each(SPEEDS, steps, steps)
+            )
+            for pixels, steps in _PACES.items()
+        },
+        'clutter': {
+            str(number): replace(_DEFAULT, min_clutter=number, max_clutter=number)
+            for number in (0, 1, 2, 4, 6)
+        },
+        'movers': {
+            str(number): replace(_DEFAULT, min_clutter=number, max_clutter=number, roam=20.0)
+            for number in (1, 2, 4, 6)
+        },
+        'camera': {
+            str(amplitude): replace(_DEFAULT, shake=float(amplitude))
+            for amplitude in (0, 1, 2, 4, 8)
+        },
+    }
+)
+"""Axis -> level -> the default in all but this: radius of the actor in pixels, pixels that a thing
+which moves 38 goes from one of 8 sampled frames to the next, number of objects that mean nothing,
+standing still or going there and back, and ``shake``."""
 
 PRESETS = MappingProxyType(
     {
-        'default': Preset(
+        'default': _DEFAULT,
+        'hard': replace(
+            _DEFAULT,
             radii=MappingProxyType(
-                {'small': (5.0, 7.0), 'medium': (8.0, 10.0), 'large': (11.0, 14.0)}
+                {'small': (3.5, 5.0), 'medium': (6.0, 8.0), 'large': (9.0, 12.0)}
             ),
-            moving_frames=MappingProxyType({'slow': (15, 23), 'fast': (6, 9)}),
+            shake=1.0,
+            noise=(0.12, 0.05),
+            max_clutter=4,
+            min_clutter=1,
         ),
+        **{
+            speed: replace(_DEFAULT, moving_frames=_each(SPEEDS, *_DEFAULT.moving_frames[speed]))
+            for speed in SPEEDS
+        },
+        **{
+            f'{axis}_{level}': preset
+            for axis, levels in STRESS.items()
+            for level, preset in levels.items()
+        },
     }
 )
-"""Named presets; ``'default'`` is the one a thin network learns in minutes."""
+"""Named presets; ``'default'`` is the one a thin network learns in minutes, ``'hard'`` has smaller
+things before a stronger background, more clutter and a camera that shakes more, ``'slow'`` and
+``'fast'`` are of one speed, whatever the bucket is called."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +210,8 @@ class Scene:
         onset: First frame from which the motion starts.
         duration: Number of frame steps the motion takes.
         bodies: Objects from back to front.
-        background: Array (H + 4, W + 4, 3) in [0, 1], two pixels wider on each side.
+        background: Array (H + 2 * M, W + 2 * M, 3) in [0, 1], wider than the camera shakes: 2
+            pixels or more on each side.
         shake: Array (T, 2) of the camera's row and column offsets, pixels.
         gain: Array (T,) of brightness factors.
     """
@@ -235,12 +301,12 @@ def sample_scene(seed: int, split: str, index: int, preset: str = 'default') -> 
     progress = np.clip((np.arange(NUM_FRAMES) - onset) / duration, 0.0, 1.0)
     radius = draw.uniform(*ranges.radii[size])
     ends = _ENDS[pair](draw, radius, ranges)
-    ends += _place_clutter(draw, ends, draw.integer(0, ranges.max_clutter))
-    level, looks = _draw_looks(draw, len(ends))
-    bodies = tuple(
-        Body(*look, _track(before, after, progress))
-        for look, (before, after) in zip(looks, ends, strict=True)
-    )
+    clutter = draw.integer(ranges.min_clutter, ranges.max_clutter)
+    others = _place_clutter(draw, ends, clutter, ranges.roam)
+    level, looks = _draw_looks(draw, len(ends + others))
+    tracks = [_track(*each, progress) for each in ends]
+    tracks += [_track(*each, _THERE_AND_BACK) for each in others]
+    bodies = tuple(Body(*look, track) for look, track in zip(looks, tracks, strict=True))
     return Scene(
         split=split,
         index=index,
@@ -250,7 +316,7 @@ def sample_scene(seed: int, split: str, index: int, preset: str = 'default') -> 
         onset=onset,
         duration=duration,
         bodies=bodies[::-1],
-        background=_draw_background(draw, level, ranges.noise),
+        background=_draw_background(draw, level, ranges),
         shake=_draw_shake(draw, ranges.shake),
         gain=_quantise(1.0 + ranges.gain * draw.noise(NUM_FRAMES)),
     )
@@ -277,6 +343,8 @@ def _quantise(values: Any) -> np.ndarray:
 
 _State = tuple[float, float, float, float]
 _Ends = tuple[_State, _State]
+_TIMES = np.arange(NUM_FRAMES)
+_THERE_AND_BACK = np.minimum(_TIMES, _TIMES[::-1]) / _TIMES.mean()
 
 
 def _track(before: _State, after: _State, progress: np.ndarray) -> np.ndarray:
@@ -305,10 +373,15 @@ def _place_clear(draw: _Draw, radius: float, others: Sequence[_Ends]) -> _Ends:
     return state, state
 
 
-def _place_clutter(draw: _Draw, ends: Sequence[_Ends], number: int) -> list[_Ends]:
+def _place_clutter(draw: _Draw, ends: Sequence[_Ends], number: int, roam: float) -> list[_Ends]:
     placed = list(ends)
     for _ in range(number):
-        placed.append(_place_clear(draw, draw.uniform(3.0, 6.0), placed))
+        here, there = _place_clear(draw, draw.uniform(3.0, 6.0), placed)
+        if roam:  # roughly towards the middle, so that it stays in the picture
+            heading = math.atan2(_CENTRE - here[0], _CENTRE - here[1]) + draw.uniform(-1.0, 1.0)
+            rows, columns = roam * math.sin(heading), roam * math.cos(heading)
+            there = (here[0] + rows, here[1] + columns, *here[2:])
+        placed.append((here, there))
     return placed[len(ends) :]
 
 
@@ -454,10 +527,11 @@ def _enlarge(grid: np.ndarray, factor: int) -> np.ndarray:
     return both.reshape(-1, *rows.shape[1:]).swapaxes(0, 1)
 
 
-def _draw_background(draw: _Draw, level: float, noise: tuple[float, float]) -> np.ndarray:
-    side = FRAME_SIZE + 4
-    coarse = _enlarge(draw.noise(side // 7 + 1, side // 7 + 1, 3), 7)
-    return level + noise[0] * coarse + noise[1] * draw.noise(side, side, 1)
+def _draw_background(draw: _Draw, level: float, ranges: Preset) -> np.ndarray:
+    side = FRAME_SIZE + 2 * max(2, math.floor(2.0 * ranges.shake) + 1)
+    cells, (broad, fine) = -(-side // 7), ranges.noise
+    coarse = _enlarge(draw.noise(cells + 1, cells + 1, 3), 7)[:side, :side]
+    return level + broad * coarse + fine * draw.noise(side, side, 1)
 
 
 def _draw_shake(draw: _Draw, amplitude: float) -> np.ndarray:
@@ -494,9 +568,10 @@ def render(scene: Scene) -> np.ndarray:
 
 
 def _shift(image: np.ndarray, rows: float, columns: float) -> np.ndarray:
-    """Bilinear cut-out (H, W, 3) of (H + 4, W + 4, 3), moved by less than two pixels."""
-    row, column = math.floor(2.0 - rows), math.floor(2.0 - columns)
-    down, right = 2.0 - rows - row, 2.0 - columns - column
+    """Bilinear cut-out (H, W, 3) of (H + 2 * M, W + 2 * M, 3), moved by less than M pixels."""
+    margin = (len(image) - FRAME_SIZE) / 2
+    row, column = math.floor(margin - rows), math.floor(margin - columns)
+    down, right = margin - rows - row, margin - columns - column
     strip = image[row : row + FRAME_SIZE + 1, column : column + FRAME_SIZE + 1]
     strip = strip[:-1] * (1.0 - down) + strip[1:] * down
     return strip[:, :-1] * (1.0 - right) + strip[:, 1:] * right

@@ -19,6 +19,7 @@ from mmaction_ext.datasets.synthmotion.scenes import (
     SIZES,
     SPEEDS,
     SPLITS,
+    STRESS,
     buckets,
     pair_labels,
     render,
@@ -238,6 +239,84 @@ def test_sizes_and_speeds_are_told_apart():
     assert max(radii['medium']) < min(radii['large'])
     steps = {speed: [s.duration for s in scenes if s.speed == speed] for speed in SPEEDS}
     assert max(steps['fast']) < min(steps['slow'])
+
+
+def test_presets_change_what_their_name_says_and_nothing_else():
+    default = PRESETS['default']
+    changed = {
+        'size': {'radii'},
+        'displacement': {'travel', 'moving_frames'},
+        'clutter': {'min_clutter', 'max_clutter'},
+        'movers': {'min_clutter', 'max_clutter', 'roam'},
+        'camera': {'shake'},
+    }
+    assert STRESS.keys() == changed.keys()
+    for axis, levels in STRESS.items():
+        for level, preset in levels.items():
+            assert PRESETS[f'{axis}_{level}'] == preset
+            differs = {
+                name for name, value in vars(preset).items() if value != getattr(default, name)
+            }
+            assert differs and differs <= changed[axis]
+
+
+@pytest.mark.parametrize('preset', sorted({*PRESETS} - {'default'}))
+def test_every_preset_makes_every_pair(preset):
+    for index in (*range(6), 12, 35):
+        scene = sample_scene(0, 'test', index, preset)
+        assert render(scene).shape == (24, 80, 80, 3)
+        assert np.abs(scene.shake).max() < (len(scene.background) - 80) / 2
+        for body in scene.bodies:
+            assert (body.track[:, :2] >= 4).all() and (body.track[:, :2] <= 76).all()
+
+
+def stressed(axis, level, count=36):
+    return [sample_scene(3, 'test', index, f'{axis}_{level}') for index in range(count)]
+
+
+@pytest.mark.parametrize('radius', STRESS['size'])
+def test_size_of_the_actor(radius):
+    for scene in stressed('size', radius):
+        first, last = actor(scene).track[[0, -1], 2]
+        assert np.sqrt(first * last) == pytest.approx(int(radius), abs=1e-2)
+
+
+@pytest.mark.parametrize('pixels', STRESS['displacement'])
+def test_pixels_from_one_sampled_frame_to_the_next(pixels):
+    scenes = [scene for scene in stressed('displacement', pixels, 60) if scene.pair == 'vertical']
+    sampled = [np.diff(actor(scene).track[1::3, 0]) for scene in scenes]
+    assert max(map(max, sampled)) == pytest.approx(int(pixels), abs=0.5)
+    assert all(sum(steps) <= 38.01 for steps in sampled)
+
+
+@pytest.mark.parametrize('axis', ['clutter', 'movers'])
+def test_number_of_things_that_mean_nothing(axis):
+    for number in map(int, STRESS[axis]):
+        for scene in stressed(axis, number, 6):
+            tracks = [body.track for body in scene.bodies[:-2]]
+            assert len(tracks) == number
+            for track in tracks:
+                assert np.array_equal(track, track[::-1])  # says nothing of the direction of time
+                far = np.hypot(*np.ptp(track[:, :2], axis=0))
+                assert far == pytest.approx(20 * 11 / 11.5 if axis == 'movers' else 0, abs=0.01)
+
+
+@pytest.mark.parametrize('amplitude', STRESS['camera'])
+def test_reach_of_the_camera(amplitude):
+    reach = np.abs([scene.shake for scene in stressed('camera', amplitude)]).max()
+    assert int(amplitude) <= reach <= 2 * int(amplitude)
+
+
+def test_background_moves_with_the_camera():
+    """In a corner where no thing is, a later frame is the first one moved by the difference."""
+    scene = sample_scene(0, 'test', 0, 'camera_8')
+    still = replace(scene, bodies=(), gain=np.ones(24), shake=np.round(scene.shake))
+    frames = render(still).astype(int)
+    for frame, (rows, columns) in zip(
+        frames, (still.shake - still.shake[0]).astype(int), strict=True
+    ):
+        moved = np.roll(frames[0], (rows, columns), axis=(0, 1))
+        assert np.array_equal(frame[32:48, 32:48], moved[32:48, 32:48])
 
 
 if __name__ == '__main__':
