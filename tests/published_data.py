@@ -5,10 +5,13 @@ returns what the annotation files must hold. Videos are real, of a few small fra
 """
 
 import json
+import shutil
 
 import av
 import numpy as np
 from PIL import Image
+
+from mmaction_ext.datasets.publishers import READERS, UNANNOTATED
 
 CODECS = {
     '.mp4': ('libx264', 'yuv420p'),
@@ -175,6 +178,11 @@ def write(path, text, newline='\n', encoding='utf-8'):
 def imitate(name, root):
     """Lay out a data set; returns annotation file -> lines, and the class names."""
     return globals()[f'_imitate_{name}'](root, root / 'annotations')
+
+
+def read(name, root):
+    """The publication that is laid out in a folder."""
+    return READERS[name](root / ('videos' if name in UNANNOTATED else 'annotations'))
 
 
 SIDES = ('Pulling something from left to right', 'Pulling something from right to left')
@@ -398,3 +406,72 @@ def _imitate_gym99(root, annotations, name='gym99', version='_v1.1'):
 
 def _imitate_gym288(root, annotations):
     return _imitate_gym99(root, annotations, 'gym288', '_v1.0')
+
+
+def _copy_video(root, names):
+    """One video by many names: what it shows does not matter."""
+    write_video(root / 'one.avi')
+    for name in names:
+        path = root / 'videos' / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(root / 'one.avi', path)
+
+
+def _imitate_weizmann(root, annotations):
+    """One of the two clips of lena skipping is renamed and the other dropped, as in copies."""
+    takes = {'lena_run': '12', 'lena_walk': '12'}
+    clips = {
+        person: [
+            f'{"" if action == "jack" else action + "/"}{person}_{action}{take}.avi\t{label}'
+            for label, action in enumerate(ACTIONS)
+            for take in takes.get(f'{person}_{action}', ('',))
+        ]
+        for person in PERSONS
+    }
+    _copy_video(root, [line.split('\t')[0] for lines in clips.values() for line in lines])
+    return _held_out(clips, {person: [person] for person in PERSONS}), ACTIONS
+
+
+def _imitate_ut_interaction(root, annotations):
+    """Set 1 below the publisher's folders, set 2 in one folder by names that tell the set."""
+    clips, sequence = {}, 0
+    for number, sequences in enumerate(UT_INTERACTION, 1):
+        index = 0
+        folder = ('ut-interaction_segmented_set1/segmented_set1/', 'set2_')[number - 1]
+        for labels in sequences.split():
+            sequence += 1
+            clips[f'seq{sequence}'] = [
+                f'{folder}{index + place}_{sequence}_{label}.avi\t{label}'
+                for place, label in enumerate(labels)
+            ]
+            index += len(labels)
+    _copy_video(root, [line.split('\t')[0] for lines in clips.values() for line in lines])
+    names = list(clips)
+    lines = {}
+    for part in (names[:10], names[10:]):
+        lines |= _held_out({name: clips[name] for name in part}, {name: [name] for name in part})
+    across = {'set1_to_set2': names[10:], 'set2_to_set1': names[:10]}
+    return lines | _held_out(clips, across), ['handshake', 'hug', 'kick', 'point', 'punch', 'push']
+
+
+ACTIONS = ['bend', 'jack', 'jump', 'pjump', 'run', 'side', 'skip', 'walk', 'wave1', 'wave2']
+PERSONS = ['daria', 'denis', 'eli', 'ido', 'ira', 'lena', 'lyova', 'moshe', 'shahar']
+#: classes of the clips of each sequence, set 1 and set 2
+UT_INTERACTION = (
+    '421305 450213 421350 412035 042135 25130 054231 0244531 352401 045312',
+    '425031 035142 421350 015342 104235 301425 103542 241350 014352 105342',
+)
+
+
+def _held_out(clips, folds):
+    """Lines of the lists of folds; in the parts that train two groups validate."""
+    names, lines = list(clips), {}
+    for fold, tested in folds.items():
+        rest = [name for name in names if name not in tested]
+        later = sorted(rest, key=lambda name: names.index(name) < names.index(tested[-1]))
+        parts = dict(train=rest, test=tested, inner_train=later[2:], inner_val=later[:2])
+        for part, members in parts.items():
+            lines[f'{part}_{fold}.txt'] = [
+                line for name in names if name in members for line in clips[name]
+            ]
+    return lines

@@ -99,6 +99,33 @@ annotations  gym288_train_element_v1.1.txt (or v1.0), gym288_val_element.txt,
 videos       clips cut to the element, as for gym99, e.g. --videos data/gym99/videos
 writes       train.txt, val.txt; classes in the publisher's order""",
     ),
+    'weizmann': (
+        'Weizmann: nine folds',
+        'videos',
+        """
+annotations  none: the names of the videos say it all
+videos       <class>/<person>_<class>.avi, or without the folders; two of lena running, skipping
+             and walking (lena_run1.avi, lena_run2.avi) or one (lena_run.avi)
+fetch        by hand, the ten zip files of actions from
+             https://www.wisdom.weizmann.ac.il/~vision/SpaceTimeActions.html
+writes       {train,test}_<person>.txt: leave one person out; classes in alphabetical order
+             {inner_train,inner_val}_<person>.txt: train_<person>.txt once more, divided to choose
+             what is to be chosen; the two who follow in alphabetical order validate""",
+    ),
+    'ut_interaction': (
+        'UT-Interaction, segmented: two sets of ten folds',
+        'videos',
+        """
+annotations  none: the names of the videos say it all
+videos       <index>_<sequence>_<class>.avi of one or both sets, in any folders or in none, also
+             with set1_ or set2_ before
+fetch        by hand, ut-interaction_segmented_set1.zip and ..._set2.zip from
+             https://cvrc.ece.utexas.edu/SDHA2010/Human_Interaction.html
+writes       {train,test}_seq{1,...,20}.txt: leave one sequence out, inside its set (1 to 10 are
+             set 1); {train,test}_set1_to_set2.txt and the other way round; classes as published
+             {inner_train,inner_val}_...: each training list once more, divided to choose what is
+             to be chosen; the two sequences that follow, cyclically, validate""",
+    ),
 }
 
 _LAYOUT = """
@@ -247,16 +274,19 @@ def _add_making_options(parser: ArgumentParser) -> None:
 
 
 def _add_published(name: str, media: str, parser: ArgumentParser) -> None:
+    from mmaction_ext.datasets.publishers import UNANNOTATED
+
     root = Path('data', name)
     parser.add_argument(
         '--root', type=Path, default=root, help=f'folder of the data set (default: {root})'
     )
-    parser.add_argument(
-        '--annotations',
-        type=Path,
-        metavar='DIR',
-        help='what the publisher ships (default: annotations below --root)',
-    )
+    if name not in UNANNOTATED:
+        parser.add_argument(
+            '--annotations',
+            type=Path,
+            metavar='DIR',
+            help='what the publisher ships (default: annotations below --root)',
+        )
     parser.add_argument(
         f'--{media}',
         dest='media',
@@ -335,11 +365,15 @@ def _add_check_options(parser: ArgumentParser) -> None:
 
 
 def _run_published(args: Namespace) -> int:
-    from mmaction_ext.datasets.publishers import READERS
+    from mmaction_ext.datasets.publishers import READERS, UNANNOTATED
 
     check_at_least('workers', args.workers, 1)
-    publication = READERS[args.dataset](args.annotations or args.root / 'annotations')
-    return _check_and_write(publication, args.media or args.root / args.media_name, args)
+    media = args.media or args.root / args.media_name
+    if args.dataset in UNANNOTATED:
+        publication = READERS[args.dataset](media)
+    else:
+        publication = READERS[args.dataset](args.annotations or args.root / 'annotations')
+    return _check_and_write(publication, media, args)
 
 
 def _run_clips(args: Namespace) -> int:

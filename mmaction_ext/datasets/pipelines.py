@@ -105,18 +105,21 @@ def evaluation_loader(train: Loader, ann_file: str, pipeline: Pipeline, batch_si
     )
 
 
-def split_lists(root: str) -> list[Loader]:
-    """What the splits of UCF101 or HMDB51 change in the loaders of a config of split 1.
+def split_lists(root: str, inner: bool = False) -> list[Loader]:
+    """What the folds of a data set (UCF101's splits, persons) change in the loaders of a config.
 
     Args:
         root: folder of the data set.
+        inner: choose on what trains: the fold's ``inner_train`` trains, its ``inner_val``
+            validates and is tested, and nothing of its ``test`` is seen; for data sets whose
+            lists have these (``mmaction-ext prepare weizmann``).
 
     Returns:
         Changes for the training, the validation and the test loader, for configs with ``folds``.
     """
+    train, test = ('inner_train', 'inner_val') if inner else ('train', 'test')
     return [
-        dict(dataset=dict(ann_file=f'{root}/{part}_{{fold}}.txt'))
-        for part in ('train', 'test', 'test')
+        dict(dataset=dict(ann_file=f'{root}/{part}_{{fold}}.txt')) for part in (train, test, test)
     ]
 
 
@@ -208,6 +211,35 @@ def video_test(
     """:func:`rawframe_test` for video files, with 1 crop or 3 along the longer side."""
     sampling = _segments(num_segments, test_mode=True)
     return _cropped('videos', sampling, input_format, crop, short_side, num_crops)
+
+
+def squashed_train(num_segments: int, input_format: str, crop: int, side: int) -> Pipeline:
+    """Training pipeline for videos whose shape tells the class (crops around persons).
+
+    Every frame is squashed to a square, random segments are cropped at random, half are flipped.
+
+    Args:
+        num_segments: frames per clip.
+        input_format: ``'NCHW'`` or ``'NCTHW'``.
+        crop: side of the random square crop in pixels.
+        side: of the square that a frame is squashed to, in pixels.
+    """
+    steps: Pipeline = [
+        dict(type='Resize', scale=(side, side), keep_ratio=False),
+        dict(type='RandomCrop', size=crop),
+        dict(type='Flip', flip_ratio=0.5),
+    ]
+    return frames_pipeline('videos', _segments(num_segments), steps, input_format, SEED)
+
+
+def squashed_test(num_segments: int, input_format: str, crop: int, side: int) -> Pipeline:
+    """Evaluation pipeline that belongs to :func:`squashed_train`: centres and centre crop."""
+    steps: Pipeline = [
+        dict(type='Resize', scale=(side, side), keep_ratio=False),
+        dict(type='CenterCrop', crop_size=crop),
+    ]
+    sampling = _segments(num_segments, test_mode=True)
+    return frames_pipeline('videos', sampling, steps, input_format)
 
 
 def interval_train(

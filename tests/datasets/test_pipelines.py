@@ -20,6 +20,10 @@ PAIRS = {
         pipelines.video_train(8, 'NCTHW', 224, (256, 320)),
         pipelines.video_test(8, 'NCTHW', 224, 256),
     ),
+    'squashed': (
+        pipelines.squashed_train(8, 'NCHW', 112, 128),
+        pipelines.squashed_test(8, 'NCHW', 112, 128),
+    ),
     'interval': (pipelines.interval_train(8, 8, 224, (256, 320)), pipelines.interval_test(8, 8)),
     'tsn': (pipelines.tsn_train(8, 'videos'), pipelines.tsn_test(8, 'videos')),
     'dense': (
@@ -106,3 +110,12 @@ def test_loader_of_an_evaluation_reads_in_order_and_leaves_that_of_training_alon
         'GuardedRawframeDataset',
         dict(img='data/x/rawframes'),
     )
+
+
+@pytest.mark.parametrize(
+    'inner, parts', [(False, 'train test test'), (True, 'inner_train inner_val inner_val')]
+)
+def test_lists_of_a_fold_are_those_that_prepare_writes(inner, parts):
+    assert [
+        loader['dataset']['ann_file'] for loader in pipelines.split_lists('data/x', inner)
+    ] == [f'data/x/{part}_{{fold}}.txt' for part in parts.split()]

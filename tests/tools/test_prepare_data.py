@@ -13,7 +13,7 @@ import pytest
 from published_data import imitate, write_frames
 from tool_runs import main_of
 
-from mmaction_ext.datasets.publishers import READERS
+from mmaction_ext.datasets.publishers import READERS, UNANNOTATED
 from mmaction_ext.datasets.synthmotion import stress
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'prepare_data.py'
@@ -215,6 +215,7 @@ def test_help_says_what_is_expected_where(main, name, capsys):
     with pytest.raises(SystemExit):
         main([name, '--help'])
     text = capsys.readouterr().out
+    assert ('--annotations DIR' in text) == (name not in UNANNOTATED)
     for word in (
         f'data/{name}',
         'annotations',

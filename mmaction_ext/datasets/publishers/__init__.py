@@ -8,6 +8,8 @@ from mmaction_ext.datasets.publishers.kinetics import read_kinetics400, read_min
 from mmaction_ext.datasets.publishers.sthv1 import read_sthv1
 from mmaction_ext.datasets.publishers.sthv2 import read_sthv2
 from mmaction_ext.datasets.publishers.ucf101 import read_ucf101
+from mmaction_ext.datasets.publishers.ut_interaction import read_ut_interaction
+from mmaction_ext.datasets.publishers.weizmann import read_weizmann
 
 #: name on the command line -> function of the annotation folder that gives a Publication
 READERS = {
@@ -20,6 +22,10 @@ READERS = {
     'diving48': read_diving48,
     'gym99': read_gym99,
     'gym288': read_gym288,
+    'weizmann': read_weizmann,
+    'ut_interaction': read_ut_interaction,
 }
+#: data sets without annotations: these functions are of the folder of the videos
+UNANNOTATED = frozenset({'weizmann', 'ut_interaction'})
 
-__all__ = ['READERS', 'Item', 'Publication', 'Unlisted']
+__all__ = ['READERS', 'UNANNOTATED', 'Item', 'Publication', 'Unlisted']

@@ -82,6 +82,31 @@ def find_file(folder: str | Path, *names: str) -> Path:
     raise InputError(f'{folder} holds none of {", ".join(names)}')
 
 
+def find_videos(folder: str | Path, expected: str) -> list[tuple[str, str]]:
+    """The videos in a folder and up to two levels below it, where their names say all.
+
+    Args:
+        folder: where they lie; what is hidden does not count.
+        expected: a name as the publisher gives it, for the message.
+
+    Returns:
+        Folder below ``folder``, with forward slashes, and name of each, in alphabetical order.
+
+    Raises:
+        InputError: there are none.
+    """
+    found = sorted(
+        path.relative_to(folder)
+        for depth in range(1, 4)
+        for path in Path(folder).glob('/'.join(depth * '*'))
+        if path.suffix.lower() in VIDEO_SUFFIXES
+    )
+    seen = [path for path in found if not any(part.startswith('.') for part in path.parts)]
+    if not seen:
+        raise InputError(f'{folder} holds no videos, as {expected}, also not below its folders')
+    return [(path.parent.as_posix().removeprefix('.'), path.name) for path in seen]
+
+
 def read_lines(path: str | Path) -> Iterator[tuple[str, str]]:
     """Lines of a text file that are not blank, without the blanks around them.
 

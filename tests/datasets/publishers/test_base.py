@@ -6,6 +6,7 @@ from mmaction_ext.datasets.publishers.base import (
     class_id,
     fields_of,
     find_file,
+    find_videos,
     ids_of,
     named_class,
     read_json,
@@ -110,3 +111,12 @@ def test_class_names():
         named_class('c', ids, 'f:7')
     with pytest.raises(InputError, match="f: class 'b' is listed more than once"):
         ids_of(['b', 'a', 'b'], 'f')
+
+
+def test_videos_are_found_two_levels_deep_through_links_and_in_order(tmp_path):
+    for name in ('b.avi', 'a/c.MP4', 'a/b/d.mkv', 'a/b/c/deep.avi', '.e.avi', '.f/g.avi', 'h.txt'):
+        (tmp_path / 'real' / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / 'real' / name).touch()
+    (tmp_path / 'link').symlink_to(tmp_path / 'real', target_is_directory=True)
+    found = [('a/b', 'd.mkv'), ('a', 'c.MP4'), ('', 'b.avi')]
+    assert find_videos(tmp_path / 'link', 'x.avi') == found
