@@ -18,8 +18,9 @@ import numpy as np
 import pytest
 import torch
 from disks import small_disk
-from mmaction.registry import DATASETS
+from mmaction.registry import DATASETS, MODELS
 from mmaction.utils import register_all_modules
+from mmengine.dataset import pseudo_collate
 
 import mmaction_ext.register  # noqa: F401
 from mmaction_ext.datasets import pipelines
@@ -33,6 +34,7 @@ from mmaction_ext.datasets.synthmotion.generate import (
 from mmaction_ext.datasets.synthmotion.scenes import SPLITS, render, sample_scene
 from mmaction_ext.datasets.video_reader import VideoReader
 from mmaction_ext.evaluation.synthmotion import SynthMotionMetric, motion_accuracies
+from mmaction_ext.networks import thin_frame_resnet
 
 SMALL = dict(num_train=12, num_val=6, num_test=6, workers=1, progress=False)
 TEXTS = ('train.txt', 'val.txt', 'test.txt', 'meta.csv')
@@ -180,6 +182,37 @@ def test_mmaction2_reads_it_and_the_metric_knows_every_clip(reference):
         metric.process(None, [sample['data_samples'].set_pred_score(scores).to_dict()])
     assert metric.evaluate(len(dataset))['motion/within_pair'] == 0.5
     assert len(dataset) == 12
+
+
+@pytest.mark.parametrize('extra', [False, True])
+def test_a_network_that_sees_no_order_stands_at_exactly_one_half(reference, extra):
+    """SmallBigNet: of a clip and its reverse, sums over frames differ in their last bits alone."""
+    register_all_modules()
+    torch.manual_seed(0)
+    model = MODELS.build(thin_frame_resnet(8, 'SmallBigNet', extra=extra))
+    for norm in model.modules():
+        if isinstance(norm, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(norm.weight, 0.5, 1)
+            norm.momentum = 1.0
+    dataset = DATASETS.build(
+        dict(
+            type='VideoDataset',
+            ann_file=str(reference / 'test.txt'),
+            test_mode=True,
+            data_prefix=dict(video=str(reference / 'videos')),
+            pipeline=pipelines.synthmotion_test(8, 'NCHW'),
+        )
+    )
+    clips = pseudo_collate(list(dataset))
+    with torch.no_grad():
+        model.train().test_step(clips)  # gives the normalisations their statistics
+        tested = model.eval().test_step(clips)
+    metric = SynthMotionMetric(str(reference / 'meta.csv'))
+    metric.process(None, [sample.to_dict() for sample in tested])
+    assert metric.evaluate(len(dataset))['motion/within_pair'] == 0.5
+    scores = torch.stack([sample.pred_score for sample in tested])
+    torch.testing.assert_close(scores[::2], scores[1::2])
+    assert scores[::2].std(dim=0).max() > 1e-3  # clips do differ
 
 
 # --- Running again ------------------------------------------------------------------------
