@@ -354,14 +354,19 @@ def smallbig(num_classes: int, num_segments: int, depth: int = 50, extra: bool =
     return _recognizer(2, backbone, cls_head)
 
 
-def rsanet(num_classes: int, num_segments: int) -> Network:
+def rsanet(num_classes: int, num_segments: int, dropout_ratio: float = 0.5) -> Network:
     """RSANet-50 from ImageNet, as in its released code (KimManjin/RSA).
 
-    The labels are smoothed by 0.1. Dropout is that of the authors' log.
+    The labels are smoothed by 0.1. Dropout is that of the authors' log for Something-Something V1.
     """
     backbone = dict(type='RSANet', depth=50, num_segments=num_segments, pretrained=RESNET50)
     cls_head = _frames_head(
-        'XavierTSMHead', 2048, num_classes, num_segments=num_segments, label_smooth_eps=0.1
+        'XavierTSMHead',
+        2048,
+        num_classes,
+        dropout_ratio=dropout_ratio,
+        num_segments=num_segments,
+        label_smooth_eps=0.1,
     )
     return _recognizer(2, backbone, cls_head)
 

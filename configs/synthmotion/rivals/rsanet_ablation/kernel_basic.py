@@ -1,0 +1,2 @@
+_base_ = '../rsanet.py'
+model = dict(backbone=dict(backbone=dict(kernel_type='V')))
