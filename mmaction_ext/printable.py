@@ -11,8 +11,11 @@ def clean(text: object) -> str:
     >>> clean('a\\x1b[31m red\\x07\\nname\\u202e')
     'a red name'
     """
+    text = str(text)
+    if text.isprintable():  # which is quick to tell
+        return ' '.join(text.split())
     kept = (
         char if char.isprintable() else ' ' if char.isspace() else ''
-        for char in _ESCAPE.sub('', str(text))
+        for char in _ESCAPE.sub('', text)
     )
     return ' '.join(''.join(kept).split())

@@ -3,7 +3,7 @@
 Explanations are plain data, so that they print as text and as JSON alike.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -261,7 +261,7 @@ class RunFacts:
             attempts=[_attempt(item) for item in record.attempts],
         )
 
-    def _code(self, recorded: dict[str, str]) -> Facts:
+    def _code(self, recorded: Mapping[str, str]) -> Facts:
         """How many source files a run recorded, and those that are not as in the tree."""
         if recorded and not self.tree:
             names = (name for record in self.records for name in record.code)

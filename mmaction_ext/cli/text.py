@@ -37,6 +37,8 @@ _PREFIXES = (('E', 10**18), ('P', 10**15), ('T', 10**12), ('G', 10**9), ('M', 10
 
 def width(text: str) -> int:
     """Columns that a text takes on a terminal: East Asian characters two, accents none."""
+    if text.isascii():
+        return len(text)
     return sum(
         2
         if unicodedata.east_asian_width(char) in 'WF'

@@ -1,6 +1,6 @@
 """What compute it takes to train a row: samples, iterations, multiply-adds."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,7 +109,7 @@ def _clips(
     return None if batch is None else batch * number
 
 
-def global_batch(content: dict[str, Any]) -> int | None:
+def global_batch(content: Mapping[str, Any]) -> int | None:
     """Samples of one iteration of a resolved config that trains in one process."""
     loader = content.get('train_dataloader')
     batch = loader.get('batch_size') if isinstance(loader, dict) else None

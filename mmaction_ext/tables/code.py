@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -37,9 +37,9 @@ class TrackedCode:
 
     def tracks(self, path: str) -> bool:
         """Whether a source file counts."""
-        return matches(path, self.globs) or (self.globs == DEFAULT_GLOBS and is_own(path))
+        return _tracks(self.globs, path)
 
-    def changes(self, recorded: dict[str, str]) -> list[str]:
+    def changes(self, recorded: Mapping[str, str]) -> list[str]:
         """Paths of tracked files that were another when a run started.
 
         Args:
@@ -51,7 +51,7 @@ class TrackedCode:
         changed = {path for path in code_changes(package, self.files) if self.tracks(path)}
         return sorted(changed | self.own_changes(recorded))
 
-    def own_changes(self, recorded: dict[str, str]) -> set[str]:
+    def own_changes(self, recorded: Mapping[str, str]) -> set[str]:
         """Those that are the user's own, as far as they are found."""
         return {
             path
@@ -62,17 +62,15 @@ class TrackedCode:
             and current_sha256(found) != digest
         }
 
-    def digest(self, recorded: dict[str, str]) -> str | None:
+    def digest(self, recorded: Mapping[str, str]) -> str | None:
         """One digest for the tracked files of a run that are of the package.
 
         ``None`` if none are tracked or known.
         """
         return self._digest_of(recorded) if self.globs and recorded else None
 
-    def _digest_of(self, files: dict[str, str]) -> str:
-        return json_digest(
-            {path: file for path, file in files.items() if not is_own(path) and self.tracks(path)}
-        )
+    def _digest_of(self, files: Mapping[str, str]) -> str:
+        return _digest_of(self.globs, tuple(files), tuple(map(str, files.values())))
 
     def is_other(self, digest: str | None, own: object = None) -> bool:
         """Whether a :meth:`digest` that was kept of a run is not that of the tree.
@@ -84,6 +82,22 @@ class TrackedCode:
         if not self.globs or not digest:
             return False
         return digest != self._digest_of(self.files) or bool(self.own_changes(as_dict(own)))
+
+
+def _tracks(globs: tuple[str, ...], path: str) -> bool:
+    return matches(path, globs) or (globs == DEFAULT_GLOBS and is_own(path))
+
+
+@functools.lru_cache(64)
+def _digest_of(globs: tuple[str, ...], paths: tuple[str, ...], files: tuple[str, ...]) -> str:
+    """Runs of one checkout have the same files, hundreds of them."""
+    return json_digest(
+        {
+            path: file
+            for path, file in zip(paths, files, strict=True)
+            if not is_own(path) and _tracks(globs, path)
+        }
+    )
 
 
 def matches(path: str, globs: Iterable[str]) -> bool:

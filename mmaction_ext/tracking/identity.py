@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -522,7 +522,7 @@ def network_of(
     return network_hash([load(each, *in_fold) for each in members] or [config])
 
 
-def training_length(config: Settings) -> tuple[str, int] | None:
+def training_length(config: Mapping[str, Any]) -> tuple[str, int] | None:
     """``('epoch', n)`` or ``('iter', n)`` of a resolved config; ``None`` if it does not say."""
     train_cfg = config.get('train_cfg')
     train_cfg = train_cfg if isinstance(train_cfg, dict) else {}

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ LISTS_BYTES = 1 << 30
 TOP1, TOP1_TOLERANCE = 'test/acc/top1', 1e-6
 
 
-def code_changes(recorded: dict[str, str], now: dict[str, str]) -> dict[str, str]:
+def code_changes(recorded: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:
     """Source files of a run that are not as in the tree, those of the network first.
 
     Args:

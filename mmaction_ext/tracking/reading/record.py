@@ -238,7 +238,7 @@ class RunRecord:
     config_hash: str | None = None
     overrides: Row = field(default_factory=dict)
     complexity: Row = field(default_factory=dict)
-    recipe: Row = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
     env: Row = field(default_factory=dict)
     git: Row = field(default_factory=dict)
     name: str = ''
@@ -254,7 +254,7 @@ class RunRecord:
     disagreements: tuple[str, ...] = ()
     damage: tuple[str, ...] = ()
     data: dict[str, Row] = field(default_factory=dict)
-    code: Row = field(default_factory=dict)
+    code: Mapping[str, Any] = field(default_factory=dict)
     heartbeat: HeartbeatFile | None = None
     last_error: str = ''
     imported: bool = False

@@ -8,19 +8,20 @@ whole recipe and the digests of all sources.
 import functools
 import hashlib
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, ItemsView, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mmaction_ext.files.cache_folder import CacheFolder, is_settled, state_facts
 from mmaction_ext.tracking.ledger.format import (
+    HEARTBEAT_FILE,
     METRICS_FILE,
     RESULTS_FOLDER,
     RUN_FILE,
     TRAIN_LOSS,
     parse_json,
 )
-from mmaction_ext.tracking.ledger.forms import Facts, RunFile
+from mmaction_ext.tracking.ledger.forms import Facts, HeartbeatFile, RunFile
 from mmaction_ext.tracking.reading.cache import pack, reader_version, to_text, unpack
 from mmaction_ext.tracking.reading.ledger import LedgerRun, is_result_name, read_heartbeat
 from mmaction_ext.tracking.reading.liveness import state_of
@@ -76,6 +77,10 @@ class KeptFacts(Mapping[str, Any]):
     def __len__(self) -> int:
         """How many there are."""
         return len(self._facts)
+
+    def items(self) -> ItemsView[str, Any]:
+        """Of the dict itself, which is quicker."""
+        return self._facts.items()
 
     def __repr__(self) -> str:
         """As the dict."""
@@ -135,6 +140,7 @@ class KeptRuns:
         known = self._entries.get(INDEX, self._facts)
         self._known: dict[str, tuple[State, Facts]] = parse_json(known) if known else {}
         self._states: dict[str, State] = {}
+        self._beats: dict[str, list[int] | None] = {}
         self._told: dict[str, tuple[State, Facts]] = {}
         self._waiting: dict[str, bytes] = {}
         self._parsed: dict[str, Facts] = {}
@@ -152,11 +158,15 @@ class KeptRuns:
         known, told = self._known.get(folder, (None, {}))
         if known != state:
             if settled:
-                self._states[folder] = state
+                self._states[folder], self._beats[folder] = state, _beat(self._root, folder)
             return None
         ledger = LedgerRun(self._root, folder, RunFile.of(told['run']), told=told)
         ledger.entries = (ledger.run and ledger.run.attempts) or []
-        read_heartbeat(ledger)
+        beat, facts = told['heartbeat']
+        if beat and beat == _beat(self._root, folder):
+            ledger.heartbeat = HeartbeatFile.of(facts)
+        else:
+            read_heartbeat(ledger)
         if ledger.damage:
             return None
         self._told[folder] = state, told
@@ -184,7 +194,11 @@ class KeptRuns:
         if self.is_unchanged(ledger):
             facts = run.model_dump(include=set(_IDENTITY))
             facts['attempts'] = [entry.facts() for entry in ledger.entries]
-            told = dict(self._without_large(told_by(record)), run=facts)
+            beat = self._beats[ledger.folder]
+            heartbeat: tuple[Any, ...] = (None, None)
+            if ledger.heartbeat and beat == _beat(self._root, ledger.folder):
+                heartbeat = beat, ledger.heartbeat.facts()
+            told = dict(self._without_large(told_by(record)), run=facts, heartbeat=heartbeat)
             self._told[ledger.folder] = self._states[ledger.folder], told
             if sum(map(len, self._waiting.values())) > BATCH_BYTES:
                 self._put_large()
@@ -353,3 +367,12 @@ def _state(root: Path, folder: str) -> tuple[State, bool] | None:
         [name, *state_facts(state).values()] for name, state in zip(names, states, strict=True)
     ]
     return facts, all(map(is_settled, states))
+
+
+def _beat(root: Path, folder: str) -> list[int] | None:
+    """The state of a heartbeat; ``None`` where there is none, or it may change without that."""
+    try:
+        state = os.stat(os.path.join(root, folder, HEARTBEAT_FILE))
+    except OSError:
+        return None
+    return [*state_facts(state).values()] if is_settled(state) else None
