@@ -219,6 +219,32 @@ def ctnet_r50(num_classes: int, num_segments: int) -> Network:
     return _recognizer(2, backbone, cls_head)
 
 
+def msnet_tsm_r50(num_classes: int, num_segments: int) -> Network:
+    """MSNet-R50: one MotionSqueeze block after res3 of TSM-ResNet-50.
+
+    As in the released code (github.com/arunos728/MotionSqueeze), whose wrapper has to be edited
+    for it: it builds ResNet-18. The head averages the frames' logits and starts as there.
+    """
+    cls_head = _frames_head('XavierTSMHead', 2048, num_classes)
+    return _motion_tsm_r50(cls_head, num_segments, module=dict(type='MotionSqueeze'), stages=(3,))
+
+
+def corrnet(num_classes: int, depth: int = 50) -> Network:
+    """CorrNet: correlation blocks after res2, res3 and res4 of R(2+1)D, from scratch.
+
+    Our construction: R(2+1)D is DCF's, as strides and widths of CorrNet's own could not be read.
+    With depth 101 a fourth block stands behind the twelfth of res4's 23 units; that place is
+    stage 4 of the host, and the end of res4 stage 5.
+    """
+    places: Network = dict(stages=(2, 3, 4))
+    if depth == 101:
+        places = dict(stages=(2, 3, 4, 5), stage_names={4: 'stage4.11', 5: 'stage4'})
+    host = _host(
+        dict(type='R2Plus1D', depth=depth), module=dict(type='CorrelationBlock'), **places
+    )
+    return _recognizer(3, host, _head('I3DHead', 2048, num_classes))
+
+
 def mfnet(num_classes: int, dropout_ratio: float = 0.5) -> Network:
     """MFNet (3-D multi-fiber network), which KPSEM starts from.
 
@@ -527,6 +553,11 @@ def thin_dcf(reduction: int) -> Network:
 def thin_selfy() -> Network:
     """SELFY as in its released code."""
     return dict(type='SELFY', offsets=(-2, -1, 0, 1, 2), zero_init=False)
+
+
+def thin_correlation_block(reduction: int = 4) -> Network:
+    """The correlation block of CorrNet with 4 groups, more than which the channels do not make."""
+    return dict(type='CorrelationBlock', reduction=reduction, groups=4)
 
 
 def _thin_frames_network(

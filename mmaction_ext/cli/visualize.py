@@ -6,7 +6,7 @@ r"""Draw what a trained motion module sees in a video, and where the class evide
 
 Kinds of pictures, each as a sheet over time (PNG) and moving (GIF or MP4):
 
-  motion   DCF, TCM, SELFY: the displacement of every pixel as colour, for each stage and map,
+  motion   the displacement of every pixel as colour, for each stage and map,
            with the colour wheel. KPSEM: key points as crosses, shifts as arrows, regions dotted.
   cam      Grad-CAM of the predicted class, under that of the baseline if one is given. Figures 8
            and 9 of KPSEM: --top 3 --layer last_conv --baseline ...
@@ -96,7 +96,7 @@ def _add_motion_options(group: _ArgumentGroup) -> None:
         '--opacity',
         choices=('strength', 'match'),
         default='strength',
-        help='DCF, TCM, SELFY: show what matches well and stands out of its '
+        help='modules that see displacements: show what matches well and stands out of its '
         'frame (strength, default), or all that matches well, plain background '
         'included (match)',
     )

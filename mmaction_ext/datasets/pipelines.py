@@ -243,12 +243,17 @@ def squashed_test(num_segments: int, input_format: str, crop: int, side: int) ->
 
 
 def interval_train(
-    clip_len: int, interval: int, crop: int, short_side: tuple[int, int]
+    clip_len: int,
+    interval: int,
+    crop: int,
+    short_side: tuple[int, int],
+    media: str = 'videos',
+    flip_ratio: float = 0.5,
 ) -> Pipeline:
-    """Training pipeline for video files, interval based (DCF section 4.1, Kinetics-400).
+    """Training pipeline, interval based (DCF section 4.1, Kinetics-400).
 
     One clip of ``clip_len`` frames, ``interval`` frames apart, from a random place of the video,
-    with scale jitter, a random crop and, half of the time, a horizontal flip; for 3-D networks.
+    with scale jitter, a random crop and, for a part of them, a horizontal flip; for 3-D networks.
 
     Args:
         clip_len: frames per clip.
@@ -256,9 +261,11 @@ def interval_train(
             and 5 for 16.
         crop: side of the random square crop in pixels.
         short_side: range in pixels from which the frame's shorter side is drawn.
+        media: ``'rawframes'`` or ``'videos'``.
+        flip_ratio: part of the clips that is flipped.
     """
     sampling = interval_clips(clip_len, interval)
-    return _jittered('videos', sampling, 'NCTHW', crop, short_side, flip_ratio=0.5)
+    return _jittered(media, sampling, 'NCTHW', crop, short_side, flip_ratio)
 
 
 def interval_test(
@@ -268,10 +275,11 @@ def interval_test(
     short_side: int = 256,
     num_clips: int = 1,
     num_crops: int = 1,
+    media: str = 'videos',
 ) -> Pipeline:
-    """Evaluation pipeline for video files, interval based: evenly spaced clips and crops."""
+    """Evaluation pipeline of :func:`interval_train`: evenly spaced clips and crops."""
     sampling = interval_clips(clip_len, interval, num_clips, test_mode=True)
-    return _cropped('videos', sampling, 'NCTHW', crop, short_side, num_crops)
+    return _cropped(media, sampling, 'NCTHW', crop, short_side, num_crops)
 
 
 def interval_clips(

@@ -168,6 +168,7 @@ NETWORKS = {
         dcf_r50_8f='R(2+1)D-50 + DCF',
         dcf_r50_16f='R(2+1)D-50 + DCF',
         dcf_r101_16f='R(2+1)D-101 + DCF',
+        corrnet='CorrNet',
     ),
     'kpsem': dict(mfnet='MFNet', mf_kpsem='MFNet + KPSEM'),
     'selfy': dict(selfy_tsm_r50_8f='TSM-R50 + SELFY', selfy_tsm_r50_16f='TSM-R50 + SELFY'),

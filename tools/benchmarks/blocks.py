@@ -101,13 +101,13 @@ def check(
     Raises:
         SystemExit: one is too large.
     """
-    with hosts.swapped(host.module, hosts.SHIFT_LOOP):
+    with hosts.swapped(hosts.SHIFT_LOOP):
         wide = {stage: x.double() for stage, x in features.items()}
         truth = step(copy.deepcopy(module).double(), wide)
     errors = {}
     for implementation in implementations:
         common.progress(f'checking {name} {implementation}')
-        with hosts.swapped(host.module, implementation):
+        with hosts.swapped(implementation):
             found = step(copy.deepcopy(module), features)
         errors[implementation] = hosts.distance(found, truth)
         if errors[implementation] > TOLERANCE:
@@ -140,7 +140,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name, (module, features, errors) in ready.items():
         common.progress(f'timing {name}')
         host = hosts.HOSTS[name]
-        functions = {each: _swapped_step(host, each, module, features) for each in errors}
+        functions = {each: _swapped_step(each, module, features) for each in errors}
         seconds = common.in_turns(functions, args.rounds, args.seconds, common.clock(args.clock))
         loop = seconds.get(hosts.SHIFT_LOOP)
         for implementation, found in seconds.items():
@@ -159,11 +159,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             )
 
 
-def _swapped_step(
-    host: hosts.Host, implementation: str, module: Any, features: Features
-) -> Callable[[], object]:
+def _swapped_step(implementation: str, module: Any, features: Features) -> Callable[[], object]:
     def run() -> None:
-        with hosts.swapped(host.module, implementation):
+        with hosts.swapped(implementation):
             step(module, features)
 
     return run

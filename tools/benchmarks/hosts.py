@@ -5,7 +5,8 @@ Each module is on its paper's backbone and on SynthMotion's host, as in the rows
 
 import contextlib
 import functools
-import importlib
+import itertools
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 from unittest import mock
@@ -33,7 +34,7 @@ class Host(NamedTuple):
 
     Attributes:
         config: its config, below ``configs``.
-        module: file of the module, which holds the operator.
+        module: its type in the config, in small letters.
         clips: how many a step takes.
     """
 
@@ -45,11 +46,19 @@ class Host(NamedTuple):
 HOSTS = {
     'synthmotion_dcf': Host('synthmotion/dcf/table1_components/full.py', 'dcf', 8),
     'synthmotion_tcm': Host('synthmotion/tcm/ablation_components/full.py', 'tcm', 8),
+    'synthmotion_motionsqueeze': Host('synthmotion/cross/motion_squeeze.py', 'motionsqueeze', 8),
+    'synthmotion_correlationblock': Host(
+        'synthmotion/cross/correlation_block.py', 'correlationblock', 8
+    ),
     'synthmotion_selfy': Host('synthmotion/selfy/ablation_offsets/two.py', 'selfy', 8),
     'synthmotion_kpsem': Host('synthmotion/kpsem/table2a_regions/kpsem.py', 'kpsem', 8),
     'x3d_dcf': Host('dcf/table1_components/full.py', 'dcf', 2),
     'r2plus1d_dcf': Host('dcf/table3_backbones/dcf_r50_8f.py', 'dcf', 1),
     'tsm_tcm': Host('tcm/table_sthv1/tcm_r50_8f.py', 'tcm', 1),
+    'tsm_motionsqueeze': Host('rivals/sthv1/msnet_r50_8f.py', 'motionsqueeze', 1),
+    'r2plus1d_correlationblock': Host(
+        'cross/sthv1/r2plus1d_r50/correlation_block.py', 'correlationblock', 1
+    ),
     'tsm_selfy': Host('selfy/table1_sthv1/selfy_tsm_r50_8f.py', 'selfy', 1),
     'mfnet_kpsem': Host('kpsem/table1_mini_kinetics/mf_kpsem.py', 'kpsem', 1),
 }
@@ -99,23 +108,24 @@ def views(network: Any, shape: tuple[int, ...], clips: int) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def swapped(module: str, implementation: str) -> Iterator[None]:
-    """Let a file of ``mmaction_ext.modules`` call its operators by an implementation.
+def swapped(implementation: str) -> Iterator[None]:
+    """Let the modules call their operators by an implementation.
 
     Args:
-        module: the file.
         implementation: a name of the operator's, ``'portable'``, which is ``'auto'`` where it has
             no such name, or ``SHIFT_LOOP``.
     """
-    file = importlib.import_module(f'mmaction_ext.modules.{module}')
+    files = [file for name, file in sys.modules.items() if name.startswith(_CALLERS)]
     with contextlib.ExitStack() as stack:
-        for name, known in _OPERATORS.items():
+        for file, (name, known) in itertools.product(files, _OPERATORS.items()):
             if hasattr(file, name):
                 function = _exchanged(name, known, implementation)
                 stack.enter_context(mock.patch.object(file, name, function))
         yield
 
 
+#: files whose operators are exchanged; the last is an operator made of one of them
+_CALLERS = ('mmaction_ext.modules.', 'mmaction_ext.ops.correlation.grouped')
 _OPERATORS = dict(
     local_correlation=IMPLEMENTATIONS,
     pair_correlation=IMPLEMENTATIONS,
@@ -132,7 +142,7 @@ def _exchanged(name: str, known: tuple[str, ...], implementation: str) -> Callab
 
 
 def has(module: str, implementation: str) -> bool:
-    """Whether the operators of a file of ``mmaction_ext.modules`` know an implementation."""
+    """Whether the operators of a module know an implementation."""
     known = MAXIMA_IMPLEMENTATIONS if module == 'kpsem' else IMPLEMENTATIONS
     return implementation in (*known, 'portable', SHIFT_LOOP)
 

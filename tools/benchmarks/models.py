@@ -64,7 +64,7 @@ def loss(network: Any, data: dict[str, Any]) -> float:
     return network.parse_losses(losses)[0].item()
 
 
-def check(name: str, host: hosts.Host, network: Any, data: dict[str, Any]) -> float:
+def check(name: str, network: Any, data: dict[str, Any]) -> float:
     """How far the loss of a network is from that on the shift loop, relatively.
 
     Raises:
@@ -72,7 +72,7 @@ def check(name: str, host: hosts.Host, network: Any, data: dict[str, Any]) -> fl
     """
     common.progress(f'checking {name}')
     found = loss(network, data)
-    with hosts.swapped(host.module, hosts.SHIFT_LOOP):
+    with hosts.swapped(hosts.SHIFT_LOOP):
         known = loss(network, data)
     error = abs(found - known) / abs(known)
     if not error <= TOLERANCE:
@@ -94,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         models = dict(base=hosts.without_module(config.model), module=config.model)
         networks = {kind: hosts.built(model) for kind, model in models.items()}
         data = hosts.views(networks['module'], shape, clips)
-        error = check(name, host, networks['module'], data)
+        error = check(name, networks['module'], data)
         macs = {kind: count(model, shape).macs or 0 for kind, model in models.items()}
         ready[name] = networks, data, error, macs, clips
     table = common.Table(args.output, COLUMNS, SHOWN, common.environment(args))

@@ -45,7 +45,9 @@ def test_what_is_wrong_is_not_timed(tmp_path, monkeypatch, capsys, benchmark):
     assert not path.exists() and not capsys.readouterr().out
 
 
-@pytest.mark.parametrize('name', ['synthmotion_tcm', 'synthmotion_selfy'])
+@pytest.mark.parametrize(
+    'name', ['synthmotion_tcm', 'synthmotion_selfy', 'synthmotion_correlationblock']
+)
 def test_the_operators_of_every_module_are_exchanged(name):
     module, features = blocks.module_and_features(hosts.HOSTS[name], 1)
     errors = blocks.check(name, hosts.HOSTS[name], module, features, ['auto', 'shift_loop'])
@@ -54,7 +56,7 @@ def test_the_operators_of_every_module_are_exchanged(name):
 
 def test_the_operator_is_as_it_was_after_an_exchange():
     before = dcf.local_correlation
-    with hosts.swapped('dcf', 'native'):
+    with hosts.swapped('native'):
         assert dcf.local_correlation.keywords == {'implementation': 'native'}
     assert dcf.local_correlation is before
 
