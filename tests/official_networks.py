@@ -1,4 +1,4 @@
-"""The networks of SELFY, TCM and MFNet in plain torch, with the weight names of their own code.
+"""The networks of SELFY, TCM, MSNet and MFNet in plain torch, with the names of their own code.
 
 Written from descriptions of the networks, independently of ``mmaction_ext``: similarities and
 shifts are loops, so that a mistake in an operator there cannot hide here. Inputs are
@@ -81,8 +81,11 @@ class ShiftResNet(nn.Module):
 
     def forward(self, x):
         x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)
-        x = getattr(self, self.block_name)(self.layer2(self.layer1(x)))
+        x = self.add_motion(self.layer2(self.layer1(x)))
         return self.layer4(self.layer3(x)).mean((2, 3))
+
+    def add_motion(self, x):
+        return getattr(self, self.block_name)(x)
 
 
 class OfficialTSN(nn.Module):
@@ -198,36 +201,66 @@ def conv2d(before, after, kernel, groups=1):
     ]
 
 
+def displacement(source, target):
+    """Two maps of features to the displacement (x, y) / 7 and confidence, (B, 3, H, W)."""
+    volume = F.relu(similarity(source, target, 7))
+    flat = volume.flatten(1, 2)
+    best = flat.argmax(1)
+    row, column = best // 15, best % 15
+    cells = torch.arange(15, dtype=volume.dtype)
+    distance = (cells.view(1, 15, 1, 1, 1) - row[:, None, None]) ** 2 + (
+        cells.view(1, 1, 15, 1, 1) - column[:, None, None]
+    ) ** 2
+    masked = volume * torch.exp(-distance / (2 * 5**2))
+    weight = torch.softmax(100 * masked.flatten(1, 2), 1).view_as(volume)
+    offset = cells - 7
+    x = (weight * offset.view(1, 1, 15, 1, 1)).sum((1, 2)) / 7
+    y = (weight * offset.view(1, 15, 1, 1, 1)).sum((1, 2)) / 7
+    return torch.stack((x, y, flat.amax(1)), 1)
+
+
+class MsRefinement(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.conv1 = nn.Sequential(*conv2d(3, 3, 7, 3), *conv2d(3, 16, 1))
+        self.conv2 = nn.Sequential(*conv2d(16, 16, 3, 16), *conv2d(16, 32, 1))
+        self.conv3 = nn.Sequential(*conv2d(32, 32, 3, 32), *conv2d(32, 64, 1))
+        self.conv4 = nn.Sequential(*conv2d(64, 64, 3, 64), *conv2d(64, channels, 1))
+
+    def forward(self, maps):
+        return self.conv4(self.conv3(self.conv2(self.conv1(maps))))
+
+
+class MotionSqueezeResNet(ShiftResNet):
+    """MSNet, whose block is two parts of the network, beside a normalisation that nothing uses."""
+
+    def __init__(self, depth, frames):
+        super().__init__(depth, frames, 'flow_refinement', MsRefinement)
+        self.frames = frames
+        self.bn2 = nn.BatchNorm2d(128)
+        channels = 512 if depth >= 50 else 128
+        self.chnl_reduction = nn.Sequential(*conv2d(channels, 64, 1))
+
+    def add_motion(self, x):
+        clips = self.chnl_reduction(x).unflatten(0, (-1, self.frames))
+        maps = [displacement(clips[:, t], clips[:, t + 1]) for t in range(self.frames - 1)]
+        maps.append(maps[-1])
+        return x + self.flow_refinement(torch.stack(maps, 1).flatten(0, 1))
+
+
 class TcmDynamics(nn.Module):
     def __init__(self, channels, frames):
         super().__init__()
         self.frames = frames
         self.chnl_reduction = nn.Sequential(*conv2d(channels, 64, 1))
 
-    def displacement(self, source, target):
-        """Two maps of features to the displacement (x, y) / 7 and confidence, (B, 3, H, W)."""
-        volume = F.relu(similarity(source, target, 7))
-        flat = volume.flatten(1, 2)
-        best = flat.argmax(1)
-        row, column = best // 15, best % 15
-        cells = torch.arange(15, dtype=volume.dtype)
-        distance = (cells.view(1, 15, 1, 1, 1) - row[:, None, None]) ** 2 + (
-            cells.view(1, 1, 15, 1, 1) - column[:, None, None]
-        ) ** 2
-        masked = volume * torch.exp(-distance / (2 * 5**2))
-        weight = torch.softmax(100 * masked.flatten(1, 2), 1).view_as(volume)
-        offset = cells - 7
-        x = (weight * offset.view(1, 1, 15, 1, 1)).sum((1, 2)) / 7
-        y = (weight * offset.view(1, 15, 1, 1, 1)).sum((1, 2)) / 7
-        return torch.stack((x, y, flat.amax(1)), 1)
-
     def forward(self, x):
         x = self.chnl_reduction(x)
         clips = x.view(-1, self.frames, *x.shape[1:])
         maps = []
         for t in range(self.frames - 1):
-            fast = self.displacement(clips[:, t], clips[:, t + 1])
-            slow = self.displacement(clips[:, 0], clips[:, t + 1])
+            fast = displacement(clips[:, t], clips[:, t + 1])
+            slow = displacement(clips[:, 0], clips[:, t + 1])
             maps.append(torch.cat((fast, slow), 1))
         maps.append(maps[-1])
         return torch.stack(maps, 1).flatten(0, 1)
@@ -347,6 +380,8 @@ def build_official(kind, depth=18, frames=8, classes=174, offsets=5, seed=0):
     torch.manual_seed(seed)
     if kind == 'mfnet':
         network = OfficialMFNet(classes)
+    elif kind == 'msnet':
+        network = OfficialTSN(MotionSqueezeResNet(depth, frames), classes, frames)
     else:
         name, block = {
             'selfy': ('selfy', lambda channels: SelfyBlock(channels, frames, offsets)),

@@ -5,6 +5,7 @@
 
   selfy  github.com/arunos728/SELFY
   tcm    github.com/yzfly/TCM
+  msnet  github.com/arunos728/MotionSqueeze
   mfnet  github.com/cypw/PyTorch-MFNet, what KPSEM starts from
 
 Depth, classes, SELFY's offsets and the kernel of TCM's gate are read from the shapes. The last
@@ -13,8 +14,8 @@ test` and `mmaction-ext visualize`. Where no config of the package is exactly th
 one is written beside OUT, with its name and the suffix .py; it inherits from the nearest one, by
 its absolute path.
 
-Frames of a clip leave no trace in SELFY's files and little in TCM's: what is assumed is printed,
-and --num-segments overrides it.
+Frames of a clip leave no trace in files of SELFY and MSNet and little in TCM's: what is assumed is
+printed, and --num-segments overrides it.
 
 IN may come from anywhere: no code that it holds is run. Whatever does not fit, an unknown, missing
 or misshapen tensor, is listed, and then nothing is written.

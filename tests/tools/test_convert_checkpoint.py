@@ -110,6 +110,11 @@ def test_same_logits_at_other_depths(
     assert Path(cfg.filename).resolve() == expected
 
 
+def test_same_logits_of_msnet(main, capsys, tmp_path):
+    cfg = same_logits(main, capsys, tmp_path, 'msnet', build_official('msnet'), True, 8)
+    assert Path(cfg.filename).resolve() == ROOT / 'configs/rivals/sthv1/msnet_r18_8f.py'
+
+
 @pytest.mark.parametrize('classes, prefixed', [(400, True), (101, False)])
 def test_same_logits_of_mfnet(main, capsys, tmp_path, classes, prefixed):
     network = build_official('mfnet', classes=classes)

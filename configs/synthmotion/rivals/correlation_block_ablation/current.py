@@ -1,0 +1,2 @@
+_base_ = '../../cross/correlation_block.py'
+model = dict(backbone=dict(module=dict(displaced='current')))

@@ -1,0 +1,2 @@
+_base_ = '../../cross/motion_squeeze.py'
+model = dict(backbone=dict(stages=(4, )))
