@@ -103,7 +103,8 @@ def find_weights(content: Any, source: str | Path) -> dict[str, Tensor]:
     """The weights in what a file holds.
 
     Args:
-        content: A dict with ``state_dict`` and anything beside it, or the state dict itself.
+        content: A dict with ``state_dict``, or PySlowFast's ``model_state``, and anything beside
+            it, or the state dict itself.
         source: The file, for messages.
 
     Returns:
@@ -112,7 +113,9 @@ def find_weights(content: Any, source: str | Path) -> dict[str, Tensor]:
     Raises:
         InputError: If there is no state dict, or one with anything but tensors in it.
     """
-    weights = content.get('state_dict', content) if isinstance(content, Mapping) else None
+    weights = None
+    if isinstance(content, Mapping):
+        weights = content.get('state_dict', content.get('model_state', content))
     if not isinstance(weights, Mapping) or not weights:
         raise InputError(f'{source} has no state_dict: it holds a {type(content).__name__}')
     others = [

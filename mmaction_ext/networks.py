@@ -205,9 +205,15 @@ def tada2d_r50(num_classes: int, num_segments: int) -> Network:
     return _recognizer(2, backbone, cls_head, PYSLOWFAST)
 
 
-def ctnet_r50(num_classes: int, num_segments: int) -> Network:
+def ctnet_r50(num_classes: int, num_segments: int, num_total: int = 7) -> Network:
     """CT-Net-R50, as in the released code (github.com/Andy1621/CT-Net)."""
-    backbone = dict(type='CTNet', depth=50, num_segments=num_segments, pretrained=RESNET50)
+    backbone = dict(
+        type='CTNet',
+        depth=50,
+        num_segments=num_segments,
+        num_total=num_total,
+        pretrained=RESNET50,
+    )
     cls_head = _frames_head(
         'TSMHead',
         2048,
