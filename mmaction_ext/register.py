@@ -13,6 +13,7 @@ import mmaction_ext.datasets.clip_transforms  # noqa: E402
 import mmaction_ext.datasets.guarded  # noqa: E402
 import mmaction_ext.datasets.repeated  # noqa: E402
 import mmaction_ext.datasets.seeding  # noqa: E402
+import mmaction_ext.datasets.tada_sampling  # noqa: E402
 import mmaction_ext.datasets.transforms  # noqa: E402
 import mmaction_ext.datasets.tsn_sampling  # noqa: E402
 import mmaction_ext.engine.divergence  # noqa: E402

@@ -192,7 +192,9 @@ def _one_view(step: dict[str, Any]) -> dict[str, Any]:
     if step.get('clip_len', 1) > 1 and 'num_clips' in step:
         step = dict(step, num_clips=1)  # with clip_len=1, num_clips is the number of segments
     if 'num_segments' in step and 'num_clips' in step:
-        step = dict(step, num_clips=1, random_clips=False)
+        step = dict(step, num_clips=1)
+    if step.get('random_clips'):
+        step = dict(step, random_clips=False)
     if step.get('twice_sample'):
         step = dict(step, twice_sample=False)
     return step

@@ -96,7 +96,7 @@ def _sampling(steps: list[dict[str, Any]]) -> dict[str, Any]:
     num_clips = step.get('num_clips', 1) if step else None
     if step.get('type') == 'DenseSampleFrames':
         num_clips *= step.get('num_sample_positions', DENSE_POSITIONS)
-    interval = step.get('frame_interval', 1) if 'clip_len' in step else None
+    interval = step.get('frame_interval', 1 if 'clip_len' in step else None)
     return dict(
         clip_len=step.get('clip_len', step.get('num_segments')),
         frame_interval=interval,

@@ -414,31 +414,36 @@ def cross_test(num_segments: int, input_format: str, crop: int) -> Pipeline:
 
 
 def segments_train(
-    num_segments: int, media: str, flip: Step | None = None, consecutive: int = 1
+    num_segments: int,
+    media: str,
+    flip: Step | None = None,
+    consecutive: int = 1,
+    crop: int = 224,
 ) -> Pipeline:
-    """Training pipeline of the released code of TEA and TDN, for 2-D hosts.
+    """Training pipeline of the released code of TEA, TDN and CT-Net, for 2-D hosts.
 
     One of 13 places and sides of 1, .875, .75 or .66 of the frame's shorter side, the two at most
-    one step apart, is cut out of the frame as it is stored and resized to 224 x 224.
+    one step apart, is cut out of the frame as it is stored and resized to a square.
 
     Args:
         num_segments: segments of a clip.
         media: ``'rawframes'`` or ``'videos'``.
-        flip: the step that flips; TEA has none for Something-Something.
+        flip: the step that flips; TEA and CT-Net have none for Something-Something.
         consecutive: frames in a row of each segment, as the channels of one; TDN has 5.
+        crop: side of the square in pixels; CT-Net has 256.
     """
     sampling = dict(type='SampleTSNSegments', num_segments=num_segments, consecutive=consecutive)
-    steps = [*_multi_scale_crop(224), *([flip] if flip else []), *_as_channels(consecutive)]
+    steps = [*_multi_scale_crop(crop), *([flip] if flip else []), *_as_channels(consecutive)]
     return frames_pipeline(media, sampling, steps, 'NCHW', SEED)
 
 
 def segments_test(
-    num_segments: int, media: str, views: bool = False, consecutive: int = 1
+    num_segments: int, media: str, views: bool = False, consecutive: int = 1, crop: int = 224
 ) -> Pipeline:
     """Evaluation pipeline that belongs to :func:`segments_train`; the shorter side is 256 pixels.
 
-    One clip, of the segments' centres, and the centre crop of 224 x 224; or with ``views`` ten
-    random clips of three crops of 256 x 256 along the longer side.
+    One clip, of the segments' centres, and the centre crop of ``crop`` pixels a side; or with
+    ``views`` ten random clips of three crops of 256 x 256 along the longer side.
     """
     sampling = dict(
         type='SampleTSNSegments',
@@ -450,10 +455,63 @@ def segments_test(
     )
     steps: Pipeline = [
         dict(type='Resize', scale=(-1, 256)),
-        dict(type=CROPPING[3 if views else 1], crop_size=256 if views else 224),
+        dict(type=CROPPING[3 if views else 1], crop_size=256 if views else crop),
         *_as_channels(consecutive),
     ]
     return frames_pipeline(media, sampling, steps, 'NCHW')
+
+
+def tada_train(num_segments: int, media: str, interval: int | None, flips: Pipeline) -> Pipeline:
+    """Training pipeline of the released code of TAda2D, for 2-D hosts.
+
+    The frame's shorter side is drawn from 224 to 339, a crop of 224 x 224 anywhere.
+
+    Args:
+        num_segments: frames of a clip.
+        media: ``'rawframes'`` or ``'videos'``.
+        interval: of the frames; None for one of each of equal parts.
+        flips: the steps that flip.
+    """
+    sampling = _tada_sampling(num_segments, interval)
+    steps: Pipeline = [
+        dict(type='RandomRescale', scale_range=(224, 340)),
+        dict(type='RandomCrop', size=224),
+        *flips,
+    ]
+    return frames_pipeline(media, sampling, steps, 'NCHW', SEED)
+
+
+def tada_test(
+    num_segments: int,
+    media: str,
+    interval: int | None = None,
+    num_clips: int = 1,
+    num_crops: int = 1,
+) -> Pipeline:
+    """Evaluation pipeline that belongs to :func:`tada_train`: crops of 256 x 256, of 1 or 3."""
+    sampling = _tada_sampling(num_segments, interval, num_clips, test_mode=True)
+    return _cropped(media, sampling, 'NCHW', 256, 256, num_crops)
+
+
+def _tada_sampling(
+    num_segments: int, interval: int | None, num_clips: int = 1, **mode: bool
+) -> Step:
+    return dict(
+        type='SampleTAdaFrames',
+        num_segments=num_segments,
+        frame_interval=interval,
+        num_clips=num_clips,
+        **mode,
+    )
+
+
+def flipping_twice() -> Pipeline:
+    """Steps of TAda2D's code on Something-Something: an ordinary flip before the one that swaps.
+
+    Half of the clips of sided classes are so flipped under the label of the other side: as its
+    commit 75b7839 has it. Its first release, fa78f82, has :func:`swapping_flip` alone.
+    """
+    return [dict(type='Flip', flip_ratio=0.5), swapping_flip()]
 
 
 def swapping_flip() -> Step:

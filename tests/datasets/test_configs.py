@@ -117,6 +117,10 @@ def test_protocol_of_a_config(config, facts):
             dict(clip_len=16, num_clips=2, resolution=[112, 112]),
         ),
         (
+            [dict(type='SampleTAdaFrames', num_segments=16, frame_interval=5, num_clips=10)],
+            dict(clip_len=16, frame_interval=5, num_clips=10),
+        ),
+        (
             [
                 dict(type='CenterCrop', crop_size=72),
                 dict(type='CenterCrop', crop_size=64),

@@ -30,9 +30,23 @@ PAIRS = {
         pipelines.tsn_train(8, 'rawframes', dense=True),
         pipelines.tsn_test(8, 'rawframes', 2, dense=True),
     ),
+    'segments': (
+        pipelines.segments_train(8, 'videos', flip=pipelines.swapping_flip()),
+        pipelines.segments_test(8, 'videos'),
+    ),
+    'tada': (
+        pipelines.tada_train(8, 'rawframes', None, pipelines.flipping_twice()),
+        pipelines.tada_test(8, 'rawframes', num_clips=2, num_crops=3),
+    ),
     'cross': (pipelines.cross_train(8, 'NCTHW', 112), pipelines.cross_test(8, 'NCTHW', 112)),
 }
-SAMPLING = {'SampleSegments', 'SampleFrames', 'SampleTSNSegments', 'DenseSampleFrames'}
+SAMPLING = {
+    'SampleSegments',
+    'SampleFrames',
+    'SampleTSNSegments',
+    'SampleTAdaFrames',
+    'DenseSampleFrames',
+}
 RANDOM = {'RandomCrop', 'RandomRescale', 'Flip', 'MultiScaleCrop', 'DirectionAwareFlip'}
 
 

@@ -1,6 +1,6 @@
 """CT-Net's size, where its blocks are, and what it starts from.
 
-Its numbers are those of the code in ``tests/engine/official_kinds/test_ctnet.py``.
+Its numbers are those of the code in ``tests/engine/official_checkpoints/test_ctnet.py``.
 """
 
 import pytest

@@ -1,5 +1,5 @@
 """TAda2D's size, what it starts as, and its switches; its numbers are those of the code in
-``tests/engine/official_kinds/test_tada2d.py``.
+``tests/engine/official_checkpoints/test_tada2d.py``.
 """
 
 import pytest

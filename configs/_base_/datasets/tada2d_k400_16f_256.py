@@ -1,0 +1,21 @@
+_base_ = []
+
+from mmaction_ext.datasets.pipelines import (evaluation_loader, tada_test, tada_train,
+                                             training_loader)
+
+# Kinetics-400 as in the released code of TAda2D: 16 frames of 80, crops of 224 x 224 in training,
+# ten clips of three crops of 256 x 256 in the test. The batch is that of eight GPUs.
+data_root = 'data/kinetics400'
+num_segments = 16
+input_shape = (3, num_segments, 256, 256)
+global_batch_size = 64
+train_dataloader = training_loader(
+    'videos', data_root,
+    tada_train(num_segments, 'videos', 5, [dict(type='Flip', flip_ratio=0.5)]), 8)
+val_dataloader = evaluation_loader(
+    train_dataloader, f'{data_root}/val.txt', tada_test(num_segments, 'videos', 5), 8)
+test_dataloader = evaluation_loader(
+    train_dataloader, f'{data_root}/val.txt',
+    tada_test(num_segments, 'videos', 5, num_clips=10, num_crops=3), 1)
+val_evaluator = dict(type='AccMetric')
+test_evaluator = val_evaluator

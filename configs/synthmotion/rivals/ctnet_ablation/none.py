@@ -1,0 +1,2 @@
+_base_ = '../ctnet.py'
+model = dict(backbone=dict(backbone=dict(gates=())))

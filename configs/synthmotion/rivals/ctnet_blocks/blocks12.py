@@ -1,0 +1,2 @@
+_base_ = './blocks7.py'
+model = dict(backbone=dict(backbone=dict(num_total=12)))

@@ -1,0 +1,2 @@
+_base_ = '../ctnet.py'
+model = dict(backbone=dict(backbone=dict(depth=50, num_total=7)))

@@ -1,0 +1,2 @@
+_base_ = '../tada2d.py'
+model = dict(backbone=dict(backbone=dict(global_context=False)))
