@@ -9,6 +9,8 @@
   mfnet  github.com/cypw/PyTorch-MFNet, what KPSEM starts from
   ctnet  github.com/Andy1621/CT-Net
   tada2d github.com/alibaba-mmai-research/TAdaConv
+  tdn    github.com/MCG-NJU/TDN
+  tea    github.com/Phoenix1327/tea-action-recognition
 
 Depth, classes, SELFY's offsets and the kernel of TCM's gate are read from the shapes. The last
 line printed is the config that OUT loads into, strictly and with weights_only, for `mmaction-ext
@@ -17,8 +19,7 @@ one is written beside OUT, with its name and the suffix .py; it inherits from th
 its absolute path.
 
 Frames of a clip leave no trace in files of SELFY and MSNet and little in TCM's: what is assumed is
-printed, and --num-segments overrides it. Files of CT-Net and TAda2D are refused
-without.
+printed, and --num-segments overrides it. Files of CT-Net, TAda2D, TDN and TEA are refused without.
 
 IN may come from anywhere: no code that it holds is run. Whatever does not fit, an unknown, missing
 or misshapen tensor, is listed, and then nothing is written.

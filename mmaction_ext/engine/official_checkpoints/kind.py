@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
+from mmaction_ext.errors import InputError
+
 Weights = Mapping[str, Tensor]
 
 _INNER = r'backbone\.backbone\.'
@@ -96,6 +98,29 @@ def tsm_settings(depth: int, classes: int, frames: int) -> dict[str, Any]:
         'model.backbone.backbone.depth': depth,
         'model.backbone.backbone.num_segments': frames,
         'model.cls_head.in_channels': 512 if depth < 50 else 2048,
+        'model.cls_head.num_classes': classes,
+        'model.cls_head.num_segments': frames,
+    }
+
+
+def segments_settings(
+    network: str, depth: int, classes: int, frames: int | None, channels: int = 3
+) -> dict[str, Any]:
+    """How configs of a ``FrameResNet`` whose file tells nothing of the frames of a clip differ.
+
+    Raises:
+        InputError: If these are not known.
+    """
+    if frames is None:
+        raise InputError(
+            f'files of {network} do not tell the frames (or segments) of a clip, which its result '
+            'depends on: give --num-segments, 8 or 16 in its released configurations'
+        )
+    side = 256 if classes == 400 else 224  # of what configs for Kinetics-400 test on
+    return {
+        'input_shape': (channels, frames, side, side),
+        'model.backbone.depth': depth,
+        'model.backbone.num_segments': frames,
         'model.cls_head.num_classes': classes,
         'model.cls_head.num_segments': frames,
     }
