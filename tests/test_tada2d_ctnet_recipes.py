@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmaction.registry import MODELS, PARAM_SCHEDULERS
+from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
@@ -157,3 +158,36 @@ def test_images_of_ctnet(data):
     assert tuple(test['Resize'].scale) == (-1, 256) and test['CenterCrop'].crop_size == 256
     assert test['SampleTSNSegments'].num_clips == 1
     assert load(name).model.cls_head.dropout_ratio == 0.3
+
+
+ROWS = sorted(
+    path.relative_to(CONFIGS).as_posix()
+    for pattern in ('tada2d*', 'tada2d*/*', 'ctnet*', 'ctnet*/*')
+    for path in CONFIGS.glob(f'synthmotion/rivals/{pattern}.py')
+)
+
+
+@pytest.mark.parametrize('name', ROWS)
+def test_a_row_on_synthmotion_trains_and_tells_a_clip_from_its_reversal(name):
+    cfg = load(name)
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        model = MODELS.build(cfg.model).train()
+        model.init_weights()
+        wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    clips = torch.randn(2, cfg.num_segments, 3, 64, 64)
+    samples = [ActionDataSample().set_gt_label(label) for label in (0, 1)]
+    for _ in range(3):  # what starts at zero opens the way for what lies before it
+        wrapper.zero_grad()
+        loss = model(clips, samples, mode='loss')['loss_cls']
+        loss.backward()
+        wrapper.step()
+    assert loss.isfinite()
+    for parameter_name, parameter in model.named_parameters():
+        assert parameter.grad.isfinite().all() and parameter.grad.any(), parameter_name
+    with torch.no_grad():
+        forth, back = (
+            model.eval().extract_feat(each.contiguous(), stage='head')[0]
+            for each in (clips, clips.flip(1))
+        )
+    assert (forth - back).abs().max() > 1e-4
