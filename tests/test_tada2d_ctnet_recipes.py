@@ -129,7 +129,7 @@ def steps_of(name, split='train'):
 def test_images_of_tada2d(data):
     name = f'rivals/{data}/tada2d_8f.py'
     train = {step.type: step for step in steps_of(name)}
-    assert tuple(train['RandomRescale'].scale_range) == (224, 340)
+    assert tuple(train['RandomRescale'].scale_range) == (224, 339)
     flips = [step for step in steps_of(name) if 'Flip' in step.type]
     assert [step.type for step in flips] == ['Flip', 'DirectionAwareFlip']
     assert 'flip_label_map' not in flips[0] and flips[1].sided == 'swap'

@@ -474,7 +474,7 @@ def tada_train(num_segments: int, media: str, interval: int | None, flips: Pipel
     """
     sampling = _tada_sampling(num_segments, interval)
     steps: Pipeline = [
-        dict(type='RandomRescale', scale_range=(224, 340)),
+        dict(type='RandomRescale', scale_range=(224, 339)),
         dict(type='RandomCrop', size=224),
         *flips,
     ]

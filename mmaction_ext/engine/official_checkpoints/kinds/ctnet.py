@@ -1,7 +1,8 @@
 """CT-Net: github.com/Andy1621/CT-Net, commit 83badd6.
 
 ``module.base_model.<name>``, torchvision's but for the blocks with channel tensorization, and
-``module.new_fc``.
+``module.new_fc``. Each layer may have two counters beside: the code counts its multiply-adds before
+it trains, by a library (thop) that leaves them in the network, and passes over them when it loads.
 """
 
 import re
@@ -67,4 +68,5 @@ KIND = Kind(
     configs=('rivals/sthv1/ctnet_8f.py', 'rivals/sthv1/ctnet_16f.py'),
     layers={**_layers(), **FRAME_RESNET},
     read=_read,
+    unused=r'(.*\.)?total_(ops|params)',
 )

@@ -45,6 +45,9 @@ def _read(weights: Weights, frames: int | None) -> Network:
             'which this file was trained with'
         )
     classes = size(weights, 'head.out.weight', 0, 174)
+    remark = ''
+    if classes == 400 and frames == 8:
+        remark = 'the released 8 frames of Kinetics-400 lie 8 apart, those of the config 5'
     return Network(
         {
             'input_shape': (3, frames, 256, 256),
@@ -52,6 +55,7 @@ def _read(weights: Weights, frames: int | None) -> Network:
             'model.cls_head.num_classes': classes,
         },
         f'TAda2D-ResNet-50, {frames} frames, {classes} classes',
+        remark,
     )
 
 
