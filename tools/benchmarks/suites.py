@@ -292,6 +292,7 @@ def run(words: Sequence[str], folder: Path) -> tuple[dict[str, float], str]:
         env=dict(
             os.environ,
             XDG_CACHE_HOME=str(folder / 'cache'),
+            PYTHONDONTWRITEBYTECODE='',  # an installed package is compiled once, too
             PYTHONPATH=str(common.CHECKOUT),
         ),
     )
