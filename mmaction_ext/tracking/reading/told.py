@@ -8,6 +8,7 @@ whole recipe and the digests of all sources.
 import functools
 import hashlib
 import os
+import time
 from collections.abc import Callable, Collection, ItemsView, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -50,8 +51,10 @@ _AS_THEY_ARE = (
 #: what most who look at runs do not ask for
 _FACTS = ('recipe', 'code')
 _UNSAID = vars(Attempt())
-#: what a run is whose process is dead, or seems to be: whether it lives is asked each time
-KILLED = 'killed'
+#: states of runs without an end: whether one lives is asked each time
+ENDLESS = ('running', 'killed')
+#: one that has logged nothing for so long may not do so for a while
+QUIET_SECONDS = 30
 #: names of a ledger's files, each with its :func:`state_facts`
 State = list[list[Any]]
 
@@ -182,16 +185,16 @@ class KeptRuns:
         return now is not None and now[0] == state
 
     def add(self, ledger: LedgerRun, record: RunRecord) -> None:
-        """Keep what a ledger tells, if no process works on its run and nothing has changed.
+        """Keep what a ledger tells, if nothing has changed and is not about to.
 
         Args:
             ledger: the ledger, which alone tells of the run.
             record: all that is known of that, with every metric.
         """
         run = ledger.run
-        if run is None or ledger.damage or not _is_at_rest(record, ledger):
+        if run is None or ledger.damage:
             return
-        if self.is_unchanged(ledger):
+        if self.is_unchanged(ledger) and _is_at_rest(record, ledger):
             facts = run.model_dump(include=set(_IDENTITY))
             facts['attempts'] = [entry.facts() for entry in ledger.entries]
             beat = self._beats[ledger.folder]
@@ -218,7 +221,7 @@ class KeptRuns:
         facts: Row = {name: told[name] for name in _AS_THEY_ARE}
         facts |= {name: tuple(told[name]) for name in _TUPLES}
         facts |= {name: self._kept_facts(ledger.folder, name, told[name]) for name in _FACTS}
-        if told['state'] == KILLED:
+        if told['state'] in ENDLESS:
             facts['state'] = state_of(ledger.entries[-1], ledger.heartbeat, ledger.path)
         lost = told['lost_row']
         wanted = None if keys is None else {*keys, *([TRAIN_LOSS] if lost else ())}
@@ -338,10 +341,14 @@ def told_by(record: RunRecord) -> Facts:
 
 
 def _is_at_rest(record: RunRecord, ledger: LedgerRun) -> bool:
-    """Whether no process works on a run; whether that is so may be asked of its last attempt."""
-    if record.state == KILLED:
+    """Whether a run has ended, or has been quiet and is asked by its last attempt if it lives."""
+    if record.state in ENDLESS:
         last = ledger.entries[-1].number or len(ledger.entries)
-        return record.attempts[-1].number == last
+        try:
+            logged = os.stat(ledger.path / METRICS_FILE).st_mtime
+        except OSError:
+            return False
+        return record.attempts[-1].number == last and time.time() - logged > QUIET_SECONDS
     return record.state in ('finished', 'failed')
 
 

@@ -442,10 +442,10 @@ def test_change_of_a_ledger_without_a_change_of_its_size_within_one_tick_of_the_
 
 
 def test_run_is_asked_each_time_whether_it_lives(tmp_path):
-    """Its process may be dead, or have been asleep; nothing is kept of one that lives."""
+    """Its process may be dead, or have been asleep; of one that logs nothing is kept."""
     entry = dict(ledger_runs.attempt(exit_code=None), host='elsewhere')
     folder = write_ledger(tmp_path / 'seed0', history(0.5), attempts=[entry])
-    ledger_runs.age(tmp_path)
+    ledger_runs.age(tmp_path, 9)
     states = []
     for age in (0, 9999, 9999, 0):
         beat = HeartbeatFile.of(dict(attempt=1, host='elsewhere', iter=5, time=time.time() - age))
@@ -453,6 +453,7 @@ def test_run_is_asked_each_time_whether_it_lives(tmp_path):
         [record] = find_runs(tmp_path)
         assert shown([record]) == shown(find_runs(tmp_path, cache=False))
         states.append((record.state, told(tmp_path)))
+        ledger_runs.age(tmp_path, 30)
     assert states == [
         ('running', []),
         ('killed', ['seed0']),
