@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mmengine.dataset import Compose
+from mmengine.registry import DefaultScope
 
+import mmaction_ext.register  # noqa: F401
+from mmaction_ext.datasets.pipelines import flipping_twice, swapping_flip, tada_test, tada_train
 from mmaction_ext.datasets.tada_sampling import (
     SampleTAdaFrames,
     interval_frames,
@@ -100,3 +104,55 @@ def test_bad_arguments_are_named(arguments, message):
 def test_an_empty_video_is_named():
     with pytest.raises(InputError, match=r'a\.mp4: the video holds no frame'):
         SampleTAdaFrames(8).transform(dict(total_frames=0, filename='a.mp4'))
+
+
+def run_from_decoded(pipeline, label, count=2, num_clips=1):
+    """The steps behind decoding, on frames of 240 x 320 whose left half is dark."""
+    frame = np.zeros((240, 320, 3), np.uint8)
+    frame[:, 160:] = 200
+    start = [step['type'] for step in pipeline].index('NamedRawFrameDecode') + 1
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        steps = Compose(pipeline[start:])
+    return steps(
+        dict(
+            imgs=[frame + np.uint8(i) for i in range(count)],
+            img_shape=(240, 320),
+            original_shape=(240, 320),
+            label=label,
+            modality='RGB',
+            num_clips=num_clips,
+            clip_len=2,
+            frame_dir='x',
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    'flips, label, expected',
+    [
+        (flipping_twice(), 86, {(86, False), (86, True), (87, False), (87, True)}),
+        ([swapping_flip()], 86, {(86, False), (87, True)}),
+        (flipping_twice(), 5, {(5, False), (5, True)}),
+    ],
+)
+def test_labels_of_flipped_clips(flips, label, expected):
+    """As released, half of the clips of a class with a side have the label of the other side."""
+    pipeline, found = tada_train(2, 'rawframes', None, flips), set()
+    np.random.seed(0)
+    for _ in range(24):
+        packed = run_from_decoded(pipeline, label)
+        images = packed['inputs'].float()
+        assert images.shape == (2, 3, 224, 224)
+        dark_left = images[..., 0].mean() < images[..., -1].mean()
+        found.add((packed['data_samples'].gt_label.item(), not dark_left.item()))
+    assert found == expected
+
+
+def test_views_of_a_test_are_clips_of_three_crops():
+    pipeline = tada_test(2, 'rawframes', num_clips=2, num_crops=3)
+    images = run_from_decoded(pipeline, 0, count=4, num_clips=2)['inputs']
+    assert images.shape == (12, 3, 256, 256)
+    # frames of a clip lie one behind the other; the left crop is darkest
+    assert images[:, 0, 0, 0].tolist() == [0, 1, 2, 3] * 3
+    means = images.float().mean((1, 2, 3)).view(3, 4).mean(1)
+    assert means[0] < means.median() < means.max()

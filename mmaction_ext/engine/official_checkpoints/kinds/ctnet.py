@@ -1,8 +1,8 @@
 """CT-Net: github.com/Andy1621/CT-Net, commit 83badd6.
 
 ``module.base_model.<name>``, torchvision's but for the blocks with channel tensorization, and
-``module.new_fc``. Each layer may have two counters beside: the code counts its multiply-adds before
-it trains, by a library (thop) that leaves them in the network, and passes over them when it loads.
+``module.new_fc``. Each layer may have two counters beside: before it trains, the code counts its
+multiply-adds by a library (thop) that leaves them in the network; it passes over them in loading.
 """
 
 import re
