@@ -1,8 +1,14 @@
-"""What plain restatements of networks need: normalisations that are not trivial, and those."""
+"""What plain restatements of networks need: weights that are not trivial, layers by their names.
+
+And our networks with the weights of files that have the names and shapes of released ones.
+"""
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from mmaction_ext.engine.official_checkpoints import convert, plain_names
+from mmaction_ext.models.building import build_model
 
 
 def trained(module):
@@ -29,8 +35,10 @@ class Layers:
         self.state = state
 
     def conv(self, x, name, stride=1, padding=0, groups=1):
-        """A convolution, with a bias where there is one."""
+        """A convolution, with a bias where there is one; in 3-D the stride is that of space."""
         weight, bias = self.state[f'{name}.weight'], self.state.get(f'{name}.bias')
+        if weight.dim() == 5:
+            return F.conv3d(x, weight, bias, (1, stride, stride), padding, groups=groups)
         return F.conv2d(x, weight, bias, stride, padding, groups=groups)
 
     def bn(self, x, name):
@@ -71,6 +79,23 @@ def drawn_state(shapes, seed=0):
         elif len(shape) == 1:
             state[name] = 0.1 * torch.randn(shape, generator=generator)
         else:
-            fan_in = torch.Size(shape[1:]).numel()
+            written = next(length for length in shape if length > 1)
+            fan_in = torch.Size(shape).numel() / written
             state[name] = torch.randn(shape, generator=generator) * (2 / fan_in) ** 0.5
     return state
+
+
+def converted(kind, config, state):
+    """The recognizer of a config with the weights of a file of a kind, for evaluation.
+
+    They are loaded strictly; with names and shapes alone, on the meta device.
+    """
+    device = next(iter(state.values())).device
+    model = build_model(config, device.type)
+    model.load_state_dict(convert(kind, plain_names(state), model.state_dict()), strict=True)
+    return model.eval()
+
+
+def unfilled(shapes):
+    """Names and shapes as tensors without values."""
+    return {name: torch.empty(shape, device='meta') for name, shape in shapes.items()}

@@ -3,17 +3,11 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from official_files import (
-    assert_full_size_fits,
-    converted,
-    drawn,
-    logits,
-    norm_shapes,
-    normalised,
-)
+from restated import Layers, batch_norm_names, converted, drawn_state, unfilled
 
+import mmaction_ext.register  # noqa: F401
 from mmaction_ext.cli.convert import nearest_config
-from mmaction_ext.engine.official_checkpoints import identify, plain_names, read_weights
+from mmaction_ext.engine.official_checkpoints import identify, read_weights
 from mmaction_ext.errors import InputError
 from mmaction_ext.networks import tada2d_r50
 
@@ -24,7 +18,7 @@ def shapes(blocks, stem=64, classes=174):
     """Names and shapes of a file; of its convolutions, all have five dimensions but those of b."""
     found = {
         'backbone.conv1.a.weight': (stem, 3, 1, 7, 7),
-        **norm_shapes('backbone.conv1.a_bn', stem),
+        **batch_norm_names('backbone.conv1.a_bn', stem),
     }
     before = stem
     for stage, count in enumerate(blocks, start=2):
@@ -33,22 +27,22 @@ def shapes(blocks, stem=64, classes=174):
             block = f'backbone.conv{stage}.res_{number}'
             if number == 1:
                 found[f'{block}.short_cut.weight'] = (4 * c, before, 1, 1, 1)
-                found |= norm_shapes(f'{block}.short_cut_bn', 4 * c)
+                found |= batch_norm_names(f'{block}.short_cut_bn', 4 * c)
             branch = f'{block}.conv_branch'
             found |= {
                 f'{branch}.a.weight': (c, before, 1, 1, 1),
-                **norm_shapes(f'{branch}.a_bn', c),
+                **batch_norm_names(f'{branch}.a_bn', c),
                 f'{branch}.b.weight': (1, 1, c, c, 3, 3),
                 f'{branch}.b_rf.g.weight': (c, c, 1, 1, 1),
                 f'{branch}.b_rf.g.bias': (c,),
                 f'{branch}.b_rf.a.weight': (c // 4, c, 3, 1, 1),
                 f'{branch}.b_rf.a.bias': (c // 4,),
-                **norm_shapes(f'{branch}.b_rf.bn', c // 4),
+                **batch_norm_names(f'{branch}.b_rf.bn', c // 4),
                 f'{branch}.b_rf.b.weight': (c, c // 4, 3, 1, 1),
-                **norm_shapes(f'{branch}.b_bn', c),
-                **norm_shapes(f'{branch}.b_avgpool_bn', c),
+                **batch_norm_names(f'{branch}.b_bn', c),
+                **batch_norm_names(f'{branch}.b_avgpool_bn', c),
                 f'{branch}.c.weight': (4 * c, c, 1, 1, 1),
-                **norm_shapes(f'{branch}.c_bn', 4 * c),
+                **batch_norm_names(f'{branch}.c_bn', 4 * c),
             }
             before = 4 * c
     return found | {'head.out.weight': (classes, before), 'head.out.bias': (classes,)}
@@ -57,17 +51,8 @@ def shapes(blocks, stem=64, classes=174):
 def restated(weights, clips, blocks):
     """Probabilities of clips (N, 3, T, H, W), as the released network gives them in evaluation."""
 
-    def conv(x, name, stride=1, padding=0):
-        return F.conv3d(
-            x,
-            weights[f'{name}.weight'],
-            weights.get(f'{name}.bias'),
-            (1, stride, stride),
-            padding,
-        )
-
-    def bn(x, name):
-        return normalised(x, weights, name)
+    net = Layers(weights)
+    conv, bn = net.conv, net.bn
 
     def alpha(x, name):
         local = F.adaptive_avg_pool3d(x, (x.shape[2], 1, 1))
@@ -123,11 +108,13 @@ def small_config(frames):
 
 def test_gives_the_released_numbers():
     blocks = (2, 2, 2, 2)
-    state = drawn(shapes(blocks, stem=16, classes=5))
-    model = converted('tada2d', small_config(frames=5), state)
-    clips = torch.randn(2, 3, 5, 45, 64, dtype=torch.float64)
-    expected, probabilities = restated(state, clips, blocks)
-    found = logits(model, clips)
+    state = drawn_state(shapes(blocks, stem=16, classes=5))
+    model = converted('tada2d', small_config(frames=5), state).double()
+    clips = torch.randn(2, 5, 3, 45, 64, dtype=torch.float64)
+    state = {name: tensor.double() for name, tensor in state.items()}
+    with torch.no_grad():
+        found = model(clips, stage='head')
+        expected, probabilities = restated(state, clips.transpose(1, 2), blocks)
     assert (expected[0] - expected[1]).abs().max() > 0.01
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
     averaged = model.cls_head.average_clip(found, num_segs=1)
@@ -143,17 +130,15 @@ def test_gives_the_released_numbers():
     ],
 )
 def test_a_file_of_the_released_size_is_known_and_fits(classes, frames, config):
-    file = shapes(FULL, classes=classes)
-    assert_full_size_fits('tada2d', tada2d_r50(classes, frames), file)
-    weights = {name: torch.empty(shape, device='meta') for name, shape in file.items()}
-    path, differing = nearest_config('tada2d', identify('tada2d', weights, frames).settings)
+    file = unfilled(shapes(FULL, classes=classes))
+    converted('tada2d', tada2d_r50(classes, frames), file)
+    path, differing = nearest_config('tada2d', identify('tada2d', file, frames).settings)
     assert path.as_posix().endswith(f'configs/{config}') and not differing
 
 
 def test_frames_must_be_told():
-    weights = {name: torch.empty(shape) for name, shape in shapes(SMALL, stem=4).items()}
     with pytest.raises(InputError, match='--num-segments 8 or 16'):
-        identify('tada2d', plain_names(weights))
+        identify('tada2d', unfilled(shapes(SMALL)))
 
 
 def test_the_weights_stand_under_a_key_of_their_own(tmp_path):
