@@ -9,7 +9,7 @@ Shape legend: N clips, T frames, C channels, H rows, W columns.
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from mmaction.registry import MODELS
 from mmcv.cnn import ConvModule
@@ -131,8 +131,6 @@ class CT(FrameModule):
     Raises:
         InputError: As :class:`ChannelTensorization`.
     """
-
-    small: ClassVar = {}
 
     def __init__(self, in_channels: Mapping[int, int], *, gates: Sequence[str] = GATES) -> None:
         super().__init__(in_channels)

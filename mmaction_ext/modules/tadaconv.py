@@ -8,7 +8,7 @@ Shape legend: N clips, T frames, C channels, H rows, W columns.
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from mmaction.registry import MODELS
 from mmengine.model import kaiming_init
@@ -100,8 +100,6 @@ class TAdaConv(FrameModule):
         in_channels: Channels at the output of each stage, by stage number.
         global_context: See :class:`RouteFunction`.
     """
-
-    small: ClassVar = {}
 
     def __init__(self, in_channels: Mapping[int, int], *, global_context: bool = True) -> None:
         super().__init__(in_channels)
