@@ -358,9 +358,13 @@ def _tsn_sampling(
 
 
 def tsn_train(
-    num_segments: int, media: str, something: bool = False, dense: bool = False
+    num_segments: int,
+    media: str,
+    something: bool = False,
+    dense: bool = False,
+    input_format: str = 'NCHW',
 ) -> Pipeline:
-    """Training pipeline of the released code of SELFY and TCM, for 2-D hosts.
+    """Training pipeline of the released code of SELFY and TCM.
 
     Frames are resized to exactly 240 x 320 (rows x columns), whatever their shape; one of 13
     places and sides of 1, .875, .75 or .66 of 240 pixels, the two at most one step apart, is cut
@@ -373,12 +377,20 @@ def tsn_train(
             a side are never flipped.
         dense: every ``64 / num_segments``-th frame from a random one on, instead of one frame of
             each segment.
+        input_format: ``'NCHW'`` for 2-D hosts, ``'NCTHW'`` for 3-D ones, which take no dense
+            frames.
     """
     sampling = _tsn_sampling(num_segments, dense=dense)
-    return frames_pipeline(media, sampling, _tsn_train_steps(something), 'NCHW', SEED)
+    return frames_pipeline(media, sampling, _tsn_train_steps(something), input_format, SEED)
 
 
-def tsn_test(num_segments: int, media: str, num_clips: int = 1, dense: bool = False) -> Pipeline:
+def tsn_test(
+    num_segments: int,
+    media: str,
+    num_clips: int = 1,
+    dense: bool = False,
+    input_format: str = 'NCHW',
+) -> Pipeline:
     """Evaluation pipeline of the released code of SELFY and TCM: the centre crop of fixed frames.
 
     Args:
@@ -387,9 +399,10 @@ def tsn_test(num_segments: int, media: str, num_clips: int = 1, dense: bool = Fa
         num_clips: 1 for segment centres, 2 for centres and starts; with ``dense`` any number of
             evenly spaced windows of 64 frames.
         dense: see :func:`tsn_train`.
+        input_format: see there.
     """
     sampling = _tsn_sampling(num_segments, num_clips, dense, test_mode=True)
-    return frames_pipeline(media, sampling, _tsn_test_steps(), 'NCHW')
+    return frames_pipeline(media, sampling, _tsn_test_steps(), input_format)
 
 
 def cross_train(num_segments: int, input_format: str, crop: int) -> Pipeline:

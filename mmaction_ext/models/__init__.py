@@ -6,9 +6,12 @@ compat.apply()  # heads and backbones import mmaction2's own, which need it
 
 from mmaction_ext import modules  # noqa: E402
 from mmaction_ext.models.backbones import (  # noqa: E402
+    ECO,
     S3D,
     TDN,
     TEA,
+    BNInception,
+    CGDResNet,
     CTNet,
     FrameResNet,
     MFNet,
@@ -16,6 +19,7 @@ from mmaction_ext.models.backbones import (  # noqa: E402
     ResizedTimeSformer,
     ResNetTAM,
     ResNetTSMEveryBlock,
+    ResNeXt3d,
     RSANet,
     SmallBigNet,
     TAda2D,
@@ -26,9 +30,12 @@ from mmaction_ext.models.heads import ConcatHead, XavierTSMHead  # noqa: E402
 from mmaction_ext.models.host import MotionBackbone  # noqa: E402
 
 __all__ = [
+    'ECO',
     'S3D',
     'TDN',
     'TEA',
+    'BNInception',
+    'CGDResNet',
     'CTNet',
     'ConcatHead',
     'FrameResNet',
@@ -36,6 +43,7 @@ __all__ = [
     'MotionBackbone',
     'R2Plus1D',
     'RSANet',
+    'ResNeXt3d',
     'ResNetTAM',
     'ResNetTSMEveryBlock',
     'ResizedTimeSformer',

@@ -78,6 +78,16 @@ def size(weights: Weights, name: str, axis: int, default: int) -> int:
     return shape[axis] if len(shape) > axis else default
 
 
+def refuse_frames(network: str, frames: int | None) -> None:
+    """Refuse a number of frames that no file of a network depends on.
+
+    Raises:
+        InputError: If there is one.
+    """
+    if frames is not None:
+        raise InputError(f'{network} takes clips of any length: leave out --num-segments')
+
+
 def resnet_depth(weights: Weights) -> int:
     """The ResNet a file is nearest to; what does not fit is found when it is converted."""
     blocks = len(

@@ -43,7 +43,7 @@ def plain_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for name, tensor in weights.items():
         short = re.sub(r'^(?:(?:module|base_model)\.)+', '', name)
         short = re.sub(r'^.*\.(?=(?:selfy|tcm_layer)\.)', '', short)
-        short = re.sub(r'^fc1(?=\.)', 'new_fc', short)
+        short = re.sub(r'^(?:fc1|fc_final)(?=\.)', 'new_fc', short)
         if short in plain:
             raise InputError(f'the file has {short} twice, once as {name}')
         plain[short] = tensor

@@ -11,6 +11,7 @@ from mmaction_ext.checkpoint_file import find_weights, load_address, load_plain
 from mmaction_ext.errors import InputError, last_line
 
 _LISTED = 8
+_CLASSIFIERS = ('fc.', 'last_linear.')
 
 
 class ImageStart(BaseModule):
@@ -101,8 +102,8 @@ def inflate(
     """Load weights of an image network into a video network of the same layout.
 
     A k x k kernel becomes 1 x k x k: every frame is seen as an image. Only the classifier,
-    ``fc.*``, may be left over, and only counters of batches, ``num_batches_tracked``, and what
-    images do not have may be missing.
+    ``fc.*`` or ``last_linear.*``, may be left over, and only counters of batches,
+    ``num_batches_tracked``, and what images do not have may be missing.
 
     Args:
         network: The video network.
@@ -118,7 +119,7 @@ def inflate(
     own = network.state_dict()
     names = {name: image_name(name) for name in own}
     found = {
-        name: _as_frame_kernel(weights[image], value)
+        name: _fitted(weights[image], value)
         for name, value in own.items()
         if (image := names[name]) is not None and image in weights
     }
@@ -129,7 +130,9 @@ def inflate(
             if image is not None and name not in found and not name.endswith('num_batches_tracked')
         ],
         'left over': [
-            name for name in weights if name not in names.values() and not name.startswith('fc.')
+            name
+            for name in weights
+            if name not in names.values() and not name.startswith(_CLASSIFIERS)
         ],
         'of another shape': [
             names[name] for name, value in found.items() if value.shape != own[name].shape
@@ -141,8 +144,10 @@ def inflate(
     network.load_state_dict(found, strict=False)
 
 
-def _as_frame_kernel(weight: Tensor, target: Tensor) -> Tensor:
-    return weight.unsqueeze(2) if weight.dim() == 4 and target.dim() == 5 else weight
+def _fitted(weight: Tensor, target: Tensor) -> Tensor:
+    """A weight in the shape of another one that differs in axes of length 1 alone."""
+    ours, theirs = ([side for side in each.shape if side != 1] for each in (target, weight))
+    return weight.reshape(target.shape) if ours == theirs else weight
 
 
 def _list(names: list[str]) -> str:

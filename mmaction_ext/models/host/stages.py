@@ -24,6 +24,7 @@ STAGE_NAMES: dict[str, dict[int, str]] = {
     'MobileNetV2': {1: 'layer1', 2: 'layer2', 3: 'layer3', 4: 'layer5', 5: 'layer7'},
     'R2Plus1D': _NUMBERED,
     'ResNet': {1: 'maxpool', **_RESIDUAL},
+    'ResNeXt3d': {1: 'maxpool', **_RESIDUAL},
     'ResNet3d': {1: 'maxpool', **_RESIDUAL},
     'SwinTransformer3D': {2: 'layers.0', 3: 'layers.1', 4: 'layers.2', 5: 'layers.3'},
     'UniFormer': {2: 'blocks1', 3: 'blocks2', 4: 'blocks3', 5: 'blocks4'},

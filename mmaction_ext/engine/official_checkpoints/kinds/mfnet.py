@@ -5,8 +5,13 @@
 
 import re
 
-from mmaction_ext.engine.official_checkpoints.kind import Kind, Network, Weights, size
-from mmaction_ext.errors import InputError
+from mmaction_ext.engine.official_checkpoints.kind import (
+    Kind,
+    Network,
+    Weights,
+    refuse_frames,
+    size,
+)
 
 
 def _layers() -> dict[str, str]:
@@ -34,8 +39,7 @@ def _layers() -> dict[str, str]:
 
 
 def _read(weights: Weights, frames: int | None) -> Network:
-    if frames is not None:
-        raise InputError('MFNet takes clips of any length: leave out --num-segments')
+    refuse_frames('MFNet', frames)
     classes = size(weights, 'classifier.weight', 0, 400)
     return Network({'model.cls_head.num_classes': classes}, f'MFNet, {classes} classes')
 

@@ -1,0 +1,10 @@
+_base_ = [
+    '../../_base_/datasets/eco_hmdb51_16f_224.py',
+    '../../_base_/schedules/eco.py',
+    '../../_base_/default_runtime.py',
+]
+
+from mmaction_ext.networks import eco
+
+model = eco(num_classes=51, full=True)
+load_from = 'checkpoints/eco_full_k400.pth'
