@@ -1,6 +1,6 @@
 """Make the folder of a project: data, a baseline, a motion module of your own, and their table.
 
-The data are SynthMotion, or with --videos your own clips, one folder for each class. Its README
+The data are SynthMotion, or with --videos or --csv your own clips. Its README
 lists the commands that train the rows and write the table. With --from-wandb it is one table.yaml
 for runs that are there already, whatever logged them.
 """
@@ -13,7 +13,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from mmaction_ext.cli.from_wandb import add_from_wandb_options, init_from_wandb
-from mmaction_ext.cli.prepare import add_clips_options
+from mmaction_ext.cli.prepare import add_clips_options, read_clips
 from mmaction_ext.errors import InputError
 from mmaction_ext.printable import clean
 
@@ -23,6 +23,7 @@ EPILOG = """examples:
   mmaction-ext init my_project                             on SynthMotion: a table in five minutes
   mmaction-ext init my_project --videos clips              on clips/<class>/<file>, see prepare
   mmaction-ext init my_project --videos clips --group 'person\\d+'   no person in two splits
+  mmaction-ext init my_project --csv clips.csv             on the clips of a list, see prepare
   mmaction-ext init results --from-wandb my-lab/project    a table of runs of a W&B project
   mmaction-ext init results --from-wandb wandb             of offline logs of any script
   mmaction-ext init results --from-wandb runs.csv --row-key method --seed-key seed
@@ -52,11 +53,11 @@ def run(args: Namespace) -> int:
     if args.row_key or args.seed_key:
         raise InputError('--row-key and --seed-key are of --from-wandb')
     check_new(args.folder)
-    if args.videos:
+    if args.videos or args.csv:
         write_templates(args.folder, ['common', 'clips'], **clips_values(args))
     else:
         if args.group or args.split_seed:
-            raise InputError('--group and --split-seed are of --videos')
+            raise InputError('--group and --split-seed are of --videos and --csv')
         write_templates(args.folder, ['common', 'synthmotion'], data=SYNTHMOTION)
     print(clean(f'{args.folder}: made; its README.md lists what to run there'))
     return 0
@@ -66,15 +67,17 @@ def clips_values(args: Namespace) -> dict[str, str]:
     """What the templates of clips of one's own are filled in with.
 
     Raises:
-        InputError: the clips cannot be split.
+        InputError: the clips cannot be split, or are in folds.
     """
-    from mmaction_ext.datasets.publishers.class_folders import read_class_folders
-
-    publication = read_class_folders(args.videos, args.split_seed, args.group)
+    publication, folder = read_clips(args)
+    lacking = {'train', 'val', 'test'} - publication.splits.keys()
+    if lacking:
+        raise InputError(f'{args.csv} has no split {min(lacking)}, which the project trains with')
     count = len(publication.splits['train'])
     epochs = max(LEAST_EPOCHS, min(MOST_EPOCHS, CLIPS_SEEN // count))
-    videos = args.videos.resolve()
+    videos = folder.resolve()
     words = ['mmaction-ext', 'prepare', 'clips', '--videos', str(videos)]
+    words += ['--csv', str(args.csv.resolve())] if args.csv else []
     words += ['--group', args.group] if args.group else []
     words += ['--split-seed', str(args.split_seed)] if args.split_seed else []
     return dict(

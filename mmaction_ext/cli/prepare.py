@@ -159,7 +159,7 @@ Lines are "<path below the media folder>TAB<class>": set delimiter='\\t' in Vide
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the command line."""
-    from mmaction_ext.datasets.publishers import READERS, class_folders
+    from mmaction_ext.datasets.publishers import READERS, clips
 
     data_sets = parser.add_subparsers(metavar='DATASET', required=True)
     _add_synthmotion(
@@ -182,9 +182,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     _add_clips(
         data_sets.add_parser(
             'clips',
+            aliases=['folders'],
             formatter_class=argparse.RawDescriptionHelpFormatter,
-            help='clips of your own, a folder for each class',
-            description='Split clips of your own and check them.\n\n' + class_folders.__doc__,
+            help='clips of your own, a folder for each class or a CSV file',
+            description='Split clips of your own and check them.\n\n' + (clips.__doc__ or ''),
         )
     )
     for name, read in READERS.items():
@@ -300,11 +301,22 @@ def _add_published(name: str, media: str, parser: ArgumentParser) -> None:
 
 def _add_clips(parser: ArgumentParser) -> None:
     root = Path('data/clips')
-    add_clips_options(parser, is_required=True)
+    add_clips_options(parser)
     parser.add_argument(
         '--folds',
+        nargs='?',
+        type=int,
+        const=True,
+        default=False,
+        metavar='K',
+        help='leave each group out in turn: lists train_<group>.txt and test_<group>.txt; with a '
+        'number, so many folds of whole groups, or without groups of clips',
+    )
+    parser.add_argument(
+        '--nested',
         action='store_true',
-        help='leave each group out in turn: lists train_<group>.txt and test_<group>.txt',
+        help='divide what trains in a fold once more, to choose on: lists inner_train_<fold>.txt '
+        'and inner_val_<fold>.txt',
     )
     parser.add_argument(
         '--root', type=Path, default=root, help=f'folder of the lists (default: {root})'
@@ -313,19 +325,26 @@ def _add_clips(parser: ArgumentParser) -> None:
     parser.set_defaults(make=_run_clips)
 
 
-def add_clips_options(parser: ArgumentParser, is_required: bool = False) -> None:
-    """``--videos``, ``--group`` and ``--split-seed``: clips of one's own, and their splits."""
+def add_clips_options(parser: ArgumentParser) -> None:
+    """``--videos``, ``--csv``, ``--group`` and ``--split-seed``: clips of one's own."""
     parser.add_argument(
         '--videos',
         type=Path,
-        required=is_required,
         metavar='FOLDER',
-        help='clips of your own: a folder of videos for each class',
+        help='clips of your own: a folder of videos for each class; with --csv, what its paths '
+        'are below (default: the folder of the CSV file)',
+    )
+    parser.add_argument(
+        '--csv',
+        type=Path,
+        metavar='FILE',
+        help='list of clips of your own: columns path, label and, as you like, group, and split '
+        '(train, val, test) or fold',
     )
     parser.add_argument(
         '--group',
         metavar='REGEX',
-        help='pattern found in <class>/<file>: clips in which its first group matches the same, '
+        help='pattern found in the path: clips in which its first group matches the same, '
         'as a person or a source video, stay in one split (default: each clip stands for itself)',
     )
     parser.add_argument(
@@ -377,11 +396,9 @@ def _run_published(args: Namespace) -> int:
 
 
 def _run_clips(args: Namespace) -> int:
-    from mmaction_ext.datasets.publishers.class_folders import read_class_folders
-
     check_at_least('workers', args.workers, 1)
-    publication = read_class_folders(args.videos, args.split_seed, args.group, args.folds)
-    if args.folds:
+    publication, videos = read_clips(args, args.folds, args.nested)
+    if not {'train', 'test'} & publication.splits.keys():
         folds = [name.removeprefix('test_') for name in publication.splits if name[:5] == 'test_']
         print(clean(f'folds = {tuple(folds)}'))
     for split, items in publication.splits.items():
@@ -389,7 +406,27 @@ def _run_clips(args: Namespace) -> int:
         lacking = [name for label, name in enumerate(publication.labels) if label not in there]
         if lacking:
             print(clean(f'note: {split} has no clip of {", ".join(lacking)}'), file=sys.stderr)
-    return _check_and_write(publication, args.videos, args)
+    return _check_and_write(publication, videos, args)
+
+
+def read_clips(
+    args: Namespace, folds: bool | int = False, nested: bool = False
+) -> tuple[Publication, Path]:
+    """Clips of one's own, split as the options of :func:`add_clips_options` say, and their folder.
+
+    Raises:
+        InputError: neither of ``--videos`` and ``--csv`` is given, or they cannot be split.
+    """
+    from mmaction_ext.datasets.publishers.class_folders import read_class_folders
+    from mmaction_ext.datasets.publishers.clip_list import read_clip_list
+
+    how = args.split_seed, args.group, folds, nested
+    if args.csv:
+        videos = args.videos or args.csv.parent
+        return read_clip_list(args.csv, videos, *how), videos
+    if not args.videos:
+        raise InputError('clips of your own need --videos, a folder of classes, or --csv, a list')
+    return read_class_folders(args.videos, *how), args.videos
 
 
 def _check_and_write(publication: Publication, media: Path, args: Namespace) -> int:

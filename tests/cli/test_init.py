@@ -58,3 +58,22 @@ def test_own_clips_are_counted_and_their_split_is_in_the_readme(command, tmp_pat
     for argv in (['--group', 'x'], ['--videos', 'gone']):
         code, _, err = command('init', 'other', *argv)
         assert code == 2 and err.count('\n') == 1 and not (tmp_path / 'other').exists()
+
+
+def test_own_clips_of_a_list_are_a_project_too(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [f'{name}{i}.avi,{name},{i % 2}' for name in ('kick', 'punch') for i in range(4)]
+    (tmp_path / 'list.csv').write_text('\n'.join(['path,label,other', *rows]))
+    assert command('init', 'mine', '--csv', 'list.csv')[0] == 0
+    [line] = [
+        line.strip()
+        for line in (tmp_path / 'mine/README.md').read_text().splitlines()
+        if line.startswith('    mmaction-ext prepare')
+    ]
+    assert shlex.split(line) == [
+        *('mmaction-ext', 'prepare', 'clips', '--videos', str(tmp_path)),
+        *('--csv', str(tmp_path / 'list.csv')),
+    ]
+    (tmp_path / 'list.csv').write_text('\n'.join(['path,label,fold', *rows]))
+    code, _, err = command('init', 'other', '--csv', 'list.csv')
+    assert (code, err) == (2, 'error: list.csv has no split test, which the project trains with\n')

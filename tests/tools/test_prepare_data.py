@@ -7,10 +7,11 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import pytest
-from published_data import imitate, write_frames
+from published_data import imitate, write_frames, write_video
 from tool_runs import main_of
 
 from mmaction_ext.datasets.publishers import READERS, UNANNOTATED
@@ -262,3 +263,28 @@ def test_killed_run_goes_on_where_it_was(tmp_path):
     assert (tmp_path / 'train.txt').read_text().splitlines() == [f'{name} 150 0' for name in names]
     third = subprocess.run([*command, '--recheck'], capture_output=True, text=True)
     assert third.returncode == 1 and '00002.jpg: zero bytes' in third.stdout
+
+
+def test_a_list_of_ones_own_is_checked_and_a_missing_file_is_named(main, tmp_path, capsys):
+    rows = [f'{name}{i}.avi,{name}' for name in ('kick', 'punch') for i in range(4)]
+    for row in rows:
+        write_video(tmp_path / row.split(',')[0])
+    (tmp_path / 'list.csv').write_text('\n'.join(['path,label', *rows, 'gone.avi,kick']))
+    arguments = ['--csv', str(tmp_path / 'list.csv'), '--root', str(tmp_path / 'lists')]
+    arguments += ['--workers', '1', '--quiet', '--folds', '3', '--nested']
+    assert main(['folders', *arguments]) == 1
+    assert f'missing: gone.avi (no such file; {tmp_path}/list.csv:10)' in capsys.readouterr().out
+    assert not list((tmp_path / 'lists').glob('*.txt'))
+    write_video(tmp_path / 'gone.avi')
+    assert main(['folders', *arguments]) == 0
+    assert capsys.readouterr().out.startswith("folds = ('1', '2', '3')\n")
+    tested = [(tmp_path / f'lists/test_{fold}.txt').read_text().splitlines() for fold in (1, 2, 3)]
+    assert sorted(chain(*tested)) == sorted(
+        [*(f'kick{i}.avi\t0' for i in range(4)), *(f'punch{i}.avi\t1' for i in range(4))]
+        + ['gone.avi\t0']
+    )
+
+
+def test_clips_need_a_folder_or_a_list(main, capsys):
+    assert main(['clips']) == 2
+    assert 'need --videos, a folder of classes, or --csv' in capsys.readouterr().err

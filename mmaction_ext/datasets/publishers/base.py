@@ -126,6 +126,16 @@ def read_lines(path: str | Path) -> Iterator[tuple[str, str]]:
     yield from lines
 
 
+def read_header(path: str | Path) -> list[str]:
+    """Names of the columns of a CSV file, without blanks around.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    rows = csv.reader(_read_text(path).splitlines())
+    return [name.strip() for name in next(rows, [])]
+
+
 def read_table(
     path: str | Path, columns: tuple[str, ...]
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -136,8 +146,9 @@ def read_table(
     Raises:
         InputError: a column is missing in the header, or a row has too few fields.
     """
+    header = read_header(path)
     rows = csv.reader(_read_text(path).splitlines())
-    header = [name.strip() for name in next(rows, [])]
+    next(rows, None)
     missing = [name for name in columns if name not in header]
     if missing:
         raise InputError(

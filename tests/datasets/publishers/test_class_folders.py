@@ -108,3 +108,15 @@ def test_what_cannot_be_split_is_named(tmp_path, classes, people, group, reason)
 def test_no_folder_is_named(tmp_path):
     with pytest.raises(InputError, match='gone is no folder'):
         read_class_folders(tmp_path / 'gone')
+
+
+def test_folders_that_differ_in_case_alone_are_named(tmp_path):
+    with pytest.raises(InputError, match="classes 'Kick' and 'kick' differ in case"):
+        read_class_folders(lay_out(tmp_path, ['kick', 'Kick', 'wave']))
+
+
+def test_folds_can_be_nested(tmp_path):
+    root = lay_out(tmp_path, ['kick', 'punch'], range(3))
+    found = files(read_class_folders(root, group=r'/(p\d)', folds=True, nested=True))
+    assert {name.split('/')[1][:2] for name in found['inner_val_p0']} == {'p1'}
+    assert {name.split('/')[1][:2] for name in found['inner_val_p2']} == {'p0'}
