@@ -155,7 +155,8 @@ class CorrelationBlock(FrameModule):
         weight_frames: ``L`` of the C x L x K x K weights: 1 for the same weights at every frame
             (a weight "per channel and window position" in the notes; a network is then free to
             see clips of any length, hence our choice), the frames of a clip for weights of each
-            frame (as in the unofficial code), 0 for no weights.
+            frame, as in the unofficial code (a host that sees whole clips needs ``num_segments``
+            then), 0 for no weights.
         weight_init: ``'kaiming'``, as in the unofficial code, or ``'ones'``, where the block
             starts with the plain correlation.
         displaced: Which frame the window moves over. ``'previous'``, as in the formula of the

@@ -13,7 +13,7 @@ import mmaction_ext.register  # noqa: F401
 from mmaction_ext.engine.official_checkpoints import KINDS, convert, identify, plain_names
 from mmaction_ext.errors import InputError
 
-CONFIGS = Path(__file__).parents[2] / 'configs'
+CONFIGS = Path(__file__).parents[3] / 'configs'
 #: Depth to the channels that the block reads and the blocks of each stage.
 RESNETS = {18: (128, (2, 2, 2, 2)), 50: (512, (3, 4, 6, 3)), 101: (512, (3, 4, 23, 3))}
 
