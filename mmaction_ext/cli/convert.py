@@ -11,6 +11,8 @@
   tada2d github.com/alibaba-mmai-research/TAdaConv
   tdn    github.com/MCG-NJU/TDN
   tea    github.com/Phoenix1327/tea-action-recognition
+  smallbig github.com/xhl-video/SmallBigNet
+  rsa    github.com/KimManjin/RSA
 
 Depth, classes, SELFY's offsets and the kernel of TCM's gate are read from the shapes. The last
 line printed is the config that OUT loads into, strictly and with weights_only, for `mmaction-ext
@@ -19,7 +21,8 @@ one is written beside OUT, with its name and the suffix .py; it inherits from th
 its absolute path.
 
 Frames of a clip leave no trace in files of SELFY and MSNet and little in TCM's: what is assumed is
-printed, and --num-segments overrides it. Files of CT-Net, TAda2D, TDN and TEA are refused without.
+printed, and --num-segments overrides it. Files of CT-Net, TAda2D, TDN, TEA, SmallBigNet and RSANet
+are refused without.
 
 IN may come from anywhere: no code that it holds is run. Whatever does not fit, an unknown, missing
 or misshapen tensor, is listed, and then nothing is written.
@@ -198,9 +201,10 @@ def _resampled(cfg: Mapping[str, Any], frames: int) -> dict[str, Any]:
     return settings
 
 
-def _value(cfg: Mapping[str, Any], key: str) -> Any:
+def _value(cfg: Any, key: str) -> Any:
+    """The value below a dotted key; None where the config leaves it to a default."""
     for part in key.split('.'):
-        cfg = cfg[part]
+        cfg = None if cfg is None else cfg.get(part)
     return cfg
 
 
