@@ -164,3 +164,53 @@ def test_each_split_has_its_own_lists_and_nothing_else(data, rows):
             assert found == f'data/{data}/{name}_{row.fold}.txt'
             first[f'{phase}_dataloader']['dataset'].pop('ann_file')
         assert config == first
+
+
+def learning(name):
+    """Rate and decay of every parameter of a row at full size."""
+    cfg = Config.fromfile(KPSEM / name)
+    init_default_scope('mmaction')
+    with torch.device('meta'):
+        model = MODELS.build(cfg.model)
+        groups = build_optim_wrapper(model, cfg.optim_wrapper).optimizer.param_groups
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    return {
+        names[id(parameter)]: (round(group['lr'], 12), round(group['weight_decay'], 12))
+        for group in groups
+        for parameter in group['params']
+    }
+
+
+def test_of_mars_the_last_layer_and_the_classifier_learn():
+    for name, found in learning('table1_ucf101/mars.py').items():
+        learns = name.startswith(('backbone.layer4.', 'cls_head.'))
+        assert found == (0.001 if learns else 0.0, 1e-5), name
+
+
+def test_blocks_that_images_lack_learn_as_fast_as_the_classifier():
+    for row, new, decay in (
+        ('res50_cgnl', 'module.blocks', 1e-4),
+        ('res50_cgd', '.attention.', 4e-5),
+    ):
+        for name, found in learning(f'table1_mini_kinetics/{row}.py').items():
+            expected = (0.001, 1e-4) if name.startswith('backbone.') else (0.005, 1e-4)
+            assert found == ((0.005, decay) if new in name else expected), name
+
+
+def test_biases_of_eco_learn_twice_as_fast_and_do_not_decay():
+    for name, found in learning('table1_sthv1/eco.py').items():
+        is_norm = name.rpartition('.')[0].endswith('_bn')
+        is_bias = name.endswith('.bias') and not is_norm
+        assert found == (0.002 if is_bias else 0.001, 0.0 if is_norm or is_bias else 5e-4), name
+
+
+@pytest.mark.parametrize('frames', [16, 20, 24, 32])
+def test_the_four_of_eco_lite_see_what_their_names_say(frames):
+    row = f'eco_lite_{frames}f.py'
+    cfg = Config.fromfile(KPSEM / 'table1_sthv1' / row)
+    assert row in Config.fromfile(KPSEM / 'table1_sthv1/eco_lite.py').ensemble.members
+    assert cfg.input_shape == (3, frames, 224, 224)
+    for split in ('train', 'val', 'test'):
+        steps = {step.type: step for step in cfg[f'{split}_dataloader'].dataset.pipeline}
+        assert steps['SampleTSNSegments'].num_segments == frames
+        assert steps['FormatShape'].input_format == 'NCTHW'
