@@ -11,6 +11,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
 from mmengine.runner.checkpoint import load_checkpoint
+from synthmotion_rows import train_some_steps_and_turn_clips
 
 import mmaction_ext.register  # noqa: F401
 from mmaction_ext.engine.checks import check_trainable
@@ -214,3 +215,11 @@ def test_the_four_of_eco_lite_see_what_their_names_say(frames):
         steps = {step.type: step for step in cfg[f'{split}_dataloader'].dataset.pipeline}
         assert steps['SampleTSNSegments'].num_segments == frames
         assert steps['FormatShape'].input_format == 'NCTHW'
+
+
+@pytest.mark.parametrize(
+    'row', ['rivals/eco', 'cross/x3d/cgnl', 'cross/x3d/cgd', 'cross/r2plus1d/cgnl']
+)
+def test_rows_of_rivals_on_synthmotion_train(row):
+    """On frames CGNL and CGD are blind to their order, which their own tests show."""
+    train_some_steps_and_turn_clips(Config.fromfile(KPSEM.parent / f'synthmotion/{row}.py'))
