@@ -18,7 +18,12 @@ from mmaction_ext.cli.common import add_configs_option, add_json_option, load_ta
 from mmaction_ext.cli.config_options import add_fold_option, add_overrides_option
 from mmaction_ext.cli.text import clean, duration, print_json, quantity
 from mmaction_ext.errors import InputError, check_at_least, check_positive
-from mmaction_ext.tracking.identity import ensemble_members, load_config, weights_source
+from mmaction_ext.tracking.identity import (
+    ensemble_members,
+    load_config,
+    shared_fold,
+    weights_source,
+)
 
 if TYPE_CHECKING:
     from mmaction_ext.engine.preflight import Outcome, Target
@@ -130,7 +135,7 @@ def _with_sources(path: Path, fold: str = '') -> Iterator[Target]:
         raise InputError(' '.join(str(error).split())) from error
     for each in map(str, folds):
         for source in filter(None, found):
-            yield from _with_sources(source, each)
+            yield from _with_sources(source, *shared_fold(source, each))
         yield Target(path, each)
 
 

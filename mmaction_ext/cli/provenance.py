@@ -128,10 +128,11 @@ class Explainer:
         names = [result for result in cell.seeds if result.status is CellStatus.OK]
         mean = 'mean and standard deviation (n-1)' if len(names) > 1 else 'value'
         formula = f'{mean} of {column.source}{_times(column)} over {_seeds(names)}'
-        parts = self.spec.parts(row)
+        parts = self.spec.parts(row, column.fold)
         if parts:
             what = 'share of the samples' if column.over_folds == 'pooled' else 'mean'
             each = f', each the {what} of the rows {_listed(part.id for part in parts)}'
+            each = f', of the row {parts[0].id}' if column.fold else each
             by_fold = any(result.fold for result in cell.seeds)
             return dict(
                 formula=formula + each * (not by_fold) if names else '',

@@ -123,7 +123,7 @@ def find_checkpoint(run: Run, seed: int | None, best: str | None = None) -> str:
     if found is None:
         raise InputError(
             f'{home} holds no readable checkpoint to test; run '
-            f'mmaction-ext train {source}{f" --fold {run.fold}" if run.fold else ""} '
+            f'mmaction-ext train {source}{f" --fold {trained.fold}" if trained.fold else ""} '
             f'--seed {trained.seed} first'
         )
     return found

@@ -9,7 +9,7 @@ from typing import Any
 
 from mmaction_ext.datasets.configs import CROPS
 from mmaction_ext.datasets.flips import SOMETHING_FLIP_LABELS
-from mmaction_ext.datasets.synthmotion.scenes import FLIP_LABELS
+from mmaction_ext.datasets.synthmotion.scenes import FLIP_LABELS, SPLITS, STRESS
 
 #: transform that takes so many crops
 CROPPING = {count: name for name, count in CROPS.items()}
@@ -121,6 +121,33 @@ def split_lists(root: str, inner: bool = False) -> list[Loader]:
     return [
         dict(dataset=dict(ann_file=f'{root}/{part}_{{fold}}.txt')) for part in (train, test, test)
     ]
+
+
+def synthmotion_sets(root: str) -> tuple[Loader, Loader, Loader, list[Step]]:
+    """What another SynthMotion changes in a config of ``data/synthmotion``.
+
+    Args:
+        root: folder of the data set; ``{fold}`` in it is that of a config with ``folds``.
+
+    Returns:
+        Changes for the training, the validation and the test loader, and the evaluators.
+    """
+    train, val, test = (
+        dict(
+            dataset=dict(ann_file=f'{root}/{split}.txt', data_prefix=dict(video=f'{root}/videos'))
+        )
+        for split in SPLITS
+    )
+    evaluators = [
+        dict(type='AccMetric'),
+        dict(type='SynthMotionMetric', meta_file=f'{root}/meta.csv'),
+    ]
+    return train, val, test, evaluators
+
+
+def stress_levels() -> tuple[str, ...]:
+    """The test sets below ``data/synthmotion_stress``, folds of the configs tested on them."""
+    return tuple(f'{axis}_{level}' for axis, levels in STRESS.items() for level in levels)
 
 
 def synthmotion_train(

@@ -24,6 +24,7 @@ from mmaction_ext.tracking.identity import (
     ensemble_members,
     load_config,
     network_hash,
+    shared_fold,
     training_length,
 )
 
@@ -51,17 +52,18 @@ def find_members(
         path: config file of the ensemble.
         config: what it resolves to, see :func:`mmaction_ext.tracking.identity.load_config`.
         seed: the seed of all members.
-        fold: the fold of all of them.
+        fold: the fold of all of them that have folds.
 
     Raises:
         InputError: the config is no ensemble, or a member cannot be used.
     """
-    members = {member: load_config(member, fold) for member in ensemble_members(path, config)}
-    if not members:
+    folds = {member: shared_fold(member, fold) for member in ensemble_members(path, config)}
+    if not folds:
         raise InputError(f'config {path} is no ensemble: it has no ensemble=dict(members=[...])')
+    contents = {member: load_config(member, *own) for member, own in folds.items()}
     return [
-        Member(member, content, identify(member, content, seed, fold=fold)[0])
-        for member, content in members.items()
+        Member(member, contents[member], identify(member, contents[member], seed, None, *own)[0])
+        for member, own in folds.items()
     ]
 
 
@@ -137,7 +139,7 @@ def _remedy(member: Member) -> str:
     home = Path(trained.work_dir())
     newest = newest_checkpoint(home) if home.is_dir() else None
     words = ['test', member.path, newest] if newest else ['train', source]
-    words += ['--fold', fold] if fold else []
+    words += ['--fold', named] if (named := fold if newest else trained.fold) else []
     resume = [] if newest else ['--resume']
     return shlex.join(['mmaction-ext', *map(str, words), '--seed', str(seed), *resume])
 

@@ -23,6 +23,7 @@ from mmaction_ext.tracking.identity import (
     config_hashes,
     config_name,
     in_fold,
+    shared_fold,
     weights_source,
 )
 from mmaction_ext.tracking.writing.masking import mask, mask_arguments
@@ -164,7 +165,7 @@ def identify_weights(
         path: the config file.
         config: what it resolves to, see :func:`mmaction_ext.tracking.identity.load_config`.
         seed: the seed of both.
-        fold: the fold of both.
+        fold: the fold of both; the weights may be those of a config without folds.
 
     Returns:
         Config file and :class:`RunIdentity` of that run: ``path`` itself, or the config that its
@@ -174,7 +175,7 @@ def identify_weights(
     if source is None:
         return path, identify(path, config, seed, fold=fold)[0]
     [(name, (digest, *aliases))] = config['weights_of_hashes'].items()
-    return source, RunIdentity(name, seed, digest, tuple(aliases), fold)
+    return source, RunIdentity(name, seed, digest, tuple(aliases), *shared_fold(source, fold))
 
 
 class LostContact(InputError):

@@ -1,6 +1,6 @@
 """What stands behind the cells of a table: every seed's values, and links to its runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -33,12 +33,19 @@ def seeds_table(table: Table, runs: Mapping[str, Sequence[RunSummary]]) -> Marku
             [
                 _line(part.fold, results, [table.columns[i] for i in columns])
                 for part in row.measured
-                for results in zip(*(part.cells[i].seeds for i in columns), strict=True)
+                for results in _by_seed([part.cells[i].seeds for i in columns])
             ],
         )
         for row in rows_with_runs(table)
     ]
     return render('seeds.html.j2', table=table, heads=heads, rows=rows, runs=runs)
+
+
+def _by_seed(columns: Sequence[Sequence[SeedResult]]) -> Iterator[tuple[SeedResult, ...]]:
+    """The results of each seed; a column of another fold has none of this one."""
+    seeds = next(filter(None, columns), ())
+    blank = [SeedResult(each.seed, CellStatus.NOT_APPLICABLE) for each in seeds]
+    return zip(*(results or blank for results in columns), strict=True)
 
 
 @dataclass(frozen=True)

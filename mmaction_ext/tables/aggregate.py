@@ -219,9 +219,11 @@ class CellBuilder:
 
     def history(self, row: Row, column: Column) -> list[SeedResult]:
         """One scaled :class:`SeedResult` per seed, or see :func:`fold_results`."""
-        parts = self.spec.parts(row)
+        parts = self.spec.parts(row, column.fold)
         if parts:
             by_part = [self.history(part, column) for part in parts]
+            if column.fold and not row.mean_of:
+                return by_part[0]
             if not row.mean_of:
                 return fold_results(parts, by_part, column)
             return [mean_result(parts, results) for results in zip(*by_part, strict=True)]
@@ -246,6 +248,8 @@ class CellBuilder:
     def measured(self, row: Row, column: Column) -> Cell:
         """A logged metric, over the seeds."""
         if row.is_published_only or self.trains_nothing(row, column):
+            return dash()
+        if row.fold and column.fold not in ('', row.fold):
             return dash()
         return seeds_cell(self.history(row, column), column)
 

@@ -19,6 +19,7 @@ from mmaction_ext.tracking.identity import (
     config_name,
     ensemble_members,
     load_config,
+    shared_fold,
     weights_source,
 )
 from mmaction_ext.tracking.reading.record import RunRecord
@@ -184,10 +185,10 @@ class _Finder:
             without_metric(record, metric) for record in row_seed.fresh for metric in self.metrics
         ):
             return Gap(row_seed, obstacle=NO_SUCH_METRIC)
-        jobs, config = [], row_seed.row.config
+        jobs, (config, *fold) = [], row_seed.row.load_arguments
         assert config is not None, 'a row with seeds has a config'
-        for path in self.sources(*row_seed.row.load_arguments):
-            job, runs = self._job(path, row_seed), self._runs(path, row_seed)
+        for source in self.sources(config, *fold):
+            job, runs = self._job(*source, seed=row_seed.seed), self._runs(row_seed, *source)
             living = living_run(runs.fresh + runs.stale + runs.lost)
             if any(map(_is_complete, runs.fresh)):
                 continue
@@ -196,7 +197,8 @@ class _Finder:
                     row_seed, obstacle=f'{process_of(living)} works on {job.name}, which it needs'
                 )
             jobs.append(job)
-        return Gap(row_seed, (*jobs, self._cheapest(self._job(config, row_seed), row_seed)))
+        own = self._job(config, *fold, seed=row_seed.seed)
+        return Gap(row_seed, (*jobs, self._cheapest(own, row_seed)))
 
     def _cheapest(self, job: Job, row_seed: RowSeed) -> Job:
         """The test alone, where that is all that a training still lacks."""
@@ -213,26 +215,26 @@ class _Finder:
                 return replace(job, kind='test', best=best if select.policy == 'best' else '')
         return job
 
-    def _sources(self, path: Path, *fold: str) -> list[Path]:
-        """Configs on whose runs one is tested, in the order in which to make them."""
+    def _sources(self, path: Path, *fold: str) -> list[tuple[Any, ...]]:
+        """Configs on whose runs one is tested, and their folds, in the order to make them in."""
         content = self.load(path, *fold)
         if job_kind(content) == 'train':
             return []
-        direct = [*ensemble_members(path, content), weights_source(path, content)]
-        return [
-            each for source in direct if source for each in (*self._sources(source, *fold), source)
-        ]
+        needed = [*ensemble_members(path, content), weights_source(path, content)]
+        found: list[tuple[Any, ...]] = []
+        for source in filter(None, needed):
+            own = shared_fold(source, *fold)
+            found += [*self._sources(source, *own), (source, *own)]
+        return found
 
-    def _runs(self, path: Path, row_seed: RowSeed) -> SeedRuns:
+    def _runs(self, row_seed: RowSeed, path: Path, *fold: str) -> SeedRuns:
         """The runs of a source, told apart by the code that the table tracks."""
-        _, *fold = row_seed.row.load_arguments
         name, content = config_name(path, *fold), self.load(path, *fold)
         config = RowConfig.of(name, content, code=row_seed.config.code)
         return SeedRuns(self.records.named(name), config, row_seed.seed, LAST)
 
-    def _job(self, path: Path, row_seed: RowSeed) -> Job:
-        _, *fold = row_seed.row.load_arguments
-        name, seed = config_name(path, *fold), row_seed.seed
+    def _job(self, path: Path, *fold: str, seed: int) -> Job:
+        name = config_name(path, *fold)
         row = self.rows.get(name)
         name, path = (row.id, row.config or path) if row else (name, path)
         return Job(f'{name}/seed{seed}', job_kind(self.load(path, *fold)), path, seed, *fold)

@@ -24,6 +24,7 @@ from mmaction_ext.tracking.identity import (
     config_name,
     load_config,
     network_of,
+    shared_fold,
     training_length,
     weights_source,
 )
@@ -116,7 +117,7 @@ def resolve_configs(spec: TableSpec, load: LoadConfig = load_config) -> dict[str
             resolved = load(*row.load_arguments)
             check_fold(path, resolved, 'the table must name some, as folds: [...]')
             source = weights_source(path, resolved)
-            trained = load(source, *row.load_arguments[1:]) if source else resolved
+            trained = load(source, *shared_fold(source, row.fold)) if source else resolved
         except ValueError as error:
             reason = ' '.join(str(error).split())
             raise InputError(f'{spec.path}:{row.line}: {reason}') from error

@@ -180,7 +180,8 @@ def load_config(path: Path | str, fold: str = '') -> Settings:
     is what a file for this fold alone would be, with the same hash, and has the name of such a
     file (:func:`config_name`): folds are a shorter way to write such files down, no second part
     of a run's identity, and whatever reads runs knows theirs by config, seed and hash as before.
-    What a config needs of others (``ensemble``, ``weights_of``) it takes of the same fold.
+    What a config needs of others (``ensemble``, ``weights_of``) it takes of the same fold, if they
+    have folds: test sets of one and the same network are folds, too.
 
     The config of an ensemble, ``ensemble = dict(members=['../a.py', '../b.py'])`` with paths
     relative to its own folder, gets the names and hashes of its members as
@@ -202,7 +203,7 @@ def load_config(path: Path | str, fold: str = '') -> Settings:
     return complete_config(path, in_fold(path, _read_config(path), fold), fold)
 
 
-def in_fold(path: str | os.PathLike[str], config: Settings, fold: str) -> Settings:
+def in_fold(path: str | os.PathLike[str], config: Settings, fold: str = '') -> Settings:
     """A config as it is in one of its folds; see :func:`load_config`.
 
     Args:
@@ -295,7 +296,8 @@ def complete_config(path: str | os.PathLike[str], config: Settings, fold: str = 
                 f'config {path}: weights_of must name a config that is trained itself '
                 f'and stand in no ensemble, found {config["weights_of"]}'
             )
-        config['weights_of_hashes'] = {config_name(source, fold): config_hashes(found)}
+        name = config_name(source, *shared_fold(source, fold))
+        config['weights_of_hashes'] = {name: config_hashes(found)}
     if 'ensemble' in config:
         members = ensemble_members(path, config)
         if len(members) < 2 or len(set(members)) < len(members):
@@ -309,8 +311,9 @@ def complete_config(path: str | os.PathLike[str], config: Settings, fold: str = 
             if 'ensemble' in content:
                 raise InputError(f'config {path}: member {member} is an ensemble itself')
         config['ensemble']['member_hashes'] = {
-            config_name(member, fold): config_hashes(complete_config(member, content, fold))
+            config_name(member, *own): config_hashes(complete_config(member, content, *own))
             for member, content in contents.items()
+            for own in [shared_fold(member, fold)]
         }
     return config
 
@@ -350,9 +353,22 @@ def ensemble_members(path: str | os.PathLike[str], config: Settings) -> list[Pat
     return [Path(os.path.normpath(Path(path).parent / name)) for name in names]
 
 
+def shared_fold(path: Path, fold: str = '') -> tuple[str, ...]:
+    """The fold in which a config is needed by one that is in a fold: the same, if it has folds.
+
+    Args:
+        path: its file.
+        fold: that of the one that needs it; empty for none.
+
+    Returns:
+        What :func:`load_config` and :func:`config_name` take behind ``path``.
+    """
+    return (fold,) if fold and config_folds(path, _read_config(path)) else ()
+
+
 def _read_in_fold(path: Path, fold: str) -> Settings:
     """What another config resolves to in the same fold."""
-    config = in_fold(path, _read_config(path), fold)
+    config = in_fold(path, _read_config(path), *shared_fold(path, fold))
     check_fold(path, config, 'what takes its weights or predictions must have them, too')
     return config
 
@@ -519,7 +535,8 @@ def network_of(
     in_fold = (fold,) if fold else ()
     config = load(path, *in_fold)
     members = ensemble_members(path, config)
-    return network_hash([load(each, *in_fold) for each in members] or [config])
+    parts = [load(each, *shared_fold(each, fold)) for each in members]
+    return network_hash(parts or [config])
 
 
 def training_length(config: Mapping[str, Any]) -> tuple[str, int] | None:

@@ -79,3 +79,20 @@ def test_page_and_lock_hold_every_fold(folded, command):
     assert '<td>2, 1</td>' in page
     for row in folded.runs.glob('demo/*'):
         assert f'demo/{row.name}' in page.replace('<wbr>', '')
+
+
+def test_a_column_of_one_fold_is_explained_and_on_the_page(folded, command):
+    column = '  - {key: third, head: Third, from: test/acc/top1, scale: 100, fold: 3}\n'
+    folded.table.write_text(TABLE.replace('rows:\n', f'{column}rows:\n'))
+    facts = json.loads(command('explain', 'demo', 'full', 'third', '--json')[1])
+    assert facts['text'] == '80.0 (1/2)'
+    assert [(part['row'], part['text']) for part in facts['parts']] == [
+        ('full_fold3', '80.0 (1/2)')
+    ]
+    assert facts['formula'].endswith(', of the row full_fold3')
+    assert command('report', '-o', 'page.html')[0] == 0
+    page = (folded.root / 'page.html').read_text()
+    lines = [
+        line for line in page.split('<tr>') if '<td>2, 1</td>' in line or '<td>3, 0</td>' in line
+    ]
+    assert ['n/a' in line for line in lines] == [True, False, True, False]

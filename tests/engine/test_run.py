@@ -200,6 +200,19 @@ def test_file_is_read_and_the_model_of_all_checks_built_once(tmp_path, monkeypat
     assert (read, built) == ([str(ROW)], ['meta'])
 
 
+def test_test_sets_that_are_folds_have_the_weights_of_one_run(tmp_path):
+    (tmp_path / 'configs').mkdir()
+    source, path = (tmp_path / f'configs/{name}.py' for name in ('a', 'b'))
+    source.write_text('lr = 1\n')
+    path.write_text("_base_ = 'a.py'\nweights_of = 'a.py'\nfolds = (1, 2)\nlist = '{fold}'\n")
+    trained = Run(str(source), 'train')
+    trained.identify(3)
+    for fold in ('1', '2'):
+        tested = Run(str(path), 'test', fold=fold)
+        assert tested.identify_weights(3) == (source, trained.identity)
+        assert tested.identify_weights(3)[1].fold == ''
+
+
 def test_weights_of_another_config_are_those_of_its_run(tmp_path):
     (tmp_path / 'configs').mkdir()
     source, path = (tmp_path / f'configs/{name}.py' for name in ('a', 'b'))

@@ -137,6 +137,47 @@ def test_folds_of_one_checkpoint_are_a_conflict(make, build):
     assert cells['base']['top1'].status is CellStatus.CONFLICT
 
 
+def of(fold, top1):
+    return replace(top1, key=f'of_{fold}', head=f'Fold {fold}', fold=fold)
+
+
+@pytest.mark.parametrize('same', [{}, {'test/checkpoint_sha256': 'one network'}])
+def test_a_column_of_one_fold_is_over_the_seeds_of_that_fold(make, build, same):
+    """Folds may be test sets of one network: that is no conflict where each has its column."""
+    columns = (of('1', make.top1), of('3', make.top1), replace(DELTA, source='of_3'))
+    records = [
+        make.record(
+            f'demo/{row}_fold{fold}',
+            seed,
+            of[fold][seed],
+            values={k: f'{v} {row} {seed}' for k, v in same.items()},
+        )
+        for row, of in (('base', BASE), ('full', FULL))
+        for fold in FOLDS
+        for seed in (0, 1)
+    ]
+    table, cells = build(*records, columns=columns)
+    assert {row: [cell.text for cell in each.values()] for row, each in cells.items()} == {
+        'base': ['15.0 ± 7.1', '60.0 ± 14.1', '–'],
+        'full': ['45.0 ± 7.1', '70.0 ± 14.1', '+10.0 ± 0.0'],
+    }
+    assert table.is_complete
+    assert table.cell('base_fold1', 'of_1').text == '15.0 ± 7.1'
+    assert table.cell('base_fold1', 'of_3').text == table.cell('base_fold2', 'of_3').text == '–'
+    assert 'Mean over folds' not in ' '.join(table.notes)
+    _, cells = build(*records[:-1], columns=columns)
+    assert cells['full']['of_3'].text == '60.0 (1/2)' and cells['full']['of_1'].is_fine
+
+
+def test_a_column_of_one_fold_is_locked_by_its_runs(make, build):
+    columns = (of('2', make.top1), make.top1)
+    table, _ = build(*runs(make), columns=columns)
+    spec = make.spec('base', 'full', columns=columns, folds=FOLDS)
+    configs = make.configs(*(row.config_name for row in spec.configured))
+    again = build_table(spec, (), configs, locked=locked_table(table, spec))
+    assert [row.cells for row in again.body] == [row.cells for row in table.body]
+
+
 accuracies = st.lists(st.integers(0, 1000).map(lambda n: n / 1000), min_size=12, max_size=12)
 
 
@@ -230,6 +271,8 @@ def test_rows_stand_for_runs_in_every_fold(folder, make):
         ('[1, 2, ann]', '[a/b]', "'a/b' is no plain file name"),
         ('id: full', 'id: base_fold1', "folds: a fold and a row have the id 'base_fold1'"),
         ('scale: 100', 'over_folds: all', 'over_folds'),
+        ('scale: 100', 'fold: 3', "'3' is no fold of the table: 1, 2, ann"),
+        ('scale: 100', 'fold: 1, over_folds: pooled', 'of a logged metric that is not pooled'),
     ],
 )
 def test_mistakes_are_named(folder, old, new, message):

@@ -68,6 +68,28 @@ def test_what_a_run_is_made_of_comes_first(make, gaps):
     ]
 
 
+def test_folds_that_are_test_sets_share_the_run_whose_weights_they_test(make, tmp_path):
+    (tmp_path / 'full.py').write_text('a = 1\n')
+    (tmp_path / 'sets.py').write_text(
+        "folds = ('easy', 'hard')\nweights_of = 'full.py'\nlist = '{fold}.txt'\n"
+    )
+    spec = make.spec('sets', seeds=(0, 1), folds=('easy', 'hard'))
+    layout = tuple(replace(each, config=tmp_path / f'{each.id}.py') for each in spec.layout)
+    spec = replace(spec, layout=layout)
+    found = find_gaps(row_seeds(spec, ()), spec, ())
+    assert [
+        job.line().partition('mmaction-ext ')[2].replace(f'{tmp_path}/', '')
+        for job in ordered_jobs(found)
+    ] == [
+        'train full.py --seed 0 --resume',
+        'train full.py --seed 1 --resume',
+        'test sets.py --fold easy --seed 0',
+        'test sets.py --fold hard --seed 0',
+        'test sets.py --fold easy --seed 1',
+        'test sets.py --fold hard --seed 1',
+    ]
+
+
 @pytest.mark.parametrize(
     'source',
     [

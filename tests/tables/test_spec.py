@@ -150,7 +150,7 @@ def test_best_policy_needs_its_metric_from_the_logs(folder):
             'head: Basic',
             'heads: Basic',
             10,
-            "columns[0].heads: unknown key 'heads'; known: best, fmt, from, head, key",
+            "columns[0].heads: unknown key 'heads'; known: best, fmt, fold, from, head, key",
         ),
         ('head: Basic, ', '', 10, "columns[0]: 'head' is missing"),
         ('from: row.basic', 'from: row.basic, best: max', 10, 'holds marks'),

@@ -16,6 +16,7 @@ from mmaction_ext.tracking.identity import (
     config_name,
     ensemble_members,
     load_config,
+    shared_fold,
     weights_source,
 )
 
@@ -463,3 +464,19 @@ def test_what_a_fold_needs_is_taken_of_the_same_fold(folded):
     again.write_text("weights_of = 'row.py'\n")
     with pytest.raises(InputError, match=r'row.py has the folds 1, 2, ann: what takes its'):
         load_config(again)
+
+
+def test_what_has_no_folds_is_taken_without_one(folded):
+    """Test sets of one network, or of several together."""
+    source, both = folded.with_name('source.py'), folded.with_name('both.py')
+    source.write_text('a = 1\n')
+    folded.write_text(folded.read_text() + "weights_of = 'source.py'\n")
+    found = {fold: load_config(folded, fold) for fold in ('1', '2')}
+    for config in found.values():
+        assert config['weights_of_hashes'] == {'demo/source': config_hashes(load_config(source))}
+    assert config_hashes(found['1']) != config_hashes(found['2'])
+    folded.with_name('other.py').write_text('a = 2\n')
+    both.write_text("folds = (1, 2)\nensemble = dict(members=['source.py', 'other.py'])\n")
+    hashes = load_config(both, '2')['ensemble']['member_hashes']
+    assert [*hashes] == ['demo/source', 'demo/other']
+    assert shared_fold(folded, '2') == ('2',) and shared_fold(source, '2') == ()

@@ -52,6 +52,7 @@ names those that count::
     - {id: dcf, config: dcf.py}                        # the mean over them
     - {id: dcf_2, config: dcf.py, fold: 2}             # one of them alone
     - {key: all, head: All, from: test/acc/top1, over_folds: pooled}    # else their mean
+    - {key: second, head: Second, from: test/acc/top1, fold: 2}         # of this one alone
 
 Each seed has the mean of its folds, as papers print it, and what is said over seeds is said of
 these. With one seed the folds themselves are what mean, standard deviation and interval are over,

@@ -79,6 +79,9 @@ def _columns(spec: TableSpec) -> Iterator[Misfit]:
             )
         if column.over_folds == 'pooled' and not spec.folds:
             yield ('columns', i, 'over_folds'), 'needs folds: of the table'
+        if column.fold and column.fold not in spec.folds:
+            known = ', '.join(spec.folds) or 'none'
+            yield ('columns', i, 'fold'), f'{column.fold!r} is no fold of the table: {known}'
         if column.kind == 'column' and column.relative_to is None:
             yield ('columns', i), f'{column.source!r} is a column: relative_to is missing'
         earlier[column.key] = column.kind

@@ -343,6 +343,7 @@ class Column(Entry):
         select: which checkpoint of a run counts in this column, if not that of the table.
         over_folds: what is made of the folds of a seed: their ``mean``, or, ``pooled``, the
             share of all their samples together, of a metric that is a share of samples.
+        fold: the one of the table's folds that it is of, if not of all.
     """
 
     key: str
@@ -355,11 +356,14 @@ class Column(Entry):
     tolerance: Annotated[Number, Field(ge=0)] | None = None
     select: Select | None = None
     over_folds: Literal['mean', 'pooled'] = 'mean'
+    fold: Annotated[str, AfterValidator(_fold)] = ''
 
     @model_validator(mode='after')
     def _fits_kind(self) -> Column:
         if self.over_folds == 'pooled' and self.kind != 'history':
             raise Fault(f'{self.source!r} is no logged metric of folds', 'over_folds')
+        if self.fold and (self.kind != 'history' or self.over_folds == 'pooled'):
+            raise Fault('is of a logged metric that is not pooled', 'fold')
         if self.select and self.kind != 'history':
             raise Fault(
                 f'{self.source!r} is no logged metric, of which a checkpoint could be selected',
@@ -681,10 +685,11 @@ class TableSpec(Entry):
         """The folds of a row; none of a row that is of one, or whose config has none."""
         return self._folded.get(row.id, ())
 
-    def parts(self, row: Row) -> tuple[Row, ...]:
-        """The rows whose mean a row shows: those it names, or its folds."""
+    def parts(self, row: Row, fold: str = '') -> tuple[Row, ...]:
+        """The rows whose mean a row shows: those it names, or its folds, or one of these."""
         by_id = {each.id: each for each in self.rows} if row.mean_of else {}
-        return tuple(by_id[name] for name in row.mean_of) or self.folds_of(row)
+        folds = (each for each in self.folds_of(row) if fold in ('', each.fold))
+        return tuple(by_id[name] for name in row.mean_of) or tuple(folds)
 
     @property
     def with_runs(self) -> tuple[Row, ...]:
@@ -726,9 +731,14 @@ class TableSpec(Entry):
         return reference
 
     @property
+    def measured(self) -> list[Column]:
+        """The columns of logged metrics."""
+        return [column for column in self.columns if column.kind == 'history']
+
+    @property
     def metrics(self) -> set[str]:
         """Names of the logged metrics that the table needs."""
-        logged = [column for column in self.columns if column.kind == 'history']
+        logged = self.measured
         selects = [self.select, *(column.select for column in logged if column.select)]
         return {column.metric for column in logged} | {
             select.metric for select in selects if select.metric

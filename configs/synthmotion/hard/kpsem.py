@@ -1,0 +1,7 @@
+_base_ = '../kpsem/table2a_regions/kpsem.py'
+
+from mmaction_ext.datasets.pipelines import synthmotion_sets
+
+train_dataloader, val_dataloader, test_dataloader, test_evaluator = synthmotion_sets(
+    'data/synthmotion_stress/hard')
+val_evaluator = test_evaluator
