@@ -53,10 +53,12 @@ tables: env
 	    --csv reports/complexity.csv
 	@$(PY) tools/make_tables.py --embed README.md
 	@$(PY) -m mmaction_ext report
+	@$(PY) -m mmaction_ext figures
 
 report: env
 	@$(PY) tools/make_tables.py --locked --formats md tex html csv json
 	@$(PY) -m mmaction_ext report --locked
+	@$(PY) -m mmaction_ext figures
 
 check: env
 	@$(PY) tools/make_tables.py --locked --check --embed README.md

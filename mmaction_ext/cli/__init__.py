@@ -39,6 +39,7 @@ MODULES = (
     'explain',
     'doctor',
     'report',
+    'figures',
     'visualize',
     'class_gains',
     'convert',

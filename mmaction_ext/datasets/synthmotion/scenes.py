@@ -154,12 +154,13 @@ PRESETS = MappingProxyType(
         'hard': replace(
             _DEFAULT,
             radii=MappingProxyType(
-                {'small': (3.5, 5.0), 'medium': (6.0, 8.0), 'large': (9.0, 12.0)}
+                {'small': (3.0, 4.5), 'medium': (5.0, 7.0), 'large': (8.0, 11.0)}
             ),
-            shake=1.0,
+            shake=2.0,
             noise=(0.12, 0.05),
             max_clutter=4,
             min_clutter=1,
+            roam=10.0,
         ),
         **{
             speed: replace(_DEFAULT, moving_frames=_each(SPEEDS, *_DEFAULT.moving_frames[speed]))
@@ -173,8 +174,8 @@ PRESETS = MappingProxyType(
     }
 )
 """Named presets; ``'default'`` is the one a thin network learns in minutes, ``'hard'`` has smaller
-things before a stronger background, more clutter and a camera that shakes more, ``'slow'`` and
-``'fast'`` are of one speed, whatever the bucket is called."""
+things before a stronger background, more others, which move, and a camera that shakes more,
+``'slow'`` and ``'fast'`` are of one speed, whatever the bucket is called."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -60,6 +60,12 @@ and differences are paired by fold. ``pooled`` is the share of right samples amo
 folds together. Folds stand in no table, but wherever runs are told apart: ``explain``, ``plan``
 and ``status`` have a row ``dcf_fold2``.
 
+A figure of it, drawn by ``mmaction-ext figures``, is one of these:
+
+    figure: {lines: [small, large], x: Size (pixels), y: Top-1 (%), chance: 8.3}
+    figure: {lines: frames, x: Frames, y: Top-1 (%)}          # a column of marks, row.frames
+    figure: {scatter: [params, macs, step], y: Top-1 (%)}
+
 A test of which a run records another ``protocol`` (``split``, ``clip_len``, ``frame_interval``,
 ``num_clips``, ``num_crops``, ``resolution`` as [width, height]) is not used: without another one
 the cell is stale. Rows that were tested under differing protocols are a warning, unless ``any``
@@ -77,9 +83,28 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from mmaction_ext.tables.document import Document
-from mmaction_ext.tables.spec.model import LAST, Column, Row, Runs, Section, Select, TableSpec
+from mmaction_ext.tables.spec.model import (
+    LAST,
+    Column,
+    Drawing,
+    Row,
+    Runs,
+    Section,
+    Select,
+    TableSpec,
+)
 
-__all__ = ['LAST', 'Column', 'Row', 'Runs', 'Section', 'Select', 'TableSpec', 'load_spec']
+__all__ = [
+    'LAST',
+    'Column',
+    'Drawing',
+    'Row',
+    'Runs',
+    'Section',
+    'Select',
+    'TableSpec',
+    'load_spec',
+]
 
 _SCHEMA = TypeAdapter(TableSpec)
 

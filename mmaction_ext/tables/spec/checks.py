@@ -12,6 +12,8 @@ Misfit = tuple[tuple[str | int, ...], str]
 #: Where a metric is logged.
 Phase = Literal['train', 'val', 'test']
 PHASES = get_args(Phase)
+#: the cost in a figure that no column has: the time of a training step
+STEP = 'step'
 #: sources that only runs of other programs have, to the kind of column they fill
 FOREIGN_KINDS = {'metric': 'history', 'config': 'complexity', 'summary': 'complexity'}
 #: sources that are neither logged metrics nor columns, to the kind of column they fill
@@ -30,6 +32,7 @@ def misfits(spec: TableSpec) -> Iterator[Misfit]:
     yield from _rows(spec)
     yield from _reference(spec)
     yield from _published(spec)
+    yield from _figure(spec)
 
 
 def _sources(spec: TableSpec) -> Iterator[Misfit]:
@@ -135,3 +138,20 @@ def _published(spec: TableSpec) -> Iterator[Misfit]:
             kind, _, name = str(source).partition('.')
             if kind == 'published' and name not in known:
                 yield ('columns', i, key), f'no published entry of this table has {name!r}'
+
+
+def _figure(spec: TableSpec) -> Iterator[Misfit]:
+    """Lines are of measured columns, or over one of marks; costs are numbers of rows."""
+    if spec.figure is None:
+        return
+    kinds = {column.key: column.kind for column in spec.columns}
+    if 'history' not in kinds.values():
+        yield ('figure',), 'there is no measured column to draw'
+    for name in ('lines', 'scatter'):
+        keys = getattr(spec.figure, name)
+        for i, key in enumerate(keys):
+            fits = kinds.get(key) == 'history' or (kinds.get(key) == 'row' and len(keys) == 1)
+            if name == 'scatter':
+                fits = kinds.get(key) == 'complexity' or key == STEP
+            if not fits:
+                yield ('figure', name, i), f'{key!r} is no column that can be drawn there'

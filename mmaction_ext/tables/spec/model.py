@@ -546,6 +546,36 @@ class Section(Entry):
     title: str = Field(alias='section')
 
 
+@dataclass(frozen=True, kw_only=True, config=ENTRY)
+class Drawing(Entry):
+    """The figure of a table, which ``mmaction-ext figures`` draws: ``lines`` or ``scatter``.
+
+    Attributes:
+        lines: a line per row over these columns, by their keys, which stand at the numbers that
+            end their heads, or, without such, side by side; or over a column of marks,
+            ``row.<key>``, a line per label, of the first measured column.
+        scatter: the first measured column against each of these: columns of one number a row, and
+            ``step``, the time of a training step.
+        x: title of the axis that ``lines`` are drawn over.
+        y: title of the other one.
+        chance: what is reached without knowing anything, in the printed unit.
+    """
+
+    lines: Annotated[Names, BeforeValidator(_listed)] = ()
+    scatter: Annotated[Names, BeforeValidator(_listed)] = ()
+    x: str = ''
+    y: str
+    chance: Number | None = None
+
+    @model_validator(mode='after')
+    def _is_of_one_kind(self) -> Drawing:
+        if bool(self.lines) == bool(self.scatter):
+            raise ValueError('either lines or scatter names the columns of a figure')
+        if bool(self.lines) != bool(self.x):
+            raise Fault('is the title of the axis of lines', 'x')
+        return self
+
+
 def _name_metrics(columns: object) -> None:
     """Say of columns of foreign runs which are of a metric: all whose source is nothing else."""
     earlier: set[object] = set()
@@ -592,6 +622,7 @@ class TableSpec(Entry):
         varies: config keys in which rows may differ from the reference row.
         protocol: facts of the test to the values that count, or to ``any``.
         code: patterns of the source files whose change makes runs stale.
+        figure: what is drawn of it.
     """
 
     id: Annotated[PlainName, AfterValidator(_of_no_other_file)]
@@ -616,6 +647,7 @@ class TableSpec(Entry):
         default_factory=dict
     )
     code: Annotated[Names, AfterValidator(_globs)] | None = None
+    figure: Drawing | None = None
     published: ExistingFile | None = None
     runs: Runs | None = None
     foreign: Records = Field(default=(), alias='<foreign>')

@@ -18,7 +18,7 @@ from mmaction_ext.files.writing import write_output
 from mmaction_ext.tables import spec
 from mmaction_ext.tables.document import Entries, Entry
 from mmaction_ext.tables.published import PublishedEntry
-from mmaction_ext.tables.spec.model import Column, Row, Runs, Section, Select, TableSpec
+from mmaction_ext.tables.spec.model import Column, Drawing, Row, Runs, Section, Select, TableSpec
 
 FILE = Path(__file__).with_name('README.md')
 #: mappings of a file, to what the reference calls them
@@ -29,6 +29,7 @@ SECTIONS: dict[type[Entry], str] = {
     Column: 'Columns',
     Select: 'Select',
     Runs: 'Runs',
+    Drawing: 'Figure',
 }
 _WORDS = {
     str: 'text',
