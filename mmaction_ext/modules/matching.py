@@ -26,13 +26,16 @@ _WIDTHS = (16, 32, 64)
 
 
 class Matching(nn.Module):
-    """Where the pixels of a frame go in the next, and those of the first in every later one.
+    """Where every pixel goes: from each frame to the next, or from the first to every later one.
+
+    Features of length 1 are correlated within a window; a Gaussian around the best match fades
+    the others, and the expectation under a softmax is the displacement.
 
     Args:
         channels: ``C``, channels of the features.
         mid_channels: Channels that are correlated.
         window: Sides ``(U, V)`` of the window that a pixel is looked for in.
-        tempos: Names of the tempos, in the order of the maps.
+        tempos: ``'fast'``, frame to frame, and ``'slow'``, from the first, in the order of the maps.
         sigma: Width of the Gaussian mask in cells of the window; None for no mask.
         temperature: Divisor of the correlations in the softmax.
     """
@@ -89,7 +92,7 @@ class Matching(nn.Module):
             match, (N, M, T, H, W), at least in float32. The last map is there twice.
         """
         queries, keys = self._pairs(self._reduce(frames))
-        # the code's ReLU on this is left out: products of features behind a ReLU are not negative
+        # both codes' ReLU on this is left out: products of features behind one are not negative
         volume = pair_correlation(queries, keys, self.window, scale=1.0)
         confidence, best = volume.max(dim=1)
         if self.sigma is not None:
