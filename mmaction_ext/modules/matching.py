@@ -35,7 +35,7 @@ class Matching(nn.Module):
         channels: ``C``, channels of the features.
         mid_channels: Channels that are correlated.
         window: Sides ``(U, V)`` of the window that a pixel is looked for in.
-        tempos: ``'fast'``, frame to frame, and ``'slow'``, from the first, in the order of the maps.
+        tempos: ``'fast'`` (to the next) and ``'slow'`` (from the first), as the maps are ordered.
         sigma: Width of the Gaussian mask in cells of the window; None for no mask.
         temperature: Divisor of the correlations in the softmax.
     """
