@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
+from mmaction_ext.errors import InputError
 from mmaction_ext.modules.frames import FrameModule
 from mmaction_ext.modules.neighbours import SqueezedFrames, conv_bn, differences, gate
 
@@ -40,7 +41,15 @@ class LTDM(SqueezedFrames):
         self.expand = conv_bn(self.squeezed, channels, 1)
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Gate frames (N, T, C, H, W) of at least 2 x 2 pixels."""
+        """Gate frames (N, T, C, H, W).
+
+        Raises:
+            InputError: If they have fewer than 2 x 2 pixels, which leaves none at half resolution.
+        """
+        if min(frames.shape[3:]) < 2:
+            raise InputError(
+                f'L-TDM needs maps of at least 2 x 2 pixels, got {tuple(frames.shape[3:])}'
+            )
         queries, keys = self.squeeze(frames)
         # one direction after the other, as released: each is normalised by its own statistics
         ahead, behind = (

@@ -7,6 +7,7 @@ from mmaction.registry import MODELS
 from restated import normalised, trained
 
 import mmaction_ext.register  # noqa: F401
+from mmaction_ext.errors import InputError
 from mmaction_ext.modules.tdn import LTDM
 
 
@@ -68,6 +69,11 @@ def test_equals_the_restatement(size):
     torch.testing.assert_close(
         torch.autograd.grad(actual, inputs, weight), torch.autograd.grad(expected, inputs, weight)
     )
+
+
+def test_maps_of_one_pixel_are_refused():
+    with pytest.raises(InputError, match=r'at least 2 x 2 pixels, got \(4, 1\)'):
+        LTDM(16)(torch.zeros(1, 2, 16, 4, 1))
 
 
 def test_in_training_each_direction_is_normalised_by_its_own_statistics():

@@ -44,7 +44,7 @@ def sees_frames(backbone: nn.Module) -> bool:
 
 def example_input(backbone: nn.Module, num_segments: int | None) -> Tensor:
     """One clip without data, of the size a backbone is built for (224x224 if any will do)."""
-    channels = getattr(backbone, 'input_channels', None)  # of those that split them
+    channels = getattr(backbone, 'input_channels', None)  # told by what splits its input
     channels = channels or _first_convolution(backbone).in_channels
     size = _input_size(backbone)
     if sees_frames(backbone):

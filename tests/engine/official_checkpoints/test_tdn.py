@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from restated import Layers, batch_norm_names, drawn_state
+from restated import Layers, batch_norm_names, drawn_state, unfilled
 
 import mmaction_ext.register  # noqa: F401
 from mmaction_ext.cli.convert import convert_file, nearest_config
@@ -163,9 +163,7 @@ def test_converted_file_gives_the_official_logits(frames, tmp_path):
 )
 def test_depth_and_classes_are_told_by_the_shapes(depth, classes, frames, config, differing):
     """And every weight of the network has its own in the file."""
-    weights = {
-        name: torch.empty(shape, device='meta') for name, shape in shapes(depth, classes).items()
-    }
+    weights = unfilled(shapes(depth, classes))
     path, changes = nearest_config('tdn', identify('tdn', weights, frames).settings)
     assert path.as_posix().endswith(config) and set(changes) == differing
     target = build_model(read_config(path, changes).model, 'meta').state_dict()
@@ -173,6 +171,6 @@ def test_depth_and_classes_are_told_by_the_shapes(depth, classes, frames, config
 
 
 def test_segments_must_be_told():
-    weights = {name: torch.empty(shape, device='meta') for name, shape in shapes().items()}
+    weights = unfilled(shapes())
     with pytest.raises(InputError, match=r'TDN do not tell the frames .* --num-segments'):
         identify('tdn', weights)

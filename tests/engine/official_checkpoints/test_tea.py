@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from restated import Layers, batch_norm_names, drawn_state
+from restated import Layers, batch_norm_names, drawn_state, unfilled
 
 import mmaction_ext.register  # noqa: F401
 from mmaction_ext.cli.convert import convert_file
@@ -109,7 +109,7 @@ def test_converted_file_gives_the_official_logits(frames, tmp_path):
 
 
 def test_frames_must_be_told():
-    weights = {name: torch.empty(shape, device='meta') for name, shape in shapes(101, 5).items()}
+    weights = unfilled(shapes(101, 5))
     with pytest.raises(InputError, match=r'TEA do not tell the frames .* --num-segments'):
         identify('tea', weights)
     settings = identify('tea', weights, 12).settings
