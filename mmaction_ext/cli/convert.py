@@ -13,6 +13,7 @@
   tea    github.com/Phoenix1327/tea-action-recognition
   smallbig github.com/xhl-video/SmallBigNet
   rsa    github.com/KimManjin/RSA
+  mobilenetv2, efficientnet_lite0    image weights that a backbone starts from, see below
 
 Depth, classes, SELFY's offsets and the kernel of TCM's gate are read from the shapes. The last
 line printed is the config that OUT loads into, strictly and with weights_only, for `mmaction-ext
@@ -23,6 +24,11 @@ its absolute path.
 Frames of a clip leave no trace in files of SELFY and MSNet and little in TCM's: what is assumed is
 printed, and --num-segments overrides it. Files of CT-Net, TAda2D, TDN, TEA, SmallBigNet and RSANet
 are refused without.
+
+Of image weights OUT is what a backbone's own option takes; the last line printed is that option,
+for --cfg-options of a config whose backbone is in a MotionBackbone, where the file takes the place
+of what would be fetched. --backbone says for which: timm.mobilenetv2_100 (default) or mmaction2's
+MobileNetV2, and timm.tf_efficientnet_lite0.
 
 IN may come from anywhere: no code that it holds is run. Whatever does not fit, an unknown, missing
 or misshapen tensor, is listed, and then nothing is written.
@@ -45,13 +51,16 @@ HELP = "turn a checkpoint of a paper's own code into one for this project"
 EPILOG = 'exit codes: 0 written; 2 nothing was written, the reason is on standard error'
 #: a module each, not imported for the sake of ``--help``
 KINDS = Path(__file__).parents[1] / 'engine' / 'official_checkpoints' / 'kinds'
+IMAGES = KINDS.with_name('images')
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument(
         'kind',
-        choices=sorted(file.stem for file in KINDS.glob('[a-z]*.py')),
+        choices=sorted(
+            file.stem for folder in (KINDS, IMAGES) for file in folder.glob('[a-z]*.py')
+        ),
         help='whose file it is',
     )
     parser.add_argument('source', type=Path, metavar='IN', help='the checkpoint, never changed')
@@ -65,6 +74,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         help='frames of a clip the network was trained with, where the file does not tell',
     )
     parser.add_argument(
+        '--backbone', metavar='TYPE', help='backbone that is to start from image weights'
+    )
+    parser.add_argument(
         '--force', action='store_true', help='overwrite OUT, and the config beside it'
     )
 
@@ -74,7 +86,14 @@ def run(args: Namespace) -> int:
     from mmaction_ext import compat
 
     compat.apply()
-    lines = convert_file(args.kind, args.source, args.out, args.num_segments, args.force)
+    if (IMAGES / f'{args.kind}.py').exists():
+        if args.num_segments is not None:
+            raise InputError(f'--num-segments: {args.kind} sees images')
+        lines = convert_image(args.kind, args.source, args.out, args.backbone, args.force)
+    elif args.backbone:
+        raise InputError(f'--backbone is of image weights, which those of {args.kind} are not')
+    else:
+        lines = convert_file(args.kind, args.source, args.out, args.num_segments, args.force)
     print('\n'.join(map(clean, lines)))
     return 0
 
@@ -136,6 +155,49 @@ def convert_file(
         f'weights: {out} ({len(state)} tensors)',
         f'config: {shown(config)}',
         shown(config),
+    ]
+
+
+def convert_image(
+    kind: str, source: Path, out: Path, backbone: str | None = None, force: bool = False
+) -> list[str]:
+    """Convert weights of an image network for a backbone to start from.
+
+    Args:
+        kind: The network that the file is of.
+        source: File of its weights.
+        out: File to write.
+        backbone: Type of the backbone; the usual one if None.
+        force: Overwrite what is there.
+
+    Returns:
+        What to print; the last line is the option of a config that names the file.
+
+    Raises:
+        InputError: If ``source`` cannot be used, does not fit, or ``out`` cannot be written.
+    """
+    from mmengine.registry import DefaultScope
+
+    from mmaction_ext.engine.official_checkpoints import IMAGES, read_weights
+    from mmaction_ext.models.host.building import build_backbone
+
+    network = IMAGES[kind]
+    backbone = backbone or next(iter(network.backbones))
+    if backbone not in network.backbones:
+        raise InputError(f'--backbone {backbone}: {kind} fits {" and ".join(network.backbones)}')
+    check_out(source, out, force)
+    weights, digest = read_weights(source)
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        target = build_backbone(dict(type=backbone)).state_dict()
+    try:
+        state = network.convert(weights, target)
+    except InputError as error:
+        raise InputError(f'{source}: {error}') from error
+    write_outputs({out: checkpoint(state, kind, source, digest)})
+    return [
+        f'file: {source} (sha256 {digest})',
+        f'weights: {out} ({len(state)} tensors), for {backbone}',
+        f'model.backbone.backbone.{network.backbones[backbone]}={shown(out)}',
     ]
 
 

@@ -53,7 +53,7 @@ def _find_class(kind: str | type | None, role: str) -> type:
 
 
 def _build_timm(name: str, config: dict[str, Any]) -> nn.Module:
-    """timm's model, which loads its ``checkpoint_path`` by ``init_weights``.
+    """timm's model, which loads its ``checkpoint_path`` by ``init_weights``, if it has one.
 
     So other backbones load what they start from: a model that is looked at, tested or resumed
     needs no such file.
@@ -64,6 +64,8 @@ def _build_timm(name: str, config: dict[str, Any]) -> nn.Module:
         raise InputError(f'unknown timm model {name!r}{did_you_mean(name, timm.list_models())}')
     arguments = {key: value for key, value in config.items() if key != 'type'}
     path = arguments.pop('checkpoint_path', None)
+    if path:  # in the place of what timm would fetch
+        arguments.pop('pretrained', None)
     try:
         backbone: Any = timm.create_model(name, num_classes=0, global_pool='', **arguments)
     except TypeError as error:  # an argument the model does not have
