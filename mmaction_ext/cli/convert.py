@@ -3,17 +3,21 @@
     mmaction-ext convert tcm sthv1_8f_best.pth work_dirs/tcm.pth
     config=$(mmaction-ext convert mfnet IN OUT | tail -1)
 
-  selfy  github.com/arunos728/SELFY
-  tcm    github.com/yzfly/TCM
-  msnet  github.com/arunos728/MotionSqueeze
-  mfnet  github.com/cypw/PyTorch-MFNet, what KPSEM starts from
-  ctnet  github.com/Andy1621/CT-Net
-  tada2d github.com/alibaba-mmai-research/TAdaConv
-  tdn    github.com/MCG-NJU/TDN
-  tea    github.com/Phoenix1327/tea-action-recognition
-  smallbig github.com/xhl-video/SmallBigNet
-  rsa    github.com/KimManjin/RSA
-  mobilenetv2, efficientnet_lite0    image weights that a backbone starts from, see below
+  selfy     github.com/arunos728/SELFY
+  tcm       github.com/yzfly/TCM
+  mfnet     github.com/cypw/PyTorch-MFNet, what KPSEM starts from
+  msnet     github.com/arunos728/MotionSqueeze
+  tdn       github.com/MCG-NJU/TDN
+  tea       github.com/Phoenix1327/tea-action-recognition
+  tada2d    github.com/alibaba-mmai-research/TAdaConv
+  ctnet     github.com/Andy1621/CT-Net
+  smallbig  github.com/xhl-video/SmallBigNet
+  rsa       github.com/KimManjin/RSA
+  cgnl      github.com/KaiyuYue/cgnl-network.pytorch
+  cgd       github.com/HolmesShuan/Compact-Global-Descriptor
+  eco       github.com/mzolfaghari/ECO-pytorch
+  mars      github.com/craston/MARS
+  mobilenetv2, efficientnet_lite0: image weights that a backbone starts from, see below
 
 Depth, classes, SELFY's offsets and the kernel of TCM's gate are read from the shapes. The last
 line printed is the config that OUT loads into, strictly and with weights_only, for `mmaction-ext
