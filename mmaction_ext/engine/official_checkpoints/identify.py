@@ -26,16 +26,17 @@ def identify(kind: str, weights: Weights, num_segments: int | None = None) -> Ne
     }
     if kind not in found:
         raise InputError(
-            f'the file is none of {kind}: no name in it has {_plain(KINDS[kind].mark)!r}'
+            f'the file is none of {kind}: no name or shape in it has {_plain(KINDS[kind].mark)!r}'
             + ''.join(f', but {mark!r} of {each}' for each, mark in found.items())
         )
     return KINDS[kind].read(weights, num_segments)
 
 
 def _marks(mark: str, weights: Weights) -> list[str]:
-    """What a mark is in the first name that has it, or nothing."""
-    return next(([match.group()] for name in weights if (match := re.search(mark, name))), [])
+    """What a mark is in the first weight that has it, or nothing."""
+    shown = (f'{name} {"x".join(map(str, weight.shape))}' for name, weight in weights.items())
+    return next(([match.group()] for each in shown if (match := re.search(mark, each))), [])
 
 
 def _plain(mark: str) -> str:
-    return mark.replace('\\', '')
+    return re.sub(r'[\\^$]', '', mark)

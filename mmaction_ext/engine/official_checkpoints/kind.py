@@ -49,7 +49,8 @@ class Kind:
     """The files of one network's released code.
 
     Attributes:
-        mark: Regular expression that some name in a file has, and none of another kind.
+        mark: Regular expression that some weight in a file has, in its name or its shape, as
+            ``conv1.weight 64x3x7x7``, and none of another kind.
         configs: Configs below ``configs/`` that a file may be of; one that differs from all is
             written beside the weights.
         layers: From layers here, regular expressions, to their names in a file without the

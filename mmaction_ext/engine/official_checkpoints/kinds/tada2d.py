@@ -8,7 +8,8 @@ import re
 from mmaction_ext.engine.official_checkpoints.kind import Kind, Network, Weights, size
 from mmaction_ext.errors import InputError
 
-_BLOCKS = (3, 4, 6, 3)
+#: of ResNet-101, whose first blocks are those of ResNet-50
+_BLOCKS = (3, 4, 23, 3)
 
 
 def _layers() -> dict[str, str]:
@@ -45,16 +46,19 @@ def _read(weights: Weights, frames: int | None) -> Network:
             'which this file was trained with'
         )
     classes = size(weights, 'head.out.weight', 0, 174)
+    depth = 101 if any('.conv4.res_7.' in name for name in weights) else 50
     remark = ''
     if classes == 400 and frames == 8:
         remark = 'the released 8 frames of Kinetics-400 lie 8 apart, those of the config 5'
     return Network(
         {
             'input_shape': (3, frames, 256, 256),
+            'model.backbone.depth': depth,
+            'model.backbone.pretrained': f'torchvision://resnet{depth}',
             'model.backbone.num_segments': frames,
             'model.cls_head.num_classes': classes,
         },
-        f'TAda2D-ResNet-50, {frames} frames, {classes} classes',
+        f'TAda2D-ResNet-{depth}, {frames} frames, {classes} classes',
         remark,
     )
 
