@@ -615,6 +615,80 @@ def timesformer(num_classes: int, num_frames: int, img_size: int) -> Network:
     return _recognizer(3, backbone, cls_head, HALF)
 
 
+# Networks for real video on two CPU cores: from ImageNet, of which the early stages stay as they
+# are.
+
+#: Modules behind the frozen stages of such a network, by their rows. Settings are those of the
+#: networks at paper scale; stages end in a sum without a ReLU, and so do the modules that can.
+_BEHIND_FROZEN: dict[str, dict[str, Any]] = {
+    'dcf': dict(module=dict(type='DCF', reduction=2, relu='none'), stages=(3, 4)),
+    'tcm': dict(module=dict(type='TCM', num_segments=8), stages=(3,)),
+    'motion_squeeze': dict(module=dict(type='MotionSqueeze'), stages=(3,)),
+    'correlation_block': dict(
+        module=dict(type='CorrelationBlock', reduction=2, groups=4, relu='none', zero_init=True),
+        stages=(3, 4),
+    ),
+    'selfy': dict(module=dict(type='SELFY', relu='none'), stages=(3,)),
+    'rsa': dict(module=dict(type='RSA'), stages=(3,)),
+    'tea': dict(module=dict(type='MotionExcitation'), stages=(3, 4, 5)),
+    'tdn': dict(module=dict(type='LongTermTDM'), stages=(3, 4, 5)),
+    'tadaconv': dict(module=dict(type='TAdaConv'), stages=(3,)),
+    'ctnet': dict(module=dict(type='CT'), stages=(3,)),
+    'cgnl': dict(module=dict(type='CGNL'), stages=(4,)),
+    'cgd': dict(module=dict(type='CGD'), stages=(3, 4, 5)),
+}
+
+
+def _from_images(
+    model: str,
+    checkpoint_path: str,
+    num_classes: int,
+    num_segments: int,
+    behind: str | None = None,
+    shift_div: int | None = None,
+) -> Network:
+    """A network of timm's on each frame, trained behind stage 3, with a classifier for 1280.
+
+    It starts from a file, or without (``checkpoint_path=``) from what timm fetches.
+    """
+    backbone = dict(
+        type='TimmFrames',
+        model=model,
+        num_segments=num_segments,
+        checkpoint_path=checkpoint_path,
+        pretrained=True,
+        frozen_stages=3,
+        shift_div=shift_div,
+    )
+    cls_head = _frames_head('TSNHead', 1280, num_classes, init_std=0.01)
+    motion = _BEHIND_FROZEN[behind] if behind else {}
+    return _recognizer(2, _host(backbone, num_segments=num_segments, **motion), cls_head)
+
+
+def mobilenetv2(num_classes: int, num_segments: int, **options: Any) -> Network:
+    """MobileNetV2 from ImageNet, on each frame.
+
+    Args:
+        num_classes: of the classifier.
+        num_segments: ``T``, frames of a clip.
+        options: ``behind``, a module of :data:`_BEHIND_FROZEN`, and ``shift_div`` of
+            :class:`mmaction_ext.models.TimmFrames`.
+    """
+    weights = 'data/weights/mobilenetv2.pth'
+    return _from_images('mobilenetv2_100', weights, num_classes, num_segments, **options)
+
+
+def efficientnet_lite0(num_classes: int, num_segments: int, **options: Any) -> Network:
+    """EfficientNet-Lite0 from ImageNet, as :func:`mobilenetv2`.
+
+    Its weights, those that timm fetches, too, take colours from -1 to 1.
+    """
+    weights = 'data/weights/efficientnet_lite0.pth'
+    network = _from_images('tf_efficientnet_lite0', weights, num_classes, num_segments, **options)
+    mean, std = map(list, HALF)
+    return dict(network, data_preprocessor=dict(network['data_preprocessor'], mean=mean, std=std))
+
+
 # Thin networks for SynthMotion, from scratch: thin enough to train on two CPU cores. The
 # hyper-parameters of their modules are those of the papers but for zero_init: a short schedule
 # from scratch has no initial behaviour to preserve.

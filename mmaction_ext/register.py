@@ -21,6 +21,7 @@ import mmaction_ext.engine.mean_loss  # noqa: E402
 import mmaction_ext.evaluation.class_accuracy  # noqa: E402
 import mmaction_ext.evaluation.predictions_hook  # noqa: E402
 import mmaction_ext.evaluation.synthmotion  # noqa: E402
+import mmaction_ext.evaluation.temporal_controls  # noqa: E402
 import mmaction_ext.models  # noqa: E402
 import mmaction_ext.models.distributed  # noqa: E402
 import mmaction_ext.tracking.writing.hooks  # noqa: E402

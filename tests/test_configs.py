@@ -194,7 +194,8 @@ def from_scratch(node):
     kept = {
         key: from_scratch(value)
         for key, value in node.items()
-        if key != 'pretrained' and not (key == 'init_cfg' and value.get('type') == 'Pretrained')
+        if key not in ('pretrained', 'checkpoint_path')
+        and not (key == 'init_cfg' and value.get('type') == 'Pretrained')
     }
     inflates = 'TSM' in str(node.get('type')) and 'pretrained' in node
     return dict(kept, pretrained2d=False) if inflates else kept

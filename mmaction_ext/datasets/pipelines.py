@@ -269,6 +269,27 @@ def squashed_test(num_segments: int, input_format: str, crop: int, side: int) ->
     return frames_pipeline('videos', sampling, steps, input_format)
 
 
+def squashed_loaders(root: str, num_segments: int, crop: int, batch_size: int) -> list[Loader]:
+    """Loaders of :func:`squashed_train` and its test, for few videos in folds.
+
+    Args:
+        root: folder of the data set, with lists for each fold as ``mmaction-ext prepare`` writes
+            them; for configs with ``folds``.
+        num_segments: frames per clip, of a 2-D network.
+        crop: side of the square crop in pixels, of squares an eighth larger.
+        batch_size: clips per process.
+
+    Returns:
+        Of training, validation and test, the latter two being the same.
+    """
+    sizes = (num_segments, 'NCHW', crop, crop * 9 // 8)
+    ann_file = 'train_{fold}.txt'
+    train = training_loader('videos', root, squashed_train(*sizes), batch_size, ann_file)
+    train['num_workers'] = 1
+    test = evaluation_loader(train, f'{root}/test_{{fold}}.txt', squashed_test(*sizes), batch_size)
+    return [train, test, test]
+
+
 def interval_train(
     clip_len: int,
     interval: int,

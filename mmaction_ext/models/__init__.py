@@ -24,6 +24,7 @@ from mmaction_ext.models.backbones import (  # noqa: E402
     SmallBigNet,
     TAda2D,
     ThinResNetTSM,
+    TimmFrames,
     X3DStem,
 )
 from mmaction_ext.models.heads import ConcatHead, XavierTSMHead  # noqa: E402
@@ -50,6 +51,7 @@ __all__ = [
     'SmallBigNet',
     'TAda2D',
     'ThinResNetTSM',
+    'TimmFrames',
     'X3DStem',
     'XavierTSMHead',
     'modules',

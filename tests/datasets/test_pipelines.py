@@ -133,3 +133,15 @@ def test_lists_of_a_fold_are_those_that_prepare_writes(inner, parts):
     assert [
         loader['dataset']['ann_file'] for loader in pipelines.split_lists('data/x', inner)
     ] == [f'data/x/{part}_{{fold}}.txt' for part in parts.split()]
+
+
+def test_loaders_of_squashed_videos_read_the_lists_of_a_fold():
+    train, val, test = pipelines.squashed_loaders('data/x', 4, 96, 8)
+    assert val == test
+    assert [loader['dataset']['ann_file'] for loader in (train, test)] == [
+        'data/x/train_{fold}.txt',
+        'data/x/test_{fold}.txt',
+    ]
+    assert train['dataset']['pipeline'] == pipelines.squashed_train(4, 'NCHW', 96, 108)
+    assert test['dataset']['pipeline'] == pipelines.squashed_test(4, 'NCHW', 96, 108)
+    assert (train['sampler']['shuffle'], test['sampler']['shuffle']) == (True, False)

@@ -17,6 +17,7 @@ from mmaction_ext.models.backbones.tada2d import TAda2D
 from mmaction_ext.models.backbones.tdn import TDN
 from mmaction_ext.models.backbones.tea import TEA
 from mmaction_ext.models.backbones.timesformer import ResizedTimeSformer
+from mmaction_ext.models.backbones.timm_frames import TimmFrames
 from mmaction_ext.models.backbones.x3d import X3DStem
 
 __all__ = [
@@ -38,5 +39,6 @@ __all__ = [
     'SmallBigNet',
     'TAda2D',
     'ThinResNetTSM',
+    'TimmFrames',
     'X3DStem',
 ]
