@@ -54,6 +54,9 @@ FRAME_SIZE = 80
 NUM_FRAMES = 24
 FPS = 12
 
+BAR_SPACING = 20
+"""Pixels from one bar to the next."""
+
 _CENTRE = FRAME_SIZE / 2
 _GRID = 1024.0
 _SHAPES = ('disk', 'square', 'triangle', 'bar')
@@ -90,6 +93,9 @@ class Preset:
         min_clutter: Smallest number of them.
         roam: How far each of them goes, pixels: there and back once in every clip, which is the
             same backwards; zero for ones that stand still.
+        bars: Width of the upright grey bars in front of everything, pixels; they stand
+            :data:`BAR_SPACING` apart, and neither move nor shake.
+        blur: Standard deviation of the blur of all frames, pixels.
     """
 
     radii: Mapping[str, tuple[float, float]]
@@ -103,6 +109,8 @@ class Preset:
     max_clutter: int = 1
     min_clutter: int = 0
     roam: float = 0.0
+    bars: int = 0
+    blur: int = 0
 
 
 def _each(buckets: Sequence[str], low: Any, high: Any) -> Mapping[str, Any]:
@@ -142,11 +150,13 @@ STRESS = MappingProxyType(
             str(amplitude): replace(_DEFAULT, shake=float(amplitude))
             for amplitude in (0, 1, 2, 4, 8)
         },
+        'occlusion': {str(width): replace(_DEFAULT, bars=width) for width in (0, 4, 8, 12, 16)},
+        'blur': {str(sigma): replace(_DEFAULT, blur=sigma) for sigma in (0, 1, 2, 3, 4)},
     }
 )
 """Axis -> level -> the default in all but this: radius of the actor in pixels, pixels that a thing
 which moves 38 goes from one of 8 sampled frames to the next, number of objects that mean nothing,
-standing still or going there and back, and ``shake``."""
+standing still or going there and back, ``shake``, ``bars`` and ``blur``."""
 
 PRESETS = MappingProxyType(
     {
@@ -215,6 +225,7 @@ class Scene:
             pixels or more on each side.
         shake: Array (T, 2) of the camera's row and column offsets, pixels.
         gain: Array (T,) of brightness factors.
+        bars, blur: As of :class:`Preset`.
     """
 
     split: str
@@ -228,6 +239,8 @@ class Scene:
     background: np.ndarray
     shake: np.ndarray
     gain: np.ndarray
+    bars: int = 0
+    blur: int = 0
 
     @property
     def labels(self) -> tuple[int, int]:
@@ -320,6 +333,8 @@ def sample_scene(seed: int, split: str, index: int, preset: str = 'default') -> 
         background=_draw_background(draw, level, ranges),
         shake=_draw_shake(draw, ranges.shake),
         gain=_quantise(1.0 + ranges.gain * draw.noise(NUM_FRAMES)),
+        bars=ranges.bars,
+        blur=ranges.blur,
     )
 
 
@@ -565,7 +580,9 @@ def render(scene: Scene) -> np.ndarray:
     for body in scene.bodies:
         _paint(frames, body, scene.shake)
     frames *= scene.gain[:, None, None, None]
-    return np.floor(np.clip(frames, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
+    frames[:, :, np.arange(FRAME_SIZE) % BAR_SPACING < scene.bars] = 0.5
+    frames = _blur(np.clip(frames, 0.0, 1.0), scene.blur)
+    return np.floor(frames * 255.0 + 0.5).astype(np.uint8)
 
 
 def _shift(image: np.ndarray, rows: float, columns: float) -> np.ndarray:
@@ -576,6 +593,21 @@ def _shift(image: np.ndarray, rows: float, columns: float) -> np.ndarray:
     strip = image[row : row + FRAME_SIZE + 1, column : column + FRAME_SIZE + 1]
     strip = strip[:-1] * (1.0 - down) + strip[1:] * down
     return strip[:, :-1] * (1.0 - right) + strip[:, 1:] * right
+
+
+def _blur(frames: np.ndarray, sigma: int) -> np.ndarray:
+    """Blur (T, H, W, 3) frames, whose edges repeat.
+
+    Each pass of (1, 2, 1) / 4 adds 1/2 to the variance.
+    """
+    for _ in range(2 * sigma * sigma):
+        for axis in (1, 2):
+            padded = np.pad(frames, [(int(each == axis),) * 2 for each in range(4)], mode='edge')
+            first, middle, last = (
+                padded.take(range(start, start + FRAME_SIZE), axis) for start in range(3)
+            )
+            frames = (first + 2.0 * middle + last) * 0.25
+    return frames
 
 
 def _paint(frames: np.ndarray, body: Body, shake: np.ndarray) -> None:

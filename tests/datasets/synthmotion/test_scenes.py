@@ -4,11 +4,13 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
+from math import comb
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from mmaction_ext.datasets.synthmotion.scenes import (
     CLASSES,
@@ -249,6 +251,8 @@ def test_presets_change_what_their_name_says_and_nothing_else():
         'clutter': {'min_clutter', 'max_clutter'},
         'movers': {'min_clutter', 'max_clutter', 'roam'},
         'camera': {'shake'},
+        'occlusion': {'bars'},
+        'blur': {'blur'},
     }
     assert STRESS.keys() == changed.keys()
     for axis, levels in STRESS.items():
@@ -257,7 +261,8 @@ def test_presets_change_what_their_name_says_and_nothing_else():
             differs = {
                 name for name, value in vars(preset).items() if value != getattr(default, name)
             }
-            assert differs and differs <= changed[axis]
+            assert differs <= changed[axis]
+            assert differs or (axis in ('occlusion', 'blur') and level == '0')
 
 
 @pytest.mark.parametrize('preset', sorted({*PRESETS} - {'default'}))
@@ -305,6 +310,27 @@ def test_number_of_things_that_mean_nothing(axis):
 def test_reach_of_the_camera(amplitude):
     reach = np.abs([scene.shake for scene in stressed('camera', amplitude)]).max()
     assert int(amplitude) <= reach <= 2 * int(amplitude)
+
+
+@pytest.mark.parametrize('width', STRESS['occlusion'])
+def test_bars_hide_columns_of_all_frames_and_nothing_else(width):
+    for scene in stressed('occlusion', width, 6):
+        frames, bare = render(scene), render(replace(scene, bars=0))
+        hidden = [column for column in range(80) if column % 20 < int(width)]
+        assert (frames[:, :, hidden] == 128).all()
+        shown = np.setdiff1d(range(80), hidden)
+        assert np.array_equal(frames[:, :, shown], bare[:, :, shown])
+
+
+@pytest.mark.parametrize('sigma', STRESS['blur'])
+def test_blur_has_the_binomial_weights_of_its_variance(sigma):
+    steps = 4 * int(sigma) ** 2  # of one half either way: a variance of one quarter each
+    weights = [comb(steps, step) / 2**steps for step in range(steps + 1)]
+    for scene in stressed('blur', sigma, 3):
+        expected = render(replace(scene, blur=0)).astype(float)
+        for axis in (1, 2):
+            expected = ndimage.correlate1d(expected, weights, axis, mode='reflect')
+        assert np.abs(render(scene) - expected).max() <= 1 + 1e-6  # both are rounded
 
 
 def test_background_moves_with_the_camera():
