@@ -31,7 +31,8 @@ EPILOG = """examples:
 
 A table has a figure where its file says so (figure:). Nothing is drawn of a cell that is not
 complete or has fewer than three seeds, and no file is written where nothing is drawn. Numbers are
-those of reports/table.lock.json, times of training steps those of reports/benchmarks/models.csv.
+those of reports/table.lock.json, time and memory of training steps those of
+reports/benchmarks/models.csv.
 
 exit codes: 0 drawn, or up to date; 1 --check found a difference; 2 bad input (one line says what)
 """
@@ -70,14 +71,14 @@ def run(args: Namespace) -> int:
 
     lock = COMPLEXITY.with_name(FILE_NAME)
     specs = [spec for spec in load_tables(args, lock) if spec.figure]
-    times = step_times(args.steps)
+    steps = step_costs(args.steps)
     outdated = 0
     for spec, table in zip(
         specs, build_tables(specs, (), read_counts(args), read_lock(lock)), strict=True
     ):
         assert spec.figure
         path = args.out / f'{spec.id}.svg'
-        svg = draw(spec.figure, table, _steps(spec, times))
+        svg = draw(spec.figure, table, _costs(spec, steps))
         there = path.read_text(encoding='utf-8') if path.is_file() else ''
         if args.check and not shows_the_same(svg, there):
             print(clean(f'out of date: {path}'), file=sys.stderr)
@@ -91,10 +92,11 @@ def run(args: Namespace) -> int:
     return outdated
 
 
-def step_times(path: Path) -> dict[str, float]:
-    """Name of a config to the time of its training steps, over that without its module.
+def step_costs(path: Path) -> dict[str, dict[str, float]]:
+    """``step`` and ``memory`` to name of a config to the cost over that without its module.
 
-    Both were timed in turns, so that the ratio means something on any machine.
+    Times were taken in turns, so that the ratio means something on any machine; memory is what a
+    training step keeps for its backward pass.
 
     Args:
         path: written by ``tools/benchmarks/models.py``; none where it is not there.
@@ -106,17 +108,25 @@ def step_times(path: Path) -> dict[str, float]:
         return {}
     try:
         with path.open(newline='', encoding='utf-8') as file:
-            return {
-                row['config'].removesuffix('.py'): float(row['module_ms']) / float(row['base_ms'])
-                for row in csv.DictReader(file)
+            rows = {row['config'].removesuffix('.py'): row for row in csv.DictReader(file)}
+        return {
+            cost: {
+                config: float(row[f'module_{unit}']) / float(row[f'base_{unit}'])
+                for config, row in rows.items()
             }
+            for cost, unit in (('step', 'ms'), ('memory', 'kept_mb'))
+        }
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise InputError(f'{path} is no table of tools/benchmarks/models.py') from error
 
 
-def _steps(spec: TableSpec, times: Mapping[str, float]) -> dict[str, float]:
-    """Row id to the time of its step; the reference row is the network without a module."""
-    found = {row.id: times.get(row.config_name or '') for row in spec.rows}
-    if spec.reference:
-        found[spec.reference.id] = 1.0
-    return {row: time for row, time in found.items() if time is not None}
+def _costs(
+    spec: TableSpec, steps: Mapping[str, Mapping[str, float]]
+) -> dict[str, dict[str, float]]:
+    """Cost to row id to its multiple; the reference row is the network without a module."""
+    reference = {spec.reference.id: 1.0} if spec.reference else {}
+    return {
+        cost: {row.id: found[row.config_name] for row in spec.rows if row.config_name in found}
+        | reference
+        for cost, found in steps.items()
+    }

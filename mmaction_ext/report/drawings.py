@@ -10,8 +10,10 @@ from typing import Any
 from mmaction_ext.report.template import NEUTRAL, PALETTE, color
 from mmaction_ext.tables.cells import Cell, CellStatus, Table
 from mmaction_ext.tables.spec import Drawing
-from mmaction_ext.tables.spec.checks import STEP
+from mmaction_ext.tables.spec.checks import MEASURED
 
+#: cost that no column has -> row id -> a multiple of the reference row's
+Costs = Mapping[str, Mapping[str, float]]
 _LEVEL = re.compile(r'\d+(\.\d+)?$')
 _WIDTH, _HEIGHT = 4.2, 3.6  # of a panel, inches
 _ASIDE = 0.006  # of the width: lines stand aside of each other, so that whiskers stay apart
@@ -50,19 +52,19 @@ class Panel:
     lines: Mapping[str, Sequence[Mark | None]]
 
 
-def panels(drawing: Drawing, table: Table, steps: Mapping[str, float]) -> list[Panel]:
+def panels(drawing: Drawing, table: Table, costs: Costs) -> list[Panel]:
     """What a drawing shows: of each cell all of whose seeds count, if they are three or more.
 
     Args:
         drawing: That of the table's specification.
         table: The table.
-        steps: Row id to the time of a training step, as a multiple of the reference row's.
+        costs: Of those that no column has, row id to a multiple of the reference row's.
 
     Returns:
         The panels with a mark; none where nothing is to be drawn.
     """
     if drawing.scatter:
-        found = [_scatter(key, table, steps) for key in drawing.scatter]
+        found = [_scatter(key, table, costs) for key in drawing.scatter]
     else:
         found = [_curves(drawing, table)]
     return [panel for panel in found if any(any(marks) for marks in panel.lines.values())]
@@ -94,16 +96,17 @@ def _places(texts: Sequence[str]) -> dict[str, tuple[float, str]]:
     return {text: (float(i), text) for i, text in enumerate(texts)}
 
 
-def _scatter(key: str, table: Table, steps: Mapping[str, float]) -> Panel:
+def _scatter(key: str, table: Table, costs: Costs) -> Panel:
     main = table.main_column
     assert main is not None, 'its specification is checked'
     lines = {}
     for row in table.body:
-        cost = steps.get(row.id) if key == STEP else _number(table.cell(row.id, key))
+        measured = costs.get(key, {}).get(row.id)
+        cost = measured if key in MEASURED else _number(table.cell(row.id, key))
         mark = None if cost is None else _mark(cost, table.cell(row.id, main.key))
         lines[row.label] = [mark]
     heads = {column.key: column.head for column in table.columns}
-    return Panel(heads.get(key, 'Training step, times that without a module'), {}, lines)
+    return Panel(heads.get(key) or MEASURED[key], {}, lines)
 
 
 def _number(cell: Cell) -> float | None:
@@ -117,19 +120,19 @@ def _mark(x: float, cell: Cell) -> Mark | None:
     return Mark(x, float(cell.value), float(low), float(high))
 
 
-def draw(drawing: Drawing, table: Table, steps: Mapping[str, float]) -> str:
+def draw(drawing: Drawing, table: Table, costs: Costs) -> str:
     """A table's figure as SVG: means over seeds, 95 % intervals, the level of chance.
 
     The file says in its description what is drawn; its bytes are those of the installed version
     of matplotlib.
 
     Args:
-        drawing, table, steps: As of :func:`panels`.
+        drawing, table, costs: As of :func:`panels`.
 
     Returns:
         The SVG; empty where there is nothing to draw.
     """
-    shown = panels(drawing, table, steps)
+    shown = panels(drawing, table, costs)
     if not shown:
         return ''
     import matplotlib.style

@@ -10,7 +10,7 @@ TABLE = """
 id: demo
 caption: A demo
 seeds: [0, 1, 2]
-figure: {scatter: [params, step], y: Top-1 (%), chance: 8.3}
+figure: {scatter: [params, step, memory], y: Top-1 (%), chance: 8.3}
 columns:
   - {key: params, head: Params, from: static.params, scale: 1.0e-6, fmt: .2f}
   - {key: top1, head: Top-1, from: test/acc/top1, scale: 100}
@@ -18,7 +18,7 @@ rows:
   - {id: base, config: base.py, reference: true}
   - {id: full, label: Full, config: full.py}
 """
-TIMES = 'config,base_ms,module_ms\ndemo/full.py,10.0,25.0\n'
+TIMES = 'config,base_ms,module_ms,base_kept_mb,module_kept_mb\ndemo/full.py,10.0,25.0,8.0,10.0\n'
 
 
 @pytest.fixture
@@ -48,6 +48,8 @@ def test_what_is_complete_is_drawn_from_the_lock(project, command, drawn):
     assert command('figures')[0] == 0
     assert 'Full, Params 1.5: 70.00' in drawn.read_text()
     assert 'Full, Training step, times that without a module 2.5: 70.00' in drawn.read_text()
+    kept = 'Full, Kept for the backward pass, times that without a module 1.25: 70.00'
+    assert kept in drawn.read_text()
     assert command('figures', '--check')[0] == 0
 
 
@@ -76,11 +78,11 @@ def test_a_table_of_times_that_is_none_is_one_line(project, command, drawn, text
 @pytest.mark.parametrize(
     'old, new, message',
     [
-        ('[params, step]', '[top1]', "'top1' is no column that can be drawn there"),
-        ('[params, step]', '[gone]', "'gone' is no column that can be drawn there"),
-        ('scatter: [params, step]', 'lines: [params], x: X', "'params' is no column"),
-        ('scatter: [params, step]', 'lines: [top1]', 'figure.x'),
-        ('scatter: [params, step], ', '', 'either lines or scatter'),
+        ('[params, step, memory]', '[top1]', "'top1' is no column that can be drawn there"),
+        ('[params, step, memory]', '[gone]', "'gone' is no column that can be drawn there"),
+        ('scatter: [params, step, memory]', 'lines: [params], x: X', "'params' is no column"),
+        ('scatter: [params, step, memory]', 'lines: [top1]', 'figure.x'),
+        ('scatter: [params, step, memory], ', '', 'either lines or scatter'),
         (', y: Top-1 (%)', '', "'y' is missing"),
     ],
 )

@@ -79,7 +79,7 @@ def test_rows_of_one_label_are_a_line_over_their_marks(make):
 
 def test_accuracy_against_costs(levels):
     scatter = Drawing(scatter=('macs', 'step'), y='Top-1 (%)')
-    macs, step = panels(scatter, levels, {'base': 1.5})
+    macs, step = panels(scatter, levels, {'step': {'base': 1.5}})
     assert (macs.x, [mark.x for mark in macs.lines['base']]) == ('GMACs', [2.0])
     assert step.lines['base'] == [replace(macs.lines['base'][0], x=1.5)]
     assert len(panels(scatter, levels, {'part': 1.5})) == 1  # nobody timed what is drawn

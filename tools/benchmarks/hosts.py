@@ -43,6 +43,16 @@ class Host(NamedTuple):
     clips: int
 
 
+#: modules of torch's own operators, under which nothing is exchanged, to their rows
+WITHOUT_OPERATORS = {
+    'rsa': 'rsa',
+    'motionexcitation': 'tea',
+    'longtermtdm': 'tdn',
+    'tadaconv': 'tadaconv',
+    'ct': 'ctnet',
+    'cgnl': 'cgnl',
+    'cgd': 'cgd',
+}
 HOSTS = {
     'synthmotion_dcf': Host('synthmotion/dcf/table1_components/full.py', 'dcf', 8),
     'synthmotion_tcm': Host('synthmotion/tcm/ablation_components/full.py', 'tcm', 8),
@@ -52,6 +62,10 @@ HOSTS = {
     ),
     'synthmotion_selfy': Host('synthmotion/selfy/ablation_offsets/two.py', 'selfy', 8),
     'synthmotion_kpsem': Host('synthmotion/kpsem/table2a_regions/kpsem.py', 'kpsem', 8),
+    **{
+        f'synthmotion_{module}': Host(f'synthmotion/cross/{name}.py', module, 8)
+        for module, name in WITHOUT_OPERATORS.items()
+    },
     'x3d_dcf': Host('dcf/table1_components/full.py', 'dcf', 2),
     'r2plus1d_dcf': Host('dcf/table3_backbones/dcf_r50_8f.py', 'dcf', 1),
     'tsm_tcm': Host('tcm/table_sthv1/tcm_r50_8f.py', 'tcm', 1),
@@ -143,6 +157,8 @@ def _exchanged(name: str, known: tuple[str, ...], implementation: str) -> Callab
 
 def has(module: str, implementation: str) -> bool:
     """Whether the operators of a module know an implementation."""
+    if module in WITHOUT_OPERATORS:
+        return implementation == 'auto'
     known = MAXIMA_IMPLEMENTATIONS if module == 'kpsem' else IMPLEMENTATIONS
     return implementation in (*known, 'portable', SHIFT_LOOP)
 

@@ -9,8 +9,10 @@ optimizer (SGD). Both networks take turns, round by round.
 
 ``overhead`` is what the module adds to the step, as a share of the step without it; ``predicted``
 what it adds to the multiply-adds that ``mmaction-ext complexity`` counts; ``over`` the former over
-the latter. First the loss of the network is compared with that of the same network on the shift
-loop: nothing is timed where they differ by more than ``tolerance``, relatively.
+the latter. ``kept_mb`` is what the forward pass keeps for the backward pass beside the weights, in
+MiB: most of the memory of a training step, and the same on any machine. First the loss of the
+network is compared with that of the same network on the shift loop: nothing is timed where they
+differ by more than ``tolerance``, relatively.
 """
 
 import sys
@@ -33,6 +35,8 @@ COLUMNS = (
     'base_spread',
     'module_ms',
     'module_spread',
+    'base_kept_mb',
+    'module_kept_mb',
     'base_macs',
     'module_macs',
     'overhead',
@@ -42,7 +46,7 @@ COLUMNS = (
     'tolerance',
     *common.ENVIRONMENT,
 )
-SHOWN = (*COLUMNS[:1], *COLUMNS[2:13])
+SHOWN = (*COLUMNS[:1], *COLUMNS[2:15])
 TOLERANCE = 1e-4
 
 
@@ -62,6 +66,22 @@ def loss(network: Any, data: dict[str, Any]) -> float:
     with torch.no_grad():
         losses = network(**network.data_preprocessor(data, True), mode='loss')
     return network.parse_losses(losses)[0].item()
+
+
+def kept_mb(network: Any, data: dict[str, Any]) -> float:
+    """MiB that the forward pass of a step keeps for the backward pass, without the weights."""
+    weights = {weight.untyped_storage().data_ptr() for weight in network.parameters()}
+    kept: dict[int, torch.UntypedStorage] = {}  # held, so that no address is used twice
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = storage
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        network(**network.data_preprocessor(data, True), mode='loss')
+    return sum(storage.nbytes() for storage in kept.values()) / 2**20
 
 
 def check(name: str, network: Any, data: dict[str, Any]) -> float:
@@ -103,6 +123,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         steps = {kind: training_step(network, data) for kind, network in networks.items()}
         seconds = common.in_turns(steps, args.rounds, args.seconds, common.clock(args.clock))
         base, module = (common.median(seconds[kind]) for kind in ('base', 'module'))
+        kept = {kind: kept_mb(network, data) for kind, network in networks.items()}
         overhead, predicted = module / base - 1, macs['module'] / macs['base'] - 1
         table.add(
             host=name,
@@ -113,6 +134,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             base_spread=common.spread(seconds['base']),
             module_ms=module,
             module_spread=common.spread(seconds['module']),
+            base_kept_mb=kept['base'],
+            module_kept_mb=kept['module'],
             base_macs=macs['base'],
             module_macs=macs['module'],
             overhead=overhead,

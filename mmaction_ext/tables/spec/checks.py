@@ -12,8 +12,11 @@ Misfit = tuple[tuple[str | int, ...], str]
 #: Where a metric is logged.
 Phase = Literal['train', 'val', 'test']
 PHASES = get_args(Phase)
-#: the cost in a figure that no column has: the time of a training step
-STEP = 'step'
+#: the costs in a figure that no column has, to what its axis is called
+MEASURED = {
+    'step': 'Training step, times that without a module',
+    'memory': 'Kept for the backward pass, times that without a module',
+}
 #: sources that only runs of other programs have, to the kind of column they fill
 FOREIGN_KINDS = {'metric': 'history', 'config': 'complexity', 'summary': 'complexity'}
 #: sources that are neither logged metrics nor columns, to the kind of column they fill
@@ -152,6 +155,6 @@ def _figure(spec: TableSpec) -> Iterator[Misfit]:
         for i, key in enumerate(keys):
             fits = kinds.get(key) == 'history' or (kinds.get(key) == 'row' and len(keys) == 1)
             if name == 'scatter':
-                fits = kinds.get(key) == 'complexity' or key == STEP
+                fits = kinds.get(key) == 'complexity' or key in MEASURED
             if not fits:
                 yield ('figure', name, i), f'{key!r} is no column that can be drawn there'

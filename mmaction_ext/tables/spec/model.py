@@ -555,7 +555,8 @@ class Drawing(Entry):
             end their heads, or, without such, side by side; or over a column of marks,
             ``row.<key>``, a line per label, of the first measured column.
         scatter: the first measured column against each of these: columns of one number a row, and
-            ``step``, the time of a training step.
+            ``step``, the time of a training step, and ``memory``, what it keeps for its backward
+            pass, over those of the reference row.
         x: title of the axis that ``lines`` are drawn over.
         y: title of the other one.
         chance: what is reached without knowing anything, in the printed unit.

@@ -35,6 +35,22 @@ def test_rows_of_models(tmp_path):
     assert float(row['over']) == pytest.approx(overhead / 0.2633, abs=0.05)
 
 
+def test_what_a_step_keeps_for_its_backward_pass_by_hand():
+    class Network(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(256, 1024))  # 1 MiB
+
+        def data_preprocessor(self, data, training):
+            return dict(x=data)
+
+        def forward(self, x, mode):
+            y = (x * self.weight).exp()  # x and the exponential
+            return (y + 1).relu() * y.detach()[:1]  # the ReLU; again the exponential
+
+    assert models.kept_mb(Network(), torch.ones(256, 1024)) == 3
+
+
 @pytest.mark.parametrize('benchmark', [blocks, models])
 def test_what_is_wrong_is_not_timed(tmp_path, monkeypatch, capsys, benchmark):
     path = tmp_path / 'rows.csv'
