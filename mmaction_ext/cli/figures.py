@@ -126,7 +126,9 @@ def _costs(
     """Cost to row id to its multiple; the reference row is the network without a module."""
     reference = {spec.reference.id: 1.0} if spec.reference else {}
     return {
-        cost: {row.id: found[row.config_name] for row in spec.rows if row.config_name in found}
+        cost: {
+            row.id: found[name] for row in spec.rows if (name := row.config_name or '') in found
+        }
         | reference
         for cost, found in steps.items()
     }
