@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from mmaction_ext.cli.common import (
     DEFAULT_RUNS,
     add_complexity_option,
+    add_lock_options,
     add_runs_option,
     add_tables_argument,
     load_tables,
@@ -43,7 +44,7 @@ from mmaction_ext.suites.store import (
     planning,
     suite_name,
 )
-from mmaction_ext.tables import TableSpec
+from mmaction_ext.tables import TableSpec, read_lock
 from mmaction_ext.tables.gaps import Gap
 from mmaction_ext.tables.row_seeds import process_of
 from mmaction_ext.tracking.ledger import process
@@ -57,6 +58,7 @@ EPILOG = """examples:
   mmaction-ext launch dcf_table1 --dry-run              what is lacking, and what it costs
   mmaction-ext launch dcf_table1 --rows full --seeds 0 1
   mmaction-ext launch configs/dcf --hours 6             what completes the most cells in 6 h
+  mmaction-ext launch configs/dcf --locked              what is neither here nor in the lock file
   mmaction-ext launch configs/dcf --gpus-per-run 2      two GPUs for each training
   mmaction-ext launch configs/dcf --executor slurm --partition gpu --time 8:00:00
 
@@ -103,6 +105,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         '--name', help='name of the suite, for `status --suite` and `cancel` (default: its tables)'
     )
     add_runs_option(parser)
+    add_lock_options(parser, 'what the lock file of the tables holds counts as done, too')
     add_complexity_option(parser)
     parser.add_argument(
         '--no-preflight',
@@ -304,6 +307,7 @@ def find_lacking(specs: Sequence[TableSpec], args: Namespace) -> SuitePlan:
         args.rows,
         args.seeds,
         checkpoint_interval=args.checkpoint_interval,
+        locked=read_lock(args.lock) if args.locked else None,
     )
 
 

@@ -12,7 +12,8 @@ from mmaction_ext.suites.pace import Pace
 from mmaction_ext.tables import TableSpec, resolve_configs
 from mmaction_ext.tables.complexity import Counts
 from mmaction_ext.tables.gaps import COMMANDS, Gap, Job, find_gaps
-from mmaction_ext.tables.row_seeds import row_seeds
+from mmaction_ext.tables.row_results import LockedTable
+from mmaction_ext.tables.row_seeds import kept_row_seeds, row_seeds
 from mmaction_ext.tables.run_index import RunIndex
 from mmaction_ext.tables.seed_runs import RowConfig
 from mmaction_ext.tracking.identity import config_name, load_config, network_of
@@ -200,6 +201,7 @@ def plan_suite(
     seeds: Sequence[int] | None = None,
     load: Callable[..., dict[str, Any]] = load_config,
     checkpoint_interval: str | None = None,
+    locked: Mapping[str, LockedTable] | None = None,
 ) -> SuitePlan:
     """What some tables lack, each run once whoever needs it.
 
@@ -213,6 +215,7 @@ def plan_suite(
         load: reads a config file.
         checkpoint_interval: see :class:`Task`; for all trainings, or if ``None``
             :data:`CHECKPOINT_INTERVAL` for those whose config has none.
+        locked: table id to what a lock has of it; its results count as done.
 
     Raises:
         InputError: a row that is asked for is in none of the tables, or is not trained here; a
@@ -221,7 +224,9 @@ def plan_suite(
     _check_rows(specs, rows)
     load = functools.cache(load)
     records = RunIndex.of(records)
-    suite = _Builder(records, counts, load, Pace.of(records), len(specs) > 1, checkpoint_interval)
+    suite = _Builder(
+        records, counts, load, Pace.of(records), len(specs) > 1, checkpoint_interval, locked or {}
+    )
     for spec in specs:
         asked = replace(spec, seeds=tuple(dict.fromkeys(seeds or spec.seeds)))
         suite.add(asked, rows)
@@ -252,6 +257,7 @@ class _Builder:
     pace: Pace
     several: bool
     checkpoint_interval: str | None
+    locked: Mapping[str, LockedTable]
     tasks: dict[str, Task] = field(default_factory=dict)
     goals: list[Goal] = field(default_factory=list)
     left: list[tuple[str, Gap]] = field(default_factory=list)
@@ -261,13 +267,16 @@ class _Builder:
     def add(self, spec: TableSpec, rows: Sequence[str] | None) -> None:
         """The gaps of one table."""
         parts = {part.id: row.id for row in spec.rows for part in spec.folds_of(row)}
+        configs = resolve_configs(spec, self.load)
         found = [
             each
-            for each in row_seeds(spec, self.records, resolve_configs(spec, self.load))
+            for each in row_seeds(spec, self.records, configs)
             if each.row.config
             and (rows is None or {each.row.id, parts.get(each.row.id)} & {*rows})
         ]
-        gaps = find_gaps(found, spec, self.records, self.load)
+        kept = kept_row_seeds(spec, self.locked.get(spec.id, LockedTable()), configs)
+        lacking_here = [each for each in found if (each.row.id, each.seed) not in kept]
+        gaps = find_gaps(lacking_here, spec, self.records, self.load)
         self.total += len(found)
         self.done += len(found) - len(gaps)
         logged = sum(column.kind == 'history' for column in spec.columns)

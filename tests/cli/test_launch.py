@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -61,6 +62,22 @@ def launch(project, command, monkeypatch):
 
 
 ALL = ['base/seed0', 'base/seed1', 'full/seed0', 'full/seed1']
+
+
+def test_what_the_lock_holds_of_the_configs_as_they_stand_counts_as_made(project, launch, command):
+    for seed in range(2):
+        project.train('base', seed)
+    project.train('full', 0)
+    assert command('tables')[0] == 0
+    shutil.rmtree(project.runs)
+    assert launch('demo', '--locked')[0] == 0 and launch.started() == ['full/seed1']
+    assert launch('demo', '--locked')[:2] == (0, 'demo: nothing is left, 0 runs to train\n')
+    project.write('configs/demo/base.py', "_base_ = ['common.py']\nmodel = dict(width=9)\n")
+    assert launch('demo', '--locked')[0] == 0
+    assert launch.started() == ['base/seed0', 'base/seed1']
+    assert launch('demo')[0] == 0 and launch.started() == ['full/seed0']
+    code, _, error = launch('demo', '--locked', '--lock', 'gone.json')
+    assert code == 2 and 'gone.json cannot be read' in error
 
 
 def test_what_is_missing_failed_or_stale_is_made_and_nothing_else(project, launch):
