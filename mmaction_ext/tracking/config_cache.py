@@ -16,6 +16,7 @@ import json
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ _IMPURE = frozenset(
 )
 #: modules that tell a config nothing of where or when it is read
 _PURE_MODULES = frozenset({'__future__', 'collections', 'copy', 'functools', 'itertools', 'math'})
+#: since when modules were loaded, roughly; a file that is newer may not be what was
+_LOADED = time.time() - time.process_time()
 _ENVIRONMENT = re.compile(rb'\{\{\s*\$')
 
 
@@ -85,10 +88,11 @@ def keep(
         hashes: gives those of a resolved config.
     """
     try:
-        files = {os.path.abspath(file): '' for file in chain}
-        for file in list(files):
-            files.update((module, '') for module in _modules(file, _digest(file)))
-        digests = {file: _digest(file) for file in files}
+        files = set(map(os.path.abspath, chain))
+        modules = set().union(*(_modules(file, _digest(file)) for file in files))
+        if any(os.stat(module).st_mtime > _LOADED for module in modules):
+            return  # the tree was updated under a long launch, which still has its old modules
+        digests = {file: _digest(file) for file in files | modules}
         text = json.dumps(_encoded(content))
         if json.loads(text, object_hook=_decoded) != content:
             return

@@ -63,6 +63,19 @@ def test_change_of_any_file_of_the_chain_counts_whatever_its_time(config, parsed
     assert changed['a'][1][0] == 2.6 or changed['c'] == 1
 
 
+def test_nothing_is_kept_by_a_process_whose_modules_are_older_than_their_files(
+    config, parsed, monkeypatch
+):
+    """A launch of hours under which the tree was updated made later ones see old configs."""
+    networks = config_cache.PACKAGE / 'networks.py'
+    with monkeypatch.context() as older:
+        older.setattr(config_cache, '_LOADED', networks.stat().st_mtime - 1)
+        load_config(config)
+    load_config(config)
+    load_config(config)
+    assert parsed == ['row.py', 'row.py']
+
+
 def test_change_of_a_module_that_a_config_imports_counts(config, parsed, monkeypatch):
     load_config(config)
     digest = config_cache._digest
