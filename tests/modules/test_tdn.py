@@ -95,6 +95,14 @@ def test_in_training_each_direction_is_normalised_by_its_own_statistics():
     )
 
 
+def test_reversed_frames_give_reversed_frames():
+    """So on frames alone it tells no clip from its reversal: both directions share all weights."""
+    torch.manual_seed(0)
+    core = trained(LTDM(16))
+    x = torch.randn(2, 5, 16, 4, 4, dtype=torch.float64)
+    torch.testing.assert_close(core(x.flip(1)), core(x).flip(1), rtol=0, atol=1e-14)
+
+
 def test_module_is_the_core_after_a_stage():
     module = trained(MODELS.build(dict(type='LongTermTDM', in_channels={3: 32, 4: 48})))
     assert [block.squeezed for block in module.blocks.values()] == [2, 3]
