@@ -107,12 +107,12 @@ def built(model: Mapping[str, Any]) -> Any:
     return network
 
 
-def views(network: Any, shape: tuple[int, ...], clips: int) -> dict[str, Any]:
+def views(network: Any, shape: tuple[int, ...], clips: int, seed: int = 0) -> dict[str, Any]:
     """Random clips of a network's shape (C, T, H, W), as a loader hands them over."""
     from mmaction.models import Recognizer2D
     from mmaction.structures import ActionDataSample
 
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     made = torch.randint(256, (clips, *shape), generator=generator, dtype=torch.uint8)
     is_2d = isinstance(network, Recognizer2D)
     return dict(

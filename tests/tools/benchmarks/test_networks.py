@@ -65,8 +65,7 @@ def test_what_is_wrong_is_not_timed(tmp_path, monkeypatch, capsys, benchmark):
     'name', ['synthmotion_tcm', 'synthmotion_selfy', 'synthmotion_correlationblock']
 )
 def test_the_operators_of_every_module_are_exchanged(name):
-    module, features = blocks.module_and_features(hosts.HOSTS[name], 1)
-    errors = blocks.check(name, hosts.HOSTS[name], module, features, ['auto', 'shift_loop'])
+    errors = blocks.check(name, hosts.HOSTS[name], 1, ['auto', 'shift_loop'])[2]
     assert 0 < errors['auto'] != errors['shift_loop']
 
 
