@@ -646,6 +646,7 @@ def _from_images(
     num_segments: int,
     behind: str | None = None,
     shift_div: int | None = None,
+    colours: Colours = IMAGENET,
 ) -> Network:
     """A network of timm's on each frame, trained behind stage 3, with a classifier for 1280.
 
@@ -662,7 +663,7 @@ def _from_images(
     )
     cls_head = _frames_head('TSNHead', 1280, num_classes, init_std=0.01)
     motion = _BEHIND_FROZEN[behind] if behind else {}
-    return _recognizer(2, _host(backbone, num_segments=num_segments, **motion), cls_head)
+    return _recognizer(2, _host(backbone, num_segments=num_segments, **motion), cls_head, colours)
 
 
 def mobilenetv2(num_classes: int, num_segments: int, **options: Any) -> Network:
@@ -684,9 +685,9 @@ def efficientnet_lite0(num_classes: int, num_segments: int, **options: Any) -> N
     Its weights, those that timm fetches, too, take colours from -1 to 1.
     """
     weights = 'data/weights/efficientnet_lite0.pth'
-    network = _from_images('tf_efficientnet_lite0', weights, num_classes, num_segments, **options)
-    mean, std = map(list, HALF)
-    return dict(network, data_preprocessor=dict(network['data_preprocessor'], mean=mean, std=std))
+    return _from_images(
+        'tf_efficientnet_lite0', weights, num_classes, num_segments, colours=HALF, **options
+    )
 
 
 # Thin networks for SynthMotion, from scratch: thin enough to train on two CPU cores. The
