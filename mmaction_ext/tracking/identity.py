@@ -14,6 +14,7 @@ from typing import Any
 
 from mmaction_ext.compat import MIM_NAME, replace_pkg_resources
 from mmaction_ext.errors import InputError, did_you_mean
+from mmaction_ext.files.reading import read_regular
 from mmaction_ext.tracking import config_cache
 
 #: a resolved config, or a part of one, as plain data
@@ -21,6 +22,7 @@ Settings = dict[str, Any]
 LoadConfig = Callable[..., Settings]
 #: what strings of a config have in the place of the fold
 FOLD = '{fold}'
+_INHERITED = re.compile(r'\{\{\s*_base_\.([\w.]+)\s*\}\}')
 _FOLD_NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9_.-]*')
 
 
@@ -386,8 +388,27 @@ def _read_config(path: Path | str) -> Settings:
         found = unscoped(Config.fromfile(str(path), import_custom_modules=False).to_dict())
     except Exception as error:
         raise InputError(f'config {path} cannot be read: {error}') from error
-    config_cache.keep(path, found, dict(config_chain(path)).values(), config_hashes)
+    chain = dict(config_chain(path)).values()
+    _check_inherited(path, found, chain)
+    config_cache.keep(path, found, chain, config_hashes)
     return found
+
+
+def _check_inherited(path: Path | str, config: Settings, chain: Iterable[str]) -> None:
+    """See that no ``{{_base_.key}}`` is left inside a text.
+
+    mmengine runs a config with a word in its place, and puts the value where a whole value is that
+    word, but not where a function has made it part of another one.
+    """
+    texts = (read_regular(Path(file)).decode(errors='replace') for file in chain)
+    names = {name for text in texts for name in _INHERITED.findall(text)}
+    word = '|'.join(map(re.escape, sorted(names)))
+    left = names and re.search(rf"'[^']*_({word})_[0-9a-f]{{6}}[^']*'", repr(config))
+    if left:
+        raise InputError(
+            f'config {path}: {{{{_base_.{left[1]}}}}} stands for a whole value, not for part of a '
+            f'text ({left[0]}): write it out'
+        )
 
 
 def config_chain(path: Path | str) -> list[tuple[str, str]]:

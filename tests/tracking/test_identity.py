@@ -267,6 +267,18 @@ def test_unreadable_configs_are_named(tmp_path):
         load_config(broken)
 
 
+@pytest.mark.parametrize('name', ['root', 'data.root'])
+def test_what_a_function_made_of_an_inherited_value_is_no_value(tmp_path, name):
+    (tmp_path / 'base.py').write_text("root = 'videos'\ndata = dict(root=root)\n")
+    row = tmp_path / 'row.py'
+    start = "_base_ = './base.py'\n"
+    row.write_text(f'{start}files = list(({{{{_base_.{name}}}}}, 1))\n')
+    assert load_config(row)['files'] == ['videos', 1]
+    row.write_text(f"{start}files = '/'.join(({{{{_base_.{name}}}}}, 'list.txt'))\n")
+    with pytest.raises(ValueError, match=rf'row.py: {{{{_base_.{name}}}}} stands for .* it out'):
+        load_config(row)
+
+
 @pytest.fixture
 def ensemble(tmp_path):
     """An ensemble of two configs in another folder, which share a base."""

@@ -5,4 +5,4 @@ from mmaction_ext.datasets.pipelines import squashed_loaders
 num_segments = 1
 input_shape = (3, num_segments, 96, 96)
 train_dataloader, val_dataloader, test_dataloader = squashed_loaders(
-    {{_base_.data_root}}, num_segments, 96, {{_base_.global_batch_size}})
+    'data/weizmann', num_segments, 96, 8)
