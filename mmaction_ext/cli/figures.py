@@ -78,7 +78,7 @@ def run(args: Namespace) -> int:
     ):
         assert spec.figure
         path = args.out / f'{spec.id}.svg'
-        svg = draw(spec.figure, table, _costs(spec, steps))
+        svg = draw(spec.figure, table, row_costs(spec, steps))
         there = path.read_text(encoding='utf-8') if path.is_file() else ''
         if args.check and not shows_the_same(svg, there):
             print(clean(f'out of date: {path}'), file=sys.stderr)
@@ -120,10 +120,15 @@ def step_costs(path: Path) -> dict[str, dict[str, float]]:
         raise InputError(f'{path} is no table of tools/benchmarks/models.py') from error
 
 
-def _costs(
+def row_costs(
     spec: TableSpec, steps: Mapping[str, Mapping[str, float]]
 ) -> dict[str, dict[str, float]]:
-    """Cost to row id to its multiple; the reference row is the network without a module."""
+    """:func:`step_costs` of a table's rows, by their ids.
+
+    Args:
+        spec: the table, whose reference row is the network without a module.
+        steps: by names of configs.
+    """
     reference = {spec.reference.id: 1.0} if spec.reference else {}
     return {
         cost: {

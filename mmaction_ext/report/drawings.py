@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mmaction_ext.report.template import NEUTRAL, PALETTE, color
+from mmaction_ext.report.template import NEUTRAL, color
 from mmaction_ext.tables.cells import Cell, CellStatus, Table
 from mmaction_ext.tables.spec import Drawing
 from mmaction_ext.tables.spec.checks import MEASURED
@@ -17,7 +17,9 @@ Costs = Mapping[str, Mapping[str, float]]
 _LEVEL = re.compile(r'\d+(\.\d+)?$')
 _WIDTH, _HEIGHT = 4.2, 3.6  # of a panel, inches
 _ASIDE = 0.006  # of the width: lines stand aside of each other, so that whiskers stay apart
-_MARKERS = 'os^D'  # another one each time that the colours repeat
+_MARKERS = (
+    'os^DvP<X>hpd'  # one after the other, as colours are: two rows share one of them at most
+)
 _TEXT = re.compile(r'<dc:description>(.*?)</dc:description>', re.DOTALL)
 
 
@@ -152,13 +154,22 @@ def draw(drawing: Drawing, table: Table, costs: Costs) -> str:
             _draw_panel(figure.add_subplot(1, len(shown), i + 1), panel, drawing)
         figure.axes[0].set_ylabel(drawing.y)
         handles, labels = figure.axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc='outside upper center', ncols=4, frameon=False)
+        figure.legend(
+            handles,
+            labels,
+            title='mean and 95 % interval',
+            loc='outside upper center',
+            ncols=4,
+            frameon=False,
+        )
         said = dict(Date=None, Title=table.caption, Description=_description(shown))
         FigureCanvasSVG(figure).print_svg(buffer, metadata=said)
     return buffer.getvalue().decode()
 
 
 def _draw_panel(axes: Any, panel: Panel, drawing: Drawing) -> None:
+    from matplotlib.ticker import MaxNLocator, NullLocator
+
     marks = [mark for line in panel.lines.values() for mark in line if mark]
     width = max(mark.x for mark in marks) - min(mark.x for mark in marks)
     for i, (label, line) in enumerate(panel.lines.items()):
@@ -171,7 +182,7 @@ def _draw_panel(axes: Any, panel: Panel, drawing: Drawing) -> None:
                 [mark.high - mark.y if mark else math.nan for mark in line],
             ],
             color=color(i),
-            marker=_MARKERS[i // len(PALETTE) % len(_MARKERS)],
+            marker=_MARKERS[i % len(_MARKERS)],
             markersize=3.5,
             linewidth=1.2,
             elinewidth=0.8,
@@ -184,6 +195,11 @@ def _draw_panel(axes: Any, panel: Panel, drawing: Drawing) -> None:
         )
     if panel.ticks:
         axes.set_xticks(list(panel.ticks), list(panel.ticks.values()))
+    else:  # costs, which are multiples of each other
+        axes.set_xscale('log')
+        axes.xaxis.set_major_locator(MaxNLocator(6))
+        axes.xaxis.set_major_formatter('{x:g}')
+        axes.xaxis.set_minor_locator(NullLocator())
     axes.set(xlabel=panel.x, ylim=(0, 100))
 
 

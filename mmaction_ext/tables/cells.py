@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mmaction_ext.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     from mmaction_ext.tables.spec import Column
+
+_Named = TypeVar('_Named')
 
 #: A number beyond it is none that tables print: the spread and the differences of such numbers
 #: would leave the range of floats.
@@ -309,14 +312,24 @@ class Table:
             InputError: there is no such row or column; the message lists those there are.
         """
         rows = {each.id: each for row in self.body for each in (row, *row.folds)}
-        keys = [column.key for column in self.columns]
-        for kind, name, known in (('row', row_id, list(rows)), ('column', column_key, keys)):
-            if name not in known:
-                raise InputError(
-                    f'table {self.id} has no {kind} {name!r}; it has {", ".join(known)}'
-                    f'{did_you_mean(name, known)}'
-                )
-        return rows[row_id].cells[keys.index(column_key)]
+        row = self._named('row', row_id, rows)
+        return row.cells[self.columns.index(self.column(column_key))]
+
+    def column(self, key: str) -> Column:
+        """The column with a key.
+
+        Raises:
+            InputError: there is none; the message lists those there are.
+        """
+        return self._named('column', key, {column.key: column for column in self.columns})
+
+    def _named(self, kind: str, name: str, known: Mapping[str, _Named]) -> _Named:
+        if name not in known:
+            raise InputError(
+                f'table {self.id} has no {kind} {name!r}; it has {", ".join(known)}'
+                f'{did_you_mean(name, known)}'
+            )
+        return known[name]
 
 
 def exact(number: float) -> Fraction:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
+from mmaction_ext.errors import InputError
 from mmaction_ext.tables.cells import (
     LARGEST,
     SEVERITY,
@@ -217,6 +218,31 @@ def difference_cell(
         ]
         return _unpaired_cell(seeds, _counted(mine), _counted(reference), column)
     return seeds_cell(pairs, column)
+
+
+def cells_difference(mine: Cell, column: Column, other: Cell, other_column: Column) -> Cell:
+    """Difference of two cells, of one table or of two, paired by seed or by fold.
+
+    Args:
+        mine, other: the cells.
+        column, other_column: theirs.
+
+    Returns:
+        As of :func:`difference_cell`, of the seeds or folds that both have.
+
+    Raises:
+        InputError: they are in different units, or share no seed that counts.
+    """
+    theirs = {result.label: result for result in other.counted}
+    ours = [result for result in mine.counted if result.label in theirs]
+    if column.scale != other_column.scale or not ours:
+        why = 'share no seed or fold with a number' if not ours else 'are in different units'
+        raise InputError(
+            f'{column.key!r} ({mine.text}) and {other_column.key!r} ({other.text}) {why}'
+        )
+    fmt = f'+{column.fmt.lstrip("+")}'
+    as_difference = Column(column.key, column.head, column.key, fmt=fmt, relative_to='reference')
+    return difference_cell(ours, [theirs[result.label] for result in ours], as_difference)
 
 
 def _unpaired_cell(

@@ -3,10 +3,18 @@ from types import SimpleNamespace
 
 import pytest
 
+from mmaction_ext.errors import InputError
 from mmaction_ext.tables.cells import CellStatus, SeedResult
-from mmaction_ext.tables.seed_cells import difference_cell, mean_result, minus
+from mmaction_ext.tables.seed_cells import (
+    cells_difference,
+    difference_cell,
+    mean_result,
+    minus,
+    seeds_cell,
+)
 from mmaction_ext.tables.spec import Column
 
+TOP1 = Column('top1', 'Top-1', 'test/acc/top1', scale=100, fmt='.2f', best='max')
 DELTA = Column('delta', 'Delta', 'top1', fmt='+.1f', relative_to='reference')
 
 
@@ -99,3 +107,27 @@ def test_a_difference_of_own_numbers_is_not_imported():
     [mine], [reference] = results('a', 8), results('b', 1)
     found = minus(mine, reference)
     assert (found.value, found.imported, found.runs) == (7, False, ('b0', 'a0'))
+
+
+def test_cells_are_compared_over_the_seeds_that_both_have():
+    """12 - 7, 14 - 8 and 16 - 9; error 1 / sqrt(3), t = 4.303."""
+    cells = [
+        seeds_cell(results('a', 12, 14, 16, 99), TOP1),
+        seeds_cell(results('b', 7, 8, 9), TOP1),
+    ]
+    cell = cells_difference(cells[0], TOP1, cells[1], TOP1)
+    assert (cell.text, cell.n) == ('+6.00 ± 1.00 [+3.52, +8.48]', 3)
+    assert cells_difference(cells[1], TOP1, cells[0], TOP1).value == -6
+
+
+@pytest.mark.parametrize(
+    'values, column, message',
+    [
+        ((None, None, 1), TOP1, 'share no seed or fold with a number'),
+        ((1, 2, 3), Column('loss', 'Loss', 'test/loss'), 'are in different units'),
+    ],
+)
+def test_cells_that_cannot_be_compared(values, column, message):
+    mine = seeds_cell(results('a', 1, 2), TOP1)
+    with pytest.raises(InputError, match=rf"^'top1' \(1.50 ± 0.71\) and .*{message}"):
+        cells_difference(mine, TOP1, seeds_cell(results('b', *values), column), column)

@@ -8,10 +8,13 @@ from pathlib import Path
 from mmaction_ext.errors import InputError
 from mmaction_ext.tables.cells import Cell, Table, TableRow
 from mmaction_ext.tables.render.text import one_line
+from mmaction_ext.tables.seed_cells import cells_difference
 
 _SPECIAL = re.compile(r'([\\`*_\[\]|~$])')
 _LIST_OR_HEADING = re.compile(r'^(\d*)([-+=#.)])')
-_CELL = re.compile(r'(<!-- *cell: *(\S+) +(\S+) +(\S+) *-->)(.*?)<!-- /cell -->')
+_CELL = re.compile(
+    r'(<!-- *cell: *(\S+) +(\S+) +(\S+)(?: +- +(\S+) +(\S+) +(\S+))? *-->).*?<!-- /cell -->'
+)
 _BEGIN, _END = re.compile(r'<!-- *table: *(.*?) *--> *'), '<!-- /table -->'
 _ENTITIES = {'&': '&amp;', '<': '&lt;', '>': '&gt;'}
 
@@ -47,7 +50,8 @@ def embed(
     Args:
         text: Markdown in which ``<!-- table: ID -->`` and ``<!-- /table -->``, each on a line
             of its own, enclose what an earlier call put there; within a line,
-            ``<!-- cell: ID ROW COLUMN -->`` and ``<!-- /cell -->`` do.
+            ``<!-- cell: ID ROW COLUMN -->`` and ``<!-- /cell -->`` do, or, for the difference of
+            two cells, ``<!-- cell: ID ROW COLUMN - ID ROW COLUMN -->``.
         tables: tables; those the document does not name are left out.
         path: the document's file, for messages.
         every: whether these are all tables there are. If not, what the document holds of others
@@ -57,8 +61,8 @@ def embed(
         The document.
 
     Raises:
-        InputError: a place has no end, a table lacks a cell's row or column or, with ``every``,
-            no table has an id; the message names file, line and id.
+        InputError: a place has no end, a table lacks a cell's row or column, two cells cannot be
+            compared or, with ``every``, no table has an id; the message names file, line and id.
     """
     by_id = {table.id: table for table in tables}
     lines = [
@@ -76,28 +80,30 @@ def embed(
 
 
 def _with_cells(line: str, tables: Mapping[str, Table], place: str, every: bool) -> str:
-    """A line with its cells as they are in the tables."""
+    """A line with its cells, and differences of two cells, as they are in the tables."""
 
     def renewed(match: re.Match[str]) -> str:
-        name, *key = match.group(2, 3, 4)
-        if name not in tables:
-            if every:
-                raise InputError(f'{place}: there is no table {name!r}')
+        places = [each for each in (match.group(2, 3, 4), match.group(5, 6, 7)) if each[0]]
+        unknown = [name for name, *_ in places if name not in tables]
+        if unknown and every:
+            raise InputError(f'{place}: there is no table {unknown[0]!r}')
+        if unknown:
             return match[0]
-        cells = {
-            (row.id, column.key): cell
-            for row in tables[name].rows
-            for column, cell in zip(tables[name].columns, row.cells, strict=False)
-        }
-        if tuple(key) not in cells:
-            raise InputError(f'{place}: table {name!r} has no row {key[0]!r} with {key[1]!r}')
-        return f'{match[1]}{escape(cells[key[0], key[1]].text)}<!-- /cell -->'
+        try:
+            found = [
+                (tables[name].cell(*key), tables[name].column(key[1])) for name, *key in places
+            ]
+            cell = found[0][0] if len(found) == 1 else cells_difference(*found[0], *found[1])
+        except InputError as error:
+            raise InputError(f'{place}: {error}') from error
+        return f'{match[1]}{escape(cell.text)}<!-- /cell -->'
 
     done = _CELL.sub(renewed, line)
     if len(re.findall('<!-- *cell:', line)) > len(_CELL.findall(line)):
         raise InputError(
             f'{place}: a place of a cell has no end on its line, or is none: it is written '
-            '<!-- cell: TABLE ROW COLUMN --><!-- /cell -->'
+            '<!-- cell: TABLE ROW COLUMN --><!-- /cell -->, or with TABLE ROW COLUMN - TABLE ROW '
+            'COLUMN for a difference'
         )
     return done
 

@@ -72,6 +72,13 @@ def test_cells_stand_within_a_line(table):
     assert embed(done, [table]) == done
 
 
+def test_differences_of_cells_stand_within_a_line(table):
+    row = next(row for row in table.rows if row.cells and row.cells[1].counted)
+    key = f'demo {row.id} {table.columns[1].key}'
+    done = embed(f'<!-- cell: {key} - {key} -->old<!-- /cell -->', [table])
+    assert done == f'<!-- cell: {key} - {key} -->0.0 ± 0.0<!-- /cell -->'
+
+
 @pytest.mark.parametrize(
     'text, every, message',
     [
@@ -79,7 +86,7 @@ def test_cells_stand_within_a_line(table):
         (
             '<!-- cell: demo a b --><!-- /cell -->',
             False,
-            "1: table 'demo' has no row 'a' with 'b'",
+            "1: table demo has no row 'a'; it has",
         ),
         ('<!-- cell: other a b -->1', False, '1: a place of a cell has no end'),
         ('<!-- cell: other a -->1<!-- /cell -->', False, '1: a place of a cell has no end'),
