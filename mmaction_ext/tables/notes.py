@@ -252,7 +252,10 @@ def _statistics_note(spec: TableSpec, cells: Sequence[Cell]) -> str:
     folds = ', '.join(spec.folds)
     if by_fold:
         what = 'Mean ± standard deviation (n−1)' if len(spec.folds) > 1 else 'Value'
-        parts = [f'{what} over folds {folds} of seed {seeds}, which share training samples']
+        parts = [
+            f'{what} over folds {folds} of seed {seeds}; as folds share training samples, '
+            'intervals over them are narrower than they should be'
+        ]
     elif parts and spec.fold_rows and any(not column.fold for column in spec.measured):
         first = parts[0][:1].lower() + parts[0][1:]
         parts = [f'Mean over folds {folds} under each seed, then {first}']
