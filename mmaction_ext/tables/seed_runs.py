@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from mmaction_ext.errors import InputError, did_you_mean
 from mmaction_ext.tables import protocol
 from mmaction_ext.tables.cells import LARGEST, SEVERITY, CellStatus, SeedResult, exact
-from mmaction_ext.tables.code import TrackedCode, tracked_code
+from mmaction_ext.tables.code import TrackedCode, network_files, tracked_code
 from mmaction_ext.tables.spec import LAST, Select, TableSpec
 from mmaction_ext.tracking.identity import (
     LoadConfig,
@@ -130,7 +130,7 @@ def resolve_configs(spec: TableSpec, load: LoadConfig = load_config) -> dict[str
             is_ensemble=is_ensemble,
             is_only_tested=is_ensemble or bool(source),
             code=code,
-            watched=watched,
+            watched=replace(watched, used=network_files(resolved)),
             network=network_of(path, load, row.fold),
         )
     return configs

@@ -1,3 +1,4 @@
+import ast
 import hashlib
 from pathlib import Path
 
@@ -5,7 +6,14 @@ import pytest
 
 import mmaction_ext
 from mmaction_ext.files.writing import file_sha256
-from mmaction_ext.tables.code import DEFAULT_GLOBS, TrackedCode, finds, matches, tracked_code
+from mmaction_ext.tables.code import (
+    DEFAULT_GLOBS,
+    TrackedCode,
+    finds,
+    matches,
+    network_files,
+    tracked_code,
+)
 
 PACKAGE = Path(mmaction_ext.__file__).parent
 
@@ -98,3 +106,54 @@ def test_a_pattern_may_be_of_the_users_own_files(tmp_path, monkeypatch):
     (tmp_path / 'mine.py').write_text('')
     assert finds('m*.py') and finds('mmaction_ext/modules/dcf.py')
     assert not [glob for glob in ('', 'other.py', '/etc/*', 'mmaction_ext/none.py') if finds(glob)]
+
+
+def test_a_module_that_a_network_does_not_name_is_none_of_its_files():
+    dcf, block = (
+        network_files(dict(model=dict(backbone=dict(type='mmaction_ext.Host', module=[module]))))
+        for module in (dict(type='DCF'), dict(type='CorrelationBlock'))
+    )
+    assert 'mmaction_ext/modules/dcf.py' in dcf - block
+    assert 'mmaction_ext/modules/correlation_block.py' in block - dcf
+    shared = ('modules/base.py', 'ops/correlation/native.py', 'ops/window.py')
+    assert {f'mmaction_ext/{name}' for name in shared} <= dcf & block
+    host = network_files(dict(model=dict(type='MotionBackbone')))
+    assert {'mmaction_ext/models/host/stages.py', 'mmaction_ext/modules/base.py'} <= host
+    assert not [name for name in host if name.startswith('mmaction_ext/ops/')]
+    assert network_files(dict(train_cfg=dict(type='DCF'))) == frozenset()
+
+
+def test_everything_that_registers_or_computes_is_of_some_network():
+    """Loaded in some other way than by an import, a file would be missed."""
+    names = (
+        node.name
+        for file in (PACKAGE / 'modules').glob('*.py')
+        for node in ast.parse(file.read_text()).body
+        if isinstance(node, ast.ClassDef) and node.decorator_list
+    )
+    used = network_files(dict(model=[dict(type=name) for name in ('MotionBackbone', *names)]))
+    tracked = set(tracked_code(DEFAULT_GLOBS).files)
+    assert {file for file in tracked - used if Path(file).name != '__init__.py'} == set()
+
+
+def test_files_that_a_network_does_not_use_change_nothing():
+    globs, used = ('mmaction_ext/m/*',), frozenset({'mmaction_ext/m/a.py'})
+    tree = TrackedCode(globs, {'mmaction_ext/m/a.py': '1', 'mmaction_ext/m/new.py': '2'}, used)
+    ran = {'mmaction_ext/m/a.py': '1', 'mmaction_ext/m/gone.py': '3'}
+    assert tree.changes(ran) == [] and not tree.is_other(tree.digest(ran))
+    for now in ('0', ''):
+        files = {'mmaction_ext/m/a.py': now} if now else {}
+        later = TrackedCode(globs, files, used)
+        assert later.changes(ran) == ['mmaction_ext/m/a.py'] and later.is_other(tree.digest(ran))
+
+
+def test_digests_that_were_kept_of_all_files_still_count():
+    files = {'mmaction_ext/m/a.py': '1', 'mmaction_ext/m/b.py': '2'}
+    kept = TrackedCode(('mmaction_ext/m/*',), files).digest(files)
+    tree = TrackedCode(('mmaction_ext/m/*',), files, frozenset({'mmaction_ext/m/a.py'}))
+    assert kept != tree.digest(files) and not tree.is_other(kept)
+    assert tree.is_other(
+        TrackedCode(('mmaction_ext/m/*',), {**files, 'mmaction_ext/m/b.py': '0'}).digest(
+            {**files, 'mmaction_ext/m/b.py': '0'}
+        )
+    )

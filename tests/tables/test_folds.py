@@ -80,8 +80,9 @@ def test_folds_of_the_only_seed_are_compared_with_each_other(make, build):
     assert not table.warnings
     assert table.notes[-2] == (
         'Mean ± standard deviation (n−1) over folds 1, 2, 3 of seed 0; as folds share training '
-        'samples, intervals over them are narrower than they should be; differences to the row “base” are paired by fold and taken before rounding, '
-        'in brackets their 95 % interval (Student’s t).'
+        'samples, intervals over them are narrower than they should be; differences to the row '
+        '“base” are paired by fold and taken before rounding, in brackets their 95 % interval '
+        '(Student’s t).'
     )
 
 

@@ -72,10 +72,10 @@ the cell is stale. Rows that were tested under differing protocols are a warning
 allows it or ``varies`` holds ``test_dataloader``. ``code`` names source files, relative to the
 folder of the package or, of the user's own modules, to the folder where they are imported from
 (``*`` also matches ``/``): runs that record another version of one of them are stale. Without
-``code`` a change of the operators, modules or host
-(:data:`mmaction_ext.tables.code.DEFAULT_GLOBS`) or of an own module since a run is noted under the
-table, and its numbers count; ``code: []`` tracks nothing. Only ledgers record either; a run
-without one counts.
+``code`` a change of those operators, modules and host files
+(:data:`mmaction_ext.tables.code.DEFAULT_GLOBS`) that the row's network is made of, or of an own
+module, since a run is noted under the table, and its numbers count; ``code: []`` tracks nothing.
+Only ledgers record either; a run without one counts.
 """
 
 from pathlib import Path
