@@ -95,6 +95,7 @@ def dataset_of(name: str, folder: Path) -> tuple[Any, list[np.ndarray]]:
 
 
 def stages(dataset: Any) -> list[Any]:
+    """The transforms of its pipeline, in order."""
     return dataset.pipeline.transforms
 
 

@@ -117,6 +117,7 @@ class Case:
 
 
 def operator(size: Size) -> str:
+    """Name of the operator that a size is of, as the CSV has it."""
     return {CorrelationSize: 'local', PairSize: 'pair', RegionsSize: 'regions'}[type(size)]
 
 
@@ -279,6 +280,7 @@ def gradients(outputs: Sequence[Tensor]) -> list[Tensor]:
 
 
 def differentiable(outputs: Sequence[Tensor]) -> list[Tensor]:
+    """The outputs that have gradients: places of maxima are whole numbers."""
     return [each for each in outputs if each.is_floating_point()]
 
 
