@@ -619,8 +619,9 @@ def timesformer(num_classes: int, num_frames: int, img_size: int) -> Network:
 # are.
 
 #: Modules behind the frozen stages of such a network, by their rows. Settings are those of the
-#: networks at paper scale but for zero_init, as of the thin ones: in a hundred steps the weights of
-#: a last normalisation reach no 0.01. Stages end in a sum without a ReLU, and so do modules that can.
+#: networks at paper scale but for zero_init, as of the thin ones: in a hundred steps, weights of a
+#: last normalisation that start at zero do not reach 0.01. Stages end in a sum without a ReLU, and
+#: so do the modules that can.
 _BEHIND_FROZEN: dict[str, dict[str, Any]] = {
     'dcf': dict(module=dict(type='DCF', reduction=2, relu='none', zero_init=False), stages=(3, 4)),
     'tcm': dict(module=dict(type='TCM', num_segments=8), stages=(3,)),

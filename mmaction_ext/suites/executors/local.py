@@ -91,7 +91,10 @@ class _Process:
         self.log = runs / LOGS / f'{task.run}.log'
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.checkpoints = _checkpoints(self.folder)
-        self.attempts = len(read_ledger(runs, task.run).entries)
+        ledger = read_ledger(runs, task.run)
+        self.attempts = len(ledger.entries)
+        found = ledger.run and ledger.run.config_hash
+        self.is_anew = found not in (None, task.config_hash)
         self.gpus = slots.take(slots.per_run if is_training else 1)
         try:
             with open(self.log, 'ab') as log:
@@ -112,7 +115,7 @@ class _Process:
     def start(self) -> str:
         """How it begins, in words."""
         last = max(self.checkpoints, key=self._written, default=None)
-        if last is None:
+        if last is None or self.is_anew:  # a run of another version is moved aside
             return 'started'
         return f'goes on after {last.removesuffix(".pth").replace("_", " ")}'
 

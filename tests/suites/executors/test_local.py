@@ -196,6 +196,24 @@ def test_what_is_tried_again(make):
     assert 'preempted/seed0: goes on after iter 4' in said
 
 
+@pytest.mark.parametrize(('digest', 'word'), [('hash', 'goes on after epoch 2'), ('1', 'started')])
+def test_what_an_earlier_version_left_is_not_gone_on_from(make, tmp_path, digest, word):
+    folder = tmp_path / 'work_dirs/a/seed0'
+    folder.mkdir(parents=True)
+    (folder / 'epoch_2.pth').touch()
+    facts = dict(
+        schema=2,
+        config='a',
+        seed=0,
+        config_hash=digest,
+        uid=f'{"0" * 16}-{"0" * 8}',
+        attempts=[],
+        job_type='train',
+    )
+    (folder / 'run.json').write_text(json.dumps(facts))
+    assert f'a/seed0: {word}, ' in '\n'.join(make(task('a')).watcher.said)
+
+
 @pytest.mark.parametrize(
     ('number', 'code'), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)]
 )

@@ -1,6 +1,6 @@
 _base_ = [
     '../../../_base_/datasets/ut_interaction.py',
-    '../../../_base_/schedules/images_12e_2e-3.py',
+    '../../../_base_/schedules/images_12e.py',
     '../../../_base_/controlled_runtime.py',
 ]
 
