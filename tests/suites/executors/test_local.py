@@ -19,6 +19,7 @@ from mmaction_ext.suites.executors.machine import Slots
 from mmaction_ext.suites.plan import Task
 from mmaction_ext.suites.store import Handed, Suite
 from mmaction_ext.tables.gaps import Job
+from mmaction_ext.tracking.ledger.forms import RunFile
 
 #: notes each start, and does what `steps.json` has for it, of which the last holds for all later
 PROGRAM = """
@@ -201,16 +202,8 @@ def test_what_an_earlier_version_left_is_not_gone_on_from(make, tmp_path, digest
     folder = tmp_path / 'work_dirs/a/seed0'
     folder.mkdir(parents=True)
     (folder / 'epoch_2.pth').touch()
-    facts = dict(
-        schema=2,
-        config='a',
-        seed=0,
-        config_hash=digest,
-        uid=f'{"0" * 16}-{"0" * 8}',
-        attempts=[],
-        job_type='train',
-    )
-    (folder / 'run.json').write_text(json.dumps(facts))
+    run = RunFile(version=2, config='a', seed=0, config_hash=digest, job_type='train')
+    (folder / 'run.json').write_text(run.text())
     assert f'a/seed0: {word}, ' in '\n'.join(make(task('a')).watcher.said)
 
 
