@@ -619,24 +619,25 @@ def timesformer(num_classes: int, num_frames: int, img_size: int) -> Network:
 # are.
 
 #: Modules behind the frozen stages of such a network, by their rows. Settings are those of the
-#: networks at paper scale but for zero_init, as of the thin ones: in a hundred steps, weights of a
-#: last normalisation that start at zero do not reach 0.01. Stages end in a sum without a ReLU, and
-#: so do the modules that can.
+#: networks at paper scale; stages end in a sum without a ReLU, and so do the modules that can.
 _BEHIND_FROZEN: dict[str, dict[str, Any]] = {
-    'dcf': dict(module=dict(type='DCF', reduction=2, relu='none', zero_init=False), stages=(3, 4)),
+    'dcf': dict(module=dict(type='DCF', reduction=2, relu='none'), stages=(3, 4)),
+    'dcf_at_once': dict(
+        module=dict(type='DCF', reduction=2, relu='none', zero_init=False), stages=(3, 4)
+    ),
     'tcm': dict(module=dict(type='TCM', num_segments=8), stages=(3,)),
     'motion_squeeze': dict(module=dict(type='MotionSqueeze'), stages=(3,)),
     'correlation_block': dict(
-        module=dict(type='CorrelationBlock', reduction=2, groups=4, relu='none'),
+        module=dict(type='CorrelationBlock', reduction=2, groups=4, relu='none', zero_init=True),
         stages=(3, 4),
     ),
-    'selfy': dict(module=dict(type='SELFY', relu='none', zero_init=False), stages=(3,)),
+    'selfy': dict(module=dict(type='SELFY', relu='none'), stages=(3,)),
     'rsa': dict(module=dict(type='RSA'), stages=(3,)),
     'tea': dict(module=dict(type='MotionExcitation'), stages=(3, 4, 5)),
     'tdn': dict(module=dict(type='LongTermTDM'), stages=(3, 4, 5)),
     'tadaconv': dict(module=dict(type='TAdaConv'), stages=(3,)),
     'ctnet': dict(module=dict(type='CT'), stages=(3,)),
-    'cgnl': dict(module=dict(type='CGNL', zero_init=False), stages=(4,)),
+    'cgnl': dict(module=dict(type='CGNL'), stages=(4,)),
     'cgd': dict(module=dict(type='CGD'), stages=(3, 4, 5)),
 }
 
