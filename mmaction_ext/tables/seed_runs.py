@@ -130,7 +130,7 @@ def resolve_configs(spec: TableSpec, load: LoadConfig = load_config) -> dict[str
             is_ensemble=is_ensemble,
             is_only_tested=is_ensemble or bool(source),
             code=code,
-            watched=replace(watched, used=network_files(resolved)),
+            watched=replace(watched, used=None if is_ensemble else network_files(resolved)),
             network=network_of(path, load, row.fold),
         )
     return configs
