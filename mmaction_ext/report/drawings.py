@@ -17,9 +17,7 @@ Costs = Mapping[str, Mapping[str, float]]
 _LEVEL = re.compile(r'\d+(\.\d+)?$')
 _WIDTH, _HEIGHT = 4.2, 3.6  # of a panel, inches
 _ASIDE = 0.006  # of the width: lines stand aside of each other, so that whiskers stay apart
-_MARKERS = (
-    'os^DvP<X>hpd'  # one after the other, as colours are: two rows share one of them at most
-)
+_MARKERS = 'os^DvP<X>hpd'  # in turn, as colours are, of which there is another number
 _TEXT = re.compile(r'<dc:description>(.*?)</dc:description>', re.DOTALL)
 
 

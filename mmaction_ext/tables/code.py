@@ -10,6 +10,7 @@ from pathlib import Path
 
 import mmaction_ext
 from mmaction_ext.files.reading import read_regular
+from mmaction_ext.tracking.config_cache import imported_names
 from mmaction_ext.tracking.identity import Settings, json_digest
 from mmaction_ext.tracking.ledger.facts import find_source, is_own
 from mmaction_ext.tracking.reading.comparison import code_changes, current_sha256
@@ -86,8 +87,8 @@ class TrackedCode:
         """
         if not self.globs or not digest:
             return False
-        as_here = {self._digest_of(self.files, used) for used in (self.used, None)}
-        return digest not in as_here or bool(self.own_changes(as_dict(own)))
+        is_other = all(digest != self._digest_of(self.files, used) for used in (self.used, None))
+        return is_other or bool(self.own_changes(as_dict(own)))
 
 
 def _tracks(globs: tuple[str, ...], used: frozenset[str] | None, path: str) -> bool:
@@ -209,18 +210,15 @@ def _class_files() -> dict[str, list[str]]:
 
 @functools.cache
 def _imported_files(file: str) -> frozenset[str]:
-    nodes = ast.walk(_tree(file))
-    names = {name for node in nodes for name in _imported_names(node)}
-    return frozenset(found for name in names for found in _files_of(name))
-
-
-def _imported_names(node: ast.AST) -> list[str]:
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    if isinstance(node, ast.ImportFrom):
-        return [f'{node.module}.{alias.name}' for alias in node.names]
-    name = getattr(node, 'value', None)  # of what is imported when it is needed
-    return [name] if isinstance(name, str) and name.startswith(f'{_PACKAGE.name}.') else []
+    """Those that it imports, and those that it names as texts, to import them when needed."""
+    texts = {
+        node.value
+        for node in ast.walk(_tree(file))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    return frozenset(
+        found for name in texts.union(imported_names(_tree(file))) for found in _files_of(name)
+    )
 
 
 @functools.cache
@@ -240,7 +238,7 @@ def _files_of(name: str) -> tuple[str, ...]:
         passed
         for node in _tree(file).body
         if isinstance(node, ast.ImportFrom)
-        for alias, passed in zip(node.names, _imported_names(node), strict=True)
+        for alias, passed in zip(node.names, imported_names(node), strict=True)
         if (alias.asname or alias.name) == taken
     ]
     return tuple(each for passed in passed_on for each in _files_of(passed)) or (file,)

@@ -163,7 +163,7 @@ def _modules(path: str, _: str) -> frozenset[str]:
         if name in _IMPURE or name.startswith('__'):
             raise ValueError(f'calls {name}')
     found = set()
-    for name in _imported(tree):
+    for name in imported_names(tree):
         root = name.partition('.')[0]
         if root == PACKAGE.name:
             found |= _closure(name)
@@ -190,12 +190,19 @@ def _closure(name: str) -> set[str]:
 
 @functools.cache
 def _own_imports(path: str, _: str) -> list[str]:
-    names = _imported(ast.parse(read_regular(path)))
+    names = imported_names(ast.parse(read_regular(path)))
     return [name for name in names if name.startswith(f'{PACKAGE.name}.')]
 
 
-def _imported(tree: ast.AST) -> list[str]:
-    """Names of modules, and of what is taken from them, which may be modules, too."""
+def imported_names(tree: ast.AST) -> list[str]:
+    """Names of modules, and of what is taken from them, which may be modules, too.
+
+    Args:
+        tree: a module, or a part of one; one import gives its names in their order.
+
+    Raises:
+        ValueError: one is relative.
+    """
     found: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
