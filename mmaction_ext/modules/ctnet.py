@@ -121,25 +121,31 @@ class ChannelTensorization(nn.Module):
 class CT(FrameModule):
     """Channel tensorization after each of one or more stages of a backbone, added to the features.
 
-    Our construction: in its own network it replaces the 3x3 convolution of bottlenecks. A new
-    block is the identity.
+    Our construction: in its own network it replaces the 3x3 convolution of bottlenecks.
 
     Args:
         in_channels: Channels at the output of each stage, by stage number.
         gates: See :class:`ChannelTensorization`.
+        zero_init: Start the normalisation at zero: a new block is the identity.
 
     Raises:
         InputError: As :class:`ChannelTensorization`.
     """
 
-    def __init__(self, in_channels: Mapping[int, int], *, gates: Sequence[str] = GATES) -> None:
+    def __init__(
+        self,
+        in_channels: Mapping[int, int],
+        *,
+        gates: Sequence[str] = GATES,
+        zero_init: bool = True,
+    ) -> None:
         super().__init__(in_channels)
-        self.blocks = nn.ModuleDict(
-            {
-                str(stage): ResidualCore(ChannelTensorization(channels, gates), channels)
-                for stage, channels in self.in_channels.items()
-            }
-        )
+        self.blocks = nn.ModuleDict()
+        for stage, channels in self.in_channels.items():
+            core = ChannelTensorization(channels, gates)
+            self.blocks[str(stage)] = block = ResidualCore(core, channels)
+            if not zero_init:
+                nn.init.ones_(block.bn.weight)
 
 
 def _transposed(x: Tensor, rows: int) -> Tensor:

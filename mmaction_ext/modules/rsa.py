@@ -146,6 +146,7 @@ class RSA(FrameModule):
         neighbourhood: Sides of the neighbourhood.
         kernel_type: Of the kernel.
         feat_type: Of the context.
+        zero_init: Start the normalisation at zero: a new block is the identity.
 
     Raises:
         InputError: If an argument is out of its range, or ``num_queries`` does not divide the
@@ -163,6 +164,7 @@ class RSA(FrameModule):
         neighbourhood: Sequence[int] = (5, 7, 7),
         kernel_type: str = 'VplusR',
         feat_type: str = 'VplusR',
+        zero_init: bool = True,
     ) -> None:
         super().__init__(in_channels)
         self.blocks = nn.ModuleDict()
@@ -175,7 +177,9 @@ class RSA(FrameModule):
                 kernel_type=kernel_type,
                 feat_type=feat_type,
             )
-            self.blocks[str(stage)] = ResidualCore(core, channels)
+            self.blocks[str(stage)] = block = ResidualCore(core, channels)
+            if not zero_init:
+                nn.init.ones_(block.bn.weight)
 
 
 def _over_neighbours(channels: int, out_channels: int, sides: tuple[int, int, int]) -> nn.Conv3d:

@@ -93,17 +93,25 @@ class TAdaConv2d(nn.Conv2d):
 class TAdaConv(FrameModule):
     """A 3x3 TAdaConv after each of one or more stages of a backbone, added to the features.
 
-    Our construction: in its own network it replaces the 3x3 convolutions of all bottlenecks. A
-    new block is the identity.
+    Our construction: in its own network it replaces the 3x3 convolutions of all bottlenecks.
 
     Args:
         in_channels: Channels at the output of each stage, by stage number.
         global_context: See :class:`RouteFunction`.
+        zero_init: Start the normalisation at zero: a new block is the identity.
     """
 
-    def __init__(self, in_channels: Mapping[int, int], *, global_context: bool = True) -> None:
+    def __init__(
+        self,
+        in_channels: Mapping[int, int],
+        *,
+        global_context: bool = True,
+        zero_init: bool = True,
+    ) -> None:
         super().__init__(in_channels)
         self.blocks = nn.ModuleDict()
         for stage, channels in self.in_channels.items():
             core = TAdaConv2d(channels, channels, 3, global_context, padding=1, bias=False)
-            self.blocks[str(stage)] = ResidualCore(core, channels)
+            self.blocks[str(stage)] = block = ResidualCore(core, channels)
+            if not zero_init:
+                nn.init.ones_(block.bn.weight)

@@ -162,6 +162,7 @@ def test_convolutions_start_by_kaimings_rule():
 def test_a_new_module_is_the_identity_and_a_trained_one_adds_the_normalised_core():
     module, x = CT({3: 12}).double(), features(2, 12, 4, 5, 5).detach()
     assert module(x, 3)[0].equal(x)
+    assert not CT({3: 12}, zero_init=False).double()(x, 3)[0].equal(x)
     block = trained(module).block(3)
     core, norm = by_loops(x.transpose(1, 2), block.core, 3, 4).flatten(0, 1), block.bn
     added = F.batch_norm(core, norm.running_mean, norm.running_var, norm.weight, norm.bias)

@@ -168,6 +168,7 @@ def test_a_new_module_is_the_identity_and_learns():
     assert carried == () and out.equal(x)
     out.square().sum().backward()
     assert module.blocks['3'].bn.weight.grad.abs().min() > 0
+    assert not RSA({3: 16}, num_queries=4, zero_init=False).double()(x, 3)[0].equal(x)
 
 
 @pytest.mark.parametrize(

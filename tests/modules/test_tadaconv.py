@@ -99,6 +99,7 @@ def test_context_reaches_the_whole_clip_and_without_it_two_frames():
 def test_a_new_module_is_the_identity_and_a_trained_one_adds_the_normalised_convolution():
     module, x = TAdaConv({3: 8}).double(), features(2, 8, 4, 5, 5).detach()
     assert module(x, 3)[0].equal(x)
+    assert not TAdaConv({3: 8}, zero_init=False).double()(x, 3)[0].equal(x)
     module = trained(module)
     core, norm = module.block(3).core, module.block(3).bn
     added = F.batch_norm(

@@ -7,4 +7,4 @@ _base_ = [
 from mmaction_ext.networks import thin_resnet10
 
 model = thin_resnet10(
-    num_segments={{_base_.num_segments}}, module=dict(type='CT'), stages=(3, ))
+    num_segments={{_base_.num_segments}}, module=dict(type='CT', zero_init=False), stages=(3, ))

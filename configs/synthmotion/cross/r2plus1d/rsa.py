@@ -6,4 +6,4 @@ _base_ = [
 
 from mmaction_ext.networks import thin_r2plus1d
 
-model = thin_r2plus1d(module=dict(type='RSA'), stages=(3, ))
+model = thin_r2plus1d(module=dict(type='RSA', zero_init=False), stages=(3, ))

@@ -6,4 +6,4 @@ _base_ = [
 
 from mmaction_ext.networks import thin_x3d
 
-model = thin_x3d(module=dict(type='CT'), stages=(3, ))
+model = thin_x3d(module=dict(type='CT', zero_init=False), stages=(3, ))
