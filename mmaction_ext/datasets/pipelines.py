@@ -9,7 +9,7 @@ from typing import Any
 
 from mmaction_ext.datasets.configs import CROPS
 from mmaction_ext.datasets.flips import SOMETHING_FLIP_LABELS
-from mmaction_ext.datasets.synthmotion.scenes import FLIP_LABELS, SPLITS, STRESS
+from mmaction_ext.datasets.synthmotion.scenes import FLIP_LABELS, SPLITS, STRESS, num_classes
 
 #: transform that takes so many crops
 CROPPING = {count: name for name, count in CROPS.items()}
@@ -145,13 +145,28 @@ def synthmotion_sets(root: str) -> tuple[Loader, Loader, Loader, list[Step]]:
     return train, val, test, evaluators
 
 
+def synthmotion_hard(num_segments: int) -> tuple[Loader, Loader, Loader, list[Step]]:
+    """As :func:`synthmotion_sets` for the harder preset, whose training has more labels to swap.
+
+    Args:
+        num_segments: frames per clip, for 2-D hosts.
+    """
+    train, val, test, evaluators = synthmotion_sets('data/synthmotion_stress/hard')
+    train['dataset']['pipeline'] = synthmotion_train(num_segments, 'NCHW', preset='hard')
+    return train, val, test, evaluators
+
+
 def stress_levels() -> tuple[str, ...]:
     """The test sets below ``data/synthmotion_stress``, folds of the configs tested on them."""
     return tuple(f'{axis}_{level}' for axis, levels in STRESS.items() for level in levels)
 
 
 def synthmotion_train(
-    num_segments: int, input_format: str, crop: int = 64, consecutive: int = 1
+    num_segments: int,
+    input_format: str,
+    crop: int = 64,
+    consecutive: int = 1,
+    preset: str = 'default',
 ) -> Pipeline:
     """Training pipeline for SynthMotion: random segments, random crop, horizontal flip.
 
@@ -160,14 +175,17 @@ def synthmotion_train(
         input_format: ``'NCHW'`` for 2-D hosts, ``'NCTHW'`` for 3-D ones.
         crop: side of the square crop in pixels, out of a centre window of ``crop + 8``.
         consecutive: frames in a row around each of these, as the channels of one; TDN has 5.
+        preset: of the data set, which has so many classes.
 
-    The flip swaps the labels of left/right motion and of turning clockwise/counter-clockwise,
-    which it turns into each other.
+    The flip swaps the labels of left/right motion, of turning clockwise/counter-clockwise and of
+    all others that it turns into each other.
     """
+    labels = num_classes(preset)
+    swapped = {label: other for label, other in FLIP_LABELS.items() if label < labels}
     steps: Pipeline = [
         dict(type='CenterCrop', crop_size=crop + 8),
         dict(type='RandomCrop', size=crop),
-        dict(type='Flip', flip_ratio=0.5, flip_label_map=dict(FLIP_LABELS)),
+        dict(type='Flip', flip_ratio=0.5, flip_label_map=swapped),
         *_as_channels(consecutive),
     ]
     sampling = _segments(num_segments, consecutive)

@@ -9,7 +9,7 @@ import numpy as np
 from mmaction.registry import METRICS
 from mmengine.evaluator import BaseMetric
 
-from mmaction_ext.datasets.synthmotion.scenes import CLASSES, SIZES, SPEEDS
+from mmaction_ext.datasets.synthmotion.scenes import CLASSES, PRESETS, SIZES, SPEEDS, num_classes
 from mmaction_ext.errors import InputError
 from mmaction_ext.evaluation.classes import usable_rows
 
@@ -18,7 +18,7 @@ def motion_accuracies(scores: np.ndarray, labels: np.ndarray) -> dict[str, np.nd
     """Per-clip results from which all accuracies are means.
 
     Args:
-        scores: class scores, ``(N, 12)``. Any monotonic scale will do.
+        scores: class scores, ``(N, num_classes)``. Any monotonic scale will do.
         labels: true classes, ``(N,)``.
 
     Returns:
@@ -62,7 +62,7 @@ class SynthMotionMetric(BaseMetric):
 
     Raises:
         InputError: ``meta_file`` is missing or no such table; while evaluating, a clip does
-            not appear in it or has another label there, or there are not 12 scores.
+            not appear in it or has another label there, or there is not one score per class.
     """
 
     default_prefix = 'motion'
@@ -79,6 +79,8 @@ class SynthMotionMetric(BaseMetric):
         self.per_class = per_class
         self.class_accuracy: dict[str, float] = {}
         self._meta = _read_meta(self.meta_file)
+        last = max(row['label'] for row in self._meta.values())
+        self._num_classes = min(n for n in map(num_classes, PRESETS) if n > last)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Store file, label and scores of a batch of evaluated clips.
@@ -86,7 +88,7 @@ class SynthMotionMetric(BaseMetric):
         Args:
             data_batch: not used.
             data_samples: dicts with ``filename``, ``gt_label`` (tensor of one label) and
-                ``pred_score`` (tensor of 12 scores).
+                ``pred_score`` (tensor of one score per class).
         """
         self.results.extend(self._result(sample) for sample in data_samples)
 
@@ -105,9 +107,9 @@ class SynthMotionMetric(BaseMetric):
                 f'{sample["filename"]}: has label {label} but '
                 f'{self._meta[file]["label"]} in {self.meta_file}'
             )
-        if scores.shape != (len(CLASSES),):
+        if scores.shape != (self._num_classes,):
             raise InputError(
-                f'SynthMotion has {len(CLASSES)} classes, but the model gives '
+                f'{self.meta_file} has {self._num_classes} classes, but the model gives '
                 f'scores of shape {scores.shape}'
             )
         return {'file': file, 'label': label, 'scores': scores}
@@ -131,7 +133,7 @@ class SynthMotionMetric(BaseMetric):
                 (f'top1_{name}', value)
                 for name, value in _group_means(right['top1'], groups, names).items()
             )
-        by_label = _group_means(right['top1'], labels, range(len(CLASSES)))
+        by_label = _group_means(right['top1'], labels, range(self._num_classes))
         self.class_accuracy = {CLASSES[label]: value for label, value in by_label.items()}
         if self.per_class:
             metrics.update((f'top1_class{label:02d}', by_label[label]) for label in by_label)
@@ -146,7 +148,7 @@ def _read_meta(path: str) -> dict[str, dict[str, Any]]:
     """File below ``videos`` -> its label, size and speed."""
     try:
         with open(path, newline='', encoding='utf-8') as file:
-            meta = {
+            meta: dict[str, dict[str, Any]] = {
                 row['file']: {
                     'label': int(row['label']),
                     'size': row['size'],
@@ -163,4 +165,6 @@ def _read_meta(path: str) -> dict[str, dict[str, Any]]:
         raise InputError(f'{path}: not the meta.csv of SynthMotion') from error
     if not meta:
         raise InputError(f'{path}: lists no clip')
+    if not all(0 <= row['label'] < len(CLASSES) for row in meta.values()):
+        raise InputError(f'{path}: a label is not from 0 to {len(CLASSES) - 1}')
     return meta

@@ -12,6 +12,10 @@ from mmaction_ext.datasets import pipelines
 #: a pair of pipelines for training and for tests, of either media where there are two
 PAIRS = {
     'synthmotion': (pipelines.synthmotion_train(8, 'NCHW'), pipelines.synthmotion_test(8, 'NCHW')),
+    'synthmotion_hard': (
+        pipelines.synthmotion_train(8, 'NCHW', preset='hard'),
+        pipelines.synthmotion_test(8, 'NCHW'),
+    ),
     'rawframe': (
         pipelines.rawframe_train(8, 'NCTHW', 224, (256, 320)),
         pipelines.rawframe_test(8, 'NCTHW', 224, 256),
@@ -52,6 +56,15 @@ RANDOM = {'RandomCrop', 'RandomRescale', 'Flip', 'MultiScaleCrop', 'DirectionAwa
 
 def types(steps):
     return [step['type'] for step in steps]
+
+
+def test_a_flip_swaps_the_labels_that_a_data_set_has():
+    (default,), (hard,) = (
+        [step['flip_label_map'] for step in PAIRS[name][0] if step['type'] == 'Flip']
+        for name in ('synthmotion', 'synthmotion_hard')
+    )
+    assert default == {0: 1, 1: 0, 6: 7, 7: 6}
+    assert hard == default | {12: 13, 13: 12, 14: 15, 15: 14}
 
 
 @pytest.mark.parametrize('train, test', PAIRS.values(), ids=PAIRS)

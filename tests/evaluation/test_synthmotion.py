@@ -180,6 +180,18 @@ def test_clip_that_does_not_fit_is_named(meta_file, name, label, values, word):
         SynthMotionMetric(meta_file).process(None, [sample(name, label, values)])
 
 
+def test_a_data_set_of_the_harder_preset_wants_sixteen_scores(meta_file):
+    with open(meta_file, 'a') as file:
+        file.write('train/000007_r.mp4,train,15,,,,small,slow,\n')
+    scores = torch.zeros(16)
+    scores[10] = 1.0
+    metric = SynthMotionMetric(meta_file)
+    result = evaluate(metric, [sample('test/000002_f.mp4', 10, scores)])
+    assert result['motion/top1'] == 1.0
+    with pytest.raises(InputError, match=r'has 16 classes, .* \(12,\)'):
+        metric.process(None, [sample('test/000002_f.mp4', 10, scores[:12])])
+
+
 def test_sample_without_file_says_what_to_configure(meta_file):
     bad = sample('val/000000_f.mp4', 6, scores())
     del bad['filename']
@@ -187,7 +199,16 @@ def test_sample_without_file_says_what_to_configure(meta_file):
         SynthMotionMetric(meta_file).process(None, [bad])
 
 
-@pytest.mark.parametrize('text', [None, 'a,b\n1,2\n', 'file,label,size,speed\nx,seven,a,b\n', ''])
+@pytest.mark.parametrize(
+    'text',
+    [
+        None,
+        'a,b\n1,2\n',
+        'file,label,size,speed\nx,seven,a,b\n',
+        'file,label,size,speed\nx,16,a,b\n',
+        '',
+    ],
+)
 def test_table_that_cannot_be_used_is_named_at_build_time(tmp_path, text):
     path = tmp_path / 'meta.csv'
     if text is not None:

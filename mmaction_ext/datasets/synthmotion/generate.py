@@ -44,6 +44,7 @@ from mmaction_ext.datasets.synthmotion.scenes import (
     NUM_FRAMES,
     SPLITS,
     buckets,
+    num_classes,
     pair_labels,
     render,
     sample_scene,
@@ -213,6 +214,7 @@ def _parameters(
         if number < 1:
             raise InputError(f'num_{name} must be at least 1, got {number}')
     sample_scene(seed, SPLITS[0], 0, preset)
+    classes = num_classes(preset)
     return {
         'seed': seed,
         'preset': preset,
@@ -223,6 +225,8 @@ def _parameters(
         'size': FRAME_SIZE,
         'fps': FPS,
         'encoding': dict(ENCODING),
+        # where they are not what all presets had at first
+        **({} if classes == num_classes() else {'classes': classes}),
     }
 
 
@@ -238,7 +242,7 @@ def _names(split: str, index: int) -> tuple[str, str]:
 
 def _meta_rows(parameters: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for split, index in _bases(parameters):
-        pair, size, speed = buckets(index)
+        pair, size, speed = buckets(index, parameters['preset'])
         labels = pair_labels(pair)
         for name, label, direction in zip(_names(split, index), labels, DIRECTIONS, strict=True):
             yield {

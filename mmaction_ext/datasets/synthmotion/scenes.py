@@ -1,8 +1,8 @@
 """Scenes of SynthMotion: what moves where, and how it looks, in plain numpy.
 
-Twelve classes form six time-reversal pairs: a clip of class ``2k + 1`` is the exact frame
-reversal of a clip of class ``2k``. Both hold the same bag of frames, hence no model that
-ignores the order of frames can tell the two classes of a pair apart.
+Twelve classes form six time-reversal pairs, sixteen and eight in the harder preset: a clip of
+class ``2k + 1`` is the exact frame reversal of a clip of class ``2k``. Both hold the same bag of
+frames, hence no model that ignores the order of frames can tell the two classes of a pair apart.
 
 Every scene has an actor, a second object and at most a few others, which stand still or go
 there and back, in front of noise, seen by a shaking camera; the actor rests, moves at constant
@@ -16,6 +16,7 @@ that IEEE 754 rounds exactly (no sine, no exponential, no sum over an axis).
 Shapes: ``T`` frames, ``H`` rows, ``W`` columns; lengths in pixels, colours in [0, 1].
 """
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -37,13 +38,26 @@ CLASSES = (
     'two things moving away from each other',
     'covering something',
     'uncovering something',
+    'turning right at a corner',
+    'turning left at a corner',
+    'two things circling each other clockwise',
+    'two things circling each other counterclockwise',
 )
 """Class names by label; label ``2k + 1`` is the time reversal of label ``2k``."""
 
-PAIRS = ('horizontal', 'vertical', 'depth', 'turning', 'distance', 'cover')
+PAIRS = (
+    'horizontal',
+    'vertical',
+    'depth',
+    'turning',
+    'distance',
+    'cover',
+    'corner',
+    'circling',
+)
 """Names of the reversal pairs; pair ``k`` holds the labels ``2k`` and ``2k + 1``."""
 
-FLIP_LABELS = MappingProxyType({0: 1, 1: 0, 6: 7, 7: 6})
+FLIP_LABELS = MappingProxyType({0: 1, 1: 0, 6: 7, 7: 6, 12: 13, 13: 12, 14: 15, 15: 14})
 """Labels that a left-right mirroring exchanges; all others stay."""
 
 SPLITS = ('train', 'val', 'test')
@@ -96,6 +110,7 @@ class Preset:
         bars: Width of the upright grey bars in front of everything, pixels; they stand
             :data:`BAR_SPACING` apart, and neither move nor shake.
         blur: Standard deviation of the blur of all frames, pixels.
+        pairs: How many of ``PAIRS`` there are, from the first on.
     """
 
     radii: Mapping[str, tuple[float, float]]
@@ -111,6 +126,7 @@ class Preset:
     roam: float = 0.0
     bars: int = 0
     blur: int = 0
+    pairs: int = 6
 
 
 def _each(buckets: Sequence[str], low: Any, high: Any) -> Mapping[str, Any]:
@@ -171,6 +187,7 @@ PRESETS = MappingProxyType(
             max_clutter=4,
             min_clutter=1,
             roam=10.0,
+            pairs=8,
         ),
         **{
             speed: replace(_DEFAULT, moving_frames=_each(SPEEDS, *_DEFAULT.moving_frames[speed]))
@@ -184,7 +201,8 @@ PRESETS = MappingProxyType(
     }
 )
 """Named presets; ``'default'`` is the one a thin network learns in minutes, ``'hard'`` has smaller
-things before a stronger background, more others, which move, and a camera that shakes more,
+things before a stronger background, more others, which move, a camera that shakes more, and two
+more pairs of classes,
 ``'slow'`` and ``'fast'`` are of one speed, whatever the bucket is called."""
 
 
@@ -274,21 +292,29 @@ def pair_labels(pair: str) -> tuple[int, int]:
     return first, first + 1
 
 
-def buckets(index: int) -> tuple[str, str, str]:
+def num_classes(preset: str = 'default') -> int:
+    """Number of classes of a data set of a preset: the first of ``CLASSES``."""
+    return 2 * PRESETS[preset].pairs
+
+
+def buckets(index: int, preset: str = 'default') -> tuple[str, str, str]:
     """Pair, size and speed of a base clip.
 
-    They take turns, so that every stretch of 36 clips holds each combination once.
+    They take turns, so that every stretch of 36 clips, 48 for eight pairs, holds each
+    combination once.
 
     Args:
         index: Number of the base clip within its split.
+        preset: A key of ``PRESETS``.
 
     Returns:
         One each of ``PAIRS``, ``SIZES`` and ``SPEEDS``.
     """
+    pairs = PRESETS[preset].pairs
     return (
-        PAIRS[index % len(PAIRS)],
-        SIZES[index // len(PAIRS) % len(SIZES)],
-        SPEEDS[index // (len(PAIRS) * len(SIZES)) % len(SPEEDS)],
+        PAIRS[index % pairs],
+        SIZES[index // pairs % len(SIZES)],
+        SPEEDS[index // (pairs * len(SIZES)) % len(SPEEDS)],
     )
 
 
@@ -309,17 +335,17 @@ def sample_scene(seed: int, split: str, index: int, preset: str = 'default') -> 
     """
     _check_arguments(seed, split, index, preset)
     ranges, draw = PRESETS[preset], _Draw(seed, split, index)
-    pair, size, speed = buckets(index)
+    pair, size, speed = buckets(index, preset)
     duration = draw.integer(*ranges.moving_frames[speed])
     onset = draw.integer(0, NUM_FRAMES - 1 - duration)
     progress = np.clip((np.arange(NUM_FRAMES) - onset) / duration, 0.0, 1.0)
     radius = draw.uniform(*ranges.radii[size])
-    ends = _ENDS[pair](draw, radius, ranges)
+    ways = _WAYS[pair](draw, radius, ranges)
     clutter = draw.integer(ranges.min_clutter, ranges.max_clutter)
-    others = _place_clutter(draw, ends, clutter, ranges.roam)
-    level, looks = _draw_looks(draw, len(ends + others))
-    tracks = [_track(*each, progress) for each in ends]
-    tracks += [_track(*each, _THERE_AND_BACK) for each in others]
+    others = _place_clutter(draw, ways, clutter, ranges.roam)
+    level, looks = _draw_looks(draw, len(ways + others))
+    tracks = [_track(way, progress) for way in ways]
+    tracks += [_track(way, _THERE_AND_BACK) for way in others]
     bodies = tuple(Body(*look, track) for look, track in zip(looks, tracks, strict=True))
     return Scene(
         split=split,
@@ -354,23 +380,30 @@ def _quantise(values: Any) -> np.ndarray:
 
 
 # --- Where things are -----------------------------------------------------------------
-# A state is (row, column, radius, angle); an end pair is the state before and the state
-# after the motion. Each function below returns the end pairs of actor and second object.
+# A state is (row, column, radius, angle); a way leads straight from state to state, each stretch
+# in the same time. Each function of a pair returns the ways of actor and second object.
 
 _State = tuple[float, float, float, float]
-_Ends = tuple[_State, _State]
+_Way = tuple[_State, ...]
 _TIMES = np.arange(NUM_FRAMES)
 _THERE_AND_BACK = np.minimum(_TIMES, _TIMES[::-1]) / _TIMES.mean()
+_CHORDS = 16  # of the arc of things that circle each other
 
 
-def _track(before: _State, after: _State, progress: np.ndarray) -> np.ndarray:
-    start, end = np.asarray(before), np.asarray(after)
-    return _quantise(start + progress[:, None] * (end - start))
+def _track(way: _Way, progress: np.ndarray) -> np.ndarray:
+    states, along = np.asarray(way), progress * (len(way) - 1)
+    passed = np.clip(along.astype(int), 0, len(way) - 2)
+    start, end = states[passed], states[passed + 1]
+    return _quantise(start + (along - passed)[:, None] * (end - start))
 
 
-def _clearance(place: tuple[float, float], radius: float, ends: _Ends) -> float:
+def _clearance(place: tuple[float, float], radius: float, way: _Way) -> float:
     """Gap in pixels between a disk at rest and the way of another one."""
-    (row0, column0, radius0, _), (row1, column1, radius1, _) = ends
+    return min(_gap(place, radius, *stretch) for stretch in itertools.pairwise(way))
+
+
+def _gap(place: tuple[float, float], radius: float, before: _State, after: _State) -> float:
+    (row0, column0, radius0, _), (row1, column1, radius1, _) = before, after
     rows, columns = row1 - row0, column1 - column0
     length = rows * rows + columns * columns
     along = (place[0] - row0) * rows + (place[1] - column0) * columns
@@ -379,18 +412,18 @@ def _clearance(place: tuple[float, float], radius: float, ends: _Ends) -> float:
     return gap - radius - max(radius0, radius1)
 
 
-def _place_clear(draw: _Draw, radius: float, others: Sequence[_Ends]) -> _Ends:
-    """End pair of a resting object, away from the ways of all others where possible."""
+def _place_clear(draw: _Draw, radius: float, others: Sequence[_Way]) -> _Way:
+    """Way of a resting object, away from the ways of all others where possible."""
     tries = [(draw.uniform(14.0, 66.0), draw.uniform(14.0, 66.0)) for _ in range(32)]
-    gaps = [min(_clearance(place, radius, ends) for ends in others) for place in tries]
+    gaps = [min(_clearance(place, radius, way) for way in others) for place in tries]
     free = [place for place, gap in zip(tries, gaps, strict=True) if gap >= 3.0]
     row, column = free[0] if free else tries[gaps.index(max(gaps))]
     state = (row, column, radius, draw.uniform(-math.pi, math.pi))
     return state, state
 
 
-def _place_clutter(draw: _Draw, ends: Sequence[_Ends], number: int, roam: float) -> list[_Ends]:
-    placed = list(ends)
+def _place_clutter(draw: _Draw, ways: Sequence[_Way], number: int, roam: float) -> list[_Way]:
+    placed = list(ways)
     for _ in range(number):
         here, there = _place_clear(draw, draw.uniform(3.0, 6.0), placed)
         if roam:  # roughly towards the middle, so that it stays in the picture
@@ -398,15 +431,14 @@ def _place_clutter(draw: _Draw, ends: Sequence[_Ends], number: int, roam: float)
             rows, columns = roam * math.sin(heading), roam * math.cos(heading)
             there = (here[0] + rows, here[1] + columns, *here[2:])
         placed.append((here, there))
-    return placed[len(ends) :]
+    return placed[len(ways) :]
 
 
 def _second_radius(draw: _Draw, radius: float) -> float:
     return radius * draw.uniform(0.65, 0.85)
 
 
-def _actor_alone(draw: _Draw, radius: float, before: _State, after: _State) -> list[_Ends]:
-    actor = (before, after)
+def _actor_alone(draw: _Draw, radius: float, *actor: _State) -> list[_Way]:
     return [actor, _place_clear(draw, _second_radius(draw, radius), [actor])]
 
 
@@ -417,19 +449,19 @@ def _straight_ends(draw: _Draw, radius: float, ranges: Preset) -> tuple[float, .
     return middle - travel / 2, middle + travel / 2, across, angle
 
 
-def _horizontal_ends(draw: _Draw, radius: float, ranges: Preset) -> list[_Ends]:
+def _horizontal_ways(draw: _Draw, radius: float, ranges: Preset) -> list[_Way]:
     start, stop, row, angle = _straight_ends(draw, radius, ranges)
     return _actor_alone(draw, radius, (row, start, radius, angle), (row, stop, radius, angle))
 
 
-def _vertical_ends(draw: _Draw, radius: float, ranges: Preset) -> list[_Ends]:
+def _vertical_ways(draw: _Draw, radius: float, ranges: Preset) -> list[_Way]:
     start, stop, column, angle = _straight_ends(draw, radius, ranges)
     return _actor_alone(
         draw, radius, (start, column, radius, angle), (stop, column, radius, angle)
     )
 
 
-def _depth_ends(draw: _Draw, radius: float, ranges: Preset) -> list[_Ends]:
+def _depth_ways(draw: _Draw, radius: float, ranges: Preset) -> list[_Way]:
     row, column = draw.uniform(24.0, 56.0), draw.uniform(24.0, 56.0)
     angle, zoom = draw.uniform(-math.pi, math.pi), math.sqrt(draw.uniform(*ranges.zoom))
     return _actor_alone(
@@ -437,7 +469,7 @@ def _depth_ends(draw: _Draw, radius: float, ranges: Preset) -> list[_Ends]:
     )
 
 
-def _turning_ends(draw: _Draw, radius: float, ranges: Preset) -> list[_Ends]:
+def _turning_ways(draw: _Draw, radius: float, ranges: Preset) -> list[_Way]:
     row, column = draw.uniform(20.0, 60.0), draw.uniform(20.0, 60.0)
     angle, turn = draw.uniform(-math.pi, math.pi), math.radians(draw.uniform(*ranges.turn))
     return _actor_alone(
@@ -445,26 +477,26 @@ def _turning_ends(draw: _Draw, radius: float, ranges: Preset) -> list[_Ends]:
     )
 
 
-def _distance_ends(draw: _Draw, radius: float, ranges: Preset) -> list[_Ends]:
+def _distance_ways(draw: _Draw, radius: float, ranges: Preset) -> list[_Way]:
     radii = (radius, _second_radius(draw, radius))
     near = sum(radii) + 2.0
     far = near + min(draw.uniform(*ranges.travel), 52.0 - near)
     row, column = draw.uniform(36.0, 44.0), draw.uniform(36.0, 44.0)
     heading = draw.uniform(-math.pi, math.pi)
-    ends = []
+    ways: list[_Way] = []
     for side, size in zip((-0.5, 0.5), radii, strict=True):
         rows, columns = side * math.sin(heading), side * math.cos(heading)
         angle = draw.uniform(-math.pi, math.pi)
-        ends.append(
+        ways.append(
             (
                 (row + far * rows, column + far * columns, size, angle),
                 (row + near * rows, column + near * columns, size, angle),
             )
         )
-    return ends
+    return ways
 
 
-def _cover_ends(draw: _Draw, radius: float, ranges: Preset) -> list[_Ends]:
+def _cover_ways(draw: _Draw, radius: float, ranges: Preset) -> list[_Way]:
     second = _second_radius(draw, radius)
     shortest, longest = ranges.travel
     travel = max(draw.uniform(shortest, longest), radius + second + 2.0)
@@ -484,17 +516,51 @@ def _cover_ends(draw: _Draw, radius: float, ranges: Preset) -> list[_Ends]:
     ]
 
 
-_ENDS = MappingProxyType(
+def _corner_ways(draw: _Draw, radius: float, ranges: Preset) -> list[_Way]:
+    leg = draw.uniform(*ranges.travel) / 2
+    row, column = draw.uniform(28.0, 52.0), draw.uniform(28.0, 52.0)
+    heading, angle = draw.uniform(-math.pi, math.pi), draw.uniform(-math.pi, math.pi)
+    rows, columns = leg * math.sin(heading), leg * math.cos(heading)
+    return _actor_alone(
+        draw,
+        radius,
+        (row - rows, column - columns, radius, angle),
+        (row, column, radius, angle),
+        (row + columns, column - rows, radius, angle),
+    )
+
+
+def _circling_ways(draw: _Draw, radius: float, ranges: Preset) -> list[_Way]:
+    radii = (radius, _second_radius(draw, radius))
+    apart = (sum(radii) + draw.uniform(4.0, 12.0)) / 2
+    row, column = draw.uniform(36.0, 44.0), draw.uniform(36.0, 44.0)
+    heading, turn = draw.uniform(-math.pi, math.pi), math.radians(draw.uniform(*ranges.turn))
+    ways: list[_Way] = []
+    for side, size in zip((-apart, apart), radii, strict=True):
+        angle = draw.uniform(-math.pi, math.pi)
+        headings = (heading + turn * step / _CHORDS for step in range(_CHORDS + 1))
+        ways.append(
+            tuple(
+                (row + side * math.sin(each), column + side * math.cos(each), size, angle)
+                for each in headings
+            )
+        )
+    return ways
+
+
+_WAYS = MappingProxyType(
     dict(
         zip(
             PAIRS,
             (
-                _horizontal_ends,
-                _vertical_ends,
-                _depth_ends,
-                _turning_ends,
-                _distance_ends,
-                _cover_ends,
+                _horizontal_ways,
+                _vertical_ways,
+                _depth_ways,
+                _turning_ways,
+                _distance_ways,
+                _cover_ways,
+                _corner_ways,
+                _circling_ways,
             ),
             strict=True,
         )

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from mmaction_ext.datasets.synthmotion.scenes import (
     CLASSES,
     FRAME_SIZE,
-    PAIRS,
+    PRESETS,
     render,
     sample_scene,
 )
@@ -37,8 +37,9 @@ def write_contact_sheet(path: str | Path, seed: int = 0, preset: str = 'default'
         OSError: If the file cannot be written.
     """
     width = 2 * _COLUMNS * _TILE + _GAP + 22
-    sheet = Image.new('RGB', (width, len(PAIRS) * (_HEAD + _TILE + 4)), 'white')
-    for row in range(len(PAIRS)):
+    rows = PRESETS[preset].pairs
+    sheet = Image.new('RGB', (width, rows * (_HEAD + _TILE + 4)), 'white')
+    for row in range(rows):
         _draw_pair(sheet, row, _strip(seed, row, preset))
     buffer = io.BytesIO()
     sheet.save(buffer, 'PNG', optimize=True)
@@ -47,8 +48,8 @@ def write_contact_sheet(path: str | Path, seed: int = 0, preset: str = 'default'
 
 def _strip(seed: int, row: int, preset: str) -> np.ndarray:
     """Frames (6, H, W, 3) of a clip of a pair; sizes take turns from row to row."""
-    # Clips 6..11 are of medium and 12..17 of large size, all slow.
-    scene = sample_scene(seed, 'train', row + len(PAIRS) * (1 + row % 2), preset)
+    # Of six pairs clips 6..11 are of medium and 12..17 of large size, all slow.
+    scene = sample_scene(seed, 'train', row + PRESETS[preset].pairs * (1 + row % 2), preset)
     picked = np.linspace(scene.onset, scene.onset + scene.duration, _COLUMNS).round()
     return render(scene)[picked.astype(int)]
 

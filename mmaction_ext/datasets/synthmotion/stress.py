@@ -12,7 +12,7 @@ ROOT = 'data/synthmotion_stress'
 #: base clips of training, validation and test: of what is tested alone the 144 that hold every
 #: combination of pair, size and speed four times, and one of the splits that nobody uses
 _TESTED = (1, 1, 144)
-_TRAINED = MappingProxyType({'hard': (720, 120, 240), 'slow': (720, 1, 1), 'fast': (720, 1, 1)})
+_TRAINED = MappingProxyType({'hard': (720, 144, 240), 'slow': (720, 1, 1), 'fast': (720, 1, 1)})
 SETS: Mapping[str, tuple[int, int, int]] = MappingProxyType(
     {name: _TRAINED.get(name, _TESTED) for name in PRESETS if name != 'default'}
 )

@@ -483,6 +483,19 @@ def test_other_parameters_do_not_mix(copy, change, word):
     assert content(copy) == before
 
 
+def test_a_preset_of_other_classes_has_them_and_says_so(tmp_path):
+    tiny = dict(num_train=8, num_val=1, num_test=1, progress=False, workers=1)
+    generate(tmp_path / 'hard', preset='hard', **tiny)
+    rows = (tmp_path / 'hard/train.txt').read_text().split()
+    assert sorted(map(int, rows[1::2])) == [*range(16)]
+    manifest = json.loads((tmp_path / 'hard/manifest.json').read_text())
+    assert manifest['parameters'].pop('classes') == 16
+    # as made before the preset had more classes than others
+    (tmp_path / 'hard/manifest.json').write_text(json.dumps(manifest))
+    with pytest.raises(ValueError, match='classes = None, not 16'):
+        generate(tmp_path / 'hard', preset='hard', **tiny)
+
+
 def test_other_version_does_not_mix(copy, monkeypatch):
     monkeypatch.setattr(module, 'VERSION', 2)
     with pytest.raises(ValueError, match='version = 1, not 2'):

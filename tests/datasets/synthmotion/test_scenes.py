@@ -23,6 +23,7 @@ from mmaction_ext.datasets.synthmotion.scenes import (
     SPLITS,
     STRESS,
     buckets,
+    num_classes,
     pair_labels,
     render,
     sample_scene,
@@ -30,6 +31,13 @@ from mmaction_ext.datasets.synthmotion.scenes import (
 
 any_scene = st.builds(
     sample_scene, st.integers(0, 2**32), st.sampled_from(SPLITS), st.integers(0, 10**6)
+)
+any_hard_scene = st.builds(
+    sample_scene,
+    st.integers(0, 2**32),
+    st.sampled_from(SPLITS),
+    st.integers(0, 10**6),
+    st.just('hard'),
 )
 
 
@@ -46,14 +54,18 @@ def actor(scene):
     return scene.bodies[-1]
 
 
-def test_twelve_classes_in_six_pairs():
-    assert len(CLASSES) == len(set(CLASSES)) == 12
-    assert [pair_labels(pair) for pair in PAIRS] == [(2 * k, 2 * k + 1) for k in range(6)]
+def test_twelve_classes_in_six_pairs_and_sixteen_in_the_harder_preset():
+    assert len(CLASSES) == len(set(CLASSES)) == 16
+    assert [pair_labels(pair) for pair in PAIRS] == [(2 * k, 2 * k + 1) for k in range(8)]
+    counts = {preset: num_classes(preset) for preset in PRESETS}
+    assert counts.pop('hard') == 16 and set(counts.values()) == {12}
 
 
-def test_36_clips_in_a_row_hold_every_combination_once():
-    counts = Counter(buckets(index) for index in range(7, 43))
-    assert set(counts.values()) == {1} and len(counts) == 6 * 3 * 2
+@pytest.mark.parametrize('preset, pairs', [('default', 6), ('hard', 8)])
+def test_clips_in_a_row_hold_every_combination_once(preset, pairs):
+    counts = Counter(buckets(index, preset) for index in range(7, 7 + pairs * 3 * 2))
+    assert set(counts.values()) == {1} and len(counts) == pairs * 3 * 2
+    assert {pair for pair, *_ in counts} == {*PAIRS[:pairs]}
 
 
 @given(any_scene)
@@ -99,6 +111,40 @@ def test_what_moves_is_what_the_class_says(scene):
 def test_moving_things_stay_in_the_picture(scene):
     for body in scene.bodies:
         assert (body.track[:, :2] >= 4).all() and (body.track[:, :2] <= 76).all()
+
+
+@given(any_hard_scene)
+@settings(max_examples=60, deadline=None)
+def test_what_moves_in_the_harder_preset(scene):
+    track, other = actor(scene).track, scene.bodies[-2].track
+    if scene.pair == 'corner':  # two legs of one length, the second 90 degrees clockwise
+        steps = np.diff(track[:, :2], axis=0)
+        first, last = steps[steps.any(axis=1)][[0, -1]]
+        halves = np.hypot(*(track[[0, -1], :2] - corner_of(track)).T)
+        assert halves == pytest.approx(halves[0], abs=0.01) and 8.9 < halves[0] < 20.1
+        assert np.degrees(turned(first, last)) == pytest.approx(90, abs=1)
+        assert not moves(scene.bodies[-2]).any()
+    if scene.pair == 'circling':  # about a place that rests, at one distance
+        middle = (track[:, :2] + other[:, :2]) / 2
+        assert np.ptp(middle, axis=0) == pytest.approx(0, abs=0.01)
+        apart = np.hypot(*(track - other)[:, :2].T)
+        assert np.ptp(apart) < 0.01 * apart[0] and apart.min() > track[0, 2] + other[0, 2] + 3
+        assert 89 < np.degrees(turned(*(track - other)[[0, -1], :2])) < 161
+
+
+def corner_of(track):
+    """Where the first and the last straight stretch of a way meet."""
+    moving = np.abs(np.diff(track, axis=0)).any(axis=1).nonzero()[0]
+    (start, after), (before, stop) = (track[k : k + 2, :2] for k in moving[[0, -1]])
+    along, back = after - start, before - stop
+    share, _ = np.linalg.solve(np.stack([along, -back], axis=1), stop - start)
+    return start + share * along
+
+
+def turned(before, after):
+    """Radians, clockwise on the screen, from one (row, column) direction to another."""
+    angles = [np.arctan2(*direction) for direction in (before, after)]
+    return (angles[1] - angles[0]) % (2 * np.pi)
 
 
 def changed_centroid(first, second):
@@ -162,6 +208,44 @@ def test_pixels_turn_clockwise_in_the_first_class():
     assert turn_in_pixels(scene, frames[::-1], column) == pytest.approx(-turn, abs=8)
     mirrored = turn_in_pixels(scene, frames[:, :, ::-1], 79 - column)
     assert FLIP_LABELS[6] == 7 and mirrored == pytest.approx(-turn, abs=8)
+
+
+def things_in_pixels(scene, which):
+    """Where a body is in the frame before it moves, half-way and at its end, from pixels alone."""
+    bodies = list(scene.bodies)
+    del bodies[which]
+    frames, empty = render(scene), render(replace(scene, bodies=tuple(bodies)))
+    picked = scene.onset, scene.onset + scene.duration // 2, scene.onset + scene.duration
+    return [np.argwhere((frames[k] != empty[k]).any(axis=-1)).mean(axis=0) for k in picked], [
+        np.argwhere((frames[k] != empty[k]).any(axis=-1)[:, ::-1]).mean(axis=0) for k in picked
+    ]
+
+
+def disks(pair, number):
+    found = (
+        scene
+        for index in range(PAIRS.index(pair), 10_000, 8)
+        if {(scene := sample_scene(0, 'train', index, 'hard')).bodies[-1].shape}
+        | {scene.bodies[-2].shape}
+        == {'disk'}
+    )
+    return [replace(next(found), shake=np.zeros((24, 2)), gain=np.ones(24)) for _ in range(number)]
+
+
+def test_pixels_turn_right_at_a_corner_and_left_in_a_mirror():
+    for scene in disks('corner', 2):
+        for sign, (start, middle, stop) in zip((1, -1), things_in_pixels(scene, -1), strict=True):
+            assert sign * np.sin(turned(middle - start, stop - middle)) > 0.3
+    assert FLIP_LABELS[12] == 13
+
+
+def test_pixels_circle_clockwise_and_counterclockwise_in_a_mirror():
+    for scene in disks('circling', 2):
+        both = zip(things_in_pixels(scene, -1), things_in_pixels(scene, -2), strict=True)
+        for sign, (actors, others) in zip((1, -1), both, strict=True):
+            ways = [one - other for one, other in zip(actors, others, strict=True)]
+            assert sign * np.sin(turned(*ways[:2])) > 0.3
+    assert FLIP_LABELS[14] == 15
 
 
 def test_covered_object_vanishes():
@@ -267,7 +351,7 @@ def test_presets_change_what_their_name_says_and_nothing_else():
 
 @pytest.mark.parametrize('preset', sorted({*PRESETS} - {'default'}))
 def test_every_preset_makes_every_pair(preset):
-    for index in (*range(6), 12, 35):
+    for index in (*range(8), 12, 35):
         scene = sample_scene(0, 'test', index, preset)
         assert render(scene).shape == (24, 80, 80, 3)
         assert np.abs(scene.shake).max() < (len(scene.background) - 80) / 2
