@@ -52,6 +52,7 @@ WITHOUT_OPERATORS = {
     'ct': 'ctnet',
     'cgnl': 'cgnl',
     'cgd': 'cgd',
+    'conv3d': 'conv3d',
 }
 HOSTS = {
     'synthmotion_dcf': Host('synthmotion/dcf/table1_components/full.py', 'dcf', 8),
@@ -65,6 +66,10 @@ HOSTS = {
     **{
         f'synthmotion_{module}': Host(f'synthmotion/cross/{name}.py', module, 8)
         for module, name in WITHOUT_OPERATORS.items()
+    },
+    **{
+        f'synthmotion_conv3d_{axis}': Host(f'synthmotion/cross/conv3d_{axis}.py', 'conv3d', 8)
+        for axis in ('space', 'time')
     },
     'x3d_dcf': Host('dcf/table1_components/full.py', 'dcf', 2),
     'r2plus1d_dcf': Host('dcf/table3_backbones/dcf_r50_8f.py', 'dcf', 1),
