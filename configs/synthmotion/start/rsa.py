@@ -1,0 +1,3 @@
+_base_ = '../cross/rsa.py'
+
+model = dict(backbone=dict(module=dict(zero_init=True)))
