@@ -143,3 +143,16 @@ def whole_numbers(name: str, values: Iterable[int]) -> tuple[int, ...]:
         return tuple(operator.index(value) for value in values)
     except TypeError:
         raise InputError(f'{name} must be a sequence of whole numbers, got {values!r}') from None
+
+
+def odd_sides(name: str, values: Iterable[int]) -> tuple[int, int, int]:
+    """The sides (frames, rows, columns) of a kernel or neighbourhood that has a middle.
+
+    Raises:
+        InputError: Unless they are three odd whole numbers from 1 on.
+    """
+    values = tuple(values)
+    sides = whole_numbers(name, values)
+    if len(sides) != 3 or any(side < 1 or side % 2 == 0 for side in sides):
+        raise InputError(f'{name} must be three odd sides, at least 1, got {values!r}')
+    return sides[0], sides[1], sides[2]

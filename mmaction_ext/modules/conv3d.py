@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
-from mmaction_ext.errors import InputError, whole_numbers
+from mmaction_ext.errors import odd_sides
 from mmaction_ext.modules.frames import FrameModule, ResidualCore
 
 
@@ -45,16 +45,10 @@ class Conv3D(FrameModule):
         zero_init: bool = True,
     ) -> None:
         super().__init__(in_channels)
-        sides = whole_numbers('kernel_size', kernel_size)
-        if len(sides) != 3 or any(side < 1 or side % 2 == 0 for side in sides):
-            raise InputError(f'kernel_size must be three odd sides, got {kernel_size!r}')
-        frames, rows, columns = sides
-        padding = (frames // 2, rows // 2, columns // 2)
+        sides = odd_sides('kernel_size', kernel_size)
         self.blocks = nn.ModuleDict()
         for stage, channels in self.in_channels.items():
-            core = FramesConv3d(
-                channels, channels, (frames, rows, columns), padding=padding, bias=False
-            )
+            core = FramesConv3d(channels, channels, sides, padding='same', bias=False)
             self.blocks[str(stage)] = block = ResidualCore(core, channels)
             if not zero_init:
                 nn.init.ones_(block.bn.weight)

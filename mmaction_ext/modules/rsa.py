@@ -17,7 +17,7 @@ import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
-from mmaction_ext.errors import InputError, check_at_least, check_choice, whole_numbers
+from mmaction_ext.errors import InputError, check_at_least, check_choice, odd_sides
 from mmaction_ext.modules.frames import FrameModule, ResidualCore
 from mmaction_ext.ops import l2_normalize
 
@@ -70,7 +70,7 @@ class RelationalSelfAttention(nn.Module):
             raise InputError(f'num_queries={num_queries} must divide the {channels} channels')
         check_choice('kernel_type', kernel_type, TYPES)
         check_choice('feat_type', feat_type, TYPES)
-        sides = _check_sides(neighbourhood)
+        sides = odd_sides('neighbourhood', neighbourhood)
         values = channels // num_queries
         width = values if query_channels is None else query_channels
         check_at_least('query_channels', width, 1)
@@ -192,12 +192,3 @@ def _over_neighbours(channels: int, out_channels: int, sides: tuple[int, int, in
         groups=channels,
         bias=False,
     )
-
-
-def _check_sides(neighbourhood: Sequence[int]) -> tuple[int, int, int]:
-    sides = whole_numbers('neighbourhood', neighbourhood)
-    if len(sides) != 3 or any(side < 1 or side % 2 == 0 for side in sides):
-        raise InputError(
-            f'neighbourhood must be three odd sides, at least 1, got {neighbourhood!r}'
-        )
-    return sides[0], sides[1], sides[2]
