@@ -9,7 +9,14 @@ import numpy as np
 from mmaction.registry import METRICS
 from mmengine.evaluator import BaseMetric
 
-from mmaction_ext.datasets.synthmotion.scenes import CLASSES, PRESETS, SIZES, SPEEDS, num_classes
+from mmaction_ext.datasets.synthmotion.scenes import (
+    CLASSES,
+    PAIRS,
+    PRESETS,
+    SIZES,
+    SPEEDS,
+    num_classes,
+)
 from mmaction_ext.errors import InputError
 from mmaction_ext.evaluation.classes import usable_rows
 
@@ -46,8 +53,9 @@ class SynthMotionMetric(BaseMetric):
     Logs, each in [0, 1] and under the prefix ``motion``: ``top1``; ``pair``, the right pair
     of classes; ``within_pair``, the true class above its time reversal, which is exactly 0.5
     for a model that ignores the order of frames, on any split that holds both directions of
-    each clip; ``top1_small``, ``top1_medium``, ``top1_large`` by size of the moving thing and
-    ``top1_slow``, ``top1_fast`` by speed, as far as the split has such clips.
+    each clip, and the same of each pair alone, ``within_turning`` and so on; ``top1_small``,
+    ``top1_medium``, ``top1_large`` by size of the moving thing and ``top1_slow``, ``top1_fast`` by
+    speed, as far as the split has such clips.
 
     Attributes:
         class_accuracy: class name -> top-1 accuracy on its clips, of the last evaluation.
@@ -133,6 +141,11 @@ class SynthMotionMetric(BaseMetric):
                 (f'top1_{name}', value)
                 for name, value in _group_means(right['top1'], groups, names).items()
             )
+        pairs = np.array([PAIRS[label // 2] for label in labels])
+        metrics.update(
+            (f'within_{name}', value)
+            for name, value in _group_means(right['within_pair'], pairs, PAIRS).items()
+        )
         by_label = _group_means(right['top1'], labels, range(self._num_classes))
         self.class_accuracy = {CLASSES[label]: value for label, value in by_label.items()}
         if self.per_class:

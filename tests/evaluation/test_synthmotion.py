@@ -78,6 +78,9 @@ def test_hand_computed_case(meta_file):
         'motion/top1_large': pytest.approx(1 / 2),
         'motion/top1_slow': pytest.approx(2 / 4),
         'motion/top1_fast': 0.0,
+        'motion/within_horizontal': 1 / 2,
+        'motion/within_vertical': 1.5 / 2,
+        'motion/within_cover': 1 / 2,
         'motion/top1_class00': 1.0,
         'motion/top1_class01': 0.0,
         'motion/top1_class02': 0.0,
@@ -105,6 +108,7 @@ def test_classes_are_logged_only_on_request(meta_file):
         'm/within_pair': 1.0,
         'm/top1_medium': 1.0,
         'm/top1_fast': 1.0,
+        'm/within_turning': 1.0,
     }
 
 
