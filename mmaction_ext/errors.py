@@ -151,8 +151,7 @@ def odd_sides(name: str, values: Iterable[int]) -> tuple[int, int, int]:
     Raises:
         InputError: Unless they are three odd whole numbers from 1 on.
     """
-    values = tuple(values)
     sides = whole_numbers(name, values)
     if len(sides) != 3 or any(side < 1 or side % 2 == 0 for side in sides):
-        raise InputError(f'{name} must be three odd sides, at least 1, got {values!r}')
+        raise InputError(f'{name} must be three odd sides, at least 1, got {sides!r}')
     return sides[0], sides[1], sides[2]

@@ -10,6 +10,7 @@ from mmaction_ext.errors import (
     check_at_least,
     check_choice,
     check_positive,
+    odd_sides,
     whole_numbers,
 )
 
@@ -27,6 +28,9 @@ from mmaction_ext.errors import (
         (whole_numbers, ((1, 1.5),), 'size must be a sequence of whole numbers, got (1, 1.5)'),
         (whole_numbers, ('12',), "size must be a sequence of whole numbers, got '12'"),
         (whole_numbers, (3,), 'size must be a sequence of whole numbers, got 3'),
+        (odd_sides, (3,), 'size must be a sequence of whole numbers, got 3'),
+        (odd_sides, ((3, 4, 3),), 'size must be three odd sides, at least 1, got (3, 4, 3)'),
+        (odd_sides, ((3, 3),), 'size must be three odd sides, at least 1, got (3, 3)'),
     ],
 )
 def test_what_is_refused_is_named(check, arguments, message):
