@@ -1,0 +1,10 @@
+_base_ = [
+    '../../../_base_/datasets/dcf_synthmotion_3d.py',
+    '../../../_base_/schedules/synthmotion_6e.py',
+    '../../../_base_/default_runtime.py',
+]
+
+from mmaction_ext.networks import thin_r2plus1d
+
+model = thin_r2plus1d(
+    module=dict(type='Conv3D', kernel_size=(3, 1, 1), zero_init=False), stages=(3, ))
