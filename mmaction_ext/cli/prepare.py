@@ -253,6 +253,7 @@ def _add_stress(parser: ArgumentParser) -> None:
     )
     parser.add_argument('--root', type=Path, default=Path(ROOT), help='folder of their folders')
     _add_making_options(parser)
+    parser.add_argument('--overwrite', action='store_true', help='make everything again')
     parser.add_argument(
         '--verify',
         action='store_true',
@@ -479,7 +480,7 @@ def _run_stress(args: Namespace) -> int:
         if args.verify:
             faulty |= _verify(args.root / name)
         else:
-            root = generate_set(args.root, name, args.workers, not args.quiet)
+            root = generate_set(args.root, name, args.workers, not args.quiet, args.overwrite)
             print(clean(f'{root}: complete, {_summary(root)}'), flush=True)
     return faulty
 

@@ -42,9 +42,9 @@ from mmaction_ext.datasets.synthmotion.scenes import (
     FPS,
     FRAME_SIZE,
     NUM_FRAMES,
+    PRESETS,
     SPLITS,
     buckets,
-    num_classes,
     pair_labels,
     render,
     sample_scene,
@@ -57,7 +57,8 @@ from mmaction_ext.video import ENCODING, check_encoder, write_mp4
 
 GENERATOR = 'synthmotion'
 VERSION = 1
-"""To be raised with every change of what the rendered frames look like."""
+"""To be raised with every change of what the rendered frames look like, but for other pairs of a
+preset, which its data sets record."""
 
 META_FIELDS = ('file', 'split', 'label', 'class', 'pair', 'direction', 'size', 'speed', 'base')
 DIRECTIONS = ('forward', 'reverse')
@@ -214,8 +215,10 @@ def _parameters(
         if number < 1:
             raise InputError(f'num_{name} must be at least 1, got {number}')
     sample_scene(seed, SPLITS[0], 0, preset)
-    classes = num_classes(preset)
+    pairs = PRESETS[preset].pairs
     return {
+        # where they are not what all presets had at first
+        **({} if pairs == PRESETS['default'].pairs else {'pairs': list(pairs)}),
         'seed': seed,
         'preset': preset,
         'num_train': num_train,
@@ -225,8 +228,6 @@ def _parameters(
         'size': FRAME_SIZE,
         'fps': FPS,
         'encoding': dict(ENCODING),
-        # where they are not what all presets had at first
-        **({} if classes == num_classes() else {'classes': classes}),
     }
 
 

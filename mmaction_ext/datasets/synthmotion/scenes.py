@@ -110,7 +110,9 @@ class Preset:
         bars: Width of the upright grey bars in front of everything, pixels; they stand
             :data:`BAR_SPACING` apart, and neither move nor shake.
         blur: Standard deviation of the blur of all frames, pixels.
-        pairs: How many of ``PAIRS`` there are, from the first on.
+        pairs: Which of ``PAIRS`` there are.
+        start_every: The motion starts with the middle one of so many frames: with 3, in 24
+            frames of which 8 are sampled, with a sampled one.
     """
 
     radii: Mapping[str, tuple[float, float]]
@@ -126,7 +128,8 @@ class Preset:
     roam: float = 0.0
     bars: int = 0
     blur: int = 0
-    pairs: int = 6
+    pairs: tuple[str, ...] = PAIRS[:6]
+    start_every: int = 1
 
 
 def _each(buckets: Sequence[str], low: Any, high: Any) -> Mapping[str, Any]:
@@ -150,7 +153,11 @@ STRESS = MappingProxyType(
         },
         'displacement': {
             str(pixels): replace(
-                _DEFAULT, travel=(38.0, 38.0), moving_frames=_each(SPEEDS, steps, steps)
+                _DEFAULT,
+                travel=(38.0, 38.0),
+                moving_frames=_each(SPEEDS, steps, steps),
+                pairs=PAIRS[:2],
+                start_every=3 if steps == 3 else 1,  # or two samples would share the way
             )
             for pixels, steps in _PACES.items()
         },
@@ -171,8 +178,9 @@ STRESS = MappingProxyType(
     }
 )
 """Axis -> level -> the default in all but this: radius of the actor in pixels, pixels that a thing
-which moves 38 goes from one of 8 sampled frames to the next, number of objects that mean nothing,
-standing still or going there and back, ``shake``, ``bars`` and ``blur``."""
+which moves 38 sideways, up or down goes from one of 8 sampled frames to the next, number of
+objects that mean nothing, standing still or going there and back, ``shake``, ``bars`` and
+``blur``."""
 
 PRESETS = MappingProxyType(
     {
@@ -187,7 +195,7 @@ PRESETS = MappingProxyType(
             max_clutter=4,
             min_clutter=1,
             roam=10.0,
-            pairs=8,
+            pairs=PAIRS,
         ),
         **{
             speed: replace(_DEFAULT, moving_frames=_each(SPEEDS, *_DEFAULT.moving_frames[speed]))
@@ -293,8 +301,12 @@ def pair_labels(pair: str) -> tuple[int, int]:
 
 
 def num_classes(preset: str = 'default') -> int:
-    """Number of classes of a data set of a preset: the first of ``CLASSES``."""
-    return 2 * PRESETS[preset].pairs
+    """Number of classes of a data set of a preset, the first of ``CLASSES``.
+
+    Those of the default are classes of every preset, whether it has clips of them or not.
+    """
+    pairs = {*_DEFAULT.pairs, *PRESETS[preset].pairs}
+    return 2 * (1 + max(map(PAIRS.index, pairs)))
 
 
 def buckets(index: int, preset: str = 'default') -> tuple[str, str, str]:
@@ -312,9 +324,9 @@ def buckets(index: int, preset: str = 'default') -> tuple[str, str, str]:
     """
     pairs = PRESETS[preset].pairs
     return (
-        PAIRS[index % pairs],
-        SIZES[index // pairs % len(SIZES)],
-        SPEEDS[index // (pairs * len(SIZES)) % len(SPEEDS)],
+        pairs[index % len(pairs)],
+        SIZES[index // len(pairs) % len(SIZES)],
+        SPEEDS[index // (len(pairs) * len(SIZES)) % len(SPEEDS)],
     )
 
 
@@ -337,7 +349,8 @@ def sample_scene(seed: int, split: str, index: int, preset: str = 'default') -> 
     ranges, draw = PRESETS[preset], _Draw(seed, split, index)
     pair, size, speed = buckets(index, preset)
     duration = draw.integer(*ranges.moving_frames[speed])
-    onset = draw.integer(0, NUM_FRAMES - 1 - duration)
+    every = ranges.start_every
+    onset = every // 2 + every * draw.integer(0, (NUM_FRAMES - 1 - duration - every // 2) // every)
     progress = np.clip((np.arange(NUM_FRAMES) - onset) / duration, 0.0, 1.0)
     radius = draw.uniform(*ranges.radii[size])
     ways = _WAYS[pair](draw, radius, ranges)

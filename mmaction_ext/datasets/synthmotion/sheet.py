@@ -10,6 +10,7 @@ from mmaction_ext.datasets.synthmotion.scenes import (
     CLASSES,
     FRAME_SIZE,
     PRESETS,
+    pair_labels,
     render,
     sample_scene,
 )
@@ -37,10 +38,10 @@ def write_contact_sheet(path: str | Path, seed: int = 0, preset: str = 'default'
         OSError: If the file cannot be written.
     """
     width = 2 * _COLUMNS * _TILE + _GAP + 22
-    rows = PRESETS[preset].pairs
-    sheet = Image.new('RGB', (width, rows * (_HEAD + _TILE + 4)), 'white')
-    for row in range(rows):
-        _draw_pair(sheet, row, _strip(seed, row, preset))
+    pairs = PRESETS[preset].pairs
+    sheet = Image.new('RGB', (width, len(pairs) * (_HEAD + _TILE + 4)), 'white')
+    for row, pair in enumerate(pairs):
+        _draw_pair(sheet, row, pair, _strip(seed, row, preset))
     buffer = io.BytesIO()
     sheet.save(buffer, 'PNG', optimize=True)
     write_atomically(path, buffer.getvalue())
@@ -49,15 +50,16 @@ def write_contact_sheet(path: str | Path, seed: int = 0, preset: str = 'default'
 def _strip(seed: int, row: int, preset: str) -> np.ndarray:
     """Frames (6, H, W, 3) of a clip of a pair; sizes take turns from row to row."""
     # Of six pairs clips 6..11 are of medium and 12..17 of large size, all slow.
-    scene = sample_scene(seed, 'train', row + PRESETS[preset].pairs * (1 + row % 2), preset)
+    scene = sample_scene(seed, 'train', row + len(PRESETS[preset].pairs) * (1 + row % 2), preset)
     picked = np.linspace(scene.onset, scene.onset + scene.duration, _COLUMNS).round()
     return render(scene)[picked.astype(int)]
 
 
-def _draw_pair(sheet: Image.Image, row: int, frames: np.ndarray) -> None:
+def _draw_pair(sheet: Image.Image, row: int, pair: str, frames: np.ndarray) -> None:
     top, canvas = row * (_HEAD + _TILE + 4), ImageDraw.Draw(sheet)
+    names = [CLASSES[label] for label in pair_labels(pair)]
     for side, clip in enumerate((frames, frames[::-1])):
         left = 11 + side * (_COLUMNS * _TILE + _GAP)
-        canvas.text((left, top + 2), CLASSES[2 * row + side], fill='black')
+        canvas.text((left, top + 2), names[side], fill='black')
         for column, frame in enumerate(clip):
             sheet.paste(Image.fromarray(frame), (left + column * _TILE, top + _HEAD))

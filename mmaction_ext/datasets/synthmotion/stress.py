@@ -10,7 +10,7 @@ from mmaction_ext.errors import check_choice
 
 ROOT = 'data/synthmotion_stress'
 #: base clips of training, validation and test: of what is tested alone the 144 that hold every
-#: combination of pair, size and speed four times, and one of the splits that nobody uses
+#: combination of pair, size and speed equally often, and one of the splits that nobody uses
 _TESTED = (1, 1, 144)
 _TRAINED = MappingProxyType({'hard': (720, 144, 240), 'slow': (720, 1, 1), 'fast': (720, 1, 1)})
 SETS: Mapping[str, tuple[int, int, int]] = MappingProxyType(
@@ -20,14 +20,18 @@ SETS: Mapping[str, tuple[int, int, int]] = MappingProxyType(
 
 
 def generate_set(
-    root: str | Path, name: str, workers: int | None = None, progress: bool = True
+    root: str | Path,
+    name: str,
+    workers: int | None = None,
+    progress: bool = True,
+    overwrite: bool = False,
 ) -> Path:
     """Make a data set, or whatever of it is missing or damaged.
 
     Args:
         root: Folder of the folders ``size_3``, ``hard``, ...
         name: A key of :data:`SETS`.
-        workers, progress: As of :func:`generate`, which says what is raised.
+        workers, progress, overwrite: As of :func:`generate`, which says what is raised.
 
     Returns:
         Its folder.
@@ -45,4 +49,5 @@ def generate_set(
         preset=name,
         workers=workers,
         progress=progress,
+        overwrite=overwrite,
     )

@@ -489,11 +489,11 @@ def test_a_preset_of_other_classes_has_them_and_says_so(tmp_path):
     rows = (tmp_path / 'hard/train.txt').read_text().split()
     assert sorted(map(int, rows[1::2])) == [*range(16)]
     manifest = json.loads((tmp_path / 'hard/manifest.json').read_text())
-    assert manifest['parameters'].pop('classes') == 16
-    # as made before the preset had more classes than others
+    assert len(manifest['parameters'].pop('pairs')) == 8
+    # as made before the preset had more pairs than others
     (tmp_path / 'hard/manifest.json').write_text(json.dumps(manifest))
-    with pytest.raises(ValueError, match='classes = None, not 16'):
-        generate(tmp_path / 'hard', preset='hard', **tiny)
+    with pytest.raises(ValueError, match=r"pairs = None, not .'horizontal'"):
+        generate(tmp_path / 'hard', preset='hard', **{**tiny, 'num_val': 2})
 
 
 def test_other_version_does_not_mix(copy, monkeypatch):
