@@ -1,0 +1,5 @@
+_base_ = '../hard/kpsem.py'
+
+from mmaction_ext.schedules import adamw_one_cycle
+
+optim_wrapper, param_scheduler = adamw_one_cycle(lr=1e-3, epochs=6)
