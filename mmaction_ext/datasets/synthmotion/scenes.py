@@ -210,8 +210,7 @@ PRESETS = MappingProxyType(
 )
 """Named presets; ``'default'`` is the one a thin network learns in minutes, ``'hard'`` has smaller
 things before a stronger background, more others, which move, a camera that shakes more, and two
-more pairs of classes,
-``'slow'`` and ``'fast'`` are of one speed, whatever the bucket is called."""
+more pairs, ``'slow'`` and ``'fast'`` are of one speed, whatever the bucket is called."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -212,13 +212,15 @@ def test_pixels_turn_clockwise_in_the_first_class():
 
 
 def things_in_pixels(scene, which):
-    """Where a body is in the frame before it moves, half-way and at its end, from pixels alone."""
+    """Where a body is before, half-way and after, from pixels alone; and in a mirror."""
     bodies = list(scene.bodies)
     del bodies[which]
     frames, empty = render(scene), render(replace(scene, bodies=tuple(bodies)))
     picked = scene.onset, scene.onset + scene.duration // 2, scene.onset + scene.duration
-    return [np.argwhere((frames[k] != empty[k]).any(axis=-1)).mean(axis=0) for k in picked], [
-        np.argwhere((frames[k] != empty[k]).any(axis=-1)[:, ::-1]).mean(axis=0) for k in picked
+    masks = [(frames[k] != empty[k]).any(axis=-1) for k in picked]
+    return [
+        [np.argwhere(mask).mean(axis=0) for mask in clip]
+        for clip in (masks, [mask[:, ::-1] for mask in masks])
     ]
 
 
