@@ -637,6 +637,8 @@ _BEHIND_FROZEN: dict[str, dict[str, Any]] = {
     'tdn': dict(module=dict(type='LongTermTDM'), stages=(3, 4, 5)),
     'tadaconv': dict(module=dict(type='TAdaConv'), stages=(3,)),
     'ctnet': dict(module=dict(type='CT'), stages=(3,)),
+    'conv3d': dict(module=dict(type='Conv3D'), stages=(3,)),
+    'conv3d_time': dict(module=dict(type='Conv3D', kernel_size=(3, 1, 1)), stages=(3,)),
     'cgnl': dict(module=dict(type='CGNL'), stages=(4,)),
     'cgd': dict(module=dict(type='CGD'), stages=(3, 4, 5)),
 }

@@ -17,6 +17,7 @@ import mmaction_ext.datasets.tada_sampling  # noqa: E402
 import mmaction_ext.datasets.transforms  # noqa: E402
 import mmaction_ext.datasets.tsn_sampling  # noqa: E402
 import mmaction_ext.engine.divergence  # noqa: E402
+import mmaction_ext.engine.group_one_cycle  # noqa: E402
 import mmaction_ext.engine.mean_loss  # noqa: E402
 import mmaction_ext.evaluation.class_accuracy  # noqa: E402
 import mmaction_ext.evaluation.predictions_hook  # noqa: E402

@@ -5,25 +5,29 @@ from typing import Any
 Options = dict[str, Any]
 
 
-def adamw_one_cycle(lr: float, epochs: int) -> tuple[Options, list[Options]]:
+def adamw_one_cycle(
+    lr: float, epochs: int, module_lr_mult: float = 1.0
+) -> tuple[Options, list[Options]]:
     """AdamW on one cycle of the learning rate (Smith, arXiv 1708.07120), for SynthMotion.
 
     Args:
         lr: the highest learning rate; the cycle starts at 1/25 of it, reaches it after 30 % of
             the iterations and ends near zero (torch's ``OneCycleLR``).
         epochs: length of the cycle; ``train_cfg.max_epochs`` has to be the same.
+        module_lr_mult: times the learning rate of everything else, that of the motion module
+            behind a backbone's stages.
 
     Returns:
         ``optim_wrapper`` and ``param_scheduler`` of a config.
     """
-    cycle = dict(
-        type='OneCycleLR',
-        eta_max=lr,
-        total_steps=epochs,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    )
-    return dict(optimizer=dict(type='AdamW', lr=lr, weight_decay=1e-2)), [cycle]
+    optim_wrapper: Options = dict(optimizer=dict(type='AdamW', lr=lr, weight_decay=1e-2))
+    peak: Options = dict(type='OneCycleLR', eta_max=lr)
+    if module_lr_mult != 1.0:
+        custom_keys = {'backbone.module': dict(lr_mult=module_lr_mult)}
+        optim_wrapper |= dict(paramwise_cfg=dict(custom_keys=custom_keys))
+        peak = dict(type='GroupOneCycleLR')
+    cycle = dict(**peak, total_steps=epochs, by_epoch=True, convert_to_iter_based=True)
+    return optim_wrapper, [cycle]
 
 
 def sgd_warm_cosine(

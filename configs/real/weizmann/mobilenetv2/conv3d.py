@@ -1,0 +1,10 @@
+_base_ = [
+    '../../../_base_/datasets/weizmann.py',
+    '../../../_base_/schedules/images_12e.py',
+    '../../../_base_/controlled_runtime.py',
+]
+
+from mmaction_ext.networks import mobilenetv2
+
+model = mobilenetv2(
+    {{_base_.num_classes}}, num_segments={{_base_.num_segments}}, behind='conv3d')
