@@ -11,9 +11,12 @@ ROWS  ?= baseline full
 SEEDS ?= 0 1 2
 JOBS  ?= $(shell nproc 2>/dev/null || echo 1)
 DATA_ARGS ?=
-# what `make reproduce` fills, and the documents whose numbers come from the tables
+# what `make reproduce` completes, and the documents whose numbers come from the tables
 TABLES ?= configs/synthmotion configs/real
 TEXTS := README.md reports/FINDINGS.md
+# what configs/real needs that no command fetches, and what of it is not here
+PEOPLE := data/weizmann data/ut_interaction data/weights
+LACKING = $(if $(findstring configs/real,$(TABLES)),$(filter-out $(wildcard $(PEOPLE)),$(PEOPLE)))
 CODE  := mmaction_ext tools tests configs
 PYTEST_ARGS ?= -n $(JOBS) --dist worksteal
 
@@ -23,7 +26,7 @@ export PYTHONUNBUFFERED = 1
 export MALLOC_MMAP_MAX_ ?= 0
 export MALLOC_TRIM_THRESHOLD_ ?= 100000000000
 
-.PHONY: help env lint data stress-data train reproduce tables report check demo test clean
+.PHONY: help env lint data stress-data people train reproduce tables report check demo test clean
 
 help:
 	@echo "make demo    install, make the data, train the SynthMotion rows, print their table"
@@ -33,8 +36,9 @@ help:
 	@echo "make data    make SynthMotion in $(DATA)"
 	@echo "make stress-data  make the data sets of configs/synthmotion/stress and hard"
 	@echo "make train   train what TABLE lacks   (ROWS=\"$(ROWS)\" SEEDS=\"$(SEEDS)\" JOBS=$(JOBS))"
-	@echo "make reproduce  make whatever neither the lock nor work_dirs has of TABLES (days: hours with"
-	@echo "             TABLES=configs/synthmotion/cross), then their tables and figures"
+	@echo "make reproduce  complete what is missing of TABLES: what neither the lock nor work_dirs has (days:"
+	@echo "             hours with TABLES=configs/synthmotion/cross), then their tables and figures; no number"
+	@echo "             that is there is made again. configs/real needs $(PEOPLE)"
 	@echo "make tables  rebuild every table from the runs in work_dirs, the README's and the report too"
 	@echo "make report  build reports/index.html and every format of every table, without any run"
 	@echo "make check   see whether the tables as they lie here are those of their lock file"
@@ -53,8 +57,13 @@ train: data
 	@$(PY) tools/launch.py $(TABLE) --seeds $(SEEDS) --max-parallel $(JOBS) \
 	    $(if $(ROWS),--rows $(ROWS))
 
-# A run that fails must not hide what the others gave.
-reproduce: data stress-data
+people:
+	@$(if $(LACKING),$(error configs/real needs $(LACKING), see configs/real/README.md; without it: \
+	    make reproduce TABLES=configs/synthmotion),true)
+
+# Completes what is missing: a number that the lock has is not made again. A run that fails must not
+# hide what the others gave.
+reproduce: people data stress-data
 	@$(PY) -m mmaction_ext launch $(TABLES) --locked --max-parallel $(JOBS); status=$$?; \
 	$(PY) tools/make_tables.py --embed $(TEXTS) && $(PY) -m mmaction_ext figures && exit $$status
 

@@ -19,6 +19,8 @@ DEFAULT_CONFIGS, DEFAULT_RUNS = Path('configs'), Path('work_dirs')
 COMPLEXITY, LOCK = Path('reports/complexity.csv'), Path('reports/table.lock.json')
 #: those that come with the package; in a checkout its own
 PACKAGED_CONFIGS = (Path(__file__).parents[1] / '.mim' / 'configs').resolve()
+#: suffixes of tables as they are printed, which no specification has
+PRINTED = ('.md', '.tex', '.html', '.csv')
 #: an explanation, as plain data
 Facts = dict[str, Any]
 #: runs of no table that are named
@@ -175,6 +177,8 @@ def _specifications(name: str, configs: Path) -> list[Path]:
     path = Path(name)
     if path.is_dir():
         return _below(path)
+    if path.suffix in PRINTED and path.is_file():
+        raise InputError(f'{name} is a printed table; name its id, or its table.yaml')
     if path.suffix in ('.yaml', '.yml') or path.is_file():
         return [path]
     return [_by_id(name, configs)]

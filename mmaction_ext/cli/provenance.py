@@ -6,15 +6,24 @@ Explanations are plain data, so that they print as text and as JSON alike.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from mmaction_ext.cli.common import Facts
 from mmaction_ext.suites.progress import last_error
 from mmaction_ext.tables import Table, TableSpec
 from mmaction_ext.tables.cells import Cell, CellStatus, SeedResult
+from mmaction_ext.tables.code import matches, network_files
 from mmaction_ext.tables.spec import Column, Row
-from mmaction_ext.tracking.identity import config_hashes, load_config
-from mmaction_ext.tracking.ledger.facts import config_digests, source_digests
-from mmaction_ext.tracking.reading.comparison import code_changes, file_state, is_file, list_state
+from mmaction_ext.tracking.identity import config_hashes, json_digest, load_config
+from mmaction_ext.tracking.ledger.facts import config_digests, is_own, source_digests
+from mmaction_ext.tracking.reading.comparison import (
+    NETWORK_CODE,
+    code_changes,
+    code_folder,
+    file_state,
+    is_file,
+    list_state,
+)
 from mmaction_ext.tracking.reading.ledger import as_dict
 from mmaction_ext.tracking.reading.record import Attempt, RunRecord
 from mmaction_ext.tracking.writing.attempts import read_run_file
@@ -76,6 +85,33 @@ class Explainer:
             column=self._derived,
         )[column.kind]
         return dict(facts, **explain(row, column, cell))
+
+    def network(self, row_id: str, run: Facts) -> Facts:
+        """How the network of a run compares with the tree.
+
+        Args:
+            row_id: the row, or fold of one, that the run is of.
+            run: what :meth:`cell` tells of it.
+
+        Returns:
+            Of the source files that have ``changed`` those of the network, the user's own, and
+            those that the table tracks; and a ``digest`` of what they were.
+        """
+        files, tracked = self._network_files(row_id), self.spec.code or ()
+        changed = [
+            item
+            for item in run['code']['changed']
+            if _is_of_network(item['path'], files) or matches(item['path'], tracked)
+        ]
+        recorded = self.runs.code_of(run)
+        states = {item['path']: str(recorded.get(item['path'])) for item in changed}
+        return dict(changed=changed, digest=json_digest(states))
+
+    def _network_files(self, row_id: str) -> frozenset[str] | None:
+        """Those of a row's network; ``None`` where its config does not tell."""
+        row = self.rows[row_id]
+        config = {} if row.config is None else load_config(*row.load_arguments)
+        return network_files(config) if 'model' in config and 'ensemble' not in config else None
 
     def _mark(self, row: Row, column: Column, cell: Cell) -> Facts:
         return dict(formula=f'{column.name} of the row in {self.spec.path}')
@@ -234,6 +270,13 @@ class RunFacts:
         found = [record for record in self.records if record.uid == uid]
         return [self._facts(record, row) for record in found] or [dict(uid=uid)]
 
+    def code_of(self, run: Facts) -> Mapping[str, Any]:
+        """The digests of source files that a run recorded, by what :meth:`of` tells of it."""
+        place = run['uid'], run['job_type'], run['folder']
+        return next(
+            each.code for each in self.records if (each.uid, each.job_type, each.folder) == place
+        )
+
     def _facts(self, record: RunRecord, row: Row) -> Facts:
         content = read_run_file(record.path) if record.path else {}
         return dict(
@@ -338,6 +381,12 @@ def _parts_from_files(recorded: object) -> list[Facts]:
         for part in parts
         if part.get('part') not in (None, 'model')
     ]
+
+
+def _is_of_network(path: str, files: frozenset[str] | None) -> bool:
+    """Whether a source file is the user's own, or code of networks and one of ``files``."""
+    is_used = files is None or is_own(path) or path in files
+    return is_used and code_folder(path) in NETWORK_CODE
 
 
 def _config_in_tree(row: Row) -> Facts | None:

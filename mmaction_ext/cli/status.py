@@ -5,7 +5,6 @@ Takes tables, of which every row is shown under every seed, and folders of runs.
 
 import functools
 import math
-import os
 import sys
 import time
 from argparse import ArgumentParser, Namespace
@@ -34,7 +33,7 @@ from mmaction_ext.suites.store import Suite, in_hand
 from mmaction_ext.tables import CellStatus, TableSpec, resolve_configs
 from mmaction_ext.tables.row_seeds import RowSeed, row_seeds
 from mmaction_ext.tables.run_index import RunIndex
-from mmaction_ext.tables.seed_runs import how_it_ended, is_finite, why_diverged
+from mmaction_ext.tables.seed_runs import how_it_ended, how_it_stopped, is_finite, why_diverged
 from mmaction_ext.tracking.identity import load_config
 from mmaction_ext.tracking.reading.find import find_runs
 from mmaction_ext.tracking.reading.record import RunRecord
@@ -54,7 +53,7 @@ states:
              signal                         diverged   losses, scores or a result not finite
   no result  ended well, but was not tested stale      only runs of another version of the config
   missing    no run                         waiting    launched, and not yet begun
-  stopped    asked to save and end, of a suite: launch goes on with it
+  stopped    asked to save and end by a signal: launch goes on with it
   unfinished no exit record, and nobody can tell why
   conflict   results contradict each other  untrusted  a log is damaged
 
@@ -67,8 +66,6 @@ exit codes: 0 nothing is wrong; 1 a run failed, diverged, was killed, is in conf
 """
 HEADS = ('run', 'seed', 'state', 'iteration', 'done', 'left', 'last result', 'alive')
 PROBLEMS = ('failed', 'killed', 'conflict', 'untrusted', 'diverged')
-#: exit codes of runs that were asked to save and end: by a warning, Ctrl-C, SIGTERM
-_STOPPED = (os.EX_TEMPFAIL, 130, 143)
 #: metrics that say how far a run is
 PROGRESS_METRICS = frozenset({'train/time', 'train/loss', 'val/acc/top1', 'test/acc/top1'})
 _COLOURS = dict(
@@ -82,6 +79,7 @@ _COLOURS = dict(
     stale='yellow',
     unfinished='yellow',
     no='yellow',
+    stopped='yellow',
     missing='faint',
 )
 
@@ -201,6 +199,8 @@ def _record_line(record: RunRecord, folder: Path) -> RunStatus:
     if record.diverged and state in ('finished', 'failed', 'killed'):
         reason = reason if state == 'diverged' else why_diverged(record)
         state = 'diverged'
+    if state == 'failed' and (stopped := how_it_stopped(record)):
+        state, reason = 'stopped', stopped
     return RunStatus(
         name if record.job_type == 'train' else f'{name} (test)',
         record.seed,
@@ -229,8 +229,8 @@ def suite_lines(suite: Suite, source: str = 'auto') -> list[RunStatus]:
         line = RunStatus(handed.row, handed.seed, 'missing')
         if record:
             line = replace(_record_line(record, DEFAULT_RUNS), run=handed.row)
-            if record.exit_code in _STOPPED:
-                line = replace(line, state='stopped', reason='')
+            if line.state == 'stopped':
+                line = replace(line, reason='')
         is_new = record is not None and record.config_hash == handed.config_hash
         is_there = line.state == 'running' or (is_new and line.state == 'finished')
         if run in busy and busy[run].suite.name == suite.name and not is_there:
@@ -298,6 +298,8 @@ def _state(row_seed: RowSeed, record: RunRecord | None) -> str:
         return row_seed.status.value
     if record.state == 'finished':  # failed, if it has a result that is no number
         return 'failed' if row_seed.status is CellStatus.FAILED else 'no result'
+    if record.state == 'failed' and how_it_stopped(record):
+        return 'stopped'
     return _WORDS.get(record.state, record.state)
 
 

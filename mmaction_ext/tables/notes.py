@@ -12,10 +12,12 @@ from mmaction_ext.tables.cells import (
     TableRow,
     is_imported,
 )
-from mmaction_ext.tables.spec import Row, TableSpec
+from mmaction_ext.tables.seed_cells import run_results
+from mmaction_ext.tables.spec import Column, Row, TableSpec
 
 _LEGEND = {
-    CellStatus.PARTIAL: '(n/N): n of N seeds count',
+    CellStatus.PARTIAL: '(n/N): n of N seeds count, a mean of other seeds than in the rows beside '
+    'it and not to be compared with theirs',
     CellStatus.OUT_OF_TOLERANCE: 'out of tolerance: the difference to the published figure, as '
     'printed, is too large',
     CellStatus.RUNNING: 'running: not through yet',
@@ -173,7 +175,7 @@ def notes(spec: TableSpec, table: Table, citation: str) -> list[str]:
         _dated_note(table),
         _statistics_note(spec, cells),
         _bold_note(cells),
-        _legend(cells),
+        _legend(spec, table),
     ]
     if citation:
         others = any(row.published and row.published.citation != citation for row in spec.rows)
@@ -200,11 +202,12 @@ def _protocol_note(spec: TableSpec, cells: Sequence[Cell]) -> str:
     own = ''.join(
         f' {column.head}: {column.select.checkpoint}.' for column in logged if column.select
     )
+    name = spec.split_name or spec.split
     return ', '.join(
         filter(
             None,
             (
-                f'{spec.split.capitalize()} split{count}',
+                f'{name[:1].upper()}{name[1:]} split{count}',
                 wanted,
                 f'{spec.select.checkpoint} of each run{aside}.{own}',
             ),
@@ -286,10 +289,29 @@ def _bold_note(cells: Iterable[Cell]) -> str:
     return 'Bold: best among the complete cells of a column, as printed.'
 
 
-def _legend(cells: Iterable[Cell]) -> str:
+def _legend(spec: TableSpec, table: Table) -> str:
     """Explain the statuses that occur."""
+    cells = [cell for row in table.rows for cell in row.cells]
     found = {status for cell in cells for status in cell.statuses}
-    texts = [text for status, text in _LEGEND.items() if status in found]
-    if any(seed.fold for cell in cells for seed in cell.seeds):
-        texts = [text.replace('n of N seeds', 'n of N folds') for text in texts]
-    return f'{"; ".join(texts)}.' if texts else ''
+    texts = {status: text for status, text in _LEGEND.items() if status in found}
+    if CellStatus.PARTIAL in found and any(seed.fold for cell in cells for seed in cell.seeds):
+        texts[CellStatus.PARTIAL] = texts[CellStatus.PARTIAL].replace('seeds', 'folds')
+    if CellStatus.MISSING in found:
+        texts[CellStatus.MISSING] += _to_be_made(spec, table)
+    return f'{"; ".join(texts.values())}.' if texts else ''
+
+
+def _to_be_made(spec: TableSpec, table: Table) -> str:
+    """How many of its runs a table lacks, counted as `plan` does, and what makes them."""
+
+    def cell_of(row: Row, column: Column) -> Cell:
+        return table.cell(row.id, column.key)
+
+    runs = [results for row, _, results in run_results(spec, cell_of) if row.config]
+    lacking = sum(any(each.status is not CellStatus.OK for each in results) for results in runs)
+    if not lacking:
+        return ''
+    return (
+        f' yet, {lacking} of {len(runs)} runs {"is" if lacking == 1 else "are"} to be made '
+        f'(`mmaction-ext launch {spec.id} --locked`)'
+    )

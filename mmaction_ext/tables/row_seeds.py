@@ -1,11 +1,12 @@
 """Rows and seeds of a table: what state each is in, and which runs it has."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mmaction_ext.tables.aggregate import CellBuilder
 from mmaction_ext.tables.cells import SEVERITY, CellStatus, SeedResult
 from mmaction_ext.tables.row_results import LockedResults, LockedTable, RunResults
+from mmaction_ext.tables.seed_cells import run_results
 from mmaction_ext.tables.seed_runs import RowConfig, resolve_configs
 from mmaction_ext.tables.spec import Row, TableSpec
 from mmaction_ext.tracking.reading.record import RunRecord
@@ -82,7 +83,7 @@ def row_seeds(
     table_results = RunResults(spec, records, configs or resolve_configs(spec), {})
     return [
         _row_seed(row, seed, table_results, of_seed)
-        for row, seed, of_seed in _measured(spec, CellBuilder(spec, table_results))
+        for row, seed, of_seed in run_results(spec, CellBuilder(spec, table_results).measured)
     ]
 
 
@@ -101,21 +102,9 @@ def kept_row_seeds(
     builder = CellBuilder(spec, LockedResults(spec, locked, configs, {}))
     return {
         (row.id, seed)
-        for row, seed, of_seed in _measured(spec, builder)
+        for row, seed, of_seed in run_results(spec, builder.measured)
         if of_seed and all(result.status is CellStatus.OK for result in of_seed)
     }
-
-
-def _measured(
-    spec: TableSpec, builder: CellBuilder
-) -> Iterator[tuple[Row, int, tuple[SeedResult, ...]]]:
-    """Every row that has runs of its own, under every seed, with the results of its metrics."""
-    logged = [column for column in spec.columns if column.kind == 'history']
-    for row in spec.with_runs:
-        cells = [builder.measured(row, column) for column in logged]
-        results = zip(*(cell.seeds for cell in cells if cell.seeds), strict=True)
-        for seed, of_seed in zip(spec.seeds, list(results) or [()] * len(spec.seeds), strict=True):
-            yield row, seed, of_seed
 
 
 def _row_seed(

@@ -1,7 +1,7 @@
 """What is made of the results of single seeds: means of rows, differences, cells."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -15,12 +15,28 @@ from mmaction_ext.tables.cells import (
     format_number,
     is_imported,
 )
-from mmaction_ext.tables.spec import Column, Row
+from mmaction_ext.tables.spec import Column, Row, TableSpec
 from mmaction_ext.tables.statistics import Interval, mean, sample_std, t_interval, welch_interval
 
 #: how far from a whole number of samples a share times their number may be: scores are float32
 _SHARE = Fraction(1, 100)
 _TOO_LARGE = f'the number is beyond {float(LARGEST):.0e}, too large to print'
+
+
+def run_results(
+    spec: TableSpec, cell_of: Callable[[Row, Column], Cell]
+) -> Iterator[tuple[Row, int, tuple[SeedResult, ...]]]:
+    """Every row that has runs of its own, under every seed, with the results of its metrics.
+
+    Args:
+        spec: the table.
+        cell_of: the cell of a row, or of a fold of one, and a measured column.
+    """
+    for row in spec.with_runs:
+        cells = [cell_of(row, column) for column in spec.measured]
+        results = zip(*(cell.seeds for cell in cells if cell.seeds), strict=True)
+        for seed, of_seed in zip(spec.seeds, list(results) or [()] * len(spec.seeds), strict=True):
+            yield row, seed, of_seed
 
 
 def scaled(result: SeedResult, scale: Fraction) -> SeedResult:

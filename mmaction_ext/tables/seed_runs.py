@@ -7,6 +7,7 @@ attempt logged. Everything else is said, not used.
 from __future__ import annotations
 
 import math
+import os
 import textwrap
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -41,6 +42,8 @@ State = tuple[CellStatus, str]  # and its reason
 TEST_FACTS = frozenset({'test/num_samples', 'test/checkpoint_sha256', 'test/data_digest'})
 #: What W&B calls states of runs that records call otherwise.
 FOREIGN_STATES = {'crashed': 'killed'}
+#: Exit codes of runs that were asked to save and end: by a warning, Ctrl-C, SIGTERM.
+_STOPPED = (os.EX_TEMPFAIL, 130, 143)
 #: What a seed may show although a process works on a run of it.
 _BESIDE_A_LIVING_RUN = (CellStatus.OK, CellStatus.CONFLICT, CellStatus.UNTRUSTED)
 
@@ -507,6 +510,8 @@ class SeedRuns:
             return CellStatus.DIVERGED, why_diverged(record)
         if record.exit_code is None or record.state == 'running':
             return _state_without_exit(record)
+        if stopped := how_it_stopped(record):
+            return CellStatus.MISSING, stopped
         if record.exit_code:
             return CellStatus.FAILED, how_it_ended(record)
         if self.config.states:
@@ -567,6 +572,18 @@ def how_it_ended(record: RunRecord) -> str:
     if record.last_error:
         text += f': {textwrap.shorten(record.last_error, 160, placeholder=" ...")}'
     return text
+
+
+def how_it_stopped(record: RunRecord) -> str:
+    """``stopped by SIGTERM``, of a run that can go on from there; empty for any other.
+
+    Args:
+        record: a :class:`RunRecord` that no process works on.
+    """
+    if record.exit_code not in _STOPPED:
+        return ''
+    signal = record.attempts[-1].signal
+    return f'stopped by {signal}' if signal else how_it_ended(record)
 
 
 def how_it_diverged(values: dict[str, Any]) -> str:

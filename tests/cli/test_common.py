@@ -54,6 +54,17 @@ def test_two_tables_of_one_id(project):
         find_table('demo', Path('configs'))
 
 
+@pytest.mark.parametrize('suffix', ['md', 'tex', 'html', 'csv'])
+def test_a_printed_table_is_no_specification(project, suffix):
+    name = f'reports/demo.{suffix}'
+    project.write(name, '| Model |\n')
+    words = f'{name} is a printed table; name its id, or its table.yaml'
+    with pytest.raises(InputError, match=f'^{words}$'):
+        find_table(name, Path('configs'))
+    with pytest.raises(InputError, match='is no file, folder or table'):
+        find_table(name.replace('demo', 'gone'), Path('configs'))
+
+
 def stray(config, seed, uid='uid'):
     """A run of which a table may know nothing."""
     return RunRecord(uid, 'train', config, seed)

@@ -6,6 +6,7 @@ import pytest
 
 from mmaction_ext.tables import build_table, load_spec, locked_table
 from mmaction_ext.tables.lock import lock_text
+from mmaction_ext.tracking.ledger import process
 from mmaction_ext.tracking.ledger.facts import source_digests
 from mmaction_ext.tracking.ledger.forms import SnapshotFile
 from mmaction_ext.tracking.reading.find import find_runs
@@ -71,8 +72,8 @@ def test_a_measured_number_down_to_its_runs(trained, command):
     ]
 
 
-def test_the_same_as_text(trained, command):
-    code, out, _ = command('explain', 'demo', 'full', 'top1', '--seed', '1')
+def test_the_same_as_text_with_all_that_is_known(trained, command):
+    code, out, _ = command('explain', 'demo', 'full', 'top1', '--seed', '1', '--all')
     assert code == 0 and max(map(len, out.splitlines())) <= 100
     text = flat(out)
     assert text.startswith('demo / full / top1 (Top-1): 77.0 ± 2.8 status ok')
@@ -91,6 +92,45 @@ def test_the_same_as_text(trained, command):
     ):
         assert part in text
     assert 'seed 0:' not in text
+
+
+def test_in_short_what_seeds_share_is_said_once(trained, command):
+    code, out, _ = command('explain', 'demo', 'full', 'top1')
+    assert (
+        code == 0
+        and out
+        == f"""\
+demo / full / top1 (Top-1): 77.0 ± 2.8
+  status        ok
+  formula       mean and standard deviation (n-1) of test/acc/top1 x 100 over seeds 0, 1
+  of            the last checkpoint of each run
+  value         77.0, standard deviation 2.8284271247461903
+  config        configs/demo/full.py, hash {trained.identity('full', 0).config_hash} in the tree
+
+  The 2 results below have in common:
+    measured      attempt 1, iter 8, epoch 2
+    samples       240
+    test data     digest f00d
+    protocol      split test, num_clips 1
+    config hash   as in the tree
+    overrides     none
+    told by       ledger
+    attempt       1, on {process.host()}, exit code 0, to iteration 8
+    code          commit c0ffee, with changes (sha256 of the diff d1ff)
+    network files the run records none
+    environment   python 3.11, torch 2.11
+    data          train: train.txt, 16 samples, sha256 abc (differs)
+    config files  2 as in the tree
+
+  seed 0: 75.0 (test/acc/top1 0.75)
+    train         demo/full/seed0, 2023-11-14 22:13:20 UTC
+    verified      epoch_2.pth, predictions.npz
+
+  seed 1: 79.0 (test/acc/top1 0.79)
+    train         demo/full/seed1, 2023-11-14 22:13:20 UTC
+    verified      epoch_2.pth, predictions.npz
+"""
+    )
 
 
 @pytest.mark.parametrize(
@@ -177,7 +217,7 @@ def test_source_files_that_changed_show(project, command):
         *((name, 'differs') for name in names),
         ('mmaction_ext/errors.py', 'new'),
     ]
-    _, out, _ = command('explain', 'demo', 'full', 'top1')
+    _, out, _ = command('explain', 'demo', 'full', 'top1', '--all')
     text = flat(out)
     assert f'source files {block} (differs from the tree)' in text
     assert 'source files mmaction_ext/ops/gone.py (no longer in the tree)' in text
@@ -202,6 +242,54 @@ def test_lists_of_data_are_hashed_again(project, command):
     path.write_text('another.mp4 0\n')
     _, out, _ = command('explain', 'demo', 'full', 'top1', '--seed', '0')
     assert f'train: train.txt,train.txt, 32 samples, sha256 {digest} (differs)' in flat(out)
+
+
+def test_what_there_is_to_explain(trained, command):
+    assert command('explain', 'demo') == (
+        0,
+        """\
+demo: A demo
+
+row    label
+base   base
+full   Full
+other  Other
+both   Both
+
+column  head
+big     Big
+params  Params
+paper   Paper
+top1    Top-1
+delta   Delta
+gap     Gap
+""",
+        '',
+    )
+    code, out, _ = command('explain', 'demo', 'full')
+    assert code == 0 and out.endswith("""
+column  head    in row full
+big     Big     ✓
+params  Params  1.50
+paper   Paper   75.5
+top1    Top-1   77.0 ± 2.8
+delta   Delta   +6.0 ± 1.4
+gap     Gap     +1.5 ± 2.8
+""")
+    facts = json.loads(command('explain', 'demo', 'full', '--json')[1])
+    assert facts['rows'][1] == dict(id='full', label='Full', folds=[])
+    assert facts['columns'][3] == dict(key='top1', head='Top-1', text='77.0 ± 2.8')
+    shutil.rmtree(trained.runs)
+    assert json.loads(command('explain', 'demo', '--json')[1])['columns'][3] == dict(
+        key='top1', head='Top-1'
+    )
+
+
+def test_a_row_that_is_none_is_told_from_those_there_are(project, command):
+    for words in (['ful'], ['ful', 'top1']):
+        code, out, err = command('explain', 'demo', *words)
+        assert code == 2 and not out
+        assert "has no row 'ful'; it has base, full, other, both; did you mean full?" in err
 
 
 def test_a_signal_is_the_last_error(project, command):
@@ -314,7 +402,12 @@ def test_a_stale_run_is_told_from_the_tree(trained, command):
     assert run['config_hash'] == old != facts['config']['hash']
     assert [item['tree'] for item in run['config_files']] == ['differs', 'same']
     _, out, _ = command('explain', 'demo', 'full', 'top1', '--seed', '0')
-    assert f'{old}, not as in the tree' in flat(out)
+    new = facts['config']['hash']
+    assert f'config hash {old}, not as in the tree, which has {new}' in flat(out)
+    assert 'config files 1 as in the tree' in flat(out)
+    assert 'config file configs/demo/full.py (differs from the tree) sha256 ' in flat(out)
+    _, out, _ = command('explain', 'demo', 'full', 'top1', '--seed', '0', '--all')
+    assert f'config hash {old}, not as in the tree overrides' in flat(out)
 
 
 def test_from_the_lock_alone(trained, command, monkeypatch):
@@ -352,7 +445,7 @@ def test_names_cannot_paint_the_terminal(project, command, markup):
         env=dict(host=markup),
         overrides={markup: markup},
     )
-    for words in (['full', 'top1'], ['full', 'delta']):
+    for words in (['full', 'top1'], ['full', 'delta'], ['full', 'top1', '--all']):
         _, out, _ = command('explain', 'demo', *words)
         assert 'red <script>alert(1)</script> next' in flat(out)
         assert not {'\x1b', '\x07', '\u202e'} & set(out)

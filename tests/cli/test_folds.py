@@ -71,6 +71,39 @@ def test_commands_name_the_fold_that_is_lacking(folded, command):
     assert '0 errors' in out and 'stale' not in out
 
 
+def test_folds_are_explained_together(folded, command):
+    """Under one seed: in one of them on another machine, with another list."""
+    table = folded.table.read_text()
+    folded.table.write_text(table.replace('seeds: [0, 1]', 'seeds: [0]'))
+    other = dict(ann_file='other.txt', ann_sha256='abd', num_samples=15)
+    folded.train('full_fold2', 0, 0.5, env=dict(python='3.12'), data=dict(train=other))
+    out = command('explain', 'demo', 'full', 'top1')[1]
+    head, common, *parts = out.strip().split('\n\n')
+    assert head.endswith('folds         1: 50.0, 2: 50.0, 3: 80.0')
+    assert common.startswith('  The 3 results below have in common:\n    of            the last')
+    assert 'config        configs/demo/full.py' in common and 'environment' not in common
+    heads = [part.partition('\n')[0] for part in parts]
+    assert heads == [
+        f'  full_fold{fold}, seed 0: {top1} (test/acc/top1 {top1 / 100})'
+        for fold, top1 in ((1, 50.0), (2, 50.0), (3, 80.0))
+    ]
+    first, second, third = ([line.strip() for line in part.split('\n')[3:]] for part in parts)
+    assert (
+        first
+        == third
+        == [
+            'environment   python 3.11, torch 2.11',
+            'data          train: train.txt, 16 samples, sha256 abc (differs)',
+        ]
+    )
+    assert second == [
+        'environment   python 3.12',
+        'data          train: other.txt, 15 samples, sha256 abd (gone)',
+    ]
+    out = command('explain', 'demo')[1]
+    assert 'Rows of single folds, such as base_fold1, base_fold2, base_fold3, are explained' in out
+
+
 def test_page_and_lock_hold_every_fold(folded, command):
     command('tables', 'demo')
     assert 'demo/full_fold2' in (folded.root / 'reports/table.lock.json').read_text()

@@ -100,7 +100,7 @@ def test_offline_runs_through_every_command(command, tmp_path):
     assert code == 0 and '9 finished' in out
     code, out, _ = command('explain', 'results/table.yaml', 'tsm', 'val-acc')
     assert code == 0
-    assert 'run           tsm1, train, finished, in offline-run-tsm1/run-tsm1.wandb' in out
+    assert 'train         tsm1, in offline-run-tsm1/run-tsm1.wandb, ' in out
     assert 'told by       wandb-offline' in out and 'in the tree' not in out
     code, out, _ = command('report', 'results')
     page = (tmp_path / 'reports/index.html').read_text()
@@ -148,9 +148,7 @@ def test_a_project_on_a_server(command, tmp_path, online):
     assert code == 0 and '| **72.5 ± 2.5** | +20.0 ± 0.0' in out and '| 1.50' in out
     assert 'Imported from lab/p: runs that were logged elsewhere' in out
     code, out, _ = command('explain', 'results/table.yaml', 'dcf', 'val-acc')
-    assert 'lab/p/dcf2, train, finished, in https://wandb.ai/lab/p/runs/dcf2' in ' '.join(
-        out.split()
-    )
+    assert 'train         lab/p/dcf2, in https://wandb.ai/lab/p/runs/dcf2, ' in out
     assert 'told by       wandb-online' in out
 
     for run in online:

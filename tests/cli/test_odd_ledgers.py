@@ -16,6 +16,7 @@ COMMANDS = (
     ('status', 'work_dirs', '--json'),
     ('plan', 'demo'),
     ('explain', 'demo', 'full', 'top1'),
+    ('explain', 'demo', 'full', 'top1', '--all'),
     ('explain', 'demo', 'full', 'params', '--json'),
 )
 ODD = st.one_of(

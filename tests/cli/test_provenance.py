@@ -7,6 +7,7 @@ import pytest
 from mmaction_ext.cli.provenance import Explainer, RunFacts
 from mmaction_ext.errors import InputError
 from mmaction_ext.tables import build_table, load_spec
+from mmaction_ext.tracking.ledger.facts import source_digests
 from mmaction_ext.tracking.reading.find import find_runs
 
 
@@ -66,6 +67,39 @@ def test_a_difference_is_made_of_two_cells(explained):
 def test_what_is_no_cell(explained, row, column):
     with pytest.raises(InputError, match='none'):
         explained(row, column)
+
+
+def test_network_of_a_run_beside_the_tree(project):
+    """By what the model is made of; by folders where the config does not tell."""
+    block, other = 'mmaction_ext/modules/kpsem.py', 'mmaction_ext/modules/tcm.py'
+    names = ('mmaction_ext/cli/plan.py', 'mmaction_ext/errors.py', block, other, 'own.py')
+    changed = dict.fromkeys(names, 'f' * 64)
+    project.write('own.py', '')
+
+    def network(model, sources=changed):
+        project.write('configs/demo/full.py', model)
+        tree = source_digests(['own.py'])
+        project.train('full', 0, sources=tree | sources)
+        records = find_runs(project.runs, cache=False)
+        spec = load_spec(project.table)
+        explainer = Explainer(spec, build_table(spec, records), records)
+        [run] = explainer.cell('full', 'top1')['seeds'][0]['runs']
+        return explainer.network('full', run)
+
+    full = "_base_ = ['common.py']\nmodel = dict(width=16, block=dict(type='KPSEM'))\n"
+    facts = network(full)
+    assert facts['changed'] == [
+        dict(path=block, tree='differs'),
+        dict(path='own.py', tree='differs'),
+    ]
+    assert network(full, changed | {'mmaction_ext/errors.py': 'e' * 64}) == facts
+    again = network(full, changed | {'own.py': 'e' * 64})
+    assert again['changed'] == facts['changed'] and again['digest'] != facts['digest']
+    [item] = network("_base_ = ['common.py']\n")['changed']
+    assert item['path'] == 'own.py'
+    ensemble = "ensemble = dict(members=['base.py', 'common.py'])\n" + full
+    named = [item['path'] for item in network(ensemble)['changed']]
+    assert named == [block, other, 'own.py']
 
 
 def test_file_of_a_measurement_is_hashed_again(project):

@@ -160,13 +160,13 @@ def test_a_test_whose_scores_are_not_finite(project, command, target):
 
 
 @pytest.mark.parametrize('target', ['demo', 'work_dirs'])
-def test_a_run_that_was_ended_by_a_signal(project, command, target):
+def test_a_run_that_was_stopped_by_a_signal(project, command, target):
     project.train('full', 0, exit_code=143, signal='SIGTERM', last=5)
     code, found = as_json(command, target)
     line = found['full' if target == 'demo' else 'demo/full', 0]
-    assert (code, line['state']) == (1, 'failed')
+    assert (code, line['state']) == (0, 'stopped')
     assert line['progress']['error'] == 'ended by SIGTERM'
-    assert line['reason'] == 'ended with exit code 143 (SIGTERM)'
+    assert line['reason'] == 'stopped by SIGTERM'
 
 
 def test_a_folder_of_runs_needs_no_table(project, command):

@@ -115,7 +115,13 @@ def test_what_is_lacking_is_named_by_fold(make, build):
     assert cells['full']['top1'].text == '50.0 ± 14.1 (2/3)'
     assert cells['full']['top1'].note == 'fold 2 missing: no run'
     assert cells['full']['delta'].text == '+20.0 ± 14.1 (2/3)'  # 30 and 10
-    assert any('n of N folds count' in note for note in table.notes)
+    assert any(
+        note.startswith(
+            '(n/N): n of N folds count, a mean of other folds than in the rows beside it and not '
+            'to be compared with theirs'
+        )
+        for note in table.notes
+    )
 
 
 def test_any_fold_tells_what_the_network_costs(make):

@@ -130,6 +130,13 @@ def test_nothing_is_started_beside_a_living_run(make, gaps):
     assert gap.jobs == () and gap.obstacle == 'process 7 on h works on it'
 
 
+def test_a_stopped_run_goes_on(make, gaps):
+    stopped = make.record('demo/full', exit_code=143, attempt=dict(signal='SIGTERM'))
+    [gap] = gaps('full', stopped)
+    assert [job.line().partition(' --')[2] for job in gap.jobs] == ['seed 0 --resume']
+    assert gap.reason == 'stopped by SIGTERM'
+
+
 def test_what_another_run_would_not_mend_is_left_alone(make, gaps):
     [gap] = gaps('full', make.record('demo/full', top1=0.5), make.record('demo/full', top1=0.6))
     assert gap.jobs == () and gap.row_seed.status.value == 'conflict'

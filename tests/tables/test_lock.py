@@ -29,7 +29,7 @@ FACTS = dict(
 
 
 def make_records(make):
-    """Runs in every state: sound, failed, stale, in conflict, imported; one that has none."""
+    """Runs in every state: sound, failed, stale, in conflict, imported, stopped; one has none."""
     rows = {'val': [{'iter': 8, 'epoch': 2, 'val/acc': 1 / 3}]}
     return [
         *(
@@ -51,6 +51,7 @@ def make_records(make):
         make.record('demo/full', 2, 0.9, uid='a'),
         make.record('demo/full', 2, 0.8, uid='b'),
         make.record('demo/more', 0, 0.7, imported=True, uid=''),
+        make.record('demo/more', 2, None, exit_code=143, attempt=dict(signal='SIGTERM')),
     ]
 
 

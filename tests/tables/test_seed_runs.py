@@ -48,9 +48,30 @@ def test_finished_run_counts(make):
         ),
         (dict(exit_code=3), CellStatus.FAILED, 'ended with exit code 3'),
         (
-            dict(exit_code=143, attempt=dict(signal='SIGTERM')),
+            dict(exit_code=139, attempt=dict(signal='SIGSEGV')),
             CellStatus.FAILED,
-            'ended with exit code 143 (SIGTERM)',
+            'ended with exit code 139 (SIGSEGV)',
+        ),
+        (
+            dict(exit_code=143, attempt=dict(signal='SIGTERM')),
+            CellStatus.MISSING,
+            'stopped by SIGTERM',
+        ),
+        (
+            dict(exit_code=130, attempt=dict(signal='SIGINT')),
+            CellStatus.MISSING,
+            'stopped by SIGINT',
+        ),
+        (
+            dict(exit_code=75, attempt=dict(signal='SIGUSR1')),
+            CellStatus.MISSING,
+            'stopped by SIGUSR1',
+        ),
+        (dict(exit_code=75), CellStatus.MISSING, 'ended with exit code 75'),
+        (
+            dict(exit_code=143, state='running'),
+            CellStatus.RUNNING,
+            'still running at iteration 8',
         ),
         (
             dict(exit_code=1, last_error='RuntimeError: out of memory'),

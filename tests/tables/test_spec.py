@@ -86,7 +86,7 @@ def test_defaults(folder):
         'rows: [{id: r, config: base.py}]\n',
     )
     assert (spec.seeds, spec.select.policy, spec.split, spec.note) == ((0,), 'last', 'test', '')
-    assert spec.reference is None and spec.columns[0].fmt == '.1f'
+    assert spec.reference is None and spec.columns[0].fmt == '.1f' and spec.split_name == ''
 
 
 def test_best_policy_needs_its_metric_from_the_logs(folder):

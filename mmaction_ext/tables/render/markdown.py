@@ -16,6 +16,8 @@ _CELL = re.compile(
     r'(<!-- *cell: *(\S+) +(\S+) +(\S+)(?: +- +(\S+) +(\S+) +(\S+))? *-->).*?<!-- /cell -->'
 )
 _BEGIN, _END = re.compile(r'<!-- *table: *(.*?) *--> *'), '<!-- /table -->'
+#: letters of the names of rows and columns that stand under a table; of more, `explain` tells
+MOST_NAMED = 300
 _ENTITIES = {'&': '&amp;', '<': '&lt;', '>': '&gt;'}
 
 
@@ -31,7 +33,27 @@ def _paragraph(text: str) -> str:
 
 
 def render(table: Table) -> str:
-    """Markdown of a table."""
+    """Markdown of a table, as a page of its own."""
+    return f'{_table(table)}\n{_way_to_the_runs(table)}\n'
+
+
+def _way_to_the_runs(table: Table) -> str:
+    """How `explain` is asked about a number of a table."""
+    rows = ', '.join(row.id for row in table.body)
+    columns = one_line(', '.join(column.key for column in table.columns))
+    if len(rows + columns) > MOST_NAMED or '`' in columns:
+        return (
+            f'`mmaction-ext explain {table.id}` lists the rows and columns; with one of each, it '
+            'leads from a number to its runs.'
+        )
+    return (
+        f'`mmaction-ext explain {table.id} ROW COLUMN` leads from a number to its runs; rows: '
+        f'`{rows}`; columns: `{columns}`.'
+    )
+
+
+def _table(table: Table) -> str:
+    """A table with its notes, as it stands within a text."""
     lines = [f'**{escape(table.caption)}**', '']
     lines += _grid(table)
     notes = [f'**Warning:** {escape(text)}' for text in table.warnings]
@@ -75,7 +97,7 @@ def embed(
             raise InputError(f'{path}:{begin + 1}: there is no table {name!r}')
     for begin, end, name in reversed(places):
         if name in by_id:
-            lines[begin + 1 : end] = [f'\n{render(by_id[name])}']
+            lines[begin + 1 : end] = [f'\n{_table(by_id[name])}']
     return '\n'.join(lines)
 
 

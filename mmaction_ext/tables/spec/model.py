@@ -616,6 +616,8 @@ class TableSpec(Entry):
         folds: folds that every row with a config is trained in, but for rows of one ``fold``.
         select: which checkpoint of a run counts.
         split: the split the table is about.
+        split_name: what its notes call that split, where it is not that of the data set, as
+            ``inner validation``.
         note: printed under the table.
         row_head: head of the column of row labels.
         project: title of the page, where all its tables have the same.
@@ -639,6 +641,7 @@ class TableSpec(Entry):
     folds: Annotated[tuple[Annotated[str, AfterValidator(_fold)], ...], AfterValidator(_once)] = ()
     select: Select = LAST
     split: Phase = 'test'
+    split_name: str = ''
     note: str = ''
     row_head: str = 'Model'
     project: str = ''

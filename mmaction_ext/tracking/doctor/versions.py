@@ -94,7 +94,7 @@ def _other_code(records: Iterable[RunRecord]) -> list[Finding]:
             'other code',
             min(names),
             f'source files have changed since it{and_more(names)} began: {_counted(changed)}',
-            'mmaction-ext explain names them; train again where numbers depend on them',
+            'mmaction-ext explain names those of its network; train again where they matter',
         )
         for changed, names in groups.items()
     ]

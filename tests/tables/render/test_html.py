@@ -52,6 +52,11 @@ def test_every_text_is_shown_as_it_is(table, nasty):
     assert texts(page, 'p')[:3] == [f'Warning: {expected}', f'a {expected}', f'b {expected}']
 
 
+def test_a_page_says_how_explain_is_asked(table):
+    assert texts(render(table), 'p')[-1].startswith('mmaction-ext explain demo ROW COLUMN leads')
+    assert 'explain' not in render_table(table)
+
+
 def test_no_markup_but_our_own(table):
     reader = Reader(render(table))
     assert set(reader.tags) == {

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import hypothesis.strategies as st
 import pytest
@@ -11,6 +12,30 @@ from mmaction_ext.tables.render.text import one_line
 
 def cells_of(line):
     return [cell.strip() for cell in re.split(r'(?<!\\)\|', line)[1:-1]]
+
+
+def embedded(table):
+    """What stands in a document: all of the page but its last line."""
+    page, _, last = render(table).rpartition('\n\n')
+    assert last.startswith('`mmaction-ext explain demo')
+    return f'{page}\n'
+
+
+def test_a_page_says_how_explain_is_asked(table):
+    table.rows = [row for row in table.rows if row.id in ('', 'first', 'second')]
+    assert render(table).splitlines()[-1] == (
+        '`mmaction-ext explain demo ROW COLUMN` leads from a number to its runs; rows: '
+        '`first, second`; columns: `mark, top1`.'
+    )
+
+
+@pytest.mark.parametrize('key', ['a' * 300, 'a`b'])
+def test_names_that_are_many_or_no_code_are_left_to_explain(table, key):
+    table.columns = (table.columns[0], replace(table.columns[1], key=key))
+    assert render(table).splitlines()[-1] == (
+        '`mmaction-ext explain demo` lists the rows and columns; with one of each, it leads from '
+        'a number to its runs.'
+    )
 
 
 def test_grid(table):
@@ -33,7 +58,7 @@ def test_embedding_replaces_only_the_named_table(table):
         '<!-- table: other -->\nkept\n<!-- /table -->\nafter\n'
     )
     done = embed(text, [table])
-    assert done == text.replace('old \\1\n', f'\n{render(table)}\n')
+    assert done == text.replace('old \\1\n', f'\n{embedded(table)}\n')
     assert embed(done, [table]) == done
     assert embed('no table here\n', [table]) == 'no table here\n'
 
@@ -99,7 +124,7 @@ def test_cells_that_cannot_be_filled(table, text, every, message):
 
 def test_a_table_may_stand_in_several_places(table):
     place = '<!-- table: demo -->\n<!-- /table -->\n'
-    filled = f'<!-- table: demo -->\n\n{render(table)}\n<!-- /table -->\n'
+    filled = f'<!-- table: demo -->\n\n{embedded(table)}\n<!-- /table -->\n'
     assert embed(f'a\n{place}b\n{place}c', [table], every=True) == f'a\n{filled}b\n{filled}c'
 
 

@@ -1,5 +1,5 @@
 _base_ = [
-    '../../../_base_/datasets/weizmann.py',
+    '../../../_base_/datasets/ut_interaction.py',
     '../../../_base_/schedules/images_12e.py',
     '../../../_base_/controlled_runtime.py',
 ]
@@ -7,4 +7,4 @@ _base_ = [
 from mmaction_ext.networks import efficientnet_lite0
 
 model = efficientnet_lite0(
-    {{_base_.num_classes}}, num_segments={{_base_.num_segments}}, behind='tea')
+    {{_base_.num_classes}}, num_segments={{_base_.num_segments}}, behind='conv3d_time')

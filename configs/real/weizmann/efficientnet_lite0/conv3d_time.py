@@ -7,4 +7,4 @@ _base_ = [
 from mmaction_ext.networks import efficientnet_lite0
 
 model = efficientnet_lite0(
-    {{_base_.num_classes}}, num_segments={{_base_.num_segments}}, behind='ctnet')
+    {{_base_.num_classes}}, num_segments={{_base_.num_segments}}, behind='conv3d_time')
