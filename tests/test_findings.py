@@ -94,7 +94,7 @@ def test_what_a_sentence_stands_on_holds(claim):
 
 def test_every_finding_has_its_cell_and_what_it_stands_on():
     """Whatever is said, but what to pick and what is not known, is an item or a row with both."""
-    said = TEXT[TEXT.index('## What held') : TEXT.index('## What to pick')]
+    said = TEXT[TEXT.index('## Clips') : TEXT.index('## What to pick')]
     items = re.findall(r'(?ms)^(?:- |\| (?!claim))(.*?)(?=^- |^\||^\n|^!|^##|\Z)', said)
     assert len(items) >= 10
     bare = [item for item in items if '<!-- cell:' not in item or '<!-- holds:' not in item]
