@@ -290,10 +290,10 @@ def _initial(checkpoint: Facts) -> str:
     return f'{checkpoint.get("path")} sha256 {checkpoint.get("sha256")}'
 
 
-def list_words(facts: Facts, short: bool = False) -> str:
-    """A list of data that a run read; ``short`` is without its digest."""
-    digest = '' if short else f', sha256 {facts.get("ann_sha256")}'
-    return f'{facts.get("ann_file")}, {facts.get("num_samples")} samples{digest} ({facts["list"]})'
+def list_words(facts: Facts) -> str:
+    """A list of data that a run read, with its digest."""
+    samples, digest = facts.get('num_samples'), facts.get('ann_sha256')
+    return f'{facts.get("ann_file")}, {samples} samples, sha256 {digest} ({facts["list"]})'
 
 
 def config_file_words(item: Facts) -> str:
