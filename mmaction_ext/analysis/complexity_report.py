@@ -155,7 +155,7 @@ def build_report(path: Path, progress: Callable[[str], None] = lambda _: None) -
             progress(row.model)
         table.rows.append(TableRow(row.model, row.section or row.model, _cells(row, path.parent)))
     number_footnotes(table)
-    return '# Parameters and multiply-adds\n\n' + markdown.render(table)
+    return '# Parameters and multiply-adds\n\n' + markdown.within_text(table)
 
 
 def _cells(row: ComplexityRow, folder: Path) -> list[Cell]:

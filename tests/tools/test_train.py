@@ -255,7 +255,7 @@ def test_interrupted_and_resumed_run_equals_the_uninterrupted_one(
         before = interrupt(place, signum, last, luck, *['--resume'] * (number > 0))
         last = max(iterations(before, number + 1))
         _, state = tables_and_state(place, monkeypatch, capsys)
-        assert state == ('killed' if signum == signal.SIGKILL else 'failed')
+        assert state == ('killed' if signum == signal.SIGKILL else 'stopped')
     done = run_tool('train.py', place.config, '--resume', cwd=place.path)
     assert done.returncode == 0, done.stderr[-2000:]
     check_attempts(place, before)

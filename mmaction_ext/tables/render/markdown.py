@@ -34,7 +34,7 @@ def _paragraph(text: str) -> str:
 
 def render(table: Table) -> str:
     """Markdown of a table, as a page of its own."""
-    return f'{_table(table)}\n{_way_to_the_runs(table)}\n'
+    return f'{within_text(table)}\n{_way_to_the_runs(table)}\n'
 
 
 def _way_to_the_runs(table: Table) -> str:
@@ -52,7 +52,7 @@ def _way_to_the_runs(table: Table) -> str:
     )
 
 
-def _table(table: Table) -> str:
+def within_text(table: Table) -> str:
     """A table with its notes, as it stands within a text."""
     lines = [f'**{escape(table.caption)}**', '']
     lines += _grid(table)
@@ -97,7 +97,7 @@ def embed(
             raise InputError(f'{path}:{begin + 1}: there is no table {name!r}')
     for begin, end, name in reversed(places):
         if name in by_id:
-            lines[begin + 1 : end] = [f'\n{_table(by_id[name])}']
+            lines[begin + 1 : end] = [f'\n{within_text(by_id[name])}']
     return '\n'.join(lines)
 
 
