@@ -106,6 +106,12 @@ ensure_opencv() {
              "sudo apt-get install libgl1 libglib2.0-0 (log: $LOG)"
 }
 
+# An environment has one checkout installed: a link must not take another one's from it.
+owner=$(dirname "$(readlink -f "$VENV")")
+[ ! -L "$VENV" ] || [ ! -f "$owner/tools/setup_env.sh" ] ||
+    fail "$VENV is a link to the environment of $owner, which would lose it; remove the link, or" \
+         "run without make, with PYTHONPATH=$(pwd) and that environment's Python"
+
 # Two make commands at once take turns.
 mkdir -p "$(dirname "$VENV")" 2>/dev/null || fail "$(dirname "$VENV") cannot be made"
 exec 9>"$VENV.lock" || fail "$(dirname "$VENV") cannot be written"

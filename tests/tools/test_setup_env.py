@@ -49,6 +49,16 @@ def test_folder_of_the_user_is_left_alone(tmp_path):
     assert (tmp_path / 'thesis').read_text() == 'years of work'
 
 
+def test_environment_of_another_checkout_is_left_alone(tmp_path):
+    other = tmp_path / 'other'
+    (other / 'tools').mkdir(parents=True)
+    (other / 'tools/setup_env.sh').touch()
+    (other / '.venv').mkdir()
+    (tmp_path / 'venv').symlink_to(other / '.venv')
+    assert f'is a link to the environment of {other}' in sentence(setup_env(tmp_path / 'venv'))
+    assert not list((other / '.venv').iterdir())
+
+
 @pytest.mark.slow
 def test_missing_network_is_said_and_can_be_mended(tmp_path):
     done = setup_env(

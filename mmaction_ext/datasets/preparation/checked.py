@@ -9,6 +9,8 @@ from mmaction_ext.datasets.preparation.inspection import Inspection
 from mmaction_ext.files.journal import Journal, json_line, read_json_lines
 from mmaction_ext.files.writing import write_atomically
 
+#: what a record has; one of anything else counts as not written
+_KEYS = ('name', 'state', 'frames', 'listed')
 _VERSION = 3  # 1 passed damaged frames, 2 counted as the container does
 
 
@@ -72,12 +74,8 @@ class CheckedItems:
         """
         if inspection.fault:
             return
-        record: dict[str, Any] = {
-            'name': name,
-            'state': state,
-            'frames': inspection.num_frames,
-            'listed': inspection.listed_frames,
-        }
+        values = (name, state, inspection.num_frames, inspection.listed_frames)
+        record: dict[str, Any] = dict(zip(_KEYS, values, strict=True))
         if inspection.frame_names:
             record['names'] = inspection.frame_names.settings()
         self._records[name] = record
@@ -87,4 +85,8 @@ class CheckedItems:
         records = read_json_lines(self._path)
         if not records or records[0] != self._header:
             return {}
-        return {record['name']: record for record in records[1:]}
+        return {
+            record['name']: record
+            for record in records[1:]
+            if isinstance(record, dict) and record.keys() >= set(_KEYS)
+        }

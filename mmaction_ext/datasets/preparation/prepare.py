@@ -16,6 +16,7 @@ looks for it.
 
 import contextlib
 import json
+import re
 import sys
 from collections import Counter
 from dataclasses import asdict, dataclass
@@ -40,13 +41,12 @@ from mmaction_ext.datasets.preparation.inspection import (
 from mmaction_ext.datasets.preparation.listing import Listing
 from mmaction_ext.datasets.processes import locked, map_surviving
 from mmaction_ext.datasets.publishers import Item, Publication
+from mmaction_ext.datasets.publishers.base import some
 from mmaction_ext.errors import InputError, last_line
 from mmaction_ext.files.writing import write_atomically
 
 CLASSES, CHECKED = 'classes.txt', 'checked.jsonl'
 VIDEO_DELIMITER = '\t'
-#: how many faults, or videos of a kind, are named; the report has them all
-SHOWN = 5
 #: an item that its list names twice, under the same label: written once, and no loss
 DUPLICATE = 'duplicate'
 
@@ -84,8 +84,8 @@ def prepare(
 ) -> dict[str, Any]:
     """Check every item and write the annotation files, or refuse to.
 
-    Annotation files are written if nothing is broken, or on demand without what is broken; else
-    those of an earlier run stay as they were.
+    Annotation files are written if nothing is broken, or on demand without what is broken, and
+    those of an earlier run that this one has not are removed; else all stay as they were.
 
     Args:
         publication: what the publisher's annotations say.
@@ -110,7 +110,7 @@ def prepare(
     _check_arguments(media, check, workers)
     root.mkdir(parents=True, exist_ok=True)
     with locked(root):
-        _check_root(root, publication.name)
+        earlier = _earlier_lists(root, publication.name)
         found, faults = _locate(publication, media)
         names = list({sample.name: None for samples in found.values() for sample in samples})
         inspections = _inspect(publication, root, media, names, check, workers, recheck, progress)
@@ -131,9 +131,10 @@ def prepare(
                 'configs, take that from report.json'
             )
         report['notes'] += _miscounted(usable, inspections)
-        report['kept'] = [] if report['written'] else _lists_in(root, report)
+        report['kept'] = [] if report['written'] else earlier
         if report['written']:
             _write_lists(publication, root, usable, inspections, faults if skip_broken else [])
+            report['notes'] += _remove(root, [name for name in earlier if name[:-4] not in usable])
         write_atomically(root / REPORT, json.dumps(report, indent=1, ensure_ascii=False) + '\n')
     return report
 
@@ -147,16 +148,30 @@ def _check_arguments(media: Path, check: str, workers: int) -> None:
         raise InputError(f'{media} is no folder: the videos or frames are expected there')
 
 
-def _check_root(root: Path, name: str) -> None:
-    """Refuse to write over the lists of another data set."""
-    other = None
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        other = json.loads((root / REPORT).read_text(encoding='utf-8'))['dataset']
+def _earlier_lists(root: Path, name: str) -> list[str]:
+    """Annotation files of an earlier run; refuses to write over those of another data set."""
+    other, lists = None, []
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+        report = json.loads((root / REPORT).read_text(encoding='utf-8'))
+        other, lists = report['dataset'], report['kept']
+        if report['written']:
+            lists = [count['annotation_file'] for count in report['splits'].values()]
     if other not in (None, name):
         raise InputError(
             f'{root / REPORT} is of {other}, whose lists {name} would replace: '
             'give each data set a folder of its own'
         )
+    return [
+        each for each in lists if re.fullmatch(r'[\w.-]+\.txt', each) and (root / each).exists()
+    ]
+
+
+def _remove(root: Path, lists: list[str]) -> list[str]:
+    """Remove lists of an earlier run that split otherwise, which would mix with the new ones."""
+    for name in lists:
+        (root / name).unlink(missing_ok=True)
+        (root / f'{name[:-4]}.skipped.txt').unlink(missing_ok=True)
+    return [f'removed, as no list of this run is named so: {some(lists)}'] if lists else []
 
 
 # --- Which files there are ----------------------------------------------------------------
@@ -188,17 +203,20 @@ def _locate(publication: Publication, media: Path) -> tuple[dict[str, list[Sampl
 def _duplicate(split: str, item: Item, earlier: Item) -> Fault:
     if earlier.label != item.label:
         raise InputError(
-            f'{item.source}: {item.stems[0]} is of class {item.label}, but of class '
+            f'{item.source}: {_path(item)} is of class {item.label}, but of class '
             f'{earlier.label} in {earlier.source}'
         )
-    return Fault(
-        split, item.stems[0], item.label, DUPLICATE, f'as in {earlier.source}', item.source
-    )
+    return Fault(split, _path(item), item.label, DUPLICATE, f'as in {earlier.source}', item.source)
+
+
+def _path(item: Item) -> str:
+    """Where a publisher has an item, without what a list leaves out."""
+    return f'{item.folders[0]}/{item.stems[0]}'.lstrip('/')
 
 
 def _absent(split: str, item: Item, unreadable: str) -> Fault:
     kind, reason = (UNREADABLE, unreadable) if unreadable else (MISSING, 'no such file')
-    return Fault(split, item.stems[0], item.label, kind, reason, item.source)
+    return Fault(split, _path(item), item.label, kind, reason, item.source)
 
 
 # --- What is in them ----------------------------------------------------------------------
@@ -295,7 +313,7 @@ def _report(
     faults: list[Fault],
     skip_broken: bool,
 ) -> dict[str, Any]:
-    broken = sum(fault.kind != DUPLICATE for fault in faults)
+    broken = len({fault.name for fault in faults if fault.kind != DUPLICATE})
     splits = {split: _count(publication, split, usable[split], faults) for split in usable}
     empty = [split for split, count in splits.items() if not count['usable']]
     return {
@@ -308,16 +326,10 @@ def _report(
         'skip_broken': skip_broken,
         'written': not empty and (skip_broken or not broken),
         'splits': splits,
-        'notes': _notes(publication, empty),
+        'notes': _notes(publication, empty, usable),
         'delimiter': ' ' if publication.frames else VIDEO_DELIMITER,
         'faults': [asdict(fault) for fault in faults],
     }
-
-
-def _lists_in(root: Path, report: dict[str, Any]) -> list[str]:
-    """Annotation files of an earlier run."""
-    names = [count['annotation_file'] for count in report['splits'].values()]
-    return [name for name in names if (root / name).exists()]
 
 
 def _count(
@@ -333,9 +345,18 @@ def _count(
     }
 
 
-def _notes(publication: Publication, empty: list[str]) -> list[str]:
+def _notes(
+    publication: Publication, empty: list[str], usable: dict[str, list[Sample]]
+) -> list[str]:
     """What a person should know though each line by itself is in order."""
     notes = [f'{split}: nothing usable, so nothing is written' for split in empty]
+    for split, samples in usable.items():
+        listed = {item.label for item in publication.splits[split]}
+        lost = sorted(listed - {sample.item.label for sample in samples})
+        if samples and lost:
+            names = some([publication.labels[label] for label in lost])
+            notes.append(f'{split}: nothing usable of {len(lost)} classes: {names}')
+    notes += publication.notes
     if publication.num_classes not in (None, len(publication.labels)):
         notes.append(
             f'{len(publication.labels)} classes, the whole data set has {publication.num_classes}'
@@ -353,13 +374,13 @@ def _miscounted(usable: dict[str, list[Sample]], inspections: dict[str, Inspecti
     found = [(name, inspections[name]) for name in names if inspections[name].listed_frames]
     if not found:
         return []
-    shown = ', '.join(
+    shown = [
         f'{name} (container {inspection.listed_frames}, decoder {inspection.num_frames})'
-        for name, inspection in found[:SHOWN]
-    )
+        for name, inspection in found
+    ]
     return [
         f'{len(found)} sound videos of another number of frames than their containers state, '
-        f'which are read as they decode: {shown}{", ..." if len(found) > SHOWN else ""}'
+        f'which are read as they decode: {some(shown)}'
     ]
 
 

@@ -3,8 +3,11 @@
 from typing import Any
 
 from mmaction_ext.datasets.preparation.inspection import FAULTS
-from mmaction_ext.datasets.preparation.prepare import DUPLICATE, REPORT, SHOWN
+from mmaction_ext.datasets.preparation.prepare import DUPLICATE, REPORT
 from mmaction_ext.printable import clean
+
+#: how many faults are named; the report has them all
+SHOWN = 5
 
 
 def summarise(report: dict[str, Any]) -> str:
@@ -16,11 +19,12 @@ def summarise(report: dict[str, Any]) -> str:
     lines = [f'{report["dataset"]}: {report["classes"]} classes, check: {report["check"]}']
     lines += [f'  {_counts(split, count)}' for split, count in report['splits'].items()]
     found = [f'note: {note}' for note in report['notes']]
-    faults = [fault for fault in report['faults'] if fault['kind'] != DUPLICATE]
-    found += [
-        f'{fault["kind"]}: {fault["name"]} ({fault["reason"]}; {fault["source"]})'
-        for fault in faults[:SHOWN]
-    ]
+    faults = {  # an item is named once, in however many splits it is
+        fault['name']: f'{fault["kind"]}: {fault["name"]} ({fault["reason"]}; {fault["source"]})'
+        for fault in reversed(report['faults'])
+        if fault['kind'] != DUPLICATE
+    }
+    found += list(reversed(faults.values()))[:SHOWN]
     if len(faults) > SHOWN:
         found.append(f'... and {len(faults) - SHOWN} more, see {report["root"]}/{REPORT}')
     return '\n'.join([*lines, *map(clean, [*found, *_verdict(report)])])
@@ -40,10 +44,10 @@ def _verdict(report: dict[str, Any]) -> list[str]:
     root = report['root']
     if not report['written']:
         kept = f'; of an earlier run there are still {", ".join(report["kept"])}'
+        other = '' if report['skip_broken'] else ', or leave them out with --skip-broken'
         return [
             f'{root}: no annotation file written, {report["broken"]} items are broken; mend '
-            'them and run again, or leave them out with --skip-broken'
-            f'{kept if report["kept"] else ""}'
+            f'them and run again{other}{kept if report["kept"] else ""}'
         ]
     names = ', '.join(count['annotation_file'] for count in report['splits'].values())
     left_out = f' without {report["broken"]} broken items' if report['broken'] else ''

@@ -4,16 +4,21 @@ Nothing here looks at a video: :mod:`mmaction_ext.datasets.preparation` does. To
 """
 
 import csv
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from mmaction_ext.errors import InputError
 
 #: endings of video files, the publisher's own first where a publisher has one
-VIDEO_SUFFIXES = ('.mp4', '.avi', '.webm', '.mkv', '.mov')
+VIDEO_SUFFIXES = (
+    *('.mp4', '.avi', '.webm', '.mkv', '.mov'),
+    *('.m4v', '.mpg', '.mpeg', '.wmv', '.flv'),
+)
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,7 @@ class Publication:
         num_items: split -> items of the whole data set, where the publisher states it.
         unlisted: split -> :class:`Unlisted` entries.
         suffixes: endings of the files, the preferred one first.
+        notes: what a person should know of what was found and does not count.
     """
 
     name: str
@@ -68,6 +74,13 @@ class Publication:
     num_items: dict[str, int] = field(default_factory=dict)
     unlisted: dict[str, list[Unlisted]] = field(default_factory=dict)
     suffixes: tuple[str, ...] = VIDEO_SUFFIXES
+    notes: list[str] = field(default_factory=list)
+
+
+def some(names: list[str], most: int = 5) -> str:
+    """The first of several names, and how many more there are."""
+    more = f' and {len(names) - most} more' if len(names) > most else ''
+    return f'{", ".join(names[:most])}{more}'
 
 
 def find_file(folder: str | Path, *names: str) -> Path:
@@ -132,8 +145,7 @@ def read_header(path: str | Path) -> list[str]:
     Raises:
         InputError: the file cannot be read.
     """
-    rows = csv.reader(_read_text(path).splitlines())
-    return [name.strip() for name in next(rows, [])]
+    return [name.strip() for _, row in islice(_rows(path), 1) for name in row]
 
 
 def read_table(
@@ -144,25 +156,43 @@ def read_table(
     Yields ``(source, values)``, the values in the order of ``columns``, without blanks around.
 
     Raises:
-        InputError: a column is missing in the header, or a row has too few fields.
+        InputError: a column is missing in the header or stands there twice, a row has too few
+            fields or more than the header, or quotes do not close on their line.
     """
     header = read_header(path)
-    rows = csv.reader(_read_text(path).splitlines())
-    next(rows, None)
     missing = [name for name in columns if name not in header]
     if missing:
         raise InputError(
             f'{path}:1: expected the columns {", ".join(columns)}, '
             f'{", ".join(missing)} missing, got {",".join(header)!r}'
         )
+    twice = [name for name in columns if header.count(name) > 1]
+    if twice:
+        raise InputError(f'{path}:1: there are {header.count(twice[0])} columns {twice[0]}')
     places = [header.index(name) for name in columns]
-    for row in rows:
-        source = f'{path}:{rows.line_num}'
+    for source, row in islice(_rows(path), 1, None):
         if not any(value.strip() for value in row):
             continue
-        if len(row) <= max(places):
-            raise InputError(f'{source}: expected {len(header)} fields, got {",".join(row)!r}')
+        if len(row) <= max(places) or any(value.strip() for value in row[len(header) :]):
+            raise InputError(
+                f'{source}: expected {len(header)} fields, got {len(row)}: {",".join(row)!r} '
+                '(a field that has a comma stands in quotes)'
+            )
         yield source, tuple(row[place].strip() for place in places)
+
+
+def _rows(path: str | Path) -> Iterator[tuple[str, list[str]]]:
+    """Rows of a CSV file, each on a line of its own, with their ``file:line``."""
+    rows = csv.reader(io.StringIO(_read_text(path)), strict=True)
+    number = 1
+    try:
+        for row in rows:
+            if rows.line_num > number:
+                raise InputError(f'{path}:{number}: a quote does not close on this line')
+            yield f'{path}:{number}', row
+            number = rows.line_num + 1
+    except csv.Error as error:
+        raise InputError(f'{path}:{number}: {error}') from error
 
 
 def read_json(path: str | Path, kind: type) -> Any:

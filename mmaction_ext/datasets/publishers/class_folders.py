@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from mmaction_ext.datasets.publishers.base import VIDEO_SUFFIXES, Publication
+from mmaction_ext.datasets.publishers.base import VIDEO_SUFFIXES, Publication, some
 from mmaction_ext.datasets.publishers.clips import Clip, Splitting, split_clips
 from mmaction_ext.errors import InputError
+from mmaction_ext.printable import clean
 
 
 def read_class_folders(
@@ -25,33 +26,46 @@ def read_class_folders(
         InputError: there are fewer than two classes, a name does not match, or as
             :func:`.clips.split_clips`.
     """
-    names = _class_names(folder)
+    videos = _videos_by_class(folder)
     how = Splitting(seed, group or None, folds, nested)
     clips = [
         Clip(name, file, label, how.group_of(f'{name}/{file}'), str(folder / name))
-        for label, name in enumerate(names)
-        for file in _videos(folder / name)
+        for label, (name, files) in enumerate(videos.items())
+        for file in files
     ]
-    return split_clips(clips, names, folder, how, is_grouped=bool(group))
+    publication = split_clips(clips, list(videos), folder, folder, how, is_grouped=bool(group))
+    publication.notes += _left_out(folder, videos)
+    return publication
 
 
-def _class_names(folder: Path) -> list[str]:
+def _videos_by_class(folder: Path) -> dict[str, list[str]]:
     if not folder.is_dir():
         raise InputError(f'{folder} is no folder: a folder of videos for each class is expected')
-    names = sorted(path.name for path in folder.iterdir() if path.is_dir() and _videos(path))
-    if len(names) < 2:
+    found = {path.name: _videos(path) for path in _seen(folder) if path.is_dir()}
+    videos = {name: files for name, files in found.items() if files}
+    if len(videos) < 2:
         raise InputError(
-            f'{folder} holds {len(names)} folders with videos ({", ".join(VIDEO_SUFFIXES)}): one '
+            f'{folder} holds {len(videos)} folders with videos ({", ".join(VIDEO_SUFFIXES)}): one '
             'for each of two or more classes is expected'
         )
-    return names
+    return videos
 
 
 def _videos(folder: Path) -> list[str]:
-    if folder.name.startswith('.'):
-        return []
-    return sorted(
-        path.name
-        for path in folder.iterdir()
-        if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith('.')
+    return [path.name for path in _seen(folder) if path.suffix.lower() in VIDEO_SUFFIXES]
+
+
+def _seen(folder: Path) -> list[Path]:
+    """What lies in a folder and is not hidden, in alphabetical order."""
+    return sorted(path for path in folder.iterdir() if not path.name.startswith('.'))
+
+
+def _left_out(folder: Path, videos: dict[str, list[str]]) -> list[str]:
+    """A note on what lies there and is no clip, if anything does."""
+    paths = [path for path in _seen(folder) if path.name not in videos]
+    for name, files in videos.items():
+        paths += [path for path in _seen(folder / name) if path.name not in files]
+    names = [clean(f'{path.relative_to(folder)}{"/" if path.is_dir() else ""}') for path in paths]
+    return [f'only videos right in the folder of their class count, not {some(names)}'] * bool(
+        names
     )

@@ -60,9 +60,8 @@ def read_clip_list(
         part = values[given[0]] if given else ''
         clips.append(Clip(folder, file, ids[values['label']], together, source, part))
     is_grouped = GROUP in header or bool(group)
-    return split_clips(
-        clips, labels, videos, how, is_grouped=is_grouped, given=given[0] if given else ''
-    )
+    part_of = given[0] if given else ''
+    return split_clips(clips, labels, videos, path, how, is_grouped=is_grouped, given=part_of)
 
 
 def _below(path: str, videos: Path, source: str) -> str:

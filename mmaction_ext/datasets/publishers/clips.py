@@ -5,8 +5,8 @@ Files::
     clips/kick/person1_a.mp4            clips.csv:  path,label,group
     clips/punch/person2_a.avi                       kick/person1_a.mp4,kick,person1
 
-Of folders, classes are their names in alphabetical order; files of other kinds, and what is
-hidden, do not count. A list is a CSV file with a header: path (below --videos, else below the
+Of folders, classes are their names in alphabetical order; files of other kinds, and what lies
+elsewhere, do not count, which a note says. A list is a CSV file with a header: path (below --videos, else below the
 list's own folder), label and, where wanted, group, and split (train, val, test) or fold. Classes
 are its labels in alphabetical order, numbers in their own.
 
@@ -26,7 +26,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
 
@@ -89,7 +89,7 @@ class Splitting:
         """What a clip stays together with, by its path.
 
         Raises:
-            InputError: the pattern is none, or is not found.
+            InputError: the pattern is none, or it, or its first group, matches nothing.
         """
         if self.group is None:
             return path
@@ -99,15 +99,17 @@ class Splitting:
             raise InputError(
                 f'--group {self.group!r} is no regular expression: {error}'
             ) from error
-        if not found:
+        together = found and (found[1] if found.re.groups else found[0])
+        if not together:
             raise InputError(f'--group {self.group!r} matches nothing in {path}')
-        return found[1] if found.re.groups else found[0]
+        return together
 
 
 def split_clips(
     clips: Sequence[Clip],
     labels: list[str],
     videos: Path,
+    source: Path,
     how: Splitting,
     *,
     is_grouped: bool,
@@ -119,16 +121,18 @@ def split_clips(
         clips: all of them.
         labels: names of the classes.
         videos: folder that they lie in.
+        source: what names them, a list or a folder.
         how: what is asked for.
         is_grouped: whether groups are of more than one clip.
         given: what :attr:`Clip.part` is, ``'split'`` or ``'fold'``; empty for nothing.
 
     Raises:
-        InputError: names differ in nothing that is seen, two clips are one file, there is not
-            enough to split, a group is on two sides, or a class lacks clips to train on.
+        InputError: names differ in nothing that is seen, or cannot be written, two clips are one
+            file, there is not enough to split, a group is on two sides, or a class lacks clips to
+            train on.
     """
-    _check_alike('classes', labels)
-    _check_alike('groups', {clip.group for clip in clips} if is_grouped else ())
+    _check_alike(f'{source}: classes', labels)
+    _check_alike(f'{source}: groups', {clip.group for clip in clips} if is_grouped else ())
     _check_files(clips, videos)
     if how.nested and not (how.folds or given == 'fold'):
         raise InputError('--nested divides what trains in folds, and there are none')
@@ -137,16 +141,16 @@ def split_clips(
             f'the list has a column {given}: --folds and --split-seed would contradict it'
         )
     if given == 'split':
-        splits = _given_splits(clips)
+        splits = _given_splits(clips, source)
     elif given:
-        splits = _folds(_by_part(clips), how.nested)
+        splits = _folds(_by_part(clips, source), how.nested, source)
     elif how.folds is not False:
-        splits = _folds(_fold_groups(clips, how, is_grouped), how.nested)
+        splits = _folds(_fold_groups(clips, how, is_grouped), how.nested, source)
     elif is_grouped:
         splits = _split_groups(clips, how.seed)
     else:
         splits = _split_classes(clips, labels, how.seed)
-    _check_training(splits, labels, videos)
+    _check_training(splits, clips, labels, source)
     return Publication(
         'clips',
         labels,
@@ -174,6 +178,10 @@ def _check_alike(what: str, names: Iterable[str]) -> None:
 def _check_files(clips: Iterable[Clip], videos: Path) -> None:
     seen: dict[Path, Clip] = {}
     for clip in clips:
+        if '\0' in clip.path or not _is_unicode(clip.path):
+            raise InputError(
+                f'{clip.source}: {clip.path!r} cannot be written into a list: rename it'
+            )
         other = seen.setdefault((videos / clip.path).resolve(), clip)
         if other is not clip:
             raise InputError(
@@ -181,19 +189,29 @@ def _check_files(clips: Iterable[Clip], videos: Path) -> None:
             )
 
 
+def _is_unicode(name: str) -> bool:
+    """Whether a name of a file is text: one in another encoding is read with surrogates."""
+    return not any('\ud800' <= character <= '\udfff' for character in name)
+
+
 def _check_training(
-    splits: Mapping[str, Iterable[Clip]], labels: Sequence[str], videos: Path
+    splits: Mapping[str, Iterable[Clip]],
+    clips: Iterable[Clip],
+    labels: Sequence[str],
+    source: Path,
 ) -> None:
     for split, trained in splits.items():
         lacking = set(range(len(labels))) - {clip.label for clip in trained}
         if lacking and split.removeprefix('inner_').startswith(TRAIN):
+            groups = {clip.group for clip in clips if clip.label == min(lacking)}
             raise InputError(
-                f'{videos}: no clip of {labels[min(lacking)]} is left for training in {split}; '
-                'another seed or other groups split otherwise'
+                f'{source}: no clip of {labels[min(lacking)]} is left for training in {split}, of '
+                f'{len(groups)} {"groups" if len(groups) > 1 else "group or single clip"} that '
+                'the class has; more of them, other groups or another seed split otherwise'
             )
 
 
-def _given_splits(clips: Iterable[Clip]) -> dict[str, list[Clip]]:
+def _given_splits(clips: Iterable[Clip], source: Path) -> dict[str, list[Clip]]:
     splits: dict[str, list[Clip]] = {}
     for clip in clips:
         if clip.part not in SPLITS:
@@ -201,16 +219,18 @@ def _given_splits(clips: Iterable[Clip]) -> dict[str, list[Clip]]:
         splits.setdefault(clip.part, []).append(clip)
     lacking = [name for name in (TRAIN, 'test') if name not in splits]
     if lacking:
-        raise InputError(f'no clip is of split {lacking[0]}')
+        raise InputError(f'{source}: no clip is of split {lacking[0]}')
     _check_one_part(clips)
     return splits
 
 
-def _by_part(clips: Sequence[Clip]) -> dict[str, list[Clip]]:
-    """The folds that a list names; ``fold2`` is 2, as in names of configs."""
+def _by_part(clips: Iterable[Clip], source: Path) -> dict[str, list[Clip]]:
+    """The folds that a list names; ``fold2`` and ``02`` are 2, as in names of configs."""
+    clips = [replace(clip, part=re.sub(r'^(fold)?0*(?=[0-9]+$)', '', clip.part)) for clip in clips]
     parts: dict[str, list[Clip]] = {}
     for clip in clips:
-        parts.setdefault(re.sub(r'^fold(?=\d+$)', '', clip.part), []).append(clip)
+        parts.setdefault(clip.part, []).append(clip)
+    _check_alike(f'{source}: folds', parts)
     _check_one_part(clips)
     return dict(sorted(parts.items(), key=lambda part: natural(part[0])))
 
@@ -244,12 +264,14 @@ def _rank(seed: int, name: str) -> bytes:
     return hashlib.sha256(f'{seed}/{name}'.encode()).digest()
 
 
-def _folds(parts: Mapping[str, Sequence[Clip]], nested: bool) -> dict[str, list[Clip]]:
+def _folds(
+    parts: Mapping[str, Sequence[Clip]], nested: bool, source: Path
+) -> dict[str, list[Clip]]:
     """Each part in turn is tested, and the others train."""
     wrong = [name for name in parts if not re.fullmatch(r'[A-Za-z0-9][A-Za-z0-9_.-]*', name)]
     if len(parts) < 2 or wrong:
-        named = f'{wrong[0]!r} is no plain name' if wrong else f'--group finds {len(parts)}'
-        raise InputError(f'folds need two or more groups with plain names: {named}')
+        named = f'{wrong[0]!r} is no plain name' if wrong else f'there are {len(parts)}'
+        raise InputError(f'{source}: folds need two or more groups with plain names: {named}')
     splits: dict[str, list[Clip]] = {}
     for name in parts:
         splits |= fold_lists(name, parts, [name], nested)

@@ -39,7 +39,7 @@ def test_torn_line_is_dropped_and_hurts_no_later_one(tmp_path):
     with CheckedItems(path, 'full') as checked:
         checked.add('a', STATE, Inspection(7))
         checked.add('b', STATE, Inspection(8))
-    path.write_bytes(path.read_bytes()[:-9])
+    path.write_bytes(path.read_bytes()[:-9] + b'\n7\n{"state": 1}\n')
     with CheckedItems(path, 'full') as checked:
         assert checked.inspection('b', STATE) is None
         checked.add('c', STATE, Inspection(9))

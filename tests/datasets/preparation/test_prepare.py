@@ -14,6 +14,7 @@ import mmaction_ext.register  # noqa: F401
 from mmaction_ext.datasets.pipelines import read_frames, training_loader
 from mmaction_ext.datasets.preparation import prepare, summarise
 from mmaction_ext.datasets.publishers import READERS
+from mmaction_ext.datasets.publishers.class_folders import read_class_folders
 from mmaction_ext.engine.checks import check_annotations
 from mmaction_ext.errors import InputError
 
@@ -140,6 +141,43 @@ def test_lists_of_an_earlier_run_stay_and_are_named(tmp_path):
     report = run('sthv1', tmp_path)
     assert lists(tmp_path) == before and report['kept'] == ['train.txt', 'val.txt']
     assert 'of an earlier run there are still train.txt, val.txt' in summarise(report)
+
+
+def test_lists_of_a_run_that_split_otherwise_are_removed_and_named(tmp_path):
+    clips = tmp_path / 'clips'
+    for name in ('kick', 'punch'):
+        for number in range(4):
+            write_numbered(clips / name / f'{number}.avi', 4, 'mpeg4')
+    write(tmp_path / 'root/own.txt', 'not ours')
+
+    def split(**how):
+        return prepare(read_class_folders(clips, **how), tmp_path / 'root', clips)
+
+    split(folds=3, nested=True)
+    assert len(list((tmp_path / 'root').glob('inner_*.txt'))) == 6
+    (clips / 'kick/0.avi').write_bytes(b'')
+    kept = split()['kept']  # refused: all is as it was, and known for next time
+    assert len(kept) == 12
+    assert split()['kept'] == kept
+    (clips / 'kick/0.avi').unlink()
+    report = split()
+    assert set(lists(tmp_path / 'root')) == {
+        *('train.txt', 'val.txt', 'test.txt', 'classes.txt', 'own.txt')
+    }
+    assert 'note: removed, as no list of this run is named so: train_1.txt' in summarise(report)
+
+
+def test_class_of_which_nothing_is_left_is_named(tmp_path):
+    clips = tmp_path / 'clips'
+    for name in ('kick', 'punch', 'wave'):
+        for number in range(4):
+            write_numbered(clips / name / f'{number}.avi', 4, 'mpeg4')
+            if name == 'wave':
+                (clips / name / f'{number}.avi').write_bytes(b'')
+    found = read_class_folders(clips, folds=2)
+    text = summarise(prepare(found, tmp_path / 'root', clips, skip_broken=True))
+    assert 'note: train_1: nothing usable of 1 classes: wave' in text
+    assert 'without 4 broken items' in text and text.count('wave/0.avi') == 1
 
 
 def test_another_data_set_in_the_same_folder_is_refused(tmp_path):

@@ -2,7 +2,7 @@
 
 from mmaction_ext.datasets.preparation import summarise
 from mmaction_ext.datasets.preparation.inspection import FAULTS
-from mmaction_ext.datasets.preparation.prepare import SHOWN
+from mmaction_ext.datasets.preparation.summary import SHOWN
 
 
 def counts(**values):
@@ -23,6 +23,7 @@ def report(faults=(), **facts):
             written=True,
             broken=0,
             kept=[],
+            skip_broken=False,
             delimiter='\t',
             media='data/u/videos',
         ),

@@ -64,7 +64,13 @@ def test_tables_are_read_by_column_name(tmp_path):
     [
         ('a,c\n', 'table.csv:1: expected the columns a, b, b missing'),
         ('', 'table.csv:1: expected the columns a, b, a, b missing'),
-        ('a,b\n1,2\n1\n', r'table.csv:3: expected 2 fields, got .1.'),
+        ('a,b\n1,2\n1\n', r'table.csv:3: expected 2 fields, got 1: .1.'),
+        ('a,b\n1,2,3\n', r'table.csv:2: expected 2 fields, got 3: .1,2,3.'),
+        ('a,b,a\n1,2,3\n', 'table.csv:1: there are 2 columns a'),
+        ('a,b\n1,"2\n3,4"\n', 'table.csv:2: a quote does not close on this line'),
+        ('a,b\n1,"2\n3,4\n', 'table.csv:2: unexpected end of data'),
+        ('a,b\n1,"2" 3\n', 'table.csv:2: .* expected after'),
+        ('a,b\n1,' + 200_000 * '2', 'table.csv:2: field larger'),
     ],
 )
 def test_tables_of_another_form_are_named_with_their_line(tmp_path, text, message):

@@ -1,5 +1,6 @@
 """Clips of one's own: every one in one split, none apart from those it belongs with."""
 
+import os
 from collections import Counter
 from itertools import chain
 
@@ -66,8 +67,8 @@ def test_each_person_is_left_out_in_turn(tmp_path):
 @pytest.mark.parametrize(
     ('group', 'reason'),
     [
-        (None, 'two or more groups .*: --group finds 0'),
-        (r'avi', 'two or more groups .*: --group finds 1'),
+        (None, 'two or more groups .*: there are 0'),
+        (r'avi', 'two or more groups .*: there are 1'),
         (r'.+', "'kick/p0_0.avi' is no plain name"),
         (r'^\w+', 'no clip of kick is left for training in train_kick'),
     ],
@@ -77,14 +78,17 @@ def test_what_is_no_fold_is_named(tmp_path, group, reason):
         read_class_folders(lay_out(tmp_path, ['kick', 'punch']), group=group, folds=True)
 
 
-def test_what_is_no_clip_does_not_count(tmp_path):
+def test_what_is_no_clip_does_not_count_and_is_named(tmp_path):
     root = lay_out(tmp_path, ['kick', 'punch'])
-    before = files(read_class_folders(root))
-    lay_out(root, ['.cache'])
-    (root / 'notes').mkdir()
+    before = read_class_folders(root)
+    lay_out(root, ['.cache', 'wave/deeper'])
     (root / 'kick/.hidden.avi').touch()
     (root / 'kick/readme.txt').touch()
-    assert files(read_class_folders(root)) == before
+    after = read_class_folders(root)
+    assert files(after) == files(before) and not before.notes
+    assert after.notes == [
+        'only videos right in the folder of their class count, not wave/, kick/readme.txt'
+    ]
     (root / 'kick/UPPER.MP4').touch()
     assert list(chain(*files(read_class_folders(root)).values())).count('kick/UPPER.MP4') == 1
 
@@ -95,6 +99,7 @@ def test_what_is_no_clip_does_not_count(tmp_path):
         (['kick'], 5, None, 'holds 1 folders with videos'),
         (['kick', 'punch'], 1, None, 'class kick has 2 clips'),
         (['kick', 'punch'], 2, r'p\d', r'--group finds 2 groups \(p0, p1\)'),
+        (['kick', 'punch'], 5, '(x)|p', 'matches nothing in kick/p0_0.avi'),
         (['kick', 'punch'], 5, 'person', "'person' matches nothing in kick/p0_0.avi"),
         (['kick', 'punch'], 5, '(', r"--group '\(' is no regular expression"),
         (['kick', 'punch', 'wave'], 5, r'^\w+', 'no clip of .* is left for training'),
@@ -108,6 +113,13 @@ def test_what_cannot_be_split_is_named(tmp_path, classes, people, group, reason)
 def test_no_folder_is_named(tmp_path):
     with pytest.raises(InputError, match='gone is no folder'):
         read_class_folders(tmp_path / 'gone')
+
+
+def test_name_that_is_no_text_is_named(tmp_path):
+    root = lay_out(tmp_path, ['kick', 'punch'])
+    os.close(os.open(os.fsencode(root / 'kick') + b'/\xff.avi', os.O_CREAT))
+    with pytest.raises(InputError, match=r"kick: 'kick/.udcff\.avi' cannot be written"):
+        read_class_folders(root)
 
 
 def test_folders_that_differ_in_case_alone_are_named(tmp_path):

@@ -48,7 +48,8 @@ def test_given_splits_and_folds_are_taken_as_they_are(tmp_path):
         'train',
         'test',
     ]
-    rows = [f'{row},fold{2 + 4 * (place % 4 // 2)}' for place, row in enumerate(ROWS)]
+    names = ('fold2', '02', '6', 'fold6')  # of two folds
+    rows = [f'{row},{names[place % 4]}' for place, row in enumerate(ROWS)]
     found = files(read_clip_list(write(tmp_path, rows, 'path,label,fold')))
     assert list(found) == ['train_2', 'test_2', 'train_6', 'test_6']
     assert (
@@ -95,7 +96,7 @@ def extended(*values):
         ('path,label', [*ROWS, 'x.avi,'], 'csv:12: label is empty'),
         ('path,label', [*ROWS, 'x.avi'], 'csv:12: expected 2 fields'),
         ('path,label,split,fold', extended('train,1'), 'columns split and fold'),
-        ('path,label,split', extended('train'), 'no clip is of split test'),
+        ('path,label,split', extended('train'), r'clips\.csv: no clip is of split test'),
         ('path,label,split', extended('dev'), "csv:2: split 'dev' is none of train"),
         ('path,label,split', extended('test', 'train'), 'no clip of kick is left for training'),
         (
@@ -107,6 +108,9 @@ def extended(*values):
         ('path,label,fold', extended('a b'), 'two or more groups with plain names'),
         ('path,label,group', extended('g', ' '), 'csv:3: group is empty'),
         ('path,label,group', extended('g', 'G'), "groups 'G' and 'g' differ"),
+        ('path,label,fold', extended('a', 'A'), "csv: folds 'A' and 'a' differ"),
+        ('path,label', [*ROWS, 'x.avi,sit down, slow'], 'csv:12: expected 2 fields, got 3'),
+        ('path,label', [*ROWS, 'x\0.avi,kick'], r"csv:12: 'x.x00\.avi' cannot be written"),
     ],
 )
 def test_what_contradicts_or_lacks_is_named_in_one_line(tmp_path, header, rows, reason):

@@ -49,7 +49,7 @@ def group_of(path):
 def split_or_assume(clips, labels, folder, how, is_grouped=True):
     """What is drawn may leave a class nothing to train on, which is refused by its name."""
     try:
-        return split_clips(clips, labels, folder, how, is_grouped=is_grouped)
+        return split_clips(clips, labels, folder, folder, how, is_grouped=is_grouped)
     except InputError as error:
         assert 'is left for training in' in str(error)
         assume(False)
@@ -65,7 +65,7 @@ def test_split_of_groups_is_whole_and_follows_from_names_and_seed(drawn, seed, s
     assert sum(map(len, owners)) == len(set.union(*owners))
     assert sorted(chain(*found.values())) == sorted(clip.path for clip in clips)
     shuffling.shuffle(clips)
-    again = paths(split_clips(clips, labels, Path('x'), how, is_grouped=True))
+    again = paths(split_clips(clips, labels, Path('x'), Path('x'), how, is_grouped=True))
     assert {split: sorted(each) for split, each in again.items()} == {
         split: sorted(each) for split, each in found.items()
     }
@@ -130,7 +130,12 @@ def test_another_seed_deals_otherwise():
             sorted(
                 paths(
                     split_clips(
-                        clips, LABELS, Path('x'), Splitting(seed, None, 3), is_grouped=False
+                        clips,
+                        LABELS,
+                        Path('x'),
+                        Path('x'),
+                        Splitting(seed, None, 3),
+                        is_grouped=False,
                     )
                 )['test_1']
             )
@@ -157,4 +162,4 @@ def test_what_cannot_be_dealt_is_named(how, reason):
         for i in range(6)
     ]
     with pytest.raises(InputError, match=reason):
-        split_clips(clips, LABELS, Path('x'), how, is_grouped=False)
+        split_clips(clips, LABELS, Path('x'), Path('x'), how, is_grouped=False)
