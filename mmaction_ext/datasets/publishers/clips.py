@@ -6,9 +6,9 @@ Files::
     clips/punch/person2_a.avi                       kick/person1_a.mp4,kick,person1
 
 Of folders, classes are their names in alphabetical order; files of other kinds, and what lies
-elsewhere, do not count, which a note says. A list is a CSV file with a header: path (below --videos, else below the
-list's own folder), label and, where wanted, group, and split (train, val, test) or fold. Classes
-are its labels in alphabetical order, numbers in their own.
+elsewhere, do not count, which a note says. A list is a CSV file with a header: path (below
+--videos, else below the list's own folder), label and, where wanted, group, and split (train, val,
+test) or fold. Classes are its labels in alphabetical order, numbers in their own.
 
 Names and a seed alone decide what a clip is for, where the list does not: a fifth of each class is
 for testing, a fifth for validation, the rest trains. Clips that show the same person, or were cut
