@@ -1,6 +1,7 @@
-"""What a terminal may be shown of a text that others wrote."""
+"""What a terminal is shown of names and texts that others wrote."""
 
 import re
+from collections.abc import Sequence
 
 _ESCAPE = re.compile(r'(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]')
 
@@ -19,3 +20,9 @@ def clean(text: object) -> str:
         for char in _ESCAPE.sub('', text)
     )
     return ' '.join(''.join(kept).split())
+
+
+def some(names: Sequence[str], most: int = 5) -> str:
+    """The first of several names, and how many more there are."""
+    more = f' and {len(names) - most} more' if len(names) > most else ''
+    return f'{", ".join(names[:most])}{more}'

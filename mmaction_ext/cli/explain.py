@@ -97,16 +97,19 @@ def _explainer(spec: TableSpec, args: Namespace) -> Explainer:
     from mmaction_ext.cli.provenance import Explainer
     from mmaction_ext.errors import check_choice
     from mmaction_ext.tables import LockedTable, build_table, read_lock
+    from mmaction_ext.tables.run_summary import FILE_NAME, read_summaries
 
     if args.seed is not None:
         check_choice('--seed', args.seed, spec.seeds)
-    locked, records = None, []
+    locked, records, kept = None, [], []
     if args.locked:
         locked = read_lock(args.lock).get(spec.id, LockedTable())
+        if (runs := args.lock.with_name(FILE_NAME)).exists():
+            kept = read_summaries(runs)
     else:
         records = read_records(args, [spec], needed_metrics([spec]))
     table = build_table(spec, records, complexity=read_counts(args), locked=locked)
-    return Explainer(spec, table, records, args.seed)
+    return Explainer(spec, table, records, kept, args.seed)
 
 
 def _is_sound(facts: Facts) -> bool:

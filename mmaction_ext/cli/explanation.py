@@ -198,8 +198,12 @@ def _run_lines(run: Facts, config: Facts | None) -> list[str]:
 
 
 def unknown_run(run: Facts) -> str:
-    """A run of which only the id is known."""
-    return f'{run["uid"]} (not in the folders of runs)'
+    """A run of which only the id is known, or what is kept beside the lock."""
+    words = [f'{run["uid"]} (not in the folders of runs)']
+    if 'kept' in run:
+        starts = [moment(item['start']) for item in run['attempts'][:1]]
+        words += [run['kept'], *starts, git_words(run['git'])]
+    return ', '.join(filter(None, words))
 
 
 def run_place(run: Facts) -> str:

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from mmaction_ext.cli.common import Facts
+from mmaction_ext.printable import some
 from mmaction_ext.suites.progress import last_error
 from mmaction_ext.tables import Table, TableSpec
 from mmaction_ext.tables.cells import Cell, CellStatus, SeedResult
 from mmaction_ext.tables.code import matches, network_files
+from mmaction_ext.tables.run_summary import AttemptSummary, RunSummary
 from mmaction_ext.tables.spec import Column, Row
 from mmaction_ext.tracking.identity import config_hashes, json_digest, load_config
 from mmaction_ext.tracking.ledger.facts import config_digests, is_own, source_digests
@@ -38,6 +40,7 @@ class Explainer:
         spec: :class:`mmaction_ext.tables.TableSpec`.
         table: the :class:`mmaction_ext.tables.Table` that was built from it.
         records: run records; none for a table that was built from its lock.
+        kept: what is kept of runs beside the lock.
         seed: explain the runs of this seed only; of all if ``None``.
     """
 
@@ -46,13 +49,14 @@ class Explainer:
         spec: TableSpec,
         table: Table,
         records: Iterable[RunRecord] = (),
+        kept: Iterable[RunSummary] = (),
         seed: int | None = None,
     ) -> None:
         self.spec, self.table, self.seed = spec, table, seed
         self.rows = {row.id: row for row in (*spec.rows, *spec.fold_rows)}
         self.columns = {column.key: column for column in spec.columns}
         self.logged = {(item.row, item.seed, item.metric): item for item in table.measurements}
-        self.runs = RunFacts(records)
+        self.runs = RunFacts(records, kept)
 
     def cell(self, row_id: str, column_key: str) -> Facts:
         """What is known about a cell, the cells that it is made of included.
@@ -130,7 +134,7 @@ class Explainer:
         source = (
             f'told by {column.source} of {_listed(item.result.runs) or "lines of a file"}'
             if item and row.foreign
-            else f'counted when run {_listed(item.result.runs)} began'
+            else f'counted when run {some(sorted(item.result.runs), 2)} began'
             if item
             else 'counted from the config by mmaction-ext complexity, in complexity.csv'
         )
@@ -259,16 +263,28 @@ class RunFacts:
 
     Args:
         records: run records.
+        kept: what is kept of runs that are gone.
     """
 
-    def __init__(self, records: Iterable[RunRecord]) -> None:
-        self.records = list(records)
+    def __init__(self, records: Iterable[RunRecord], kept: Iterable[RunSummary] = ()) -> None:
+        self.records, self.kept = list(records), list(kept)
         self.tree: dict[str, str] = {}  # read when it is first needed
 
     def of(self, uid: str, row: Row) -> list[Facts]:
         """Facts about the runs of an id, one for its training and one for its tests."""
-        found = [record for record in self.records if record.uid == uid]
-        return [self._facts(record, row) for record in found] or [dict(uid=uid)]
+        found = [self._facts(record, row) for record in self.records if record.uid == uid]
+        gone = [
+            dict(
+                uid=uid,
+                kept=run.job_type,
+                git=run.git,
+                env=run.env,
+                attempts=[_attempt(item) for item in run.attempts],
+            )
+            for run in self.kept
+            if run.uid == uid
+        ]
+        return found or gone or [dict(uid=uid)]
 
     def code_of(self, run: Facts) -> Mapping[str, Any]:
         """The digests of source files that a run recorded, by what :meth:`of` tells of it."""
@@ -357,7 +373,7 @@ def _likely_path(folder: Path | None, facts: Facts) -> str | None:
     return next((name for name in names if folder and is_file(folder / name)), None)
 
 
-def _attempt(attempt: Attempt) -> Facts:
+def _attempt(attempt: Attempt | AttemptSummary) -> Facts:
     return dict(
         number=attempt.number,
         host=attempt.host,

@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from mmaction_ext.tables import build_table, load_spec, locked_table
+from mmaction_ext.tables.run_summary import summaries, summaries_text
 from mmaction_ext.tables.lock import lock_text
 from mmaction_ext.tracking.ledger import process
 from mmaction_ext.tracking.ledger.facts import source_digests
@@ -424,6 +425,14 @@ def test_from_the_lock_alone(trained, command, monkeypatch):
     assert [run['uid'] for run in seed['runs']] == [trained.identity('full', 1).uid]
     code, out, _ = command('explain', 'demo', 'full', 'delta', '--locked')
     assert code == 0 and '+6.0 ± 1.4' in out
+    assert 'commit' not in out
+    kept = summaries(find_runs(trained.root / 'elsewhere'), [table])
+    trained.write('reports/runs.lock.json', summaries_text(kept))
+    _, out, _ = command('explain', 'demo', 'full', 'top1', '--locked')
+    for run in kept:
+        is_named = f'{run.uid} (not in the folders of runs), {run.job_type}, 20' in flat(out)
+        assert is_named == (run.config == 'demo/full')
+    assert flat(out).count('commit c0ffee, with changes') == len(kept) / 2
 
 
 def test_an_imported_number_has_no_run(project, command):

@@ -41,9 +41,9 @@ from mmaction_ext.datasets.preparation.inspection import (
 from mmaction_ext.datasets.preparation.listing import Listing
 from mmaction_ext.datasets.processes import locked, map_surviving
 from mmaction_ext.datasets.publishers import Item, Publication
-from mmaction_ext.datasets.publishers.base import some
 from mmaction_ext.errors import InputError, last_line
 from mmaction_ext.files.writing import write_atomically
+from mmaction_ext.printable import some
 
 CLASSES, CHECKED = 'classes.txt', 'checked.jsonl'
 VIDEO_DELIMITER = '\t'

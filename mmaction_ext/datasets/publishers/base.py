@@ -77,12 +77,6 @@ class Publication:
     notes: list[str] = field(default_factory=list)
 
 
-def some(names: list[str], most: int = 5) -> str:
-    """The first of several names, and how many more there are."""
-    more = f' and {len(names) - most} more' if len(names) > most else ''
-    return f'{", ".join(names[:most])}{more}'
-
-
 def find_file(folder: str | Path, *names: str) -> Path:
     """The first of several names under which a file may lie in a folder.
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from mmaction_ext.datasets.publishers.base import VIDEO_SUFFIXES, Publication, some
+from mmaction_ext.datasets.publishers.base import VIDEO_SUFFIXES, Publication
 from mmaction_ext.datasets.publishers.clips import Clip, Splitting, split_clips
 from mmaction_ext.errors import InputError
-from mmaction_ext.printable import clean
+from mmaction_ext.printable import clean, some
 
 
 def read_class_folders(
