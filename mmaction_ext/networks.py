@@ -736,6 +736,21 @@ def thin_resnet10(
     return _thin_frames_network(backbone, 128, num_segments, num_classes, **motion)
 
 
+def behind_convolution(num_segments: int) -> Network:
+    """What puts a convolution over three frames into the host of a :func:`thin_resnet10`.
+
+    It stands after stage 3, before a module that works there, too. A part of a config, for
+    ``model = dict(backbone=...)`` below a config of the network without it.
+    """
+    plain = thin_resnet10(num_segments)['backbone']['backbone']
+    convolution = dict(type='Conv3D', kernel_size=(3, 1, 1), zero_init=False)
+    host = _host(plain, num_segments=num_segments, module=convolution, stages=(3,))
+    return dict(
+        backbone=dict(host, _delete_=True),
+        stage_names={stage: f'backbone.layer{stage - 1}' for stage in (2, 3, 4)},
+    )
+
+
 def thin_frame_resnet(
     num_segments: int,
     type: str = 'FrameResNet',

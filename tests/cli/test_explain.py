@@ -5,8 +5,8 @@ import shutil
 import pytest
 
 from mmaction_ext.tables import build_table, load_spec, locked_table
-from mmaction_ext.tables.run_summary import summaries, summaries_text
 from mmaction_ext.tables.lock import lock_text
+from mmaction_ext.tables.run_summary import summaries, summaries_text
 from mmaction_ext.tracking.ledger import process
 from mmaction_ext.tracking.ledger.facts import source_digests
 from mmaction_ext.tracking.ledger.forms import SnapshotFile
