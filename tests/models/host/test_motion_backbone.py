@@ -20,6 +20,7 @@ from mmaction_ext import compat
 from mmaction_ext.models import MotionBackbone
 from mmaction_ext.modules import MotionModule
 from mmaction_ext.modules.base import Displacements
+from mmaction_ext.networks import behind_convolution
 
 THIN = dict(type='timm.resnet10t', channels=(4, 8, 8, 8), stem_width=8)
 X3D = dict(type='X3D', gamma_w=0.25, gamma_d=0.5)
@@ -132,6 +133,18 @@ def test_without_module_it_is_the_backbone():
     assert host.module is None
     assert torch.equal(host(x), host.backbone(x))
     assert all(name.startswith('backbone.') for name in host.state_dict())
+
+
+def test_a_host_in_a_host_hands_on_what_its_own_module_made():
+    hosts = behind_convolution(num_segments=4)
+    inner = {key: value for key, value in hosts.pop('backbone').items() if key != '_delete_'}
+    host = MotionBackbone(inner, DCF, (2, 3), num_segments=4, **hosts).eval()
+    made, seen = [], []
+    convolution, block = host.backbone.module.blocks['3'], host.module.blocks['3']
+    convolution.register_forward_hook(lambda module, inputs, output: made.append(output))
+    block.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    host(frames())
+    assert torch.equal(made[0].transpose(1, 2), seen[0])  # (N, C, T, H, W)
 
 
 def test_frames_of_a_convolutional_network_lie_channels_last():
