@@ -217,9 +217,13 @@ def test_the_four_of_eco_lite_see_what_their_names_say(frames):
         assert steps['FormatShape'].input_format == 'NCTHW'
 
 
-@pytest.mark.parametrize(
-    'row', ['rivals/eco', 'cross/x3d/cgnl', 'cross/x3d/cgd', 'cross/r2plus1d/cgnl']
-)
-def test_rows_of_rivals_on_synthmotion_train(row):
-    """On frames CGNL and CGD are blind to their order, which their own tests show."""
-    train_some_steps_and_turn_clips(Config.fromfile(KPSEM.parent / f'synthmotion/{row}.py'))
+def test_eco_on_synthmotion_trains():
+    train_some_steps_and_turn_clips(Config.fromfile(KPSEM.parent / 'synthmotion/rivals/eco.py'))
+
+
+@pytest.mark.parametrize('host', ['x3d', 'r2plus1d'])
+@pytest.mark.parametrize('module', [dict(type='CGNL', zero_init=False), dict(type='CGD')])
+def test_modules_that_are_blind_to_order_on_frames_see_it_in_a_host_that_mixes_them(host, module):
+    config = Config.fromfile(KPSEM.parent / f'synthmotion/cross/{host}/tcm.py')
+    config.merge_from_dict(dict(model=dict(backbone=dict(module=dict(module, _delete_=True)))))
+    train_some_steps_and_turn_clips(config)

@@ -1,6 +1,6 @@
 _base_ = [
     '../../../_base_/datasets/dcf_synthmotion_3d.py',
-    '../../../_base_/schedules/synthmotion_6e.py',
+    '../../../_base_/schedules/synthmotion_24e.py',
     '../../../_base_/default_runtime.py',
 ]
 

@@ -1,9 +1,0 @@
-_base_ = [
-    '../../../_base_/datasets/dcf_synthmotion_3d.py',
-    '../../../_base_/schedules/synthmotion_6e.py',
-    '../../../_base_/default_runtime.py',
-]
-
-from mmaction_ext.networks import thin_r2plus1d
-
-model = thin_r2plus1d(module=dict(type='CGNL', zero_init=False), stages=(3,))

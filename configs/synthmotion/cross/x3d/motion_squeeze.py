@@ -1,9 +1,0 @@
-_base_ = [
-    '../../../_base_/datasets/dcf_synthmotion_3d.py',
-    '../../../_base_/schedules/synthmotion_6e.py',
-    '../../../_base_/default_runtime.py',
-]
-
-from mmaction_ext.networks import thin_x3d
-
-model = thin_x3d(module=dict(type='MotionSqueeze'), stages=(3, ))
