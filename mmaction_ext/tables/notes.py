@@ -241,7 +241,7 @@ def _unknown_protocol_note(spec: TableSpec, table: Table) -> str:
 
 def _dated_note(table: Table) -> str:
     rows = ', '.join(row.label for row in table.rows if row.dated)
-    return f'{DATED} than this one: {rows} (`explain` lists the files).' if rows else ''
+    return f'{DATED} than this one: {rows} (mmaction-ext explain lists the files).' if rows else ''
 
 
 def _statistics_note(spec: TableSpec, cells: Sequence[Cell]) -> str:
@@ -313,5 +313,5 @@ def _to_be_made(spec: TableSpec, table: Table) -> str:
         return ''
     return (
         f' yet, {lacking} of {len(runs)} runs {"is" if lacking == 1 else "are"} to be made '
-        f'(`mmaction-ext launch {spec.id} --locked`)'
+        f'(mmaction-ext launch {spec.id} --locked)'
     )

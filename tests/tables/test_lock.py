@@ -305,7 +305,7 @@ class TestWatchedCode:
         ]
         expected = (
             'Measured with an earlier version of the operators, modules or host than this '
-            'one: base (`explain` lists the files).'
+            'one: base (mmaction-ext explain lists the files).'
         )
         configs = make.configs(*CONFIGS, watched=self.watched('2'))
         table = build_table(spec, records, configs)
