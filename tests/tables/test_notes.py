@@ -55,8 +55,8 @@ def test_what_is_missing_is_counted_with_the_command_that_makes_it(make, legend)
     spec = make.spec('base', 'full', paper)
     base = [make.record('demo/base', seed, 0.8) for seed in (0, 1)]
     assert legend(spec, *base) == (
-        'missing: no finished result yet, 2 of 4 runs are to be made (`mmaction-ext launch demo '
-        '--locked`).'
+        'missing: no finished result yet, 2 of 4 runs are to be made (mmaction-ext launch demo '
+        '--locked).'
     )
     stopped = make.record('demo/full', 0, None, **STOPPED)
     assert legend(spec, *base, stopped) == legend(spec, *base)
