@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from mmaction_ext.errors import InputError
+from mmaction_ext.printable import some
 from mmaction_ext.tables.row_results import LockedTable
 from mmaction_ext.tables.run_summary import validation_metric
 from mmaction_ext.tables.seed_runs import FOREIGN_STATES, is_finite
@@ -323,8 +324,7 @@ def _lacking(
             if is_finite(value) and not name.startswith('_')
         }
     listed = sorted(names)
-    more = f' and {len(listed) - MOST_METRICS} more' * (len(listed) > MOST_METRICS)
     return [
-        f'{spec.id}: no run logged {metric}; logged are {", ".join(listed[:MOST_METRICS])}{more}'
+        f'{spec.id}: no run logged {metric}; logged are {some(listed, MOST_METRICS)}'
         for metric in lacking
     ]

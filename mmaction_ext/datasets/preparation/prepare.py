@@ -315,7 +315,6 @@ def _report(
 ) -> dict[str, Any]:
     broken = len({fault.name for fault in faults if fault.kind != DUPLICATE})
     splits = {split: _count(publication, split, usable[split], faults) for split in usable}
-    empty = [split for split, count in splits.items() if not count['usable']]
     return {
         'dataset': publication.name,
         'root': str(root),
@@ -324,9 +323,9 @@ def _report(
         'classes': len(publication.labels),
         'broken': broken,
         'skip_broken': skip_broken,
-        'written': not empty and (skip_broken or not broken),
+        'written': all(usable.values()) and (skip_broken or not broken),
         'splits': splits,
-        'notes': _notes(publication, empty, usable),
+        'notes': _notes(publication, usable),
         'delimiter': ' ' if publication.frames else VIDEO_DELIMITER,
         'faults': [asdict(fault) for fault in faults],
     }
@@ -345,15 +344,15 @@ def _count(
     }
 
 
-def _notes(
-    publication: Publication, empty: list[str], usable: dict[str, list[Sample]]
-) -> list[str]:
+def _notes(publication: Publication, usable: dict[str, list[Sample]]) -> list[str]:
     """What a person should know though each line by itself is in order."""
-    notes = [f'{split}: nothing usable, so nothing is written' for split in empty]
+    notes = []
     for split, samples in usable.items():
         listed = {item.label for item in publication.splits[split]}
         lost = sorted(listed - {sample.item.label for sample in samples})
-        if samples and lost:
+        if not samples:
+            notes.append(f'{split}: nothing usable, so nothing is written')
+        elif lost:
             names = some([publication.labels[label] for label in lost])
             notes.append(f'{split}: nothing usable of {len(lost)} classes: {names}')
     notes += publication.notes
